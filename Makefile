@@ -77,7 +77,7 @@ lock: ## Write requirements.lock from requirements.txt; UPGRADE=1 takes the newe
 quality: $(VENV)/dev ## How well is taught: the built-in catalogue, or make quality GOAL="..." or FILE=roadmap.json; LINKS=0 visits none
 	@SERVICE_TYPE=all $(BIN)/python -m quality $(if $(GOAL_TO_MEASURE),--goal "$$GOAL") $(if $(FILE),--file "$(FILE)") $(if $(TRACK),--track "$(TRACK)") $(if $(filter 0,$(LINKS)),--no-links)
 
-audit: $(VENV)/run ## Ask for known vulnerabilities of what is locked; STRICT=1 fails where nobody can be asked
+audit: $(VENV)/run ## Look up known vulnerabilities of locked packages; STRICT=1 fails if no service answers
 	@$(BIN)/python -m scripts.audit $(if $(STRICT),--strict)
 
 licences: $(VENV)/run ## Write docs/LICENCES.md

@@ -1,7 +1,7 @@
 """The command line, installed as `roadmap`.
 
-A command's module is loaded when it is called: those of learners need nothing of the service, which
-may be elsewhere, and those of operators need no service that runs.
+A command's module is loaded when the command is called. Learners' commands need only the HTTP
+client; operators' commands need no running service.
 """
 
 import importlib
@@ -24,34 +24,33 @@ from core.sanitize import plain
 from core.settings import SettingsError, from_environment
 from core.version import COMMIT, NUMBER, ROOT
 
-LEARNERS = {  # what `roadmap --help` says of them, without loading them
-    "new": "Make a roadmap for GOAL, and watch it being made.",
-    "list": "Show your roadmaps, the newest first.",
+LEARNERS = {  # summaries for `roadmap --help`, which loads no command
+    "new": "Create a roadmap for GOAL.",
+    "list": "List your roadmaps, newest first.",
     "show": "Show a roadmap as a tree.",
-    "export": "Write a roadmap as a file: to read, to learn with, or to move.",
-    "import": "Make a roadmap of a file that was exported.",
-    "demo": "Make a roadmap for GOAL without a service.",
+    "export": "Export a roadmap as Markdown, Anki deck, calendar, map or JSON.",
+    "import": "Create a roadmap from an exported JSON file.",
+    "demo": "Create a roadmap for GOAL without a running service.",
 }
 OPERATORS = {
-    "doctor": "Check everything that the service needs.",
-    "config": "Show every variable, its value, and where that is from.",
-    "migrate": "Bring the database up to date.",
-    "users": "Accounts: list, add, invite, ranks, passwords, shut out.",
-    "keys": "API keys: list, create, revoke.",
-    "jobs": "Queues: messages, workers, dead letters, pauses.",
-    "logs": "Search and follow the execution log.",
-    "backup": "Write the whole database to FILE.",
-    "restore": "Put a backup into an empty database.",
-    "cost": "Estimate a month's bill.",
+    "doctor": "Check database, broker, model and settings.",
+    "config": "Show every setting with its value and origin.",
+    "migrate": "Apply pending database migrations.",
+    "users": "Manage accounts, roles, passwords and invitations.",
+    "keys": "List, create and revoke API keys.",
+    "jobs": "Manage queues, workers and dead letters.",
+    "logs": "Search or follow the execution log.",
+    "backup": "Write the database to a file.",
+    "restore": "Read a backup into an empty database.",
+    "cost": "Estimate the monthly bill.",
 }
-BY_THEMSELVES = {*LEARNERS, "config", "cost"}  # these do not open what the environment names
+BY_THEMSELVES = {*LEARNERS, "config", "cost"}  # these open neither database nor broker
 
 
 class Commands(click.Group):
-    """Each command is the object of its own name in the module of its own name.
+    """Commands, loaded by name: `new` is `cli/new.py: new_command`.
 
-    Nothing ends with a traceback that somebody could expect, and a reader who has seen enough
-    (`| head`) is no error.
+    Expected errors print one sentence and no traceback. A closed pipe (`| head`) is no error.
     """
 
     def list_commands(self, context: click.Context) -> list[str]:
@@ -61,9 +60,9 @@ class Commands(click.Group):
         if name not in (*LEARNERS, *OPERATORS):
             return None
         if name not in BY_THEMSELVES:
-            # An operator's command looks at the service from outside, in the folder of `make run`.
+            # An operator's command has the settings and the data folder of `make run`.
             os.environ.setdefault("SERVICE_TYPE", "all")
-            # A relative folder is one beside the code, not in the caller's folder.
+            # A relative folder is relative to the code, not to the current folder.
             folder = os.environ.get("DATA_DIR", "").strip() or "data"
             os.environ["DATA_DIR"] = str(ROOT / folder)
         try:
@@ -72,7 +71,7 @@ class Commands(click.Group):
             raise CommandFailed(str(error)) from error
         except (sqlite3.Error, OSError) as error:
             raise CommandFailed(
-                f"the files of embedded mode in DATA_DIR cannot be opened: {error}"
+                f"Cannot open the files of embedded mode: {error}. Check DATA_DIR."
             ) from error
         command: click.Command = getattr(module, f"{name}_command", None) or getattr(module, name)
         return command
@@ -83,7 +82,7 @@ class Commands(click.Group):
                 formatter.write_dl(list(commands.items()))
 
     def invoke(self, context: click.Context) -> Any:
-        """Run a command before click and rich make an exit code of a broken pipe."""
+        """Run a command; a broken pipe ends it with exit code 0."""
         try:
             return super().invoke(context)
         except BrokenPipeError:
@@ -123,7 +122,7 @@ class Commands(click.Group):
 def _show_error(error: click.ClickException) -> int:
     text = io.StringIO()
     error.show(text)
-    click.echo(plain(text.getvalue()), err=True, nl=False)  # it may quote anybody's words
+    click.echo(plain(text.getvalue()), err=True, nl=False)  # it may quote untrusted text
     return error.exit_code
 
 
@@ -137,7 +136,7 @@ def _as_failure(error: Exception) -> CommandFailed:
 
 
 def _drop_output() -> int:
-    """Drop the buffered output, which Python would complain about at exit."""
+    """Discard buffered output, since Python reports a failed flush at exit."""
     with open(os.devnull, "w") as nothing:
         os.dup2(nothing.fileno(), 1)
     return Exit.ok
@@ -146,13 +145,13 @@ def _drop_output() -> int:
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(f"{NUMBER}, commit {COMMIT}", message="roadmap %(version)s")
 def main() -> None:
-    """Roadmap: learning roadmaps for small teams.
+    """Create and manage learning roadmaps.
 
-    new, list, show, export and import talk to a running service; demo needs none. The others are
-    for who operates one, and read the same environment variables as its processes.
+    The commands new, list, show, export and import call a running service; demo starts its own.
+    Commands for operators read the same environment variables as the service.
     """
 
 
 if __name__ == "__main__":
-    logging.disable(logging.WARNING)  # what is the matter is said once, at the end
+    logging.disable(logging.WARNING)  # the error is printed once, at the end
     main(prog_name="roadmap")

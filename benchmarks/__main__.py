@@ -2,9 +2,10 @@
 
     python -m benchmarks [--only SUBJECT ...] [--rounds N] [--quick | --smoke] [--json FILE] [--markdown FILE] [--charts FOLDER]
 
-Contenders take turns, round by round, on the same servers; told are medians with the least and the most of a round, and a ratio
-is the median of those of each round. With --smoke it fails when a ratio is worse than the usual one (`targets.py`) by more
-than a quarter at each of three looks; targets that are missed are printed and fail nothing.
+Contenders take turns, round by round, on the same servers. Figures are medians over rounds, with
+the least and the most; a ratio is the median of the ratios within a round. With --smoke the command
+fails when a ratio is more than a quarter worse than the usual one (`targets.py`) at each of three
+looks. Missed targets are printed and fail nothing.
 """
 
 import argparse

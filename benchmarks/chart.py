@@ -98,7 +98,7 @@ def drawing(subject: str, panels: Sequence[Panel]) -> str:
     for panel in panels:
         parts += _panel(panel, top)
         top += TITLE + ROW * len(panel.bars) + GAP
-    return _svg(f"{subject}: {_told(panels)}", top, STYLE, parts)
+    return _svg(f"{subject}: {_summary(panels)}", top, STYLE, parts)
 
 
 def line_drawing(subject: str, panels: Sequence[Lines]) -> str:
@@ -107,12 +107,12 @@ def line_drawing(subject: str, panels: Sequence[Lines]) -> str:
     for panel in panels:
         parts += _lines(panel, top)
         top += _height_of(panel)
-    told = "; ".join(f"{panel.title}: {', '.join(_ends(panel))}" for panel in panels)
-    return _svg(f"{subject}: {told}", top, STYLE + LINE_STYLE, parts)
+    summary = "; ".join(f"{panel.title}: {', '.join(_ends(panel))}" for panel in panels)
+    return _svg(f"{subject}: {summary}", top, STYLE + LINE_STYLE, parts)
 
 
-def _svg(told: str, height: int, style: str, parts: Sequence[str]) -> str:
-    about = f'role="img" aria-label="{escape(told)}"'
+def _svg(label: str, height: int, style: str, parts: Sequence[str]) -> str:
+    about = f'role="img" aria-label="{escape(label)}"'
     box = f'width="{WIDTH}" height="{height}" viewBox="0 0 {WIDTH} {height}"'
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" {box} {about}>\n<style>{style}</style>\n'
@@ -150,7 +150,7 @@ def _bar(name: str, found: Spread, scale: float, most: float, middle: int) -> It
     yield f'<text x="{end + 6:.1f}" y="{middle + 4}">{number(found.median)}</text>'
 
 
-def _told(panels: Sequence[Panel]) -> str:
+def _summary(panels: Sequence[Panel]) -> str:
     return "; ".join(
         f"{panel.title}: "
         + ", ".join(f"{name} {number(found.median)}" for name, found in panel.bars)
@@ -213,10 +213,10 @@ def _lines(panel: Lines, top: int) -> Iterator[str]:
             for x, y in points
         )
         ends.append((points[-1][1], row, f"{name}, {number(list(line.values())[-1])}"))
-    for y, (_, row, told) in zip(
+    for y, (_, row, name) in zip(
         _spread_out([y for y, _, _ in sorted(ends)], top + TITLE), sorted(ends), strict=True
     ):
-        yield f'<text class="f{row % len(COLOURS)}" x="{end + 10}" y="{y + 4:.1f}">{escape(told)}</text>'
+        yield f'<text class="f{row % len(COLOURS)}" x="{end + 10}" y="{y + 4:.1f}">{escape(name)}</text>'
 
 
 def _places(panel: Lines) -> dict[float, float]:

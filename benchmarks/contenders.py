@@ -1,9 +1,9 @@
-"""Who accepts goals over HTTP: this service and its peers, each with one API process, accounts, and a way to count what became
-of what it accepted.
+"""Contenders that accept goals over HTTP: this service and its peers.
 
-Consumers do not run unless a subject starts them: what is measured is accepting, and whoever had consumers running would pay
-for other work meanwhile, each for another amount. What is accepted must be there afterwards instead: a row, an event, a message
-and a record of the log for each answer. Then everything is emptied, so that every turn begins with the same tables.
+Each has one API process, accounts, and counts of what it stored. Consumers run only when a subject
+starts them: their work would cost each contender a different amount. Instead, each accepted goal
+must have a row, an event, a message and a log record afterwards. Then all of it is deleted, so that
+every turn begins with the same tables.
 """
 
 import json
@@ -278,7 +278,7 @@ class Stored(Peer):
         self._broker().delete(*self.queues.values())
 
     def waiting(self) -> int:
-        """Messages that nobody has taken."""
+        """Messages that no worker has taken."""
         return sum(self._broker().llen(key) for key in self.queues.values())
 
     def _broker(self) -> redis.Redis:

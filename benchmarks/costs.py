@@ -34,7 +34,7 @@ FEATURES = {
         "core/sealing.py",
         "roadmap/accounts/idempotency_store.py",
     ),
-    "who calls, and whether that still holds": (
+    "authentication and revocation": (
         "web/authentication.py",
         "web/tokens.py",
         "web/revocation_cache.py",
@@ -52,7 +52,7 @@ FEATURES = {
         "web/http/prefer_header.py",
         "roadmap/generation/catalogue/generator.py",
     ),
-    "careful headers, request id, trace, metrics": (
+    "security headers, request ID, trace, metrics": (
         "web/http/middleware.py",
         "core/tracing.py",
         "core/metric_counters.py",
@@ -69,7 +69,7 @@ FEATURES = {
     "log record": ("roadmap/operations/execution_log.py", "tasks/logs.py"),
     "message to the queue": ("tasks/", "reliable_queue/"),
 }
-IN_PASSING = ("asyncio/", "core/ids.py", "core/clock.py")  # they work for whoever has called them
+IN_PASSING = ("asyncio/", "core/ids.py", "core/clock.py")  # count for their caller
 OTHER = "other"
 
 
@@ -120,10 +120,10 @@ def costs(ground: Ground, *, named: bool, seconds: float) -> dict[str, float]:
         ) as spy:
             done = load(Plan(service.port, service.posts(named=named), 202, seconds))
             spent = cpu_seconds(pid) - before
-            _, told = spy.communicate(timeout=60)
+            _, errors = spy.communicate(timeout=60)
         if spy.returncode:
             raise BenchmarkFailed(
-                f"py-spy cannot look: {told.decode(errors='replace').strip().splitlines()[-1]}"
+                f"py-spy cannot look: {errors.decode(errors='replace').strip().splitlines()[-1]}"
             )
         service.check(done.answered)
     shares = shares_of(file.read_text().splitlines())

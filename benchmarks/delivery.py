@@ -156,20 +156,20 @@ def measure_round(
     for message in range(messages):
         tick(message)
     enqueued = messages / (time.perf_counter() - started)
-    said = run_consumer(contender, place, name, messages, threads)
-    if (said["ran"], said["different"], queue.pending_count()) != (messages, messages, 0):
-        raise SystemExit(f"{contender}: {messages} messages, {said}, {queue.pending_count()} left")
+    ran = run_consumer(contender, place, name, messages, threads)
+    if (ran["ran"], ran["different"], queue.pending_count()) != (messages, messages, 0):
+        raise SystemExit(f"{contender}: {messages} messages, {ran}, {queue.pending_count()} left")
     queue.storage.close()
     batched = (
         enqueue_batches(contender, place, f"{name}batched", messages)
         if contender.endswith("ours")
         else None
     )
-    return Measurement(contender, number, (messages - 1) / said["seconds"], enqueued, batched)
+    return Measurement(contender, number, (messages - 1) / ran["seconds"], enqueued, batched)
 
 
 def enqueue_batches(contender: str, place: str, name: str, messages: int) -> float:
-    """Messages a second by enqueue_many, on a queue that nobody consumes; it is emptied afterwards."""
+    """Messages a second by enqueue_many, on a queue without a consumer; it is emptied afterwards."""
     queue = make_queue(contender, place, name)
     tick = queue.task()(Ticks(messages).tick)
     queue.pending_count()  # connects
@@ -204,8 +204,8 @@ def run_consumer(
     ended = subprocess.run(
         command, stdout=subprocess.PIPE, text=True, check=True, timeout=LONGEST_ROUND
     )
-    said: dict[str, Any] = json.loads(ended.stdout.splitlines()[-1])
-    return said
+    ran: dict[str, Any] = json.loads(ended.stdout.splitlines()[-1])
+    return ran
 
 
 def consume(contender: str, place: str, name: str, messages: int, threads: int) -> None:
@@ -215,7 +215,7 @@ def consume(contender: str, place: str, name: str, messages: int, threads: int) 
     queue.task()(ticks.tick)
     threading.Thread(target=ticks.end_when_complete, daemon=True).start()
     queue.create_consumer(workers=threads, **CONSUMER_OPTIONS.get(contender, {})).run()
-    print(json.dumps(ticks.said()))
+    print(json.dumps(ticks.summary()))
 
 
 class Ticks:
@@ -235,7 +235,7 @@ class Ticks:
         self._complete.wait()
         os.kill(os.getpid(), signal.SIGINT)  # Huey's graceful signal
 
-    def said(self) -> dict[str, Any]:
+    def summary(self) -> dict[str, Any]:
         moments = sorted(moment for moment, _ in self._ran)
         different = len({message for _, message in self._ran})
         return {"ran": len(self._ran), "different": different, "seconds": moments[-1] - moments[0]}

@@ -73,7 +73,7 @@ def number(value: float) -> str:
 
 
 def turns(contenders: Sequence[Contender], rounds: int) -> Iterator[tuple[int, Contender]]:
-    """Each contender once in each round; who was last is first in the next one, so that nobody always follows the same."""
+    """Yield each contender once a round, in the opposite order every other round."""
     for count in range(rounds):
         for contender in contenders if count % 2 == 0 else reversed(contenders):
             yield count, contender

@@ -156,8 +156,9 @@ class Ground:
         return path
 
     def stack(self, *, in_one: bool = False, **environment: str) -> Stack:
-        """The service in server mode, as three instances or in one, not started: with the settings that a newcomer gets, but
-        limits that count and refuse nobody (OPEN_TO_TESTS).
+        """The service in server mode, not started, as three instances or as one.
+
+        It has default settings, but limits that count and refuse nothing (OPEN_TO_TESTS).
         """
         settings = {**DEFAULTS, **environment}
         return server_stack(
@@ -184,7 +185,7 @@ class Ground:
                     ask(self._postgres.url(), f'DROP DATABASE "{name}" WITH (FORCE)')
 
     def settle(self) -> None:
-        """Nobody pays for what another has written."""
+        """Write out dirty pages, so that the next turn does not pay for them."""
         if self._postgres is not None:
             ask(self._postgres.url(), "CHECKPOINT")
 

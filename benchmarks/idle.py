@@ -114,9 +114,9 @@ def counted_commands(broker: Redis) -> Iterator[Mapping[str, Counter[str]]]:
         client: Any = redis.Redis(port=broker.port, socket_timeout=None)
         with client.monitor() as monitor:
             listening.set()
-            while (said := monitor.next_command())["command"] != f"ECHO {the_end}":
-                if said["client_type"] != "lua":
-                    seen[said["client_port"], said["command"].split()[0].upper()] += 1
+            while (sent := monitor.next_command())["command"] != f"ECHO {the_end}":
+                if sent["client_type"] != "lua":
+                    seen[sent["client_port"], sent["command"].split()[0].upper()] += 1
 
     thread = threading.Thread(target=listen, daemon=True)
     thread.start()

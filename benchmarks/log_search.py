@@ -1,9 +1,8 @@
-"""Is a page of the execution log quick, however long it is? Millions of records over several months, every filter, every plan.
+"""Plans and times of the execution log's pages, with millions of records over several months.
 
-Starts a PostgreSQL of its own, migrates it as the service does, fills it, and explains what
-`roadmap/operations/log_search.py` asks for: no
-plan may read a whole month. Then the time of a page in the middle of it, for few records and for many, and how quickly
-records are written, beside COPY.
+Starts a PostgreSQL of its own, migrates it as the service does, fills it, and explains the queries
+of `roadmap/operations/log_search.py` for every filter: no plan may read a whole month. Then it
+measures a page in the middle, for few records and for many, and writing records, against COPY.
 
     make bench-logs ROWS=5000000   or   python benchmarks/log_search.py --rows 5000000 --few 50000
 """
@@ -12,6 +11,7 @@ import argparse
 import io
 import json
 import os
+import re
 import sys
 import tempfile
 import time
@@ -188,14 +188,14 @@ def plans() -> list[Plan]:
         "a common category, deep": (LogFilter(categories=("building",)), middle),
         "a rare step": (LogFilter(step="deliver"), None),
         "a common step": (LogFilter(step="quiz"), None),
-        "a step that is nowhere": (LogFilter(step="nowhere"), None),
+        "a missing step": (LogFilter(step="nowhere"), None),
         "one roadmap": (LogFilter(roadmap_id=roadmap_id), None),
         "errors of one roadmap": (LogFilter(roadmap_id=roadmap_id, levels=(LogLevel.error,)), None),
         "one trace": (LogFilter(trace_id=trace_id), None),
         "a rare word": (LogFilter(text="overloaded"), None),
         "a common word": (LogFilter(text="tutorial"), None),
         "a common word, deep": (LogFilter(text="tutorial"), middle),
-        "a word that is nowhere": (LogFilter(text="nowhere"), None),
+        "a missing word": (LogFilter(text="nowhere"), None),
         "a common and a rare word": (LogFilter(text="the overloaded"), None),
         "two common words": (LogFilter(text="tutorial gpt-5-mini"), None),
         "a word of one in 5,000": (LogFilter(text="4242"), None),
@@ -210,10 +210,10 @@ def plan_of(name: str, wanted: LogFilter, before: UUID | None) -> Plan:
     with session():
         sql, values = page_query(wanted, before, 51).sql()
         database.execute_sql("SET jit = off")  # it is for long queries, and these are to be short
-        [(said,)] = database.execute_sql(
+        [(plan,)] = database.execute_sql(
             "EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) " + sql, values
         ).fetchall()
-    found = (json.loads(said) if isinstance(said, str) else said)[0]
+    found = (json.loads(plan) if isinstance(plan, str) else plan)[0]
     nodes = list(nodes_of(found["Plan"]))
     large = {
         relation
@@ -325,10 +325,17 @@ def size_of_indexes() -> str:
     )
 
 
+def way(nodes: str) -> str:
+    """Return the indexes of a plan, and whether their rows were sorted."""
+    names = re.findall(r"\((\w+)\)", nodes)
+    return ", ".join([*names, *(["sorted"] if nodes.startswith("Sort") else [])])
+
+
 def table(found: list[Plan]) -> str:
-    head = "| page of 50 | rows | plan | ms | buffers |\n|---|---|---|---|---|\n"
+    head = "| page of 50 | rows | index | ms | buffers |\n|---|---|---|---|---|\n"
     return head + "\n".join(
-        f"| {p.name} | {min(p.rows, 50)} | {p.nodes} | {p.ms:.1f} | {p.buffers:,} |" for p in found
+        f"| {p.name} | {min(p.rows, 50)} | {way(p.nodes)} | {p.ms:.1f} | {p.buffers:,} |"
+        for p in found
     )
 
 

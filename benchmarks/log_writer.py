@@ -63,14 +63,14 @@ def main(contender: str, count: int) -> None:
 
 
 def document(number: int) -> Document:
-    """As `record` makes it of what is said when a content is written."""
+    """Return a record as `record` makes it when a content is written."""
     about = {
         "details": {"tokens": number % 800},
         "duration_ms": number % 5000,
         "roadmap_id": new_id().hex,
         "concept_id": new_id().hex,
     }
-    told = {
+    record = {
         "level": "info",
         "category": "building",
         "step": "quiz",
@@ -79,7 +79,7 @@ def document(number: int) -> Document:
     return {
         "id": new_id().hex,
         "at": clock.now().isoformat(),
-        **told,
+        **record,
         **about,
         "trace_id": new_id().hex,
     }

@@ -1,10 +1,11 @@
-"""What does the operator's room cost the workers? Tasks a second with the dashboard followed by one person, and without.
+"""Cost of an open admin dashboard: tasks a second with one viewer, and without.
 
-The real services in server mode. A round pauses the content queue, fills it with messages whose task asks the database for a
-row that is not there, resumes it and waits until all have run: that is the rate of the workers. In every other round
-somebody follows the dashboard as a browser does: what is live every two seconds, what is measured every fifteen. Who begins
-takes turns. Told are medians over pairs of rounds: of the time per task on the clock, which other work on the machine disturbs,
-and of the CPU time per task of the workers' process, which it disturbs less. What counting costs is measured in this process.
+The real services run in server mode. A round pauses the content queue, fills it with messages whose
+task looks up a missing row, resumes it and waits until all have run: that is the rate of the
+workers. In every other round a client polls the dashboard as a browser does: live figures every two
+seconds, metrics every fifteen. The order alternates. The result is the median over pairs of rounds
+of two figures: wall time per task, which other work on the machine disturbs, and CPU time per task
+of the workers' process, which it disturbs less. The cost of counting is measured in this process.
 
     make bench-observing   or   python benchmarks/observing.py --pairs 4 --messages 6000
 """
@@ -79,11 +80,11 @@ def report(
         for is_followed in (False, True) if number % 2 else (True, False):
             with following(stack, headers) if is_followed else ExitStack():
                 found[is_followed].append(round_of(stack, queue, messages))
-        told = ", ".join(
+        figures = ", ".join(
             f"{'followed' if is_followed else 'alone'} {1e3 * rounds[-1][0]:.3f} ms a task, {1e3 * rounds[-1][1]:.3f} of CPU"
             for is_followed, rounds in found.items()
         )
-        print(f"pair {number + 1}: {told}", flush=True)
+        print(f"pair {number + 1}: {figures}", flush=True)
     both = list(zip(found[True], found[False], strict=True))
     wall, cpu = (statistics.median(after[n] / before[n] for after, before in both) for n in (0, 1))
     cost, task = counting(), statistics.median(cpu_time for _, cpu_time in found[False])

@@ -29,8 +29,9 @@ def pss(roots: Iterable[int]) -> float:
 
 
 def alone(roots: Iterable[int]) -> float:
-    """Megabytes (10^6 bytes) that these processes and all that they have started take where nobody else has the same files open,
-    as in a container of their own: what they share among themselves counts once, what they share with others in full.
+    """Megabytes (10^6 bytes) of these processes and their children, as in a container of their own.
+
+    Memory that they share among themselves counts once; memory shared with others counts in full.
     """
     kilobytes = 0
     files: dict[
@@ -70,8 +71,10 @@ def _files(smaps: str) -> Iterator[tuple[tuple[str, str], int]]:
 
 
 def cpu(roots: Iterable[int]) -> float:
-    """CPU seconds of these processes and all that they have started, also of what has ended since: whoever waited for a child has
-    its time, so that each counts once, as PostgreSQL's do, which come and go with the connections.
+    """CPU seconds of these processes and their children, ended ones included.
+
+    A process that waited for a child has the child's time, so each counts once. PostgreSQL starts
+    and ends a child for each connection.
     """
     seconds = 0.0
     for pid in trees(roots):

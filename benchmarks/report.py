@@ -1,5 +1,9 @@
-"""From samples to what people read: the table of targets, figures by subject, charts. Pure, but for writing the files."""
+"""Report of `make bench`: the section of docs/PERFORMANCE.md and the charts.
 
+Only writing the files has side effects.
+"""
+
+import textwrap
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,25 +11,60 @@ from typing import Any
 
 from benchmarks.chart import Panel, drawing
 from benchmarks.figures import Sample, Spread, number, spread, values_of
-from benchmarks.targets import BESIDE, TARGETS, TITLES, Target
+from benchmarks.targets import (
+    ACCEPT,
+    BESIDE,
+    CONNECTIONS,
+    LOGS,
+    MEMORY,
+    QUEUE,
+    READ,
+    SIZE,
+    START,
+    TARGETS,
+    TITLES,
+    Target,
+)
 
 HEADING = "Against what it replaces"
 IMAGES = "img"  # of the folder of the document
+WIDTH = 100  # columns of the page
+MISSED = "**missed**"
 HOW = """\
-The load comes from one process (`benchmarks/load`) over 64 connections that are kept open; how much of a core it needs stands
-with the figures, and bare Starlette shows what it, the server and the framework allow. While accepting is measured, nobody's
-consumers run; after each turn there must be a row, an event, a message and a record of the log for every answer, and one that
-is missing fails the run. The peers have neither limits nor Idempotency-Key. MB are millions of bytes; memory is PSS, after a
-first roadmap was made. What is in seconds depends on the machine, and has a control beside it that was measured in the same
-run. The targets are those of `benchmarks/targets.py`, the peers are in `benchmarks/peers`. `make bench QUICK=1` is the quick
-form; `make bench-smoke`, the shortest, fails when a ratio is worse than the usual one, which is committed there,
-by more than a quarter at each of three looks; a missed target is printed and fails nothing. A machine that does other work
-spoils ratios too: a process that gets a third of a core loses more than one that waits for the disk."""
+- One process (`benchmarks/load`) sends requests over 64 connections that stay open. Contenders and
+  servers share its cores; nothing is pinned.
+- No consumers run while accepting is measured. Each answer must leave a row, an event, a message
+  and a log record.
+- The peers (`benchmarks/peers`) have neither rate limits nor Idempotency-Key. Bare Starlette, raw
+  Redis and logging to memory are controls, which do none of the work.
+- Memory is PSS after a first roadmap, in millions of bytes.
+- Other work on the machine distorts ratios too: CPU-bound processes lose most."""
+REPEAT = """\
+`make bench WRITE=1` measures in full and writes this section, the charts and the JSON. `QUICK=1` is
+the quick form; `ONLY="accept queue"` selects subjects. `make bench-smoke`, the shortest form, fails
+when a ratio is more than a quarter worse than usual (`benchmarks/targets.py`) at each of three
+looks. A missed target fails nothing.
+
+Bars in the charts are medians; their lines run from the least to the most."""
+NOTES = {  # how each subject with a chart is measured
+    ACCEPT: "Latency is measured in an open loop; streams are event streams.",
+    READ: "Both sides send the same roadmap of the catalogue over 32 connections.",
+    CONNECTIONS: "The most while goals are accepted, roadmaps read, 50 streams followed and both "
+    "consumers work.",
+    MEMORY: "One instance (`SERVICE_TYPE=all`) unless labelled otherwise. The peer has two workers "
+    "with two processes each (prefork) or four threads each (threads).",
+    START: "From the start of a process to its first task, or to its first 202.",
+    QUEUE: "One consumer with four threads empties a full queue of empty tasks; its start does not "
+    "count.",
+    LOGS: "All write the same records in batches into the same table with its indexes. COPY neither "
+    "skips existing records nor counts lost ones.",
+    SIZE: "Packages over 5 MB have bars of their own.",
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Results:
-    """Of one run. `effort` are the numbers of benchmarks/effort.py."""
+    """Results of one run. `effort` are the numbers of benchmarks/effort.py."""
 
     date: str
     machine: Mapping[str, str]
@@ -36,7 +75,7 @@ class Results:
 
 
 def results_of(document: Mapping[str, Any]) -> Results:
-    """Of what --json has written."""
+    """Return the results that --json has written."""
     return Results(**{**document, "samples": [Sample(**sample) for sample in document["samples"]]})
 
 
@@ -48,21 +87,21 @@ def worse(samples: Sequence[Sample]) -> list[Target]:
 
 
 def markdown(results: Results) -> str:
-    """The section of the document, with its heading."""
+    """Return the section of the document, with its heading."""
     subjects = list(dict.fromkeys(sample.subject for sample in results.samples))
-    parts = [f"## {HEADING}", _about(results), table_of_targets(results.samples)]
+    table = table_of_targets(results.samples)
+    missed = f"{table.count(MISSED)} of {len(table.splitlines()) - 2} targets are missed."
+    parts = [f"## {HEADING}", *_about(results), table, missed, REPEAT]
     for subject in subjects:
-        parts.append(f"### {TITLES[subject]}")
         if list(panels(results.samples, subject)):
-            parts.append(f"![{subject}: medians of all rounds]({IMAGES}/{file_name(subject)})")
-        parts.append(
-            f"<details><summary>All figures</summary>\n\n{_table_of_figures(results.samples, subject)}\n\n</details>"
-        )
+            chart = f"![{TITLES[subject]}]({IMAGES}/{file_name(subject)})"
+            parts += [f"### {TITLES[subject]}", chart]
+            parts += [filled(NOTES[subject])] if subject in NOTES else []
     return "\n\n".join(parts) + "\n"
 
 
 def write_section(path: Path, results: Results) -> None:
-    """In place of the section with this heading, or at the end; everything else of the file stays."""
+    """Replace the section with this heading, or append it; the rest of the file stays."""
     text = path.read_text() if path.exists() else ""
     before, found, rest = f"\n{text}".partition(f"\n## {HEADING}\n")
     _, following, after = rest.partition("\n## ")
@@ -72,7 +111,7 @@ def write_section(path: Path, results: Results) -> None:
 
 
 def write_charts(folder: Path, results: Results) -> None:
-    """Of the subjects in which somebody is compared with somebody."""
+    """Write a chart of each subject with more than one contender."""
     folder.mkdir(parents=True, exist_ok=True)
     for subject in dict.fromkeys(sample.subject for sample in results.samples):
         if drawn := list(panels(results.samples, subject)):
@@ -80,7 +119,7 @@ def write_charts(folder: Path, results: Results) -> None:
 
 
 def panels(samples: Sequence[Sample], subject: str) -> Iterator[Panel]:
-    """One for each measure that more than one contender has."""
+    """Yield a panel for each measure of more than one contender."""
     for measure in dict.fromkeys(sample.measure for sample in samples if sample.subject == subject):
         bars = list(_spreads(samples, subject, measure))
         if len(bars) > 1 and measure not in BESIDE:
@@ -91,21 +130,35 @@ def file_name(subject: str) -> str:
     return f"bench-{subject}.svg"
 
 
-def _about(results: Results) -> str:
+def _about(results: Results) -> list[str]:
     form, rounds = results.effort["form"], results.effort["rounds"]
-    parts = [
-        f"Measured on {results.date} by `make bench` ({form}), {rounds} interleaved rounds: medians, with the least and the most "
-        "of a round; ratios are those within a round. Contenders share servers and cores, nothing is pinned.",
+    return [
+        filled(
+            f"Measured on {results.date} by `make bench` ({form}), {rounds} interleaved rounds. "
+            "Figures are medians, with the least and the most in brackets; ratios are those within "
+            "a round. All figures and the versions of packages are in `benchmarks/results.json`."
+        ),
+        filled(f"Machine: {listed(results.machine)}. {_by_server(results.settings)}."),
         HOW,
-        "Machine: " + listed(results.machine) + ".",
-        "Versions: " + listed(results.versions) + ".",
-        "Servers: " + listed(results.settings) + ".",
     ]
-    return "\n\n".join(parts)
+
+
+def filled(text: str) -> str:
+    """Return the text in lines of the page's width."""
+    return textwrap.fill(text, WIDTH, break_long_words=False, break_on_hyphens=False)
 
 
 def listed(names: Mapping[str, str]) -> str:
     return ", ".join(f"{name} {value}" for name, value in names.items())
+
+
+def _by_server(settings: Mapping[str, str]) -> str:
+    """List the settings of each server, which is the first word of their names."""
+    found: dict[str, list[str]] = {}
+    for name, value in settings.items():
+        server, _, setting = name.partition(" ")
+        found.setdefault(server, []).append(f"{setting} {value}".strip())
+    return ". ".join(f"{server}: {', '.join(each)}" for server, each in found.items())
 
 
 def table_of_targets(samples: Sequence[Sample]) -> str:
@@ -114,36 +167,30 @@ def table_of_targets(samples: Sequence[Sample]) -> str:
 
 
 def _line(target: Target, samples: Sequence[Sample]) -> str:
-    """Empty when it was not measured."""
+    """Return a row, or nothing when it was not measured."""
     found = target.found(samples)
     if found is None:
         return ""
-    ours = _median(target, target.contender, samples)
+    ours = _spread(spread(list(_values(target, target.contender, samples).values())))
     against = target.peer or target.control
     theirs = f"{against}: {_median(target, against, samples)}" if against else ""
     within = _spread(found) if target.peer else ""
     wanted = f"{'<=' if target.at_most else '>='} {number(target.wanted)}"
-    verdict = "met" if target.is_met(found) else "**missed**"
+    verdict = "met" if target.is_met(found) else MISSED
     return f"| {target.title} | {target.measure} | {ours} | {theirs} | {within} | {wanted} | {verdict} |"
 
 
 def _median(target: Target, contender: str, samples: Sequence[Sample]) -> str:
-    values = values_of(samples, target.subject, target.measure, contender)
+    values = _values(target, contender, samples)
     return number(spread(list(values.values())).median) if values else "not measured"
 
 
-def _table_of_figures(samples: Sequence[Sample], subject: str) -> str:
-    lines = ["| | | median | least | most | rounds |", "|---|---|---|---|---|---|"]
-    for measure in dict.fromkeys(sample.measure for sample in samples if sample.subject == subject):
-        for contender, found in _spreads(samples, subject, measure):
-            rounds = len(values_of(samples, subject, measure, contender))
-            figures = " | ".join(number(value) for value in (found.median, found.least, found.most))
-            lines.append(f"| {measure} | {contender} | {figures} | {rounds} |")
-    return "\n".join(lines)
+def _values(target: Target, contender: str, samples: Sequence[Sample]) -> dict[int, float]:
+    return values_of(samples, target.subject, target.measure, contender)
 
 
 def _spreads(samples: Iterable[Sample], subject: str, measure: str) -> Iterator[tuple[str, Spread]]:
-    """Of each contender, in the order in which they came first."""
+    """Yield each contender, in the order of its first sample."""
     kept = [sample for sample in samples if (sample.subject, sample.measure) == (subject, measure)]
     for contender in dict.fromkeys(sample.contender for sample in kept):
         yield contender, spread([sample.value for sample in kept if sample.contender == contender])

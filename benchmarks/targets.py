@@ -1,10 +1,12 @@
-"""What is promised: each row of the table of results, with its target. The report and `make bench-smoke` read it here.
+"""Targets: the rows of the table of results, for the report and `make bench-smoke`.
 
-A row compares two contenders within each round (a ratio), or the figure itself with a bound. Seconds and figures a second
-depend on the machine: such a bound is told beside a control that was measured in the same run.
+A row compares two contenders within each round (a ratio), or compares the figure itself with a
+bound. Seconds and rates depend on the machine: such a bound has a control from the same run beside
+it.
 
-A missed target fails nothing. The short form compares each ratio with the `usual` one, which is committed here: typical of some
-of its runs on a quiet machine of two cores. Whoever makes the service faster or slower on purpose measures and commits it anew.
+A missed target fails nothing. The shortest form compares each ratio with the `usual` one, committed
+here: typical of its runs on a quiet machine with two cores. After an intended change of speed,
+measure it again and commit it.
 """
 
 from collections.abc import Sequence
@@ -25,7 +27,7 @@ FASTAPI, BY_HAND, BARE = "FastAPI + Celery", "asyncpg by hand", "bare Starlette"
 PREFORK, THREADS = "FastAPI + Celery, prefork", "FastAPI + Celery, threads"
 WITH_MODEL, AFTER_MANY = "Roadmap, model client loaded", "Roadmap, after many roadmaps"
 APART = "Roadmap, three instances"
-MEANWHILE = "Roadmap, the second half of them"
+MEANWHILE = "Roadmap, second half"
 STOCK, SQLITE, STOCK_SQLITE, RAW = (
     "stock Huey",
     "Roadmap, SQLite",
@@ -51,19 +53,19 @@ TITLES = {
     START: "Starting",
     QUEUE: "Queues",
     LOGS: "Writing the execution log",
-    SIZE: "What is installed",
+    SIZE: "Installed packages",
     EMBEDDED: "Embedded mode",
 }
 POSTS, GENERATOR = "POST, requests/s", "load generator, % of a core"
 MEDIAN_POSTS, SLOW_POSTS = "POST at 100/s, 50 %, ms", "POST at 100/s, 99 %, ms"
 TREES, UNCHANGED = "GET, requests/s", "GET with ETag, requests/s"
 KILOBYTES, CONCEPTS = "roadmap, kB", "roadmap, concepts"
-OPEN, PSS, GROWTH = "PostgreSQL connections", "PSS, MB", "PSS at the end, of that after half"
+OPEN, PSS, GROWTH = "PostgreSQL connections", "PSS, MB", "PSS at the end / at half"
 MADE = "roadmaps made"
 TO_TASK, TO_ANSWER = "consumer's start to first task, s", "API's start to first 202, s"
 TASKS, ENQUEUED = "tasks/s", "enqueued/s, one by one"
 SLOW_STARTS, MEDIAN_STARTS = "enqueue to start, idle, 99 %, ms", "enqueue to start, idle, 50 %, ms"
-WRITTEN, RECORDED, DROPPED = "records written/s", "record(), accepted/s", "records without room"
+WRITTEN, RECORDED, DROPPED = "records written/s", "record(), accepted/s", "records dropped"
 INSTALLED, PACKAGES, TO_READY = "installed, MB", "packages", "goal to ready, s"
 
 CONTROLS = frozenset(
@@ -71,12 +73,15 @@ CONTROLS = frozenset(
 )  # which do nothing of the work, and show what the machine allows
 BESIDE = frozenset(
     {GENERATOR, KILOBYTES, CONCEPTS, PACKAGES, MADE}
-)  # measures that tell about a measurement, and compare nobody
+)  # describe a measurement; no comparison
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A bound for the figure of `contender`, or with a `peer` for its ratio to that of `peer`. `control` is told beside it."""
+    """Bound for the figure of `contender`, or for its ratio to that of `peer`.
+
+    The figure of `control` is reported beside it.
+    """
 
     title: str
     subject: str
@@ -123,11 +128,11 @@ TARGETS = (
         "accepting while 500 streams are open", ACCEPT, POSTS, 0.8, WATCHED, peer=ALONE, usual=0.95
     ),
     Target("reading a roadmap", READ, TREES, 5, peer=FASTAPI, usual=7.7),
-    Target("reading one that has not changed (304)", READ, UNCHANGED, 10, peer=FASTAPI, usual=10),
+    Target("reading an unchanged roadmap (304)", READ, UNCHANGED, 10, peer=FASTAPI, usual=10),
     Target("connections, API and both consumers busy", CONNECTIONS, OPEN, 12, at_most=True),
-    Target("memory of API and both consumers, in one instance", MEMORY, PSS, 130, at_most=True),
+    Target("memory, one instance with API and both consumers", MEMORY, PSS, 130, at_most=True),
     Target(
-        "memory, of FastAPI + Celery, prefork",
+        "memory, against FastAPI + Celery, prefork",
         MEMORY,
         PSS,
         round(1 / 3, 2),
@@ -138,7 +143,12 @@ TARGETS = (
     Target("memory with the model client loaded", MEMORY, PSS, 160, WITH_MODEL, at_most=True),
     Target("memory after many roadmaps", MEMORY, PSS, 190, AFTER_MANY, at_most=True),
     Target(
-        "memory, growth over the last half of them", MEMORY, GROWTH, 1.03, AFTER_MANY, at_most=True
+        "memory, growth over the second half of them",
+        MEMORY,
+        GROWTH,
+        1.03,
+        AFTER_MANY,
+        at_most=True,
     ),
     Target(
         "a consumer's start to its first task", START, TO_TASK, 0.4, at_most=True, control=STOCK
@@ -147,12 +157,10 @@ TARGETS = (
     Target("tasks at least once", QUEUE, TASKS, 6, peer=CELERY, usual=6.6),
     Target("tasks at least once", QUEUE, TASKS, 2, peer=STOCK, usual=2),
     Target("tasks at least once, on SQLite", QUEUE, TASKS, 1, SQLITE, peer=STOCK_SQLITE, usual=1.9),
-    Target(
-        "from enqueueing to start, idle, 99 %", QUEUE, SLOW_STARTS, 5, at_most=True, control=RAW
-    ),
-    Target("writing records of the log, once each", LOGS, WRITTEN, 0.65, peer=COPY, usual=0.65),
-    Target("record(), all of them stored", LOGS, RECORDED, 100_000, control=LOGGING),
-    Target("records that found no room meanwhile", LOGS, DROPPED, 0, at_most=True),
-    Target("what requirements.txt installs", SIZE, INSTALLED, 125, at_most=True),
-    Target("embedded: from a goal to all of its contents", EMBEDDED, TO_READY, 2, at_most=True),
+    Target("enqueue to start, idle, 99 %", QUEUE, SLOW_STARTS, 5, at_most=True, control=RAW),
+    Target("writing log records, once each", LOGS, WRITTEN, 0.65, peer=COPY, usual=0.65),
+    Target("record(), all records stored", LOGS, RECORDED, 100_000, control=LOGGING),
+    Target("records dropped meanwhile", LOGS, DROPPED, 0, at_most=True),
+    Target("installed from requirements.lock", SIZE, INSTALLED, 125, at_most=True),
+    Target("embedded mode: goal to all contents", EMBEDDED, TO_READY, 2, at_most=True),
 )

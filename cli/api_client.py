@@ -22,28 +22,30 @@ Json = dict[str, Any]
 
 ROADMAPS = "/api/v1/roadmaps"
 IMPORTS = "/api/v1/imports"
-RETRIED = (429, 502, 503, 504)  # tried again: nothing is done twice
+RETRIED = (429, 502, 503, 504)  # retried: requests are idempotent
 IN_USE = "/problems/idempotency-key-in-use"
-PATIENCE = 60.0  # seconds for which a call is tried again
-ANSWER = 30.0  # seconds for one answer; a stream of events sends signs of life more often
-LONGEST_PAUSE = 8.0  # seconds between two tries, unless Retry-After says more
+PATIENCE = 60.0  # seconds of retries
+ANSWER = 30.0  # seconds for one response; event streams send keep-alives more often
+LONGEST_PAUSE = 8.0  # seconds between two tries, unless Retry-After is longer
 
 
 class ApiClient:
     """Client of a service.
 
-    Raises ServiceUnreachable after its patience, else CommandFailed.
+    Raises ServiceUnreachable when `patience` seconds have passed, and CommandFailed for an error
+    that a retry does not cure.
     """
 
     def __init__(self, url: str, key: str | None, patience: float) -> None:
         self.url, self.patience = url.rstrip("/"), patience
+        self._has_key = bool(key)
         authorization = {"Authorization": f"Bearer {key}"} if key else {}
         self._client = httpx2.Client(
             base_url=self.url,
             headers={"Accept": "application/json", **authorization},
             timeout=ANSWER,
             follow_redirects=False,
-            # A proxy would look for this machine's service on its own machine.
+            # A proxy cannot reach the loopback address of this machine.
             trust_env=urlsplit(self.url).hostname not in LOOPBACK,
         )
 
@@ -54,10 +56,7 @@ class ApiClient:
         return self._asked("GET", path).content
 
     def post(self, path: str, body: Json) -> Json:
-        """Send a request that is done once, however often it is sent.
-
-        Its key stays the same.
-        """
+        """Send a request once; retries have the same idempotency key."""
         return self._json(self._asked("POST", path, body, {"Idempotency-Key": str(uuid.uuid4())}))
 
     def pages(self, path: str, limit: int) -> Iterator[Json]:
@@ -73,12 +72,10 @@ class ApiClient:
             cursor = f"&cursor={page['next_cursor']}"
 
     def events(self, path: str) -> Iterator[Json]:
-        """Yield past and coming events, each once, to the end. A broken stream is resumed."""
+        """Yield past and future events, each once; resume a broken stream."""
         after, until, tries = 0, time.monotonic() + self.patience, 0
         while True:
-            failure = self._failure(
-                _RetryLater("its streams of events end and tell nothing.", None)
-            )
+            failure = self._failure(_RetryLater("its event streams end without events.", None))
             heard = False
             try:
                 headers = {"Last-Event-ID": str(after), "Accept": "text/event-stream"}
@@ -102,7 +99,7 @@ class ApiClient:
         return f"{self.url}{roadmap['links']['page']}"
 
     def _messages(self, answer: httpx2.Response) -> Iterator[Json | None]:
-        """Yield each complete event of a stream, and None for a sign of life."""
+        """Yield each complete event of a stream, and None for a keep-alive."""
         if answer.status_code != 200:
             answer.read()
             self._check(answer)
@@ -125,7 +122,7 @@ class ApiClient:
         body: Json | None = None,
         headers: dict[str, str] | None = None,
     ) -> httpx2.Response:
-        """Send a request until it is answered. Each may be sent twice: a POST has its key."""
+        """Send a request, with retries; a POST has an idempotency key."""
         until, tries = time.monotonic() + self.patience, 0
         while True:
             try:
@@ -139,29 +136,30 @@ class ApiClient:
             tries += 1
 
     def _check(self, answer: httpx2.Response) -> httpx2.Response:
-        """Return a good answer. Raises _RetryLater, or CommandFailed for a refusal."""
+        """Return a successful response; raise _RetryLater or CommandFailed for others."""
         if answer.is_success:
             return answer
-        problem = _object(answer.json) or {}  # a proxy may answer something else
+        problem = _object(answer.json) or {}  # the response may be a proxy's
         if answer.status_code in RETRIED or problem.get("type") == IN_USE:
             wait = answer.headers.get("retry-after", "")
-            detail = problem.get("detail") or f"it answers {answer.status_code}"
+            detail = problem.get("detail") or f"it answers {answer.status_code}."
             raise _RetryLater(detail, float(wait) if wait.isdecimal() else None)
         if answer.status_code == 401:
             raise CommandFailed(
-                "The service wants to know who calls: put an API key into ROADMAP_API_KEY, "
-                "or say --key (docs/ACCOUNTS.md)."
+                f"The API key is {'not valid' if self._has_key else 'missing'}. "
+                "Set ROADMAP_API_KEY or --key to a valid one (docs/ACCOUNTS.md)."
             )
         if not problem:
             raise CommandFailed(
-                f"{self.url} answers {answer.status_code}, and not as this service does; "
-                "is --url (ROADMAP_URL) right?"
+                f"{self.url} answers {answer.status_code}, and is not a Roadmap service. "
+                "Check --url (ROADMAP_URL)."
             )
-        places = "; ".join(
-            f"{each.get('pointer', '').removeprefix('#/')}: {each['detail']}"
-            for each in problem.get("errors") or ()
+        fields = "; ".join(
+            f"{_place(each)}: {each['detail'].rstrip('.')}" for each in problem.get("errors") or ()
         )
-        raise CommandFailed(one_line(places or str(problem.get("detail") or problem.get("title"))))
+        detail = f"Invalid {fields}." if fields else problem.get("detail") or problem.get("title")
+        hint = " `roadmap list` shows your roadmaps." if answer.status_code == 404 else ""
+        raise CommandFailed(one_line(f"{detail}{hint}"))
 
     def _json(self, answer: httpx2.Response) -> Json:
         if (found := _object(answer.json)) is None:
@@ -170,29 +168,28 @@ class ApiClient:
 
     def _other(self) -> CommandFailed:
         return CommandFailed(
-            f"{self.url} answers something else than this service does; "
-            "is --url (ROADMAP_URL) right?"
+            f"The response of {self.url} is not from a Roadmap service. Check --url (ROADMAP_URL)."
         )
 
     def _failure(self, error: Exception) -> CommandFailed:
-        """Return ServiceUnreachable if another try may help, or else CommandFailed."""
+        """Return ServiceUnreachable if a retry may help, otherwise CommandFailed."""
         if isinstance(error, httpx2.LocalProtocolError):
             # The message of the library quotes the header, which may be the key.
             return CommandFailed(
-                "The request cannot be sent: something in it is not allowed in HTTP. "
-                "Look at --url and --key."
+                "The request cannot be sent: it contains characters that HTTP does not allow. "
+                "Check --url and --key."
             )
         if isinstance(error, httpx2.DecodingError | httpx2.InvalidURL):
             return self._other()
-        reason = one_line(str(error))
+        reason = re.sub(r"^\[Errno -?\d+\] ", "", one_line(str(error)))
         if isinstance(error, _RetryLater):
             return ServiceUnreachable(
-                f"{self.url} is busy or incomplete: {reason} "
-                "Try again later; `roadmap doctor` tells its host why."
+                f"{self.url} is busy or unavailable: {reason} "
+                "Retry later, or run `roadmap doctor` on its host."
             )
         return ServiceUnreachable(
             f"{self.url} cannot be reached ({reason or type(error).__name__}). "
-            "Start the service (`make run`), or say --url (ROADMAP_URL)."
+            "Start the service (`make run`), or set --url (ROADMAP_URL)."
         )
 
 
@@ -203,25 +200,25 @@ class _RetryLater(Exception):
 
 
 def service_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Add --url, --key and --patience, which the command gets as its `client`."""
+    """Add --url, --key and --patience; the command receives a `client`."""
 
     @click.option(
         "--url",
         envvar="ROADMAP_URL",
-        help="Of the service, or ROADMAP_URL. Default: http://127.0.0.1:$PORT.",
+        help="Address of the service (or ROADMAP_URL). Default: http://127.0.0.1:$PORT.",
     )
     @click.option(
         "--key",
         envvar="ROADMAP_API_KEY",
         callback=_key,
-        help="API key, or ROADMAP_API_KEY. On your own machine none is needed.",
+        help="API key (or ROADMAP_API_KEY). Embedded mode needs none.",
     )
     @click.option(
         "--patience",
         type=Number(0, 3600),
         default=PATIENCE,
         show_default=True,
-        help="Seconds to try for when it is away or busy.",
+        help="Seconds of retries while the service is unreachable or busy.",
     )
     @wraps(command)
     def call(*args: Any, url: str | None, key: str | None, patience: float, **options: Any) -> None:
@@ -232,21 +229,20 @@ def service_options(command: Callable[..., None]) -> Callable[..., None]:
 
 
 def _key(context: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
-    """Strip a key of spaces from a file or an editor.
-
-    A wrong one is a secret, and not quoted.
-    """
+    """Strip surrounding spaces from a key. The error does not quote the key."""
     key = (value or "").strip()
     if not re.fullmatch(r"[!-~]*", key):
-        raise click.BadParameter("has characters that no key has; copy it again, whole and alone")
+        raise click.BadParameter(
+            "has characters that are not allowed in a key. Copy the key again."
+        )
     return key or None
 
 
 def _id(context: click.Context, parameter: click.Parameter, value: str) -> str:
-    """Find the id, also in the address of its page."""
+    """Return the id of a roadmap, given as id or as URL of its page."""
     found = re.search(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}(?=/?$)", value)
     if found is None:
-        raise click.BadParameter("is not the id of a roadmap, which `roadmap list` shows")
+        raise click.BadParameter("is not the id of a roadmap. `roadmap list` shows ids.")
     return found[0]
 
 
@@ -258,24 +254,29 @@ def _checked(url: str) -> str:
     try:
         parts = urlsplit(url)
         fits = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-        httpx2.URL(url).raw_host.decode().encode("idna")  # the form in which it is looked up
+        httpx2.URL(url).raw_host.decode().encode("idna")  # as DNS needs it
     except (ValueError, httpx2.InvalidURL):
         fits = False
     if not fits or re.search(r"\s", url):
         raise click.BadParameter(
-            "must be the whole address of a service, as in https://roadmap.example.org",
+            "must be a full URL, such as https://roadmap.example.org.",
             param_hint="--url",
         )
     return url
 
 
 def _object(read: Callable[[], Any]) -> Json | None:
-    """Return the JSON object that is read; None for something else."""
+    """Return the JSON object, or None for anything else."""
     try:
         found = read()
     except ValueError:
         return None
     return found if isinstance(found, dict) else None
+
+
+def _place(error: Json) -> str:
+    """Return the field or the parameter of an error of a problem."""
+    return str(error.get("pointer", "")).removeprefix("#/") or str(error.get("parameter", ""))
 
 
 def _pause(tries: int) -> float:

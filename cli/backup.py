@@ -17,22 +17,22 @@ from tasks.queue_admin import queue_states
 
 @click.command()
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
-@click.option("--no-logs", is_flag=True, help="Leave the execution log out, which is most of it.")
-@click.option("--force", is_flag=True, help="Replace FILE when it is there.")
+@click.option(
+    "--no-logs", is_flag=True, help="Leave out the execution log, usually most of the rows."
+)
+@click.option("--force", is_flag=True, help="Replace FILE if it exists.")
 @json_option
 def backup(file: Path, no_logs: bool, force: bool, as_json: bool) -> None:
-    """Write the whole database to FILE, as it is at this moment, while the service runs.
+    """Write the whole database to FILE in one snapshot, while the service runs.
 
-    The file is for its owner's eyes only: it has hashes of passwords and secrets of webhooks. It
-    has neither SECRET_KEY, which is kept elsewhere, nor what waits in the queues: messages for
-    roadmaps are made anew after a restore, and log records that are not stored yet are missing from
-    it. It fits either kind of database.
+    The file contains password hashes and webhook secrets. It contains neither SECRET_KEY nor the
+    messages in the queues.
     """
     try:
         waiting = {
             state.name: state.ready + state.held + state.scheduled for state in queue_states()
         }
-    except Unavailable:  # the broker cannot say
+    except Unavailable:  # the broker does not answer
         waiting = None
     entry = EntryIfPossible(
         audited(Actor.of_command_line(), Action.backup_make, str(file), {"logs": not no_logs})
@@ -43,14 +43,14 @@ def backup(file: Path, no_logs: bool, force: bool, as_json: bool) -> None:
         )
     except FileExistsError:
         raise CommandFailed(
-            f"{file} is there already; name another file, or say --force to replace it."
+            f"{file} already exists. Choose another file, or replace it with --force."
         ) from None
     except OSError as error:
         is_full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
         raise CommandFailed(
-            f"{file} cannot be written{': there is no room for it' if is_full else ''} "
-            f"({error.strerror}); name another place."
-            f"{' Nothing is left of it.' if is_full else ''}"
+            f"{file} cannot be written{': not enough space' if is_full else ''} "
+            f"({error.strerror}). {'No partial file remains. ' if is_full else ''}"
+            "Choose another path."
         ) from None
     show(
         {
@@ -71,23 +71,23 @@ def _sentences(
     file: Path, made: Summary, waiting: dict[str, int] | None, *, is_audited: bool
 ) -> str:
     lines = [
-        f"{sum(made.rows.values()):,} rows of {len(made.rows)} tables "
-        f"are in {file} ({made.size:,} bytes).",
-        "Keep it as you keep a password: it has hashes of passwords and secrets of webhooks.",
+        f"Wrote {sum(made.rows.values()):,} rows of {len(made.rows)} tables "
+        f"to {file} ({made.size:,} bytes).",
+        "Keep this file secret: it contains password hashes and webhook secrets.",
     ]
     if not is_audited:
-        lines.append("It is not in the audit log: the database at DATABASE_URL takes no changes.")
+        lines.append("No audit log entry: the database at DATABASE_URL is read-only.")
     if made.left_out:
         lines.append(f"Left out: {', '.join(made.left_out)}.")
     if waiting is None:
         lines.append(
-            "The broker does not answer: how many messages wait there, "
-            "which are not in the file, is not known."
+            "The broker does not answer, so the number of waiting messages is unknown. "
+            "They are not in the file."
         )
     elif any(waiting.values()):
-        counts = ", ".join(f"{count:,} of {name}" for name, count in waiting.items())
+        counts = ", ".join(f"{name}: {count:,}" for name, count in waiting.items())
         lines.append(
-            f"Messages that wait in the queues are not in it ({counts}); "
-            "only those of logs would be missed."
+            f"Waiting messages are not in the file ({counts}). "
+            "After a restore only those of the logs queue are lost."
         )
     return "\n".join(lines)

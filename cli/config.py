@@ -15,7 +15,7 @@ from core.settings import SETTING_ALIASES, Settings, from_environment, misspelt
 
 HIDDEN, UNREAD = "(set, not shown)", "(set, not read)"
 OF_SERVERS, OF_WEB = ("postgresql", "postgres", "redis", "rediss"), ("http", "https")
-# A password that is not quoted as it should be may have any sign: its end is not known then.
+# The end of a password that is not percent-encoded is unknown, so it does not match.
 ADDRESS = re.compile(
     r"(?P<scheme>[a-z]+)://((?P<user>[^:@/?#]*)(?P<password>:[^@/?#]*)?@)?"
     r"(?P<place>[A-Za-z0-9._,:\[\]-]*(/[^@?#]*)?)([?#][^@]*)?"
@@ -24,11 +24,10 @@ ADDRESS = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Variable:
-    """Variable with its origin.
+    """Variable with its value and origin.
 
-    The origin is environment, default, derived from `source`, or no setting.
-
-    Of a variable that is no setting, `source` is the one that is probably meant.
+    The origin is environment, default, derived from `source`, or no setting; then `source` is the
+    setting that was probably meant.
     """
 
     name: str
@@ -40,26 +39,24 @@ class Variable:
 @click.command()
 @json_option
 def config(as_json: bool) -> None:
-    """Show every variable, its value, and where that is from. Secrets, and passwords in addresses,
-    are not shown.
-
-    At the end stand variables that are no settings, but resemble one.
+    """Show every setting with its value and origin, then variables that look like misspelt
+    settings. Secrets and passwords are hidden.
     """
     found = variables(os.environ)
     rows = [
         (each.name, each.value, f"{each.origin} ({each.source})" if each.source else each.origin)
         for each in found
     ]
-    show(found, as_json, lambda: table(("variable", "value", "from"), rows, breakable="value"))
+    show(found, as_json, lambda: table(("variable", "value", "origin"), rows, breakable="value"))
 
 
 def variables(environment: Mapping[str, str]) -> list[Variable]:
-    """List them as docs/CONFIGURATION.md does.
+    """Return all settings in the order of docs/CONFIGURATION.md, then misspelt variables.
 
-    Raises SettingsError when they do not add up.
+    Raises SettingsError for invalid settings.
     """
     given = {name: value for name, value in environment.items() if value.strip()}
-    # This command looks at a service from outside.
+    # As an operator's command, not as one of the services.
     settings = from_environment({"SERVICE_TYPE": "all", **given})
     found = []
     for name, field in Settings.model_fields.items():
@@ -97,10 +94,7 @@ def _shown(value: Any) -> str:
 
 
 def _place(secret: str, schemes: Collection[str]) -> str:
-    """Return an address without its password, for comparison.
-
-    Of any other secret nothing is shown.
-    """
+    """Return a URL without its password; any other secret is hidden."""
     found = ADDRESS.fullmatch(secret)
     if found is None or found["scheme"] not in schemes:
         return HIDDEN

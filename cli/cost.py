@@ -8,7 +8,15 @@ import click
 from pydantic import ValidationError
 
 from cli.costs import measured, prices
-from cli.costs.bill import DAYS, MB_OF_A_GB, READS, DeploymentLayout, Load, layouts_of
+from cli.costs.bill import (
+    DAYS,
+    MB_OF_A_GB,
+    READS,
+    WITHOUT_QUEUE,
+    DeploymentLayout,
+    Load,
+    layouts_of,
+)
 from cli.costs.measured import MeasuredUsage
 from cli.costs.prices import Prices
 from cli.output import CommandFailed, Number, console, json_option, show, table
@@ -18,36 +26,46 @@ SIZE = Number(0.1, 1_000)
 
 @click.command("cost")
 @click.option(
-    "--roadmaps", type=Number(0, 1e6), default=10, show_default=True, help="Made each day."
+    "--roadmaps",
+    type=Number(0, 1e6),
+    default=10,
+    show_default=True,
+    help="Roadmaps created per day.",
 )
 @click.option(
     "--reads",
     type=Number(0, 1e4),
     default=READS,
     show_default=True,
-    help="How often each is opened.",
+    help="Number of times each roadmap is opened.",
 )
 @click.option(
     "--months",
     type=click.IntRange(1, 120),
     default=12,
     show_default=True,
-    help="For how long they are kept.",
+    help="Months that roadmaps are kept.",
 )
-@click.option(
-    "--catalogue", is_flag=True, help="Without a model, and so without the work of its client."
-)
+@click.option("--catalogue", is_flag=True, help="Use the catalogue instead of a model.")
 @click.option(
     "--platform",
     default="Railway",
     show_default=True,
-    help="Whose prices; of --prices, where that names others.",
+    help="Platform whose prices are used.",
 )
 @click.option(
-    "--large-memory", type=SIZE, default=8, show_default=True, help="GB of the large instance."
+    "--large-memory",
+    type=SIZE,
+    default=WITHOUT_QUEUE[0] // MB_OF_A_GB,
+    show_default=True,
+    help="GB of the instance without a queue.",
 )
 @click.option(
-    "--large-cores", type=SIZE, default=2, show_default=True, help="vCPU of the large instance."
+    "--large-cores",
+    type=SIZE,
+    default=WITHOUT_QUEUE[1],
+    show_default=True,
+    help="Cores of the instance without a queue.",
 )
 @click.option(
     "--prices",
@@ -68,16 +86,17 @@ def cost(
     file: Path | None,
     as_json: bool,
 ) -> None:
-    """Estimate a month's bill: three services, one instance, the stack that these replace, and a
-    large instance.
+    """Estimate a month's bill for four layouts under the same load.
 
-    It rests on measurements (`make bench-usage`) and on published prices; both are named with their
-    dates. What a model asks for its answers is not in it: MODEL_PRICES and budgets are for that.
+    The layouts are three services, one instance, the replaced Celery stack, and the single instance
+    without a queue before that. The last cost $50 a month with 16 GB and 8 cores; another size is
+    priced by the platform at full use. The estimate is based on measurements (`make bench-usage`)
+    and published prices. Model calls are not included: MODEL_PRICES and budgets cover them.
     """
     found, asked = measured.load(), _prices(file)
     if platform not in asked.platforms:
         raise CommandFailed(
-            f"there are no prices of {platform}; --platform can be {', '.join(asked.platforms)}."
+            f"There are no prices for {platform}. --platform can be {', '.join(asked.platforms)}."
         )
     load, sources = Load(roadmaps * DAYS, reads, months), asked.of(platform)
     layouts = layouts_of(
@@ -86,7 +105,7 @@ def cost(
         asked,
         asked.platforms[platform],
         is_by_model=not catalogue,
-        large=(large_memory * MB_OF_A_GB, large_cores),
+        size=(large_memory * MB_OF_A_GB, large_cores),
     )
     document = {
         "load": asdict(load),
@@ -112,7 +131,7 @@ def _prices(file: Path | None) -> Prices:
         place = ".".join(map(str, problem["loc"]))
         wrong = ": ".join(part for part in (place, problem["msg"]) if part)
     raise CommandFailed(
-        f"{file} has no prices that can be read ({wrong}); cli/costs/prices.json shows the form."
+        f"{file} is not a valid price file ({wrong}). cli/costs/prices.json shows the form."
     )
 
 
@@ -148,11 +167,10 @@ def _print_bills(
         for each in layouts
     ]
     table(columns, rows)
-    note = f"A month on {name}. A plan is paid as it stands or, if that is more, what was used."
+    note = f"A month on {name}. A plan costs its price or, if that is more, what was used."
     if providers:
         note += (
-            f" Redis of {' or '.join(providers)} bills each command, "
-            "and some are sent when nothing happens."
+            f" Redis of {' or '.join(providers)} bills each command, also those of idle consumers."
         )
     dates = "; ".join(
         f"{each}, read on {source.seen} at {source.source}"

@@ -1,4 +1,4 @@
-"""`demo`: one roadmap from start to end on this machine, over HTTP."""
+"""`demo`: create one roadmap over HTTP, with services of its own."""
 
 import os
 import signal
@@ -18,13 +18,13 @@ from rich.progress import Progress
 
 from cli.api_client import PATIENCE, ROADMAPS, ApiClient
 from cli.new import COLUMNS
-from cli.output import CommandFailed, console
+from cli.output import CommandFailed, console, status_sentence
 from cli.show import show
 from core.version import ROOT
 from roadmap.exchange.formats.markdown import counted
 
 START_LIMIT = 60.0  # seconds for the services to answer
-BUILD_LIMIT = 1800.0  # seconds for the roadmap; a model takes minutes, the catalogue seconds
+BUILD_LIMIT = 1800.0  # seconds for the roadmap; a model needs minutes, the catalogue seconds
 STOP_LIMIT = 30.0  # seconds for the services to end
 POLL = 0.1
 SERVER_VARIABLES = ("DATABASE_URL", "REDIS_URL", "DIRECT_DATABASE_URL", "HOST")
@@ -34,10 +34,10 @@ ENDED = ("ready", "partial", "failed", "cancelled")
 @click.command()
 @click.argument("goal")
 @click.option(
-    "--level", default="beginner", show_default=True, help="beginner, intermediate or advanced"
+    "--level", default="beginner", show_default=True, help="beginner, intermediate or advanced."
 )
 @click.option(
-    "--hours-per-week", default=8, show_default=True, type=int, help="Hours for learning, a week."
+    "--hours-per-week", default=8, show_default=True, type=int, help="Learning hours per week."
 )
 @click.option(
     "--output",
@@ -47,14 +47,14 @@ ENDED = ("ready", "partial", "failed", "cancelled")
     help="File to write.",
 )
 def demo(goal: str, level: str, hours_per_week: int, output: Path) -> None:
-    """Start the services in a scratch folder, make a roadmap for GOAL over HTTP, print it, write
-    it, end everything.
+    """Start the services in a temporary folder, create a roadmap for GOAL, print it, write it to a
+    file, and stop the services.
     """
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda received, _: sys.exit(128 + received))
     place = output if output.exists() else output.absolute().parent
     if not os.access(place, os.W_OK):
-        raise CommandFailed(f"{output} cannot be written here; name another place: --output PATH")
+        raise CommandFailed(f"{output} cannot be written. Choose another path with --output.")
     with running_service() as url:
         client = ApiClient(url, None, PATIENCE)
         roadmap = make_roadmap(
@@ -65,15 +65,15 @@ def demo(goal: str, level: str, hours_per_week: int, output: Path) -> None:
             show(roadmap)
             show_cost(client.get(roadmap["links"]["receipt"]))
             console.print(
-                f"\nWritten to [bold]{output}[/]. The same as a service: [bold]make run[/]"
+                f"\nWritten to [bold]{output}[/]. To use it in a browser: [bold]make run[/]"
             )
         if roadmap["status"] != "ready" or not roadmap["stages"]:
-            raise CommandFailed(f"the roadmap is {roadmap['status']}: {roadmap['error']}")
+            raise CommandFailed(status_sentence(roadmap))
 
 
 @contextmanager
 def running_service() -> Iterator[str]:
-    """Run the three services on SQLite and a free port, and yield their address."""
+    """Run the three services on SQLite and a free port; yield their URL."""
     with tempfile.TemporaryDirectory(prefix="roadmap-demo-") as scratch:
         with socket.create_server(("127.0.0.1", 0)) as probe:
             port = str(probe.getsockname()[1])  # a free one
@@ -102,10 +102,7 @@ def running_service() -> Iterator[str]:
 
 
 def stop(services: "subprocess.Popen[bytes]") -> None:
-    """End the services in order, or else kill their session.
-
-    Ctrl-C cannot interrupt this.
-    """
+    """Stop the services, or kill their session after a limit. Ignores Ctrl-C."""
     interrupt = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         services.terminate()
@@ -127,15 +124,15 @@ def wait_until_ready(url: str, services: "subprocess.Popen[bytes]", log: Path) -
             if httpx2.get(f"{url}/health/ready", timeout=5, trust_env=False).status_code == 200:
                 return
         time.sleep(POLL)
-    raise CommandFailed(f"the services {problem}:\n{log.read_text(errors='replace').strip()}")
+    raise CommandFailed(f"The services {problem}:\n{log.read_text(errors='replace').strip()}")
 
 
 def make_roadmap(client: ApiClient, request: dict[str, Any]) -> dict[str, Any]:
-    """Post the goal, follow it to its end with a progress bar, and return the tree."""
+    """Post the goal, show its progress, and return the finished tree."""
     path = client.post(ROADMAPS, request)["links"]["self"]
     deadline = time.monotonic() + BUILD_LIMIT
     with Progress(*COLUMNS, console=console) as progress:
-        bar = progress.add_task("Designing the outline", total=None)
+        bar = progress.add_task("Drafting the plan", total=None)
         while time.monotonic() < deadline:
             roadmap = client.get(path)
             parts = roadmap["progress"]
@@ -147,16 +144,16 @@ def make_roadmap(client: ApiClient, request: dict[str, Any]) -> dict[str, Any]:
             if roadmap["status"] in ENDED:
                 return roadmap
             time.sleep(POLL)
-    raise CommandFailed(f"the roadmap was not finished within {BUILD_LIMIT:g} s")
+    raise CommandFailed(f"The roadmap was not finished within {BUILD_LIMIT:g} s.")
 
 
 def show_cost(receipt: dict[str, Any]) -> None:
-    """Print the cost of model calls; the catalogue makes none."""
+    """Print calls, tokens and cost of the model; nothing for the catalogue."""
     calls = sum(step["calls"] for step in receipt["steps"])
     if calls:
         tokens = sum(step["prompt_tokens"] + step["completion_tokens"] for step in receipt["steps"])
         price = f", {receipt['spent']} {receipt['currency']}" if float(receipt["spent"]) else ""
         console.print(
-            f"\n{counted(calls, 'call')} of the model, {counted(tokens, 'token')}{price}",
+            f"\n{counted(calls, 'model call')}, {counted(tokens, 'token')}{price}",
             highlight=False,
         )

@@ -1,4 +1,4 @@
-"""`doctor`: check everything that the service needs."""
+"""`doctor`: check what the service depends on."""
 
 import os
 
@@ -11,6 +11,7 @@ from core.db import settings
 from core.errors import Unavailable
 from core.startup import diagnostics
 from core.startup.diagnostics import Check, State
+from roadmap.exchange.formats.markdown import counted
 from roadmap.generation.catalogue import loader
 from roadmap.generation.context import GeneratorFault
 from roadmap.generation.llm import health
@@ -21,14 +22,13 @@ MARKS = {State.ok: ("✓", "green"), State.warning: ("!", "yellow"), State.faile
 
 
 @click.command()
-@click.option("--no-model", is_flag=True, help="Do not call the model, which costs a token.")
+@click.option(
+    "--no-model", is_flag=True, help="Skip the test call of the model, which costs one token."
+)
 @json_option
 def doctor(no_model: bool, as_json: bool) -> None:
-    """Check everything that the service needs, in the environment of this command; ends with 1 when
-    something has failed.
-
-    Database, migrations, broker, clocks, model, catalogue, secret, drain time, disk, queues and
-    log. Warnings do not count as failures.
+    """Check everything that the service needs, with the variables of this environment. The exit
+    code is 1 if a check fails; warnings do not count.
     """
     checks = [
         *diagnostics.of_database(settings),
@@ -54,7 +54,8 @@ def doctor(no_model: bool, as_json: bool) -> None:
             if check.cause:
                 console.print(Text(f"    cause: {check.cause}"), soft_wrap=True)
                 console.print(Text(f"    fix: {check.fix}"), soft_wrap=True)
-        summary = ", ".join(f"{count} {state}" for state, count in counts.items())
+        ok, failed = counts[State.ok], counts[State.failed]
+        summary = f"{ok} ok, {counted(counts[State.warning], 'warning')}, {failed} failed"
         console.print(f"\n{summary}", highlight=False)
 
     show(checks, as_json, human)
@@ -68,13 +69,13 @@ def _catalogue() -> Check:
     if not (broken := loader.broken_files()):
         return Check("catalogue", State.ok, found)
     more = f" (and {len(broken) - 1} more)" if len(broken) > 1 else ""
-    fix = "put the file right, or install this version anew"
+    fix = "correct the file, or reinstall this version"
     return Check("catalogue", State.failed, found, f"{broken[0]}{more}", fix)
 
 
 def _model(is_off: bool) -> Check:
     if settings.openai_api_key is None:
-        return Check("model", State.ok, "the built-in catalogue (OPENAI_API_KEY brings a model)")
+        return Check("model", State.ok, "built-in catalogue; OPENAI_API_KEY enables a model")
     if is_off:
         return Check("model", State.ok, f"{settings.openai_model}, not called")
     try:
@@ -104,18 +105,18 @@ def _queue(state: queue_admin.QueueState) -> Check:
     name = f"queue {state.name}"
     counts = (
         f"{state.ready:,} ready, {state.held:,} held, {state.scheduled:,} scheduled, "
-        f"{state.dead:,} put aside, "
-        f"{state.workers} {'consumer' if state.workers == 1 else 'consumers'}"
+        f"{state.dead:,} dead, "
+        f"{counted(state.workers, 'consumer')}"
     )
     if state.is_paused:
         fix = f"`roadmap jobs resume {state.name}`"
-        return Check(name, State.warning, f"{counts}; paused", "somebody has paused it", fix)
+        return Check(name, State.warning, f"{counts}; paused", "an operator paused it", fix)
     if state.dead:
-        fix = f"`roadmap jobs dead --queue {state.name}` shows why, `jobs replay` tries again"
-        return Check(name, State.warning, counts, "tasks have failed as often as they may", fix)
+        fix = f"`roadmap jobs dead --queue {state.name}` shows reasons, `jobs replay` retries"
+        return Check(name, State.warning, counts, "tasks failed after all retries", fix)
     if not state.workers and (state.ready or not settings.embedded):
         fix = f"start SERVICE_TYPE=huey_{state.name}, or `make run`"
-        return Check(name, State.warning, counts, "nobody works on it", fix)
+        return Check(name, State.warning, counts, "no consumer is running", fix)
     return Check(name, State.ok, counts)
 
 
@@ -126,6 +127,6 @@ def _log() -> Check:
     )
     if not (counts.missing or counts.dropped):
         return Check("log", State.ok, found)
-    cause = "the broker has lost messages, or was away for long"
-    fix = "let it keep what it acknowledges (appendonly yes); what is lost stays lost"
+    cause = "the broker lost messages, or was unavailable for long"
+    fix = "set appendonly to yes in Redis; lost records cannot be recovered"
     return Check("log", State.warning, found, cause, fix)

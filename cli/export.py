@@ -21,38 +21,38 @@ from roadmap.exchange.formats.registry import FORMATS
     type=click.Choice(sorted(FORMATS)),
     default="md",
     show_default=True,
-    help="Of the file.",
+    help="File format.",
 )
 @click.option(
     "--output",
     type=click.Path(dir_okay=False, path_type=Path),
-    help="File to write, replaced if it is there. Default: stdout.",
+    help="File to write; replaced if it exists. Default: stdout.",
 )
 @service_options
 @click.option(
     "--json",
     "as_json",
     is_flag=True,
-    help="Without --output: as --format json. With it: what was written where, as JSON.",
+    help="Same as --format json; with --output, report path and size as JSON.",
 )
 def export_command(
     roadmap_id: str, form: str, output: Path | None, client: ApiClient, as_json: bool
 ) -> None:
-    """Write the roadmap ID: as Markdown to read (md, or a folder of it as zip), as a deck for Anki
-    (apkg), as a calendar of what is left (ics), its map (svg), or all that it is and all that you
-    have left, for `roadmap import` (json).
+    """Export the roadmap ID: md (Markdown), zip (folder of Markdown files), apkg (Anki deck),
+    ics (calendar of the remaining concepts), svg (map), or json (everything, including progress
+    and notes, for `roadmap import`).
     """
     form = "json" if as_json and output is None else form
     if FORMATS[form].is_binary and output is None and sys.stdout.isatty():
         raise CommandFailed(
-            f"A terminal cannot show {form}; say --output, or send it to a file with >."
+            f"A terminal cannot show {form}. Use --output, or redirect stdout to a file."
         )
     path = f"{ROADMAPS}/{roadmap_id}/export.{form}"
     if output is None:
         click.echo(client.content(path), nl=False)
         return
     try:
-        # The mode of the file that is replaced, or the one that the umask allows.
+        # The mode of the replaced file, or the one that the umask allows.
         os.umask(umask := os.umask(0))
         mode = stat.S_IMODE(output.stat().st_mode) if output.exists() else 0o666 & ~umask
         with new_file(output, replace=True) as file:
@@ -60,7 +60,7 @@ def export_command(
         output.chmod(mode)
     except OSError as error:
         raise CommandFailed(
-            f"{output} cannot be written ({error.strerror}); name another place."
+            f"{output} cannot be written ({error.strerror}). Choose another path with --output."
         ) from None
     document = as_document({"file": str(output), "format": form, "bytes": size})
     click.echo(document if as_json else f"Written to {output}.")

@@ -1,4 +1,4 @@
-"""`import`: make a roadmap of an exported file."""
+"""`import`: create a roadmap from an exported file."""
 
 import json
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from cli.api_client import IMPORTS, ApiClient, service_options
-from cli.output import CommandFailed, json_option, say
+from cli.output import CommandFailed, json_option, say, titled_status
 from core.sanitize import format_size
 from roadmap.plan.format_version import FORMAT, LARGEST_DOCUMENT
 
@@ -18,8 +18,8 @@ from roadmap.plan.format_version import FORMAT, LARGEST_DOCUMENT
 @service_options
 @json_option
 def import_command(file: Path, client: ApiClient, as_json: bool) -> None:
-    """Make a new roadmap of FILE, which `roadmap export ID --format json` has written, here or
-    elsewhere; `-` is stdin.
+    """Create a roadmap from FILE, written by `roadmap export ID --format json` on this or another
+    service. `-` reads stdin.
     """
     with click.open_file(str(file), "rb") as source:
         content = source.read(LARGEST_DOCUMENT + 1)
@@ -32,6 +32,8 @@ def import_command(file: Path, client: ApiClient, as_json: bool) -> None:
     except (ValueError, RecursionError):
         found = None
     if not isinstance(found, dict) or found.get("format") != FORMAT:
-        raise CommandFailed(f"{file} is no roadmap; `roadmap export ID --format json` writes one.")
+        raise CommandFailed(
+            f"{file} is not an exported roadmap. `roadmap export ID --format json` writes one."
+        )
     made = client.post(IMPORTS, found)
-    say(f"{made['title']} is {made['status']}: {client.page_of(made)}", as_json, made)
+    say(f"{titled_status(made['title'], made)}: {client.page_of(made)}", as_json, made)

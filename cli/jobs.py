@@ -1,4 +1,4 @@
-"""`jobs`: queues, their workers and their dead letters."""
+"""`jobs`: queues, workers and dead letters."""
 
 from collections.abc import Sequence
 
@@ -6,6 +6,7 @@ import click
 
 from cli.output import json_option, say, show, table
 from core.sanitize import plain
+from roadmap.exchange.formats.markdown import counted
 from roadmap.operations.audit_log import Action, Actor
 from tasks import queue_admin
 from tasks.message_browser import MessagePage, MessageState
@@ -16,28 +17,32 @@ QUEUE_NAMES = click.Choice(list(QUEUES))
 WAITING = [state for state in MessageState if state is not MessageState.dead]
 
 queue_option = click.option(
-    "--queue", type=QUEUE_NAMES, default="content", show_default=True, help="Which of the two."
+    "--queue", type=QUEUE_NAMES, default="content", show_default=True, help="Queue."
 )
 queue_argument = click.argument("queue", type=QUEUE_NAMES)
 all_option = click.option(
     "--all",
     "every",
     is_flag=True,
-    help="Every dead letter of the queue, or with --search those that match.",
+    help="All dead letters of the queue, or all that --search finds.",
 )
 search_option = click.option(
-    "--search", help="Only those with these words in id, task, arguments or reason."
+    "--search", help="Only messages with these words in id, task, arguments or reason."
 )
 limit_option = click.option(
-    "--limit", type=click.IntRange(1, 500), default=20, show_default=True, help="How many at most."
+    "--limit",
+    type=click.IntRange(1, 500),
+    default=20,
+    show_default=True,
+    help="Maximum number of messages.",
 )
 ids_argument = click.argument("ids", nargs=-1)
 
 
 @click.group()
 def jobs() -> None:
-    """See what queues and workers do; retry or delete dead letters, revoke a task, pause a queue.
-    Changes are audited.
+    """Show queues and workers, pause queues, revoke tasks, and retry or delete dead letters.
+    Changes are recorded in the audit log.
     """
 
 
@@ -46,16 +51,26 @@ def jobs() -> None:
 @click.option(
     "--state",
     type=click.Choice(WAITING),
-    help="Show the messages that are this, instead of counts.",
+    help="List messages in this state instead of counts.",
 )
 @search_option
 @limit_option
 @json_option
 def list_(queue: str, state: str | None, search: str | None, limit: int, as_json: bool) -> None:
-    """Show how much waits in both queues, or with --state the messages of one."""
+    """Show the counts of both queues. With --state, list messages of one queue."""
     if state is None:
         states = queue_admin.queue_states(with_retrying=True)
-        columns = "queue", "ready", "oldest", "held", "scheduled", "retrying", "dead", "workers", ""
+        columns = (
+            "queue",
+            "ready",
+            "oldest",
+            "held",
+            "scheduled",
+            "retrying",
+            "dead",
+            "workers",
+            "state",
+        )
         counts = [
             (
                 each.name,
@@ -86,13 +101,13 @@ def list_(queue: str, state: str | None, search: str | None, limit: int, as_json
         page,
         ("id", "task", "arguments", "due or since", "tries left"),
         rows,
-        f"No message of the {queue} queue{_with(search)} is {state}.",
+        f"No {state} messages{_with(search)} in the {queue} queue.",
         as_json,
     )
 
 
 def _with(search: str | None) -> str:
-    return f" with '{plain(search)}' in it" if search else ""
+    return f" with '{plain(search)}'" if search else ""
 
 
 def _show_messages(
@@ -102,7 +117,7 @@ def _show_messages(
     none: str,
     as_json: bool,
 ) -> None:
-    """Show messages with a row for each, or that there is none."""
+    """Print a row for each message, or `none`."""
 
     def human() -> None:
         if rows:
@@ -110,7 +125,7 @@ def _show_messages(
         else:
             click.echo(none)
         if page.more or not page.is_complete:
-            click.echo(f"There may be more: {page.looked_at:,} messages were looked at.")
+            click.echo(f"There may be more: only {page.looked_at:,} messages were searched.")
 
     show(page, as_json, human)
 
@@ -118,9 +133,9 @@ def _show_messages(
 @jobs.command()
 @json_option
 def workers(as_json: bool) -> None:
-    """Show the consumers of both queues, when they were heard of last, and what each is doing."""
+    """Show consumers, heartbeats and running tasks."""
     found = queue_admin.workers()
-    columns = ("queue", "host", "pid", "version", "threads", "heard of", "running")
+    columns = ("queue", "host", "pid", "version", "threads", "last heartbeat", "running")
     rows = [
         (
             each.queue,
@@ -136,7 +151,7 @@ def workers(as_json: bool) -> None:
     show(
         found,
         as_json,
-        lambda: table(columns, rows) if rows else click.echo("No consumer is there."),
+        lambda: table(columns, rows) if rows else click.echo("No consumers are running."),
     )
 
 
@@ -144,18 +159,22 @@ def workers(as_json: bool) -> None:
 @queue_argument
 @json_option
 def pause(queue: str, as_json: bool) -> None:
-    """Let no worker begin with another message of QUEUE until `resume`; what runs is finished."""
+    """Pause QUEUE until `resume`. Running tasks are finished."""
     act_on(Actor.of_command_line(), Action.queue_pause, queue)
-    say(f"The {queue} queue is paused.", as_json, {"queue": queue, "is_paused": True})
+    say(
+        f"The {queue} queue is paused. `roadmap jobs resume {queue}` resumes it.",
+        as_json,
+        {"queue": queue, "is_paused": True},
+    )
 
 
 @jobs.command()
 @queue_argument
 @json_option
 def resume(queue: str, as_json: bool) -> None:
-    """Let the workers of QUEUE go on."""
+    """Resume QUEUE."""
     act_on(Actor.of_command_line(), Action.queue_resume, queue)
-    say(f"The {queue} queue goes on.", as_json, {"queue": queue, "is_paused": False})
+    say(f"The {queue} queue is resumed.", as_json, {"queue": queue, "is_paused": False})
 
 
 @jobs.command()
@@ -163,11 +182,9 @@ def resume(queue: str, as_json: bool) -> None:
 @queue_option
 @json_option
 def revoke(message_id: str, queue: str, as_json: bool) -> None:
-    """Let the task ID, which waits or runs, not be done: the roadmap or the part that it is for is
-    ended.
-    """
+    """Revoke the waiting or running task ID. The roadmap or content it builds is cancelled."""
     act_on(Actor.of_command_line(), Action.message_revoke, queue, message_id)
-    say(f"The task {message_id} is revoked.", as_json, {"queue": queue, "revoked": message_id})
+    say(f"Task {message_id} is revoked.", as_json, {"queue": queue, "revoked": message_id})
 
 
 @jobs.command()
@@ -176,13 +193,11 @@ def revoke(message_id: str, queue: str, as_json: bool) -> None:
 @limit_option
 @json_option
 def dead(queue: str, search: str | None, limit: int, as_json: bool) -> None:
-    """Show the newest dead letters of a queue with their reasons: messages that were put aside,
-    which nobody tries any more.
-    """
+    """Show the newest dead letters with their reasons."""
     page = queue_admin.messages(queue, MessageState.dead, search=search or "", limit=limit)
     rows = [(each.id, each.at, each.task, each.arguments, each.reason) for each in page.items]
-    none = f"No message of the {queue} queue{_with(search)} is put aside."
-    _show_messages(page, ("id", "put aside", "task", "arguments", "reason"), rows, none, as_json)
+    none = f"No dead letters{_with(search)} in the {queue} queue."
+    _show_messages(page, ("id", "failed at", "task", "arguments", "reason"), rows, none, as_json)
 
 
 @jobs.command()
@@ -194,10 +209,10 @@ def dead(queue: str, search: str | None, limit: int, as_json: bool) -> None:
 def replay(
     ids: tuple[str, ...], queue: str, every: bool, search: str | None, as_json: bool
 ) -> None:
-    """Let dead letters be delivered again, with all their tries. `retry` is the same."""
+    """Put dead letters back into their queue. They have all retries again."""
     count = _act_on_letters("retry", queue, ids, every=every, search=search)
     say(
-        f"{count} of the {queue} queue are delivered again.",
+        f"Replayed {counted(count, 'dead letter')} of the {queue} queue.",
         as_json,
         {"queue": queue, "replayed": count},
     )
@@ -212,9 +227,13 @@ def replay(
 def delete(
     ids: tuple[str, ...], queue: str, every: bool, search: str | None, as_json: bool
 ) -> None:
-    """Delete dead letters for good."""
+    """Delete dead letters permanently."""
     count = _act_on_letters("delete", queue, ids, every=every, search=search)
-    say(f"{count} of the {queue} queue are deleted.", as_json, {"queue": queue, "deleted": count})
+    say(
+        f"Deleted {counted(count, 'dead letter')} of the {queue} queue.",
+        as_json,
+        {"queue": queue, "deleted": count},
+    )
 
 
 jobs.add_command(replay, "retry")
@@ -223,15 +242,13 @@ jobs.add_command(replay, "retry")
 def _act_on_letters(
     what: str, queue: str, ids: tuple[str, ...], *, every: bool, search: str | None
 ) -> int:
-    """Act on dead letters by id, or on all, and return how many."""
+    """Act on dead letters, by id or all, and return their number."""
     if every == bool(ids) or (search and not every):
-        raise click.UsageError(
-            "Name the ids, which `jobs dead` shows, or say --all; --search goes with --all."
-        )
-    if search is not None and not search.strip():  # an empty variable of a script does not mean all
-        raise click.BadParameter(
-            "has no words in it; leave it out to mean all", param_hint="--search"
-        )
+        raise click.UsageError("Give ids (see `roadmap jobs dead`) or --all. --search needs --all.")
+    if (
+        search is not None and not search.strip()
+    ):  # an empty variable of a script must not select all
+        raise click.BadParameter("must not be empty. Omit it to select all.", param_hint="--search")
     actor = Actor.of_command_line()
     if every:
         which = DeadLettersRequest.model_construct(search=search, up_to=None)

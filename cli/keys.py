@@ -1,4 +1,4 @@
-"""`keys`: API keys of an account, for operators."""
+"""`keys`: API keys of an account."""
 
 from uuid import UUID
 
@@ -10,9 +10,10 @@ from cli.users import email_argument
 from roadmap.accounts import accounts, api_keys
 from roadmap.accounts.api_keys import KeyRequest
 from roadmap.accounts.identity import Scope
+from roadmap.exchange.formats.markdown import counted
 from roadmap.operations.audit_log import Action, Actor, audited
 
-COLUMNS = ("id", "name", "begins with", "may", "made", "valid until", "used last")
+COLUMNS = ("id", "name", "prefix", "scopes", "created", "expires", "last used")
 
 
 @click.group()
@@ -24,9 +25,7 @@ def keys() -> None:
 @email_argument
 @json_option
 def list_(email: str, as_json: bool) -> None:
-    """Show the keys of EMAIL that are not revoked, the newest first. Their secrets are not known to
-    anybody.
-    """
+    """List the keys of EMAIL that are not revoked, newest first. Secrets are not stored."""
     found = api_keys.list_keys(accounts.by_email(email).id).items
     rows = [
         (
@@ -41,31 +40,33 @@ def list_(email: str, as_json: bool) -> None:
         for key in found
     ]
     show(
-        found, as_json, lambda: table(COLUMNS, rows) if rows else click.echo(f"{email} has no key.")
+        found,
+        as_json,
+        lambda: table(COLUMNS, rows) if rows else click.echo(f"{email} has no keys."),
     )
 
 
 @keys.command()
 @email_argument
-@click.option("--name", required=True, help="For whom or what it is.")
+@click.option("--name", required=True, help="Label of the key.")
 @click.option(
     "--scope",
     "scopes",
     type=click.Choice([*Scope]),
     multiple=True,
     default=["read"],
-    help="What it may do; again for more.",
+    help="What the key may do; repeatable. Default: read.",
 )
 @click.option(
     "--days",
     type=click.IntRange(1, api_keys.LONGEST_LIFE),
     default=90,
     show_default=True,
-    help="For which it is valid.",
+    help="Days until it expires.",
 )
 @json_option
 def create(email: str, name: str, scopes: tuple[str, ...], days: int, as_json: bool) -> None:
-    """Make a key of EMAIL and print it. It is told this once."""
+    """Create a key for EMAIL and print it. It cannot be shown again."""
     try:
         asked = KeyRequest(
             name=name, scopes=tuple(Scope(scope) for scope in scopes), expires_in_days=days
@@ -86,19 +87,19 @@ def create(email: str, name: str, scopes: tuple[str, ...], days: int, as_json: b
 @keys.command()
 @email_argument
 @click.argument("ids", type=click.UUID, nargs=-1)
-@click.option("--all", "every", is_flag=True, help="Every key of the account.")
+@click.option("--all", "every", is_flag=True, help="All keys of the account.")
 @json_option
 def revoke(email: str, ids: tuple[UUID, ...], every: bool, as_json: bool) -> None:
-    """Revoke keys of EMAIL: from the next second on they open nothing."""
+    """Revoke keys of EMAIL. They stop working within a second."""
     if every == bool(ids):
-        raise click.UsageError("Name the ids, which `keys list` shows, or say --all.")
+        raise click.UsageError("Give ids (see `roadmap keys list EMAIL`) or --all.")
     account = accounts.by_email(email).id
     chosen = [key.id for key in api_keys.list_keys(account).items] if every else list(ids)
     for id_ in chosen:
         with audited(Actor.of_command_line(), Action.key_revoke, email, {"key": str(id_)}):
             api_keys.revoke(account, id_)
     say(
-        f"{len(chosen)} of the keys of {email} are revoked.",
+        f"Revoked {counted(len(chosen), 'key')} of {email}.",
         as_json,
         {"email": email, "revoked": chosen},
     )

@@ -1,35 +1,24 @@
-"""`list`: one's roadmaps."""
+"""`list`: the roadmaps of the caller."""
 
 import click
 
 from cli.api_client import ROADMAPS, ApiClient, service_options
-from cli.output import json_option, show, table
-
-STATUSES = (
-    "queued",
-    "planning",
-    "awaiting_review",
-    "building",
-    "ready",
-    "partial",
-    "failed",
-    "cancelled",
-)
+from cli.output import STATUSES, json_option, show, table
 
 
 @click.command("list")
-@click.option("--status", type=click.Choice(STATUSES), help="Only those that are this.")
+@click.option("--status", type=click.Choice(list(STATUSES)), help="Only roadmaps with this status.")
 @click.option(
     "--limit",
     type=click.IntRange(1, 10_000),
     default=20,
     show_default=True,
-    help="How many at most.",
+    help="Maximum number of roadmaps.",
 )
 @service_options
 @json_option
 def list_command(status: str | None, limit: int, client: ApiClient, as_json: bool) -> None:
-    """Show your roadmaps, the newest first."""
+    """List your roadmaps, newest first."""
     found = list(client.pages(ROADMAPS + (f"?status={status}" if status else ""), limit))
     rows = [
         (
@@ -44,8 +33,8 @@ def list_command(status: str | None, limit: int, client: ApiClient, as_json: boo
         found,
         as_json,
         lambda: (
-            table(("id", "status", "written", "title"), rows, breakable="title")
+            table(("id", "status", "contents", "title"), rows, breakable="title")
             if rows
-            else click.echo("There is no roadmap yet.")
+            else click.echo(f"No roadmaps with status {status}." if status else "No roadmaps yet.")
         ),
     )

@@ -18,8 +18,8 @@ from roadmap.operations import log_search
 from roadmap.operations.execution_log import LogLevel
 from roadmap.operations.log_search import SETTLES, LogEntry, LogFilter
 
-PAUSE = 1.0  # seconds between two looks
-AT_ONCE = 200  # records of one look
+PAUSE = 1.0  # seconds between two queries
+AT_ONCE = 200  # records of one query
 UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 COLOURS = {"warning": "yellow", "error": "red", "debug": "dim"}
 
@@ -36,40 +36,42 @@ def _moment(
         moment = datetime.fromisoformat(value)
     except (ValueError, OverflowError):  # 999999d ago is before year 1
         raise click.BadParameter(
-            "must be a time such as 2026-11-26T08:00, or 15m, 2h, 7d for that long ago"
+            "must be a time such as 2026-11-26T08:00, or an age such as 15m, 2h, 7d."
         ) from None
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 @click.command()
-@click.option("--follow", "-f", is_flag=True, help="Go on with what comes, until Ctrl-C.")
+@click.option("--follow", "-f", is_flag=True, help="Keep printing new records until Ctrl-C.")
 @click.option(
     "--level",
     "levels",
     type=click.Choice([*LogLevel]),
     multiple=True,
-    help="Only this; again for more.",
+    help="Only this level; repeatable.",
 )
-@click.option("--category", "categories", multiple=True, help="Only this; again for more.")
-@click.option("--step", help="Only this.")
-@click.option("--roadmap", "roadmap_id", type=click.UUID, help="Only about the roadmap of this id.")
+@click.option("--category", "categories", multiple=True, help="Only this category; repeatable.")
+@click.option("--step", help="Only this step.")
+@click.option("--roadmap", "roadmap_id", type=click.UUID, help="Only the roadmap with this id.")
 @click.option(
     "--trace",
     "trace_id",
     type=click.UUID,
-    help="Only of the request of this trace, in every process.",
+    help="Only this trace, in every process.",
 )
-@click.option("--since", callback=_moment, help="From when: 15m, 2h, 7d, or a time (UTC).")
-@click.option("--until", callback=_moment, help="Until when, likewise.")
-@click.option("--text", default="", help='Words in the message; "a phrase", -without, or.')
+@click.option("--since", callback=_moment, help="Start: 15m, 2h or 7d ago, or a time (UTC).")
+@click.option("--until", callback=_moment, help="End, in the same form.")
+@click.option("--text", default="", help='Words in the message; "a phrase", -excluded, or.')
 @click.option(
     "--limit",
     type=click.IntRange(1, 100_000),
     default=50,
     show_default=True,
-    help="The newest so many.",
+    help="Maximum number of records; the newest are shown.",
 )
-@click.option("--json", "as_json", is_flag=True, help="One JSON document a line and record.")
+@click.option(
+    "--json", "as_json", is_flag=True, help="Print one JSON document per line and record."
+)
 def logs(
     *,
     follow: bool,
@@ -84,7 +86,7 @@ def logs(
     limit: int,
     as_json: bool,
 ) -> None:
-    """Show the newest records of the execution log, the oldest of them first; follow it."""
+    """Show the newest records of the execution log in order of time, or follow it."""
     wanted = LogFilter(
         levels=tuple(LogLevel(level) for level in levels),
         categories=categories,
@@ -95,7 +97,7 @@ def logs(
         until=until,
         text=text,
     )
-    # Later records are left to following: here they may be incomplete and out of order.
+    # Later records may be incomplete and out of order; --follow prints them.
     begun = clock.now() - SETTLES
     settled = replace(wanted, until=min(wanted.until or begun, begun))
     found: list[LogEntry] = []
@@ -109,7 +111,7 @@ def logs(
         found, cursor = found + page.items, page.next_cursor
     _print(reversed(found), as_json)
     if not found and not follow and not as_json:
-        click.echo("There is no such record.")
+        click.echo("No records found.")
     last = first_id(begun)
     while follow:
         came = log_search.newer(wanted, last, AT_ONCE)

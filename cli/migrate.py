@@ -1,4 +1,4 @@
-"""`migrate`: bring the schema up to date."""
+"""`migrate`: apply pending migrations."""
 
 import os
 
@@ -10,22 +10,20 @@ from core.settings import from_environment
 
 
 @click.command()
-@click.option(
-    "--check", is_flag=True, help="Change nothing; ends with 1 when a migration is pending."
-)
+@click.option("--check", is_flag=True, help="List differences only; exit code 1 if there are any.")
 @json_option
 def migrate_command(check: bool, as_json: bool) -> None:
-    """Bring the database up to date, each migration in a transaction of its own. The API does the
-    same when it starts.
+    """Apply pending migrations, each in its own transaction. The API does the same when it
+    starts.
     """
     settings = from_environment(os.environ)
     if check:
         with migrations.connected(settings) as database:
             pending, unknown = migrations.pending(database), migrations.unknown(database)
-        named = {"pending": pending, "of a newer version": unknown}
+        named = {"pending": pending, "from a newer version": unknown}
         data = {"pending": pending, "unknown": unknown}
     else:
         named = data = {"applied": migrations.migrate(settings)}
     lines = [f"{what}: {name}" for what, names in named.items() for name in names]
-    show(data, as_json, lambda: click.echo("\n".join(lines) or "Nothing is pending."))
+    show(data, as_json, lambda: click.echo("\n".join(lines) or "No migrations pending."))
     raise click.exceptions.Exit(1 if check and lines else 0)

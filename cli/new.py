@@ -1,4 +1,4 @@
-"""`new`: make a roadmap for a goal."""
+"""`new`: create a roadmap for a goal."""
 
 from typing import Any
 
@@ -7,8 +7,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from cli.api_client import ROADMAPS, ApiClient, service_options
-from cli.output import CommandFailed, json_option, say
-from core.sanitize import plain
+from cli.output import CommandFailed, json_option, say, status_sentence, titled_status
 
 COLUMNS = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
 WELL = ("ready", "awaiting_review")
@@ -19,53 +18,51 @@ WELL = ("ready", "awaiting_review")
 @click.option(
     "--level",
     type=click.Choice(["beginner", "intermediate", "advanced"]),
-    help="What you know already.",
+    help="Your level.",
 )
 @click.option(
-    "--hours", "hours_per_week", type=click.IntRange(1, 80), help="Hours for learning, a week."
+    "--hours", "hours_per_week", type=click.IntRange(1, 80), help="Learning hours per week."
 )
 @click.option(
-    "--deadline", type=click.DateTime(["%Y-%m-%d"]), help="Day by which it should be reached."
+    "--deadline",
+    type=click.DateTime(["%Y-%m-%d"]),
+    metavar="YYYY-MM-DD",
+    help="Target date.",
 )
-@click.option("--language", help="Of the roadmap, as a BCP 47 tag: en, zh, pt-BR.")
-@click.option("--resource-language", help="A second language in which resources may be.")
-@click.option("--background", help="What you have done so far.")
-@click.option("--motivation", help="Why you want this.")
-@click.option("--preferences", help="How you like to learn.")
+@click.option("--language", help="Language of the roadmap as a BCP 47 tag: en, zh, pt-BR.")
+@click.option("--resource-language", help="Second language for resources.")
+@click.option("--background", help="What you already know.")
+@click.option("--motivation", help="Why you want to learn this.")
+@click.option("--preferences", help="Learning preferences.")
 @click.option(
-    "--review", is_flag=True, help="Wait for your approval of the plan before contents are written."
+    "--review", is_flag=True, help="Require your approval of the plan before contents are written."
 )
-@click.option("--watch", is_flag=True, help="Show how it is made, and end when it is.")
+@click.option("--watch", is_flag=True, help="Show progress, and exit when the roadmap is finished.")
 @service_options
 @json_option
 def new_command(goal: str, watch: bool, client: ApiClient, as_json: bool, **fields: Any) -> None:
-    """Make a roadmap for GOAL. It is made whatever becomes of this command, and only once.
+    """Create a roadmap for GOAL. The service continues even if this command is interrupted.
 
-    With --watch it ends with 0 when the roadmap is ready or its plan waits for your approval, and
-    with 1 when something of it could not be made.
+    With --watch, the exit code is 0 if the roadmap is ready or waits for your approval, otherwise 1.
     """
     asked = {name: value for name, value in fields.items() if value not in (None, False)}
     if asked.get("deadline"):
         asked["deadline"] = asked["deadline"].date().isoformat()
     made = client.post(ROADMAPS, {"goal": goal, **asked})
     if not watch:
-        return say(f"It is being made: {client.page_of(made)}", as_json, made)
+        return say(f"{titled_status('The roadmap', made)}: {client.page_of(made)}", as_json, made)
     roadmap = _watched(client, made)
     title, page = roadmap["title"] or goal, client.page_of(roadmap)
-    say(f"{title} is {roadmap['status']}: {page}", as_json, roadmap)
+    say(f"{titled_status(title, roadmap)}: {page}", as_json, roadmap)
     if roadmap["status"] not in WELL:
-        reason = f": {roadmap['error']}" if roadmap["error"] else "."
-        raise CommandFailed(plain(f"The roadmap is {roadmap['status']}{reason}"))
+        raise CommandFailed(status_sentence(roadmap))
     return None
 
 
 def _watched(client: ApiClient, made: dict[str, Any]) -> dict[str, Any]:
-    """Return the tree once it has ended, or waits for approval.
-
-    The bar is drawn on stderr.
-    """
+    """Return the finished tree, or one that waits for approval; progress on stderr."""
     with Progress(*COLUMNS, console=Console(stderr=True), transient=False) as progress:
-        bar = progress.add_task("Designing the plan", total=None)
+        bar = progress.add_task("Drafting the plan", total=None)
         for event in client.events(made["links"]["events"]):
             data = event["data"]
             if "total" in data and "ready" in data:

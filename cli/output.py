@@ -1,7 +1,7 @@
 """Output of commands: text or JSON, errors and exit codes.
 
-With `--json`, stdout has one document, or one a line where there is no end, and nothing else. An
-error is one sentence on stderr in either case.
+With `--json`, stdout has one document, or one per line where output has no end, and nothing else.
+Errors are on stderr.
 """
 
 import json
@@ -27,15 +27,25 @@ from core.sanitize import plain
 from core.settings import Settings
 
 console = Console()
-NARROW = 24  # characters of a breakable word that stay together
-WIDE = 10_000  # columns of a terminal, in which nothing has to be broken
+NARROW = 24  # minimum width of a breakable column
+WIDE = 10_000  # columns of a terminal that breaks no word
 json_option = click.option(
-    "--json", "as_json", is_flag=True, help="One JSON document on stdout, and nothing else there."
+    "--json", "as_json", is_flag=True, help="Print one JSON document and nothing else."
 )
+STATUSES = {  # of a roadmap, as a predicate
+    "queued": "is queued",
+    "planning": "is being planned",
+    "awaiting_review": "is waiting for your approval",
+    "building": "is being written",
+    "ready": "is ready",
+    "partial": "is partly ready",
+    "failed": "failed",
+    "cancelled": "was cancelled",
+}
 
 
 class Number(click.FloatRange):
-    """Number of a range, but not `nan`."""
+    """Number in a range, without `nan`."""
 
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
@@ -50,30 +60,30 @@ class Exit(IntEnum):
     """Exit codes of `roadmap`, as in docs/COMMANDS.md."""
 
     ok = 0
-    failed = 1  # refused, or something is wrong
-    usage = 2  # the command was not understood; click's own
-    away = 3  # the service, the database or the broker cannot be reached: the same may work later
+    failed = 1  # refused, failed, or a check found a failure
+    usage = 2  # invalid command line; click's own
+    away = 3  # service, database or broker unreachable; a retry may succeed
     interrupted = 130  # Ctrl-C
 
 
 class CommandFailed(click.ClickException):
-    """A command has failed; the message names the error and its remedy."""
+    """A command failed; the message names problem, cause and fix."""
 
     exit_code = Exit.failed
 
 
 class ServiceUnreachable(CommandFailed):
-    """The service, the database or the broker cannot be reached; nothing was changed."""
+    """Service, database or broker unreachable; nothing was changed."""
 
     exit_code = Exit.away
 
 
 def failure(error: RoadmapError, settings: Settings) -> CommandFailed:
-    """Return an error of the service with its fields, or with its cause and the remedy."""
+    """Return an error of the service with its fields, or with cause and fix."""
     fields = "; ".join(
         f"{field.pointer.removeprefix('/').removeprefix('?')} {field.detail}"
         for field in error.fields
-        if field.detail.rstrip(".") not in error.detail  # the same twice
+        if field.detail.rstrip(".") not in error.detail  # not repeated
     )
     detail = f"{error.detail.rstrip('.')} ({fields})." if fields else error.detail
     cause = error.__cause__
@@ -99,26 +109,26 @@ def show(data: Any, as_json: bool, human: Callable[[], None]) -> None:
 
 
 def as_document(data: Any) -> str:
-    """Return JSON with escapes for signs that control a terminal or text direction."""
+    """Return JSON; characters that control a terminal are escaped."""
     document = json.dumps(data, default=_plain, ensure_ascii=False)
     return NOT_PLAIN.sub(lambda found: f"\\u{ord(found[0]):04x}", document)
 
 
 def say(text: str, as_json: bool, data: Any) -> None:
-    """Print what was done, in a sentence or as data."""
+    """Print a result as text or as JSON."""
     click.echo(as_document(data) if as_json else plain(text))
 
 
 def table(columns: Sequence[str], rows: Sequence[Sequence[Any]], *, breakable: str = "") -> None:
-    """Print a table. Its text has no markup and no control characters.
+    """Print a table, without markup and control characters.
 
-    In a terminal that is too narrow for the words, the lines between the columns go first, and then
-    each row becomes a paragraph. Words of the column `breakable` may be broken.
+    A terminal that is too narrow gets a table without lines, or a paragraph for each row. Words of
+    the column `breakable` may be broken.
     """
     cells = [[plain(cell(each)) for each in row] for row in rows]
     for box in (HEAVY_HEAD, None):
         shown, narrowest = (Table(box=box, pad_edge=box is not None) for _ in range(2))
-        for name in columns:  # an id is copied as a whole, and not wrapped
+        for name in columns:  # an id is not wrapped, so that it can be copied
             shown.add_column(name, overflow="fold", no_wrap=name == "id")
             narrowest.add_column(name, no_wrap=name == "id")
         for row in cells:
@@ -160,6 +170,18 @@ def _plain(value: Any) -> Any:
     if isinstance(value, UUID):
         return str(value)
     raise TypeError(type(value).__name__)
+
+
+def titled_status(title: str, roadmap: dict[str, Any]) -> str:
+    """Return the title of a roadmap with its status."""
+    status = roadmap["status"]
+    return f"{title} {STATUSES.get(status, f'has the status {status}')}"
+
+
+def status_sentence(roadmap: dict[str, Any]) -> str:
+    """Return the status of a roadmap with its error, without control characters."""
+    error = f": {roadmap['error']}" if roadmap["error"] else "."
+    return plain(titled_status("The roadmap", roadmap) + error)
 
 
 def capital(text: str) -> str:

@@ -15,12 +15,10 @@ from roadmap.operations import backup
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
 @json_option
 def restore(file: Path, as_json: bool) -> None:
-    """Put the rows of FILE into the database, which must be empty, while no service runs on it.
+    """Read FILE into the empty database, in one transaction. Stop the services first.
 
-    The file is read to its end before anything is changed, and everything is one transaction. A
-    backup of an older version is brought up to this one, and one of embedded mode fits PostgreSQL
-    as well as the other way round. What was being made goes on when the services start; unless they
-    have the SECRET_KEY of then, everybody logs in again.
+    A backup of an older version is migrated. Backups of embedded mode and of PostgreSQL fit both.
+    Unfinished roadmaps continue when the services start.
     """
     try:
         done = backup.restore(from_environment(os.environ), file)
@@ -31,14 +29,14 @@ def restore(file: Path, as_json: bool) -> None:
             f"{file} cannot be read ({error.strerror}). Nothing was changed."
         ) from None
     lines = [
-        f"{sum(done.rows.values()):,} rows of {len(done.rows)} tables are back, "
-        f"as they were at {done.made_at}."
+        f"Restored {sum(done.rows.values()):,} rows of {len(done.rows)} tables "
+        f"from the backup of {done.made_at}."
     ]
     if done.left_out:
-        lines.append(f"The backup was made without {', '.join(done.left_out)}.")
+        lines.append(f"Not in the backup: {', '.join(done.left_out)}.")
     if done.migrated:
-        lines.append(f"Migrated since: {', '.join(done.migrated)}.")
-    lines.append("Start the services: what was being made goes on.")
+        lines.append(f"Migrations applied: {', '.join(done.migrated)}.")
+    lines.append("Start the services; they continue unfinished roadmaps.")
     show(
         {
             "file": str(file),

@@ -6,8 +6,8 @@ import click
 from rich.markup import escape
 
 from cli.api_client import ApiClient, id_argument, service_options
-from cli.output import console, json_option
-from cli.output import show as tell
+from cli.output import console, json_option, status_sentence
+from cli.output import show as print_result
 from core.sanitize import plain
 from roadmap.exchange.formats.markdown import counted
 
@@ -17,18 +17,19 @@ from roadmap.exchange.formats.markdown import counted
 @service_options
 @json_option
 def show_command(roadmap_id: str, client: ApiClient, as_json: bool) -> None:
-    """Show the roadmap ID as a tree: stages, modules, and concepts with their week. A tick: all of
-    its parts are written.
+    """Show the roadmap ID as a tree of stages, modules and concepts with their weeks.
+
+    Marks of concepts: ✓ contents written, · in progress, ✗ failed or cancelled.
     """
     roadmap = client.get(f"/api/v1/roadmaps/{roadmap_id}")
 
     def human() -> None:
         show(roadmap)
         if roadmap["status"] != "ready":
-            click.echo(plain(f"\nIt is {roadmap['status']}. {roadmap['error']}".rstrip()))
+            click.echo(f"\n{status_sentence(roadmap)}")
         click.echo(f"\n{client.page_of(roadmap)}")
 
-    tell(roadmap, as_json, human)
+    print_result(roadmap, as_json, human)
 
 
 def show(roadmap: dict[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""`users`: accounts, for operators."""
+"""`users`: accounts."""
 
 from typing import Any
 
@@ -9,6 +9,7 @@ from cli.output import json_option, say, show, table
 from core.sanitize import Email
 from roadmap.accounts import accounts, invitations
 from roadmap.accounts.invitations import InvitationRequest
+from roadmap.exchange.formats.markdown import counted
 from roadmap.lifecycle import transfer as transfer_
 from roadmap.operations.audit_log import Action, Actor, audited
 from web import tokens
@@ -18,19 +19,21 @@ def _address(context: click.Context, parameter: click.Parameter, value: str | No
     try:
         return None if value is None else TypeAdapter[str](Email).validate_python(value)
     except ValidationError:
-        raise click.BadParameter("is not an e-mail address") from None
+        raise click.BadParameter("is not an e-mail address.") from None
 
 
 class PromptOption(click.Option):
-    """Option with a prompt; without a terminal, its error names the alternatives."""
+    """Option with a prompt; without a terminal, its error names alternatives."""
 
     def prompt_for_value(self, ctx: click.Context) -> Any:
         try:
             return super().prompt_for_value(ctx)
         except click.Abort as abort:
             if isinstance(abort.__context__, EOFError):
-                give = f"give {self.opts[0]}, or {self.envvar} in the environment"
-                raise click.UsageError(f"Nobody is there to be asked: {give}.", ctx) from None
+                fix = f"Use {self.opts[0]}, or set {self.envvar} in the environment."
+                raise click.UsageError(
+                    f"No terminal to prompt for a password. {fix}", ctx
+                ) from None
             raise
 
 
@@ -42,15 +45,13 @@ password_option = click.option(
     prompt=True,
     hide_input=True,
     confirmation_prompt=True,
-    help="Or PASSWORD in the environment; otherwise it is asked for.",
+    help="Password (or PASSWORD in the environment). Default: prompt.",
 )
 
 
 @click.group()
 def users() -> None:
-    """List, add and invite people, make administrators, set forgotten passwords, shut somebody out,
-    transfer roadmaps.
-    """
+    """List, add, invite, change and disable accounts; transfer roadmaps."""
 
 
 @users.command("list")
@@ -59,41 +60,41 @@ def users() -> None:
     type=click.IntRange(1, 10_000),
     default=100,
     show_default=True,
-    help="How many at most.",
+    help="Maximum number of accounts.",
 )
 @json_option
 def list_(limit: int, as_json: bool) -> None:
-    """Show accounts, the oldest first."""
+    """List accounts, oldest first."""
     found = accounts.list_all(limit)
     rows = []
     for user in found:
-        rank = "administer" if user.is_admin else "observe" if user.is_observer else ""
+        role = "admin" if user.is_admin else "observer" if user.is_observer else ""
         state = "disabled" if user.disabled_at is not None else ""
         if user.delete_at is not None:
-            state = f"deleted on {user.delete_at:%Y-%m-%d}"
-        rows.append((user.id, user.email, user.name, rank, state))
-    show(found, as_json, lambda: table(("id", "address", "name", "may", "state"), rows))
+            state = f"to be deleted on {user.delete_at:%Y-%m-%d}"
+        rows.append((user.id, user.email, user.name, role, state))
+    show(found, as_json, lambda: table(("id", "email", "name", "role", "state"), rows))
 
 
 @users.command()
 @email_argument
-@click.option("--name", default="", help="What the person is called.")
-@click.option("--admin", is_flag=True, help="Make it an administrator.")
+@click.option("--name", default="", help="Name of the person.")
+@click.option("--admin", is_flag=True, help="Grant the administrator role.")
 @password_option
 @json_option
 def add(email: str, name: str, admin: bool, password: str, as_json: bool) -> None:
-    """Make an account."""
-    with _noted(Action.user_add, email, admin=admin):
+    """Create an account."""
+    with _recorded(Action.user_add, email, admin=admin):
         made = accounts.add(email, password, name=name, is_admin=admin)
-    say(f"{email} can log in.", as_json, made)
+    say(f"Created the account {email}.", as_json, made)
 
 
 @users.command()
 @click.argument("email", required=False, callback=_address)
 @json_option
 def invite(email: str | None, as_json: bool) -> None:
-    """Print an invitation, with which one person can register within a week."""
-    with _noted(Action.invitation_create, email or "whoever has it"):
+    """Print an invitation. One person, or EMAIL only, can register with it within a week."""
+    with _recorded(Action.invitation_create, email or "anyone"):
         made = invitations.invite(None, InvitationRequest(email=email))
     token = tokens.invitation_token(made.id)
     say(token, as_json, {"invitation": token, "email": email, "expires_at": made.expires_at})
@@ -102,13 +103,20 @@ def invite(email: str | None, as_json: bool) -> None:
 @users.command()
 @email_argument
 @password_option
-@click.option("--revoke-keys", is_flag=True, help="Revoke its API keys as well.")
+@click.option("--revoke-keys", is_flag=True, help="Also revoke all API keys of the account.")
 @json_option
 def password(email: str, password: str, revoke_keys: bool, as_json: bool) -> None:
-    """Set a forgotten password. All logins of the account end."""
-    with _noted(Action.user_password, email, revoke_keys=revoke_keys):
+    """Set a password and end all logins.
+
+    This also enables a disabled account and cancels a deletion.
+    """
+    with _recorded(Action.user_password, email, revoke_keys=revoke_keys):
         accounts.set_password(email, password, revoke_keys=revoke_keys)
-    say(f"{email} has a new password and can log in.", as_json, {"email": email, "password": "new"})
+    say(
+        f"Changed the password of {email}. All logins have ended.",
+        as_json,
+        {"email": email, "password": "new"},
+    )
 
 
 @users.command("email")
@@ -116,10 +124,10 @@ def password(email: str, password: str, revoke_keys: bool, as_json: bool) -> Non
 @click.argument("new", callback=_address)
 @json_option
 def email_(email: str, new: str, as_json: bool) -> None:
-    """Give an account another address, NEW. All its logins end; its keys stay."""
+    """Change the address of an account to NEW. All logins end; API keys stay valid."""
     accounts.set_email(email, new, Actor.of_command_line())
     say(
-        f"{new} is the address of the account now; all its logins have ended.",
+        f"Changed the address to {new}. All logins have ended.",
         as_json,
         {"email": new},
     )
@@ -127,15 +135,14 @@ def email_(email: str, new: str, as_json: bool) -> None:
 
 @users.command()
 @email_argument
-@click.option("--remove", is_flag=True, help="Make it an ordinary account again.")
+@click.option("--remove", is_flag=True, help="Remove the role.")
 @json_option
 def admin(email: str, remove: bool, as_json: bool) -> None:
-    """Make somebody an administrator."""
-    with _noted(Action.user_admin, email, is_admin=not remove):
+    """Grant or remove the administrator role. All logins end."""
+    with _recorded(Action.user_admin, email, is_admin=not remove):
         accounts.set_admin(email, is_admin=not remove)
     say(
-        f"{email} is {'no administrator any more' if remove else 'an administrator'}; "
-        "all its logins have ended.",
+        f"{email} is {'no longer' if remove else 'now'} an administrator. All logins have ended.",
         as_json,
         {"email": email, "is_admin": not remove},
     )
@@ -143,15 +150,14 @@ def admin(email: str, remove: bool, as_json: bool) -> None:
 
 @users.command()
 @email_argument
-@click.option("--remove", is_flag=True, help="Make it an ordinary account again.")
+@click.option("--remove", is_flag=True, help="Remove the role.")
 @json_option
 def observer(email: str, remove: bool, as_json: bool) -> None:
-    """Let somebody look at the operator's room, and change nothing there."""
-    with _noted(Action.user_observer, email, is_observer=not remove):
+    """Grant or remove read access to the admin pages. All logins end."""
+    with _recorded(Action.user_observer, email, is_observer=not remove):
         accounts.set_observer(email, is_observer=not remove)
     say(
-        f"{email} is {'no observer any more' if remove else 'an observer'}; "
-        "all its logins have ended.",
+        f"{email} is {'no longer' if remove else 'now'} an observer. All logins have ended.",
         as_json,
         {"email": email, "is_observer": not remove},
     )
@@ -162,21 +168,19 @@ def observer(email: str, remove: bool, as_json: bool) -> None:
 @json_option
 def logout(email: str, as_json: bool) -> None:
     """End all logins of an account."""
-    with _noted(Action.user_logout, email):
+    with _recorded(Action.user_logout, email):
         accounts.end_all_logins(email)
-    say(f"All logins of {email} have ended.", as_json, {"email": email, "logins": 0})
+    say(f"Ended all logins of {email}.", as_json, {"email": email, "logins": 0})
 
 
 @users.command()
 @email_argument
 @json_option
 def disable(email: str, as_json: bool) -> None:
-    """Shut somebody out: all logins end, all keys are revoked. A new password opens the account
-    again.
-    """
-    with _noted(Action.user_disable, email):
+    """Disable an account: end all logins and revoke all API keys. A new password enables it."""
+    with _recorded(Action.user_disable, email):
         accounts.disable(email)
-    say(f"{email} is shut out.", as_json, {"email": email, "disabled": True})
+    say(f"Disabled the account {email}.", as_json, {"email": email, "disabled": True})
 
 
 @users.command()
@@ -184,17 +188,17 @@ def disable(email: str, as_json: bool) -> None:
 @click.argument("new_owner", metavar="TO")
 @json_option
 def transfer(owner: str, new_owner: str, as_json: bool) -> None:
-    """Make all roadmaps of the account FROM those of TO: of somebody who leaves, or of embedded
-    mode (local@localhost).
+    """Transfer all roadmaps of the account FROM to TO. The account of embedded mode is
+    local@localhost.
     """
     made = transfer_.transfer(owner, new_owner, Actor.of_command_line())
     say(
-        f"Roadmaps of {made.owner.email} that are those of {made.new_owner.email} now: "
-        f"{made.roadmaps}",
+        f"Transferred {counted(made.roadmaps, 'roadmap')} from {made.owner.email} "
+        f"to {made.new_owner.email}.",
         as_json,
         made,
     )
 
 
-def _noted(action: Action, email: str, **details: bool) -> Any:
+def _recorded(action: Action, email: str, **details: bool) -> Any:
     return audited(Actor.of_command_line(), action, email, details)

@@ -212,8 +212,8 @@ def _away(error: BaseException) -> Unavailable:
     error = first_of(error)
     outage.note(error)
     detail = (
-        "The database has no room left: its disk is full. Make room there, then try again."
+        "The disk of the database is full. Free space there, then try again."
         if is_full(error)
-        else "The database does not answer at the moment. Try again."
+        else "The database does not respond. Try again later."
     )
     return Unavailable(detail, retry_after=RETRY_AFTER)

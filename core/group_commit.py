@@ -53,10 +53,10 @@ class GroupCommit(Generic[Item, Result]):
 
     async def submit(self, item: Item) -> Result:
         if self._is_over:
-            raise Unavailable("The service is ending. Try again.", retry_after=1)
+            raise Unavailable("The service is shutting down. Try again later.", retry_after=1)
         if self._queue.qsize() >= self._waiting:
             raise Unavailable(
-                "Too many requests are waiting to be stored. Try again.", retry_after=1
+                "Too many requests are waiting to be stored. Try again later.", retry_after=1
             )
         future: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
         self._queue.put((item, future))

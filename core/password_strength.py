@@ -13,7 +13,7 @@ FEWEST_CHARACTERS = 5  # different ones
 LEAST_BESIDE = 6  # characters beside the names of the person
 SHORTEST_NAME = 3  # characters of a name that counts
 OURS = "roadmap"  # the name of the service
-BETTER = "a few words that do not belong together are better"
+BETTER = "use several unrelated words instead"
 
 
 def password_weakness(password: str, *names: str) -> str:
@@ -34,7 +34,7 @@ def password_weakness(password: str, *names: str) -> str:
     for word in sorted(words, key=len, reverse=True):
         folded = folded.replace(word, "")
     if len(folded) < LEAST_BESIDE:
-        return f"is little more than a name or an address; {BETTER}"
+        return f"is too similar to a name or an address; {BETTER}"
     return ""
 
 

@@ -46,7 +46,7 @@ def validate_printable(text: str) -> str:
     """Return a text that is safe in a line of a log or page, or raise ValueError."""
     if any(unicodedata.category(c) == "Cc" for c in text) or text.translate(BIDI) != text:
         raise ValueError(
-            "must not contain control characters, nor what turns the direction of writing"
+            "must not contain control characters or characters that change the text direction"
         )
     return text
 
@@ -90,7 +90,7 @@ def normalize_email(text: str) -> str:
     """
     text = validate_printable(unicodedata.normalize("NFKC", text).lower())
     if any(unicodedata.category(c) in ("Cf", "Mn", "Me", "Zs", "Zl", "Zp") for c in text):
-        raise ValueError("must not contain characters that cannot be seen by themselves")
+        raise ValueError("must not contain invisible characters")
     if len(text) > LONGEST or not re.fullmatch(SHAPE, text):
         raise ValueError("is not an e-mail address")
     return text

@@ -133,7 +133,9 @@ CONSUMERS = (
         threads=lambda settings: settings.content_workers,
         connections=3,  # those that save counts, renew and return leases
         label=gettext_noop("Roadmaps"),
-        if_paused=gettext_noop("Roadmaps are still accepted and wait. Nothing is lost."),
+        if_paused=gettext_noop(
+            "New roadmaps are still accepted, but they have to wait. Nothing is lost."
+        ),
     ),
 )
 SERVICES = (API, *(each.service for each in CONSUMERS))
@@ -153,40 +155,38 @@ class Settings(BaseModel):
 
     service_type: Annotated[str, AfterValidator(_service_type)] = Field(
         API,
-        description="What this process is: api, huey_logs, huey_content, or all three in one "
-        "instance.",
+        description="This process: api, huey_logs, huey_content, or all three in one instance.",
     )
     host: str = Field(
         "",
-        description="Address the API listens on. Empty: every address (IPv4 and IPv6) with "
-        "servers, 127.0.0.1 in embedded mode.",
+        description="Listen address of the API. Empty: all addresses (IPv4 and IPv6); in embedded "
+        "mode 127.0.0.1.",
     )
-    port: Count = Field(8000, ge=1, le=65_535, description="Port the API listens on.")
+    port: Count = Field(8000, ge=1, le=65_535, description="Listen port of the API.")
     api_workers: Count = Field(1, ge=1, le=32, description="Processes of the API.")
     logs_workers: Count = Field(2, ge=1, le=64, description="Threads of the logs consumer.")
     content_workers: Count = Field(4, ge=1, le=64, description="Threads of the content consumer.")
     database_url: PostgresUrl = Field(
         None,
-        description="PostgreSQL. Together with REDIS_URL: server mode. Neither: embedded mode "
-        "on SQLite.",
+        description="PostgreSQL. With REDIS_URL: server mode. Neither: embedded mode on SQLite.",
     )
     direct_database_url: PostgresUrl = Field(
         None,
-        description="PostgreSQL without a transaction pooler in between, for migrations and "
-        "backups. Default: DATABASE_URL.",
+        description="PostgreSQL without a transaction pooler, for migrations and backups. Default: "
+        "DATABASE_URL.",
     )
     redis_url: RedisUrl = Field(None, description="Redis or Valkey, redis:// or rediss:// (TLS).")
     data_dir: Path = Field(Path("data"), description="Folder of embedded mode.")
     secret_key: SecretStr | None = Field(
         None,
-        description="Signs tokens and messages, at least 32 characters; several separated by "
+        description="Signs tokens and messages, at least 32 characters. Several, separated by "
         "commas: the first signs, all verify. Required in server mode.",
     )
     openai_api_key: SecretStr | None = Field(
-        None, description="Key of an OpenAI-compatible model. None: the built-in catalogue."
+        None, description="Key of an OpenAI-compatible model. Without it: the built-in catalogue."
     )
     openai_base_url: WebAddress = Field(
-        "https://api.openai.com/v1", description="Where the model is served."
+        "https://api.openai.com/v1", description="Address of the model's server."
     )
     openai_model: str = Field(
         "gpt-5-mini", min_length=1, max_length=200, description="Name of the model."
@@ -196,176 +196,167 @@ class Settings(BaseModel):
         8,
         ge=1,
         le=256,
-        description="Calls of the model that run at once in a process. Fewer after the provider "
-        "has answered 429.",
+        description="Concurrent model calls in a process. Fewer after the provider has answered "
+        "429.",
     )
     model_max_tokens: Count = Field(
         16_384,
         ge=256,
         le=1_000_000,
-        description="Most tokens of one answer; what a call can cost at most follows from it.",
+        description="Maximum tokens of one answer; limits the cost of a call.",
     )
     model_prices: Prices = Field(
         (),
-        description="Price of a million prompt and completion tokens by model: "
-        "gpt-5-mini=0.25/2, other=0.1/0.4.",
+        description="Price of a million prompt and completion tokens by model: gpt-5-mini=0.25/2, "
+        "other=0.1/0.4.",
     )
     currency: str = Field(
         "USD", pattern=CURRENCY, description="Currency of MODEL_PRICES and of the budgets."
     )
     budget_per_roadmap: Money = Field(
-        Decimal(0), description="Most that the model calls of one roadmap may cost. 0: no limit."
+        Decimal(0), description="Maximum cost of the model calls of a roadmap. 0: no limit."
     )
     budget_per_user_month: Money = Field(
         Decimal(0),
-        description="Most that the model calls of one account may cost in a month (UTC). 0: no "
-        "limit.",
+        description="Maximum cost of the model calls of an account in a month (UTC). 0: no limit.",
     )
     repair_rounds: Count = Field(
         2,
         ge=0,
         le=5,
-        description="Rounds in which a model may mend an outline that does not hold together.",
+        description="Rounds in which a model may repair an invalid outline.",
     )
     lease_seconds: Seconds = Field(
         120,
-        description="How long a live worker may hold a roadmap or a content at most. Longer "
-        "than MODEL_TIMEOUT_SECONDS.",
+        description="Maximum time a live worker may hold a roadmap or content. Longer than "
+        "MODEL_TIMEOUT_SECONDS.",
     )
     max_attempts: Count = Field(
-        6, ge=1, le=20, description="Tries for a roadmap's outline and for each content."
+        6, ge=1, le=20, description="Attempts for a roadmap's outline and for each content."
     )
     retry_base_seconds: Seconds = Field(
-        5, description="First pause before another try; doubles each time."
+        5, description="First pause before a retry; doubles each time."
     )
     rescue_after_seconds: Seconds = Field(
-        15, description="Age at which work that nobody has taken is enqueued again."
+        15, description="Age at which work that no worker has taken is enqueued again."
     )
     heartbeat_seconds: Seconds = Field(
-        3, description="Time between two signs of life of a consumer, and of what it works on."
+        3, description="Interval of heartbeats of consumers and leases."
     )
     heartbeat_ttl_seconds: Seconds = Field(
         9, description="Silence after which a consumer's work is taken over."
     )
-    shutdown_grace_seconds: Seconds = Field(
-        20, description="Time that running tasks get after SIGTERM."
-    )
+    shutdown_grace_seconds: Seconds = Field(20, description="Time for running tasks after SIGTERM.")
     startup_wait_seconds: Seconds = Field(
         60, description="How long a service waits for its database, broker and schema."
     )
-    token_ttl_seconds: Seconds = Field(86_400, description="How long a login lasts at most.")
+    token_ttl_seconds: Seconds = Field(86_400, description="Maximum duration of a login.")
     session_idle_seconds: Seconds = Field(
-        28_800, description="How long a login lasts without a request."
+        28_800, description="Time without a request after which a login ends."
     )
     registration: Admission = Field(
         Admission.invite,
-        description="Who may make an account: anybody (open), who was invited by an "
-        "administrator (invite), nobody (closed).",
+        description="Who may create an account: any visitor (open), people invited by an "
+        "administrator (invite), or no one (closed).",
     )
     admin_email: Annotated[str, AfterValidator(lambda text: text and normalize_email(text))] = (
         Field(
             "",
-            description="The first administrator, made at the start of the API unless there is one.",
+            description="First administrator, created when the API starts unless there is one.",
         )
     )
     admin_password: SecretStr | None = Field(
         None,
-        description="Password of the first administrator, at least 12 characters. Once the "
-        "account is there, both can go.",
+        description="Password of the first administrator, at least 12 characters. Remove both once "
+        "the account exists.",
     )
     allowed_hosts: Hosts = Field(
         (),
-        description="Names under which the API is reached, separated by commas. Always: this "
-        "machine's, and those that Railway gives. No webhook and no check of a link "
-        "goes there: the content consumer needs them, too.",
+        description="Host names of the API, separated by commas; this machine's and Railway's are "
+        "always included. Webhooks and link checks never call them: set them for the "
+        "content consumer too.",
     )
     cors_origins: Origins = Field(
         (),
-        description="Web pages elsewhere whose scripts may call the API with an access token, "
-        "as origins separated by commas.",
+        description="Origins, separated by commas, of other pages whose scripts may call the API "
+        "with an access token.",
     )
     hsts_include_subdomains: bool = Field(
         False,
-        description="Whether HSTS holds for all names below those of the service, too: browsers "
-        "then open them over TLS only, for a year.",
+        description="Extend HSTS to all subdomains: browsers then use TLS only, for a year.",
     )
     client_address_header: str = Field(
         "X-Forwarded-For",
         pattern=HEADER_NAME,
-        description="In which a trusted proxy names the client: of a list, the last that is no "
-        "trusted proxy. On Railway: X-Real-IP.",
+        description="Header in which a trusted proxy names the client; of a list, the last entry "
+        "that is no trusted proxy counts. On Railway: X-Real-IP.",
     )
     trusted_proxies: Proxies = Field(
         (),
-        description="Addresses or networks of proxies whose CLIENT_ADDRESS_HEADER is believed. "
-        "Default: none; on Railway its own.",
+        description="Addresses or networks of proxies whose CLIENT_ADDRESS_HEADER is trusted. "
+        "Default: none; on Railway its edge.",
     )
     webhook_networks: Receivers = Field(
         (),
-        description="Private addresses or networks to which webhooks may go, also over http. "
-        "Default: none, webhooks go to the public internet; in embedded mode always "
-        "this machine.",
+        description="Private addresses or networks that webhooks may reach, also over http. "
+        "Default: none; in embedded mode this machine.",
     )
     link_check_days: Count = Field(
         30,
         ge=0,
         le=365,
-        description="Days after which the address of a resource is looked at again; when it is "
-        "dead, it is marked and replaced. 0: no address is ever asked.",
+        description="Interval of link checks in days; dead links are marked and replaced. 0: no "
+        "checks.",
     )
     link_networks: Linked = Field(
         (),
-        description="Private addresses or networks whose pages may be looked at, such as those "
-        "of a wiki. Default: none, only the public internet is asked.",
+        description="Private addresses or networks that link checks may reach, such as those of a "
+        "wiki.",
     )
     requests_per_minute: Count = Field(
         600,
         ge=0,
         le=100_000_000,
-        description="Requests of one account; half as many of one address without an account. A "
-        "tenth as many imports and copies of one account in an hour. 0: no limit. "
-        "Server mode only.",
+        description="Requests of an account; half as many of an address without one. A tenth as "
+        "many imports and copies an hour. 0: no limit. Server mode only.",
     )
     login_attempts: Count = Field(
         10,
         ge=0,
         le=1_000_000,
-        description="Wrong passwords for one account from one address in 15 minutes; ten times "
-        "as many for one account from anywhere in an hour, and from one address in "
-        "15 minutes. Twice as many new accounts from one address in an hour. 0: no "
-        "limit.",
+        description="Wrong passwords for one account from one address in 15 minutes; ten times as "
+        "many for an account in an hour, and from an address in 15 minutes. Twice as "
+        "many new accounts from an address in an hour. 0: no limit.",
     )
     most_unfinished_roadmaps: Count = Field(
         100,
         ge=1,
         le=10_000_000,
-        description="Roadmaps of one account that may be queued, planned or built at once.",
+        description="Roadmaps of an account that may be queued, planned or built at once.",
     )
     most_queued_roadmaps: Count = Field(
         10_000,
         ge=1,
         le=100_000_000,
-        description="Roadmaps of all accounts that may wait for a worker; beyond that, new ones "
-        "are answered with 503.",
+        description="Roadmaps of all accounts that may wait for a worker; more are answered with "
+        "503.",
     )
     metrics_token: MonitorToken = Field(
         None,
-        description="Bearer token that lets Prometheus read GET /metrics, at least 16 "
-        "characters. None: an account or key that may observe; embedded mode asks "
-        "nobody.",
+        description="Bearer token for GET /metrics, at least 16 characters. Without it: accounts "
+        "and keys that may observe; in embedded mode no token.",
     )
     log_retention_days: Count = Field(
         90,
         ge=0,
         le=36_500,
-        description="How long the execution log is kept, in whole months (UTC): those that "
-        "ended before that are deleted. 0: all of it.",
+        description="How long the execution log is kept, in whole months (UTC). 0: for ever.",
     )
     log_level: str = Field("INFO", pattern=LOG_LEVEL, description="debug, info, warning or error.")
     log_format: LogFormat = Field(
         LogFormat.auto,
-        description="Lines of the process logs: json (an object a line), text (to read), or "
-        "auto: text in embedded mode and in a terminal, else json.",
+        description="Format of process logs: json, text, or auto (text in embedded mode and "
+        "terminals, else json).",
     )
 
     @property
@@ -453,7 +444,7 @@ class Settings(BaseModel):
             ),
             f"ADMIN_PASSWORD {weakness}": self.admin_email and weakness,
             "MODEL_PRICES must name OPENAI_MODEL when there is a budget: "
-            "without its price nobody knows what a call costs": (
+            "without its price the cost of a call is unknown": (
                 self.has_budget and self.openai_api_key and self.model_price is None
             ),
             "MODEL_TIMEOUT_SECONDS must be shorter than LEASE_SECONDS": (

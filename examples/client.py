@@ -1,9 +1,9 @@
-"""A client of the Roadmap API in one file, with nothing but the standard library: copy it into your project.
+"""Client of the Roadmap API in one file, with the standard library only: copy it.
 
     python client.py "Become a backend engineer in Python"
 
-The environment says where the service is (ROADMAP, http://127.0.0.1:8000 otherwise) and who calls (ROADMAP_TOKEN: an API key
-or the token of a login; on your own machine nothing). docs/API.md has what else there is to call.
+ROADMAP is the URL of the service, by default http://127.0.0.1:8000. ROADMAP_TOKEN is an API key or
+an access token; embedded mode needs none. docs/API.md describes all operations.
 """
 
 import json
@@ -27,14 +27,14 @@ Json = dict[str, Any]
 Result = TypeVar("Result")
 
 ROADMAPS = "/api/v1/roadmaps"
-AGAIN = (429, 502, 503, 504)  # it was not done, or will not be done twice: ask again later
-IN_USE = "/problems/idempotency-key-in-use"  # nor is what is being done at this moment
-LONGEST_PAUSE = 8.0  # seconds between two tries, unless Retry-After says more
+AGAIN = (429, 502, 503, 504)  # retried: every request here is idempotent
+IN_USE = "/problems/idempotency-key-in-use"  # retried: the first request is still running
+LONGEST_PAUSE = 8.0  # seconds between two tries, unless Retry-After is longer
 NEXT = re.compile(r'<(/[^>]*)>;\s*rel="next"')
 
 
 class RoadmapError(Exception):
-    """The service answered with a problem (RFC 9457). Decide by `type`; `errors` names each field with the rule it breaks."""
+    """Problem (RFC 9457). Distinguish by `type`; `errors` names each invalid field."""
 
     def __init__(self, status: int, problem: Json, retry_after: float | None = None) -> None:
         self.status = status
@@ -53,9 +53,10 @@ class RoadmapError(Exception):
 
 
 class Roadmap:
-    """`base_url` without a path. Each call is tried again for `patience` seconds when the service is away or busy.
+    """Client of the service at `base_url` (without a path).
 
-    Methods raise RoadmapError when the service says no, and OSError when there was no answer in all that time.
+    An unreachable or busy service is retried for `patience` seconds. Calls raise RoadmapError for
+    a problem, and OSError without a response.
     """
 
     def __init__(
@@ -66,17 +67,16 @@ class Roadmap:
         self._opener = build_opener(_NoRedirects)
 
     def create(self, goal: str, *, key: str | None = None, **fields: Any) -> Json:
-        """Its id, status and links. Made once, however often it has to be sent: the key stays the same. Keep a `key` of your
-        own with your data to make it once over restarts of your program, too. `fields`: level, hours_per_week, review, ...
-        """
+        """Create a roadmap. `fields`: level, hours_per_week, review, ...
+        Retries send the same `key`; store your own to stay idempotent across restarts."""
         return self._post(ROADMAPS, {"goal": goal, **fields}, key)
 
     def roadmap(self, roadmap_id: str) -> Json:
-        """The whole tree, with the state of every part."""
+        """Return the tree with the status of every content."""
         return self._call("GET", f"{ROADMAPS}/{roadmap_id}")[0]
 
     def wait(self, roadmap_id: str) -> Json:
-        """The tree, once the roadmap has ended (see its `status`) or waits for approval."""
+        """Return the tree when the roadmap has ended or waits for approval (`status`)."""
         for event in self.events(roadmap_id):
             if (
                 event["type"] == "roadmap.awaiting_review"
@@ -86,16 +86,15 @@ class Roadmap:
         return self.roadmap(roadmap_id)
 
     def events(self, roadmap_id: str, after: int = 0) -> Iterator[Json]:
-        """What has happened since the event of that number, and what happens until the end, each once. When the stream is
-        cut, it is resumed behind the last event that was read. While a plan waits for approval, so does this.
-        """
+        """Yield past and future events after number `after`; resume a broken stream.
+        It ends with the roadmap, and waits while a plan waits for approval."""
         path, until, tries = f"{ROADMAPS}/{roadmap_id}/events", time.monotonic() + self.patience, 0
         while True:
             answer = self._patiently(
                 partial(self._open, "GET", path, {"Last-Event-ID": str(after)})
             )
-            with answer, suppress(OSError, HTTPException):  # it was cut
-                if answer.status == 204:  # there is nothing more
+            with answer, suppress(OSError, HTTPException):  # broken stream
+                if answer.status == 204:  # no more events
                     return
                 for event in _events(answer):
                     if event is not None:
@@ -103,12 +102,12 @@ class Roadmap:
                         yield event
                     until, tries = time.monotonic() + self.patience, 0
             if time.monotonic() > until:
-                raise ConnectionError("The stream of events is cut again and again.")
+                raise ConnectionError("The event stream breaks repeatedly without events.")
             time.sleep(_pause(tries))
             tries += 1
 
     def roadmaps(self, **query: str | int) -> Iterator[Json]:
-        """Yours, the newest first, page after page. `query`: status, and limit for the size of a page."""
+        """Yield your roadmaps, newest first. `query`: status, and limit (page size)."""
         path: str | None = f"{ROADMAPS}?{urlencode(query)}"
         while path:
             page, headers = self._call("GET", path)
@@ -117,13 +116,13 @@ class Roadmap:
             path = following[1] if following else None
 
     def concept(self, roadmap_id: str, concept_id: str) -> Json:
-        """With its tutorial, resources and quiz; what is not written yet is None."""
+        """Return a concept; tutorial, resources and quiz are None until written."""
         return self._call("GET", f"{ROADMAPS}/{roadmap_id}/concepts/{concept_id}")[0]
 
     def answer_quiz(
         self, roadmap_id: str, concept_id: str, version: int, answers: Sequence[Sequence[int]]
     ) -> Json:
-        """Graded. `answers`: for each question the numbers of the options that are chosen; `version` is that of the quiz."""
+        """Grade `answers`: for each question of the quiz the chosen options, from 0."""
         path = f"{ROADMAPS}/{roadmap_id}/concepts/{concept_id}/quiz/attempts"
         return self._post(path, {"version": version, "answers": [list(each) for each in answers]})
 
@@ -144,7 +143,7 @@ class Roadmap:
         return self._patiently(ask)
 
     def _patiently(self, ask: Callable[[], Result]) -> Result:
-        """Everything that is asked here may be asked twice: a GET changes nothing, and a POST has its key."""
+        """Call `ask` with retries: each request is a GET, or a POST with a key."""
         until, tries = time.monotonic() + self.patience, 0
         while True:
             try:
@@ -165,7 +164,7 @@ class Roadmap:
     def _open(
         self, method: str, path: str, headers: dict[str, str], body: Json | None = None
     ) -> Any:
-        """The answer, still to be read."""
+        """Return the response, its body unread."""
         content = None if body is None else json.dumps(body).encode()
         typed = {} if body is None else {"Content-Type": "application/json"}
         request = Request(
@@ -181,14 +180,14 @@ class Roadmap:
 
 
 class _NoRedirects(HTTPRedirectHandler):
-    """The API has none, and a token must not follow one elsewhere."""
+    """Follow no redirect: the API has none, and a token must not go elsewhere."""
 
     def redirect_request(self, *given: Any) -> None:
         return None
 
 
 def _events(lines: Iterable[bytes]) -> Iterator[Json | None]:
-    """Each event that has arrived whole, and None for a sign of life."""
+    """Yield each complete event, and None for a keep-alive."""
     event = None
     for line in lines:
         if line.startswith(b"data: ") and line.endswith(b"\n"):
@@ -201,7 +200,7 @@ def _events(lines: Iterable[bytes]) -> Iterator[Json | None]:
 
 
 def _problem(error: HTTPError) -> Json:
-    """Whoever stands before the service may answer with something else."""
+    """Return the problem of a response; empty for the response of a proxy."""
     try:
         found = json.loads(error.read())
     except ValueError:
@@ -214,7 +213,7 @@ def _seconds(retry_after: str | None) -> float | None:
 
 
 def _pause(tries: int) -> float:
-    """Longer each time, and not the same for everybody."""
+    """Return seconds to wait: longer each time, with jitter."""
     return min(0.25 * 2.0 ** min(tries, 10), LONGEST_PAUSE) * random.uniform(0.5, 1)
 
 
@@ -225,8 +224,8 @@ def main(goal: str) -> int:
     try:
         made = service.create(goal)
         for event in service.events(made["id"]):
-            told = event["data"]
-            written = f" {told['ready']} of {told['total']}" if "total" in told else ""
+            data = event["data"]
+            written = f" {data['ready']} of {data['total']}" if "total" in data else ""
             print(f"{event['seq']:4} {event['type']}{written}", file=sys.stderr)
         tree = service.roadmap(made["id"])
     except (RoadmapError, OSError) as error:

@@ -1,9 +1,10 @@
-"""A receiver of webhooks in one file, with nothing but the standard library: copy what verifies into your project.
+"""Receiver of webhooks in one file, with the standard library only: copy `verified`.
 
     python receiver.py secret.txt
 
-Listens on a free port of this machine, or on that of PORT, and prints what it is told, one line a message. The file has the
-secret of the webhook (`whsec_...`), and is read anew for each message. docs/WEBHOOKS.md says what is sent.
+It listens on PORT, by default on a free port, and prints one line for each message. The file
+contains the secret of the webhook (`whsec_...`) and is read for every message. docs/WEBHOOKS.md
+describes the messages.
 """
 
 import base64
@@ -19,27 +20,33 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 LARGEST = 20 * 1024  # bytes of a body
-OLDEST = 300  # seconds: what is older was recorded by somebody, and is sent again
+OLDEST = 300  # seconds; an older message may be a replay by an attacker
 
 
 def verified(secret: str, headers: Mapping[str, str] | Message, body: bytes) -> dict[str, Any]:
-    """What is told (Standard Webhooks, v1). Raises ValueError when it is not from who knows the secret, or too old."""
+    """Return the event of a signed message (Standard Webhooks, v1).
+
+    Raises ValueError when the signature is wrong or the message is too old.
+    """
     signed = f"{headers['webhook-id']}.{headers['webhook-timestamp']}.".encode() + body
     key = base64.b64decode(secret.removeprefix("whsec_"))
     right = "v1," + base64.b64encode(hmac.digest(key, signed, "sha256")).decode()
-    given = str(headers["webhook-signature"]).split()  # two while a secret is being changed
+    given = str(headers["webhook-signature"]).split()  # two while a secret is rotated
     if not any(hmac.compare_digest(right.encode(), each.encode()) for each in given):
-        raise ValueError("the signature is not right")
+        raise ValueError("the signature is wrong")
     if abs(time.time() - int(headers["webhook-timestamp"])) > OLDEST:
-        raise ValueError("it is too old")
-    told: dict[str, Any] = json.loads(body)
-    return told
+        raise ValueError("the message is too old")
+    event: dict[str, Any] = json.loads(body)
+    return event
 
 
 class Receiver(BaseHTTPRequestHandler):
-    """Answers at once: what takes long comes later, or the message is sent again. The same one may come twice."""
+    """Acknowledge each message at once, since a slow answer causes a retry.
 
-    seen: ClassVar[set[str]] = set()  # a real receiver keeps them with its data
+    The same message may arrive twice.
+    """
+
+    seen: ClassVar[set[str]] = set()  # a real receiver stores them
 
     def do_POST(self) -> None:
         try:
@@ -62,7 +69,7 @@ class Receiver(BaseHTTPRequestHandler):
         self.end_headers()
 
     def log_message(self, *_: object) -> None:
-        """Nothing: it is printed above."""
+        """Print nothing here; messages are printed above."""
 
 
 if __name__ == "__main__":

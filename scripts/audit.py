@@ -112,7 +112,7 @@ def report(tool: list[str], service: str, packages: Path, folder: Path) -> Repor
         return dict(json.loads(answer.read_text("utf-8")))
     if UNREACHABLE.search(errors):
         return None
-    raise AuditFailed(errors.strip()[-2000:] or "pip-audit said nothing")
+    raise AuditFailed(errors.strip()[-2000:] or "pip-audit printed no error")
 
 
 if __name__ == "__main__":

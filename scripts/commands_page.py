@@ -1,12 +1,14 @@
-"""The reference in docs/COMMANDS.md, made from the commands themselves.
+"""Command reference of docs/COMMANDS.md, generated from the help texts.
 
 `python scripts/commands_page.py` prints it; `--write` puts it into the page, between two comments.
 """
 
 import os
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from textwrap import fill
 
 import click
 
@@ -18,11 +20,18 @@ os.environ.setdefault("SERVICE_TYPE", "all")
 from roadmap_cli import LEARNERS, OPERATORS, main  # noqa: E402
 from scripts.marked import Marked, markdown  # noqa: E402
 
+NUMBER = re.compile("(INTEGER|FLOAT)( RANGE)?")  # as click names them
+HEAD = ("option", "meaning")
+COMMON = "`--(url|key|patience|json)\\b"  # listed once
+SHARED = """\
+Commands for learners except `demo` have the first three, and every command except `demo` has
+`--json`."""
+
 
 def reference() -> str:
-    """Return a section for each command, in the order of `roadmap --help`."""
+    """Return the common options, and a section per command in the order of `roadmap --help`."""
     context = click.Context(main, info_name="roadmap")
-    parts: list[str] = []
+    parts = ["### Common options", SHARED, markdown(HEAD, list(_common().items()))]
     for name in (*LEARNERS, *OPERATORS):
         command = main.get_command(context, name)
         assert command is not None
@@ -30,29 +39,55 @@ def reference() -> str:
     return "\n\n".join(parts)
 
 
-def _sections(command: click.Command, context: click.Context) -> Iterator[str]:
-    if isinstance(command, click.Group):
-        yield f"### `{context.command_path}`\n\n{_prose(command)}"
-        for name, each in command.commands.items():
-            yield from _sections(each, click.Context(each, info_name=name, parent=context))
-        return
-    depth = "#" * (3 if context.parent and context.parent.parent is None else 4)
-    usage = " ".join(command.collect_usage_pieces(context)).replace("[OPTIONS]", "[options]")
+def _common() -> dict[str, str]:
+    """Return the options that several commands share, and their help."""
+    context = click.Context(main, info_name="roadmap")
+    command = main.get_command(context, "list")  # it has all of them
+    assert command is not None
+    rows = _rows(command, click.Context(command, info_name="list", parent=context))
+    return {option: text for option, text in rows if re.match(COMMON, option)}
+
+
+def _rows(command: click.Command, context: click.Context) -> list[tuple[str, str]]:
+    """Return the options of a command and their help."""
     records = (
         each.get_help_record(context)
         for each in command.get_params(context)
         if isinstance(each, click.Option)
     )
-    rows = [
-        (f"`{record[0]}`", record[1]) for record in records if record and "--help" not in record[0]
+    return [
+        (f"`{NUMBER.sub('N', record[0])}`", record[1])
+        for record in records
+        if record and "--help" not in record[0]
     ]
-    options = markdown(("option", "what it does"), rows)
-    yield f"{depth} `{context.command_path} {usage}`\n\n{_prose(command)}\n\n{options}"
+
+
+def _sections(command: click.Command, context: click.Context) -> Iterator[str]:
+    if isinstance(command, click.Group):
+        yield f"### `{context.command_path}`\n\n{_prose(command)}"
+        first: dict[click.Command, str] = {}
+        for name, each in command.commands.items():
+            below = click.Context(each, info_name=name, parent=context)
+            if each in first:
+                yield f"#### `{below.command_path}`\n\nAlias of `{first[each]}`."
+            else:
+                first[each] = below.command_path
+                yield from _sections(each, below)
+        return
+    depth = "#" * (3 if context.parent and context.parent.parent is None else 4)
+    usage = " ".join(command.collect_usage_pieces(context)).replace("[OPTIONS]", "[options]")
+    parts = [f"{depth} `{context.command_path} {usage}`", _prose(command)]
+    common = _common().items()
+    if rows := [row for row in _rows(command, context) if row not in common]:
+        parts.append(markdown(HEAD, rows))
+    yield "\n\n".join(parts)
 
 
 def _prose(command: click.Command) -> str:
     paragraphs = (command.help or "").split("\n\n")
-    return "\n\n".join(" ".join(paragraph.split()) for paragraph in paragraphs)
+    return "\n\n".join(
+        fill(" ".join(each.split()), 100, break_on_hyphens=False) for each in paragraphs
+    )
 
 
 MARKED = Marked(

@@ -8,6 +8,8 @@ comments.
 
 import json
 import sys
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from benchmarks.figures import number, spread, values_of
@@ -25,28 +27,67 @@ COMPARISON = (
     "<!-- end of the comparison -->",
 )
 MONTHS = 12
-ASSUMED = f"each opened {READS} times, kept for {MONTHS} months"
 USUAL, LOADS = 10, (1, 10, 100, 1_000)  # roadmaps a day
+# Texts of the bills by language; names of layouts are those of `cli/costs/bill.py`
+CHINESE = {
+    "three services": "三个服务",
+    "one instance": "单实例",
+    "instance without a queue": "没有队列的单实例",
+    ": {memory}, {cores} cores": "：{memory}、{cores} 核",
+    "roadmaps a day": "每天的路线图数",
+    "memory": "内存",
+    "stored": "存储",
+    "used": "用量",
+    "paid, {}": "{} 套餐应付",
+    "used, Redis of {}": "用量（Redis 用 {}）",
+    "{roadmaps} roadmaps a day by a model, each opened {reads} times, kept for {months} months.": (
+        "每天由模型生成 {roadmaps} 份路线图，每份打开 {reads} 次，保留 {months} 个月。"
+    ),
+    "Use of a month on {}. Each roadmap is opened {} times and kept for {} months.": (
+        "在 {} 上一个月的用量。每份路线图打开 {} 次，保留 {} 个月。"
+    ),
+    "[{}]({}), read on {}": "[{}]({})（{} 查阅）",
+    ";": "；",
+    "Measured on {} by `{}`. Prices:": "{} 用 `{}` 测得。价格来源：",
+    ".": "。",
+    "The instance without a queue has its own fixed price.": "没有队列的单实例按其固定价格计算。",
+    "of": "指标",
+    "this service": "本服务",
+    "ratio": "倍数",
+    "accepting a goal, everything on": "接受目标，全部功能开启",
+    "accepting a goal, no Idempotency-Key": "接受目标，不带 Idempotency-Key",
+    "reading a roadmap": "读取路线图",
+    "reading an unchanged roadmap (304)": "读取未变化的路线图（304）",
+    "memory, against FastAPI + Celery, prefork": "内存：与 FastAPI + Celery（prefork）相比",
+    "tasks at least once": "任务，至少一次",
+    "POST, requests/s": "POST，请求/秒",
+    "GET, requests/s": "GET，请求/秒",
+    "GET with ETag, requests/s": "带 ETag 的 GET，请求/秒",
+    "PSS, MB": "PSS，MB",
+    "tasks/s": "任务/秒",
+    "Measured on {}; {} has all of it.": "测量于 {}，全部数据见 {}。",
+}
 REPLACED = (FASTAPI, PREFORK, "Celery, acks late")  # peers of the replaced stack
 
 
-def of_one_load() -> str:
+def chinese(text: str) -> str:
+    """Return the Chinese of a text, or the text itself (a name)."""
+    return CHINESE.get(text, text)
+
+
+def of_one_load(text: Callable[[str], str]) -> str:
     """Return the use and the bills for the usual load."""
     asked = prices.load()
     chosen = asked.platforms[PLATFORM]
     providers = list(asked.redis_of(chosen))  # billed in the currency of the platform
     head = (
-        "",
-        "memory",
-        "vCPU",
-        "stored",
-        "used",
-        *(f"paid, {name}" for name in chosen.plans),
-        *(f"used, Redis of {name}" for name in providers),
+        *("", *map(text, ("memory", "vCPU", "stored", "used"))),
+        *(text("paid, {}").format(name) for name in chosen.plans),
+        *(text("used, Redis of {}").format(name) for name in providers),
     )
     rows = (
         (
-            each.name,
+            _name(each, text),
             f"{each.use.memory:,.0f} MB",
             f"{each.use.cores:.3f}",
             f"{each.use.storage:.2f} GB",
@@ -56,18 +97,29 @@ def of_one_load() -> str:
         )
         for each in _layouts(USUAL)
     )
-    load = f"{USUAL} roadmaps a day by a model, {ASSUMED}."
-    return f"{markdown(head, rows)}\n\n{_rests_on()}\n\n{load}"
+    load = text(
+        "{roadmaps} roadmaps a day by a model, each opened {reads} times, kept for {months} months."
+    ).format(roadmaps=USUAL, reads=READS, months=MONTHS)
+    return f"{markdown(head, rows)}\n\n{load}\n{_sources(text)}"
 
 
-def of_loads() -> str:
+def of_loads(text: Callable[[str], str]) -> str:
     """Return the bills at several loads."""
     rows = (
-        (same[0].name, *(f"${each.bill.total:,.2f}" for each in same))
+        (_name(same[0], text), *(f"${each.bill.total:,.2f}" for each in same))
         for same in zip(*map(_layouts, LOADS), strict=True)
     )
-    bills = markdown(("roadmaps a day", *(f"{load:,}" for load in LOADS)), rows)
-    return f"{bills}\n\nWhat is used in a month on {PLATFORM}, {ASSUMED}. {_rests_on()}"
+    bills = markdown((text("roadmaps a day"), *(f"{load:,}" for load in LOADS)), rows)
+    loads = text("Use of a month on {}. Each roadmap is opened {} times and kept for {} months.")
+    return f"{bills}\n\n{loads.format(PLATFORM, READS, MONTHS)}\n{_sources(text)}"
+
+
+def _name(layout: DeploymentLayout, text: Callable[[str], str]) -> str:
+    kind, _, size = layout.name.partition(": ")
+    if not size:
+        return text(kind)
+    memory, cores = size.removesuffix(" cores").split(", ")
+    return text(kind) + text(": {memory}, {cores} cores").format(memory=memory, cores=cores)
 
 
 def _layouts(a_day: float) -> list[DeploymentLayout]:
@@ -77,15 +129,18 @@ def _layouts(a_day: float) -> list[DeploymentLayout]:
     )
 
 
-def _rests_on() -> str:
+def _sources(text: Callable[[str], str]) -> str:
     found, every = measured.load(), prices.load().of(PLATFORM)
-    sources = "; ".join(
-        f"[{name}]({each.source}), read on {each.seen}" for name, each in every.items()
+    sources = f"{text(';')}\n".join(
+        text("[{}]({}), read on {}").format(name, each.source, each.seen)
+        for name, each in every.items()
     )
-    return f"Measured on {found.date} by `{found.command}`; prices: {sources}."
+    fixed = text("The instance without a queue has its own fixed price.")
+    on = text("Measured on {} by `{}`. Prices:").format(found.date, found.command)
+    return f"{fixed}\n{on}\n{sources}{text('.')}"
 
 
-def of_what_it_replaces() -> str:
+def of_what_it_replaces(text: Callable[[str], str]) -> str:
     """Return each figure that can be compared with one of the replaced stack."""
     results = results_of(json.loads((ROOT / "benchmarks" / "results.json").read_text("utf-8")))
     rows = []
@@ -98,21 +153,22 @@ def of_what_it_replaces() -> str:
             )
             medians = (spread(list(each.values())).median for each in both)
             figures = map(number, (*medians, found.median))
-            rows.append((target.title, target.measure, *figures))
-    figures_of_both = markdown(("", "of", "this service", "FastAPI + Celery", "ratio"), rows)
-    source = "[PERFORMANCE.md](PERFORMANCE.md#against-what-it-replaces) has all of it."
-    return f"{figures_of_both}\n\nMeasured on {results.date}; {source}"
+            rows.append((text(target.title), text(target.measure), *figures))
+    head = ("", *map(text, ("of", "this service", "FastAPI + Celery", "ratio")))
+    source = "[PERFORMANCE.md](PERFORMANCE.md#against-what-it-replaces)"
+    measured_on = text("Measured on {}; {} has all of it.").format(results.date, source)
+    return f"{markdown(head, rows)}\n\n{measured_on}"
 
 
 MARKED = [
     Marked("deployment_tables.py", ROOT / "docs" / page, *marks, made)
     for page, marks, made in (
-        ("RAILWAY_DEPLOYMENT.md", COSTS, of_one_load),
-        ("RAILWAY_DEPLOYMENT.zh-CN.md", COSTS, of_one_load),
-        ("DEPLOYMENT_COMPARISON.md", COSTS, of_loads),
-        ("DEPLOYMENT_COMPARISON.zh-CN.md", COSTS, of_loads),
-        ("ARCHITECTURE_COMPARISON.md", COMPARISON, of_what_it_replaces),
-        ("ARCHITECTURE_COMPARISON.zh-CN.md", COMPARISON, of_what_it_replaces),
+        ("RAILWAY_DEPLOYMENT.md", COSTS, partial(of_one_load, str)),
+        ("RAILWAY_DEPLOYMENT.zh-CN.md", COSTS, partial(of_one_load, chinese)),
+        ("DEPLOYMENT_COMPARISON.md", COSTS, partial(of_loads, str)),
+        ("DEPLOYMENT_COMPARISON.zh-CN.md", COSTS, partial(of_loads, chinese)),
+        ("ARCHITECTURE_COMPARISON.md", COMPARISON, partial(of_what_it_replaces, str)),
+        ("ARCHITECTURE_COMPARISON.zh-CN.md", COMPARISON, partial(of_what_it_replaces, chinese)),
     )
 ]
 

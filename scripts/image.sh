@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# Builds Dockerfile.railway and starts the image for real: with Docker where an engine runs, otherwise with buildah as root, on a
-# base of Debian's own Python instead of the official image. Prints NOT RUN and ends with 0 where neither can be had.
-# Every SERVICE_TYPE makes a roadmap as the image's user, without capabilities, on a read-only root file system; only /tmp can
-# be written, and data/ in embedded mode. PostgreSQL and Redis are those of the tests: `make image` brings them.
-# BASE names another base image (Docker only). PIP_* and the proxies of the environment hold during the build and stay out of
-# the image.
+# Builds Dockerfile.railway, prints the size of the image and starts it: with Docker if an engine runs,
+# else with buildah as root, on a base of Debian's own Python instead of the official image. Without
+# both it prints NOT RUN and ends with 0. Every SERVICE_TYPE makes a roadmap as the image's user,
+# without capabilities, on a read-only root; only /tmp is writable, and data/ in embedded mode.
+# PostgreSQL and Redis are those of the tests: `make image` brings them. BASE names another base image
+# (Docker only). PIP_* and proxies of the environment apply to the build and stay out of the image.
 set -euo pipefail
 umask 022
 CDPATH='' cd -- "$(dirname -- "$0")/.."
@@ -32,23 +32,23 @@ def ask(method, path, body=None):
     return answer.status, answer.read().decode()
 
 def ask_for(status, method, path, body=None):
-    answer, said = ask(method, path, body)
+    answer, text = ask(method, path, body)
     print(f"  {method} {path} answers {answer}")
     if answer != status:
-        sys.exit(said)
-    return json.loads(said)
+        sys.exit(text)
+    return json.loads(text)
 
 def until(what, done):
     deadline = time.monotonic() + float(sys.argv[2])
     while True:
         try:
-            said = done()
-            if said is True:
+            state = done()
+            if state is True:
                 return
         except OSError as error:
-            said = error
+            state = error
         if time.monotonic() > deadline:
-            sys.exit(f"{what}: {said}")
+            sys.exit(f"{what}: {state}")
         time.sleep(0.2)
 
 def is_made():
@@ -342,12 +342,12 @@ service_failed() {
 
 # A single service without DATABASE_URL: one sentence, and 1.
 try_refusal() {
-    local said status=0
-    said=$("${engine}_start" "$1" 2>>"$log") || status=$?
-    if [ "$status" -ne 1 ] || [ "$(wc -l <<<"$said")" -ne 1 ] || [[ $said != "error: "*DATABASE_URL*"SERVICE_TYPE=$1"* ]]; then
-        fail "SERVICE_TYPE=$1 without DATABASE_URL ended with $status and said: $said"
+    local output status=0
+    output=$("${engine}_start" "$1" 2>>"$log") || status=$?
+    if [ "$status" -ne 1 ] || [ "$(wc -l <<<"$output")" -ne 1 ] || [[ $output != "error: "*DATABASE_URL*"SERVICE_TYPE=$1"* ]]; then
+        fail "SERVICE_TYPE=$1 without DATABASE_URL ended with $status: $output"
     fi
-    echo "  SERVICE_TYPE=$1 without DATABASE_URL ends with 1: ${said:0:68}..."
+    echo "  SERVICE_TYPE=$1 without DATABASE_URL ends with 1: ${output:0:68}..."
 }
 
 # The trial is this script again, in a session of its own and with buildah in namespaces of its own: none of its processes

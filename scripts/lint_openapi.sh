@@ -14,7 +14,7 @@ command -v npm >/dev/null || not_run "there is no npm"
 if ! cmp --silent $HERE/package-lock.json $THERE/brought; then
     mkdir -p $THERE
     cp $HERE/package.json $HERE/package-lock.json $THERE
-    # Nothing of it is built at installation, and nobody's scripts run.
+    # Without building anything and without running install scripts.
     npm ci --silent --no-fund --no-audit --ignore-scripts --prefix $THERE >/dev/null 2>&1 ||
         not_run "npm could not bring what $HERE/package-lock.json names"
     cp $HERE/package-lock.json $THERE/brought

@@ -67,98 +67,104 @@ PATCH = "application/merge-patch+json"  # RFC 7396
 Kinds = tuple[type[RoadmapError], ...]  # of problems, all of one status
 
 ABOUT = """\
-Post a goal, get a learning roadmap: stages, modules and concepts in an order that works, and for \
-each concept a tutorial,
-resources and a quiz. It is accepted at once (202) and made by workers; watch it by server-sent \
-events, or be told by a webhook.
+Send a goal and get a learning roadmap: stages, modules and concepts in order, each concept with a \
+tutorial, resources and a quiz. A request is accepted at once (202) and processed by workers. \
+Follow the progress by server-sent events or receive webhooks.
 
-**Who calls.** `Authorization: Bearer` with an access token (`POST /api/v1/auth/login`) or an API \
-key (`POST /api/v1/api-keys`).
-On one's own machine (embedded mode) nothing is needed.
+**Authentication.** Send `Authorization: Bearer` with an access token (`POST /api/v1/auth/login`) \
+or an API key (`POST /api/v1/api-keys`). Embedded mode needs none.
 
-**Errors** are problem documents (RFC 9457). Decide by `type`; `errors` names fields by JSON \
-pointers; `request_id` finds the
-request in the log.
+**Errors** are problem documents (RFC 9457). Decide by `type`. `errors` names fields by JSON \
+pointers, and `request_id` identifies the request in the log.
 
-**Again.** Every POST that makes something takes an `Idempotency-Key`: sent again within 24 hours, \
-it is answered as it was, and
-done once.
+**Idempotency.** Every POST that creates something accepts an `Idempotency-Key`. A repeated \
+request within 24 hours gets the first response again and has no further effect.
 
-**Lists** come in pages: `Link` has the next one. **Answers to GET** have an `ETag` for \
-`If-None-Match`, and `If-Match` changes
-nothing that was changed meanwhile. `RateLimit` says how much may still be asked.
+**Lists** are paged: `Link` has the next page. **GET responses** have an `ETag` for \
+`If-None-Match`. `If-Match` prevents a change if the resource has changed meanwhile. `RateLimit` \
+gives the remaining requests.
 
-**Values may be added** to an enumeration that answers have, so each is described as one of those or
-any other text. Requests have those alone.
+**Enumerations in responses** can get new values, so each is described as one of the current values
+or any other text. Enumerations in requests are closed.
 """
 UUID_SCHEMA = {"type": "string", "format": "uuid"}
 PLACE_SCHEMAS: dict[str, tuple[dict[str, Any], str]] = {
-    "number": ({"type": "integer", "minimum": 1, "maximum": 999_999}, "Counts from 1."),
+    "number": ({"type": "integer", "minimum": 1, "maximum": 999_999}, "Number, from 1."),
     "kind": (
         {"type": "string", "enum": list(ContentKind)},
-        "Which part of the concept.",
+        "Part of the concept.",
     ),
-    "queue": ({"type": "string", "enum": list(QUEUES)}, "Which queue."),
+    "queue": ({"type": "string", "enum": list(QUEUES)}, "Name of the queue."),
     "message": (
         {"type": "string", "pattern": "^[A-Za-z0-9._:-]{1,100}$"},
-        "The `id` of the message; of one that was put aside, that of its dead letter.",
+        "The `id` of the message or dead letter.",
     ),
     "token": (
         {"type": "string", "pattern": "^[A-Za-z0-9._:-]{1,100}$"},
-        "The last part of the link.",
+        "The last segment of the link.",
     ),
     "slug": (
         {"type": "string", "pattern": "^[a-z-]{1,60}$"},
-        "The last part of a problem's `type`.",
+        "The last segment of a problem's `type`.",
     ),
 }
 REQUEST_HEADERS: dict[str, tuple[dict[str, Any], str]] = {
     "Idempotency-Key": (
         {"type": "string", "pattern": r'^([!#-~][!-~]{0,199}|"([ !#-\[\]-~]|\\["\\]){1,200}")$'},
         (
-            "A name of yours for this request, such as a UUID: sent again within 24 hours, it is"
-            " answered as it was, and done once. An answer with a secret is not repeated: 409 says"
-            " where that is which the first request has made."
+            "A key for this request, such as a UUID. The same request within 24 hours gets "
+            "the same response and has no further effect. A response with a secret is not "
+            "repeated: the answer is 409 with the path of the first result."
         ),
     ),
-    "If-Match": ({"type": "string"}, "An ETag: change it only while it is still that."),
-    "If-None-Match": ({"type": "string"}, "An ETag that is known: 304 while it is still that."),
+    "If-Match": (
+        {"type": "string"},
+        "An ETag. The change is made only if the resource still has it.",
+    ),
+    "If-None-Match": (
+        {"type": "string"},
+        "A known ETag. The answer is 304 while the resource has it.",
+    ),
     "Last-Event-ID": (
         {"type": "integer", "minimum": 0, "maximum": 2**31 - 1},
-        "The number of the last event that was seen.",
+        "The number of the last received event.",
     ),
     "Prefer": (
         {"type": "string"},
         (
-            "`wait=N`: answer when it is done, if that is within N seconds (at most 60)."
-            " `return=minimal`: without links. What is not understood is passed over."
+            "`wait=N`: wait up to N seconds for the result (at most 60). `return=minimal`: "
+            "no links in the response. Unknown preferences are ignored."
         ),
     ),
 }
 ANSWER_HEADERS = {
     "Deprecation": (
         {"type": "string"},
-        "A field of the request is deprecated, since then: `@` and seconds since 1970 (RFC 9745).",
+        "A field of the request is deprecated since this time: `@` and seconds since 1970 "
+        "(RFC 9745).",
     ),
-    "ETag": ({"type": "string"}, "Names this content."),
+    "ETag": ({"type": "string"}, "Identifies this version of the resource."),
     "Idempotency-Replayed": (
         {"type": "string", "const": "true"},
-        "This was answered to an earlier request with the same key.",
+        "This is the response to an earlier request with the same key.",
     ),
-    "Link": ({"type": "string"}, 'Where the next page is: `rel="next"`. None on the last page.'),
-    "Location": ({"type": "string", "format": "uri-reference"}, "Where the thing is."),
-    "Preference-Applied": ({"type": "string"}, "What of `Prefer` was done."),
+    "Link": (
+        {"type": "string"},
+        'Path of the next page, with `rel="next"`. Absent on the last page.',
+    ),
+    "Location": ({"type": "string", "format": "uri-reference"}, "Path of the resource."),
+    "Preference-Applied": ({"type": "string"}, "The preferences that were applied."),
     "RateLimit": (
         {"type": "string"},
-        "How much is left, and after how many seconds it is all there again (IETF draft).",
+        "Remaining requests, and the seconds until all are available again (IETF draft).",
     ),
-    "RateLimit-Policy": ({"type": "string"}, "How much may be asked in how many seconds."),
-    "Retry-After": ({"type": "integer"}, "Seconds."),
-    "Sunset": ({"type": "string"}, "Until then at least that field is understood (RFC 8594)."),
-    "WWW-Authenticate": ({"type": "string"}, "How to show who one is."),
+    "RateLimit-Policy": ({"type": "string"}, "Quota and its window in seconds."),
+    "Retry-After": ({"type": "integer"}, "Seconds to wait."),
+    "Sunset": ({"type": "string"}, "The field is supported at least until this time (RFC 8594)."),
+    "WWW-Authenticate": ({"type": "string"}, "Authentication scheme."),
     "X-Request-ID": (
         {"type": "string"},
-        "Finds the request in the log. What was sent is taken over when it is harmless.",
+        "Identifies the request in the log. A valid ID in the request is kept.",
     ),
 }
 # Never left out where they are named.
@@ -171,21 +177,21 @@ WITHOUT_MODEL: dict[str, dict[str, Any]] = {
     "text/event-stream": {},
 }
 SIGNED = {
-    "webhook-id": "Of the message: the same at each try.",
-    "webhook-timestamp": "Of this try, in seconds since 1970.",
-    "webhook-signature": "`v1,` and the signature; two of them while a secret is changed.",
+    "webhook-id": "ID of the message, the same for each attempt.",
+    "webhook-timestamp": "Time of this attempt, in seconds since 1970.",
+    "webhook-signature": "`v1,` and the signature; two signatures while a secret is being rotated.",
 }
 # Headers of problems beside X-Request-ID.
 BY_STATUS = {401: ["WWW-Authenticate"], 429: ["Retry-After"], 503: ["Retry-After"]}
 IN_USE = {
     "Retry-After": {
-        "description": "Seconds, when the key is in use.",
+        "description": "Seconds to wait, if the key is in use.",
         "schema": {"type": "integer"},
     }
 }
 MESSAGES = (
-    ("roadmap", "Something happened to a roadmap.", RoadmapMessage),
-    ("test", "Somebody pressed the button.", TestMessage),
+    ("roadmap", "Event of a roadmap.", RoadmapMessage),
+    ("test", "Test delivery.", TestMessage),
 )
 # Ids in an answer that lead further.
 INSIDE = {"read_roadmap": ("concept_id", "/stages/0/modules/0/concepts/0/id")}
@@ -252,7 +258,7 @@ def document() -> dict[str, Any]:
                     "type": "apiKey",
                     "in": "cookie",
                     "name": "__Host-roadmap",
-                    "description": "For our own pages.",
+                    "description": "For the pages of this service.",
                 },
             },
         },
@@ -366,13 +372,13 @@ def _tidy(schema: Any) -> Any:
 
 def _operation(endpoint: Endpoint, schemas: _Schemas, example: dict[str, Any]) -> dict[str, Any]:
     who = (
-        "Needs a login: no API key can do it."
+        "Needs a login session; API keys are not accepted."
         if endpoint.login_only
         else f"Needs the scope `{endpoint.needs}`."
     )
     description = (
         " ".join((getdoc(endpoint.handler) or "").split()),
-        f"The body may have {format_size(LARGEST_DOCUMENT)}; one at a time."
+        f"The body may have {format_size(LARGEST_DOCUMENT)}. One request at a time per account."
         if isinstance(endpoint, LargeBody)
         else "",
         "" if endpoint.public else who,
@@ -451,7 +457,7 @@ def _responses(
             response["content"] = {endpoint.media_type: content | example}
         yield str(status), response
     if _has_tag(endpoint) and endpoint.method == "GET":
-        yield "304", {"description": "It is still what is known.", "headers": _header_refs("ETag")}
+        yield "304", {"description": "Not Modified", "headers": _header_refs("ETag")}
     for kinds in _by_status(endpoint):
         yield (
             str(PROBLEMS[kinds[0]].status),
@@ -498,7 +504,7 @@ def _webhooks(schemas: _Schemas) -> Iterator[tuple[str, dict[str, Any]]]:
         operation = {
             **{"operationId": f"receive_{name}_message", "summary": about, "security": []},
             **{"parameters": signed, "requestBody": {"required": True, "content": content}},
-            "responses": {"2XX": {"description": "It has arrived."}},
+            "responses": {"2XX": {"description": "Received"}},
         }
         yield name, {"post": operation}
 
@@ -571,7 +577,7 @@ def _problem_responses() -> dict[str, Any]:
         response["headers"] |= _header_refs(*BY_STATUS.get(kinds[0].status, ()))
         if KeyInUse in raised:
             response["headers"] |= IN_USE
-    other = _problem("Something else does not fit: `type` and `detail` say what.", [])
+    other = _problem("Other error. See `type` and `detail`.", [])
     return {**responses, OTHER: other}
 
 

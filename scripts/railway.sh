@@ -3,7 +3,7 @@
 # SDK, and that both are what the tests deploy (tests/railway/graph.json). --write puts the graph there; --bring only fetches
 # what that needs, which other tests may run beside.
 set -eu
-unset ROADMAP_REPOSITORY # of whoever deploys: the graph that is compared has none
+unset ROADMAP_REPOSITORY # a deployer's setting; the graph that is compared has none
 CDPATH='' cd -- "$(dirname -- "$0")/.."
 GRAPH=tests/railway/graph.json
 writing=${1:-}
@@ -16,7 +16,7 @@ not_run() {
 
 command -v npm >/dev/null || not_run "there is no npm"
 if ! cmp --silent .railway/package-lock.json .railway/node_modules/brought; then
-    # Nothing of it is built at installation, and nobody's scripts run.
+    # Without building anything and without running install scripts.
     npm ci --silent --no-fund --no-audit --ignore-scripts --prefix .railway >/dev/null 2>&1 ||
         not_run "npm could not bring what .railway/package-lock.json names"
     cp .railway/package-lock.json .railway/node_modules/brought
@@ -24,13 +24,13 @@ fi
 [ "${1:-}" != --bring ] || exit 0
 
 npm run --silent --prefix .railway check
-# A property that there is not must be an error: otherwise nothing has been checked.
+# An unknown property must be an error: otherwise nothing has been checked.
 wrong=$(mktemp -d .railway/wrong-XXXXXX)
 trap 'rm -rf "$wrong" "${found:-}"' EXIT
 sed 's/overlapSeconds/overlapSecond/' .railway/railway.ts >"$wrong/railway.ts"
 sed 's/"include": .*/"include": ["railway.ts"]/' .railway/tsconfig.json >"$wrong/tsconfig.json"
-if said=$(.railway/node_modules/.bin/tsc --project "$wrong") || ! grep -q overlapSecond <<<"$said"; then
-    echo "error: the type check finds nothing wrong with a property that Railway does not know: ${said:-}" >&2
+if errors=$(.railway/node_modules/.bin/tsc --project "$wrong") || ! grep -q overlapSecond <<<"$errors"; then
+    echo "error: the type check accepts a property that Railway does not have: ${errors:-}" >&2
     exit 1
 fi
 
@@ -39,7 +39,7 @@ npm run --silent --prefix .railway graph >"$found"
 if [ "${1:-}" = --write ]; then
     cp "$found" "$GRAPH"
 elif ! diff "$GRAPH" "$found"; then
-    echo "error: $GRAPH is not what .railway/railway.ts describes by now: make railway WRITE=1" >&2
+    echo "error: $GRAPH differs from .railway/railway.ts: run make railway WRITE=1" >&2
     exit 1
 fi
 if ! ROADMAP_REPOSITORY=you/roadmap npm run --silent --prefix .railway graph | grep -q '"repo": "you/roadmap"'; then

@@ -38,7 +38,7 @@ short.maxlevel = 3
 
 
 class MessageState(StrEnum):
-    """State of a message; one that is retrying is ready or scheduled as well."""
+    """State of a message. A retrying one is also ready or scheduled."""
 
     ready = "ready"
     held = "held"
@@ -154,8 +154,8 @@ def found_dead(queue: ReliableQueue, *, words: str) -> list[tuple[str, datetime]
 
 def words_of(search: str) -> str:
     if len(search) > LONGEST_SEARCH:
-        rule = f"must have at most {LONGEST_SEARCH} characters, and has {len(search)}"
-        raise Invalid(f"A search {rule}.", fields=(FieldError("?search", rule),))
+        rule = f"must have at most {LONGEST_SEARCH} characters, but has {len(search)}"
+        raise Invalid(f"The search text {rule}.", fields=(FieldError("?search", rule),))
     return search.strip().casefold()
 
 
@@ -163,8 +163,8 @@ def narrowing_words(search: str | None) -> str:
     """Return the words of a search, "" for None. Raise Invalid for a blank one: it is not all."""
     words = words_of(search or "")
     if search is not None and not words:
-        rule = "has no words in it: leave it out to mean all"
-        raise Invalid(f"The search {rule}.", fields=(FieldError("?search", rule),))
+        rule = "contains no words: omit it to select all"
+        raise Invalid(f"The search text {rule}.", fields=(FieldError("?search", rule),))
     return words
 
 

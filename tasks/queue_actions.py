@@ -28,7 +28,7 @@ ACTS: Mapping[Action, Callable[..., Any]] = {
 def _narrowing(given: str) -> str:
     if given.strip():
         return validate_printable(given)
-    raise ValueError("has no words in it: leave it out to mean all")
+    raise ValueError("contains no words: omit it to select all")
 
 
 _ANY = CLEAN.pattern.removeprefix("^").removesuffix("*$")  # one character of such a text
@@ -38,20 +38,20 @@ NARROWING = Rule(_narrowing, f"^{_BLANK}*{_WORD}{_ANY}*$")
 
 
 class DeadLettersRequest(BaseModel):
-    """Of which dead letters: all of them, or those that are found and were seen."""
+    """Selection of dead letters: all, or those that match."""
 
     model_config = ConfigDict(extra="forbid")
     search: Annotated[str, Field(max_length=LONGEST_SEARCH), NARROWING] | None = Field(
         None,
         description=(
-            "Only those that have this in their id, task, arguments or reason, in whatever case."
+            "Only messages with this text in ID, task, arguments or reason, ignoring case."
         ),
     )
     up_to: AwareDatetime | None = Field(
         None,
         description=(
-            "Only those that were put aside at this moment or before: the `at` of the newest that"
-            " somebody has seen. What came later is left alone."
+            "Only dead letters up to this time, such as the `at` of the newest one that "
+            "you have seen."
         ),
     )
 

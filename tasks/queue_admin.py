@@ -36,11 +36,11 @@ AT_ONCE = 500  # dead letters
 LONGEST_PAGE = 500  # messages
 MOST_SKIPPED = 100_000  # messages before a page
 STOPPED = "Stopped by an operator."
-UPKEEP = "{task} runs by the clock and keeps everything else going, so it cannot be revoked."
+UPKEEP = "{task} is a periodic task that the service depends on. It cannot be revoked."
 NOT_STOPPED = {
     "store_log_batch": (
-        "Log records are not thrown away, so {task} cannot be revoked; a queue that is paused keeps"
-        " them."
+        "{task} writes log records, which must not be lost. It cannot be revoked. Pause "
+        "the queue to keep its messages."
     )
 }
 Result = TypeVar("Result")
@@ -124,13 +124,13 @@ def revoke(queue_name: str, message_id: str) -> None:
     found, is_complete = _ask(partial(find, message_id=message_id), queue)
     if not found and not is_complete:
         raise NotFound(
-            f"No message {message_id[:100]} is near the head of the {queue_name} queue, which is"
-            " too long to be read."
+            f"Message {message_id[:100]} is not near the head of the {queue_name} queue, "
+            "and the queue is too long to search all of it."
         )
     if not found:
         raise NotFound(
-            f"No message {message_id[:100]} waits or runs in the {queue_name} queue; it may be"
-            " done, or dead."
+            f"Message {message_id[:100]} is neither waiting nor running in the "
+            f"{queue_name} queue. It may be done, or a dead letter."
         )
     task = queue.deserialize_task(found[0][1])
     if task.name not in STOPS:
@@ -139,7 +139,7 @@ def revoke(queue_name: str, message_id: str) -> None:
         row_id = UUID(*task.args)
     except (TypeError, ValueError, AttributeError) as error:
         raise Conflict(
-            f"This {task.name} names no row that could be stopped; it will fail by itself."
+            f"This {task.name} names no row to cancel. It will fail by itself."
         ) from error
     steps: list[Job] = resolve_name(STOPS[task.name])(row_id, STOPPED)
     try:  # it is revoked already: a message that stays finds nothing to do
@@ -161,13 +161,13 @@ def revoke(queue_name: str, message_id: str) -> None:
 def replay(queue_name: str, letter_id: str) -> None:
     """Deliver a dead letter again. Raises NotFound, Unavailable."""
     if not _ask(lambda queue: queue.storage.replay(letter_id), _queue(queue_name)):
-        raise NotFound(f"There is no dead letter {letter_id} in the {queue_name} queue.")
+        raise NotFound(f"The {queue_name} queue has no dead letter {letter_id}.")
 
 
 def discard(queue_name: str, letter_id: str) -> None:
     """Delete a dead letter. Raises NotFound, Unavailable."""
     if not _ask(lambda queue: queue.storage.discard(letter_id), _queue(queue_name)):
-        raise NotFound(f"There is no dead letter {letter_id} in the {queue_name} queue.")
+        raise NotFound(f"The {queue_name} queue has no dead letter {letter_id}.")
 
 
 def replay_all(queue_name: str, search: str | None = None, up_to: datetime | None = None) -> int:
@@ -203,7 +203,7 @@ def _all_ids(queue_name: str, search: str | None, up_to: datetime | None) -> Ite
 
 def _queue(name: str) -> ReliableQueue:
     if name not in QUEUES:
-        raise NotFound(f"There is no queue {name}; there are {' and '.join(QUEUES)}.")
+        raise NotFound(f"The queue {name} does not exist. The queues are {' and '.join(QUEUES)}.")
     return QUEUES[name]
 
 
@@ -211,7 +211,7 @@ def _ask(question: Callable[[ReliableQueue], Result], queue: ReliableQueue) -> R
     try:
         return question(queue)
     except queue.storage.faults as error:
-        raise Unavailable("The broker does not answer at the moment.", retry_after=2) from error
+        raise Unavailable("The broker does not respond. Try again later.", retry_after=2) from error
 
 
 def _state(queue: ReliableQueue, *, with_retrying: bool) -> QueueState:

@@ -160,8 +160,8 @@ class Machine:
             timeout=timeout,
         )
 
-    def said(self, script: str, *, timeout: float = 60) -> str:
-        """Of one that ends with 0."""
+    def output_of(self, script: str, *, timeout: float = 60) -> str:
+        """Run a script that ends with 0, and return its output."""
         ended = self.run(script, timeout=timeout)
         assert ended.returncode == 0, f"{script}\n{ended.stdout}"
         return ended.stdout.strip()
@@ -171,7 +171,7 @@ class Machine:
 
     def shown(self, unit: str, what: str) -> str:
         """A property of it, as systemd names it."""
-        return self.said(f"systemctl show --value --property={what} '{unit}'")
+        return self.output_of(f"systemctl show --value --property={what} '{unit}'")
 
 
 @contextmanager

@@ -18,7 +18,7 @@ SECONDS = 100  # for one command
 
 
 @dataclass(frozen=True)
-class Said:
+class FinishedCommand:
     code: int
     output: str
     errors: str
@@ -49,7 +49,7 @@ def roadmap(
     *arguments: str | Path,
     folder: Path = ROOT,
     before: Callable[[], None] | None = None,
-) -> Said:
+) -> FinishedCommand:
     """`before` is called in the process before it becomes the command."""
     words, variables = [str(each) for each in arguments], command(environment)
     if before is None and can_be_forked(environment):
@@ -65,15 +65,17 @@ def roadmap(
         preexec_fn=before,
         stdin=subprocess.DEVNULL,
     )
-    return Said(done.returncode, done.stdout, done.stderr)
+    return FinishedCommand(done.returncode, done.stdout, done.stderr)
 
 
-def refused(environment: dict[str, str]) -> Said:
+def refused(environment: dict[str, str]) -> FinishedCommand:
     """What a service says that does not start, run as `entrypoint.sh` would run it."""
     return _forked("core.startup.run_service", environment)
 
 
-def succeeded(environment: dict[str, str], *arguments: str | Path, folder: Path = ROOT) -> Said:
+def succeeded(
+    environment: dict[str, str], *arguments: str | Path, folder: Path = ROOT
+) -> FinishedCommand:
     result = roadmap(environment, *arguments, folder=folder)
     assert result.code == 0, result
     return result
@@ -81,7 +83,7 @@ def succeeded(environment: dict[str, str], *arguments: str | Path, folder: Path 
 
 def _forked(
     module: str, environment: dict[str, str], arguments: Sequence[str] = (), folder: Path = ROOT
-) -> Said:
+) -> FinishedCommand:
     """What it says until it ends, which it does in time or is killed."""
     with TemporaryDirectory() as scratch:
         output, errors = Path(scratch, "output"), Path(scratch, "errors")
@@ -91,8 +93,6 @@ def _forked(
         try:
             code = process.wait(SECONDS)
         except BaseException:
-            os.killpg(
-                process.pid, signal.SIGKILL
-            )  # nobody has waited for it: the pid is still its own
+            os.killpg(process.pid, signal.SIGKILL)  # it is not reaped yet: the pid is still its own
             raise
-        return Said(code, output.read_text(), errors.read_text())
+        return FinishedCommand(code, output.read_text(), errors.read_text())

@@ -3,14 +3,14 @@
 from collections.abc import Callable
 
 from tests import commands
-from tests.commands import Said
+from tests.commands import FinishedCommand
 from tests.servers import LOOPBACK, Postgres, free_port
 from tests.stack import BEFORE, SHORT, clean_environment
 
-SECRET = "hunter2-s3cret"  # what a test puts into an address, and nobody may read
+SECRET = "hunter2-s3cret"  # what a test puts into an address, and no message may show
 KEY = "a key of the tests with at least 32 characters"
 CONSUMERS = ("huey_logs", "huey_content")
-Launch = Callable[..., Said]
+Launch = Callable[..., FinishedCommand]
 
 
 def launching(name: str, postgres: Postgres) -> Launch:
@@ -20,20 +20,20 @@ def launching(name: str, postgres: Postgres) -> Launch:
         {"DATABASE_URL": url, "REDIS_URL": f"redis://{LOOPBACK}:1/0", "SECRET_KEY": KEY}, "migrate"
     )
 
-    def start(service: str, **variables: str) -> Said:
+    def start(service: str, **variables: str) -> FinishedCommand:
         return launched(service, **{"DATABASE_URL": url, "SECRET_KEY": KEY, **variables})
 
     return start
 
 
-def launched(service: str, **variables: str) -> Said:
+def launched(service: str, **variables: str) -> FinishedCommand:
     """What it says until it ends; nothing listens at its PORT."""
     base = {**clean_environment(), **SHORT, "PORT": str(free_port()), "SERVICE_TYPE": service}
     base |= {"LOG_FORMAT": "text"}
     return commands.refused({**base, **variables})
 
 
-def refusal(found: Said) -> str:
+def refusal(found: FinishedCommand) -> str:
     """The one sentence of a service that ends with 1, after it has waited or at once."""
     assert found.code == 1, found
     assert SECRET not in found.errors
@@ -45,5 +45,5 @@ def refusal(found: Said) -> str:
     return lines[0]
 
 
-def waited(text: Said) -> bool:
+def waited(text: FinishedCommand) -> bool:
     return "waiting: " in text.errors

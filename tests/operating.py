@@ -66,7 +66,7 @@ def post(
 
 
 def put_aside(stack: Stack, *tasks: str, queue: str = "content") -> None:
-    """Messages of tasks that nobody knows, such as one of a version that is gone: each becomes a dead letter."""
+    """Make dead letters: messages of unknown tasks, as of a version that is gone."""
     with queue_of(stack, queue) as seen:
         wanted = seen.storage.stats().dead + len(tasks)
         for task in tasks:

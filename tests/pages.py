@@ -85,7 +85,7 @@ def steps(mode: str | None, block: str) -> Iterator[Step]:
 
 
 def difference(shown: str, text: str, names: Names) -> str | None:
-    """What the page shows that was not said. `...` is the rest of a line, and any lines where it stands alone in one."""
+    """Compare output shown on a page with real output; `...` is any text or any lines."""
     pattern, same = "", []
     for line in shown.rstrip().splitlines():
         if line.strip() == "...":

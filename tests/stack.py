@@ -31,7 +31,7 @@ SHORT = {
     "MODEL_TIMEOUT_SECONDS": "3",
     "SHUTDOWN_GRACE_SECONDS": "5",
     "STARTUP_WAIT_SECONDS": "20",
-    "LINK_CHECK_DAYS": "0",  # tests of it set their own: the others ask nobody
+    "LINK_CHECK_DAYS": "0",  # tests of it set their own: the others visit no site
 }
 OPEN_TO_TESTS = {  # which make many accounts and roadmaps from one address; tests of the limits set their own
     "REGISTRATION": "open",
@@ -47,7 +47,7 @@ FINAL = ("ready", "partial", "failed", "cancelled")
 PASSWORD = "a long enough passphrase"
 NO_TLS = ssl.SSLContext(
     ssl.PROTOCOL_TLS_CLIENT
-)  # trusts nobody; a client without one reads every certificate of this machine
+)  # trusts no certificate; a client without one reads all of this machine
 
 
 def clean_environment() -> dict[str, str]:
@@ -114,7 +114,9 @@ class Service:
         killed = [*self.children(), self.pid]
         for pid in killed:
             with_pid_gone(pid, signal.SIGKILL)
-        assert all(has_ended(pid, 10) for pid in killed)  # and nobody listens at its port any more
+        assert all(
+            has_ended(pid, 10) for pid in killed
+        )  # and no process listens at its port any more
         self.process.wait(10)
 
     def stop(self, timeout: float = 30) -> int:
@@ -248,7 +250,7 @@ class Stack:
         return self.request("POST", path, **options)
 
     def metrics(self, **headers: str) -> str:
-        """What Prometheus is told."""
+        """The metrics as Prometheus scrapes them."""
         token = {"Authorization": f"Bearer {self.environment['METRICS_TOKEN']}"}
         answer = answer_to("GET", f"{self.url}/metrics", headers={**token, **headers})
         assert answer.status_code == 200, answer.text
@@ -323,7 +325,7 @@ class Stack:
         )
 
     def diagnosis(self, path: str) -> str:
-        """What a person would look at first: where the roadmap is, and what each service said last."""
+        """State of the roadmap and last output of each service, for the message of a failure."""
         lines = []
         for asked in (path, "/health/ready"):
             with contextlib.suppress(httpx2.TransportError):

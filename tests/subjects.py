@@ -109,7 +109,7 @@ def passed() -> dict[str, str]:
 
 
 def note(subject: Subject, before: str) -> None:
-    """What was tested is what is there: nobody has changed it meanwhile."""
+    """Note the subject as tested, unless its files have changed meanwhile."""
     if hash_of(subject) != before:
         print(f"{subject.name}: its files have changed while the tests ran; not noted", flush=True)
         return

@@ -75,7 +75,7 @@ class TlsRedis(Redis):
 
 
 class Door:
-    """Ends TLS at a port and passes on to another what is said there, in a thread of its own."""
+    """Ends TLS at a port and passes the data on to another, in a thread of its own."""
 
     def __init__(self, port: int, behind: int, chain: Path, key: Path) -> None:
         self._behind = behind

@@ -25,11 +25,12 @@ from web.revocation_cache import revocations
 Result = TypeVar("Result")
 EVERYTHING = frozenset(Scope)
 ACCOUNTS = {
-    Scope.admin: "the account of an administrator",
-    Scope.observe: "the account of an administrator or an observer",
+    Scope.admin: "an administrator account",
+    Scope.observe: "an administrator or observer account",
 }
 NEEDED = (
-    "This needs Authorization: Bearer <token>: a token from POST /api/v1/auth/login, or an API key."
+    "Authentication required. Send Authorization: Bearer <token>, with a token from POST "
+    "/api/v1/auth/login or an API key."
 )
 ANONYMOUS = Principal(UUID(int=0), frozenset())
 MONITOR = Principal(UUID(int=0), frozenset())  # a client with METRICS_TOKEN, for metrics alone
@@ -100,14 +101,14 @@ def check_scope(caller: Principal, scope: Scope, *, login_only: bool) -> None:
     """Raise Forbidden unless the caller has this scope, and a login where one is needed."""
     if login_only and settings.embedded:
         raise Forbidden(
-            "Embedded mode has no accounts, and so neither logins nor keys: "
-            "whoever sits at this machine is the owner."
+            "Embedded mode has no accounts, logins or API keys. It belongs to the user of "
+            "this machine and needs no authentication."
         )
     if login_only and caller.session_id is None:
-        raise Forbidden("This needs a login; an API key cannot do it.")
+        raise Forbidden("API keys cannot do this. Use the token of a login.")
     if scope not in caller.scopes:
         who = ACCOUNTS.get(scope) if caller.session_id else None
-        raise Forbidden(f"This needs {who or f'a key with the scope {scope}'}.")
+        raise Forbidden(f"This requires {who or f'a key with the scope {scope}'}.")
 
 
 async def run_for_principal(

@@ -41,14 +41,14 @@ TRIES = 2  # at what others may change at the same moment
 ANY, WORD = r"(?s).*", r"[A-Za-z0-9._:-]{1,100}"
 Parameter = tuple[str, Callable[[str], Any], str]  # its pattern, its parser, and the rule of both
 PLACES: dict[str, Parameter] = {  # path parameters that are not the id of a thing
-    "number": (r"[1-9][0-9]{0,5}", int, "is not a number from 1"),
+    "number": (r"[1-9][0-9]{0,5}", int, "must be a whole number of at least 1"),
     "kind": (ANY, ContentKind, f"is not one of {', '.join(ContentKind)}"),
     "file": (ANY, str, "is not a file"),
     "slug": (ANY, str, "is not a type of problem"),
-    "tag": (ANY, str, "is not a chapter of the description"),
+    "tag": (ANY, str, "is not a chapter of the API description"),
     "queue": (WORD, str, "is not the name of a queue"),
-    "message": (WORD, str, "is not the id of a message"),
-    "token": (WORD, str, "is not a token of a link"),
+    "message": (WORD, str, "is not the ID of a message"),
+    "token": (WORD, str, "is not the token of a link"),
 }
 # Also in braces or as a URN. `UUID` also accepts spaces, underscores and digits of other scripts.
 ID: Parameter = (r"(?:urn:uuid:)?\{?[0-9A-Fa-f-]{32,36}\}?", UUID, "is not a UUID")
@@ -112,8 +112,7 @@ class Endpoint:
         caller = await self.admit(request)
         if self.current is None and is_conditional(request):
             raise PreconditionFailed(
-                "What is sent here changes nothing that has an ETag. "
-                "Leave If-Match and If-None-Match out."
+                "This request changes no resource with an ETag. Omit If-Match and If-None-Match."
             )
         response = await self.answer(request, caller)
         await response(scope, receive, send)
@@ -211,8 +210,8 @@ class Endpoint:
                     return response
                 return idempotency.store(call.key, response, has_secret=self.has_secret)
         raise PreconditionFailed(
-            "Others change it at this moment. Read it again, then decide whether your change still "
-            "fits."
+            "Another request is changing this resource. Read it again, then decide whether "
+            "your change still applies."
         )
 
     def act(self, call: Call) -> Response:
@@ -284,6 +283,6 @@ def ids_of(request: Request) -> dict[str, Any]:
         except ValueError:
             thing = THINGS.get(name, name.removesuffix("_id"))
             raise NotFound(
-                f"There is no such {thing}.", fields=(FieldError(f"?{name}", rule),)
+                f"This {thing} does not exist.", fields=(FieldError(f"?{name}", rule),)
             ) from None
     return ids

@@ -68,7 +68,11 @@ async def answer_unexpected(request: Request, error: Exception) -> Response:
 
 async def answer_disconnect(request: Request, error: Exception) -> Response:
     """Respond although the client went away while its body was read."""
-    return problem(request, PROBLEMS[Malformed], "The connection was closed too early.")
+    return problem(
+        request,
+        PROBLEMS[Malformed],
+        "The client closed the connection before the body was complete.",
+    )
 
 
 # Coroutines, since Starlette would run functions in the threads for accounts
@@ -137,14 +141,13 @@ def _http(request: Request, error: HTTPException) -> Response:
             return see_other(page_of(request))
         response = problem_page(request, error.status_code, error)
     else:
-        detail = f"{request.method} {shorten(quoted_path(path))} is not part of this service"
-        without = path.rstrip("/")
+        shown, without = shorten(quoted_path(path)), path.rstrip("/")
         if allowed != OPTIONS:
-            detail += f"; this address takes {allowed}."
+            detail = f"{shown} does not support {request.method}. Supported methods: {allowed}."
         elif without != path and _methods(request, without) != {OPTIONS}:
-            detail += "; without the slash at its end it is."
+            detail = f"{shown} does not exist. Remove the trailing slash."
         else:
-            detail += ". GET /docs tells what is."
+            detail = f"{shown} does not exist. GET /docs lists all paths."
         response = problem(request, NOT_A_METHOD if is_method else PROBLEMS[NotFound], detail)
     if is_method:
         response.headers["Allow"] = allowed
@@ -156,7 +159,7 @@ def _unexpected(request: Request, error: Exception) -> Response:
         response = problem_page(request, 500, error)
         response.headers["X-Request-ID"] = request.scope.get("state", {}).get("request_id", "")
     else:
-        detail = "An unexpected error; the request id finds it in the log."
+        detail = "Unexpected error. The request ID identifies it in the log."
         response = problem(request, INTERNAL, detail)
     for name, value in CAREFUL.items():  # the response bypasses the middleware that sets them
         response.headers.setdefault(name, value)

@@ -38,10 +38,8 @@ def parse_key(request: Request, owner_id: UUID, content: bytes) -> IdempotencyKe
     if not given:
         return None
     if len(given) > 1 or not KEY.fullmatch(given[0]):
-        rule = FieldError(
-            f"?{HEADER}", "is one text of 1 to 200 visible ASCII characters, such as a UUID"
-        )
-        raise Invalid(f"The {HEADER} does not fit.", fields=(rule,))
+        rule = FieldError(f"?{HEADER}", "must be 1 to 200 visible ASCII characters, such as a UUID")
+        raise Invalid(f"The {HEADER} header is not valid.", fields=(rule,))
     key = re.sub(r"\\(.)", r"\1", given[0][1:-1]) if given[0].startswith('"') else given[0]
     return make_key(key, owner_id, request, content)
 
@@ -82,7 +80,8 @@ def one_at_a_time(key: IdempotencyKey | None, *, patience: float = 0.0) -> Itera
     with _ended:
         if not _ended.wait_for(lambda: hash_ not in _running, patience):
             raise KeyInUse(
-                "A request with this Idempotency-Key is being answered. Wait for it.", retry_after=1
+                "A request with this Idempotency-Key is still being processed. Retry in a moment.",
+                retry_after=1,
             )
         _running.add(hash_)
     try:
@@ -119,13 +118,14 @@ def replay(key: IdempotencyKey, earlier: StoredAnswer) -> Response:
     """Return the stored response. Raises KeyReused, Conflict."""
     if earlier.key.fingerprint != key.fingerprint:
         raise KeyReused(
-            "This Idempotency-Key was sent with another request. Use a new key for a new request."
+            "This Idempotency-Key was used for a different request. Use a new key for each "
+            "new request."
         )
     if earlier.content is None:
         location = earlier.headers.get("location")
-        made = f" What it made is at {location}." if location else ""
+        made = f" Its result is at {location}." if location else ""
         raise Conflict(
-            "This request was carried out before; its answer is not kept, as it may have a secret."
-            f"{made} For another secret, send the request with a new Idempotency-Key."
+            "This request was already processed. Its response contains a secret and is not "
+            f"stored.{made} To create another secret, use a new Idempotency-Key."
         )
     return Response(earlier.content, earlier.status, {**earlier.headers, **REPLAYED})

@@ -11,8 +11,8 @@ from web.http.responses import Reply
 
 
 class OwnLinks(BaseModel):
-    self: str = Field(description="The roadmap itself.")
-    page: str = Field(description="The same for people.")
+    self: str = Field(description="The roadmap.")
+    page: str = Field(description="HTML page of the roadmap.")
 
 
 EXPORTS: dict[str, Any] = {
@@ -21,15 +21,15 @@ EXPORTS: dict[str, Any] = {
 
 
 class Links(create_model("FileLinks", __base__=OwnLinks, **EXPORTS)):  # type: ignore[misc]
-    """`page` is for people."""
+    """Links. `page` is the HTML page."""
 
-    events: str = Field(description="Its events, as they happen.")
-    activity: str = Field(description="What is being done now.")
-    logs: str = Field(description="What was done.")
-    revisions: str = Field(description="What its plan was.")
-    receipt: str = Field(description="What it has cost.")
-    trace: str = Field(description="How it was made, as spans of time.")
-    schedule: str = Field(description="When what is left of it will be learned.")
+    events: str = Field(description="Event stream.")
+    activity: str = Field(description="Current activity.")
+    logs: str = Field(description="Execution log.")
+    revisions: str = Field(description="Revisions of the plan.")
+    receipt: str = Field(description="Cost report.")
+    trace: str = Field(description="Timeline.")
+    schedule: str = Field(description="Schedule.")
 
 
 def links_of(roadmap_id: UUID) -> Links:

@@ -124,7 +124,7 @@ def end_login(call: Call, session_id: UUID | None, event: str = "session-ended")
 async def hash_in_thread(function: Callable[..., Result], *given: object) -> Result:
     """Run a function that hashes a password. Raises Unavailable when the line is full."""
     if _hashing.statistics().tasks_waiting >= MOST_WAITING:
-        raise Unavailable("Too many people are logging in at once. Try again.", retry_after=5)
+        raise Unavailable("Too many concurrent logins. Try again.", retry_after=5)
     return await anyio.to_thread.run_sync(function, *given, limiter=_hashing)
 
 

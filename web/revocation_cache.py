@@ -27,7 +27,7 @@ NOTES_EVERY = 30.0  # seconds between two updates of when logins and keys were u
 START_OVER = 3600.0  # seconds after which expired logins and keys are dropped
 
 
-NO_KEY = "The API key is not valid: it was never made, has expired or was revoked."
+NO_KEY = "The API key is unknown, expired or revoked. Use a valid key."
 
 
 class RevocationCache:
@@ -58,7 +58,7 @@ class RevocationCache:
         """Raise Unauthenticated if the login has ended, or Unavailable."""
         await self._be_current()
         if login.session_id in self._ended:
-            raise Unauthenticated("The login has ended. Log in again.")
+            raise Unauthenticated("The login session has ended. Log in again.")
         self._seen.add(login.session_id)
 
     async def check_key(self, bearer: Bearer) -> None:
@@ -89,7 +89,9 @@ class RevocationCache:
         """Raise Unauthenticated if the principal's login or key has ended since it was checked."""
         proof = principal.session_id or principal.key_id
         if proof is not None and self.has_ended(proof):
-            raise Unauthenticated("The login or API key has ended meanwhile. Log in again.")
+            raise Unauthenticated(
+                "The login session or API key has ended. Log in again, or use a valid key."
+            )
 
     def has_ended(self, *proofs: UUID | None) -> bool:
         """Whether one of these logins or keys is known to have ended. Asks no server."""
@@ -98,9 +100,7 @@ class RevocationCache:
 
     async def _be_current(self) -> None:
         if not await self._refresher.at_most(OLDEST, patience=PATIENCE):
-            raise Unavailable(
-                "The database does not answer at the moment. Try again.", retry_after=2
-            )
+            raise Unavailable("The database does not respond. Try again later.", retry_after=2)
 
     def _refresh(self) -> None:
         with self._refreshing:  # so that no refresh replaces the result of a later one

@@ -23,7 +23,7 @@ def _check_written(given: Any) -> Any:
     """Refuse a number of seconds, which pydantic accepts."""
     if isinstance(given, datetime) or WRITTEN.fullmatch(str(given)):
         return given
-    raise ValueError("should be a time with its zone, such as 2026-11-26T09:30:00Z")
+    raise ValueError("should be a time with a time zone, such as 2026-11-26T09:30:00Z")
 
 
 def _list_of(kind: type[StrEnum], number: str, *, may_be_empty: bool) -> Callable[[str], str]:
@@ -59,25 +59,23 @@ class SearchQuery(BaseModel, extra="forbid"):
 
     status: Annotated[str, Field(max_length=100), STATUSES] = Field(
         "",
-        description="Only those that are one of these, separated by commas.",
+        description="Only these statuses, separated by commas.",
         examples=["failed,partial"],
     )
     owner: Annotated[str, Field(max_length=254), CLEAN] = Field(
-        "", description="Of this account: its e-mail address, or its id."
+        "", description="E-mail address or ID of the owner."
     )
     text: Words = Field(
         "",
-        description="Whose goal or title has these words, or in scripts without spaces this text.",
+        description="Words in goal or title; in scripts without spaces, a substring.",
     )
-    error: Words = Field(
-        "", description="In the reason of whose failure this stands, in whatever case."
-    )
+    error: Words = Field("", description="Text in the reason of a failure, ignoring case.")
     generator: Annotated[str, Field(max_length=100), CLEAN] = Field(
-        "", description="Made by this one.", examples=["model:gpt-5-mini"]
+        "", description="Only roadmaps by this generator.", examples=["model:gpt-5-mini"]
     )
     over_budget: bool = Field(
         False,
-        description="Only those of which something stays unwritten because a budget was spent.",
+        description="Only roadmaps with unwritten parts because a budget was spent.",
     )
     since: Moment | None = Field(None, description="Created then or later.")
     until: Moment | None = Field(None, description="Created before.")
@@ -114,19 +112,14 @@ class FilterQuery(BaseModel, extra="forbid"):
     step: Annotated[str, Field(min_length=1, max_length=80), CLEAN] | None = Field(
         None, description="Only this step.", examples=["outline"]
     )
-    roadmap_id: UUID | None = Field(None, description="Only what is about this roadmap.")
-    concept_id: UUID | None = Field(None, description="Only what is about this concept.")
-    trace_id: UUID | None = Field(
-        None, description="Only what belongs to this request, in every process."
-    )
-    since: Moment | None = Field(None, description="Only from this moment on.")
-    until: Moment | None = Field(None, description="Only before this moment.")
+    roadmap_id: UUID | None = Field(None, description="Only records of this roadmap.")
+    concept_id: UUID | None = Field(None, description="Only records of this concept.")
+    trace_id: UUID | None = Field(None, description="Only records of this trace, in all processes.")
+    since: Moment | None = Field(None, description="Only from this time on.")
+    until: Moment | None = Field(None, description="Only before this time.")
     text: Annotated[str, Field(max_length=LONGEST_TEXT), CLEAN] = Field(
         "",
-        description=(
-            'Only with these words in message or step: all of them, "a phrase", -not this one, '
-            "one or another."
-        ),
+        description=('Words in message or step: all words, "a phrase", -excluded, one or another.'),
         examples=['"rate limit" -retry'],
     )
 

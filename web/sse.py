@@ -45,8 +45,8 @@ def last_event_id(request: Request) -> int:
     given = request.headers.get("last-event-id", "0")
     if not re.fullmatch(r"[0-9]{1,10}", given) or int(given) > LARGEST_SEQ:
         raise Invalid(
-            "Last-Event-ID does not fit.",
-            fields=(FieldError("?Last-Event-ID", "is the number of an event"),),
+            "Last-Event-ID is not valid.",
+            fields=(FieldError("?Last-Event-ID", "must be the number of an event"),),
         )
     return int(given)
 
@@ -157,11 +157,11 @@ class EventPoller:
         with self._lock:
             watchers = [watcher.caller.account_id for watcher in self._watchers]
         if len(watchers) >= MOST_WATCHERS:
-            raise Unavailable("Too many people are watching. Try again.", retry_after=10)
+            raise Unavailable("Too many event streams are open. Try again later.", retry_after=10)
         if watchers.count(caller.account_id) >= MOST_OF_ONE:
             raise RateLimited(
-                f"You watch {MOST_OF_ONE} roadmaps already. Close a stream before you open "
-                "another.",
+                f"This account has {MOST_OF_ONE} open event streams. Close one before you "
+                "open another.",
                 retry_after=10,
             )
 

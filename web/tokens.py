@@ -93,7 +93,9 @@ def read_invitation_token(token: str) -> UUID:
         )
     except (BadData, ValueError, TypeError, AttributeError):
         wrong = FieldError("/invitation", "is not valid or has expired")
-        raise Forbidden("The invitation cannot be used.", fields=(wrong,)) from None
+        raise Forbidden(
+            "The invitation is not valid. Ask the administrator for a new one.", fields=(wrong,)
+        ) from None
 
 
 @cache

@@ -22,8 +22,9 @@ from benchmarks.capacity.needs import THREADS_OF_CONSUMER, as_kept, needs, speed
 from benchmarks.capacity.real import Trial
 from benchmarks.capacity.workload import DAY, HOUR, Latency, Workload
 from benchmarks.ground import BenchmarkFailed, Ground, compiled, machine, say
+from benchmarks.report import filled
 
-CONSUMER = 32  # threads of one, where nobody says how many
+CONSUMER = 32  # threads of one, by default
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +79,7 @@ def main(words: Sequence[str] | None = None) -> int:
     began = time.monotonic()
     workloads = [workload_of(options, each) for each in options.roadmaps or report.LOADS]
     found = [needs(each, speed_of(each), options.threads) for each in workloads]
-    print(report.assumptions(workloads[0], options.threads))
+    print(filled(report.assumptions(workloads[0], options.threads)))
     print(f"\n{report.of_needs(found, options.price)}")
     say(f"capacity: {time.monotonic() - began:.1f} s of computing")
     if options.write:
@@ -114,7 +115,7 @@ def run_check(trials: Sequence[Trial], *, write: bool) -> int:
         return 1
     about = machine()
     cores = f"{about['cores']} cores ({about['processor']}) with all servers on them"
-    load = f"load {os.getloadavg()[0]:.1f} in the end"
+    load = f"load {os.getloadavg()[0]:.1f} at the end"
     where = f"Measured on {datetime.now(UTC).date()}, {cores}, {load}."
     print(f"{where}\n\n{table(found, bound)}")
     if write:

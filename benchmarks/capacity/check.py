@@ -1,7 +1,7 @@
 """Compare the real service with its prediction, at a known latency of the model.
 
-First one roadmap is made by one thread: it tells what a call takes beside the model on this
-machine, and how many bytes a roadmap leaves. The rest is predicted, for the same arrivals and other
+First one thread makes one roadmap, which calibrates the time of a call beside the model on this
+machine and the bytes of a roadmap. The rest is predicted, for the same arrivals and other
 latencies of the same distribution.
 """
 
@@ -84,7 +84,7 @@ def compared(trial: Trial, taken: Taken, beside: float, stored: int) -> Iterator
     at_once = statistics.median(run.at_once for run in runs)
     yield Compared(trial.name, "calls at once, mean", taken.called / taken.seconds, at_once)
     yield Compared(trial.name, "calls at once, most", taken.most_at_once, threads, is_most=True)
-    yield Compared(trial.name, "roadmaps made whole", taken.whole, count)
+    yield Compared(trial.name, "complete roadmaps", taken.whole, count)
     pools = {"api": API_CONNECTIONS, "huey_logs": LOGS_THREADS + BESIDE_LOGS}
     pools["huey_content"] = trial.consumers * (trial.threads + BESIDE_CONTENT)
     for part, most in pools.items():

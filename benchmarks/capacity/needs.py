@@ -40,7 +40,7 @@ class Speed:
     ready: dict[float, float]
     planning: float
     waiting: int
-    why_not: str = ""  # it is impossible as it was asked for; the rest is told as if it were not
+    why_not: str = ""  # why it is impossible; the rest assumes that it is possible
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,9 +84,7 @@ def speed_of(workload: Workload) -> Speed:
     """Return the speed of the smallest number of threads that is quick enough."""
     beside, why_not, free = cpu_of_call(workload) + WAIT, "", workload
     if (most := workload.most_a_day()) < workload.a_day:
-        why_not = (
-            f"not possible: the model's limits allow at most {number(most)} a day of this shape"
-        )
+        why_not = f"impossible: the model's limits allow {number(most)} a day"
         free = replace(workload, at_once=0)
     found = smallest(free, beside)
     if found is None:
@@ -94,7 +92,7 @@ def speed_of(workload: Workload) -> Speed:
             f"with {free.at_once:,} calls at once" if free.at_once else "however many threads work"
         )
         share, within = f"{free.share * 100:.12g}%", f"{free.within:,.12g} s"
-        why_not = why_not or f"not possible: {share} are not ready within {within}, {however}"
+        why_not = why_not or f"impossible: {share} are not ready within {within}, {however}"
         found = keeping_up(free, beside)
     return _speed(workload, *found, why_not)
 

@@ -1,4 +1,4 @@
-"""The tables of `make capacity`, and the two parts of docs/SCALING.md that are made of them."""
+"""Tables of `make capacity`, and the two generated parts of docs/SCALING.md."""
 
 import json
 from collections.abc import Sequence
@@ -22,6 +22,7 @@ from benchmarks.capacity.needs import (
 )  # fmt: skip
 from benchmarks.capacity.workload import Workload
 from benchmarks.figures import number
+from benchmarks.report import filled
 from cli.costs import prices
 from cli.costs.bill import DAYS
 from scripts.marked import Marked, row
@@ -29,8 +30,8 @@ from scripts.marked import Marked, row
 ROOT = Path(__file__).resolve().parent.parent.parent
 PAGE, KEPT = ROOT / "docs" / "SCALING.md", ROOT / "benchmarks" / "capacity.json"
 LOADS = (1, 10, 100, 1_000, 10_000, 100_000, 1_000_000)  # roadmaps a day
-PRICE = 1.0  # of a million tokens of the model on the page, a round number: ask your provider
-SOON = 0.5  # of a limit, from which on it is named
+PRICE = 1.0  # per million tokens on the page: a round number, ask your provider
+SOON = 0.5  # of a limit, from which on it is listed
 
 
 def of_needs(found: Sequence[Needs], price: float) -> str:
@@ -39,21 +40,19 @@ def of_needs(found: Sequence[Needs], price: float) -> str:
     times = f"ready, s: {' / '.join(f'{share * 100:.12g}' for share in shares)} %"
     speeds = _table(
         ("threads", "consumers", times, "planning begins, s: 90 %", "calls a minute",
-         "tokens a minute", "waiting messages, most", "what comes first"),
+         "tokens a minute", "messages waiting, at most", "first limits"),
         found, _speed,
     )  # fmt: skip
     servers = _table(
-        ("API", "logs", "content", "memory, MB", "cores, busiest hour", "of these PostgreSQL",
-         "connections, direct", "through a pooler", "Redis commands/s", "a month", "Redis, MB",
-         "GB a month, stored", "sent"),
+        ("API", "logs", "content", "MB of memory", "cores", "PostgreSQL cores", "connections",
+         "with a pooler", "Redis commands/s", "a month", "Redis MB", "GB a month stored", "sent"),
         found, _server,
     )  # fmt: skip
-    head = (f"a month on {PLATFORM}, USD", "of a roadmap, USD")
-    of_model = (f"the model, USD, at {price:g} a million tokens",) if price else ()
+    head = (f"USD a month on {PLATFORM}", "USD a roadmap")
+    of_model = (f"USD a month for the model, at {price:g} per million tokens",) if price else ()
     bills = _table((*head, *of_model), found, lambda each: _bill(each, price))
     seen = prices.load().platforms[PLATFORM].seen
-    source = f"At the prices of {seen}, as `roadmap cost` has them"
-    source += f", roadmaps being kept for {MONTHS} months."
+    source = f"Prices of {seen}, as in `roadmap cost`; roadmaps are kept for {MONTHS} months."
     return f"{speeds}\n\n{servers}\n\n{bills}\n\n{source}"
 
 
@@ -67,7 +66,7 @@ def _speed(needs: Needs) -> tuple[str, ...]:
     speed, workload = needs.speed, needs.workload
     near = [f"{used:,.1f} times {name}" for name, used in needs.limits if used >= SOON][:3]
     name, used = needs.limits[0]
-    first = near or [f"nothing yet; at first {name} ({used:.0%} used)"]
+    first = near or [f"none yet; {name}: {used:.0%}"]
     return (
         f"{speed.threads:,}",
         f"{needs.count(CONTENT):,}",
@@ -108,15 +107,18 @@ def assumptions(workload: Workload, each: int = 32) -> str:
     limits = [f"{workload.requests:,.12g} requests a minute"] if workload.requests else []
     limits += [f"{workload.tokens / 1e6:,.12g} million tokens a minute"] if workload.tokens else []
     limits += [f"{workload.at_once:,.12g} calls at once"] if workload.at_once else []
+    provider = (
+        f"The provider allows {', '.join(limits)}." if limits else "The provider has no limits."
+    )
     return (
-        f"{workload.contents} contents and {workload.outline_calls:g} calls for the outline of a "
-        f"roadmap; in the busiest hour {workload.busiest:g} times as many as in the mean. A call "
-        f"for an outline takes {outline.median:g} s (median; deviation of the logarithm "
-        f"{outline.spread:g}), for a content {content.median:g} s ({content.spread:g}); the model's "
-        f"provider allows {', '.join(limits) or 'as many as come'}. {workload.share * 100:.12g}% "
-        f"are to be ready within {workload.within:,.12g} s. At most {each} threads a consumer "
-        f"(CONTENT_WORKERS, MODEL_CONCURRENCY), {REQUESTS} requests of the API for a roadmap; one "
-        f"PostgreSQL with {CONNECTIONS} connections."
+        f"Assumptions: a roadmap has {workload.contents} contents and needs "
+        f"{workload.outline_calls:g} calls for its outline. The busiest hour has "
+        f"{workload.busiest:g} times the mean load. A call for an outline takes {outline.median:g} s "
+        f"(median; standard deviation of the logarithm {outline.spread:g}), a call for a content "
+        f"{content.median:g} s ({content.spread:g}). {provider} {workload.share * 100:.12g} % of the "
+        f"roadmaps should be ready within {workload.within:,.12g} s. A consumer has at most {each} "
+        f"threads (`CONTENT_WORKERS`, `MODEL_CONCURRENCY`), a roadmap takes {REQUESTS} requests to the "
+        f"API, and PostgreSQL has {CONNECTIONS} connections."
     )
 
 
@@ -133,7 +135,7 @@ def keep(**more: Any) -> None:
 def section() -> Marked:
     def made() -> str:
         found = [again(each) for each in kept()["loads"]]
-        return f"{assumptions(Workload(1))}\n\n{of_needs(found, PRICE)}"
+        return f"{filled(assumptions(Workload(1)))}\n\n{of_needs(found, PRICE)}"
 
     begin, end = "<!-- written by make capacity WRITE=1 -->", "<!-- until here: capacity -->"
     return Marked("capacity", PAGE, begin, end, made)

@@ -1,7 +1,7 @@
 """The content queue and its worker threads as a discrete-event simulation, seeded.
 
 A thread holds one message while it calls the model. Outlines overtake contents, and contents are
-written in the order in which they were enqueued, whoever asked for them. The provider's limits are
+written in the order in which they were enqueued, across accounts. The provider's limits are
 not simulated: `Workload.most_a_day` tells what they allow.
 """
 
@@ -81,7 +81,7 @@ def simulate(
 
     def ask() -> Generator[Any, Any, None]:
         for number, at in enumerate(arrivals):
-            yield env.timeout(at - env.now)
+            yield env.timeout(max(0.0, at - env.now))  # the sum can lie a rounding past `at`
             roadmap = Roadmap(env.now, workload.contents)
             if number in counted:
                 found.roadmaps.append(roadmap)

@@ -2,8 +2,8 @@
 
     python -m benchmarks.growth [--only CURVE ...] [--quick] [--json FILE] [--markdown FILE] [--charts FOLDER]
 
-What was measured before of other curves stays in the JSON, and is told with it. Fails when a statement of a hot path reads a
-large table as a whole.
+Earlier measurements of other curves stay in the JSON and in the section. The command fails when a
+statement of a page, of the API or of upkeep reads a large table as a whole.
 """
 
 import argparse
@@ -61,13 +61,13 @@ def main() -> int:
         everything |= {name: new[name]}
         if options.json:
             options.json.write_text(written(everything))
-    told = everything if options.again else new
-    print(markdown(told, CURVES))
+    reported = everything if options.again else new
+    print(markdown(reported, CURVES))
     if options.markdown:
         write_section(options.markdown, markdown(everything, CURVES))
     if options.charts:
         write_charts(options.charts, everything, CURVES)
-    return judged(told.values()) or int(failed)
+    return judged(reported.values()) or int(failed)
 
 
 def judged(found: Iterable[Found]) -> int:
@@ -106,7 +106,7 @@ def arguments() -> argparse.Namespace:
         "--charts", type=Path, metavar="FOLDER", help="write a chart of each curve there"
     )
     parser.add_argument(
-        "--again", action="store_true", help="measure nothing: tell of what is in the JSON"
+        "--again", action="store_true", help="measure nothing: report what is in the JSON"
     )
     return parser.parse_args()
 

@@ -1,6 +1,6 @@
-"""How long an answer takes, asked for on one connection, one after the other.
+"""Response time of requests sent one after the other on one connection.
 
-Told is what the quickest tenth of the answers does not exceed: what else the machine does only adds to it.
+It reports the upper bound of the quickest tenth: other work on the machine only adds to it.
 """
 
 import http.client

@@ -1,4 +1,4 @@
-"""How far each curve goes: in full for docs/PERFORMANCE.md, quickly to look at something."""
+"""Size of each curve: in full for docs/PERFORMANCE.md, or quick for a first look."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ class Effort:
     whole: int  # roadmaps that have contents, at most
     records: Sequence[int]  # of the log
     messages: Sequence[int]
-    told: int  # messages that are sent, and taken, to measure one
+    sampled: int  # messages sent and claimed, to measure one
     built: int  # roadmaps whose building is measured, in each round
     day_seconds: float  # for which roadmaps are made, while memory is measured
 
@@ -34,7 +34,7 @@ FULL = Effort(
     whole=10_000,
     records=(10_000, 1_000_000, 10_000_000),
     messages=(0, 1_000, 10_000, 100_000),
-    told=500,
+    sampled=500,
     built=30,
     day_seconds=420,
 )
@@ -49,7 +49,7 @@ QUICK = Effort(
     whole=1_000,
     records=(10_000, 200_000),
     messages=(0, 1_000, 10_000),
-    told=200,
+    sampled=200,
     built=10,
     day_seconds=40,
 )

@@ -88,9 +88,9 @@ class ExplainedService(Service):
 
     def account(self) -> UUID:
         """That of the first token."""
-        said = answer_to(
+        answer = answer_to(
             "GET",
             f"http://127.0.0.1:{self.port}/api/v1/auth/me",
             headers=self.headers(self.tokens[0]),
         )
-        return UUID(said.json()["id"])
+        return UUID(answer.json()["id"])

@@ -18,7 +18,7 @@ VALUES = (  # of a statement, in whose place a question mark stands: the same st
     (re.compile(r"\(\?(?:(?:::\w+)?, ?\?)+(?:::\w+)?\)"), "(?, ...)"),
     (re.compile(r"(?:\(\?, \.\.\.\),? ?){2,}"), "(?, ...), ..."),
 )
-LONGEST = 1_500  # characters of a statement that are told
+LONGEST = 1_500  # characters kept of a statement
 MANY = 10_000  # rows that no statement of a hot path looks at, and from which on a table is large
 
 

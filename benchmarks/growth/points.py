@@ -25,8 +25,10 @@ Line = Mapping[float, float]  # the medians by x, in order
 
 @dataclass(frozen=True, slots=True)
 class Curve:
-    """`measure` gives points as they are found, and statements where plans are looked at. `said` tells of all points where the
-    limit is, and what to do there. `is_even`: the points stand at even distances, whatever lies between them.
+    """Definition of a curve.
+
+    `measure` yields points, and statements where it reads plans. `summary` names the limit that the
+    points show, and the remedy. `is_even` draws the points at even distances.
     """
 
     name: str
@@ -34,7 +36,7 @@ class Curve:
     axis: str
     about: str
     measure: Callable[[Ground, Effort], Iterator[Point | Statement]]
-    said: Callable[["Found"], str]
+    summary: Callable[["Found"], str]
     is_even: bool = True
 
 

@@ -1,4 +1,7 @@
-"""From what was found to what people read: a section of docs/PERFORMANCE.md, and the charts. Pure, but for writing the files."""
+"""Report of `make bench-growth`: a section of docs/PERFORMANCE.md, and the charts.
+
+Only writing the files has side effects.
+"""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -8,22 +11,24 @@ from pathlib import Path
 from benchmarks.chart import Lines, line_drawing
 from benchmarks.figures import number
 from benchmarks.growth.plans import MANY, Statement
-from benchmarks.growth.points import Curve, Found, found_of, growth, lines, measures
-from benchmarks.report import IMAGES, listed
+from benchmarks.growth.points import Curve, Found, found_of, lines, measures
+from benchmarks.report import IMAGES, filled
+from scripts.marked import markdown as table
 
 HEADING = "How cost grows"
 BEGIN, END = "<!-- written by make bench-growth WRITE=1 -->", "<!-- until here -->"
-TOLD = 300  # characters of a statement
 ABOUT = """\
-Curves, not points: each figure over how much there is of something. Load comes from `benchmarks/load`, in a process of its own on
-the same cores; figures are medians of the rounds, and move with what else the machine does: their shape counts. `make
-bench-growth ONLY="clients roadmaps"` measures some of them, QUICK=1 is the quick form, and the command fails when a statement of
-a page, of the API or of upkeep reads a table of more than 10,000 rows as a whole."""
+The load generator is a process of its own on the same cores. Figures are medians of the rounds;
+times of pages are the upper bound of the quickest tenth. `benchmarks/growth.json` has all points.
+
+`make bench-growth WRITE=1` measures all curves; `ONLY="clients roadmaps"` selects some, and
+`QUICK=1` is the quick form. It runs each statement of these pages once more with auto_explain, and
+fails when one reads a table of more than 10,000 rows as a whole."""
 Everything = Mapping[str, Found]  # by the name of the curve
 
 
 def read(path: Path) -> dict[str, Found]:
-    """What was written before; nothing where there is no such file."""
+    """Return the results in the file; none when it does not exist."""
     if not path.exists():
         return {}
     return {name: found_of(document) for name, document in json.loads(path.read_text()).items()}
@@ -34,21 +39,28 @@ def written(everything: Everything) -> str:
 
 
 def markdown(everything: Everything, curves: Mapping[str, Curve]) -> str:
-    """Of all curves that were measured, in the order of `curves`."""
-    return "\n\n".join(
-        [
-            ABOUT,
-            *(
-                _of_curve(curve, everything[name])
-                for name, curve in curves.items()
-                if name in everything
-            ),
-        ]
-    )
+    """Return the section: all curves that were measured, in the order of `curves`."""
+    measured = [(curve, everything[name]) for name, curve in curves.items() if name in everything]
+    parts = [ABOUT, _runs(measured), *(_of_curve(curve, found) for curve, found in measured)]
+    return "\n\n".join(parts)
+
+
+def _runs(measured: Sequence[tuple[Curve, Found]]) -> str:
+    """Return a table of the runs that measured the curves."""
+    head = ("curve", "measured", "form", "cores", "minutes", "load before", "after")
+    rows = []
+    for curve, found in measured:
+        machine = found.machine
+        cores = " ".join(machine[name] for name in ("cores", "processor") if name in machine)
+        load = (machine.get("load before", ""), machine.get("load after", ""))
+        rows.append(
+            (curve.title, found.date, found.form, cores, f"{found.seconds / 60:.1f}", *load)
+        )
+    return table(head, rows)
 
 
 def write_section(path: Path, text: str) -> None:
-    """Between the markers of the section, which is made at the end where there is none; everything else of the file stays."""
+    """Write between the markers, appended if missing; the rest of the file stays."""
     page = path.read_text() if path.exists() else ""
     if BEGIN not in page:
         page = page.rstrip("\n") + f"\n\n## {HEADING}\n\n{BEGIN}\n{END}\n"
@@ -70,7 +82,7 @@ def file_name(curve: str) -> str:
 
 
 def panels(curve: Curve, found: Found) -> Iterator[Lines]:
-    """One for each measure that was taken at more than one point."""
+    """Yield a panel for each measure of more than one point."""
     for measure in measures(found.points):
         drawn = {name: line for name, line in lines(found.points, measure).items() if len(line) > 1}
         if drawn:
@@ -78,54 +90,34 @@ def panels(curve: Curve, found: Found) -> Iterator[Lines]:
 
 
 def _of_curve(curve: Curve, found: Found) -> str:
-    about = (
-        f"Measured on {found.date} ({found.form}) in {found.seconds / 60:.1f} minutes. Machine: {listed(found.machine)}. "
-        f"Versions: {listed(found.versions)}. Servers: {listed(found.settings)}."
-    )
     parts = [
         f"### {curve.title}",
-        curve.said(found),
+        curve.summary(found),
         f"![{curve.title}]({IMAGES}/{file_name(curve.name)})",
-        curve.about,
+        filled(curve.about),
+        *_of_statements(found),
     ]
-    parts += [
-        f"<details><summary>All figures</summary>\n\n{_table(curve, found)}\n\n{about}\n\n</details>"
-    ]
-    return "\n\n".join(parts + list(_of_statements(found)))
-
-
-def _table(curve: Curve, found: Found) -> str:
-    """A row for each line, a column for each point; of more than eight, some."""
-    amounts = sorted({point.x for point in found.points})
-    shown = (
-        amounts if len(amounts) <= 8 else sorted({*amounts[:: -(-len(amounts) // 6)], amounts[-1]})
-    )
-    head = ["", f"{curve.axis}:", *(f"{x:,.0f}" for x in shown), "last to first"]
-    rows = [head, ["---"] * len(head)]
-    for measure in measures(found.points):
-        for name, line in lines(found.points, measure).items():
-            figures = [number(line[x]) if x in line else "" for x in shown]
-            rows.append([measure, name, *figures, f"{growth(line):.2f}" if len(line) > 1 else ""])
-    return "\n".join("| " + " | ".join(row) + " |" for row in rows)
+    return "\n\n".join(parts)
 
 
 def _of_statements(found: Found) -> Iterator[str]:
-    """Of a curve whose plans were looked at: what reads a table whole, or many rows of it."""
+    """Yield the statements that read many rows, if plans were read."""
     if not found.explained:
         return
     worst = noteworthy(found.statements)
-    whole = [each for each in worst if each.scanned]
-    many = [each for each in worst if not each.scanned]
-    yield (
-        f"Of {found.explained} different statements {len(whole)} read a large table as a whole, and {len(many)} look at more "
-        f"than {MANY:,} rows at one place of their plan" + (":" if worst else ".")
+    whole = sum(bool(each.scanned) for each in worst)
+    yield filled(
+        f"Of {found.explained} statements, {whole} read a large table as a whole and "
+        f"{len(worst) - whole} read more than {MANY:,} rows at one node of the plan"
+        + (":" if worst else ".")
     )
     if worst:
-        yield "\n".join(_said(each) for each in worst)
+        head = ("statement of", "at", "rows", "ms", "tables as a whole")
+        yield table(head, map(_row, worst))
 
 
 def noteworthy(statements: Sequence[Statement]) -> list[Statement]:
-    """Each once, at the largest amount at which it was seen."""
+    """Return each statement once, at its largest amount."""
     found: dict[str, Statement] = {}
     for each in statements:
         if each.is_noteworthy and (
@@ -136,11 +128,6 @@ def noteworthy(statements: Sequence[Statement]) -> list[Statement]:
     return sorted(found.values(), key=lambda each: -each.ms)
 
 
-def _said(each: Statement) -> str:
-    reads = (
-        f"reads {', '.join(each.scanned)} as a whole"
-        if each.scanned
-        else f"looks at {each.rows:,} rows"
-    )
-    text = each.text if len(each.text) <= TOLD else f"{each.text[:TOLD]} ..."
-    return f"- {each.place}, at {each.x:,.0f}: {reads}, {number(each.ms)} ms: `{text}`"
+def _row(each: Statement) -> tuple[str, ...]:
+    whole = ", ".join(each.scanned) or "none"
+    return each.place, f"{each.x:,.0f}", f"{each.rows:,}", number(each.ms), whole

@@ -1,18 +1,19 @@
-"""Sentences that several curves need. Pure."""
+"""Sentences and tables for several curves. Pure."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from benchmarks.figures import number
 from benchmarks.growth.points import Line, Point, growth, lines, measures
+from scripts.marked import markdown
 
-SLOWER = 2.0  # times as long, from which on it is told
-NOTICED = 5.0  # ms, below which nobody notices
+SLOWER = 2.0  # times as long, from which on it is reported
+NOTICED = 5.0  # ms, below which growth does not matter
 
 
 def grown(points: Sequence[Point]) -> list[tuple[str, Line]]:
-    """What takes at least twice as long at the end as at the begin, and long enough to be noticed: the worst first."""
+    """Return the lines that at least double and become noticeable, the worst first."""
     all_lines = [
-        (f"{name} ({measure})", line)
+        (f"{name} ({measure.removesuffix(', ms')})", line)
         for measure in measures(points)
         for name, line in lines(points, measure).items()
     ]
@@ -25,14 +26,32 @@ def grown(points: Sequence[Point]) -> list[tuple[str, Line]]:
 
 
 def worst_of(points: Sequence[Point]) -> str:
-    """Which of them grow."""
+    """Return a table of the lines that grow."""
     worse = grown(points)
-    most = max(point.x for point in points)
+    least, most = first(points), last(points)
     if not worse:
-        return f"Nothing that takes {NOTICED:g} ms takes {SLOWER:g} times as long up to {most:,.0f}: there is no limit here yet."
-    told = [
-        f"{name} {number(next(iter(line.values())))} to {number(list(line.values())[-1])}"
-        for name, line in worse
-    ]
-    most_said = f"What takes at least {SLOWER:g} times as long at {most:,.0f}: {'; '.join(told)}."
-    return f"{most_said} All else takes less than that, or less than {NOTICED:g} ms."
+        return f"Nothing that takes {NOTICED:g} ms or more doubles up to {most:,.0f}: no limit yet."
+    head = (
+        f"doubles, and takes {NOTICED:g} ms or more",
+        f"ms at {least:,.0f}",
+        f"ms at {most:,.0f}",
+        "times",
+    )
+    return ends(head, worse)
+
+
+def ends(head: tuple[str, ...], named: Iterable[tuple[str, Line]]) -> str:
+    """Return a table with the first and the last figure of each line, and their ratio."""
+    rows = []
+    for name, line in named:
+        begin, *_, end = line.values()
+        rows.append((name, number(begin), number(end), f"{growth(line):.2f}"))
+    return markdown(head, rows)
+
+
+def first(points: Iterable[Point]) -> float:
+    return min(point.x for point in points)
+
+
+def last(points: Iterable[Point]) -> float:
+    return max(point.x for point in points)

@@ -1,9 +1,10 @@
-"""Runs what upkeep does by the clock (`tasks/upkeep.py`), in a service's own database, and writes milliseconds by name, as JSON:
-the quickest of so many times.
+"""Time of the periodic upkeep (`tasks/upkeep.py`) in the database of a service.
+
+Writes milliseconds by name, as JSON: the quickest of so many runs.
 
     python -m benchmarks.growth.upkeep TIMES
 
-Nothing is overdue or old, as in most minutes: what is measured is how it finds that out.
+Nothing is overdue or old, as in most minutes: the time is that of finding nothing.
 """
 
 import json
@@ -18,13 +19,13 @@ from roadmap.webhooks import subscriptions
 
 PARTS: Mapping[str, Callable[[], object]] = {
     "rescue": rescue.overdue,
-    "queued, counted": lambda: create.count_queued(1_000),
-    "logins": sessions.end_idle_sessions,
+    "count queued": lambda: create.count_queued(1_000),
+    "idle sessions": sessions.end_idle_sessions,
     "API keys": api_keys.purge_expired,
-    "first answers": idempotency_store.purge_expired,
+    "idempotency records": idempotency_store.purge_expired,
     "webhooks": subscriptions.purge_expired,
     "audit log": audit_log.purge_expired,
-    "measures": metrics_store.purge_expired,
+    "metrics": metrics_store.purge_expired,
     "log retention": log_retention.rotate_partitions,
     "log sources": log_retention.sum_up_sources,
 }

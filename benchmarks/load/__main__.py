@@ -126,9 +126,9 @@ class Generator:
             if int(status) != self.plan.expected
         }
         if other:
-            said = self.answers.first_body.decode(errors="replace")
+            body = self.answers.first_body.decode(errors="replace")
             raise SystemExit(
-                f"expected {self.plan.expected}, but there were answers {other}: {said}"
+                f"expected {self.plan.expected}, but there were answers {other}: {body}"
             )
         if not self.answers.latencies:
             raise SystemExit("no request was answered")

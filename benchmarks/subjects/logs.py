@@ -43,12 +43,12 @@ def _recorded(ground: Ground, effort: Effort, stack: Stack) -> Iterator[Sample]:
             say(f"logs: {name}, round {number + 1} of {effort.rounds}")
             _empty(ground, stack)
             kind = ("logging",) if name == LOGGING else ()
-            told = json.loads(
+            found = json.loads(
                 "".join(_run(stack, "benchmarks.recorder", str(effort.recorded), *kind))
             )
-            yield Sample(LOGS, RECORDED, name, number, told["rate"])
+            yield Sample(LOGS, RECORDED, name, number, found["rate"])
             if name == OURS:
-                yield Sample(LOGS, DROPPED, name, number, told["dropped"])
+                yield Sample(LOGS, DROPPED, name, number, found["dropped"])
 
 
 def _run(stack: Stack, module: str, *arguments: str) -> list[str]:

@@ -87,7 +87,7 @@ def _many(stack: Stack, roadmaps: int) -> Iterator[Sample]:
 
 
 def _with_model(ground: Ground, effort: Effort) -> Iterator[Sample]:
-    """With a key for a model that nobody serves: its client is loaded for the first call, which fails."""
+    """With a key for a model without a server: the first call loads the client, and fails."""
     say(f"memory: {WITH_MODEL}")
     nowhere = f"http://127.0.0.1:{free_port()}/v1"
     model = {

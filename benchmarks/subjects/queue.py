@@ -114,9 +114,13 @@ def measure(ground: Ground, effort: Effort) -> Iterator[Sample]:
             QUEUE, ENQUEUED, queue.name, number, effort.messages / turn.send(0, effort.messages)
         )
         with turn.consumer() as program:
-            told = turn.told(program)
+            times = turn.times(program)
         yield Sample(
-            QUEUE, TASKS, queue.name, number, (effort.messages - 1) / (told["last"] - told["first"])
+            QUEUE,
+            TASKS,
+            queue.name,
+            number,
+            (effort.messages - 1) / (times["last"] - times["first"]),
         )
     if effort.tries:
         raw = Queue(RAW, RAW_REDIS, python("-m", RAW_REDIS))
@@ -132,7 +136,7 @@ def _latencies(ground: Ground, effort: Effort, queue: Queue) -> Iterator[Sample]
         turn.send(0, 1)
         turn.has_begun(program)
         turn.send(1, effort.tries, PAUSE)
-        waits = percentiles([wait * 1000 for wait in turn.told(program)["waits"][1:]])
+        waits = percentiles([wait * 1000 for wait in turn.times(program)["waits"][1:]])
     yield Sample(QUEUE, MEDIAN_STARTS, queue.name, 0, waits["p50"])
     yield Sample(QUEUE, SLOW_STARTS, queue.name, 0, waits["p99"])
 
@@ -147,13 +151,13 @@ class Turn:
         place = str(folder / "queue.db") if queue.is_file else ground.others_broker
         if not queue.is_file:
             redis.Redis.from_url(place).flushdb()
-        told = {
+        settings = {
             "PLACE": place,
             "CONTENDER": queue.contender,
             "TICKS": str(messages),
             "TICKS_FILE": str(self._file),
         }
-        self._environment = {**peer_environment(), **told}
+        self._environment = {**peer_environment(), **settings}
 
     def send(self, first: int, count: int, pause: float = 0.0) -> float:
         """Seconds that it took. Raises BenchmarkFailed."""
@@ -185,15 +189,15 @@ class Turn:
         """The first message has run. Raises BenchmarkFailed."""
         self._wait(consumer, self._file.with_suffix(".begun"), "the first message has run")
 
-    def told(self, consumer: Program) -> dict[str, Any]:
-        """When every message has run. Raises BenchmarkFailed."""
+    def times(self, consumer: Program) -> dict[str, Any]:
+        """Times at which the messages ran, once all have. Raises BenchmarkFailed."""
         self._wait(consumer, self._file, f"all {self._messages} messages have run")
-        told: dict[str, Any] = json.loads(self._file.read_text())
-        if told["different"] != self._messages:
+        times: dict[str, Any] = json.loads(self._file.read_text())
+        if times["different"] != self._messages:
             raise BenchmarkFailed(
-                f"{self._queue.name}: of {self._messages} messages {told['different']} have run"
+                f"{self._queue.name}: of {self._messages} messages {times['different']} have run"
             )
-        return told
+        return times
 
     def _wait(self, consumer: Program, file: Path, what: str) -> None:
         def is_there() -> bool:

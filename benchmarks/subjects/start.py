@@ -100,7 +100,7 @@ def _stock(ground: Ground) -> float:
     turn.send(0, 1)
     began = time.perf_counter()
     with turn.consumer() as program:
-        return float(turn.told(program)["first"]) - began
+        return float(turn.times(program)["first"]) - began
 
 
 def _api(service: Service) -> float:

@@ -17,7 +17,7 @@ import redis
 from benchmarks.ground import BenchmarkFailed
 from tests.servers import Redis
 
-LONGEST = 30  # seconds until MONITOR has begun, and until it has told the rest
+LONGEST = 30  # seconds until MONITOR has begun, and until it has sent the rest
 
 
 @dataclass(slots=True)
@@ -30,7 +30,7 @@ class Commands:
 
 @contextmanager
 def counted(broker: Redis) -> Iterator[Commands]:
-    """Nobody else may ask Redis for something during the block but who is measured. Raises BenchmarkFailed."""
+    """Count the commands of the block. Nothing else may use this Redis. Raises BenchmarkFailed."""
     found, listening, failures = Commands(), threading.Event(), list[Exception]()
     begin, end = (f"ECHO {token_hex(8)}" for _ in range(2))
     marker = (
@@ -52,7 +52,7 @@ def counted(broker: Redis) -> Iterator[Commands]:
     thread = threading.Thread(target=listen, daemon=True)
     thread.start()
     if not listening.wait(LONGEST):
-        raise BenchmarkFailed(f"Redis does not tell what it is asked for: {failures}")
+        raise BenchmarkFailed(f"MONITOR of Redis has not started: {failures}")
     marker.echo(begin.removeprefix("ECHO "))
     try:
         yield found
@@ -61,15 +61,15 @@ def counted(broker: Redis) -> Iterator[Commands]:
         thread.join(LONGEST)
         marker.close()
     if thread.is_alive() or failures:
-        raise BenchmarkFailed(f"Redis has not told all that it was asked for: {failures}")
+        raise BenchmarkFailed(f"MONITOR of Redis has not sent all commands: {failures}")
 
 
 def tally(monitor: Any, found: Commands, begin: str, end: str) -> None:
     """Count what stands between the two."""
     while monitor.next_command()["command"] != begin:
         pass
-    while (said := monitor.next_command())["command"] != end:
-        if said["client_type"] == "lua":
+    while (sent := monitor.next_command())["command"] != end:
+        if sent["client_type"] == "lua":
             found.inside_scripts += 1
         else:
             found.of_clients += 1

@@ -1,5 +1,6 @@
-"""What a learner does, over HTTP as a browser asks: creates roadmaps, follows their events, reads their trees. Each answer is
-told whole, with its head, so that its bytes can be counted.
+"""Learner over HTTP: creates roadmaps, follows their events, reads their trees.
+
+Each answer is returned whole, with its head, so that its bytes can be counted.
 """
 
 import gzip
@@ -45,9 +46,9 @@ class Learner:
             raise BenchmarkFailed(f"a new roadmap has no address: {head_of(answered)!r}")
         path = found[1].decode()
         if self.follows:
-            answered += (told := self._ask("GET", f"{path}/events", accept="text/event-stream"))
-            if b"event: roadmap.ready" not in told:
-                raise BenchmarkFailed(f"a roadmap did not become ready: {told[-500:]!r}")
+            answered += (events := self._ask("GET", f"{path}/events", accept="text/event-stream"))
+            if b"event: roadmap.ready" not in events:
+                raise BenchmarkFailed(f"a roadmap did not become ready: {events[-500:]!r}")
         return path, answered
 
     def read(self, path: str) -> bytes:

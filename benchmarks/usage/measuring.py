@@ -37,7 +37,7 @@ class Subject:
     taking: Callable[[float], AbstractContextManager[None]] | None = (
         None  # its model takes so many seconds for an answer
     )
-    times: int = 1  # as many roadmaps are made: where one is cheap, few cannot be told from chance
+    times: int = 1  # as many roadmaps are made: a few cheap ones are lost in noise
     note: str = ""
 
 
@@ -157,8 +157,9 @@ def idle_rate(idle: Spent, name: str) -> float:
 
 
 def beyond(spent: float, seconds: float, idle: float, count: int) -> float:
-    """What one of so many costs more than doing nothing for so long would (`idle` a second). Never less than nothing: what is
-    smaller than the chance of a measurement cannot be told from it.
+    """Return the cost of one of `count`, above the cost of idling (`idle` a second).
+
+    The result is never negative: a difference that small is noise.
     """
     return rounded(max(spent - idle * seconds, 0.0) / count)
 

@@ -1,6 +1,6 @@
 """A model's server that writes what the catalogue would: a roadmap by it has the same contents, and only the way to them differs.
 
-It answers at once, or after as long as it is told, over HTTP without TLS, on connections that stay.
+It answers at once, or after a set delay, over HTTP without TLS, on connections that stay.
 """
 
 import json
@@ -48,7 +48,7 @@ def settings_for(provider: Provider) -> dict[str, str]:
 
 
 def answer(handler: Handler) -> None:
-    handler.server.requests.clear()  # nobody looks at them, and they would be many
+    handler.server.requests.clear()  # they are not used, and would be many
     handler.server.headers.clear()
     asked = handler.asked
     written = text_for(
@@ -72,7 +72,7 @@ def answer(handler: Handler) -> None:
 
 
 def text_for(form: str, facts: dict[str, Any]) -> str:
-    """What a model says that is asked for this form (`roadmap/generation/llm/schemas.py`) and told these facts."""
+    """Return the answer in this form (`roadmap/generation/llm/schemas.py`) to these facts."""
     if form in ("AnalysisDraft", "OutlineDraft"):
         return json.dumps(_designed(form, RoadmapRequest.model_validate(facts["request"])))
     concept = _concept(facts["concept"]["title"])
@@ -110,5 +110,5 @@ def _concept(title: str) -> CatalogueConcept:
 def _drafted(question: Question) -> dict[str, Any]:
     right = [option for index, option in enumerate(question.options) if index in question.answers]
     wrong = [option for option in question.options if option not in right]
-    told = {"prompt": question.prompt, "explanation": question.explanation}
-    return told | {"right_options": right, "wrong_options": wrong}
+    draft = {"prompt": question.prompt, "explanation": question.explanation}
+    return draft | {"right_options": right, "wrong_options": wrong}

@@ -1,5 +1,7 @@
-"""Who is measured: the service as three instances, with and without a model, and in one, and what it replaces. Each has a
-PostgreSQL and a Redis of its own, so that nobody pays for what another has left in their memory.
+"""Stacks to measure: this service in several forms, and the stack that it replaces.
+
+The service runs as three instances, with and without a model, and as one instance. Each stack has a
+PostgreSQL and a Redis of its own, so that none pays for memory that another has used.
 """
 
 from collections.abc import Callable, Iterator, Mapping

@@ -1,8 +1,8 @@
 """Use of a deployment in a month, the bill for it, and layouts under the same load. Pure.
 
-Missing measurements are put together from others: a model's client in one instance uses what it
-adds to three services, and the stack that this one replaces does the work of this one (its own
-tasks do nearly none).
+Missing measurements are derived from others: a model's client adds to one instance as much as to
+three services, and the stack that this one replaces does the work of this one (its own tasks do
+nearly none).
 """
 
 from collections.abc import Mapping
@@ -21,7 +21,8 @@ REDIS = "redis"  # the part that a provider who bills commands replaces
 CATALOGUE, MODEL = "three services", "three services, model"
 ONE, BEFORE = "one instance", "FastAPI + Celery, prefork"
 SERVERS = ("postgres", "redis")
-LARGE = (8 * MB_OF_A_GB, 2)  # MB and cores of an instance that is paid in any case
+WITHOUT_QUEUE = (16 * MB_OF_A_GB, 8)  # MB and cores of the single instance without a queue
+WITHOUT_QUEUE_PRICE, WITHOUT_QUEUE_CURRENCY = 50.0, "USD"  # a month, whatever it does
 COMMANDS = ("commands_per_roadmap", "commands_inside_scripts_per_roadmap")
 WRITER, WRITER_BEFORE, TOGETHER = "huey_content", "worker content", "all"  # parts
 
@@ -114,6 +115,14 @@ def reserved(memory: float, cores: float) -> Use:
     return Use((Part("instance", 1, memory, cores),), 0, 0, 0, 0)
 
 
+def fixed_bill(use: Use, price: float, platform: Platform) -> Bill:
+    """Return a fixed price, split over memory and cores as the platform would charge them."""
+    memory = use.memory / MB_OF_A_GB * platform.memory
+    cores = use.cores * platform.cores
+    share = memory / (memory + cores) if memory + cores else 1.0
+    return Bill(price * share, price * (1 - share), 0.0, 0.0, 0.0)
+
+
 def bill_of(use: Use, platform: Platform, redis: RedisByCommand | None = None) -> Bill:
     """Return the bill.
 
@@ -159,19 +168,30 @@ def layouts_of(
     platform: Platform,
     *,
     is_by_model: bool,
-    large: tuple[float, float] = LARGE,
+    size: tuple[float, float] | None = None,
 ) -> list[DeploymentLayout]:
+    """Return three services, one instance, and the two stacks that they replace.
+
+    The single instance without a queue has its own price; another `size` (MB, cores) has the
+    platform's.
+    """
     catalogue, writes = stacks[CATALOGUE], stacks[MODEL if is_by_model else CATALOGUE]
-    memory, cores = large
+    memory, cores = size or WITHOUT_QUEUE
+    is_fixed = (memory, cores) == WITHOUT_QUEUE and platform.currency == WITHOUT_QUEUE_CURRENCY
+    without_queue = f"instance without a queue: {memory / MB_OF_A_GB:g} GB, {cores:g} cores"
     uses = {
         "three services": use_of(writes, load),
         "one instance": use_of(in_one(stacks[ONE], catalogue, writes), load),
         "FastAPI + Celery + Flower": use_of(at_work(stacks[BEFORE], catalogue, writes), load),
-        f"a large instance: {memory / MB_OF_A_GB:g} GB, {cores:g} vCPU": reserved(memory, cores),
+        without_queue: reserved(memory, cores),
     }
     layouts = []
     for name, use in uses.items():
-        bill = bill_of(use, platform)
+        bill = (
+            fixed_bill(use, WITHOUT_QUEUE_PRICE, platform)
+            if is_fixed and name == without_queue
+            else bill_of(use, platform)
+        )
         providers = asked.redis_of(platform).items() if use.commands else ()
         elsewhere = {each: bill_of(use, platform, redis).total for each, redis in providers}
         layouts.append(DeploymentLayout(name, use, bill, paid(bill, platform), elsewhere))

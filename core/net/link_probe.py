@@ -139,7 +139,7 @@ def spelled(url: str) -> str:
         host = parts.hostname.encode("idna").decode() if parts.hostname else ""
         port = f":{parts.port}" if parts.port is not None else ""
     except ValueError:  # also a UnicodeError
-        raise ValueError("is not a readable URL") from None
+        raise ValueError("is not a valid URL") from None
     return quote(parts._replace(netloc=host + port).geturl(), safe=SAFE)
 
 

@@ -41,9 +41,9 @@ NOWHERE = (
     "the name was not found, or it leads to this service "
     "or to an address that is not on the public internet"
 )
-OWN = "must not lead to this service itself"
+OWN = "must not point to this service"
 HTTPS = "must begin with https://"
-PLAIN = "http is for networks that the operator allows; use https"
+PLAIN = "http is only allowed for networks in the settings of the operator; use https"
 UNREACHED = "the receiver could not be reached"
 TOO_SLOW = "it did not answer in time"
 NO_ANSWER = "the connection ended before an answer"
@@ -111,14 +111,14 @@ def parse(url: str, networks: Networks, *, plain: bool = False) -> Target:
         raise ValueError(f"should have at most {longest} characters")
     if not re.fullmatch(r"[!-~]+", url) or any(c in url for c in '\\"<>^`{|}'):
         raise ValueError(
-            "must be a URL of ASCII characters, others percent-encoded "
-            "and a name in its punycode (xn--)"
+            "must be a URL in ASCII: percent-encode other characters, and write the host "
+            "in punycode (xn--)"
         )
     try:
         parts = urlsplit(url)
         port = parts.port
     except ValueError:
-        raise ValueError("is not a readable URL") from None
+        raise ValueError("is not a valid URL") from None
     scheme, host = parts.scheme, (parts.hostname or "").lower()
     port = port if port is not None else (443 if scheme == "https" else 80)
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
@@ -127,17 +127,15 @@ def parse(url: str, networks: Networks, *, plain: bool = False) -> Target:
     rules = {
         "must not have a fragment (#)": "#" not in url,
         HTTPS: scheme == "https" or (is_http and (plain or networks)),
-        "must not contain a user or a password": "@" not in parts.netloc,
-        "must name a host": host,
-        "must name port 443, none, or one from 1024": (
+        "must not contain a user name or a password": "@" not in parts.netloc,
+        "must contain a host": host,
+        "must use port 443, no port, or a port from 1024": (
             port == 443 or port >= 1024 or (is_http and port == 80)
         ),
-        "must name a host by its name, in ASCII letters, or by its address in the usual form": (
+        "must contain a host name in ASCII or an IP address in the usual form": (
             literal or (is_name and not NUMBER.fullmatch(host.rpartition(".")[2]))
         ),
-        "must not name an address that is not on the public internet": (
-            not literal or is_allowed(literal, networks)
-        ),
+        "must be on the public internet": (not literal or is_allowed(literal, networks)),
     }
     if broken := next((rule for rule, is_kept in rules.items() if not is_kept), None):
         raise ValueError(broken)

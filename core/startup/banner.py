@@ -44,7 +44,7 @@ def _announcement(settings: Settings, url: str, mode: str) -> str:
     writer = (
         settings.openai_model
         if settings.openai_api_key
-        else "the built-in catalogue (OPENAI_API_KEY brings a model)"
+        else "the built-in catalogue (set OPENAI_API_KEY to use a model)"
     )
     as_json = "-H 'Content-Type: application/json' -d"
     if settings.embedded:
@@ -61,10 +61,10 @@ def _announcement(settings: Settings, url: str, mode: str) -> str:
   writer   {writer}
   version  {VERSION}
 
-  Open that address in a browser, or try
+  Open the address above in a browser, or try
     {command}
 
-  Ctrl-C ends it.
+  Press Ctrl-C to stop the service.
 """
 
 

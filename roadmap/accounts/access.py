@@ -57,7 +57,7 @@ def get_owned(owner_id: UUID, roadmap_id: UUID, *, with_trash: bool = False) -> 
     """
     row: Roadmap | None = Roadmap.get_or_none(Roadmap.id == roadmap_id, Roadmap.owner == owner_id)
     if row is None:
-        raise NotFound("There is no such roadmap.")
+        raise NotFound("This roadmap does not exist.")
     if row.trashed_at is not None and not with_trash:
         raise InTrash("This roadmap is in the trash. Restore it first.")
     return row
@@ -89,8 +89,8 @@ def transition(
         return row
     status = get_owned(owner_id, roadmap_id).status
     raise Conflict(
-        f"A roadmap that is {status} cannot be {verb}; only one that is"
-        f" {' or '.join(sorted(among))}."
+        f"A roadmap with status {status} cannot be {verb}. This requires the status "
+        f"{' or '.join(sorted(among))}."
     )
 
 

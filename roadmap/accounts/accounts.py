@@ -56,8 +56,8 @@ class AddressTaken(Conflict):
 
     def __init__(self) -> None:
         super().__init__(
-            "There is an account with this address.",
-            fields=(FieldError("/email", "is registered already"),),
+            "An account with this e-mail address already exists. Log in, or use another address.",
+            fields=(FieldError("/email", "is already registered"),),
         )
 
 
@@ -82,11 +82,11 @@ def register(
     Raises Invalid, Forbidden, and AddressTaken.
     """
     if settings.registration is Admission.closed:
-        raise Forbidden("Nobody can register here. Ask the administrator for an account.")
+        raise Forbidden("Registration is closed. Ask the administrator for an account.")
     if settings.registration is Admission.invite and invitation_id is None:
         raise Forbidden(
-            "Only who was invited can register. "
-            "Ask the administrator for an invitation, and send it as `invitation`."
+            "Registration requires an invitation. Ask the administrator for one, and send "
+            "it as `invitation`."
         )
     password = registration.password.get_secret_value()
     passwords.check(password, registration.email, registration.name)
@@ -150,7 +150,7 @@ def change_password(
     with transaction():
         account = confirm(principal)
         if account.password_hash != before.password_hash:
-            raise Conflict("The password has been changed meanwhile. Log in again.")
+            raise Conflict("The password has been changed. Log in again.")
         _change(account, {"password_hash": digest}, revoke_keys=change.revoke_keys)
         return _user(account), sessions.begin(account, device)
 
@@ -170,7 +170,7 @@ def change_email(
     with transaction():
         account = confirm(principal)
         if (account.password_hash, account.email) != (before.password_hash, before.email):
-            raise Conflict("The account has been changed meanwhile. Log in again.")
+            raise Conflict("The account has been changed. Log in again.")
         return _user(_readdressed(account, change.email, actor)), sessions.begin(account, device)
 
 
@@ -188,9 +188,11 @@ def delete(principal: Principal, request: DeletionRequest) -> Deletion:
             admins = list(lock_for_update(either.order_by(Account.id)))
         current = confirm(principal)
         if (current.password_hash, current.is_admin) != (account.password_hash, account.is_admin):
-            raise Conflict("The account has been changed meanwhile. Log in again.")
+            raise Conflict("The account has been changed. Log in again.")
         if current.is_admin and len(admins) == 1:
-            raise LastAdministrator("This is the last administrator. Make somebody else one first.")
+            raise LastAdministrator(
+                "This is the last administrator. Give another account that role first."
+            )
         now = clock.now()
         _change(account, {"disabled_at": now, "delete_at": now + RETURN}, revoke_keys=True)
         AccountExport.delete().where(AccountExport.account == account.id).execute()
@@ -243,7 +245,7 @@ def add(email: str, password: str, *, name: str = "", is_admin: bool = False) ->
         with transaction():
             return _user(_insert(normalize_email(email), name, digest, is_admin=is_admin))
     except peewee.IntegrityError:
-        raise Conflict(f"There is an account with the address {email.lower()} already.") from None
+        raise Conflict(f"An account with the address {email.lower()} already exists.") from None
 
 
 def set_password(email: str, password: str, *, revoke_keys: bool = False) -> None:
@@ -301,7 +303,7 @@ def by_email(email: str) -> User:
     with session():
         account = Account.get_or_none(Account.email == email.lower())
     if account is None:
-        raise NotFound(f"There is no account with the address {email.lower()}.")
+        raise NotFound(f"No account has the address {email.lower()}.")
     return _user(account)
 
 
@@ -316,7 +318,7 @@ def _locked(email: str) -> Account:
     """Return an account and lock its row until the commit. Raises NotFound."""
     account = lock_account(by_email(email).id)
     if account is None:
-        raise NotFound(f"There is no account with the address {email.lower()}.")
+        raise NotFound(f"No account has the address {email.lower()}.")
     return account
 
 
@@ -383,7 +385,7 @@ def _get(account_id: UUID) -> Account:
         is_open = Account.disabled_at.is_null()
         account: Account | None = Account.get_or_none(Account.id == account_id, is_open)
     if account is None:
-        raise Unauthenticated("The account of this token does not exist any more.")
+        raise Unauthenticated("The account of this token no longer exists.")
     return account
 
 

@@ -33,17 +33,17 @@ class KeyRequest(BaseModel, extra="forbid"):
     """Name, scopes and expiry of a new key."""
 
     name: Annotated[str, Field(min_length=1, max_length=100), CLEAN] = Field(
-        description="For whom or what it is, to know it again in the list."
+        description="Name of the key in lists."
     )
     scopes: Annotated[tuple[Scope, ...], Field(min_length=1, max_length=len(Scope))] = Field(
         (Scope.read,),
         description=(
-            "What it may do: `read`, `write`, for observers and administrators `observe`, for"
-            " administrators `admin`."
+            "Scopes: `read`, `write`; for observers and administrators `observe`; for "
+            "administrators `admin`."
         ),
     )
     expires_in_days: Annotated[int, Field(ge=1, le=LONGEST_LIFE), WHOLE] = Field(
-        90, description="Days for which it is valid."
+        90, description="Days until it expires."
     )
 
 
@@ -51,22 +51,22 @@ class KeyInfo(BaseModel):
     """A key without its secret."""
 
     id: UUID
-    name: str = Field(description="For whom or what it is.")
-    prefix: str = Field(description="How it begins.")
-    scopes: list[Scope] = Field(description="What it may do.")
+    name: str = Field(description="Name of the key.")
+    prefix: str = Field(description="First characters of the key.")
+    scopes: list[Scope] = Field(description="Scopes.")
     created_at: datetime
-    expires_at: datetime | None = Field(description="Until when it is valid.")
-    used_at: datetime | None = Field(description="When it was used last; null: never.")
+    expires_at: datetime | None = Field(description="Expiry time.")
+    used_at: datetime | None = Field(description="Time of last use; null: never.")
 
 
 class NewKey(KeyInfo):
-    """`key` is told this once."""
+    """A new API key. `key` is only returned here."""
 
-    key: str = Field(description="Told this once.")
+    key: str = Field(description="The key; only returned here.")
 
 
 class KeyList(BaseModel):
-    """Those that are not revoked, the newest first."""
+    """API keys that are not revoked, newest first."""
 
     items: list[KeyInfo]
 
@@ -100,10 +100,11 @@ def create(account_id: UUID, request: KeyRequest) -> NewKey:
             who = (
                 "an administrator" if Scope.admin in missing else "an administrator or an observer"
             )
-            raise Forbidden(f"Only {who} can make a key with the scope {min(missing)}.")
+            raise Forbidden(f"Only {who} can create a key with the scope {min(missing)}.")
         if ApiKey.select().where(_mine(account_id)).count() >= MOST_KEYS:
             raise Conflict(
-                f"There are {MOST_KEYS} keys already. Revoke one that is not needed any more."
+                f"The maximum of {MOST_KEYS} API keys is reached. Revoke one that is no "
+                "longer needed."
             )
         ApiKey.insert(**fields, account=account_id, secret_hash=_hash(key)).execute()
     return NewKey(**fields, key=key)
@@ -120,7 +121,7 @@ def read(account_id: UUID, key_id: UUID) -> KeyInfo:
     with session():
         row = ApiKey.get_or_none(_mine(account_id), ApiKey.id == key_id)
     if row is None:
-        raise NotFound("There is no such key.")
+        raise NotFound("This API key does not exist.")
     return KeyInfo(**row.__data__)
 
 
@@ -129,7 +130,7 @@ def revoke(account_id: UUID, key_id: UUID) -> None:
     update = ApiKey.update(revoked_at=database_time())
     with transaction():
         if update.where(_mine(account_id), ApiKey.id == key_id).execute() == 0:
-            raise NotFound("There is no such key.")
+            raise NotFound("This API key does not exist.")
 
 
 def revoke_all(account_id: UUID, scope: Scope | None = None) -> None:

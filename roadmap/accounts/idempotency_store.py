@@ -52,7 +52,7 @@ def begin(key: IdempotencyKey) -> StoredAnswer | None:
             return None
     except peewee.IntegrityError:
         raise Unauthenticated(
-            "The account of this token does not exist any more. Log in again."
+            "The account of this token no longer exists. Log in with another account."
         ) from None
     return _answered(IdempotentAnswer.get_by_id(key.key_hash))
 

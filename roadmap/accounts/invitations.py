@@ -22,7 +22,7 @@ class InvitationRequest(BaseModel, extra="forbid"):
     """The e-mail address to invite."""
 
     email: Email | None = Field(
-        None, description="Only this address may use it; null: whoever has it."
+        None, description="E-mail address that it is limited to; null: none."
     )
 
 
@@ -30,13 +30,16 @@ class InvitationInfo(BaseModel):
     """An invitation that can still be used."""
 
     id: UUID
-    email: str | None = Field(description="Who alone may use it; null: whoever has it.")
+    email: str | None = Field(description="E-mail address that it is limited to; null: none.")
     created_at: datetime
     expires_at: datetime
 
 
 class InvitationList(BaseModel):
-    """Those that can still be used, the newest first. `next_cursor` is null on the last page."""
+    """Invitations that can still be used, newest first.
+
+    `next_cursor` is null on the last page.
+    """
 
     items: list[InvitationInfo]
     next_cursor: str | None
@@ -68,7 +71,7 @@ def read_open(invitation_id: UUID) -> InvitationInfo:
     with session():
         row = Invitation.get_or_none(_usable(), Invitation.id == invitation_id)
     if row is None:
-        raise NotFound("There is no such invitation.")
+        raise NotFound("This invitation does not exist.")
     return InvitationInfo(**row.__data__)
 
 
@@ -76,7 +79,7 @@ def withdraw(invitation_id: UUID) -> None:
     """Withdraw an open invitation. Raises NotFound."""
     with transaction():
         if Invitation.delete().where(_usable(), Invitation.id == invitation_id).execute() == 0:
-            raise NotFound("There is no such invitation.")
+            raise NotFound("This invitation does not exist.")
 
 
 def check(invitation_id: UUID, email: str) -> None:
@@ -102,8 +105,10 @@ def _fits(invitation_id: UUID, email: str) -> Any:
 
 
 def _unusable() -> Forbidden:
-    wrong = FieldError("/invitation", "was used, has expired, or is for another address")
-    return Forbidden("The invitation cannot be used.", fields=(wrong,))
+    wrong = FieldError("/invitation", "is used, expired, or for another e-mail address")
+    return Forbidden(
+        "The invitation is not valid. Ask the administrator for a new one.", fields=(wrong,)
+    )
 
 
 def _usable() -> Any:

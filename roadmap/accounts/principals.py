@@ -17,7 +17,7 @@ def confirm(principal: Principal) -> Account:
     """
     account = lock_account(principal.account_id)
     if account is None or account.disabled_at is not None:
-        raise Unauthenticated("The account of this token does not exist any more.")
+        raise Unauthenticated("The account of this token no longer exists.")
     if settings.embedded:
         return account
     if principal.session_id is not None:
@@ -29,5 +29,7 @@ def confirm(principal: Principal) -> Account:
             api_keys.valid_of(account.id), ApiKey.id == principal.key_id
         )
     if not list(lock_for_update(query)) or not principal.scopes <= api_keys.scopes_of(account):
-        raise Unauthenticated("The login or API key has ended. Log in again.")
+        raise Unauthenticated(
+            "The login session or API key has ended. Log in again, or use a valid key."
+        )
     return account

@@ -16,69 +16,70 @@ NewPassword = Annotated[
     Field(
         min_length=SHORTEST,
         max_length=LONGEST_PASSWORD,
-        description="At least 12 characters, and not a common one.",
+        description="At least 12 characters, not a common password.",
     ),
 ]
 WithCookie = Annotated[
-    bool, Field(description="For browsers: the answer sets a cookie, instead of telling a token.")
+    bool, Field(description="For browsers: set a cookie instead of returning a token.")
 ]
 
 
 class Credentials(BaseModel, extra="forbid"):
     """E-mail address and password."""
 
-    email: Email = Field(description="The address of the account.")
-    password: Password = Field(description="Its password.")
+    email: Email = Field(description="E-mail address of the account.")
+    password: Password = Field(description="Password of the account.")
     cookie: WithCookie = False
     restore: bool = Field(
-        False, description="Whether to restore the account, if it is to be deleted."
+        False, description="Whether to restore an account that is marked for deletion."
     )
 
 
 class Registration(BaseModel, extra="forbid"):
-    """Of a new account."""
+    """Data of a new account."""
 
-    email: Email = Field(description="An address that has no account yet.")
+    email: Email = Field(description="E-mail address without an account.")
     password: NewPassword
     name: Annotated[str, Field(max_length=100), CLEAN] = Field(
-        "", description="What the person is called."
+        "", description="Name of the person."
     )
     invitation: Annotated[SecretStr, Field(max_length=500)] | None = Field(
         None,
-        description="What the person was sent, where only those may register who were invited.",
+        description="Invitation, if registration requires one.",
     )
     cookie: WithCookie = False
 
 
 class PasswordChange(BaseModel, extra="forbid"):
-    """From one password to another."""
+    """The current and the new password."""
 
-    current_password: Password = Field(description="The one until now.")
+    current_password: Password = Field(description="Current password.")
     new_password: NewPassword
-    revoke_keys: bool = Field(
-        False, description="Whether the API keys end as well, as the logins do."
-    )
+    revoke_keys: bool = Field(False, description="Whether to revoke all API keys, too.")
     cookie: WithCookie = False
 
 
 class EmailChange(BaseModel, extra="forbid"):
-    """To another address."""
+    """The new e-mail address, with the password."""
 
-    email: Email = Field(description="The new one, which has no account yet.")
-    password: Password = Field(description="The password of the account.")
+    email: Email = Field(description="New e-mail address, without an account.")
+    password: Password = Field(description="Password of the account.")
     cookie: WithCookie = False
 
 
 class DeletionRequest(BaseModel, extra="forbid"):
-    """That it is the person who wants it."""
+    """The password, as confirmation."""
 
-    password: Password = Field(description="The password of the account.")
+    password: Password = Field(description="Password of the account.")
 
 
 class Deletion(BaseModel):
-    """An account that is to be deleted. Until then, `POST /api/v1/auth/login` with `"restore": true` restores it."""
+    """An account that is marked for deletion.
 
-    delete_at: datetime = Field(description="When it will be gone for ever.")
+    Until then, `POST /api/v1/auth/login` with `"restore": true` restores it.
+    """
+
+    delete_at: datetime = Field(description="Time of permanent deletion.")
 
 
 class User(BaseModel):
@@ -86,10 +87,10 @@ class User(BaseModel):
 
     id: UUID
     email: str = Field(description="With which one logs in.")
-    name: str = Field(description="What the person is called; may be empty.")
-    is_admin: bool = Field(False, description="Whether this is an administrator.")
+    name: str = Field(description="Name of the person; may be empty.")
+    is_admin: bool = Field(False, description="Whether the account is an administrator.")
     is_observer: bool = Field(
-        False, description="Whether this may look at the operator's room, and change nothing there."
+        False, description="Whether the account can read the admin pages, without changes."
     )
 
 

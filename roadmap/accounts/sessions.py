@@ -23,14 +23,14 @@ class SessionInfo(BaseModel):
     id: UUID
     created_at: datetime
     expires_at: datetime
-    seen_at: datetime = Field(description="When it was used last, roughly.")
-    user_agent: str = Field(description="What the browser or program calls itself.")
-    address: str = Field(description="From where it began.")
-    current: bool = Field(description="Whether it is the one that asks.")
+    seen_at: datetime = Field(description="Approximate time of last use.")
+    user_agent: str = Field(description="User agent.")
+    address: str = Field(description="IP address of the login.")
+    current: bool = Field(description="Whether it is the current session.")
 
 
 class SessionList(BaseModel):
-    """Those that have not ended, the newest first."""
+    """Active login sessions, newest first."""
 
     items: list[SessionInfo]
 
@@ -62,7 +62,7 @@ def end(account_id: UUID, session_id: UUID) -> None:
     update = LoginSession.update(ended_at=database_time())
     with transaction():
         if update.where(open_of(account_id), LoginSession.id == session_id).execute() == 0:
-            raise NotFound("There is no such session.")
+            raise NotFound("This login session does not exist.")
 
 
 def end_all(account_id: UUID) -> None:

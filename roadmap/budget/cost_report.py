@@ -44,61 +44,72 @@ RECENT = 200  # calls whose mean is expected of the next one
 
 
 class StepCost(BaseModel):
-    """All calls of a step. `failed` are those that brought no answer; tokens are as far as the provider said them."""
+    """All calls of a step.
 
-    step: str = Field(description="What it was for.")
-    calls: int = Field(description="How many.")
-    failed: int = Field(description="How many brought no answer.")
-    prompt_tokens: int = Field(description="Tokens that were sent.")
-    completion_tokens: int = Field(description="Tokens that came back.")
-    ms: int = Field(description="Milliseconds, all together.")
-    price: Decimal = Field(description="In the currency of the receipt.")
+    `failed` counts calls without an answer. Tokens are as reported by the provider.
+    """
+
+    step: str = Field(description="Step of the generation.")
+    calls: int = Field(description="Number of calls.")
+    failed: int = Field(description="Number of calls without an answer.")
+    prompt_tokens: int = Field(description="Prompt tokens.")
+    completion_tokens: int = Field(description="Completion tokens.")
+    ms: int = Field(description="Total duration in milliseconds.")
+    price: Decimal = Field(description="Cost in the currency of the receipt.")
 
 
 class CallRecord(BaseModel):
-    """One call. While it runs, and when nobody knows, its price is the most that it can cost."""
+    """One model call.
+
+    While it runs, and if the cost is unknown, `price` is the maximum cost.
+    """
 
     id: UUID
     at: datetime
-    step: str = Field(description="What it was for.")
-    concept_id: UUID | None = Field(description="For which concept; null: for the plan.")
-    model: str = Field(description="Which was asked.")
-    prompt_version: str = Field(description="The words with which it was asked.")
-    attempt: int = Field(description="From 1.")
-    outcome: CallOutcome = Field(description="How it ended.")
-    reason: str = Field(description="Why it brought no answer; empty: it did.")
-    prompt_tokens: int | None = Field(description="Tokens that were sent; null: nobody knows.")
-    completion_tokens: int | None = Field(description="Tokens that came back; null: nobody knows.")
-    ms: int | None = Field(description="Milliseconds; null: it runs.")
+    step: str = Field(description="Step of the generation.")
+    concept_id: UUID | None = Field(description="ID of the concept; null: the plan.")
+    model: str = Field(description="Name of the model.")
+    prompt_version: str = Field(description="Version of the prompt.")
+    attempt: int = Field(description="Number, from 1.")
+    outcome: CallOutcome = Field(description="Outcome.")
+    reason: str = Field(description="Reason of the failure; empty: none.")
+    prompt_tokens: int | None = Field(description="Prompt tokens; null: unknown.")
+    completion_tokens: int | None = Field(description="Completion tokens; null: unknown.")
+    ms: int | None = Field(description="Duration in milliseconds; null: running.")
     price: Decimal = Field(
-        description="While it runs, and when nobody knows, the most that it can be."
+        description="Cost. While the call runs, or if the cost is unknown, its maximum."
     )
 
 
 class AccountMonth(BaseModel):
-    """The account's spending over all its roadmaps in this month of UTC, with what is reserved. `budget` null: no limit."""
+    """Cost of all roadmaps of the account in this month (UTC), with reservations.
 
-    month: str = Field(description="Year and month, of UTC.")
-    spent: Decimal = Field(description="Over all roadmaps, with what is reserved.")
-    budget: Decimal | None = Field(description="Null: no limit.")
+    `budget` null: no limit.
+    """
+
+    month: str = Field(description="Year and month (UTC).")
+    spent: Decimal = Field(description="Cost of all roadmaps, including reservations.")
+    budget: Decimal | None = Field(description="Limit; null: none.")
 
 
 class Receipt(BaseModel):
-    """`spent` is what counts against `budget` (null: no limit); `reserved` is the part of it that is for calls that run.
-    `estimate` is null when no call is to come. `calls` are the oldest first.
+    """Cost report of a roadmap.
+
+    `spent` counts against `budget` (null: no limit) and includes `reserved`, for running calls.
+    `estimate` is null if no call remains. `calls` are in order, oldest first.
     """
 
-    currency: str = Field(description="A code of three letters.")
-    spent: Decimal = Field(description="What counts against the budget.")
-    reserved: Decimal = Field(description="The part of it that is for calls that run.")
-    budget: Decimal | None = Field(description="Null: no limit.")
-    over_budget: bool = Field(
-        description="Whether something stays unwritten because a budget was spent."
+    currency: str = Field(description="Currency code of three letters.")
+    spent: Decimal = Field(description="Cost that counts against the budget.")
+    reserved: Decimal = Field(description="Part of it that is reserved for running calls.")
+    budget: Decimal | None = Field(description="Limit; null: none.")
+    over_budget: bool = Field(description="Whether parts are unwritten because a budget was spent.")
+    account_month: AccountMonth = Field(description="All roadmaps of the account in this month.")
+    estimate: Estimate | None = Field(
+        description="Estimate of the remaining cost; null: no call remains."
     )
-    account_month: AccountMonth = Field(description="Of all roadmaps of the account.")
-    estimate: Estimate | None = Field(description="Null: no call is to come.")
-    steps: list[StepCost] = Field(description="Sums by what calls were for.")
-    calls: list[CallRecord] = Field(description="The oldest first.")
+    steps: list[StepCost] = Field(description="Totals by step.")
+    calls: list[CallRecord] = Field(description="Model calls, oldest first.")
     next_cursor: str | None
 
 

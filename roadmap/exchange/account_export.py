@@ -65,9 +65,10 @@ OLD_AT_ONCE = 10  # exports that are deleted in one transaction
 COME_BACK = (3.0, 6.0)  # seconds, while another export is built in this process
 LATE = timedelta(seconds=2)  # between the clocks of senders and receivers of a message
 TOO_LARGE = (
-    f"The account has more than {format_size(LARGEST)} of data. Export its roadmaps one by one."
+    f"The data of the account is larger than {format_size(LARGEST)}. Export its roadmaps "
+    "one by one."
 )
-DIED = "The workers that built it died or hung too often. Order it again."
+DIED = "The workers that created the export failed too often. Request the export again."
 BEGIN = (1980, 1, 1, 0, 0, 0)  # the earliest time of a ZIP entry
 # Secrets, columns for workers, and ids of other accounts.
 LEFT_OUT = frozenset(
@@ -113,11 +114,11 @@ class ExportInfo(BaseModel):
 
     id: UUID
     status: ExportStatus
-    created_at: datetime = Field(description="When it was ordered.")
-    ready_at: datetime | None = Field(description="When it was made; null: it is not ready.")
-    expires_at: datetime | None = Field(description="When it is deleted; null: it is being made.")
-    size: int | None = Field(description="Bytes of the archive; null: it is not ready.")
-    error: str = Field(description="Why it has failed; empty: it has not.")
+    created_at: datetime = Field(description="Time of the request.")
+    ready_at: datetime | None = Field(description="Time of completion; null: not ready.")
+    expires_at: datetime | None = Field(description="Time of deletion; null: in progress.")
+    size: int | None = Field(description="Size of the archive in bytes; null: not ready.")
+    error: str = Field(description="Reason of the failure; empty: none.")
 
 
 class _TooLarge(Exception):
@@ -148,7 +149,7 @@ def read(account_id: UUID) -> ExportInfo:
     with session():
         row = AccountExport.get_or_none(AccountExport.account == account_id)
     if row is None:
-        raise NotFound("There is no export of this account. Order one.")
+        raise NotFound("This account has no export. Request one first.")
     return _info(row)
 
 
@@ -167,7 +168,7 @@ def read_piece(account_id: UUID, export_id: UUID, number: int) -> bytes:
     with session():
         content = query.where(its, ExportPiece.number == number).scalar()
     if content is None:
-        raise NotFound("This export is not there any more.")
+        raise NotFound("This export no longer exists. Request a new one.")
     return bytes(content)
 
 

@@ -32,7 +32,7 @@ Found = tuple[Place, str]
 
 
 class RoadmapFile(PortableRoadmap):
-    """A roadmap that was exported as JSON, by this instance or by another one."""
+    """A roadmap exported as JSON by this or another instance."""
 
     @model_validator(mode="after")
     def _keeps_to_the_rules(self) -> Self:
@@ -134,7 +134,7 @@ def broken(document: PortableRoadmap) -> Iterator[Found]:
     keys = {concept.key for concept in document.outline.concepts()}
     for key, concept in document.concepts.items():
         if key not in keys:
-            yield ("concepts", key), "is no concept of the outline"
+            yield ("concepts", key), "is not a concept of the outline"
             continue
         yield from _of_concept(("concepts", key), concept)
     yield from _markdown(document)
@@ -171,7 +171,7 @@ def _of_outline(outline: Outline) -> Iterator[Found]:
     """Yield faults that have a place; without any, the problems of the outline as a whole."""
     known = {concept.key for concept in outline.concepts()}
     seen: set[tuple[str, str]] = set()
-    blank = "must not be only of spaces"
+    blank = "must not be blank"
     untitled: list[Found] = []
     if not outline.title.strip():
         untitled.append((("outline", "title"), blank))
@@ -181,18 +181,18 @@ def _of_outline(outline: Outline) -> Iterator[Found]:
         if not node.title.strip():
             untitled.append(((*place, "title"), blank))
         if (kind, node.key) in seen:
-            repeated.append(((*place, "key"), f"is the key of another {kind} as well"))
+            repeated.append(((*place, "key"), f"is also the key of another {kind}"))
         for number, key in enumerate(node.prerequisites if kind == "concept" else ()):
             where = (*place, "prerequisites", number)
             if key not in known:
-                unmet.append((where, "is no concept of the outline"))
+                unmet.append((where, "is not a concept of the outline"))
             elif ("concept", key) not in seen:
-                rule = "comes later, or is the concept itself: they would need each other"
+                rule = "comes later or is the concept itself, which would be circular"
                 unmet.append((where, rule))
         seen.add((kind, node.key))
     exact = [*untitled, *repeated, *unmet]
     yield from exact or (
-        (("outline",), f"does not hold together: {problem}")
+        (("outline",), f"is not a consistent plan: {problem}")
         for problem in validation.problems(outline)
     )
 
@@ -250,12 +250,12 @@ def _of_concept(place: Place, concept: PortableConcept) -> Iterator[Found]:
     for number, card in enumerate(concept.cards):
         where = (*place, "cards", number)
         if card.question >= len(questions):
-            rule = f"is no question of the quiz, which has {len(questions)}"
+            rule = f"is not a question of the quiz, which has {len(questions)}"
             yield (*where, "question"), rule
             continue
         fingerprint = questions[card.question].fingerprint
         if fingerprint in asked:
-            yield (*where, "question"), "has another card already"
+            yield (*where, "question"), "already has a card"
         asked.add(fingerprint)
         yield from (((*where, name), rule) for name, rule in faults(card.memory))
 
@@ -291,10 +291,10 @@ def _markdown(document: PortableRoadmap) -> Iterator[Found]:
         if len(markdown) > LONGEST_TUTORIAL:
             yield place, f"should have at most {LONGEST_TUTORIAL} characters"
         elif thread_time() > until:
-            yield place, "cannot be looked at: what comes before it has taken too long"
+            yield place, "cannot be checked: the Markdown before it took too long to process"
             return
         elif sanitize(markdown) != markdown:
-            rule = "must have no HTML, no images, and only links to the web and to mail"
+            rule = "must not contain HTML, images, or links other than http, https and mailto"
             yield place, f"{rule}; write them as text"
 
 

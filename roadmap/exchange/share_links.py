@@ -35,8 +35,8 @@ LONGEST_LIFE = 3650  # days
 # An id, and 256 random bits or a signature.
 TOKEN = re.compile(r"([0-9a-f]{32})\.[A-Za-z0-9_-]{43}")
 SIGNED = "signed"  # prefix of the hashes of a link that a version before 0.2.0 has signed
-NO_LINK = "There is no such link of this roadmap."
-NOT_COPIED = "There is no such link. Check that it was copied whole."
+NO_LINK = "This link does not exist for this roadmap."
+NOT_COPIED = "This link does not exist. Check that you have copied all of it."
 ROWS = 500  # of one transaction that stores hashes
 
 
@@ -58,21 +58,18 @@ class LinkRequest(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     purpose: LinkPurpose = Field(
-        description="`reading`: the plan and what is written, without anything of yours. "
-        "`calendar`: when you will learn what."
+        description="`reading`: plan and contents without personal data. `calendar`: the schedule."
     )
     expires_in_days: Annotated[int, Field(ge=1, le=LONGEST_LIFE), WHOLE] | None = Field(
-        None, description="After how many days it expires; null: never."
+        None, description="Days until it expires; null: never."
     )
 
 
 class LinkInfo(BaseModel):
-    id: UUID = Field(description="It stands in its address, without hyphens.")
-    purpose: LinkPurpose = Field(description="What whoever has it can open.")
+    id: UUID = Field(description="ID of the link; its URL contains it without hyphens.")
+    purpose: LinkPurpose = Field(description="Purpose of the link.")
     created_at: datetime
-    expires_at: datetime | None = Field(
-        description="Until when it is good; null: until it is revoked."
-    )
+    expires_at: datetime | None = Field(description="Expiry time; null: valid until revoked.")
 
     @property
     def is_over(self) -> bool:
@@ -80,9 +77,12 @@ class LinkInfo(BaseModel):
 
 
 class NewLink(LinkInfo):
-    """`url` is told this once. Whoever has it can use it: give it to nobody else."""
+    """A new share link.
 
-    url: str = Field(description="Its address, which is told this once.")
+    `url` is only returned here. Anyone who has it can use it.
+    """
+
+    url: str = Field(description="URL of the link; only returned here.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,9 +109,7 @@ def create_link(owner_id: UUID, roadmap_id: UUID, request: LinkRequest, origin: 
     with transaction():
         lock_owned(owner_id, roadmap_id)  # two requests at once could exceed the limit
         if ShareLink.select().where(ShareLink.roadmap == roadmap_id).count() >= MOST:
-            raise Conflict(
-                f"This roadmap has {MOST} links; that is as many as there may be. Revoke one first."
-            )
+            raise Conflict(f"The maximum of {MOST} links per roadmap is reached. Revoke one first.")
         row = {**link.model_dump(), "roadmap": roadmap_id, "token_hashes": _hash(token)}
         ShareLink.insert(**row).execute()
     url = origin + PLACES[link.purpose].format(token=token)
@@ -162,16 +160,20 @@ def open_link(token: str, purpose: LinkPurpose) -> OpenedLink:
     with session():
         row = query.where(ShareLink.id == link_id).tuples().first()
     if row is None:
-        raise Gone("This link was revoked, or its roadmap is not there any more.")
+        raise Gone(
+            "This link was revoked, or its roadmap was deleted. Ask the owner for a new link."
+        )
     its_purpose, stored, expires_at, owner_id, roadmap_id, is_over = row
     hashes = _hashes(link_id, its_purpose, stored)
     is_known = any(hmac.compare_digest(_hash(token), each) for each in hashes)
     if its_purpose != purpose or not is_known:
         raise NotFound(NOT_COPIED)
     if is_over:
-        raise Gone("This link was revoked, or its roadmap is not there any more.")
+        raise Gone(
+            "This link was revoked, or its roadmap was deleted. Ask the owner for a new link."
+        )
     if expires_at is not None and expires_at <= clock.now():
-        raise Gone("This link has expired.")
+        raise Gone("This link has expired. Ask the owner for a new one.")
     return OpenedLink(owner_id, roadmap_id)
 
 

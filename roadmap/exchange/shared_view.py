@@ -41,40 +41,40 @@ FACTS = ("id", "title", "description", "hours", "difficulty", "prerequisites", "
 
 class SharedNode(BaseModel):
     id: UUID
-    title: str = Field(description="What it is called.")
-    description: str = Field(description="What it is about.")
+    title: str = Field(description="Title.")
+    description: str = Field(description="Description.")
 
 
 class SharedConcept(SharedNode):
-    hours: int = Field(description="Hours that it takes to learn.")
-    difficulty: int = Field(description="From 1, easy, to 5, hard.")
-    prerequisites: list[UUID] = Field(description="The ids of the concepts that one needs before.")
-    outcomes: list[str] = Field(description="What one can do afterwards.")
-    written: list[ContentKind] = Field(description="Its parts that are written.")
+    hours: int = Field(description="Hours of study.")
+    difficulty: int = Field(description="Difficulty from 1 (easy) to 5 (hard).")
+    prerequisites: list[UUID] = Field(description="IDs of the prerequisites.")
+    outcomes: list[str] = Field(description="Learning outcomes.")
+    written: list[ContentKind] = Field(description="Parts that are ready.")
 
 
 class SharedModule(SharedNode):
-    concepts: list[SharedConcept] = Field(description="In the order in which they are learned.")
+    concepts: list[SharedConcept] = Field(description="In the order of learning.")
 
 
 class SharedStage(SharedNode):
-    modules: list[SharedModule] = Field(description="In the order in which they are learned.")
+    modules: list[SharedModule] = Field(description="In the order of learning.")
 
 
 class SharedRoadmap(BaseModel):
-    """For whoever has a link."""
+    """A roadmap as seen through a share link."""
 
-    title: str = Field(description="What it is called; empty: it has no plan yet.")
-    language: str = Field(description="Its language, as a BCP 47 tag.")
-    level: Level = Field(description="For whom it was made.")
+    title: str = Field(description="Title; empty: no plan yet.")
+    language: str = Field(description="Language, as a BCP 47 tag.")
+    level: Level = Field(description="Level of the learner.")
     hours: int = Field(description="Hours of all concepts.")
-    stages: list[SharedStage] = Field(description="The plan; empty: there is none yet.")
+    stages: list[SharedStage] = Field(description="The plan; empty: none yet.")
 
 
 class SharedLesson(SharedConcept):
     tutorial: str | None = Field(description="Markdown without HTML.")
     tutorial_language: str | None = Field(
-        description="As a BCP 47 tag, where it is not the language of the roadmap."
+        description="Language as a BCP 47 tag, if different from that of the roadmap."
     )
 
 
@@ -83,7 +83,7 @@ OTHERS = {kind: each for kind, each in DETAILS.items() if kind is not ContentKin
 
 
 class SharedConceptDetail(with_kinds(SharedLesson, OTHERS, "shared")):  # type: ignore[misc]
-    """With what is written of it; null where nothing is."""
+    """A shared concept with its contents; null for parts that are not ready."""
 
 
 def copy_of(owner_id: UUID, link: OpenedLink) -> PortableRoadmap:

@@ -9,20 +9,20 @@ from roadmap.plan.outline import Question, Quiz
 
 
 class GradedQuestion(BaseModel):
-    """`right` are the indexes of the right options."""
+    """A graded question. `right` has the indexes of the correct options."""
 
-    id: int = Field(description="Its index in the quiz, from 0.")
-    is_right: bool = Field(description="Whether exactly the right options were chosen.")
-    chosen: list[int] = Field(description="The indexes of the options that were chosen.")
-    right: list[int] = Field(description="The indexes of the right options.")
+    id: int = Field(description="Index in the quiz, from 0.")
+    is_right: bool = Field(description="Whether exactly the correct options were chosen.")
+    chosen: list[int] = Field(description="Indexes of the chosen options.")
+    right: list[int] = Field(description="Indexes of the correct options.")
     explanation: str = Field(description="Why.")
 
 
 def grade_all(quiz: Quiz, answers: Sequence[Sequence[int]]) -> list[GradedQuestion]:
     """Grade the answers to all questions. Raises Invalid with the wrong fields."""
     if len(answers) != len(quiz.questions):
-        rule = f"needs {len(quiz.questions)} items, one for each question"
-        raise Invalid("Some fields do not fit.", fields=(FieldError("/answers", rule),))
+        rule = f"must have {len(quiz.questions)} items, one for each question"
+        raise Invalid("Some fields are not valid.", fields=(FieldError("/answers", rule),))
     pairs = list(enumerate(zip(quiz.questions, answers, strict=True)))
     wrong = tuple(
         FieldError(f"/answers/{number}", rule_of(question))
@@ -30,14 +30,16 @@ def grade_all(quiz: Quiz, answers: Sequence[Sequence[int]]) -> list[GradedQuesti
         if not fits(question, chosen)
     )
     if wrong:
-        raise Invalid("Some fields do not fit.", fields=wrong[:20])
+        raise Invalid("Some fields are not valid.", fields=wrong[:20])
     return [grade_one(number, *pair) for number, pair in pairs]
 
 
 def grade_one(number: int, question: Question, chosen: Sequence[int]) -> GradedQuestion:
     """Grade the answer to one question. Raises Invalid."""
     if not fits(question, chosen):
-        raise Invalid("Some fields do not fit.", fields=(FieldError("/chosen", rule_of(question)),))
+        raise Invalid(
+            "Some fields are not valid.", fields=(FieldError("/chosen", rule_of(question)),)
+        )
     return GradedQuestion(
         id=number,
         is_right=is_right(question, chosen),
@@ -59,4 +61,4 @@ def fits(question: Question, chosen: Sequence[int]) -> bool:
 
 def rule_of(question: Question) -> str:
     """Return the rule for answers, as the end of a sentence."""
-    return f"must be indexes of its {len(question.options)} options, each once"
+    return f"must be indexes of its {len(question.options)} options, without duplicates"

@@ -36,21 +36,21 @@ from roadmap.plan.schemas import (
 )
 from roadmap.plan.statuses import ConceptProgress
 
-NO_CONCEPT = "There is no such concept in this roadmap."
+NO_CONCEPT = "This concept does not exist in this roadmap."
 
 
 class NotesRequest(BaseModel):
-    """Instead of what was there."""
+    """The new notes."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     notes: Annotated[str, Field(max_length=LONGEST_NOTES), PRINTABLE] = Field(
-        description="All of them, as they should be now; empty: none."
+        description="The complete notes; empty: none."
     )
     base: Annotated[str, Field(max_length=64)] | None = Field(
         None,
         description=(
-            "The `notes_tag` that was read: only if the notes are still those. "
-            "Null: whatever is there."
+            "The `notes_tag` that you read. The change applies only if it is still "
+            "current. Null: always."
         ),
     )
 
@@ -59,16 +59,16 @@ class LearnerConcept(BaseModel):
     """Progress and notes of the learner at a concept."""
 
     concept_id: UUID
-    progress: ConceptProgress = Field(description="How far the learner is.")
-    notes: str = Field(description="The learner's own.")
-    notes_tag: str = Field(description="Changes with the notes: `base` of a change.")
+    progress: ConceptProgress = Field(description="Progress of the learner.")
+    notes: str = Field(description="Notes of the learner.")
+    notes_tag: str = Field(description="Tag of the notes; `base` of a change.")
 
 
 class AttemptRequest(BaseModel):
     """The chosen answers of a quiz."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
-    version: Number = Field(description="That of the quiz that was shown.")
+    version: Number = Field(description="Version of the quiz that was answered.")
     answers: Annotated[
         tuple[
             Annotated[
@@ -81,19 +81,18 @@ class AttemptRequest(BaseModel):
         Field(min_length=1, max_length=MOST_QUESTIONS),
     ] = Field(
         description=(
-            "For each question, in order, the indexes of the options that were chosen; "
-            "empty: not answered."
+            "Indexes of the chosen options for each question, in order; empty: not answered."
         )
     )
 
 
 class AttemptSummary(BaseModel):
-    """`score` of `total` questions were answered rightly."""
+    """An attempt with its score, without its questions."""
 
     id: UUID
-    version: int = Field(description="That of the quiz.")
-    score: int = Field(description="Questions that were answered rightly.")
-    total: int = Field(description="All questions.")
+    version: int = Field(description="Version of the quiz.")
+    score: int = Field(description="Number of correct answers.")
+    total: int = Field(description="Number of questions.")
     created_at: datetime
 
 
@@ -102,7 +101,7 @@ class Attempt(AttemptSummary):
 
 
 class Attempts(BaseModel):
-    """The newest first. `next_cursor` is null on the last page."""
+    """A page, newest first. `next_cursor` is null on the last page."""
 
     items: list[AttemptSummary]
     next_cursor: str | None
@@ -115,15 +114,15 @@ class Profile(BaseModel):
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
-    level: Level | None = Field(None, description="What the person knows already.")
+    level: Level | None = Field(None, description="Prior knowledge.")
     hours_per_week: Annotated[int, Field(ge=1, le=80), WHOLE] | None = Field(
-        None, description="Hours for learning, a week."
+        None, description="Hours for learning per week."
     )
     language: LanguageTag | None = Field(
         None, description="Language of the roadmap, as a BCP 47 tag."
     )
     resource_language: LanguageTag | None = Field(
-        None, description="A second language in which resources may be, as a BCP 47 tag."
+        None, description="A second language for resources, as a BCP 47 tag."
     )
 
 
@@ -166,7 +165,7 @@ def set_notes(
     """
     if request.base is None:
         return _change(owner_id, roadmap_id, concept_id, notes=request.notes)
-    changed = Conflict("The notes were changed since they were read. Read them again.")
+    changed = Conflict("The notes have changed since you read them. Read them again.")
     with transaction():
         before = _find(owner_id, roadmap_id, concept_id).notes
         if request.base != notes_tag(before) and request.notes != before:
@@ -192,11 +191,11 @@ def attempt(owner_id: UUID, roadmap_id: UUID, concept_id: UUID, request: Attempt
         _find(owner_id, roadmap_id, concept_id)
         found = reviews.current_quiz(concept_id)
         if found is None:
-            raise NotFound("The quiz of this concept is not written yet.")
+            raise NotFound("The quiz of this concept is not ready yet. Wait until it is.")
         version, quiz = found
         if version != request.version:
             raise Conflict(
-                f"The quiz has version {version} now, not {request.version}. Read it again."
+                f"The quiz now has version {version}, not {request.version}. Read it again."
             )
         graded = grade_all(quiz, request.answers)
         made = AttemptSummary(
@@ -235,7 +234,7 @@ def read_attempt(owner_id: UUID, roadmap_id: UUID, concept_id: UUID, attempt_id:
             QuizAttempt.id == attempt_id, QuizAttempt.concept == concept_id
         )
         if row is None:
-            raise NotFound("There is no such attempt.")
+            raise NotFound("This attempt does not exist.")
         body = (
             ContentVersion.select(ContentVersion.body)
             .join(

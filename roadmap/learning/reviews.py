@@ -63,7 +63,7 @@ class ReviewCheck(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
     chosen: Annotated[
         tuple[Annotated[int, Field(ge=0, le=1000), WHOLE], ...], Field(max_length=100)
-    ] = Field(description="The indexes of the options that were chosen; empty: not answered.")
+    ] = Field(description="Indexes of the chosen options; empty: not answered.")
 
 
 class ReviewRequest(BaseModel):
@@ -71,11 +71,10 @@ class ReviewRequest(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     rating: ReviewRating = Field(
-        description="Whether it was forgotten (`again`), and else how it was to remember."
+        description="`again`: forgotten; otherwise how hard it was to remember."
     )
     reviews: Annotated[int, Field(ge=0, le=1_000_000), WHOLE] = Field(
-        description="The `reviews` that were read: "
-        "so a review counts once, however often it is sent."
+        description="The `reviews` that you read, so that a repeated request counts once."
     )
 
 
@@ -84,52 +83,53 @@ class CardState(BaseModel):
 
     id: UUID
     state: MemoryState = Field(
-        description="`learning` at first, `review` when it is known, "
-        "`relearning` when it was forgotten."
+        description="`learning` at first, `review` once known, `relearning` once forgotten."
     )
-    reviews: int = Field(description="How often it was rated; it goes with the next rating.")
-    lapses: int = Field(description="How often it was forgotten after it was known.")
-    due_at: datetime = Field(description="When it should be asked again.")
-    reviewed_at: datetime | None = Field(description="When it was rated last; null: never.")
+    reviews: int = Field(description="Number of ratings. Send it with the next rating.")
+    lapses: int = Field(description="Number of lapses.")
+    due_at: datetime = Field(description="Due time.")
+    reviewed_at: datetime | None = Field(description="Time of the last rating; null: never.")
 
 
 class Review(CardState):
-    """A question to be asked, without its answers, and where it belongs."""
+    """A due question without its answers, with its concept and roadmap."""
 
     roadmap_id: UUID
-    roadmap_title: str = Field(description="What its roadmap is called.")
+    roadmap_title: str = Field(description="Title of the roadmap.")
     concept_id: UUID
-    concept_title: str = Field(description="What its concept is called.")
+    concept_title: str = Field(description="Title of the concept.")
     language: str = Field(description="Language of the roadmap, as a BCP 47 tag.")
-    question: QuizQuestion = Field(description="As it stands in the quiz of its concept.")
+    question: QuizQuestion = Field(description="The question, as in the quiz.")
 
 
 class Reviews(BaseModel):
     """Cards that are due now. Reviewing removes them: there are no further pages."""
 
-    items: list[Review] = Field(description="What is due for longest comes first.")
-    due: int = Field(description=f"How many are due, counted up to {MOST_COUNTED}.")
+    items: list[Review] = Field(description="Longest due first.")
+    due: int = Field(description=f"Number of due questions, counted up to {MOST_COUNTED}.")
     next_due_at: datetime | None = Field(
-        description="When the first of the others is due; null: there are no others."
+        description="Due time of the next question; null: no others."
     )
 
 
 class Outcomes(BaseModel):
     """Next due time of the card, by rating."""
 
-    again: datetime = Field(description="It was forgotten.")
-    hard: datetime = Field(description="It was hard to remember.")
-    good: datetime = Field(description="It was remembered.")
-    easy: datetime = Field(description="It was easy.")
+    again: datetime = Field(description="Next due time if forgotten.")
+    hard: datetime = Field(description="Next due time if hard to remember.")
+    good: datetime = Field(description="Next due time if remembered.")
+    easy: datetime = Field(description="Next due time if easy.")
 
 
 class CheckedReview(BaseModel):
-    """Whether the answer is right, and what each rating would lead to. Nothing is changed yet."""
+    """A graded answer, and the effect of each rating. Nothing is changed."""
 
     id: UUID
-    reviews: int = Field(description="It goes with the rating.")
-    question: GradedQuestion = Field(description="What was chosen, what is right, and why.")
-    leads_to: Outcomes = Field(description="When it would come back if it were rated now.")
+    reviews: int = Field(description="Number of ratings. Send it with the rating.")
+    question: GradedQuestion = Field(
+        description="The chosen and the correct options, and the explanation."
+    )
+    leads_to: Outcomes = Field(description="Next due time by rating.")
 
 
 def current_quiz(concept_id: UUID) -> tuple[int, Quiz] | None:
@@ -247,8 +247,8 @@ def review(owner_id: UUID, card_id: UUID, request: ReviewRequest) -> CardState:
         unchanged = (ReviewCard.id == card_id) & (ReviewCard.reviews == request.reviews)
         if not ReviewCard.update(**asdict(after)).where(unchanged).execute():
             raise Conflict(
-                f"This question was not rated {request.reviews} times, as the request says: "
-                "perhaps another window has rated it. Read what is due again."
+                f"This question does not have {request.reviews} ratings. It may have been "
+                "rated elsewhere. Read the due questions again."
             )
     return CardState(id=card_id, **asdict(after) | {"state": after.name})
 
@@ -329,8 +329,8 @@ def _found(owner_id: UUID, card_id: UUID) -> tuple[ReviewCard, Question]:
     card = _asked(owner_id).where(ReviewCard.id == card_id).first()
     if card is None:
         raise NotFound(
-            "There is no such question to review; it may have left the plan or its quiz. "
-            "Read what is due."
+            "This question does not exist. It may have been removed from the plan or its "
+            "quiz. Read the due questions again."
         )
     return card, _questions([card])[card.id]
 

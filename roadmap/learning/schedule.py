@@ -22,79 +22,73 @@ DAYS = 7
 
 
 class ConceptSpan(BaseModel):
-    """The days on which a concept is learned, both included."""
+    """First and last day of a concept."""
 
     concept_id: UUID
-    title: str = Field(description="What it is called.")
-    hours: int = Field(description="Hours that it takes.")
-    begins_on: date = Field(description="The first day.")
-    ends_on: date = Field(description="The last day.")
+    title: str = Field(description="Title.")
+    hours: int = Field(description="Hours of study.")
+    begins_on: date = Field(description="First day.")
+    ends_on: date = Field(description="Last day.")
 
 
 class Share(BaseModel):
     """Share of a concept in a week."""
 
     concept_id: UUID
-    title: str = Field(description="What it is called.")
-    hours: int = Field(description="Of it, in this week.")
+    title: str = Field(description="Title.")
+    hours: int = Field(description="Hours of the concept in this week.")
 
 
 class Week(BaseModel):
-    begins_on: date = Field(description="Its Monday.")
-    hours_learned: int = Field(description="Hours of the concepts that were marked as done in it.")
-    hours_ahead: int = Field(description="Hours that are planned for the rest of it.")
-    shares: list[Share] = Field(description="What is planned, in the order of learning.")
+    begins_on: date = Field(description="Monday of the week.")
+    hours_learned: int = Field(description="Hours of the concepts marked as done in this week.")
+    hours_ahead: int = Field(description="Hours planned for the rest of the week.")
+    shares: list[Share] = Field(description="Planned concepts, in the order of learning.")
 
 
 class StageSchedule(BaseModel):
     """Progress in a stage, without skipped concepts."""
 
     stage_id: UUID
-    title: str = Field(description="What it is called.")
+    title: str = Field(description="Title.")
     hours: int = Field(description="Hours of its concepts.")
-    hours_learned: int = Field(description="Hours of those that are done.")
+    hours_learned: int = Field(description="Hours of concepts that are done.")
     begins_on: date | None = Field(
-        description="When what is left of it begins; null: nothing is left."
+        description="First day of the remaining concepts; null: none remain."
     )
-    ends_on: date | None = Field(description="When it will be learned; null: it is.")
+    ends_on: date | None = Field(description="Expected end; null: finished.")
 
 
 class Schedule(BaseModel):
-    """The plan as of `today`, compared with the plan at `begins_on`.
+    """The schedule as of `today`, compared with the first one.
 
     Skipped concepts take no hours.
     """
 
-    today: date = Field(description="The day, in UTC, as of which this is.")
-    begins_on: date = Field(description="From when the plan counts.")
-    hours_per_week: int = Field(description="Hours for learning, a week.")
-    deadline: date | None = Field(description="Day by which it should be reached.")
+    today: date = Field(description="Today in UTC.")
+    begins_on: date = Field(description="First day of the schedule.")
+    hours_per_week: int = Field(description="Hours for learning per week.")
+    deadline: date | None = Field(description="Target date.")
     hours: int = Field(description="Hours of all concepts that are not skipped.")
-    hours_learned: int = Field(description="Hours of those that are done.")
-    hours_expected: int = Field(
-        description=(
-            "Hours that would be learned by now if all had gone as planned at the beginning."
-        )
-    )
-    planned_end: date = Field(
-        description="When it would be learned if all went as planned at the beginning."
-    )
-    ends_on: date | None = Field(description="When it will be learned as things are; null: it is.")
-    days_behind: int = Field(description="Between these two; negative: one is ahead.")
+    hours_learned: int = Field(description="Hours of concepts that are done.")
+    hours_expected: int = Field(description=("Hours due by now according to the first schedule."))
+    planned_end: date = Field(description="End according to the first schedule.")
+    ends_on: date | None = Field(description="Expected end; null: finished.")
+    days_behind: int = Field(description="Days between these two; negative: ahead of schedule.")
     days_late: int | None = Field(
-        description="By how many days the end comes after the deadline; null: there is none."
+        description="Days between target date and expected end; null: no target date."
     )
     hours_per_week_needed: int | None = Field(
         description=(
-            "Hours a week that reach the deadline; "
-            "null: there is none, it is over, or nothing is left."
+            "Hours per week that reach the target date; null: no target date, it has "
+            "passed, or nothing remains."
         )
     )
     stages: list[StageSchedule] = Field(description="In the order of learning.")
-    spans: list[ConceptSpan] = Field(
-        description="Of the concepts that are left, in the order of learning."
+    spans: list[ConceptSpan] = Field(description="Remaining concepts, in the order of learning.")
+    weeks: list[Week] = Field(
+        description=f"This week and the following ones, at most {MOST_WEEKS}."
     )
-    weeks: list[Week] = Field(description=f"This one and those that follow, at most {MOST_WEEKS}.")
 
 
 @dataclass(frozen=True, slots=True)

@@ -84,15 +84,15 @@ def faults(memory: Memory) -> Iterator[tuple[str, str]]:
     """
     steps = STEPS.get(fsrs.State(memory.state))
     if steps is None and memory.step is not None:
-        yield "step", "must be null: there are no steps in review"
+        yield "step", "must be null: the state review has no steps"
     elif steps is not None and (memory.step is None or not 0 <= memory.step < steps):
-        yield "step", f"must be a step of this state, {' or '.join(map(str, range(steps)))}"
+        yield "step", f"must be a step of this state: {' or '.join(map(str, range(steps)))}"
     if memory.lapses > memory.reviews:
         yield "lapses", f"must be at most the number of reviews, {memory.reviews}"
     if memory.is_new and memory.state != fsrs.State.Learning:
-        yield "state", "must be 1: it was never reviewed"
+        yield "state", "must be 1: there was no review"
     rule = (
-        "must be null: it was never reviewed" if memory.is_new else "is required: it was reviewed"
+        "must be null: there was no review" if memory.is_new else "is required: there was a review"
     )
     for name in RATED:
         if (getattr(memory, name) is None) != memory.is_new:
@@ -104,7 +104,7 @@ def faults(memory: Memory) -> Iterator[tuple[str, str]]:
     if memory.difficulty is not None and not 1 <= memory.difficulty <= 10:
         yield "difficulty", "should be from 1 to 10"
     if memory.reviewed_at is not None and memory.due_at < memory.reviewed_at:
-        yield "due_at", "must not be before it was reviewed"
+        yield "due_at", "must not be before the last review"
 
 
 def rated(memory: Memory, rating: ReviewRating, at: datetime) -> Memory:

@@ -65,60 +65,58 @@ class RoadmapSearch:
 
 
 class OverseenRoadmap(RoadmapFields):
-    """A roadmap with what an operator wants to know of its making."""
+    """A roadmap in the list for operators."""
 
-    owner: Owner = Field(description="Whose it is.")
+    owner: Owner = Field(description="Owner of the roadmap.")
     attempts: int = Field(
-        description="Tries at its plan that ended by themselves, and the one that runs."
+        description="Attempts at the plan that ended normally, and the current one."
     )
-    interruptions: int = Field(description="Tries at its plan that ended with their worker.")
+    interruptions: int = Field(
+        description="Attempts at the plan that ended because their worker died."
+    )
     trashed_at: datetime | None = Field(
-        description="Since when it is in its owner's trash; null: it is not."
+        description="Since when it is in the trash; null: it is not."
     )
 
 
 class OverseenList(BaseModel):
-    """The newest first. `next_cursor` is null on the last page."""
+    """A page, newest first. `next_cursor` is null on the last page."""
 
     items: list[OverseenRoadmap]
     next_cursor: str | None
 
 
 class PartLedger(BaseModel):
-    """A part that is not ready: the ledger of the work on it."""
+    """An unfinished part, with the state of the work on it."""
 
     concept_id: UUID
-    concept: str = Field(description="What the concept is called.")
-    kind: ContentKind = Field(description="Which part of it.")
+    concept: str = Field(description="Title of the concept.")
+    kind: ContentKind = Field(description="Part of the concept.")
     status: ContentStatus
-    attempts: int = Field(description="Tries that ended by themselves, and the one that runs.")
-    interruptions: int = Field(description="Tries that ended with their worker.")
-    lease_until: datetime | None = Field(
-        description="Until when its worker is trusted to be alive; null: nobody is at it."
-    )
-    due_at: datetime = Field(description="When its next step should begin, or should have begun.")
-    error: str = Field(description="What went wrong the last time; empty: nothing.")
+    attempts: int = Field(description="Attempts that ended normally, and the current one.")
+    interruptions: int = Field(description="Attempts that ended because their worker died.")
+    lease_until: datetime | None = Field(description="End of the lease; null: no worker.")
+    due_at: datetime = Field(description="Due time of the next step.")
+    error: str = Field(description="Last error; empty: none.")
 
 
 class OverseenDetail(OverseenRoadmap):
-    """One roadmap with the ledger of the work on it."""
+    """A roadmap with the state of the work on it."""
 
-    revision: int = Field(description="The number of the current plan; 0: there is none yet.")
-    review: bool = Field(
-        description="Whether its plan waits for approval before contents are written."
-    )
-    weeks: int = Field(description="How long it takes its learner.")
+    revision: int = Field(description="Number of the current plan; 0: none yet.")
+    review: bool = Field(description="Whether the plan needs approval before contents are built.")
+    weeks: int = Field(description="Planned weeks.")
     hours: int = Field(description="Hours of all concepts.")
     lease_until: datetime | None = Field(
-        description="Until when the worker at its plan is trusted to be alive; null: none is."
+        description="End of the lease on the plan; null: no worker."
     )
     challenged_at: datetime | None = Field(
-        description="When somebody found that lease run out; null: nobody has."
+        description="When rescue found the lease expired; null: it has not."
     )
-    due_at: datetime = Field(description="When its next step should begin, or should have begun.")
-    last_seq: int = Field(description="The number of its newest event.")
+    due_at: datetime = Field(description="Due time of the next step.")
+    last_seq: int = Field(description="Number of the newest event.")
     parts: list[PartLedger] = Field(
-        description="Parts that are not ready, at most 300, those with an error first."
+        description="Unfinished parts, at most 300, those with errors first."
     )
 
 
@@ -150,8 +148,8 @@ def search(sought: RoadmapSearch, *, before: UUID | None, limit: int) -> Oversee
             )
     except StatementTimeout:
         rule = (
-            f"takes longer than {SEARCH_SECONDS:g} s: "
-            "narrow it by owner, status or time, or look for whole words"
+            f"takes longer than {SEARCH_SECONDS:g} s: narrow it by owner, status or time, "
+            "or search for whole words"
         )
         raise Invalid(SLOW, fields=(FieldError("?text", rule),)) from None
     items = [
@@ -173,7 +171,7 @@ def detail(roadmap_id: UUID) -> OverseenDetail:
     with session():
         row = query.get_or_none()
         if row is None:
-            raise NotFound("There is no such roadmap.")
+            raise NotFound("This roadmap does not exist.")
         ledgers = [from_row(PartLedger, part, concept=part.concept.title) for part in parts]
         return from_row(OverseenDetail, row, **_computed(row, row.owner.email), parts=ledgers)
 
@@ -185,7 +183,7 @@ def owner_of(roadmap_id: UUID) -> UUID:
             Roadmap.select(Roadmap.owner).where(Roadmap.id == roadmap_id).scalar()
         )
     if owner_id is None:
-        raise NotFound("There is no such roadmap.")
+        raise NotFound("This roadmap does not exist.")
     return owner_id
 
 

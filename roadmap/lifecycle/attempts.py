@@ -72,7 +72,7 @@ def log_begun(category: str, step: str, row: Roadmap | Content) -> None:
     record(
         category,
         step,
-        f"Begins the {step} (try {row.attempts})",
+        f"Started the {step} (attempt {row.attempts})",
         level=LogLevel.debug,
         details=details,
         **place_of(row),

@@ -156,7 +156,7 @@ def restore(owner_id: UUID, roadmap_id: UUID, number: int) -> CommandResult:
     with _locked(owner_id, roadmap_id, EDITABLE, "restored") as row:
         outline = revisions.outline_of(row, number)
         if number == row.revision:
-            raise Conflict(f"Revision {number} is the current one already.")
+            raise Conflict(f"Revision {number} is already the current one.")
         return _result(row, "Restored", _adopt(row, outline, RevisionSource.restore, number))
 
 
@@ -210,7 +210,7 @@ def retry_part(
     with _locked(owner_id, roadmap_id, REOPENABLE, "retried", **AFRESH, over_budget=False) as row:
         content = find_content(owner_id, roadmap_id, concept_id, kind)
         if content.status not in UNDONE:
-            raise Conflict(f"This {kind} has not failed: it is {content.status}.")
+            raise Conflict(f"This {kind} cannot be retried: its status is {content.status}.")
         return _result(row, f"Retried a {kind}", _reopen(row, [content]))
 
 
@@ -224,11 +224,9 @@ def regenerate(
     with _locked(owner_id, roadmap_id, REOPENABLE, "changed", **AFRESH, over_budget=False) as row:
         content = find_content(owner_id, roadmap_id, concept_id, kind)
         if content.status in OPEN:
-            raise Conflict(f"This {kind} is being written already.")
+            raise Conflict(f"This {kind} is already being written. Wait until it is ready.")
         if newest_version(content.id) >= MOST_VERSIONS:
-            raise Conflict(
-                f"This {kind} has {MOST_VERSIONS} versions; that is as many as there may be."
-            )
+            raise Conflict(f"The maximum of {MOST_VERSIONS} versions is reached for this {kind}.")
         return _result(
             row, f"Asked for another {kind}", _reopen(row, [content], instruction=instruction)
         )
@@ -247,23 +245,21 @@ def upgrade(
         contents = [find_content(owner_id, roadmap_id, concept_id, kind) for kind in ContentKind]
         if not has_model:
             raise Conflict(
-                "There is only the built-in catalogue: set OPENAI_API_KEY to have this concept "
-                "written by a model."
+                "No model is configured. Set OPENAI_API_KEY to have this concept written "
+                "by a model."
             )
         if any(content.status in OPEN for content in contents):
-            raise Conflict("This concept is being written already.")
+            raise Conflict("This concept is already being written. Wait until it is ready.")
         built_in = list(
             Content.select()
             .join(ContentVersion, on=IS_CURRENT)
             .where(Content.concept == concept_id, ContentVersion.generator == BUILT_IN)
         )
         if not built_in:
-            raise Conflict("Nothing of this concept is from the built-in catalogue any more.")
+            raise Conflict("No part of this concept is from the built-in catalogue.")
         chosen = [content for content in built_in if newest_version(content.id) < MOST_VERSIONS]
         if not chosen:
-            raise Conflict(
-                f"Each part has {MOST_VERSIONS} versions; that is as many as there may be."
-            )
+            raise Conflict(f"The maximum of {MOST_VERSIONS} versions is reached for each part.")
         return _result(row, "Asked a model for a concept", _reopen(row, chosen))
 
 
@@ -276,7 +272,7 @@ def replace_links(owner_id: UUID, roadmap_id: UUID, content_id: UUID) -> list[Jo
         row = transition(owner_id, roadmap_id, REOPENABLE, "changed", **AFRESH)
         content = Content.get_by_id(content_id)
         if content.status in OPEN:
-            raise Conflict("These resources are being written already.")
+            raise Conflict("These resources are already being written. Wait until they are ready.")
         if newest_version(content.id) >= MOST_VERSIONS:
             return []
         return _reopen(row, [content])
@@ -294,14 +290,16 @@ def restore_version(
         row = transition(owner_id, roadmap_id, EDITABLE, "changed")
         content = find_content(owner_id, roadmap_id, concept_id, kind)
         if content.status in OPEN:
-            raise Conflict(f"This {kind} is being written. Wait until it is, or cancel that.")
+            raise Conflict(
+                f"This {kind} is being written. Wait until it is ready, or cancel the roadmap."
+            )
         if number == content.version and content.status == ContentStatus.ready:
-            raise Conflict(f"Version {number} is the current one already.")
+            raise Conflict(f"Version {number} is already the current one.")
         version = ContentVersion.get_or_none(
             ContentVersion.content == content.id, ContentVersion.version == number
         )
         if version is None:
-            raise NotFound(f"There is no version {number} of this {kind}.")
+            raise NotFound(f"Version {number} of this {kind} does not exist.")
         shown = taken_up(version, concept_id)
         Content.update(ready(shown)).where(Content.id == content.id).execute()
         if kind == ContentKind.quiz:
@@ -338,7 +336,7 @@ def _adopt(
         raise _invalid(*found.problems[:20])
     if found.outline is None:
         raise Conflict(
-            f"Revision {base} does not hold together by the rules of today: "
+            f"Revision {base} does not follow the current rules for plans: "
             f"{' '.join(found.problems[:3])}"
         )
     number = revisions.add(row, source, outline, base=base, remarks=found.problems).number
@@ -358,7 +356,7 @@ def _reopen(row: Roadmap, contents: Iterable[Content], *, instruction: str = "")
     revisions.number_legacy_plan(row)
     ids = [content.id for content in contents]
     if not ids:
-        raise Conflict("There is nothing to try again: no part has failed.")
+        raise Conflict("There is nothing to retry: no part has failed.")
     Content.update({**PENDING, "instruction": instruction, "due_at": clock.now()}).where(
         Content.id.in_(ids)
     ).execute()
@@ -385,21 +383,22 @@ def _build_jobs(row: Roadmap, contents: list[UUID]) -> list[Job]:
 def _expect(row: Roadmap, revision: int | None) -> None:
     if revision is not None and revision != row.revision:
         raise Conflict(
-            f"Revision {revision} is not the current one any more; that is {row.revision}."
+            f"Revision {revision} is no longer the current one. Read revision "
+            f"{row.revision}, then try again."
         )
 
 
 def _expect_plan(row: Roadmap) -> None:
     if row.revision == 0 and not row.title:
         raise Conflict(
-            "There is no outline that could be changed; retry the roadmap, or create it anew."
+            "The roadmap has no outline to change. Retry the roadmap, or create a new one."
         )
     revisions.number_legacy_plan(row)
 
 
 def _invalid(*rules: str) -> Invalid:
     return Invalid(
-        "The plan would not hold together; nothing was changed.",
+        "The plan would not be consistent. Nothing was changed.",
         fields=tuple(FieldError("/operations", rule) for rule in rules),
     )
 

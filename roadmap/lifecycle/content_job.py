@@ -133,7 +133,7 @@ def _write_and_save(
     record(
         "building",
         kind,
-        f"Wrote the {kind} of '{brief.title}'",
+        f"Wrote the {kind} on '{brief.title}'",
         **place,
         duration_ms=ms_since(started),
     )

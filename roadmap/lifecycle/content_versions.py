@@ -17,18 +17,18 @@ from roadmap.plan.word_diff import Line, lines
 
 
 class VersionSummary(BaseModel):
-    """By what, with which words and on which wish it was written."""
+    """A version with its model, prompt and instructions."""
 
-    version: int = Field(description="From 1.")
-    generator: str = Field(description="Who has written it.")
-    prompt_version: str = Field(description="The words with which the model was asked.")
-    instruction: str = Field(description="What was asked for, in words.")
+    version: int = Field(description="Number, from 1.")
+    generator: str = Field(description="Generator: the catalogue or a model.")
+    prompt_version: str = Field(description="Version of the prompt.")
+    instruction: str = Field(description="The instructions.")
     created_at: datetime
-    current: bool = Field(description="Whether it is the one that is shown.")
+    current: bool = Field(description="Whether it is the current version.")
 
 
 class VersionDetail(VersionSummary):
-    """With what is written; a quiz without its answers."""
+    """A version with its content. A quiz has no answers."""
 
     content: Union[tuple(SHOWN.values())]  # type: ignore[valid-type] # noqa: UP007
 
@@ -38,13 +38,11 @@ class Versions(BaseModel):
 
 
 class VersionDiff(BaseModel):
-    """From one version to another, as lines: of a tutorial those of its Markdown, of resources and of a quiz what they tell."""
+    """Differences between two versions, by lines of text."""
 
-    before: int = Field(
-        description="The number of the one version; 0: there was none, and everything is added."
-    )
-    after: int = Field(description="The number of the other.")
-    lines: list[Line] = Field(description="All lines of both, in order.")
+    before: int = Field(description="Earlier version; 0: none, everything is added.")
+    after: int = Field(description="Later version.")
+    lines: list[Line] = Field(description="Lines of both versions, in order.")
 
 
 def read_content(content: Content) -> Contents | None:
@@ -82,7 +80,7 @@ def read_version(
             (ContentVersion.content == content.id) & (ContentVersion.version == number)
         )
     if row is None:
-        raise NotFound(f"There is no version {number} of this {kind}.")
+        raise NotFound(f"Version {number} of this {kind} does not exist.")
     written = CONTENT_KINDS[kind].body.model_validate(row.body)
     shown = without_answers(written, number) if isinstance(written, Quiz) else written
     return VersionDetail(**_summary(row, content), content=shown)
@@ -119,7 +117,7 @@ def find_content(owner_id: UUID, roadmap_id: UUID, concept_id: UUID, kind: Conte
     )
     content: Content | None = Content.select().join(Concept).where(mine, ~Concept.removed).first()
     if content is None:
-        raise NotFound(f"There is no such concept in this roadmap, or it has no {kind}.")
+        raise NotFound(f"This concept does not exist in this roadmap, or it has no {kind}.")
     return content
 
 

@@ -53,7 +53,11 @@ def create_many(batch: Sequence[NewRoadmap]) -> list[Job | StoredAnswer | Except
     except peewee.IntegrityError:
         if len(batch) > 1:
             return [result for new in batch for result in create_many([new])]
-        return [Unauthenticated("The account of this token does not exist any more. Log in again.")]
+        return [
+            Unauthenticated(
+                "The account of this token no longer exists. Log in with another account."
+            )
+        ]
     except Unavailable as error:
         return [error] * len(batch)
 
@@ -94,7 +98,8 @@ def take_room(owner_id: UUID, roadmap_id: UUID) -> None:
 
 def too_long_a_queue(waiting: int) -> Unavailable:
     return Unavailable(
-        f"{waiting} roadmaps wait for a worker already. Try again later.", retry_after=COME_BACK
+        f"{waiting} roadmaps are already waiting for a worker. Try again later.",
+        retry_after=COME_BACK,
     )
 
 
@@ -183,7 +188,7 @@ def _fitting(batch: Sequence[NewRoadmap], beside: Sequence[NewRoadmap] = ()) -> 
 
 def _too_many() -> RateLimited:
     return RateLimited(
-        f"{settings.most_unfinished_roadmaps} of your roadmaps are being made already. "
-        "Wait until one is finished, or cancel one.",
+        f"{settings.most_unfinished_roadmaps} roadmaps of this account are already in "
+        "progress. Wait until one is finished, or cancel one.",
         retry_after=60,
     )

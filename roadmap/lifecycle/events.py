@@ -27,10 +27,7 @@ MOST_WAITING = 1000  # deliveries of one account that are not finished
 LONGEST_REASON = 2000  # characters
 MOST_AT_ONCE = 500  # events
 WAITING = (DeliveryStatus.pending, DeliveryStatus.delivering)
-FULL = (
-    f"There were {MOST_WAITING} deliveries waiting already, so this one was not tried. "
-    "Try it again from here."
-)
+FULL = f"{MOST_WAITING} deliveries were already waiting, so this one was not attempted. Retry it."
 
 
 class RoadmapFacts(BaseModel):
@@ -38,12 +35,13 @@ class RoadmapFacts(BaseModel):
 
     roadmap_id: UUID
     seq: int = Field(
-        description="The number of the event within its roadmap: what has a lower one comes late."
+        description="Number of the event in its roadmap. A lower number than before: an "
+        "older event."
     )
-    title: str = Field(description="Empty: it has no plan yet.")
+    title: str = Field(description="Title; empty: no plan yet.")
     status: RoadmapStatus
-    revision: int = Field(description="The number of the plan; 0: there is none.")
-    progress: Progress = Field(description="How much is written.")
+    revision: int = Field(description="Number of the plan; 0: none.")
+    progress: Progress = Field(description="Progress of building.")
     path: str = Field(
         description="Where the rest can be read.",
         examples=["/api/v1/roadmaps/01a214f6-2f53-7a48-a0d1-47aa26b2a6ef"],
@@ -54,22 +52,22 @@ class RoadmapFacts(BaseModel):
 class RoadmapMessage(BaseModel):
     """Payload of a webhook about an event of a roadmap."""
 
-    type: WebhookEvent = Field(description="What happened.")
-    timestamp: datetime = Field(description="When it happened.")
-    data: RoadmapFacts = Field(description="To which roadmap, and how it is then.")
+    type: WebhookEvent = Field(description="Type of the event.")
+    timestamp: datetime = Field(description="Time of the event.")
+    data: RoadmapFacts = Field(description="The roadmap after the event.")
 
 
 class TestFacts(BaseModel):
     webhook_id: UUID
-    message: str = Field(description="Some words for whoever looks at it.")
+    message: str = Field(description="Text for people.")
 
 
 class TestMessage(BaseModel):
     """Payload of a test delivery."""
 
-    type: Literal["webhook.test"] = Field(description="That it is a test.")
-    timestamp: datetime = Field(description="When the button was pressed.")
-    data: TestFacts = Field(description="Which webhook.")
+    type: Literal["webhook.test"] = Field(description="Type of the test message.")
+    timestamp: datetime = Field(description="Time of the request.")
+    data: TestFacts = Field(description="ID of the webhook.")
 
 
 OFFERED: frozenset[str] = frozenset(WebhookEvent)
@@ -141,7 +139,8 @@ def new_delivery(
 def test_payload(webhook_id: UUID) -> str:
     facts = {
         "webhook_id": str(webhook_id),
-        "message": "This is a test. It has arrived when the receiver answers with a status of 2xx.",
+        "message": "This is a test. The delivery succeeds if the receiver answers with a "
+        "2xx status.",
     }
     return _payload(TEST, clock.now(), facts)
 

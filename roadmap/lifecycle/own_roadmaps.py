@@ -30,7 +30,7 @@ from roadmap.plan.views import RoadmapSummary
 
 SEARCH_SECONDS = 3.0
 LONGEST_KEY = 60  # characters of a title by which it is sorted
-OTHER_ORDER = "is not the `next_cursor` of a page in this order"
+OTHER_ORDER = "is not the `next_cursor` of a page with this sort order"
 
 
 class Order(StrEnum):
@@ -83,7 +83,7 @@ def list_own(
             read = _by_key if wanted.order in KEYS else _by_id
             rows = read(owner_id, wanted, place, limit)
     except StatementTimeout:
-        rule = f"takes longer than {SEARCH_SECONDS:g} s: leave it out, or sort by `newest`"
+        rule = f"takes longer than {SEARCH_SECONDS:g} s: omit it, or sort by `newest`"
         raise Invalid(
             "The search takes too long.",
             fields=(FieldError("?q" if wanted.text else "?sort", rule),),
@@ -145,4 +145,7 @@ def _parse_cursor(cursor: str, order: Order) -> tuple[UUID, peewee.Value]:
             return UUID(id_), peewee.Value(
                 datetime.fromisoformat(strip_nul(key)).astimezone(UTC), Roadmap.updated_at.db_value
             )
-    raise Invalid("The cursor does not fit.", fields=(FieldError("?cursor", OTHER_ORDER),))
+    raise Invalid(
+        "The cursor is not valid. Start again without `cursor`.",
+        fields=(FieldError("?cursor", OTHER_ORDER),),
+    )

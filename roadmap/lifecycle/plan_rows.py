@@ -264,7 +264,7 @@ def taken_up(version: ContentVersion, concept_id: UUID) -> int:
     if version.subject == its:
         return int(version.version)
     if newest_version(version.content_id) >= MOST_VERSIONS:
-        raise Conflict(f"This part has {MOST_VERSIONS} versions; that is as many as there may be.")
+        raise Conflict(f"The maximum of {MOST_VERSIONS} versions is reached for this part.")
     return _copy(version, its)
 
 

@@ -138,7 +138,7 @@ def tree_state(owner_id: UUID, roadmap_id: UUID) -> bytes:
         row = database.execute_sql(statement, keys).fetchone()
         if row is None:
             get_owned(owner_id, roadmap_id)  # raises NotFound or InTrash
-            raise NotFound("There is no such roadmap.")
+            raise NotFound("This roadmap does not exist.")
     return hashlib.sha256(repr(row).encode()).digest()
 
 
@@ -159,7 +159,7 @@ def concept_detail(owner_id: UUID, roadmap_id: UUID, concept_id: UUID) -> Concep
             Concept.id == concept_id, Concept.roadmap == roadmap_id, ~Concept.removed
         )
         if concept is None:
-            raise NotFound("There is no such concept in this roadmap.")
+            raise NotFound("This concept does not exist in this roadmap.")
         node = _concept_node(concept, Content.select().where(Content.concept == concept_id))
         written = ContentVersion.select(ContentVersion, Content).join(Content, on=IS_CURRENT)
         versions = {

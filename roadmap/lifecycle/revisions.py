@@ -42,23 +42,23 @@ class CheckedOutline:
 
 
 class RevisionSummary(BaseModel):
-    """`remarks`: what should be better with it, and had to be accepted."""
+    """A revision. `remarks` lists accepted weaknesses of the plan."""
 
-    number: int = Field(description="From 1.")
-    source: RevisionSource = Field(description="What it came from.")
-    base: int = Field(description="The revision from which it was made; 0: none.")
-    instruction: str = Field(description="What was asked for, in words.")
+    number: int = Field(description="Number, from 1.")
+    source: RevisionSource = Field(description="Origin.")
+    base: int = Field(description="Revision that it was derived from; 0: none.")
+    instruction: str = Field(description="The instructions.")
     status: RevisionStatus
-    error: str = Field(description="Why there is no outline; empty: there is one, or will be.")
-    remarks: list[str] = Field(description="What should be better with it, and had to be accepted.")
-    generator: str = Field(description="Who has designed it; empty: a person.")
+    error: str = Field(description="Why there is no outline; empty: no error.")
+    remarks: list[str] = Field(description="Accepted weaknesses of the plan.")
+    generator: str = Field(description="Generator; empty: edited by a person.")
     created_at: datetime
     finished_at: datetime | None
-    current: bool = Field(description="Whether it is the plan.")
+    current: bool = Field(description="Whether it is the current plan.")
 
 
 class RevisionDetail(RevisionSummary):
-    outline: Outline | None = Field(description="Null: it is not there yet, or never will be.")
+    outline: Outline | None = Field(description="The outline; null: none.")
 
 
 class Revisions(BaseModel):
@@ -66,11 +66,11 @@ class Revisions(BaseModel):
 
 
 class Diff(BaseModel):
-    """From one revision to another, in words and as data."""
+    """Changes between two revisions, as text and as data."""
 
-    before: int = Field(description="The number of the one revision.")
-    after: int = Field(description="The number of the other.")
-    changes: list[Change] = Field(description="One after the other.")
+    before: int = Field(description="Earlier revision.")
+    after: int = Field(description="Later version.")
+    changes: list[Change] = Field(description="The changes.")
 
 
 def check_outline(
@@ -238,7 +238,7 @@ def next_number(roadmap_id: UUID) -> int:
     """Return the number of the next revision. Raises Conflict for too many."""
     number = _highest(Revision.roadmap == roadmap_id) + 1
     if number > MOST:
-        raise Conflict(f"This roadmap has {MOST} revisions; that is as many as there may be.")
+        raise Conflict(f"The maximum of {MOST} revisions is reached for this roadmap.")
     return number
 
 
@@ -251,7 +251,7 @@ def outline_of(row: Roadmap, number: int) -> Outline:
         Revision.status == RevisionStatus.done,
     )
     if revision is None:
-        raise NotFound(f"There is no revision {number} of this roadmap that could be used.")
+        raise NotFound(f"Revision {number} of this roadmap does not exist or has no outline.")
     return Outline.model_validate(revision.outline)
 
 
@@ -280,7 +280,7 @@ def read_revision(owner_id: UUID, roadmap_id: UUID, number: int) -> RevisionDeta
         number_legacy_plan(row)
         revision = Revision.get_or_none(Revision.roadmap == roadmap_id, Revision.number == number)
     if revision is None:
-        raise NotFound(f"There is no revision {number} of this roadmap.")
+        raise NotFound(f"Revision {number} of this roadmap does not exist.")
     return from_row(
         RevisionDetail,
         revision,

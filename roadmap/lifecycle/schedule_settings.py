@@ -22,19 +22,18 @@ from roadmap.plan.statuses import RoadmapStatus
 
 
 class ScheduleRequest(BaseModel):
-    """Instead of what is set."""
+    """The new schedule settings."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     hours_per_week: Annotated[int, Field(ge=1, le=80), WHOLE] = Field(
-        description="Hours for learning, a week."
+        description="Hours for learning per week."
     )
     deadline: date | None = Field(
-        description="Day by which it should be reached; null: there is none. "
-        "One that is over may stay, not be set."
+        description="Target date; null: none. A past date can be kept, but not set."
     )
     begins_on: date | None = Field(
-        description="From when the plan counts, within ten years before and after today; "
-        "null: from when it was asked for."
+        description="First day of the schedule, within ten years of today; null: the day "
+        "of the request."
     )
 
 
@@ -56,8 +55,7 @@ def reschedule(owner_id: UUID, roadmap_id: UUID, request: ScheduleRequest) -> Sc
         row = transition(owner_id, roadmap_id, list(RoadmapStatus), "scheduled")
         if not row.title:
             raise Conflict(
-                "There is no plan yet whose weeks could be counted. "
-                "Wait for it, then set its hours and days."
+                "The roadmap has no plan yet. Wait until it is ready, then set the schedule."
             )
         _check(row, request)
         outline = current_outline(row)
@@ -91,4 +89,4 @@ def _check(row: Roadmap, request: ScheduleRequest) -> None:
     if begins_on not in (None, since) and abs(begins_on - clock.now().date()) > FARTHEST_DEADLINE:
         broken.append(FieldError("/begins_on", "must be within ten years"))
     if broken:
-        raise Invalid("Some fields do not fit.", fields=tuple(broken))
+        raise Invalid("Some fields are not valid.", fields=tuple(broken))

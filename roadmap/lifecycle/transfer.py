@@ -24,21 +24,19 @@ Whose = Annotated[str, Field(min_length=1, max_length=254), CLEAN]
 
 
 class TransferRequest(BaseModel):
-    """From which account to which."""
+    """Current and new owner."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
-    owner: Whose = Field(
-        description="Whose roadmaps they are: an e-mail address, or the id of an account."
-    )
-    new_owner: Whose = Field(description="Whose they will be.")
+    owner: Whose = Field(description="Current owner: e-mail address or account ID.")
+    new_owner: Whose = Field(description="New owner: e-mail address or account ID.")
 
 
 class Transferred(BaseModel):
     """Former and new owner, and the number of roadmaps."""
 
-    owner: Owner = Field(description="Whose they were.")
-    new_owner: Owner = Field(description="Whose they are.")
-    roadmaps: int = Field(description="How many, with those in the trash.")
+    owner: Owner = Field(description="Former owner.")
+    new_owner: Owner = Field(description="New owner.")
+    roadmaps: int = Field(description="Number of roadmaps, including the trash.")
 
 
 class NewOwnerCannotLogIn(Conflict):
@@ -50,21 +48,21 @@ def transfer(owner: str, new_owner: str, actor: Actor) -> Transferred:
     ids = {"owner": _account_id("owner", owner), "new_owner": _account_id("new_owner", new_owner)}
     if ids["owner"] == ids["new_owner"]:
         raise Invalid(
-            "Some fields do not fit.", fields=(FieldError("/new_owner", "is the same account"),)
+            "Some fields are not valid.", fields=(FieldError("/new_owner", "is the same account"),)
         )
     with transaction():
         both = Account.select().where(Account.id.in_(list(ids.values()))).order_by(Account.id)
         rows = {row.id: row for row in lock_for_update(both)}
         if len(rows) < len(ids):
-            raise NotFound("One of these accounts has been deleted at this moment.")
+            raise NotFound("One of these accounts has just been deleted.")
         old, new = rows[ids["owner"]], rows[ids["new_owner"]]
         with audited(actor, Action.roadmaps_transfer, old.email, {"to": str(new.id)}) as act:
             # In embedded mode the local owner uses the service without a password.
             has_login = bool(new.password_hash) and new.disabled_at is None
             if not (new.id == LOCAL_OWNER if settings.embedded else has_login):
                 raise NewOwnerCannotLogIn(
-                    f"Nobody can log in as {new.email}: these roadmaps would be lost there. "
-                    "Name another account."
+                    f"The account {new.email} is disabled, so these roadmaps would be "
+                    "unreachable. Choose another account."
                 )
             mine = Roadmap.owner == old.id
             lock_for_update(Roadmap.select(Roadmap.id).where(mine).order_by(Roadmap.id)).execute()
@@ -83,6 +81,6 @@ def _account_id(name: str, whose: str) -> UUID:
     with session():
         found = account_id(whose)
     if found is None:
-        rule = FieldError(f"/{name}", "is neither the e-mail address nor the id of an account")
-        raise Invalid("Some fields do not fit.", fields=(rule,))
+        rule = FieldError(f"/{name}", "is neither the e-mail address nor the ID of an account")
+        raise Invalid("Some fields are not valid.", fields=(rule,))
     return found

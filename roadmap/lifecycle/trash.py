@@ -27,7 +27,7 @@ from roadmap.plan.statuses import BEING_MADE, RoadmapStatus
 from roadmap.plan.views import RoadmapSummary
 
 KEPT = timedelta(days=30)
-NOT_THERE = "There is no such roadmap in the trash."
+NOT_THERE = "This roadmap is not in the trash."
 AT_ONCE, ROUNDS = 5, 10  # roadmaps per transaction, with thousands of rows each; transactions
 
 
@@ -36,10 +36,10 @@ class Trashed(BaseModel):
 
     id: UUID
     title: str = Field(description="What it is called; empty: it has no plan.")
-    goal: str = Field(description="What the person wanted to be able to do, as it was said.")
+    goal: str = Field(description="The goal, as entered.")
     language: str = Field(description="Language of the roadmap, as a BCP 47 tag.")
-    trashed_at: datetime = Field(description="Since when it is there.")
-    deleted_at: datetime = Field(description="When it will be gone for ever.")
+    trashed_at: datetime = Field(description="Since when it is in the trash.")
+    deleted_at: datetime = Field(description="Time of permanent deletion.")
 
 
 def put(owner_id: UUID, roadmap_id: UUID) -> list[Job]:

@@ -101,28 +101,28 @@ class AuditedAction:
 
 
 class AuditEntry(BaseModel):
-    """One act of an operator."""
+    """One action of an operator, or at the command line."""
 
     id: UUID
-    account_id: UUID | None = Field(
-        description="Whose account it was; null: somebody at the command line."
+    account_id: UUID | None = Field(description="ID of the account; null: command line.")
+    actor: str = Field(
+        description="E-mail address of the account, or user of the machine, at that time."
     )
-    actor: str = Field(description="How that account, or the user of the machine, was called then.")
-    address: str = Field(description="From which the request came; empty at the command line.")
-    request_id: str = Field(description="Finds the request in the log; empty at the command line.")
-    action: str = Field(description="What was done, such as `queue.pause`.")
-    target: str = Field(description="To what.")
-    details: dict[str, Detail] = Field(description="How, and to how many.")
+    address: str = Field(description="IP address of the request; empty: command line.")
+    request_id: str = Field(description="Request ID; empty: command line.")
+    action: str = Field(description="Action, such as `queue.pause`.")
+    target: str = Field(description="Object of the action.")
+    details: dict[str, Detail] = Field(description="Details, such as counts.")
     began_at: datetime
-    ended_at: datetime | None = Field(description="When its outcome was known.")
+    ended_at: datetime | None = Field(description="Time of the outcome.")
     outcome: AuditOutcome | None = Field(
-        description="What came of it; null: not known, its process has died or is at it."
+        description="Outcome; null: unknown, still running or the process died."
     )
-    error: str = Field(description="Why it was refused or has failed.")
+    error: str = Field(description="Reason of the refusal or failure.")
 
 
 class AuditLog(BaseModel):
-    """The newest first. `next_cursor` is null on the last page."""
+    """A page, newest first. `next_cursor` is null on the last page."""
 
     items: list[AuditEntry]
     next_cursor: str | None

@@ -317,10 +317,10 @@ def ledger() -> LogLedger:
 class LogRecord(BaseModel):
     id: UUID
     at: datetime
-    level: LogLevel = Field(description="How much it matters.")
-    category: str = Field(description="Which part of the service says it.")
-    step: str = Field(description="What was being done.")
-    message: str = Field(description="What has happened, in words.")
-    details: dict[str, Any] | None = Field(description="More of it, as data.")
-    duration_ms: int | None = Field(description="For how long, in milliseconds.")
-    concept_id: UUID | None = Field(description="About which concept; null: about none.")
+    level: LogLevel = Field(description="Level.")
+    category: str = Field(description="Category: part of the service.")
+    step: str = Field(description="Step.")
+    message: str = Field(description="Message.")
+    details: dict[str, Any] | None = Field(description="Additional data.")
+    duration_ms: int | None = Field(description="Duration in milliseconds.")
+    concept_id: UUID | None = Field(description="ID of the concept; null: none.")

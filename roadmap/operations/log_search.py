@@ -89,12 +89,10 @@ class LogFilter:
 
 
 class LogEntry(LogRecord):
-    """A record, and what it belongs to."""
+    """A log record with its roadmap, concept and trace."""
 
-    roadmap_id: UUID | None = Field(description="About which roadmap; null: about none.")
-    trace_id: UUID | None = Field(
-        description="Of the request that it belongs to, in every process; null: of none."
-    )
+    roadmap_id: UUID | None = Field(description="ID of the roadmap; null: none.")
+    trace_id: UUID | None = Field(description="Trace ID, the same in all processes; null: none.")
 
 
 def search(wanted: LogFilter, *, before: UUID | None = None, limit: int = 50) -> Page[LogEntry]:
@@ -209,8 +207,7 @@ def _in_time() -> Iterator[None]:
     except StatementTimeout:
         rule = FieldError(
             "?text",
-            f"takes longer than {SEARCH_SECONDS:g} s: "
-            "narrow it by a range of time, a roadmap or a trace",
+            f"takes longer than {SEARCH_SECONDS:g} s: narrow it by time range, roadmap or trace",
         )
         raise Invalid(SLOW, fields=(rule,)) from None
 
@@ -219,13 +216,13 @@ def _text_condition(text: str) -> Any:
     """Return the condition of a search for text; None: it has no words. Raises Invalid."""
     if len(text) > LONGEST_TEXT:
         rule = FieldError(
-            "?text", f"has {len(text)} characters; at most {LONGEST_TEXT} are looked for"
+            "?text", f"has {len(text)} characters; at most {LONGEST_TEXT} are allowed"
         )
-        raise Invalid("The search is too long.", fields=(rule,))
+        raise Invalid("The search text is too long.", fields=(rule,))
     wanted = parsed(text)
     if text.strip() and not wanted:
-        rule = FieldError("?text", "has no word in it, only signs")
-        raise Invalid("The search does not fit.", fields=(rule,))
+        rule = FieldError("?text", "contains no word, only punctuation")
+        raise Invalid("The search text is not valid.", fields=(rule,))
     if not wanted:
         return None
     if is_postgres():

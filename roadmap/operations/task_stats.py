@@ -25,7 +25,7 @@ OUTCOMES = ("done", "failed", "retried")
 
 
 class Period(StrEnum):
-    """How far back."""
+    """Period of the statistics."""
 
     hour = "hour"
     day = "day"
@@ -37,38 +37,40 @@ STEPS = {Period.hour: timedelta(minutes=1), Period.day: timedelta(minutes=15)}
 
 
 class TaskRuns(BaseModel):
-    """Runs of one task, by how they ended, and the seconds of those that are over."""
+    """Runs of one task by outcome, with their durations."""
 
-    queue: str = Field(description="From which it was taken.")
-    task: str = Field(description="The function that was run.")
-    done: int = Field(description="They came to their end.")
+    queue: str = Field(description="Name of the queue.")
+    task: str = Field(description="Name of the task.")
+    done: int = Field(description="Runs that succeeded.")
     failed: int = Field(
         description=(
-            "For good: they are among the dead letters, unless they were retried or deleted since."
+            "Runs that failed finally. Their messages are dead letters, unless retried or "
+            "deleted since."
         )
     )
-    retried: int = Field(description="They failed, and came again.")
-    mean_seconds: float | None = Field(
-        description="Of those that were done or have failed for good."
-    )
-    p95_seconds: float | None = Field(description="19 of 20 took no longer than that.")
+    retried: int = Field(description="Runs that failed and were retried.")
+    mean_seconds: float | None = Field(description="Mean duration of finished runs in seconds.")
+    p95_seconds: float | None = Field(description="95th percentile of the durations in seconds.")
 
 
 class Ended(BaseModel):
     """Outcomes of the runs in the interval that begins at this time."""
 
     at: datetime
-    done: int = Field(description="They came to their end.")
-    failed: int = Field(description="For good.")
-    retried: int = Field(description="They failed, and came again.")
+    done: int = Field(description="Runs that succeeded.")
+    failed: int = Field(description="Runs that failed finally.")
+    retried: int = Field(description="Runs that failed and were retried.")
 
 
 class Waited(BaseModel):
-    """The most that waited in the step that begins at this moment, and for how long the oldest; null: nobody has looked."""
+    """Most waiting messages in this interval, and the age of the oldest.
+
+    Null: no measurement.
+    """
 
     at: datetime
-    ready: int | None = Field(description="Messages that a worker could have taken.")
-    oldest_seconds: float | None = Field(description="For how long the oldest of them had waited.")
+    ready: int | None = Field(description="Number of ready messages.")
+    oldest_seconds: float | None = Field(description="Age of the oldest one in seconds.")
 
 
 def since_of(span: Period) -> datetime:

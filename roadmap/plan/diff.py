@@ -31,21 +31,23 @@ FIELDS: dict[What, tuple[str, ...]] = {
 
 
 class Change(BaseModel, frozen=True):
-    """`title` is the one that the thing has now, or had last; the roadmap itself has no key: ''.
+    """One change.
 
-    `before` and `after` are values of `field`. For what moved it is the kind of its parent, and they are titles of parents;
-    or it is `position`, and they are indexes from 0 among its siblings, which may agree when others moved around it.
-    Prerequisites are titles too.
+    `title` is the current title, or the last one. `key` of the roadmap itself is ''.
+
+    `before` and `after` are values of `field`. For a moved element, `field` is the kind of its
+    parent and the values are titles of parents; or it is `position` and the values are indexes from
+    0 among its siblings, which can be equal if only others moved. Prerequisites are titles too.
     """
 
-    what: What = Field(description="What kind of thing.")
-    how: How = Field(description="What has become of it.")
-    key: str = Field(description="Its key; empty: the roadmap itself.")
-    title: str = Field(description="What it is called now, or was called last.")
-    text: str = Field(description="The change in words.")
-    field: str | None = Field(None, description="What of it has changed.")
-    before: Any = Field(None, description="Its value before.")
-    after: Any = Field(None, description="Its value afterwards.")
+    what: What = Field(description="Kind of the element.")
+    how: How = Field(description="Kind of the change.")
+    key: str = Field(description="Key of the element; empty: the roadmap itself.")
+    title: str = Field(description="Current or last title.")
+    text: str = Field(description="The change as text.")
+    field: str | None = Field(None, description="Changed field.")
+    before: Any = Field(None, description="Value before.")
+    after: Any = Field(None, description="Value after.")
 
 
 class ChangeKind(StrEnum):

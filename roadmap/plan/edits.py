@@ -44,7 +44,7 @@ Prerequisites = Annotated[tuple[Key, ...], Field(max_length=MOST_PREREQUISITES)]
 Outcomes = Annotated[tuple[Outcome, ...], Field(max_length=MOST_OUTCOMES)]
 Position = Annotated[
     int | None,
-    Field(description="Its index among its siblings afterwards, from 0; null: the last."),
+    Field(description="New index among its siblings, from 0; null: last."),
     WHOLE,
 ]
 
@@ -53,10 +53,10 @@ class Addition(Frozen):
     """`key` is for later operations to name what is added; without one it is made from the title."""
 
     key: NewKey | None = Field(
-        None, description="Its name in later operations and revisions; null: made from the title."
+        None, description="Key for later operations and revisions; null: derived from the title."
     )
-    title: Title = Field(description="What it is called.")
-    description: Description = Field("", description="What it is about.")
+    title: Title = Field(description="Title.")
+    description: Description = Field("", description="Description.")
     position: Position = None
 
 
@@ -70,61 +70,55 @@ class AddModule(Addition):
     """A new module, without concepts yet."""
 
     op: Literal["add_module"]
-    stage: Key = Field(description="The key of the stage in which it will be.")
+    stage: Key = Field(description="Key of its stage.")
 
 
 class AddConcept(Addition):
-    """A new concept, whose contents are to be written."""
+    """A new concept. Its contents will be built."""
 
     op: Literal["add_concept"]
-    module: Key = Field(description="The key of the module in which it will be.")
-    hours: Hours = Field(description="Hours that it takes to learn.")
-    difficulty: Difficulty = Field(description="From 1, easy, to 5, hard.")
-    prerequisites: Prerequisites = Field(
-        (), description="Keys of the concepts that one needs before."
-    )
-    outcomes: Outcomes = Field((), description="What one can do afterwards.")
+    module: Key = Field(description="Key of its module.")
+    hours: Hours = Field(description="Hours of study.")
+    difficulty: Difficulty = Field(description="Difficulty from 1 (easy) to 5 (hard).")
+    prerequisites: Prerequisites = Field((), description="Keys of the prerequisites.")
+    outcomes: Outcomes = Field((), description="Learning outcomes.")
 
 
 class Remove(Frozen):
-    """With all that is in it. A concept that is removed is no prerequisite of others any more."""
+    """Remove an element with everything in it, also as a prerequisite."""
 
     op: Literal["remove"]
-    what: What = Field(description="What kind of thing it is.")
-    key: Key = Field(description="Its key.")
+    what: What = Field(description="Kind of the element.")
+    key: Key = Field(description="Key of the element.")
 
 
 class Move(Frozen):
-    """To another place among its siblings, or into another parent."""
+    """Move an element among its siblings, or to another parent."""
 
     op: Literal["move"]
-    what: What = Field(description="What kind of thing it is.")
-    key: Key = Field(description="Its key.")
-    to: Key | None = Field(
-        None, description="The key of its new stage or module; null: it stays where it is."
-    )
+    what: What = Field(description="Kind of the element.")
+    key: Key = Field(description="Key of the element.")
+    to: Key | None = Field(None, description="Key of the new parent; null: unchanged.")
     position: Position = None
 
 
 class Rewrite(Frozen):
-    """Other words, hours or prerequisites for something that is there. What is null stays as it is."""
+    """Change an existing element. Fields that are null stay unchanged."""
 
     op: Literal["rewrite"]
-    what: What = Field(description="What kind of thing it is.")
-    key: Key = Field(description="Its key, which stays.")
-    title: Title | None = Field(None, description="What it is called.")
-    description: Description | None = Field(None, description="What it is about.")
-    hours: Hours | None = Field(None, description="Of a concept: hours that it takes to learn.")
+    what: What = Field(description="Kind of the element.")
+    key: Key = Field(description="Key of the element; it stays the same.")
+    title: Title | None = Field(None, description="Title.")
+    description: Description | None = Field(None, description="Description.")
+    hours: Hours | None = Field(None, description="Hours of study of a concept.")
     difficulty: Difficulty | None = Field(
-        None, description="Of a concept: from 1, easy, to 5, hard."
+        None, description="Difficulty of a concept, from 1 (easy) to 5 (hard)."
     )
     prerequisites: Prerequisites | None = Field(
-        None, description="Of a concept: keys of those that one needs before."
+        None, description="Keys of the prerequisites of a concept."
     )
-    outcomes: Outcomes | None = Field(None, description="Of a concept: what one can do afterwards.")
-    regenerate: bool = Field(
-        True, description="Whether the contents of a concept are written anew because of it."
-    )
+    outcomes: Outcomes | None = Field(None, description="Learning outcomes of a concept.")
+    regenerate: bool = Field(True, description="Whether to rebuild the contents of a concept.")
 
 
 Operation = Annotated[
@@ -133,13 +127,14 @@ Operation = Annotated[
 
 
 class EditRequest(BaseModel, frozen=True, extra="forbid"):
-    """Changes of the plan, done in order, all or none."""
+    """Operations on the plan, applied in order, all or none."""
 
     operations: Annotated[
         tuple[Operation, ...], Field(min_length=1, max_length=MOST_OPERATIONS)
-    ] = Field(description="Each sees what those before it did; `op` says which of these it is.")
+    ] = Field(description="Operations, applied in order. `op` names the kind.")
     base: Number | None = Field(
-        None, description="The revision that was looked at: only if it is still the current one."
+        None,
+        description="The revision that you read. The edit applies only if it is still current.",
     )
 
 
@@ -201,7 +196,7 @@ class _Tree:
                 target = siblings
                 if operation.to is not None:
                     if operation.what == "stage":
-                        self._refuse("/to", "must be null: a stage is in nothing but the roadmap")
+                        self._refuse("/to", "must be null: a stage has no parent")
                     parent = PARENT[operation.what]
                     target = self._find(parent, operation.to, "to")[1][PARTS[parent]]
                 siblings.remove(node)
@@ -220,7 +215,7 @@ class _Tree:
 
     def _add(self, what: What, siblings: list[Any], operation: Addition) -> None:
         if operation.key in self._used[what]:
-            self._refuse("/key", f"is the key of another {what}, or of one that was removed")
+            self._refuse("/key", f"is the key of another {what} or of a removed one")
         key = operation.key or _made_key(operation.title, what, self._used[what])
         self._used[what] |= {key}
         fields = operation.model_dump(mode="json", exclude={"op", "position", "stage", "module"})
@@ -253,7 +248,7 @@ class _Tree:
 
     def _refuse(self, field: str, rule: str) -> NoReturn:
         raise Invalid(
-            "An operation cannot be done; nothing was changed.",
+            "An operation is not possible. Nothing was changed.",
             fields=(FieldError(self._pointer + field, rule),),
         )
 

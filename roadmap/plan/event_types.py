@@ -44,9 +44,9 @@ class EventType(StrEnum):
         gettext_noop("An earlier version was restored"),  # on a timeline
     )
     ready = "roadmap.ready", gettext_noop("All contents are ready")
-    partial = "roadmap.partial", gettext_noop("Ready, except for failed parts")
-    failed = "roadmap.failed", gettext_noop("Failed")
-    cancelled = "roadmap.cancelled", gettext_noop("Stopped")
+    partial = "roadmap.partial", gettext_noop("The roadmap is ready, but some parts failed")
+    failed = "roadmap.failed", gettext_noop("The roadmap failed")
+    cancelled = "roadmap.cancelled", gettext_noop("The roadmap was cancelled")
 
 
 class WebhookEvent(StrEnum):

@@ -55,7 +55,7 @@ class TooIntricate(ValueError):
 
     def __init__(self) -> None:
         super().__init__(
-            "The Markdown is too intricate: nest less, and use fewer tables, links and marks."
+            "The Markdown is too complex. Use less nesting and fewer tables, links and marks."
         )
 
 

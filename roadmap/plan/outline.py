@@ -48,38 +48,43 @@ Texts = Annotated[tuple[str, ...], FIRST_ONLY]
 
 
 class OutlineNode(Frozen):
-    key: Title = Field(description="Its name in all revisions and in edits.")
-    title: Title = Field(description="What it is called.")
-    description: str = Field(description="What it is about.")
+    key: Title = Field(description="Key, the same in all revisions and edits.")
+    title: Title = Field(description="Title.")
+    description: str = Field(description="Description.")
 
 
 class OutlineConcept(OutlineNode):
-    """The smallest thing to learn. `hours` is study time; `prerequisites` are keys of other concepts."""
+    """A concept of an outline.
 
-    hours: Annotated[int, Field(ge=1, le=200)] = Field(description="Hours that it takes to learn.")
-    difficulty: Annotated[int, Field(ge=1, le=5)] = Field(description="From 1, easy, to 5, hard.")
-    prerequisites: Texts = Field((), description="Keys of the concepts that one needs before.")
-    outcomes: Texts = Field((), description="What one can do afterwards.")
+    `hours` is study time; `prerequisites` are keys of other concepts.
+    """
+
+    hours: Annotated[int, Field(ge=1, le=200)] = Field(description="Hours of study.")
+    difficulty: Annotated[int, Field(ge=1, le=5)] = Field(
+        description="Difficulty from 1 (easy) to 5 (hard)."
+    )
+    prerequisites: Texts = Field((), description="Keys of the prerequisites.")
+    outcomes: Texts = Field((), description="Learning outcomes.")
 
 
 class OutlineModule(OutlineNode):
-    """`key` names it through all revisions of a roadmap, as that of a concept does."""
+    """A module of an outline. `key` identifies it in all revisions."""
 
     concepts: Annotated[tuple[OutlineConcept, ...], FIRST_ONLY] = Field(
-        description="In the order in which they are learned."
+        description="In the order of learning."
     )
 
 
 class OutlineStage(OutlineNode):
     modules: Annotated[tuple[OutlineModule, ...], FIRST_ONLY] = Field(
-        description="In the order in which they are learned."
+        description="In the order of learning."
     )
 
 
 class Outline(Frozen):
-    title: Title = Field(description="What the roadmap is called.")
+    title: Title = Field(description="Title of the roadmap.")
     stages: Annotated[tuple[OutlineStage, ...], FIRST_ONLY] = Field(
-        description="In the order in which they are learned."
+        description="In the order of learning."
     )
 
     def modules(self) -> Iterator[OutlineModule]:
@@ -110,11 +115,11 @@ class Analysis(Frozen):
     """Goal, prior knowledge and needs of a person, the input of an outline."""
 
     aim: Annotated[str, Field(min_length=1, max_length=2000)] = Field(
-        description="What the person wants to be able to do."
+        description="What the learner wants to be able to do."
     )
-    known: Points = Field((), description="What the person knows already.")
-    subjects: Points = Field((), description="What is to be learned.")
-    assumptions: Points = Field((), description="What was not said, and is taken to be so.")
+    known: Points = Field((), description="Prior knowledge.")
+    subjects: Points = Field((), description="What has to be learned.")
+    assumptions: Points = Field((), description="Assumptions.")
 
 
 class Contents(Frozen, ABC):
@@ -131,7 +136,7 @@ class Tutorial(Contents):
     markdown: Annotated[str, Field(min_length=1)] = Field(description="Markdown without HTML.")
     language: str | None = Field(
         None,
-        description="As a BCP 47 tag, where it is not the language of the roadmap.",
+        description="Language as a BCP 47 tag, if different from that of the roadmap.",
         max_length=35,
         exclude_if=is_none,
     )
@@ -155,23 +160,23 @@ ResourceType = Literal[
 
 class Resource(Frozen):
     title: Annotated[str, Field(min_length=1, max_length=500)] = Field(
-        description="As it stands there."
+        description="Title of the resource."
     )
     url: Annotated[
         str, Field(pattern=r"^https?://[^\s/@]+(/[^\s]*|[?#][^\s]*)?$", max_length=2000)
     ] = Field(description="Where it is.")
     # A ResourceType, unless it was imported.
-    type: str = Field(description="What kind of thing it is, such as a book.")
+    type: str = Field(description="Type, such as a book.")
     level: Level | None = Field(
-        None, description="For whom it is; null: it is not said.", exclude_if=is_none
+        None, description="Level of the audience; null: unknown.", exclude_if=is_none
     )
-    language: str = Field(description="Its language, as a BCP 47 tag.")
-    why: Annotated[str, Field(min_length=1)] = Field(description="Why it is worth the time.")
+    language: str = Field(description="Language, as a BCP 47 tag.")
+    why: Annotated[str, Field(min_length=1)] = Field(description="Why it is useful.")
 
 
 class Resources(Contents):
     items: Annotated[tuple[Resource, ...], Field(min_length=1), FIRST_ONLY] = Field(
-        description="The best first."
+        description="Resources, best first."
     )
 
     def text(self) -> str:
@@ -196,17 +201,15 @@ QuestionType = Literal["single", "multiple", "true_false"]
 
 
 class Question(Frozen):
-    """`answers` are indexes of the right options."""
+    """A question. `answers` has the indexes of the correct options."""
 
-    type: QuestionType = Field(
-        description="How many of the options are right: one, several, or one of true and false."
-    )
-    prompt: Annotated[str, Field(min_length=1)] = Field(description="What is asked.")
+    type: QuestionType = Field(description="Type: one correct option, several, or true or false.")
+    prompt: Annotated[str, Field(min_length=1)] = Field(description="Text of the question.")
     options: Annotated[
         tuple[Annotated[str, Field(min_length=1)], ...], Field(min_length=2), FIRST_ONLY
-    ] = Field(description="Of which some are right.")
+    ] = Field(description="Options.")
     answers: Annotated[tuple[int, ...], Field(min_length=1), FIRST_ONLY] = Field(
-        description="The indexes of the right options."
+        description="Indexes of the correct options."
     )
     explanation: Annotated[str, Field(min_length=1)] = Field(description="Why.")
 
@@ -221,19 +224,21 @@ class Question(Frozen):
     @model_validator(mode="after")
     def _can_be_answered(self) -> Self:
         if len(set(self.options)) < len(self.options):
-            raise ValueError("an option stands there twice")
+            raise ValueError("options must be different")
         if not set(self.answers) <= set(range(len(self.options))) or len(set(self.answers)) < len(
             self.answers
         ):
-            raise ValueError("answers must be indexes of options, each once")
+            raise ValueError("answers must be indexes of options, without duplicates")
         if (self.type == "multiple") != (len(self.answers) > 1):
-            raise ValueError(f"{len(self.answers)} right answers do not fit the type {self.type}")
+            raise ValueError(
+                f"{len(self.answers)} correct answers do not match the type {self.type}"
+            )
         return self
 
 
 class Quiz(Contents):
     questions: Annotated[tuple[Question, ...], Field(min_length=1), FIRST_ONLY] = Field(
-        description="In the order in which they are asked."
+        description="Questions, in order."
     )
 
     def text(self) -> str:
@@ -260,11 +265,11 @@ class KindEntry:
     not_written: str
     restored: str
     # Descriptions in the API: for the owner, for others, and in an exported document.
-    detail: str = "Null: it is not written yet."
-    shared: str = "Null: it is not written yet."
-    portable: str = "Null: it is not written."
-    portable_about: str = "A part of a concept, and where it is from."
-    portable_body: str = "What is written."
+    detail: str = "Null: not ready."
+    shared: str = "Null: not ready."
+    portable: str = "Null: not ready."
+    portable_about: str = "A part of a concept with its origin."
+    portable_body: str = "The content."
 
 
 CONTENT_KINDS = {
@@ -278,7 +283,7 @@ CONTENT_KINDS = {
         written=gettext_noop("The tutorial on “%(concept)s” is ready"),
         not_written=gettext_noop("The tutorial on “%(concept)s” failed"),
         restored=gettext_noop("An earlier version of the tutorial on “%(concept)s” was restored"),
-        portable_about="A tutorial, and where it is from.",
+        portable_about="A tutorial with its origin.",
     ),
     ContentKind.resources: KindEntry(
         body=Resources,
@@ -292,7 +297,7 @@ CONTENT_KINDS = {
         restored=gettext_noop("An earlier version of the resources on “%(concept)s” was restored"),
         detail="Where more can be read and seen; null: they are not there yet.",
         shared="Where more can be read and seen.",
-        portable="Null: they are not written.",
+        portable="Null: not ready.",
         portable_about="Resources of a concept.",
     ),
     ContentKind.quiz: KindEntry(
@@ -305,10 +310,10 @@ CONTENT_KINDS = {
         written=gettext_noop("The quiz on “%(concept)s” is ready"),
         not_written=gettext_noop("The quiz on “%(concept)s” failed"),
         restored=gettext_noop("An earlier version of the quiz on “%(concept)s” was restored"),
-        detail="Without its answers; null: it is not written yet.",
-        shared="Without its answers.",
-        portable_about="With its answers: it is the file of who may know them.",
-        portable_body="What is asked.",
+        detail="Without answers; null: not ready.",
+        shared="Without answers.",
+        portable_about="A quiz with its answers, for the owner's export.",
+        portable_body="Text of the question.",
     ),
 }
 

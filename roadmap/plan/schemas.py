@@ -33,7 +33,7 @@ PRINTABLE = Rule(printable, f"^[^{CONTROL}]*$")
 
 def worded(text: str) -> str:
     if not any(map(str.isalpha, text)):
-        raise ValueError("must say in words what is to be learned")
+        raise ValueError("must name what to learn, in words")
     return text
 
 
@@ -65,35 +65,35 @@ LanguageTag = Annotated[str, Field(pattern=LANGUAGE_TAG, max_length=35)]
 
 
 class RoadmapRequest(BaseModel, frozen=True, extra="forbid", str_strip_whitespace=True):
-    """A goal, and what the plan should respect. Only the goal is required."""
+    """A goal with preferences. Only the goal is required."""
 
     goal: Annotated[
         str, Field(min_length=SHORTEST_GOAL, max_length=1000), PRINTABLE, AfterValidator(worded)
     ] = Field(
-        description="What the person wants to be able to do.",
+        description="What the learner wants to be able to do.",
         examples=["Become a backend engineer in Python"],
     )
-    level: Level = Field(Level.beginner, description="What the person knows already.")
+    level: Level = Field(Level.beginner, description="Prior knowledge.")
     hours_per_week: Annotated[int, Field(ge=1, le=80), WHOLE] = Field(
-        8, description="Hours for learning, a week."
+        8, description="Hours for learning per week."
     )
     deadline: Annotated[date, AfterValidator(ahead)] | None = Field(
-        None, description="Day by which it should be reached."
+        None, description="Target date."
     )
-    background: Text = Field("", description="What the person has done so far.")
-    motivation: Text = Field("", description="Why the person wants this.")
-    preferences: Text = Field("", description="How the person likes to learn.")
+    background: Text = Field("", description="Prior experience.")
+    motivation: Text = Field("", description="Reason for learning.")
+    preferences: Text = Field("", description="Learning preferences.")
     language: LanguageTag = Field(
         # Not a constant: the default depends on more than OpenAPI can express.
         default_factory=lambda: DEFAULT_LANGUAGE,
-        description="Language of the roadmap, as a BCP 47 tag. Absent: that of a goal in Chinese, "
-        "where it is there; else `en`.",
+        description="Language of the roadmap, as a BCP 47 tag. Default: Chinese for a goal "
+        "in Chinese if available, else `en`.",
     )
     resource_language: LanguageTag | None = Field(
-        None, description="A second language in which resources may be, as a BCP 47 tag."
+        None, description="A second language for resources, as a BCP 47 tag."
     )
     review: bool = Field(
-        False, description="Wait for approval of the outline before its contents are written."
+        False, description="Wait for approval of the plan before building its contents."
     )
 
     @property
@@ -117,11 +117,11 @@ class RoadmapRequest(BaseModel, frozen=True, extra="forbid", str_strip_whitespac
 
 
 class ApproveRequest(BaseModel, frozen=True, extra="forbid"):
-    """With a revision, only that one is approved: not one that came meanwhile."""
+    """The revision to approve; another current one is refused."""
 
     revision: Number | None = Field(
         None,
-        description="The number of the revision that was looked at; null: whichever is current.",
+        description="Number of the revision that you read; null: the current one.",
     )
 
 
@@ -130,13 +130,13 @@ class ReviseRequest(BaseModel, frozen=True, extra="forbid", str_strip_whitespace
 
     feedback: Annotated[
         str, Field(min_length=2, max_length=4000), PRINTABLE, AfterValidator(worded)
-    ] = Field(description="What should be different, in words.")
+    ] = Field(description="The wanted change, in plain words.")
 
 
 class RegenerateRequest(BaseModel, frozen=True, extra="forbid", str_strip_whitespace=True):
     """Wishes for the next version; empty: write it again as before."""
 
-    instructions: Text = Field("", description="What should be different this time, in words.")
+    instructions: Text = Field("", description="Instructions for the new version, in plain words.")
 
 
 def accepted_request(row: Any) -> RoadmapRequest:
@@ -158,13 +158,12 @@ class ProgressRequest(
     progress: ConceptProgress = Field(
         # Not a constant, which would be a default for clients: one of both names is required.
         default_factory=lambda: ConceptProgress.todo,
-        description="It can be set to any of these at any time.",
+        description="Progress. Every change is allowed.",
     )
     status: ConceptProgress = Field(
         default_factory=lambda: ConceptProgress.todo,
         deprecated=True,
-        description="What `progress` was called before: send that. "
-        "Both may be there only if they are the same.",
+        description="Former name of `progress`. If both are sent, they must be equal.",
     )
 
     @model_validator(mode="after")
@@ -176,14 +175,14 @@ class ProgressRequest(
         }
         if not given:
             raise Invalid(
-                "Some fields do not fit.", fields=(FieldError("/progress", "is required"),)
+                "Some fields are not valid.", fields=(FieldError("/progress", "is required"),)
             )
         if len(set(given.values())) > 1:
-            rule = "differs from {}, its {} name: send progress alone"
+            rule = "differs from {}, its {} name: send only progress"
             differing = (
                 FieldError("/progress", rule.format("status", "old")),
                 FieldError("/status", rule.format("progress", "new")),
             )
-            raise Invalid("Some fields do not fit.", fields=differing)
+            raise Invalid("Some fields are not valid.", fields=differing)
         self.__dict__["progress"] = next(iter(given.values()))
         return self

@@ -50,7 +50,7 @@ FINAL = frozenset(
 
 
 class ConceptProgress(StrEnum):
-    """Of the learner, not of the making."""
+    """Progress of the learner with a concept."""
 
     todo = "todo"
     learning = "learning"
@@ -59,7 +59,7 @@ class ConceptProgress(StrEnum):
 
 
 class DeliveryStatus(StrEnum):
-    """Of a message to a webhook."""
+    """Status of a delivery."""
 
     pending = "pending"
     delivering = "delivering"
@@ -68,7 +68,7 @@ class DeliveryStatus(StrEnum):
 
 
 class ExportStatus(StrEnum):
-    """Of the data of an account as one archive."""
+    """Status of an account export."""
 
     queued = "queued"
     building = "building"
@@ -77,7 +77,7 @@ class ExportStatus(StrEnum):
 
 
 class LinkState(StrEnum):
-    """Of the address of a resource."""
+    """State of a link to a resource."""
 
     unchecked = "unchecked"  # not checked yet
     alive = "alive"
@@ -96,9 +96,9 @@ class AttemptMark(StrEnum):
 class Progress(BaseModel):
     """Progress of building: contents that are ready, failed, and in total."""
 
-    ready: int = Field(description="Parts that are written.")
-    failed: int = Field(description="Parts that could not be written.")
-    total: int = Field(description="All parts: three for each concept.")
+    ready: int = Field(description="Parts that are ready.")
+    failed: int = Field(description="Parts that failed.")
+    total: int = Field(description="All parts: three per concept.")
 
 
 OPEN = (ContentStatus.pending, ContentStatus.building)

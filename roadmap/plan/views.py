@@ -24,51 +24,47 @@ from roadmap.plan.statuses import ConceptProgress, ContentStatus, LinkState, Pro
 
 class Owner(BaseModel):
     id: UUID
-    email: str = Field(description="Of the account.")
+    email: str = Field(description="ID of the account.")
 
 
 class Writing(BaseModel):
-    """A part that a worker is at."""
+    """A part in progress."""
 
     concept_id: UUID
-    title: str = Field(description="That of the concept.")
-    kind: ContentKind = Field(description="Which part of it.")
+    title: str = Field(description="ID of the concept.")
+    kind: ContentKind = Field(description="Part of the concept.")
 
 
 class Activity(BaseModel):
-    """`ahead`: roadmaps, or parts of others, that were accepted before and wait as well; null when nothing waits.
-    `seconds_left` is null when nothing was measured that tells. `seq` is the number of the newest event.
+    """Current activity of a roadmap.
+
+    `ahead`: waiting roadmaps, or parts of others, that were accepted before; null if nothing waits.
+    `seconds_left` is null without measurements. `seq` is the number of the newest event.
     """
 
     status: RoadmapStatus
-    seq: int = Field(description="The number of the newest event.")
+    seq: int = Field(description="Number of the newest event.")
     ahead: int | None = Field(
-        description="Roadmaps, or parts of others, that wait and are older; null: nothing waits."
+        description="Waiting roadmaps, or parts of others, that are older; null: nothing waits."
     )
-    writing: list[Writing] = Field(description="What workers are at.")
-    seconds_left: int | None = Field(
-        description="Until it is done; null: nothing was measured that tells."
-    )
+    writing: list[Writing] = Field(description="Parts in progress.")
+    seconds_left: int | None = Field(description="Estimated seconds left; null: no measurements.")
 
 
 class QuizQuestion(BaseModel):
-    """A question as it is asked: without its answers."""
+    """A question without its answers."""
 
-    id: int = Field(description="Its index in the quiz, from 0.")
-    type: QuestionType = Field(
-        description="How many of the options are right: one, several, or one of true and false."
-    )
-    prompt: str = Field(description="What is asked.")
-    options: list[str] = Field(description="Of which some are right.")
+    id: int = Field(description="Index in the quiz, from 0.")
+    type: QuestionType = Field(description="Type: one correct option, several, or true or false.")
+    prompt: str = Field(description="Text of the question.")
+    options: list[str] = Field(description="Options.")
 
 
 class QuizDetail(BaseModel):
-    """`version` goes with the answers: they are graded by the quiz that was shown."""
+    """A quiz without answers. Send `version` with the answers."""
 
-    version: int = Field(
-        description="It goes with the answers: they are graded by the quiz that was shown."
-    )
-    questions: list[QuizQuestion] = Field(description="In the order in which they are asked.")
+    version: int = Field(description="Version of the quiz. Send it with the answers.")
+    questions: list[QuizQuestion] = Field(description="Questions, in order.")
 
     def compared(self) -> str:
         questions = (
@@ -92,20 +88,16 @@ def as_asked(number: int, question: Question) -> QuizQuestion:
 
 
 class CheckedResource(Resource):
-    """With what is known of its address."""
+    """A resource with the result of its link check."""
 
-    level: Level | None = Field(None, description="For whom it is; null: it is not said.")
-    state: LinkState = Field(
-        LinkState.unchecked, description="Whether its address was found to be alive."
-    )
+    level: Level | None = Field(None, description="Level of the audience; null: unknown.")
+    state: LinkState = Field(LinkState.unchecked, description="Result of the link check.")
     checked_at: datetime | None = Field(
-        None, description="When it was looked at last; null: not yet."
+        None, description="Time of the last link check; null: none."
     )
     reason: str = Field(
         "",
-        description=(
-            "Why it is not alive, as a sentence goes on; empty: it is, or nobody has looked."
-        ),
+        description=("Why the link does not work; empty: it works, or was not checked."),
     )
 
 
@@ -116,13 +108,13 @@ class Estimate(BaseModel):
     step, not from assumptions.
     """
 
-    calls: int = Field(description="How many are to come.")
-    prompt_tokens: int = Field(description="Tokens that will be sent.")
-    completion_tokens: int = Field(description="Tokens that will come back.")
-    price: Decimal | None = Field(description="Null: nobody has said what the model costs.")
-    currency: str = Field(description="A code of three letters.")
+    calls: int = Field(description="Number of remaining calls.")
+    prompt_tokens: int = Field(description="Prompt tokens.")
+    completion_tokens: int = Field(description="Completion tokens.")
+    price: Decimal | None = Field(description="Cost; null: the price of the model is not set.")
+    currency: str = Field(description="Currency code of three letters.")
     measured: bool = Field(
-        description="From earlier calls of every step, and not from assumptions."
+        description="Whether it is based on earlier calls of every step instead of assumptions."
     )
 
 
@@ -133,62 +125,58 @@ class RoadmapFields(BaseModel):
     """
 
     id: UUID
-    goal: str = Field(description="What the person wants to be able to do, as it was said.")
-    title: str = Field(description="What the roadmap is called; empty: it has no plan yet.")
+    goal: str = Field(description="The goal, as entered.")
+    title: str = Field(description="Title of the roadmap; empty: no plan yet.")
     status: RoadmapStatus
-    error: str = Field(description="What went wrong; empty: nothing.")
-    generator: str = Field(
-        description="Who makes it: the catalogue, or a model; empty: it has no plan yet."
-    )
+    error: str = Field(description="Error; empty: none.")
+    generator: str = Field(description="Generator: the catalogue or a model; empty: no plan yet.")
     language: str = Field(description="Language of the roadmap, as a BCP 47 tag.")
-    progress: Progress = Field(description="How far its making is.")
+    progress: Progress = Field(description="Progress of building.")
     spent: Decimal = Field(
-        description="What it has cost, in CURRENCY, with what is reserved for calls that run."
+        description="Cost in CURRENCY, including reservations for running calls."
     )
-    over_budget: bool = Field(
-        description="Whether something stays unwritten because a budget was spent."
-    )
+    over_budget: bool = Field(description="Whether parts are unwritten because a budget was spent.")
     created_at: datetime
     updated_at: datetime
-    finished_at: datetime | None = Field(description="When its making ended; null: it has not.")
+    finished_at: datetime | None = Field(description="End of building; null: not finished.")
 
 
 class RoadmapSummary(RoadmapFields):
-    """`revision` 0: there is no outline yet."""
+    """A roadmap without its plan. `revision` 0: no plan yet."""
 
-    level: Level = Field(description="What the person knew already.")
-    hours_per_week: int = Field(description="Hours for learning, a week.")
-    deadline: date | None = Field(description="Day by which it should be reached.")
-    begins_on: date = Field(description="From when the plan counts.")
-    weeks: int = Field(description="How long it takes with these hours a week.")
+    level: Level = Field(description="Prior knowledge.")
+    hours_per_week: int = Field(description="Hours for learning per week.")
+    deadline: date | None = Field(description="Target date.")
+    begins_on: date = Field(description="First day of the schedule.")
+    weeks: int = Field(description="Number of weeks at these hours per week.")
     hours: int = Field(description="Hours of all concepts.")
-    revision: int = Field(description="The number of the current plan; 0: there is none yet.")
+    revision: int = Field(description="Number of the current plan; 0: none yet.")
 
 
 class ContentState(BaseModel):
-    """`version` 0: nothing is written yet."""
+    """State of a part. `version` 0: it is not ready yet."""
 
     status: ContentStatus
-    version: int = Field(description="Which is shown; 0: nothing is written yet.")
-    error: str = Field(description="What went wrong; empty: nothing.")
+    version: int = Field(description="Current version; 0: not ready.")
+    error: str = Field(description="Error; empty: none.")
 
 
 class ConceptNode(BaseModel):
-    """`key` names it in all revisions and in edits."""
+    """A concept of the plan. `key` identifies it in all revisions and edits."""
 
     id: UUID
-    key: str = Field(description="Its name in all revisions and in edits.")
-    title: str = Field(description="What it is called.")
-    description: str = Field(description="What it is about.")
-    hours: int = Field(description="Hours that it takes to learn.")
-    week: int = Field(description="In which week it is begun, from 1.")
-    difficulty: int = Field(description="From 1, easy, to 5, hard.")
-    prerequisites: list[UUID] = Field(description="The ids of the concepts that one needs before.")
-    outcomes: list[str] = Field(description="What one can do afterwards.")
-    progress: ConceptProgress = Field(description="How far the learner is with it.")
-    progress_at: datetime | None = Field(description="Since when; null: it is not begun.")
+    key: str = Field(description="Key, the same in all revisions and edits.")
+    title: str = Field(description="Title.")
+    description: str = Field(description="Description.")
+    hours: int = Field(description="Hours of study.")
+    week: int = Field(description="Week in which it starts, from 1.")
+    difficulty: int = Field(description="Difficulty from 1 (easy) to 5 (hard).")
+    prerequisites: list[UUID] = Field(description="IDs of the prerequisites.")
+    outcomes: list[str] = Field(description="Learning outcomes.")
+    progress: ConceptProgress = Field(description="Progress of the learner.")
+    progress_at: datetime | None = Field(description="Since when; null: not started.")
     contents: dict[ContentKind, ContentState] = Field(
-        description=f"The state of its parts: {', '.join(ContentKind)}."
+        description=f"State of its parts: {', '.join(ContentKind)}."
     )
 
     @property
@@ -198,18 +186,18 @@ class ConceptNode(BaseModel):
 
 class GroupNode(BaseModel):
     id: UUID
-    key: str = Field(description="Its name in all revisions and in edits.")
-    title: str = Field(description="What it is called.")
-    description: str = Field(description="What it is about.")
+    key: str = Field(description="Key, the same in all revisions and edits.")
+    title: str = Field(description="Title.")
+    description: str = Field(description="Description.")
     hours: int = Field(description="Hours of its concepts.")
 
 
 class ModuleNode(GroupNode):
-    concepts: list[ConceptNode] = Field(description="In the order in which they are learned.")
+    concepts: list[ConceptNode] = Field(description="In the order of learning.")
 
 
 class StageNode(GroupNode):
-    modules: list[ModuleNode] = Field(description="In the order in which they are learned.")
+    modules: list[ModuleNode] = Field(description="In the order of learning.")
 
     @property
     def concepts(self) -> list[ConceptNode]:
@@ -217,13 +205,13 @@ class StageNode(GroupNode):
 
 
 class Learned(BaseModel):
-    """Concepts of the plan by what the learner has said of them, and the hours of those that are done or skipped."""
+    """Number of concepts by progress, and hours of those done or skipped."""
 
     done: int = Field(description="Concepts.")
     skipped: int = Field(description="Concepts.")
     learning: int = Field(description="Concepts.")
-    total: int = Field(description="All concepts.")
-    hours_done: int = Field(description="Hours of those that are done or skipped.")
+    total: int = Field(description="Number of concepts.")
+    hours_done: int = Field(description="Hours of concepts that are done or skipped.")
 
     @property
     def is_begun(self) -> bool:
@@ -235,32 +223,26 @@ class RoadmapTree(RoadmapSummary):
     while the plan waits for review.
     """
 
-    review: bool = Field(
-        description="Whether its plan waits for approval before contents are written."
-    )
-    resource_language: str | None = Field(
-        description="A second language in which resources may be."
-    )
+    review: bool = Field(description="Whether the plan needs approval before contents are built.")
+    resource_language: str | None = Field(description="A second language for resources.")
     analysis: Analysis | None = Field(
-        description="What the plan was designed from; null: it is not there yet."
+        description="Analysis that the plan is based on; null: none yet."
     )
-    remarks: list[str] = Field(
-        description="What should be better with the plan, and had to be accepted."
-    )
+    remarks: list[str] = Field(description="Accepted weaknesses of the plan.")
     estimate: Estimate | None = Field(
-        description="What it will cost to write the rest, while the plan waits for review."
+        description="Estimated cost of the contents, while the plan waits for review."
     )
-    learned: Learned = Field(description="How far the learner is.")
-    stages: list[StageNode] = Field(description="The plan; empty: there is none yet.")
+    learned: Learned = Field(description="Progress of the learner.")
+    stages: list[StageNode] = Field(description="The plan; empty: none yet.")
 
 
 class TutorialDetail(BaseModel):
     markdown: str = Field(description="Markdown without HTML.")
     language: str | None = Field(
-        None, description="As a BCP 47 tag, where it is not the language of the roadmap."
+        None, description="Language as a BCP 47 tag, if different from that of the roadmap."
     )
-    version: int = Field(description="Which one it is.")
-    generator: str = Field(description="Who has written it.")
+    version: int = Field(description="Version.")
+    generator: str = Field(description="Generator: the catalogue or a model.")
 
 
 # Contents as they are shown, by kind: a version of them, and with what is known besides.
@@ -286,12 +268,12 @@ def with_kinds(
 
 class OwnConcept(ConceptNode):
     roadmap_id: UUID
-    notes: str = Field(description="The learner's own.")
-    notes_tag: str = Field(description="Changes with the notes: `base` of a change.")
+    notes: str = Field(description="Notes of the learner.")
+    notes_tag: str = Field(description="Tag of the notes; `base` of a change.")
 
 
 class ConceptDetail(with_kinds(OwnConcept, DETAILS, "detail")):  # type: ignore[misc]
-    """With what is written of its contents so far; null where nothing is."""
+    """A concept with its contents; null for parts that are not ready."""
 
 
 def concepts_of(tree: RoadmapTree) -> list[ConceptNode]:

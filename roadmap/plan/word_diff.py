@@ -17,9 +17,9 @@ WORD = re.compile(rf"[{UNSPACED}]|[^\W_{UNSPACED}]+|\s+|.", re.DOTALL)  # or the
 
 
 class Line(BaseModel):
-    """A line of the one text, of the other, or of both."""
+    """A line of a diff."""
 
-    how: How = Field(description="In both, only in the later one, or only in the earlier one.")
+    how: How = Field(description="In both, only in the later, or only in the earlier one.")
     text: str = Field(description="The line.")
 
 

@@ -40,7 +40,7 @@ SECRET_BYTES = 32
 KEPT = timedelta(days=30)  # deliveries, after their end
 AT_ONCE, ROUNDS = 500, 10  # deleted rows of one transaction, and transactions of one run
 BY_OWNER = "Its owner has disabled it."
-NO_WEBHOOK = "There is no such webhook."
+NO_WEBHOOK = "This webhook does not exist."
 
 
 def _checked(url: str) -> str:
@@ -66,19 +66,23 @@ Events = Annotated[
     Field(
         min_length=1,
         max_length=20,
-        description="What it is told.",
+        description="Events that it receives.",
         examples=[["roadmap.ready", "roadmap.failed"]],
     ),
 ]
 Description = Annotated[
     str,
-    Field(max_length=200, description="For its owner.", examples=["Posts to the team's chat"]),
+    Field(
+        max_length=200,
+        description="Description for the owner.",
+        examples=["Posts to the team's chat"],
+    ),
     CLEAN,
 ]
 
 
 class WebhookRequest(BaseModel, extra="forbid"):
-    """A new webhook: without `events` it is told of all of them."""
+    """A new webhook. Without `events` it receives all of them."""
 
     url: Url
     events: Events = tuple(WebhookEvent)
@@ -86,12 +90,15 @@ class WebhookRequest(BaseModel, extra="forbid"):
 
 
 class WebhookChange(BaseModel, extra="forbid"):
-    """All that a webhook is to be from now on. Enabled again, it is told what happens from then on."""
+    """The new settings of a webhook.
+
+    A webhook that is enabled again receives events from then on.
+    """
 
     url: UncheckedUrl  # checked below, unless it is unchanged and disabled
     events: Events
     description: Description = ""
-    enabled: bool = Field(description="One that is disabled is told nothing.")
+    enabled: bool = Field(description="Whether it receives events.")
 
 
 class WebhookPatch(MergePatch, extra="forbid"):
@@ -101,9 +108,9 @@ class WebhookPatch(MergePatch, extra="forbid"):
     url: UncheckedUrl = Field(default_factory=str)
     events: Events = Field(default_factory=tuple)
     description: Description | None = Field(
-        default_factory=str, description="For its owner; null: none."
+        default_factory=str, description="Description for the owner; null: none."
     )
-    enabled: bool = Field(default_factory=bool, description="One that is disabled is told nothing.")
+    enabled: bool = Field(default_factory=bool, description="Whether it receives events.")
 
 
 class WebhookInfo(BaseModel):
@@ -111,7 +118,7 @@ class WebhookInfo(BaseModel):
 
     id: UUID
     url: str = Field(description="Where messages are sent.")
-    events: list[WebhookEvent] = Field(description="What it is told.")
+    events: list[WebhookEvent] = Field(description="Events that it receives.")
     description: str
     enabled: bool
     disabled_at: datetime | None
@@ -120,18 +127,18 @@ class WebhookInfo(BaseModel):
     )
     created_at: datetime
     updated_at: datetime
-    rotated_at: datetime | None = Field(description="When its secret was made anew.")
+    rotated_at: datetime | None = Field(description="Time of the last rotation of the secret.")
 
 
 class WebhookWithSecret(WebhookInfo):
-    """A webhook and its secret, which is told this once."""
+    """A webhook with its secret, which is only returned here."""
 
     secret: str = Field(
-        description="Verifies what is sent: `whsec_` and 32 bytes in base64.",
+        description="Secret for verification: `whsec_` and 32 bytes in base64.",
         examples=["whsec_..."],
     )
     previous_secret_until: datetime | None = Field(
-        description="Until then the secret before this one signs as well."
+        description="Until then, the previous secret also signs."
     )
 
 
@@ -142,30 +149,30 @@ class WebhookList(BaseModel):
 
 
 class DeliveryInfo(BaseModel):
-    """One message to one webhook, and how its last try went."""
+    """One message to one webhook, with its last attempt."""
 
-    id: UUID = Field(description="The `webhook-id` of every try.")
+    id: UUID = Field(description="`webhook-id`, the same for each attempt.")
     webhook_id: UUID
-    event: str = Field(description="What it tells.", examples=["roadmap.ready", "webhook.test"])
+    event: str = Field(description="Type of the event.", examples=["roadmap.ready", "webhook.test"])
     roadmap_id: UUID | None
     status: DeliveryStatus
-    attempts: int = Field(description="Tries so far, with the one that runs.")
+    attempts: int = Field(description="Attempts so far, including the current one.")
     next_try_at: datetime | None = Field(
-        description="When it is tried again; null when it is finished or being tried."
+        description="Time of the next attempt; null: finished or in progress."
     )
     response_status: int | None = Field(
-        description="HTTP status of the last answer; null when there was none.", examples=[200]
+        description="HTTP status of the last response; null: none.", examples=[200]
     )
-    error: str = Field(description="What went wrong at the last try; empty when nothing did.")
-    duration_ms: int | None = Field(description="How long the last try took, in milliseconds.")
+    error: str = Field(description="Error of the last attempt; empty: none.")
+    duration_ms: int | None = Field(description="Duration of the last attempt in milliseconds.")
     created_at: datetime
     finished_at: datetime | None
 
 
 class DeliveryDetail(DeliveryInfo):
-    """A delivery with what is sent."""
+    """A delivery with its payload."""
 
-    payload: str = Field(description="The body, to the byte as it is signed and sent.")
+    payload: str = Field(description="The body, exactly as it is signed and sent.")
 
 
 def create(account_id: UUID, request: WebhookRequest) -> WebhookWithSecret:
@@ -185,8 +192,8 @@ def create(account_id: UUID, request: WebhookRequest) -> WebhookWithSecret:
         Account.update(name=Account.name).where(Account.id == account_id).execute()  # one at a time
         if Webhook.select().where(Webhook.account == account_id).count() >= MOST_WEBHOOKS:
             raise Conflict(
-                f"There are {MOST_WEBHOOKS} webhooks already. "
-                "Delete one that is not needed any more."
+                f"The maximum of {MOST_WEBHOOKS} webhooks is reached. Delete one that is "
+                "no longer needed."
             )
         row.save(force_insert=True)
     return WebhookWithSecret(**_info(row).model_dump(), secret=secret, previous_secret_until=None)
@@ -223,7 +230,7 @@ def change(account_id: UUID, webhook_id: UUID, wanted: WebhookChange) -> Webhook
                 _checked(wanted.url)
             except ValueError as error:
                 raise Invalid(
-                    "Some fields do not fit.", fields=(FieldError("/url", str(error)),)
+                    "Some fields are not valid.", fields=(FieldError("/url", str(error)),)
                 ) from None
         Webhook.update(changed).where(Webhook.id == webhook_id).execute()
         if not wanted.enabled:
@@ -270,7 +277,7 @@ def test(account_id: UUID, webhook_id: UUID) -> tuple[DeliveryInfo, list[Job]]:
             WebhookDelivery.event == TEST,
         )
         if tests.exists():
-            raise Conflict("A test is on its way already. Wait until it has ended.")
+            raise Conflict("A test is already in progress. Wait until it has ended.")
         row = new_delivery(webhook.id, TEST, test_payload(webhook.id))
         WebhookDelivery.insert(row).execute()
         delivery = _delivery(account_id, webhook_id, row["id"])
@@ -286,7 +293,7 @@ def retry(account_id: UUID, webhook_id: UUID, delivery_id: UUID) -> tuple[Delive
         _owned(account_id, webhook_id, lock=True)
         status = _delivery(account_id, webhook_id, delivery_id).status
         if status in WAITING:
-            raise Conflict(f"This delivery is {status}: it is tried without being asked.")
+            raise Conflict(f"This delivery is {status} and will be attempted without a request.")
         _lock_for_delivery(account_id, webhook_id)
         WebhookDelivery.update(
             status=DeliveryStatus.pending,
@@ -377,7 +384,8 @@ def _lock_for_delivery(account_id: UUID, webhook_id: UUID) -> Webhook:
         raise Conflict("The webhook is disabled. Enable it first.")
     if count_waiting(account_id) >= MOST_WAITING:
         raise RateLimited(
-            f"{MOST_WAITING} of your deliveries are waiting already. Wait until some are finished.",
+            f"{MOST_WAITING} deliveries of this account are already waiting. Wait until "
+            "some are finished.",
             retry_after=60,
         )
     return row
@@ -389,7 +397,7 @@ def _delivery(account_id: UUID, webhook_id: UUID, delivery_id: UUID) -> WebhookD
         WebhookDelivery.webhook.in_(webhooks), WebhookDelivery.id == delivery_id
     )
     if row is None:
-        raise NotFound("There is no such delivery.")
+        raise NotFound("This delivery does not exist.")
     return row
 
 

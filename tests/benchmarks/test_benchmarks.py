@@ -1,5 +1,6 @@
-"""The arithmetic of the benchmarks, what is told of it, and the requests that they send."""
+"""Arithmetic of the benchmarks, their report, and the requests that they send."""
 
+import json
 import re
 import xml.etree.ElementTree as ET
 from dataclasses import asdict, replace
@@ -42,6 +43,7 @@ from benchmarks.targets import (
     TARGETS,
     Target,
 )
+from tests.stack import ROOT
 
 SVG = "{http://www.w3.org/2000/svg}"
 FASTER = Target("as quick as it was promised", ACCEPT, POSTS, 10, peer=FASTAPI)
@@ -57,8 +59,8 @@ def samples(
 
 
 def results(*found: Sample) -> Results:
-    told = {"cores": "2", "load before": "0.1"}
-    return Results("2026-01-05", told, {"Python": "3.11"}, {"fsync": "on"}, asdict(FULL), found)
+    about = {"cores": "2", "load before": "0.1"}
+    return Results("2026-01-05", about, {"Python": "3.11"}, {"fsync": "on"}, asdict(FULL), found)
 
 
 def test_a_ratio_is_the_median_of_those_within_a_round() -> None:
@@ -88,7 +90,7 @@ def test_percentiles_of_a_hundred() -> None:
     assert found == {"p50": 50, "p90": 90, "p99": 99, "p99.9": 100, "max": 100}
 
 
-def test_contenders_take_turns_and_nobody_always_follows_the_same() -> None:
+def test_contenders_take_turns_in_alternating_order() -> None:
     assert list(turns("ABC", 2)) == [(0, "A"), (0, "B"), (0, "C"), (1, "C"), (1, "B"), (1, "A")]
 
 
@@ -146,9 +148,9 @@ class TestLooks:
 
         memory = samples(OURS, 217, subject=MEMORY, measure=PSS)  # is far from its target
         begun = results(*samples(OURS, next(looks) * usual * 10), *samples(FASTAPI, 10), *memory)
-        seen, said = looked(begun, look)
+        seen, sentences = looked(begun, look)
         assert set(memory) <= set(seen.samples)
-        return said, asked
+        return sentences, asked
 
     def test_a_ratio_that_is_no_worse_is_not_looked_at_again_though_its_target_is_missed(
         self,
@@ -160,10 +162,10 @@ class TestLooks:
         assert self.failures(*shares) == ([], [[ACCEPT]] * (len(shares) - 1))
 
     def test_three_bad_looks_fail(self) -> None:
-        (said,), asked = self.failures(0.7, 0.6, 0.5)
+        (sentence,), asked = self.failures(0.7, 0.6, 0.5)
         assert self.USUAL is not None
         ratios = f"{number(self.USUAL / 2)}, usual is {self.USUAL:g}"
-        assert said == (
+        assert sentence == (
             f"accepting a goal, everything on, against FastAPI + Celery: {ratios}; worse by more than a quarter at 3 looks"
         )
         assert asked == [[ACCEPT]] * 2
@@ -176,14 +178,15 @@ class TestLooks:
         assert looked(first, lambda _: next(looks))[1] == []
 
 
-def test_targets_are_told_with_what_they_are_measured_against() -> None:
+def test_targets_have_their_peer_or_control_beside_them() -> None:
     slow = [*samples(OURS, 8.5, measure=SLOW_POSTS), *samples(BARE, 1.25, measure=SLOW_POSTS)]
     table = table_of_targets(
         [*samples(OURS, 110, 90), *samples(FASTAPI, 10, 10), *slow]
     ).splitlines()
     assert len({row.count("|") for row in table}) == 1
     assert table[2:] == [
-        "| accepting a goal, everything on | POST, requests/s | 100 | FastAPI + Celery: 10 | 10 (9 to 11) | >= 10 | met |",
+        "| accepting a goal, everything on | POST, requests/s | 100 (90 to 110) "
+        "| FastAPI + Celery: 10 | 10 (9 to 11) | >= 10 | met |",
         "| accepting at 100/s, 99 %, no error | POST at 100/s, 99 %, ms | 8.5 | bare Starlette: 1.25 |  | <= 10 | met |",
     ]
     missed = table_of_targets([*samples(OURS, 90), *samples(FASTAPI, 10)])
@@ -193,7 +196,18 @@ def test_targets_are_told_with_what_they_are_measured_against() -> None:
 def test_results_are_read_as_they_were_written() -> None:
     made = results(*samples(OURS, 1, 2))
     assert markdown(results_of(asdict(made))) == markdown(made)
-    assert "| POST, requests/s | Roadmap | 1.5 | 1 | 2 | 2 |" in markdown(made)
+    assert "### Accepting goals" not in markdown(made)  # one contender has no chart
+
+
+def test_the_page_has_the_section_and_charts_of_the_committed_results(tmp_path: Path) -> None:
+    committed = results_of(json.loads((ROOT / "benchmarks" / "results.json").read_text("utf-8")))
+    page, copy = ROOT / "docs" / "PERFORMANCE.md", tmp_path / "page.md"
+    copy.write_text(page.read_text("utf-8"))
+    write_section(copy, committed)
+    assert copy.read_text("utf-8") == page.read_text("utf-8")
+    write_charts(tmp_path, committed)
+    for chart in tmp_path.glob("*.svg"):
+        assert chart.read_text("utf-8") == (page.parent / "img" / chart.name).read_text("utf-8")
 
 
 def test_a_section_is_written_in_place_and_nothing_else_is_changed(tmp_path: Path) -> None:
@@ -245,7 +259,7 @@ def test_bars_are_as_long_as_their_figures() -> None:
     assert "prefers-color-scheme: dark" in (style.text or "")
 
 
-def test_a_control_that_is_far_ahead_is_cut_and_its_figure_told() -> None:
+def test_a_control_that_is_far_ahead_is_cut_and_keeps_its_figure() -> None:
     bars = [
         ("Roadmap", Spread(50, 50, 50)),
         (BARE, Spread(5000, 5000, 5000)),

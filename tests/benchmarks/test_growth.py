@@ -1,4 +1,4 @@
-"""The curves of the benchmarks: what is read from the log of PostgreSQL, and what is told and drawn of it."""
+"""Curves of the benchmarks: plans from the log of PostgreSQL, the section and the charts."""
 
 import json
 import re
@@ -28,10 +28,12 @@ from benchmarks.growth.report import (
     markdown,
     noteworthy,
     read,
+    write_charts,
     write_section,
     written,
 )
 from benchmarks.growth.saying import worst_of
+from tests.stack import ROOT
 
 SVG = "{http://www.w3.org/2000/svg}"
 LARGE = {"roadmap", "execution_log_202611"}
@@ -144,7 +146,7 @@ def test_statements_of_many_columns_differ_by_what_follows() -> None:
     assert shortened('SELECT "t1"."a", "t1"."b" FROM "t"') == 'SELECT "t1"."a", "t1"."b" FROM "t"'
 
 
-def test_what_reads_a_table_whole_or_many_rows_is_told_once_at_its_worst() -> None:
+def test_a_scan_of_a_table_or_of_many_rows_is_reported_once_at_its_worst() -> None:
     quick = Statement("a", 10, "SELECT 1", 1, 0.1, (), 5)
     few, many = (
         Statement("a", 10, "SELECT 2", 1, 0.1, (), MANY),
@@ -170,27 +172,28 @@ def test_lines_are_medians_of_all_rounds() -> None:
     assert growth({0: 0, 10: 3}) == 1
 
 
-def test_what_grows_is_told_and_what_nobody_notices_is_not() -> None:
+def test_noticeable_growth_is_reported() -> None:
     found = [
         *points("ms", "page", 2, 3, 40),
         *points("ms", "quick", 0.1, 0.1, 3),
         *points("ms", "steady", 50, 50, 60),
     ]
-    assert (
-        worst_of(found)
-        == "What takes at least 2 times as long at 100: page (ms) 2 to 40. All else takes less than that, or less than 5 ms."
-    )
-    assert worst_of(found[3:]).startswith("Nothing that takes 5 ms takes 2 times as long up to 100")
+    assert worst_of(found).splitlines() == [
+        "| doubles, and takes 5 ms or more | ms at 1 | ms at 100 | times |",
+        "| --- | --- | --- | --- |",
+        "| page (ms) | 2 | 40 | 20.00 |",
+    ]
+    assert worst_of(found[3:]) == "Nothing that takes 5 ms or more doubles up to 100: no limit yet."
 
 
 def found_with(
     *measured: Point, statements: tuple[Statement, ...] = (), explained: int = 0
 ) -> Found:
-    told = {"cores": "2"}
+    about = {"cores": "2"}
     return Found(
         "2026-01-05",
         "in full",
-        told,
+        about,
         {"Python": "3.11"},
         {"fsync": "on"},
         60,
@@ -217,13 +220,24 @@ def test_results_are_read_as_they_were_written(tmp_path: Path) -> None:
     )
 
 
-def test_a_curve_is_told_with_its_table_its_chart_and_its_statements() -> None:
-    told = markdown({"roadmaps": ROADMAPS}, CURVES)
-    assert "| API, ms | POST a goal | 2 | 2.2 | 1.10 |" in told
-    assert "(img/growth-roadmaps.svg)" in told
-    assert "Of 7 different statements 1 read a large table as a whole" in told
-    assert "- upkeep, at 10: reads roadmap as a whole, 0.5 ms: `SELECT 1`" in told
-    assert "cores 2" in told
+def test_a_curve_has_its_chart_and_its_statements() -> None:
+    section = markdown({"roadmaps": ROADMAPS}, CURVES)
+    assert "Accepting a goal takes 1.10 times as long with 10 roadmaps as with 1." in section
+    assert "(img/growth-roadmaps.svg)" in section
+    assert "Of 7 statements, 1 read a large table as a whole" in section
+    assert "| upkeep | 10 | 20,000 | 0.5 | roadmap |" in section
+    assert "| Roadmaps in the table | 2026-01-05 | in full | 2 | 1.0 |" in section
+
+
+def test_the_page_has_the_section_and_charts_of_the_committed_results(tmp_path: Path) -> None:
+    found, page = read(ROOT / "benchmarks" / "growth.json"), ROOT / "docs" / "PERFORMANCE.md"
+    copy = tmp_path / page.name
+    copy.write_text(page.read_text("utf-8"))
+    write_section(copy, markdown(found, CURVES))
+    assert copy.read_text("utf-8") == page.read_text("utf-8")
+    write_charts(tmp_path, found, CURVES)
+    for chart in tmp_path.glob("*.svg"):
+        assert chart.read_text("utf-8") == (page.parent / "img" / chart.name).read_text("utf-8")
 
 
 def test_a_section_is_written_between_its_markers(tmp_path: Path) -> None:

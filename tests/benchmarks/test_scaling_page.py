@@ -61,7 +61,7 @@ def test_a_load_is_asked_about(command: str) -> None:
     )
     (line,) = [line for line in dry.stdout.splitlines() if "benchmarks.capacity" in line]
     arguments = shlex.split(line)[1:]
-    said = subprocess.run(
+    ended = subprocess.run(
         [sys.executable, *arguments],
         cwd=ROOT,
         env=clean_environment(),
@@ -70,14 +70,14 @@ def test_a_load_is_asked_about(command: str) -> None:
         check=False,
         timeout=110,
     )
-    assert said.returncode == 0, said.stdout + said.stderr
+    assert ended.returncode == 0, ended.stdout + ended.stderr
     if "CHECK=1" in command:
-        assert "(ratio) | short |" in said.stdout
-        assert "| seconds to ready, 50 % |" in said.stdout
+        assert "(ratio) | short |" in ended.stdout
+        assert "| seconds to ready, 50 % |" in ended.stdout
     else:
         (_, words) = re.findall(r"(ROADMAPS)=\"?([0-9 ]+)", command)[0]
         for a_day in words.split():
-            assert f"\n| {int(a_day):,} |" in said.stdout
+            assert f"\n| {int(a_day):,} |" in ended.stdout
 
 
 def asked(*variables: str, **environment: str) -> list[str]:
@@ -142,7 +142,7 @@ def test_a_backup_is_taken_of_a_server_that_takes_no_changes(
         "REPLICA_URL": service.environment["DATABASE_URL"] + READ_ONLY,
         "SERVICE_TYPE": "api",
     }
-    said = subprocess.run(
+    ended = subprocess.run(
         ["bash", "-c", the_one("roadmap backup")],
         cwd=tmp_path,
         env=environment,
@@ -150,5 +150,5 @@ def test_a_backup_is_taken_of_a_server_that_takes_no_changes(
         text=True,
         check=False,
     )
-    assert said.returncode == 0, said.stdout + said.stderr
+    assert ended.returncode == 0, ended.stdout + ended.stderr
     assert (tmp_path / "everything.gz").stat().st_size > 0

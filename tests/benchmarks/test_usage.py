@@ -1,4 +1,4 @@
-"""What running costs in resources: how it is taken, what a model says meanwhile, and what was written last."""
+"""Use of resources: how it is measured, the stand-in model, and the committed results."""
 
 import gzip
 import json
@@ -103,7 +103,7 @@ def test_figures_have_the_digits_that_they_can_mean() -> None:
 
 def test_commands_count_from_the_begin_to_the_end_and_by_who_calls() -> None:
     class Monitor:
-        said = iter(
+        commands = iter(
             [
                 ("GET before", "tcp"),
                 ("ECHO a", "tcp"),
@@ -115,7 +115,7 @@ def test_commands_count_from_the_begin_to_the_end_and_by_who_calls() -> None:
         )
 
         def next_command(self) -> dict[str, str]:
-            command, kind = next(self.said)
+            command, kind = next(self.commands)
             return {"command": command, "client_type": kind}
 
     found = Commands()
@@ -199,7 +199,7 @@ TREE = {
 
 def test_a_learner_counts_all_bytes_of_what_is_answered() -> None:
     accepted = b"HTTP/1.1 202 Accepted\r\nLocation: /api/v1/roadmaps/1\r\n\r\n{}"
-    told = b"HTTP/1.1 200 OK\r\n\r\nevent: roadmap.ready\ndata: {}\n\n"
+    events = b"HTTP/1.1 200 OK\r\n\r\nevent: roadmap.ready\ndata: {}\n\n"
     zipped = gzip.compress(json.dumps(TREE).encode())
     tree = b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: %d\r\n\r\n%b" % (
         len(zipped),
@@ -209,12 +209,12 @@ def test_a_learner_counts_all_bytes_of_what_is_answered() -> None:
     def says(connection: socket.socket, asked: bytes) -> None:
         assert b"\r\nAccept-Encoding: gzip\r\nConnection: close\r\n" in asked
         connection.sendall(
-            accepted if asked.startswith(b"POST") else told if b"/events " in asked else tree
+            accepted if asked.startswith(b"POST") else events if b"/events " in asked else tree
         )
 
     with server(says) as port:
         learner = Learner(port, {"Authorization": "Bearer x"})
-        assert learner.make(0, 3) == 3 * len(accepted + told)
+        assert learner.make(0, 3) == 3 * len(accepted + events)
         assert Learner(port, {}, follows=False).make(0, 3) == 3 * len(accepted)
         assert size_of_tree(document_of(learner.read("/api/v1/roadmaps/1"))) == RoadmapSize(
             concepts=2, contents=3
@@ -273,13 +273,13 @@ def test_the_model_says_what_the_catalogue_would_in_the_form_that_it_is_asked_fo
     assert outline == CatalogueGenerator().outline(DesignBrief(REQUEST, analysis))
     for concept in outline.concepts():
         written = load_concept(*concept.key.split("/"))
-        told = {"concept": {"title": concept.title}}
-        tutorial = TutorialDraft.model_validate_json(text_for("TutorialDraft", told)).to_content()
+        facts = {"concept": {"title": concept.title}}
+        tutorial = TutorialDraft.model_validate_json(text_for("TutorialDraft", facts)).to_content()
         assert tutorial.markdown == written.tutorial.strip()
         assert ResourcesDraft.model_validate_json(
-            text_for("ResourcesDraft", told)
+            text_for("ResourcesDraft", facts)
         ).to_content().items == tuple(written.resources)
-        quiz = QuizDraft.model_validate_json(text_for("QuizDraft", told)).to_content()
+        quiz = QuizDraft.model_validate_json(text_for("QuizDraft", facts)).to_content()
         right = [{each.options[index] for index in each.answers} for each in quiz.questions]
         assert right == [
             {each.options[index] for index in each.answers} for each in written.questions
@@ -400,7 +400,7 @@ def test_what_processes_share_counts_once_and_what_they_share_with_others_in_ful
 
 
 @pytest.mark.parametrize(
-    ("told", "number"),
+    ("release", "number"),
     [
         ("6.18.44-ab-v3", "6.18.44"),
         ("5.15.0-91-generic", "5.15.0"),
@@ -409,9 +409,9 @@ def test_what_processes_share_counts_once_and_what_they_share_with_others_in_ful
         ("unknown", "unknown"),
     ],
 )
-def test_a_machine_is_named_by_the_number_of_its_kernel(told: str, number: str) -> None:
+def test_a_machine_is_named_by_the_number_of_its_kernel(release: str, number: str) -> None:
     """Whose build it is says nothing about what was measured."""
-    assert release_number(told) == number
+    assert release_number(release) == number
     assert re.fullmatch(r"\w+( [0-9.]+)?", machine()["system"])
 
 

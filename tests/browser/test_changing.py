@@ -54,7 +54,7 @@ def test_a_plan_is_reviewed_compared_with_the_one_before_and_approved(
     expect(gone).to_contain_text("removed")
     expect(gone.locator("del").first).to_have_css("text-decoration-line", "line-through")
     page.go_back()
-    page.get_by_role("button", name="Looks good, create it").click()
+    page.get_by_role("button", name="Approve and write the lessons").click()
     expect(page.locator("#head .status")).to_have_text("Ready")
 
 
@@ -65,7 +65,7 @@ def test_a_finished_one_is_changed_in_words_and_what_was_learned_is_kept(
     page.get_by_label("Your notes").fill("Salt is late.")
     page.get_by_role("button", name="Save notes").click()
     page.get_by_role("button", name="Mark as done").or_(
-        page.get_by_role("button", name="Mark done and continue")
+        page.get_by_role("button", name="Mark as done and continue")
     ).click()
     page.goto(ready)
     alone.teacher.concepts = 4

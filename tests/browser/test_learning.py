@@ -75,7 +75,7 @@ def test_one_may_go_on_by_a_key(page: Page, lessons: list[str]) -> None:
         "accesskey", "p"
     )
     expect(onward.get_by_role("link", name="Next Kneading 3")).to_have_attribute("accesskey", "n")
-    expect(onward.get_by_role("button", name="Mark done and continue")).to_have_attribute(
+    expect(onward.get_by_role("button", name="Mark as done and continue")).to_have_attribute(
         "accesskey", "d"
     )
 
@@ -133,7 +133,7 @@ def test_how_far_one_is_stands_on_the_page_and_on_the_map(
         expect(page.locator(f"#picture a.p-{mark}:visible")).not_to_have_count(0)
     page.goto(lessons[0])
     for at in range(1, 6):
-        page.get_by_role("button", name="Mark done and continue").click()
+        page.get_by_role("button", name="Mark as done and continue").click()
         expect(page).to_have_url(lessons[at])
     page.get_by_role("button", name="Mark as done").click()
     page.goto(home.url + written)
@@ -178,7 +178,7 @@ def test_what_was_wrong_is_shown_and_can_be_answered_again(page: Page, lessons: 
     page.get_by_role("button", name="Try again").click()
     expect(page.locator("#quiz .result")).to_have_text("2 of 2 correct")
     assert stayed(page)
-    page.get_by_role("link", name="Clear answers").click()
+    page.get_by_role("link", name="Start over").click()
     expect(page.locator("#quiz .result")).to_have_count(0)
     expect(page.locator("#quiz")).to_contain_text("Last time: 2 of 2 correct")
     expect(page.locator("#quiz input:checked")).to_have_count(0)
@@ -229,13 +229,13 @@ class TestWithoutScripts:
         expect(page.get_by_label("Your notes")).to_have_value("By hand.")
         page.locator("#progress").get_by_role("button", name="Learning").click()
         expect(page.locator("header .status")).to_have_text("learning")
-        page.get_by_role("button", name="Mark done and continue").click()
+        page.get_by_role("button", name="Mark as done and continue").click()
         expect(page).to_have_url(lessons[4])
 
     def test_a_plan_is_changed_and_approved_by_plain_forms(self, page: Page, alone: School) -> None:
         path = alone.stack.create(GOAL, review=True)
         page.goto(alone.url + path.removeprefix("/api/v1"))
-        expect(page.get_by_role("button", name="Looks good, create it")).to_be_visible()
+        expect(page.get_by_role("button", name="Approve and write the lessons")).to_be_visible()
         expect(page.locator("meta[http-equiv=refresh]")).to_have_count(
             0
         )  # it would take away what one is typing
@@ -243,5 +243,5 @@ class TestWithoutScripts:
         alone.teacher.concepts = 1
         page.get_by_role("button", name="Change the plan").click()
         expect(page.locator("#plan li.concept")).to_have_count(2)
-        page.get_by_role("button", name="Looks good, create it").click()
+        page.get_by_role("button", name="Approve and write the lessons").click()
         expect(page.locator("#head .status")).to_have_text("Ready")

@@ -98,7 +98,7 @@ def test_a_wrong_password_shows_an_error_and_the_right_one_leads_on(
     page = visitor.open(f"{town.url}/roadmaps?cursor=")
     expect(page).to_have_url(re.compile(r"/login\?next="))
     sign_in(page, owner, "not the right passphrase")
-    expect(page.get_by_role("alert")).to_have_text("The address or the password is wrong.")
+    expect(page.get_by_role("alert")).to_have_text("The email address or the password is wrong.")
     expect(page.get_by_label("Email address")).to_have_value(owner.email)
     expect(page.get_by_label("Password")).to_have_value("")
     sign_in(page, owner)
@@ -151,7 +151,7 @@ def test_a_login_that_was_ended_elsewhere_leads_to_the_login_page(
     for _ in range(elsewhere.get_by_role("button", name="Log out the device").count()):
         elsewhere.get_by_role("button", name="Log out the device").first.click()
         elsewhere.wait_for_load_state()
-    expect(elsewhere.get_by_text("this one")).to_be_visible()
+    expect(elsewhere.get_by_text("this device")).to_be_visible()
 
     page.get_by_label("Your notes").fill("What I have typed stays.")
     expect(page.locator("#problems")).to_contain_text("Please log in.")
@@ -185,7 +185,7 @@ def test_no_account_sees_anything_of_another(
             assert answer.status == (403 if for_operators else 404), address
             not_there = "This page does not exist, or it belongs to another account."
             expect(page.locator("h1")).to_have_text(
-                "This is not allowed." if for_operators else not_there
+                "You do not have permission to do this." if for_operators else not_there
             )
         else:
             sent = other.context.request.post(

@@ -107,7 +107,9 @@ def test_hours_and_deadline_are_changed_on_the_page_of_the_roadmap(
     pace.get_by_label("Target date").fill(str(datetime.now(UTC).date() + timedelta(days=8)))
     pace.get_by_role("button", name="Save").click()
     expect(pace).to_contain_text("after your target date")
-    expect(pace).to_contain_text(re.compile(r"The plan ends .* \d+ hours a week would be enough."))
+    expect(pace).to_contain_text(
+        re.compile(r"With \d+ hours a week you would finish by your target date.")
+    )
     expect(page.locator("#head")).to_contain_text("weeks")
     for width in (1280, 560, 360):
         page.set_viewport_size({"width": width, "height": 800})
@@ -124,6 +126,6 @@ def test_a_plan_that_is_made_while_one_looks_brings_its_pace(page: Page, alone: 
     page.goto(alone.url)
     page.get_by_label("What do you want to learn?").fill(GOAL)
     page.get_by_role("button", name="Create roadmap").click()
-    expect(page.locator("#pace")).to_contain_text("At this pace you will finish on")
+    expect(page.locator("#pace")).to_contain_text("With the hours you have set, you will finish on")
     alone.teacher.writes.set()
     expect(page.locator("#head .status")).to_have_text("Ready")

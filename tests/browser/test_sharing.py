@@ -65,7 +65,7 @@ def test_a_link_is_made_opened_by_a_stranger_and_revoked(town: School, visit: Vi
     owner.enter(mine.context)
     page = mine.open(town.url + path.removeprefix("/api/v1"))
     page.get_by_role("link", name="Share").click()
-    page.get_by_label("Valid for").select_option("30")
+    page.get_by_label("Expiry").select_option("30")
     link = link_of(page, "reading")
 
     stranger = visit()
@@ -111,7 +111,7 @@ def test_somebody_else_logs_in_makes_it_theirs_and_learns_from_it(
     page.get_by_role("link", name="Continue", exact=True).click()
     expect(page.get_by_role("heading", level=1)).to_have_text(first_of(tree)["title"])
     expect(page.locator("#own-notes")).to_have_value("")
-    page.get_by_role("button", name="Mark done and continue").click()
+    page.get_by_role("button", name="Mark as done and continue").click()
     expect(page.get_by_role("heading", level=1)).not_to_have_text(first_of(tree)["title"])
     theirs = town.stack.request("GET", path, headers=owner.headers).json()
     assert theirs["learned"]["done"] == 1
@@ -129,7 +129,7 @@ def test_a_calendar_follows_the_plan(town: School, visit: Visiting) -> None:
     assert len(before) == 5  # of six, one is done
     second = tree["stages"][0]["modules"][0]["concepts"][1]
     page.goto(f"{town.url}{path.removeprefix('/api/v1')}/concepts/{second['id']}")
-    page.get_by_role("button", name="Mark done and continue").click()
+    page.get_by_role("button", name="Mark as done and continue").click()
     expect(page.get_by_role("heading", level=1)).not_to_have_text(second["title"])
     after = Calendar.from_ical(httpx2.get(link).content).walk("VEVENT")
     assert {str(event["UID"]) for event in before} - {str(event["UID"]) for event in after} == {

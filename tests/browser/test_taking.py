@@ -81,7 +81,7 @@ def test_every_form_is_read_by_a_program_that_knows_it(
     assert f"<h1>{title}</h1>" in html
     assert "[x] Flour and water 1" in html
 
-    with zipfile.ZipFile(io.BytesIO(taken(page, "A folder", tmp_path))) as archive:
+    with zipfile.ZipFile(io.BytesIO(taken(page, "ZIP archive", tmp_path))) as archive:
         assert archive.testzip() is None
         names = archive.namelist()
         assert archive.read("roadmap.json")
@@ -116,7 +116,7 @@ def test_it_goes_to_another_instance_with_what_was_learned(
 ) -> None:
     here, there = visit().open(home.url + learned), visit().open(elsewhere.url)
     file = tmp_path / "roadmap.json"
-    file.write_bytes(taken(here, "Everything", tmp_path))
+    file.write_bytes(taken(here, "JSON", tmp_path))
     there.get_by_role("link", name="Import from a file").click()
     there.get_by_label("File").set_input_files(file)
     there.get_by_role("button", name="Import").click()
@@ -134,7 +134,7 @@ def test_without_a_script_it_works_as_well(
     visit: Visiting, home: School, learned: str, tmp_path: Path
 ) -> None:
     page = visit(java_script_enabled=False).open(home.url + learned)
-    (tmp_path / "a.json").write_bytes(taken(page, "Everything", tmp_path))
+    (tmp_path / "a.json").write_bytes(taken(page, "JSON", tmp_path))
     page.goto(f"{home.url}/roadmaps")
     page.get_by_role("link", name="Import from a file").click()
     page.get_by_label("File").set_input_files(tmp_path / "a.json")

@@ -34,7 +34,7 @@ def assert_one_sentence(text: CommandResult, sentence: str) -> None:
 def assert_away(text: CommandResult) -> None:
     """One sentence says why and what to do; exit code 3: a retry may work."""
     assert (text.code, text.output, text.errors.count("\n")) == (3, "", 1)
-    assert text.errors.startswith("Error: The broker does not answer at the moment. ")
+    assert text.errors.startswith("Error: The broker does not respond. Try again later. ")
 
 
 def signed(
@@ -99,7 +99,7 @@ def test_a_message_no_worker_can_run_is_a_dead_letter_and_the_others_are_built(
 
 
 def test_a_person_lists_replays_and_deletes_dead_letters(fragile: Stack) -> None:
-    assert dead(fragile, "dead") == (0, "No message of the content queue is put aside.\n", "")
+    assert dead(fragile, "dead") == (0, "No dead letters in the content queue.\n", "")
     unknown = signed(fragile, "tasks.content.write_poem", "on bread")
     with queue_of(fragile) as queue:
         queue.storage.enqueue(GARBAGE)
@@ -108,7 +108,7 @@ def test_a_person_lists_replays_and_deletes_dead_letters(fragile: Stack) -> None
 
     assert dead(fragile, "replay", first[unknown].id) == (
         0,
-        "1 of the content queue are delivered again.\n",
+        "Replayed 1 dead letter of the content queue.\n",
         "",
     )
     again = {letter.data: letter for letter in put_aside(fragile, 2)}
@@ -117,32 +117,34 @@ def test_a_person_lists_replays_and_deletes_dead_letters(fragile: Stack) -> None
 
     assert dead(fragile, "delete", again[GARBAGE].id) == (
         0,
-        "1 of the content queue are deleted.\n",
+        "Deleted 1 dead letter of the content queue.\n",
         "",
     )
     [left] = put_aside(fragile, 1)
     assert left.data == unknown
     assert dead(fragile, "replay", "--all") == (
         0,
-        "1 of the content queue are delivered again.\n",
+        "Replayed 1 dead letter of the content queue.\n",
         "",
     )
     [last] = put_aside(fragile, 1)
     assert last.at > left.at
     assert dead(fragile, "delete", "--all", "--queue", "logs") == (
         0,
-        "0 of the logs queue are deleted.\n",
+        "Deleted 0 dead letters of the logs queue.\n",
         "",
     )
-    assert dead(fragile, "delete", "--all") == (0, "1 of the content queue are deleted.\n", "")
+    assert dead(fragile, "delete", "--all") == (
+        0,
+        "Deleted 1 dead letter of the content queue.\n",
+        "",
+    )
     assert put_aside(fragile, 0) == []
 
 
 def test_a_wrong_id_is_reported_in_one_sentence(stack: Stack) -> None:
     for command in ("replay", "delete"):
-        assert_one_sentence(
-            dead(stack, command, "77"), "There is no dead letter 77 in the content queue."
-        )
+        assert_one_sentence(dead(stack, command, "77"), "The content queue has no dead letter 77.")
         result = dead(stack, command)
         assert (result.code, result.output) == (2, "")
         assert (

@@ -356,12 +356,12 @@ def test_a_message_whose_consumer_dies_three_times_before_it_begins_is_put_aside
     assert "its consumer died 3 times" in listed
 
     assert (
-        "1 of the content queue are delivered again"
+        "Replayed 1 dead letter of the content queue"
         in dead(modelled_server, "replay", "--all").output
     )
 
     assert_built_once(modelled_server, path)
-    assert "No message of the content queue is put aside" in dead(modelled_server, "dead").output
+    assert "No dead letters in the content queue" in dead(modelled_server, "dead").output
     assert set(model.counts().values()) == {1}
 
 

@@ -405,7 +405,7 @@ DOMAIN = (
         new="raise click.exceptions.Exit(Exit.ok)",
         lost="A deployment that asks the doctor goes on although the database is not there.",
         found_by=(
-            "tests/integration/cli/test_operators_commands.py::test_a_wrong_database_url_is_told_by_its_cause",
+            "tests/integration/cli/test_operators_commands.py::test_a_wrong_database_url_is_reported_with_its_cause",
         ),
     ),
     Fault(

@@ -19,7 +19,7 @@ GOOD = {
 }
 PROBLEM = {
     "type": "/problems/not-found",
-    "title": "There is no such thing",
+    "title": "Not found",
     "status": 404,
     "detail": "No.",
     "request_id": "a",

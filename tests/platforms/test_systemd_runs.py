@@ -53,7 +53,7 @@ class Home:
         written = [
             command.replace("ADDRESS", "/srv/given/repository") for command in commands()[block]
         ]
-        return [self.machine.said(command, timeout=INSTALLING) for command in written]
+        return [self.machine.output_of(command, timeout=INSTALLING) for command in written]
 
     def is_ready(self) -> bool:
         return (
@@ -82,7 +82,9 @@ class Home:
         )
 
     def journal(self, unit: str) -> str:
-        return self.machine.said(f"journalctl --sync && journalctl --unit='{unit}' --output=cat")
+        return self.machine.output_of(
+            f"journalctl --sync && journalctl --unit='{unit}' --output=cat"
+        )
 
     def pid(self, unit: str) -> str:
         return self.machine.shown(unit, "MainPID")
@@ -108,7 +110,7 @@ def home(
     (given / "set").write_text("".join(f"{name}={value}\n" for name, value in settings.items()))
     (given / "editor").write_text(EDITOR)
     with machine(given) as booted:
-        booted.said("install -D /srv/given/editor /usr/local/bin/editor")
+        booted.output_of("install -D /srv/given/editor /usr/local/bin/editor")
         here = Home(booted, f"http://127.0.0.1:{port}", {})
         here.do(INSTALL)
         wait_until(here.is_ready, timeout=60, reason="the API is ready")
@@ -128,17 +130,17 @@ def test_what_is_installed_word_for_word_makes_a_roadmap(home: Home) -> None:
     assert home.make_one() == "ready"
     assert [home.machine.state(unit) for unit in (*SERVICES, "roadmap.target")] == ["active"] * 4
     assert (
-        home.machine.said(
+        home.machine.output_of(
             "systemctl is-enabled roadmap.target roadmap-api roadmap-content@1"
         ).split()
         == ["enabled"] * 3
     )
-    assert home.machine.said("stat --format='%a %U' /etc/roadmap/environment") == "600 root"
+    assert home.machine.output_of("stat --format='%a %U' /etc/roadmap/environment") == "600 root"
 
 
 @pytest.mark.parametrize("unit", SERVICES)
 def test_a_service_runs_as_nobody_who_exists_and_may_do_nothing_else(home: Home, unit: str) -> None:
-    status = home.machine.said(f"cat /proc/{home.pid(unit)}/status")
+    status = home.machine.output_of(f"cat /proc/{home.pid(unit)}/status")
     found = dict(line.split(":\t", 1) for line in status.splitlines() if ":\t" in line)
     assert "0" not in found["Uid"].split()
     assert (
@@ -150,8 +152,8 @@ def test_a_service_runs_as_nobody_who_exists_and_may_do_nothing_else(home: Home,
     inside = f"nsenter --target={home.pid(unit)} --mount --root"
     for place in ("/opt/roadmap", "/etc", "/var/lib", "/usr"):
         assert "Read-only file system" in home.machine.run(f"{inside} touch {place}/written").stdout
-    assert home.machine.said(f"{inside} ls /root /home") in ("", "/home:\n\n/root:")
-    assert BOSS["password"] not in home.machine.said(f"systemctl show '{unit}'")
+    assert home.machine.output_of(f"{inside} ls /root /home") in ("", "/home:\n\n/root:")
+    assert BOSS["password"] not in home.machine.output_of(f"systemctl show '{unit}'")
 
 
 def test_what_is_looked_at_is_shown(home: Home) -> None:
@@ -175,7 +177,7 @@ def test_more_workers_are_started_and_one_of_them_ended(home: Home) -> None:
 @pytest.mark.parametrize("unit", SERVICES)
 def test_a_service_that_is_killed_is_started_again(home: Home, unit: str) -> None:
     path, pid = home.create(), home.pid(unit)
-    home.machine.said(f"kill -9 {pid}")
+    home.machine.output_of(f"kill -9 {pid}")
     wait_until(
         lambda: home.pid(unit) not in (pid, "0") and home.is_ready(),
         timeout=60,
@@ -192,18 +194,18 @@ def test_an_upgrade_loses_nothing_and_what_runs_is_the_new_version(home: Home) -
         lambda: home.status(path) == "ready", timeout=60, reason="what was accepted before is made"
     )
     for unit in (*SERVICES, "roadmap-content@2"):
-        assert home.machine.said(f"readlink /proc/{home.pid(unit)}/cwd") == "/opt/roadmap-NEW"
+        assert home.machine.output_of(f"readlink /proc/{home.pid(unit)}/cwd") == "/opt/roadmap-NEW"
 
 
 def test_what_is_refused_is_left_as_failed_with_its_sentence_until_it_is_mended(home: Home) -> None:
     quick = "mkdir -p /run/systemd/system/roadmap-api.service.d && cd $_ && printf '[Service]\\nRestartSec=100ms\\n' >quick.conf"
-    home.machine.said(f"{quick} && systemctl daemon-reload && systemctl stop roadmap.target")
-    home.machine.said(
+    home.machine.output_of(f"{quick} && systemctl daemon-reload && systemctl stop roadmap.target")
+    home.machine.output_of(
         "sed -i.as-it-was 's/^SECRET_KEY=.*/SECRET_KEY=short/' /etc/roadmap/environment"
     )
     found = []
     for _ in range(2):  # the first time the starts of the last minute count, too
-        home.machine.said("systemctl reset-failed 'roadmap*'")
+        home.machine.output_of("systemctl reset-failed 'roadmap*'")
         home.machine.run("systemctl start roadmap-api")
         wait_until(
             lambda: home.machine.state("roadmap-api") == "failed",
@@ -212,14 +214,14 @@ def test_what_is_refused_is_left_as_failed_with_its_sentence_until_it_is_mended(
         )
         found.append(home.journal("roadmap-api").count("error: SECRET_KEY"))
     assert found[1] - found[0] == int(home.machine.shown("roadmap-api", "StartLimitBurst"))
-    home.machine.said("mv /etc/roadmap/environment.as-it-was /etc/roadmap/environment")
+    home.machine.output_of("mv /etc/roadmap/environment.as-it-was /etc/roadmap/environment")
     home.do(MENDED)
     wait_until(home.is_ready, timeout=60, reason="the API is ready")
     assert home.make_one() == "ready"
 
 
 def test_the_target_ends_everything_in_order(home: Home) -> None:
-    home.machine.said("systemctl stop roadmap.target")
+    home.machine.output_of("systemctl stop roadmap.target")
     units = (*SERVICES, "roadmap-content@2", "roadmap.target")
     wait_until(
         lambda: not any(home.machine.state(unit) in ("active", "deactivating") for unit in units),

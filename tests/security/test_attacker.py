@@ -185,7 +185,7 @@ def careful(asked: Asked) -> Reply:
         return 401, {}, {}
     if asked.method == "GET" and asked.path in (ROADMAPS, ME, f"{MINE}/events") and not asked.query:
         return 200, {}, {"items": []}
-    return 404, {}, {"detail": "There is no such thing."}
+    return 404, {}, {"detail": "This thing does not exist."}
 
 
 @contextmanager

@@ -454,7 +454,9 @@ class TestSizes:
     def test_a_parameter_stands_in_a_query_once(self, client: TestClient) -> None:
         answer = client.get(f"{ROADMAPS}?limit=5&limit=100")
         assert answer.status_code == 422
-        assert answer.json()["errors"] == [{"parameter": "limit", "detail": "stands there twice"}]
+        assert answer.json()["errors"] == [
+            {"parameter": "limit", "detail": "is given more than once"}
+        ]
 
     def test_a_body_is_cut_off_at_its_limit_whatever_it_says_of_itself(
         self, client: TestClient

@@ -106,7 +106,7 @@ class TestServerMode:
         email = Browser(browser.stack).registered()
         answer = browser.post("/login", email=email, password="not the password", next="/account")
         assert answer.status_code == 401
-        assert "The address or the password is wrong." in answer.text
+        assert "The email address or the password is wrong." in answer.text
         assert f'value="{email}"' in answer.text
         assert "not the password" not in answer.text
         assert not browser.cookie
@@ -210,7 +210,9 @@ class TestServerMode:
         browser.post("/logout")
         answer = Browser(browser.stack, before).post("/roadmaps", goal=GOAL)
         assert answer.status_code == 401
-        assert "Please log in. Your input is kept when you go back." in answer.text
+        assert (
+            "Please log in. Then return to this tab and go back: your input is kept." in answer.text
+        )
 
     def test_a_roadmap_is_made_and_belongs_to_its_account_only(self, browser: Browser) -> None:
         browser.registered()

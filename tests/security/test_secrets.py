@@ -735,7 +735,7 @@ def test_a_problem_of_ours_tells_an_id_that_finds_it_and_nothing_else(life: Life
     for text in problems:
         document = json.loads(text)
         assert set(document) == {"type", "title", "status", "detail", "request_id"}
-        assert document["detail"] == "An unexpected error; the request id finds it in the log."
+        assert document["detail"] == "Unexpected error. The request ID identifies it in the log."
         assert f"request {document['request_id']} failed" in output
 
 

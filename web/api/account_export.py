@@ -1,4 +1,4 @@
-"""All data of the account: one archive, ordered, made by a worker, and sent piece by piece."""
+"""Export of all data of an account, built by a worker."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -35,14 +35,16 @@ _downloads: set[UUID] = set()  # accounts that download
 
 
 class LinkedExport(ExportInfo):
-    """The export of the account, and where to download it."""
+    """The account export with its download link."""
 
-    download: str | None = Field(description="The address of the archive; null: it is not ready.")
+    download: str | None = Field(description="Path of the archive; null: not ready.")
 
 
 def order_export(call: Call) -> Reply:
-    """It is made in the background and kept for seven days, in place of the one before. While one
-    is being made, it is that. Without secrets: passwords, keys and tokens are not in it.
+    """Build an export in the background and keep it for seven days.
+
+    It replaces the previous one. While an export is being built, that one is returned. It contains
+    no passwords, keys or tokens.
     """
     limits.count_export(call.owner)
     made, steps = account_export.order(call.owner)
@@ -52,14 +54,16 @@ def order_export(call: Call) -> Reply:
 
 
 def read_export(call: Call) -> LinkedExport:
-    """State of the export; `download` is set when it is ready."""
+    """State of the export. `download` is set when it is ready."""
     return _linked(account_export.read(call.owner))
 
 
 async def download_export(call: Call) -> Response:
-    """A ZIP archive: `account.json`, each roadmap as JSON that can be imported and as Markdown, and
-    all records of it; `README.txt` says what is what. An answer that is cut off before its end was
-    not complete: also when the login ends meanwhile.
+    """A ZIP archive with `account.json` and all roadmaps.
+
+    Each roadmap is there as importable JSON, as Markdown, and with all its records. `README.txt`
+    describes the files. If the connection ends before the response is complete, the archive is
+    incomplete; this also happens when the login session ends.
     """
     export, size = await run_for_principal(call.caller, _confirmed, call, account_export.read_ready)
     name = f"roadmap-account-{export.created_at:%Y-%m-%d}.zip"
@@ -82,7 +86,8 @@ class _Download(StreamingResponse):
     async def __call__(self, *given: Any) -> None:
         if self._account_id in _downloads or len(_downloads) >= DOWNLOADS_AT_ONCE:
             raise RateLimited(
-                "The export is being downloaded already, or too many others are.",
+                "Too many downloads of exports are running. Wait until one is finished, "
+                "then try again.",
                 retry_after=RETRY_AFTER,
             )
         _downloads.add(self._account_id)

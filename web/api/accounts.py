@@ -1,4 +1,4 @@
-"""Registering, logging in and out, new passwords, and the logins that one has."""
+"""Registration, login and logout, passwords, and login sessions."""
 
 from dataclasses import replace
 from typing import Literal
@@ -20,77 +20,87 @@ ME = "/api/v1/auth/me"
 
 
 class Session(BaseModel):
-    """Send `access_token` as `Authorization: Bearer`; it is valid for `expires_in` seconds, unless it ends before.
+    """A login session.
 
-    With `cookie`, the browser has it already; what changes something then comes from a page of this service, or brings
-    `csrf_token` as `X-CSRF-Token`.
+    Send `access_token` as `Authorization: Bearer`. It is valid for `expires_in` seconds, unless the
+    session ends before.
+
+    With `cookie`, the token is in a cookie. Requests that change something must then come from a
+    page of this service or send `csrf_token` as `X-CSRF-Token`.
     """
 
     access_token: str | None = Field(
-        description="For `Authorization: Bearer`; null: the browser has it as a cookie."
+        description="For `Authorization: Bearer`; null: set as a cookie."
     )
     token_type: Literal["bearer"] = "bearer"
     csrf_token: str | None = Field(
-        description="For `X-CSRF-Token`, beside a cookie; null: not needed."
+        description="For `X-CSRF-Token`, together with a cookie; null: not needed."
     )
-    expires_in: int = Field(description="Seconds.")
+    expires_in: int = Field(description="Seconds to wait.")
     user: User
 
 
 async def register(call: Call) -> Reply:
-    """A new account, and logged in. Who may is the operator's decision: everybody, those who were
-    invited, or nobody.
+    """Create an account and log in.
+
+    The operator decides whether registration is open, by invitation only, or closed.
     """
     begun = _answered(call, await logins.register(call, call.body))
     return replace(begun, headers={**begun.headers, "Location": ME})
 
 
 async def log_in(call: Call) -> Reply:
-    """With address and password, for a token. A login that the browser had until now ends. An
-    account that is to be deleted answers 409 until it is restored, with `restore`.
+    """Log in with e-mail address and password, for a token.
+
+    An earlier login session of the browser ends. An account that is marked for deletion answers
+    409, unless `restore` is true, which restores it.
     """
     return _answered(call, await logins.log_in(call, call.body))
 
 
 async def change_password(call: Call) -> Reply:
-    """All logins end, also the caller's; the answer is a new one."""
+    """End all login sessions, also the current one, and return a new one."""
     return _answered(call, await logins.change_password(call, call.body))
 
 
 async def change_email(call: Call) -> Reply:
-    """All logins end, also the caller's; the answer is a new one. From then on one logs in with the
-    new address; keys stay.
+    """End all login sessions, also the current one, and return a new one.
+
+    The next login needs the new address. API keys stay valid.
     """
     return _answered(call, await logins.change_email(call, call.body))
 
 
 async def delete_me(call: Call) -> Reply:
-    """All logins end and all keys are revoked at once, what is being made is cancelled, and links
-    open nothing. In 30 days the account is gone with all that belongs to it; copies that others
-    have made of shared roadmaps stay. Until then a login with `"restore": true` restores it.
+    """Mark the account for deletion.
+
+    Login sessions end and API keys are revoked at once, work in progress is cancelled, and share
+    links stop working. After 30 days the account and all its data are deleted; copies of shared
+    roadmaps in other accounts stay. Until then, a login with `"restore": true` restores the
+    account.
     """
     deletion = await logins.delete_account(call, call.body, cancel_work)
     return Reply(deletion, headers=logins.FORGET)
 
 
 def log_out(call: Call) -> Reply:
-    """This login ends; others and API keys stay."""
+    """End this login session. Others stay valid, as do API keys."""
     logins.end_login(call, call.caller.session_id, "logged-out")
     return Reply(None, headers=logins.FORGET)
 
 
 def read_me(call: Call) -> User:
-    """The account for which the token or key is."""
+    """The account of the token or API key."""
     return accounts.find(call.owner)
 
 
 def list_logins(call: Call) -> SessionList:
-    """Those that have not ended, the newest first."""
+    """Active login sessions, newest first."""
     return sessions.list_open(call.owner, call.caller.session_id)
 
 
 def end_login(call: Call) -> None:
-    """Its token is of no use from then on."""
+    """End a login session. Its token is no longer valid."""
     logins.end_login(call, call.ids["session_id"])
 
 

@@ -1,4 +1,4 @@
-"""Commands on a roadmap. Each answers 202; the workers do the rest."""
+"""Commands on a roadmap. Each answers 202; workers do the work."""
 
 from uuid import UUID
 
@@ -16,31 +16,32 @@ from web.roadmap_commands import apply_command
 
 
 class Decision(BaseModel):
-    """State after the command; `designing` is a revision that is being designed."""
+    """State after the command. `designing` is a revision in progress."""
 
     id: UUID
     status: RoadmapStatus
-    revision: int = Field(description="The number of the current plan.")
+    revision: int = Field(description="Number of the current plan.")
     designing: int | None = Field(
-        description="The number of the one that is on its way; null: none is."
+        description="Number of the plan that is being designed; null: none."
     )
     links: Links
 
 
 def approve_plan(call: Call) -> Reply:
-    """The contents are written then. For a roadmap that waits for review."""
+    """Approve a plan that waits for review. Its contents are built next."""
     return _decided(call, commands.approve(call.owner, call.ids["roadmap_id"], call.body.revision))
 
 
 def revise_plan(call: Call) -> Reply:
-    """A model designs it anew; the result is a new revision."""
+    """A model redesigns the plan as a new revision."""
     check_feedback("/feedback")
     return _decided(call, commands.revise(call.owner, call.ids["roadmap_id"], call.body.feedback))
 
 
 def edit_plan(call: Call) -> Reply:
-    """By operations that name things by their keys. What is not touched keeps its contents and the
-    learner's progress.
+    """Apply operations that identify elements by key.
+
+    Unchanged concepts keep their contents and progress.
     """
     return _decided(
         call,
@@ -49,41 +50,48 @@ def edit_plan(call: Call) -> Reply:
 
 
 def restore_revision(call: Call) -> Reply:
-    """It becomes the plan again, as a new revision."""
+    """Make this plan current again, as a new revision."""
     return _decided(call, commands.restore(call.owner, call.ids["roadmap_id"], call.ids["number"]))
 
 
 def cancel_roadmap(call: Call) -> Reply:
-    """Contents that are written stay; the rest can be retried later."""
+    """Cancel the work in progress. Finished contents stay; the rest can be retried."""
     return _decided(call, commands.cancel(call.owner, call.ids["roadmap_id"]))
 
 
 def retry_roadmap(call: Call) -> Reply:
-    """Every part that failed or was cancelled, or the outline when there is none."""
+    """Retry all parts that failed or were cancelled, or the outline if there is none."""
     return _decided(call, commands.retry(call.owner, call.ids["roadmap_id"]))
 
 
 def retry_part(call: Call) -> Reply:
-    """This part, and no other, when it failed or was cancelled."""
+    """Retry only this part, if it failed or was cancelled."""
     return _decided(call, commands.retry_part(*_part(call)))
 
 
 def regenerate_part(call: Call) -> Reply:
-    """As another version; the one that is there is shown until then."""
+    """Write the part again as a new version.
+
+    The current version is shown until it is ready.
+    """
     check_feedback("/instructions")
     return _decided(call, commands.regenerate(*_part(call), call.body.instructions))
 
 
 def upgrade_concept(call: Call) -> Reply:
-    """Those of its parts that are from the built-in catalogue are written by the model, for this
-    person. What is there now stays as earlier versions, and is shown until then.
+    """Have the model rewrite the catalogue contents of this concept for the learner.
+
+    The current contents stay as earlier versions and are shown until then.
     """
     place = (call.owner, call.ids["roadmap_id"], call.ids["concept_id"])
     return _decided(call, commands.upgrade(*place, has_model=has_model()))
 
 
 def restore_version(call: Call) -> Reply:
-    """It is shown again; the others stay. Only while the part is not being written."""
+    """Show this version again; the others stay.
+
+    Not possible while the part is being written.
+    """
     return _decided(call, commands.restore_version(*_part(call), call.ids["number"]))
 
 

@@ -1,4 +1,4 @@
-"""Description of this API and the meaning of its problems."""
+"""OpenAPI document and problem types."""
 
 from functools import cache
 from operator import attrgetter
@@ -13,19 +13,19 @@ from web.openapi_file import description
 
 
 class ProblemMeaning(BaseModel):
-    """A type of problem: what it means, and what to do about it."""
+    """A problem type with its meaning and remedy."""
 
     type: str = Field(
-        description="What `type` says in a problem of this type, and the address of this answer."
+        description="`type` of such problem documents, and the path of this response."
     )
-    title: str = Field(description="What has happened, in a few words.")
-    status: int = Field(description="The status of answers with it.")
-    meaning: str = Field(description="What has happened.")
-    remedy: str = Field(description="What to do about it.")
+    title: str = Field(description="Short text for the type.")
+    status: int = Field(description="HTTP status code.")
+    meaning: str = Field(description="Meaning of the type.")
+    remedy: str = Field(description="Remedy.")
 
 
 class ProblemMeanings(BaseModel):
-    """Every type of problem, by its status."""
+    """All problem types, by status."""
 
     items: list[ProblemMeaning]
 
@@ -36,12 +36,12 @@ def show_openapi(call: Call) -> Response:
 
 
 def read_problem_type(call: Call) -> ProblemMeaning:
-    """Every problem names its type by this address."""
+    """The `type` of each problem document is this path."""
     return meaning_of(problem_type(call.ids["slug"]))
 
 
 def list_problem_types(call: Call) -> ProblemMeanings:
-    """Types of problems, and what to do about each."""
+    """All problem types, each with its meaning and remedy."""
     return ProblemMeanings(
         items=[meaning_of(kind) for kind in sorted(TYPES.values(), key=attrgetter("status"))]
     )

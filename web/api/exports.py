@@ -1,4 +1,4 @@
-"""A roadmap to take along, in the forms that other programs read."""
+"""Exports of a roadmap in several file formats."""
 
 from starlette.responses import Response
 

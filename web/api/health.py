@@ -1,4 +1,4 @@
-"""Is it alive, and has it what it needs?"""
+"""Liveness, readiness and entry point."""
 
 from typing import Literal
 
@@ -27,16 +27,16 @@ class Alive(BaseModel):
     """The process answers."""
 
     status: Literal["ok"] = "ok"
-    version: str = Field(description="Of the service.")
-    commit: str = Field(description="That it was made from; or `unknown`.")
+    version: str = Field(description="Version of the service.")
+    commit: str = Field(description="Commit of the build, or `unknown`.")
 
 
 class Ready(BaseModel):
-    """All that it needs is there."""
+    """All dependencies are available."""
 
     status: Literal["ok"] = "ok"
     mode: Literal["embedded", "server"] = Field(
-        description="On one machine for one person, or with accounts."
+        description="`embedded`: one machine and one user. `server`: with accounts."
     )
 
 
@@ -45,25 +45,30 @@ class Index(BaseModel):
 
     service: Literal["roadmap"] = "roadmap"
     mode: Literal["embedded", "server"] = Field(
-        description="On one machine for one person, or with accounts."
+        description="`embedded`: one machine and one user. `server`: with accounts."
     )
-    links: dict[str, str] = Field(description="Addresses by name.")
+    links: dict[str, str] = Field(description="Paths by name.")
 
 
 async def show_alive(call: Call) -> Alive:
-    """The process answers, whatever it needs. For probes; not counted."""
+    """The process is running; dependencies are not checked.
+
+    For probes; not rate limited.
+    """
     return Alive(version=NUMBER, commit=COMMIT)
 
 
 def show_ready(call: Call) -> Ready:
-    """Answers 503 when the database, its schema or the broker is not there. What they hold is
-    counted at `/metrics`.
+    """Answers 503 if the database, its schema or the broker is not available.
+
+    `/metrics` has their figures.
     """
     with session():
         missing = pending(database.obj)
     if missing:
         raise Unavailable(
-            f"The schema is not at {missing[-1]} yet; the api service migrates when it starts."
+            f"The database schema is older than {missing[-1]}. The api service applies the "
+            "migrations when it starts."
         )
     check_brokers()
     return Ready(mode=_mode())

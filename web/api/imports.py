@@ -1,4 +1,4 @@
-"""A roadmap that was taken along from elsewhere becomes one of one's own."""
+"""Import of roadmaps exported as JSON."""
 
 from web.call import Call
 from web.http.responses import Reply
@@ -7,7 +7,9 @@ from web.roadmap_commands import import_document
 
 
 def import_roadmap(call: Call) -> Reply:
-    """Makes a new roadmap of a document that was exported as JSON. All of it or nothing; what was
-    not in it has failed and can be retried. Nothing is written by a model for it.
+    """Create a roadmap from a JSON export, completely or not at all.
+
+    Parts missing in the file are marked as failed and can be retried. The import itself calls no
+    model.
     """
     return imported_reply(import_document(call.owner, call.body))

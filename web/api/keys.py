@@ -1,4 +1,4 @@
-"""API keys of the caller, and invitations that an administrator gives."""
+"""API keys, and invitations by administrators."""
 
 from pydantic import Field
 
@@ -21,15 +21,19 @@ FOR_OPERATORS = {Scope.observe, Scope.admin}  # a key of an operator with these 
 
 
 class NewInvitation(InvitationInfo):
-    """`invitation` is what the invited person sends when registering; it is told this once."""
+    """A new invitation.
 
-    invitation: str = Field(
-        description="What the invited person sends when registering; told this once."
-    )
+    `invitation` is needed to register, and only returned here.
+    """
+
+    invitation: str = Field(description="Value to send when registering; only returned here.")
 
 
 def create_key(call: Call) -> Reply:
-    """For a program that acts as this account. `key` is told this once."""
+    """Create a key for a program that acts as this account.
+
+    `key` is only returned here.
+    """
     limits.count_new_key(call.owner)
     if FOR_OPERATORS & set(call.body.scopes) and FOR_OPERATORS & call.caller.scopes:
         details = {"scopes": ", ".join(sorted(call.body.scopes))}
@@ -45,26 +49,29 @@ def create_key(call: Call) -> Reply:
 
 
 def read_key(call: Call) -> KeyInfo:
-    """Without its secret."""
+    """An API key without its secret."""
     return api_keys.read(call.owner, call.ids["key_id"])
 
 
 def list_keys(call: Call) -> KeyList:
-    """Without their secrets, the newest first."""
+    """API keys without their secrets, newest first."""
     return api_keys.list_keys(call.owner)
 
 
 def revoke_key(call: Call) -> None:
-    """It is of no use from then on."""
+    """The key is no longer valid."""
     api_keys.revoke(call.owner, call.ids["key_id"])
     revocations.refresh()
     log_security_event(call.request, "key-revoked", account=call.owner, key=call.ids["key_id"])
 
 
 def create_invitation(call: Call) -> Reply:
-    """One person may register with it, once, within seven days. `invitation` is told this once."""
+    """Create an invitation.
+
+    One person can register with it, once, within seven days. `invitation` is only returned here.
+    """
     with audited(
-        actor_of(call), Action.invitation_create, call.body.email or "whoever has it"
+        actor_of(call), Action.invitation_create, call.body.email or "anyone with the invitation"
     ) as act:
         made = invitations.invite(call.owner, call.body)
         act.found["invitation"] = str(made.id)
@@ -74,12 +81,12 @@ def create_invitation(call: Call) -> Reply:
 
 
 def read_invitation(call: Call) -> InvitationInfo:
-    """While it can still be used."""
+    """An invitation that can still be used."""
     return invitations.read_open(call.ids["invitation_id"])
 
 
 def list_invitations(call: Call) -> Reply:
-    """Those that can still be used."""
+    """Invitations that can still be used."""
     return paged(
         call.request,
         call.query,
@@ -88,7 +95,7 @@ def list_invitations(call: Call) -> Reply:
 
 
 def withdraw_invitation(call: Call) -> None:
-    """The invitation cannot be used any more."""
+    """The invitation can no longer be used."""
     with audited(actor_of(call), Action.invitation_withdraw, str(call.ids["invitation_id"])):
         invitations.withdraw(call.ids["invitation_id"])
     log_security_event(

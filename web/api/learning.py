@@ -15,46 +15,45 @@ class AttemptsQuery(PageQuery):
 
 
 def set_progress(call: Call) -> LearnerConcept:
-    """Of this learner with this concept."""
+    """Set the learner's progress with this concept."""
     return progress.set_progress(
         call.owner, call.ids["roadmap_id"], call.ids["concept_id"], call.body
     )
 
 
 def set_notes(call: Call) -> LearnerConcept:
-    """Instead of those that are there. With `base`, or `If-Match`, nothing is overwritten
-    unseen.
-    """
+    """Replace the notes. `base` or `If-Match` avoids overwriting other changes."""
     return progress.set_notes(call.owner, call.ids["roadmap_id"], call.ids["concept_id"], call.body)
 
 
 def answer_quiz(call: Call) -> Reply:
-    """Graded here; the answer says what was right, and why."""
+    """Grade the answers. The response has the correct answers and explanations."""
     made = progress.attempt(call.owner, call.ids["roadmap_id"], call.ids["concept_id"], call.body)
     return Reply(made, headers={"Location": f"{quoted_path(call.request.scope['path'])}/{made.id}"})
 
 
 def list_attempts(call: Call) -> Reply:
-    """The newest first, without the single questions."""
+    """Attempts without their questions, newest first."""
     place, query = (call.ids["roadmap_id"], call.ids["concept_id"]), call.query
     page = progress.list_attempts(call.owner, *place, limit=query.limit, before=query.cursor)
     return paged(call.request, query, page)
 
 
 def read_notes(call: Call) -> LearnerConcept:
-    """With how far the learner is. Send its ETag as `If-Match` with a change, so that nothing is
-    overwritten unseen.
+    """Notes and progress of a concept.
+
+    Send the ETag as `If-Match` with a change to avoid overwriting other changes.
     """
     return progress.read_learner(call.owner, call.ids["roadmap_id"], call.ids["concept_id"])
 
 
 def read_progress(call: Call) -> LearnerConcept:
-    """With the notes: the same answer as that of the notes."""
+    """Progress and notes of a concept; the same as for the notes."""
     return read_notes(call)
 
 
 def read_attempt(call: Call) -> Attempt:
-    """With each question: what was chosen, what is right, and why."""
+    """Each question with the chosen and correct answers and the explanation."""
     return progress.read_attempt(
         call.owner, call.ids["roadmap_id"], call.ids["concept_id"], call.ids["attempt_id"]
     )
@@ -66,25 +65,26 @@ def read_profile(call: Call) -> Profile:
 
 
 def save_profile(call: Call) -> Profile:
-    """Instead of what is there."""
+    """Replace the whole profile."""
     return progress.save_profile(call.owner, call.body)
 
 
 def patch_profile(call: Call) -> Profile:
-    """As a merge patch (RFC 7396): what is left out stays, null is not said."""
+    """JSON merge patch (RFC 7396): omitted fields stay, null means not set."""
     return progress.change_profile(call.owner, call.body)
 
 
 def read_schedule(call: Call) -> Schedule:
-    """The remaining concepts by day and week, compared with the first plan and the deadline.
+    """The remaining concepts by day and week.
 
-    Without a plan it is empty.
+    They are compared with the first schedule and the target date. Empty without a plan.
     """
     return schedule_settings.read_schedule(call.owner, call.ids["roadmap_id"])
 
 
 def save_schedule(call: Call) -> Schedule:
-    """Instead of what is set. The weeks of the plan are counted anew; nothing is written anew, and
-    nothing learned is lost.
+    """Replace the schedule settings.
+
+    The weeks are recalculated; contents and progress stay.
     """
     return schedule_settings.reschedule(call.owner, call.ids["roadmap_id"], call.body)

@@ -1,4 +1,4 @@
-"""Counts for Prometheus: what all processes have counted together, and what the service is just now."""
+"""Prometheus metrics: counters of all processes, and the current state."""
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -21,11 +21,10 @@ class MetricsEndpoint(Endpoint):
 
 
 def show_metrics(call: Call) -> Response:
-    """In the format of Prometheus, or in OpenMetrics for who asks for it. Nothing of what anybody
-    learns.
+    """Metrics in the Prometheus text format, or in OpenMetrics if requested.
 
-    What is counted is counted by all processes together, whichever answers. With the METRICS_TOKEN
-    as bearer token nobody needs an account.
+    Without data of learners. Counters cover all processes, whichever of them responds. With
+    METRICS_TOKEN as bearer token, no account is needed.
     """
     from prometheus_client.exposition import (
         choose_encoder,

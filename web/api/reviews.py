@@ -1,4 +1,4 @@
-"""Questions that come back before they are forgotten."""
+"""Spaced repetition: due questions, answers and ratings."""
 
 from typing import Annotated
 from uuid import UUID
@@ -11,27 +11,31 @@ from web.call import Call
 
 
 class ReviewsQuery(BaseModel, extra="forbid"):
-    roadmap_id: UUID | None = Field(None, description="Only those of this roadmap.")
-    limit: Annotated[int, Field(ge=1, le=MOST_AT_ONCE, description="How many at most.")] = 20
+    roadmap_id: UUID | None = Field(None, description="Only questions of this roadmap.")
+    limit: Annotated[int, Field(ge=1, le=MOST_AT_ONCE, description="Maximum number of items.")] = 20
 
 
 def list_reviews(call: Call) -> Reviews:
-    """Questions of quizzes that were answered, or whose concepts are done, when they are due. They
-    become less by reviewing.
+    """Due questions of answered quizzes and finished concepts.
+
+    Reviewing removes them from the list.
     """
     query: ReviewsQuery = call.query
     return reviews.list_due(call.owner, limit=query.limit, roadmap_id=query.roadmap_id)
 
 
 def check_review(call: Call) -> CheckedReview:
-    """Graded here: what is right, and why, and when the question comes back by each rating. Nothing
-    is changed.
+    """Grade an answer without changes.
+
+    The response has the correct answers, the explanation, and the next due time for each rating.
     """
     return reviews.check(call.owner, call.ids["card_id"], call.body)
 
 
 def rate_review(call: Call) -> CardState:
-    """The question comes back after minutes, days or months, by how it went. It may be reviewed
-    before it is due.
+    """Rate a question.
+
+    It comes back after minutes, days or months, depending on the rating. Reviews before the due
+    time are allowed.
     """
     return reviews.review(call.owner, call.ids["card_id"], call.body)

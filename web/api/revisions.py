@@ -19,52 +19,53 @@ from web.http.responses import Reply
 class DiffQuery(BaseModel, extra="forbid"):
     before: Annotated[int, Field(ge=1, le=1_000_000)] | None = Field(
         None,
-        description="The revision to compare with; without it, the one from which this was made.",
+        description="Revision to compare with; default: the one it was derived from.",
     )
 
 
 class VersionDiffQuery(BaseModel, extra="forbid"):
     before: Annotated[int, Field(ge=1, le=1_000_000)] | None = Field(
-        None, description="The version to compare with; without it, the one before."
+        None, description="Version to compare with; default: the previous one."
     )
 
 
 def list_revisions(call: Call) -> Revisions:
-    """Every plan that it has had, the newest first."""
+    """All plans of the roadmap, newest first."""
     return revisions.list_revisions(call.owner, call.ids["roadmap_id"])
 
 
 def read_revision(call: Call) -> RevisionDetail:
-    """With its outline, once there is one."""
+    """A revision with its outline, if it has one yet."""
     return revisions.read_revision(call.owner, call.ids["roadmap_id"], call.ids["number"])
 
 
 def compare_revisions(call: Call) -> Diff:
-    """Changes of this revision, in words and as data."""
+    """Changes of this revision, as text and as data."""
     return revisions.compare(
         call.owner, call.ids["roadmap_id"], call.ids["number"], call.query.before
     )
 
 
 def list_versions(call: Call) -> Versions:
-    """The newest first."""
+    """Newest first."""
     return content_versions.list_versions(*_part(call))
 
 
 def read_version(call: Call) -> VersionDetail:
-    """As it was written; a quiz without its answers."""
+    """A version as it was written. A quiz has no answers."""
     return content_versions.read_version(*_part(call), call.ids["number"])
 
 
 def compare_versions(call: Call) -> VersionDiff:
-    """Line by line; a quiz without its answers."""
+    """Differences line by line. A quiz has no answers."""
     number, before = call.ids["number"], call.query.before
     return content_versions.compare_versions(*_part(call), number, before=before)
 
 
 def read_receipt(call: Call) -> Reply:
-    """Every call of the model, the oldest first, with tokens and price; and what is still to come,
-    as an estimate.
+    """All model calls, oldest first, with tokens and cost.
+
+    `estimate` is the remaining cost.
     """
     return paged(
         call.request,
@@ -76,7 +77,7 @@ def read_receipt(call: Call) -> Reply:
 
 
 def read_trace(call: Call) -> Trace:
-    """Each wait, try, call of the model and decision, with times, tokens and cost."""
+    """Each wait, attempt, model call and decision, with times, tokens and cost."""
     return trace_of(call.owner, call.ids["roadmap_id"])
 
 

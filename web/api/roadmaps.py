@@ -1,4 +1,4 @@
-"""Roadmaps: create, read, list, watch."""
+"""Roadmaps: create, list, read and stream events."""
 
 import asyncio
 import re
@@ -48,7 +48,7 @@ class AcceptedMinimal(BaseModel):
 
 
 class Accepted(AcceptedMinimal):
-    """It is committed; its making can be watched."""
+    """The roadmap is stored. Workers build it."""
 
     model_config = ConfigDict(json_schema_extra=lambda schema: schema["required"].remove("links"))
     links: Links = Field(
@@ -62,10 +62,7 @@ class LinkedTree(RoadmapTree):
 
 def _cursor(text: str) -> str:
     if not re.fullmatch(OWN_CURSOR.pattern, text):
-        raise ValueError(
-            "should be the `next_cursor` of the page before: "
-            "a UUID, which in some orders has something behind it"
-        )
+        raise ValueError("should be the `next_cursor` of the previous page")
     return text
 
 
@@ -79,16 +76,14 @@ class ListQuery(BaseModel):
     status: list[RoadmapStatus] = Field(
         default_factory=list,
         max_length=len(RoadmapStatus),
-        description="Only those that are one of these: said several times, or separated by commas.",
+        description="Only these statuses: repeat the parameter, or separate values by commas.",
     )
     q: Annotated[str, Field(max_length=100), CLEAN] = Field(
-        "", description="Only those whose goal or title has all these words, wherever they stand."
+        "", description="Only roadmaps with all these words in goal or title, in any position."
     )
     sort: Order = Field(
         Order.newest,
-        description=(
-            "The newest first, the oldest first, by title, or what has `changed` last first."
-        ),
+        description=("Order: newest first, oldest first, by title, or last changed first."),
     )
 
 
@@ -129,10 +124,11 @@ class CreateEndpoint(Endpoint):
 
 
 async def create_roadmap(call: Call) -> Response:
-    """The answer comes when it is committed; the roadmap is made by the workers. With `Prefer:
-    wait=N`, it comes when there is an outline (201, with the whole roadmap), or after N seconds
-    (202 as well). `Prefer: return=minimal` leaves the links of the 202 out: `Location` says where
-    it is.
+    """Store the goal and answer 202; workers build the roadmap.
+
+    With `Prefer: wait=N`, the response waits for the outline (201 with the whole roadmap), or at
+    most N seconds (202). With `Prefer: return=minimal`, a 202 has no links; `Location` has the path
+    of the roadmap.
     """
     new = NewRoadmap(call.owner, current_generator().fit(call.body.in_language_of_goal()))
     links = links_of(new.id)
@@ -150,7 +146,7 @@ async def create_roadmap(call: Call) -> Response:
 
 
 def list_roadmaps(call: Call) -> Reply:
-    """The newest first, or as `sort` says."""
+    """Roadmaps of the account, newest first unless `sort` says otherwise."""
     query: ListQuery = call.query
     wanted = RoadmapFilter(query.status, query.q.strip(), query.sort)
     return paged(
@@ -161,7 +157,7 @@ def list_roadmaps(call: Call) -> Reply:
 
 
 def read_roadmap(call: Call) -> Document:
-    """All stages, modules and concepts, with the state of every part."""
+    """All stages, modules and concepts, with the status of each part."""
     roadmap_id = call.ids["roadmap_id"]
     known = trees.get(roadmap_id, queries.tree_state(call.owner, roadmap_id))
     if known is not None:
@@ -175,14 +171,15 @@ def read_roadmap(call: Call) -> Document:
 
 
 def read_concept(call: Call) -> ConceptDetail:
-    """With its tutorial, resources and quiz, as far as they are written, and the learner's
-    notes.
+    """A concept with its contents and the learner's notes.
+
+    Parts that are not ready are null.
     """
     return queries.concept_detail(call.owner, call.ids["roadmap_id"], call.ids["concept_id"])
 
 
 def read_activity(call: Call) -> Activity:
-    """Position in the queue, running work, and the estimated time left."""
+    """Position in the queue, work in progress, and estimated time left."""
     return activity(call.owner, call.ids["roadmap_id"])
 
 
@@ -205,9 +202,10 @@ def list_logs(call: Call) -> Reply:
 
 
 async def watch_roadmap(call: Call) -> Response:
-    """Server-sent events: every change, from the first one or from the one after `Last-Event-ID`.
-    After each end of a stream come back with the number of the last event, until 204 says that
-    there is nothing more.
+    """Server-sent events for every change, from the first one or after `Last-Event-ID`.
+
+    When a stream ends, reconnect with the number of the last event, until the answer is 204: there
+    are no more events.
     """
     roadmap_id = call.ids["roadmap_id"]
     after = last_event_id(call.request)
@@ -217,11 +215,12 @@ async def watch_roadmap(call: Call) -> Response:
     # The number is of another roadmap, or older than a restored backup: events would be skipped
     if after > last_seq:
         rule = FieldError(
-            "?Last-Event-ID", f"is the number of an event of this roadmap; the newest is {last_seq}"
+            "?Last-Event-ID",
+            f"must be the number of an event of this roadmap; the newest is {last_seq}",
         )
         raise Conflict(
-            f"There is no event {after} yet; the newest is {last_seq}. "
-            "Read the roadmap again, and follow it without Last-Event-ID.",
+            f"Event {after} does not exist; the newest is {last_seq}. Read the roadmap "
+            "again, and follow it without Last-Event-ID.",
             fields=(rule,),
         )
     if call.request.method == "HEAD":

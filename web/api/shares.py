@@ -1,4 +1,4 @@
-"""Links that open a roadmap to others, and what they open."""
+"""Share links, and the content that they open."""
 
 from functools import partial
 
@@ -31,15 +31,17 @@ class CopyEndpoint(Endpoint):
 
 
 class LinkList(BaseModel):
-    """The newest first, also those that have expired."""
+    """Share links, newest first, including expired ones."""
 
     items: list[LinkInfo]
 
 
 def create_link(call: Call) -> Reply:
-    """A new one each time. Whoever has it sees the plan and what is written, now and later, until
-    it is revoked or expires; of its owner they see nothing. `url` is told this once: when it is
-    lost, make another link and revoke this one.
+    """Create a new link.
+
+    Anyone with the link sees the plan and its contents, including later changes, until the link is
+    revoked or expires; the owner stays anonymous. `url` is only returned here: if it is lost,
+    create another link and revoke this one.
     """
     roadmap_id = call.ids["roadmap_id"]
     made = share_links.create_link(call.owner, roadmap_id, call.body, own_address(call.request))
@@ -47,22 +49,22 @@ def create_link(call: Call) -> Reply:
 
 
 def list_links(call: Call) -> LinkList:
-    """Without their addresses."""
+    """Share links without their URLs."""
     return LinkList(items=share_links.list_links(call.owner, call.ids["roadmap_id"]))
 
 
 def read_link(call: Call) -> LinkInfo:
-    """Without its address."""
+    """A share link without its URL."""
     return share_links.read_link(call.owner, call.ids["roadmap_id"], call.ids["link_id"])
 
 
 def revoke_link(call: Call) -> None:
-    """It opens nothing from then on."""
+    """The link stops working."""
     share_links.revoke_link(call.owner, call.ids["roadmap_id"], call.ids["link_id"])
 
 
 def read_shared(call: Call) -> Document:
-    """For whoever has the link: the plan and what of it is written, and nothing of its owner."""
+    """Plan and contents for anyone with the link. Nothing about the owner."""
     link = open_link(call.ids["token"], LinkPurpose.reading)
     source = DocumentSource(
         partial(shared_view.tree_state, link), partial(shared_view.shared_tree, link)
@@ -73,9 +75,7 @@ def read_shared(call: Call) -> Document:
 
 
 def read_shared_concept(call: Call) -> Document:
-    """For whoever has the link: one concept with all that is written of it; its quiz without
-    answers.
-    """
+    """One concept with its contents for anyone with the link. A quiz has no answers."""
     link, concept_id = open_link(call.ids["token"], LinkPurpose.reading), call.ids["concept_id"]
     source = DocumentSource(
         partial(shared_view.concept_state, link, concept_id),
@@ -85,16 +85,18 @@ def read_shared_concept(call: Call) -> Document:
 
 
 def copy_shared(call: Call) -> Reply:
-    """A roadmap of your own with the same plan and everything that is written of it, to be begun
-    today. It goes its own way from then on: what becomes of the shared one does not change it.
+    """Create an own roadmap with the same plan and contents, starting today.
+
+    Later changes of the shared roadmap do not affect it.
     """
     document = shared_view.copy_of(call.owner, open_link(call.ids["token"], LinkPurpose.reading))
     return imported_reply(import_document(call.owner, document, IN_SHARED))
 
 
 def follow_calendar(call: Call) -> Response:
-    """iCalendar, for calendars that look again by themselves: what is left, on the days of the plan
-    as it is today.
+    """iCalendar feed for calendar subscriptions:
+
+    the remaining concepts by today's schedule.
     """
     link = open_link(call.ids["token"], LinkPurpose.calendar)
     accepted, url = call.request.headers.get("accept-language", ""), own_address(call.request)

@@ -1,4 +1,4 @@
-"""Roadmaps that are thrown away: into the trash, out of it again, or gone for ever."""
+"""Trash: move roadmaps there, restore them, delete them permanently."""
 
 from roadmap.lifecycle import trash
 from roadmap.plan.views import RoadmapSummary
@@ -13,7 +13,7 @@ class TrashQuery(PageQuery):
 
 
 def trash_roadmap(call: Call) -> None:
-    """Into the trash, where it is for 30 days. What is being made is cancelled."""
+    """Move the roadmap to the trash for 30 days. Work in progress is cancelled."""
     send_after_commit(trash.put(call.owner, call.ids["roadmap_id"]))
 
 
@@ -27,10 +27,10 @@ def list_trash(call: Call) -> Reply:
 
 
 def restore_from_trash(call: Call) -> RoadmapSummary:
-    """As it was put there. What was cancelled then can be retried."""
+    """Restore the roadmap unchanged. Work that was cancelled can be retried."""
     return trash.restore(call.owner, call.ids["roadmap_id"])
 
 
 def delete_for_ever(call: Call) -> None:
-    """With all that belongs to it; nobody can bring it back. Only what is in the trash."""
+    """Delete a roadmap in the trash with all its data. This cannot be undone."""
     trash.delete(call.owner, call.ids["roadmap_id"])

@@ -1,4 +1,4 @@
-"""Webhooks of the caller: where events are told, and the log of what was told."""
+"""Webhooks of the account, and their deliveries."""
 
 from collections.abc import Sequence
 
@@ -19,11 +19,11 @@ BASE = "/api/v1/webhooks"
 
 class DeliveriesQuery(PageQuery):
     limit: Limit = 20
-    status: DeliveryStatus | None = Field(None, description="Only those that are so.")
+    status: DeliveryStatus | None = Field(None, description="Only this status.")
 
 
 def create_webhook(call: Call) -> Reply:
-    """Its secret is in this answer, and in no other."""
+    """Create a webhook. Its secret is only returned here."""
     made = subscriptions.create(call.owner, call.body)
     log_security_event(call.request, "webhook-made", account=call.owner, webhook=made.id)
     return Reply(made, headers={"Location": f"{BASE}/{made.id}"})
@@ -44,7 +44,7 @@ def change_webhook(call: Call) -> WebhookInfo:
 
 
 def patch_webhook(call: Call) -> WebhookInfo:
-    """As a merge patch (RFC 7396): what is left out stays."""
+    """JSON merge patch (RFC 7396): omitted fields stay."""
     changed = subscriptions.change_part(call.owner, call.ids["webhook_id"], call.body)
     log_security_event(call.request, "webhook-changed", account=call.owner, webhook=changed.id)
     return changed
@@ -58,19 +58,22 @@ def delete_webhook(call: Call) -> None:
 
 
 def rotate_webhook_secret(call: Call) -> Reply:
-    """The one before signs as well for a day, so that receivers can change theirs."""
+    """Create a new secret.
+
+    The previous one also signs for one more day, so that receivers can switch.
+    """
     made = subscriptions.rotate_secret(call.owner, call.ids["webhook_id"])
     log_security_event(call.request, "webhook-secret-rotated", account=call.owner, webhook=made.id)
     return Reply(made)
 
 
 def test_webhook(call: Call) -> Reply:
-    """A message of the type `webhook.test` is sent once, now; the delivery says what came of it."""
+    """Send a message of the type `webhook.test` once. The delivery has the outcome."""
     return _on_its_way(*subscriptions.test(call.owner, call.ids["webhook_id"]))
 
 
 def list_deliveries(call: Call) -> Reply:
-    """The newest first. Those that ended more than 30 days ago are forgotten."""
+    """Deliveries, newest first. They are deleted 30 days after they ended."""
     query: DeliveriesQuery = call.query
     page = subscriptions.list_deliveries(
         call.owner,
@@ -87,7 +90,7 @@ def read_delivery(call: Call) -> DeliveryDetail:
 
 
 def retry_delivery(call: Call) -> Reply:
-    """The same message, with the same `webhook-id`, from its first try on."""
+    """Send the same message again, with the same `webhook-id` and all attempts."""
     place = (call.owner, call.ids["webhook_id"], call.ids["delivery_id"])
     return _on_its_way(*subscriptions.retry(*place))
 

@@ -35,9 +35,9 @@ MOST_MEMORY = 384 * 1024 * 1024  # bytes of addresses, of which a child uses 95 
 MOST_CPU_SECONDS = 90  # a valid document of 16 MiB takes 10
 MOST_SECONDS = 180  # on a busy machine
 TOO_COSTLY = (
-    "The body takes too much memory or time to read: it has too many values, or too much Markdown."
+    "The body takes too much memory or time to process. Send fewer values or less Markdown."
 )
-BUSY = "Other large documents are being read. Try again."
+BUSY = "Other large documents are being processed. Try again later."
 
 LONGEST_WAIT = 60.0  # seconds behind other large documents
 # One at a time: two children would take more memory than a small container has, 290 MB each.

@@ -28,7 +28,7 @@ PUBLIC_OF_ONE = 40  # of one address
 PUBLIC_SECONDS = 10.0  # for which one waits
 LARGE_AT_ONCE = 4  # accounts whose bodies may be large
 LARGE_OF_ONE = 2  # of one account: one is read, and another waits
-TOO_BUSY = "Too many visitors at once. Try again in a moment."
+TOO_BUSY = "Too many concurrent requests without an account. Try again later."
 
 
 class _Line:
@@ -58,7 +58,7 @@ async def in_public_thread(address: str, function: Callable[..., Result], *given
     """Run a function in a thread for public requests. Raises RateLimited, Unavailable."""
     if _strangers[address] >= PUBLIC_OF_ONE:
         raise RateLimited(
-            "Too many requests from this address are waiting already. Wait for their answers.",
+            "Too many requests from this address are waiting. Wait for their responses.",
             retry_after=2,
         )
     if _strangers.total() >= PUBLIC_LINE:
@@ -82,11 +82,12 @@ async def large_body_slot(account_id: UUID) -> AsyncIterator[None]:
     """
     if account_id not in _large and len(_large) >= LARGE_AT_ONCE:
         raise RateLimited(
-            f"{len(_large)} large documents are being read already. Come back in a moment.",
+            f"{len(_large)} large documents are being processed. Try again later.",
             retry_after=5,
         )
     refusal = RateLimited(
-        "Another large document of yours is being read. Wait until that is done.", retry_after=5
+        "Another large document of this account is being processed. Wait until it is done.",
+        retry_after=5,
     )
     async with _in_line(_large, account_id, 1, LARGE_OF_ONE, refusal):
         yield
@@ -107,7 +108,7 @@ def account_slot(account_id: UUID) -> AbstractAsyncContextManager[None]:
     """Wait for the account's turn to use a thread. Raises RateLimited."""
     most = AT_ONCE + WAITING
     refusal = RateLimited(
-        f"{most} of your requests are waiting already. Wait for their answers.", retry_after=1
+        f"{most} requests of this account are waiting. Wait for their responses.", retry_after=1
     )
     return _in_line(_lines, account_id, AT_ONCE, most, refusal)
 

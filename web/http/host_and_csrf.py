@@ -29,23 +29,19 @@ def check_host(request: Request) -> None:
     """
     given = request.headers.getlist("host")
     if len(given) > 1:
-        raise Forbidden("A request names one host.")
+        raise Forbidden("The request must have exactly one Host header.")
     host = _name(given[0] if given else "")
     if host in LOOPBACK:
         return
     if settings.embedded:
         raise Forbidden(
-            "In embedded mode requests must name this machine: "
-            "http://127.0.0.1 or http://localhost."
+            "The host is not allowed. In embedded mode, use http://127.0.0.1 or http://localhost."
         )
     if request.scope["path"] not in PROBES and not any(
         host.endswith(allowed[1:]) if allowed.startswith("*.") else host == allowed
         for allowed in settings.allowed_hosts
     ):
-        raise Forbidden(
-            "This service is not known by the name in the Host header. "
-            "ALLOWED_HOSTS lists its names."
-        )
+        raise Forbidden("The name in the Host header is not allowed. Add it to ALLOWED_HOSTS.")
 
 
 def check_same_site(request: Request, session_id: UUID | None = None) -> None:
@@ -68,8 +64,8 @@ def check_same_site(request: Request, session_id: UUID | None = None) -> None:
     elif session_id is None or is_csrf_token(request.headers.get(CSRF_HEADER, ""), session_id):
         return
     raise Forbidden(
-        "A web page elsewhere cannot do this. "
-        f"Programs send no Origin, or the {CSRF_HEADER} of their login."
+        "Requests from web pages of other origins are not allowed. Send no Origin header, "
+        f"or send the {CSRF_HEADER} of the login."
     )
 
 

@@ -45,7 +45,9 @@ class BoundedProtocol(HttpToolsProtocol):
         if not self._in_head or self.transport.is_closing():
             return
         if self._head > LARGEST_HEAD:
-            self._refuse("The head of the request is too large.")
+            self._refuse(
+                "The request line and headers are too large. Send fewer or shorter headers."
+            )
         elif self._head and self._deadline is None:
             self._deadline = self.loop.call_later(HEAD_SECONDS, self._expire)
 
@@ -99,7 +101,9 @@ class BoundedProtocol(HttpToolsProtocol):
         A browser would take an answer there for that of its next request.
         """
         if self._head:
-            self._refuse("The head of the request came too slowly.")
+            self._refuse(
+                "The request line and headers did not arrive in time. Send the request again."
+            )
         else:
             self.transport.close()
 

@@ -152,6 +152,6 @@ def _refuse(limit: Limit, wait: float) -> None:
     if wait:
         seconds = whole_seconds(wait)
         raise RateLimited(
-            f"That was too often ({limit.most} in {limit.seconds} s). Come back in {seconds} s.",
+            f"Rate limit exceeded ({limit.most} per {limit.seconds} s). Retry in {seconds} s.",
             retry_after=seconds,
         )

@@ -10,8 +10,8 @@ from starlette.requests import Request
 from web.http.responses import Reply
 from web.http.urls import quoted_path
 
-Limit = Annotated[int, Field(ge=1, le=100, description="How many at most.")]
-CURSOR = Field(None, description="`next_cursor` of the page before.")
+Limit = Annotated[int, Field(ge=1, le=100, description="Maximum number of items.")]
+CURSOR = Field(None, description="`next_cursor` of the previous page.")
 
 
 class PageQuery(BaseModel):

@@ -53,136 +53,133 @@ PROBLEMS: dict[type[RoadmapError], ProblemType] = {
     Malformed: ProblemType(
         400,
         "malformed",
-        "The request cannot be read",
-        "The body is not what its content type says or means two things, or the request is not "
-        "HTTP as its specification says.",
-        "Send JSON in UTF-8, whole, each name once in an object, and a request as RFC 9112 has it.",
+        "Malformed request",
+        "The body does not match its content type or is ambiguous, or the request is not "
+        "valid HTTP.",
+        "Send complete JSON in UTF-8, without duplicate names in an object, in a request "
+        "that follows RFC 9112.",
     ),
     Unauthenticated: ProblemType(
         401,
         "unauthenticated",
-        "Who are you?",
-        "There is no token, or one that is not valid, has expired or was ended; or a password is "
-        "wrong.",
+        "Authentication required",
+        "The token is missing, invalid, expired or revoked, or a password is wrong.",
         "Log in, or send an API key: `Authorization: Bearer <token>`.",
     ),
     Forbidden: ProblemType(
         403,
         "forbidden",
-        "This is not allowed",
-        "It is known who is calling, and that is not enough: a scope, a rank, an invitation or a "
-        "login is missing; or the "
-        "request comes from a web page elsewhere or names another host.",
-        "Read `detail`: it names what is missing. Use a key with that scope, or ask the "
-        "administrator.",
+        "Forbidden",
+        "A scope, a role, an invitation or a login is missing, or the request comes from a "
+        "web page of another origin or names an unknown host.",
+        "`detail` names what is missing. Use a key with that scope, or ask the administrator.",
     ),
     NotFound: ProblemType(
         404,
         "not-found",
-        "There is no such thing",
-        "There is nothing at this address for this caller. What belongs to others does not exist.",
-        "Check the address, also for a slash at its end; `errors` names the part of it that "
-        "cannot be an id. `/docs` has all "
-        "addresses.",
+        "Not found",
+        "The resource does not exist, or it belongs to another account.",
+        "Check the path, also for a trailing slash. `errors` names a part of the path that "
+        "is not a valid ID. `/docs` lists all paths.",
     ),
     TooSlow: ProblemType(
         408,
         "too-slow",
-        "The body came too slowly",
-        "The body was not there within 30 seconds.",
-        "Send it again, on a better connection.",
+        "Request timeout",
+        "The body did not arrive within 30 seconds.",
+        "Send the request again over a faster connection.",
     ),
     Conflict: ProblemType(
         409,
         "conflict",
-        "The state does not allow this",
-        "The thing is in a state in which this cannot be done, it has changed since it was read, "
-        "or there are as many as there "
-        "may be.",
-        "Read it again, then decide anew.",
+        "Conflict",
+        "The current state of the resource does not allow this, the resource has changed "
+        "since you read it, or a maximum number is reached.",
+        "Read the resource again, then decide whether to repeat the request.",
     ),
     KeyInUse: ProblemType(
         409,
         "idempotency-key-in-use",
-        "The first request of this key is still being answered",
-        "A request with the same Idempotency-Key is under way at this moment.",
-        "Wait for `Retry-After` seconds and send the same once more: the answer will be that of "
-        "the first.",
+        "Idempotency key in use",
+        "Another request with the same Idempotency-Key is still being processed.",
+        "Wait `Retry-After` seconds and send the same request again: you get the response "
+        "to the first one.",
     ),
     Gone: ProblemType(
         410,
         "gone",
-        "It is not there any more",
-        "The link was good once: it was revoked, has expired, or its roadmap was deleted.",
-        "Ask whoever gave it to you for another one, and forget this one.",
+        "Gone",
+        "The link was revoked or has expired, or its roadmap was deleted.",
+        "Ask the owner of the roadmap for a new link.",
     ),
     PreconditionFailed: ProblemType(
         412,
         "precondition-failed",
-        "It is not what you believe it to be",
-        "The ETag that `If-Match` names is not the current one: somebody has changed the thing "
-        "since it was read.",
-        "Read it again, then decide whether your change still fits.",
+        "Precondition failed",
+        "The ETag in `If-Match` is not the current one: the resource has changed since you "
+        "read it.",
+        "Read the resource again, then decide whether your change still applies.",
     ),
     TooLarge: ProblemType(
         413,
         "too-large",
-        "The body is too large",
-        "The body has more bytes than are read here.",
-        "Send less; `detail` says how much there may be.",
+        "Content too large",
+        "The body is larger than the limit.",
+        "Send a smaller body; `detail` gives the limit.",
     ),
     Unsupported: ProblemType(
         415,
         "unsupported-media-type",
-        "The content type is not supported",
-        "The body is of a type that is not read here, or it is compressed.",
-        "Send `Content-Type: application/json`, and no `Content-Encoding`.",
+        "Unsupported media type",
+        "The content type of the body is not supported, or the body is compressed.",
+        "Send `Content-Type: application/json` and no `Content-Encoding`.",
     ),
     Invalid: ProblemType(
         422,
         "invalid",
-        "Some input does not fit",
-        "The request can be read, and something in it breaks a rule.",
-        "`errors` has a JSON pointer, or the name of a parameter, and the rule for each. Mend "
-        "these and send it again.",
+        "Invalid request",
+        "The request is well-formed, but some of its values are not valid.",
+        "`errors` lists each invalid value by JSON pointer or parameter name, with the "
+        "rule. Correct these values and send the request again.",
     ),
     KeyReused: ProblemType(
         422,
         "idempotency-key-reused",
-        "This key stands for another request",
-        "The Idempotency-Key was sent with another request within the last 24 hours.",
-        "Use a new key for a new request; repeat a request exactly as it was.",
+        "Idempotency key reused",
+        "The Idempotency-Key was used for a different request within the last 24 hours.",
+        "Use a new key for each new request, and repeat a request without changes.",
     ),
     RateLimited: ProblemType(
         429,
         "too-many-requests",
-        "That was too much",
-        "More than this caller may ask for in this time, or have at once. Nothing was changed.",
-        "Come back after `Retry-After` seconds. `RateLimit` says how much is left.",
+        "Rate limit exceeded",
+        "A limit on requests in a period, or on concurrent requests, is reached. Nothing "
+        "was changed.",
+        "Retry after `Retry-After` seconds. `RateLimit` gives the remaining quota.",
     ),
     Unavailable: ProblemType(
         503,
         "unavailable",
-        "Not possible at the moment",
-        "Something that is needed is away or full. Nothing was changed.",
-        "Send the same again after `Retry-After` seconds; with an Idempotency-Key that is safe "
-        "even when an answer was lost.",
+        "Service unavailable",
+        "A dependency is unavailable or full. Nothing was changed.",
+        "Send the same request again after `Retry-After` seconds. With an Idempotency-Key "
+        "this is safe even if a response was lost.",
     ),
 }
 NOT_A_METHOD = ProblemType(
     405,
     "method-not-allowed",
-    "The method does not exist here",
-    "There is something at this address, and this method cannot be used on it.",
-    "`Allow` names those that can.",
+    "Method not allowed",
+    "The resource does not support this method.",
+    "`Allow` lists the supported methods.",
 )
 INTERNAL = ProblemType(
     500,
     "internal",
-    "Something went wrong",
-    "A mistake of this service. What was begun was undone.",
-    "Try again. If it happens again, tell the operator the `request_id`: it finds the details in "
-    "the log.",
+    "Internal server error",
+    "An unexpected error in the service. Its changes were rolled back.",
+    "Try again. If the error persists, send the `request_id` to the operator, who finds "
+    "the details in the log.",
 )
 TYPES = {problem.slug: problem for problem in (*PROBLEMS.values(), NOT_A_METHOD, INTERNAL)}
 
@@ -190,34 +187,46 @@ TYPES = {problem.slug: problem for problem in (*PROBLEMS.values(), NOT_A_METHOD,
 def problem_type(slug: str) -> ProblemType:
     """Raises NotFound."""
     if (kind := TYPES.get(slug)) is None:
-        raise NotFound("There is no such type of problem.")
+        raise NotFound("This problem type does not exist.")
     return kind
 
 
 class Wrong(BaseModel):
-    """One field of the body, by a JSON pointer (RFC 6901) as a fragment, or one parameter of the query, the path or a header."""
+    """An invalid value.
 
-    pointer: str | None = Field(None, description="Of a field of the body.", examples=["#/goal"])
+    Either a field of the body, by JSON pointer (RFC 6901), or a parameter of the query, the path or
+    a header.
+    """
+
+    pointer: str | None = Field(
+        None, description="JSON pointer to a field of the body.", examples=["#/goal"]
+    )
     parameter: str | None = Field(
-        None, description="The name of a parameter of the query, the path or a header."
+        None, description="Name of a query parameter, path parameter or header."
     )
     detail: str = Field(
-        description="The rule that it breaks.", examples=["should have at least 2 characters"]
+        description="The rule that is violated.", examples=["should have at least 2 characters"]
     )
 
 
 class Problem(BaseModel):
-    """Problem details (RFC 9457). Programs decide by `type`, which can also be read about at its address."""
+    """Problem details (RFC 9457).
 
-    type: str = Field(description="What kind of problem it is.", examples=["/problems/invalid"])
-    title: str = Field(description="The same in words.", examples=["Some input does not fit"])
-    status: int = Field(description="That of the answer.", examples=[422])
-    detail: str = Field(
-        description="What has happened this time.", examples=["Some fields do not fit."]
+    Clients decide by `type`. Its URL explains the type.
+    """
+
+    type: str = Field(
+        description="Problem type. Clients decide by it.", examples=["/problems/invalid"]
     )
-    errors: list[Wrong] | None = Field(None, description="Each field that is wrong.")
+    title: str = Field(description="Short text for the type.", examples=["Invalid request"])
+    status: int = Field(description="HTTP status code.", examples=[422])
+    detail: str = Field(
+        description="Explanation of this occurrence, and what to do.",
+        examples=["Some fields are not valid."],
+    )
+    errors: list[Wrong] | None = Field(None, description="Each invalid value.")
     request_id: str | None = Field(
-        None, description="Finds the request in the log.", examples=["9f86d081884c7d65"]
+        None, description="Identifies the request in the log.", examples=["9f86d081884c7d65"]
     )
 
 

@@ -35,7 +35,7 @@ LONGEST_PLACE, LONGEST_RULE = 300, 500  # characters of the pointer and the rule
 TEXTS = re.compile(rb'"(?:[^"\\]++|\\.)*+"?', re.DOTALL)
 MANY_NAMES, MOST_NAMES = 30, 1500  # of an object that has many; of all such objects of a body
 CHARSET = re.compile(r'charset\s*=\s*"?([\w.:-]+)"?')
-PATTERNS = {LANGUAGE_TAG: "should be the tag of a language (BCP 47), such as en, de or zh-Hans"}
+PATTERNS = {LANGUAGE_TAG: "should be a language tag (BCP 47), such as en, de or zh-Hans"}
 WORDS = {  # of pydantic, and ours
     " after validation": "",
     "Tuple s": "s",
@@ -54,17 +54,19 @@ def query_of(model: type[BaseModel], request: Request) -> BaseModel:
         return _empty_query(model)
     if is_too_long(request):
         raise Invalid(
-            f"The query does not fit: it has more than {MOST_PARAMETERS} parameters or "
-            f"{LONGEST_QUERY} characters."
+            f"The query has more than {MOST_PARAMETERS} parameters or {LONGEST_QUERY} "
+            "characters. Send a shorter one."
         )
     given = request.query_params.multi_items()
     counts = Counter(name for name, _ in given)
     fields = model.model_fields.items()
     lists = {name for name, field in fields if get_origin(field.annotation) is list}
     several = (name for name, count in counts.items() if count > 1 and name not in lists)
-    twice = tuple(FieldError(f"?{name}"[:LONGEST_PLACE], "stands there twice") for name in several)
+    twice = tuple(
+        FieldError(f"?{name}"[:LONGEST_PLACE], "is given more than once") for name in several
+    )
     if twice:
-        raise Invalid("The query does not fit.", fields=twice[:20])
+        raise Invalid("Some query parameters are not valid.", fields=twice[:20])
     listed = {
         name: [each for other, text in given if other == name for each in text.split(",")]
         for name in lists & counts.keys()
@@ -72,7 +74,9 @@ def query_of(model: type[BaseModel], request: Request) -> BaseModel:
     try:
         return model.model_validate({**dict(given), **listed})
     except ValidationError as error:
-        raise Invalid("The query does not fit.", fields=field_errors(error, prefix="?")) from None
+        raise Invalid(
+            "Some query parameters are not valid.", fields=field_errors(error, prefix="?")
+        ) from None
 
 
 @lru_cache
@@ -80,7 +84,9 @@ def _empty_query(model: type[BaseModel]) -> BaseModel:
     try:
         return model()
     except ValidationError as error:
-        raise Invalid("The query does not fit.", fields=field_errors(error, prefix="?")) from None
+        raise Invalid(
+            "Some query parameters are not valid.", fields=field_errors(error, prefix="?")
+        ) from None
 
 
 async def read_json(model: type[BaseModel], request: Request, most: int = LARGEST_BODY) -> bytes:
@@ -93,19 +99,22 @@ async def read_json(model: type[BaseModel], request: Request, most: int = LARGES
         return content
     content_type, _, parameters = request.headers.get("content-type", "").lower().partition(";")
     if content_type.strip() != "application/json" and not content_type.strip().endswith("+json"):
-        raise Unsupported("The body must be sent as Content-Type: application/json.")
+        raise Unsupported(
+            "The content type is not supported. Send the body as Content-Type: application/json."
+        )
     charset = CHARSET.search(parameters)
     if charset is not None and charset[1] not in ("utf-8", "utf8", "us-ascii"):
-        raise Unsupported(
-            "The body must be sent in UTF-8, which is all that JSON is sent in (RFC 8259)."
-        )
+        raise Unsupported("The character encoding is not supported. Send JSON in UTF-8 (RFC 8259).")
     content = content or await read_body(request, most)
     if most <= LARGEST_BODY and not can_parse_inline(content):
         try:  # if its beginning is no JSON, that is the error, and it is found quickly
             from_json(content[:BEGINNING].decode(errors="ignore"), allow_partial="trailing-strings")
         except ValueError as error:
-            raise Malformed(f"The body is not JSON: {error}.") from None
-        raise Malformed("The body has too many objects, arrays, names, values or digits.")
+            raise Malformed(f"The body is not valid JSON: {error}.") from None
+        raise Malformed(
+            "The body has too many objects, arrays, names, values or digits. "
+            "Send a smaller document."
+        )
     return content
 
 
@@ -130,16 +139,16 @@ def body_of(model: type[BaseModel], content: bytes) -> BaseModel:
     if not content and is_optional(model):
         return model()
     if not content:
-        raise Malformed("The body is empty; this needs one in JSON.")
+        raise Malformed("The body is empty. Send a JSON body.")
     _check_names(content)
     try:
         return model.model_validate_json(content, strict=True)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         if first["type"] == "json_invalid":
-            raise Malformed(f"The body is not JSON: {first['ctx']['error']}.") from None
+            raise Malformed(f"The body is not valid JSON: {first['ctx']['error']}.") from None
         fields = field_errors(error, prefix="/", document=json.loads(content))
-        raise Invalid("Some fields do not fit.", fields=fields) from None
+        raise Invalid("Some fields are not valid.", fields=fields) from None
 
 
 def _check_names(content: bytes) -> None:
@@ -148,7 +157,7 @@ def _check_names(content: bytes) -> None:
     Parsers disagree about duplicates, and no model here has that many names.
     """
     if content.count(b"{") + content.count(b"[") > MOST_GROUPS:
-        raise Malformed(f"The body has more than {MOST_GROUPS:,} objects and arrays.")
+        raise Malformed(f"The body has more than {MOST_GROUPS:,} objects and arrays. Send fewer.")
     many = 0
 
     def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -156,14 +165,17 @@ def _check_names(content: bytes) -> None:
         many += len(pairs) if len(pairs) > MANY_NAMES else 0
         if many > MOST_NAMES:
             raise Malformed(
-                "The objects of the body have too many names: those with more than "
-                f"{MANY_NAMES} have {many:,}."
+                "The objects of the body have too many names: the objects with more than "
+                f"{MANY_NAMES} names have {many:,} in total. Send fewer."
             )
         found = dict(pairs)
         if len(found) < len(pairs):
             names = Counter(name for name, _ in pairs)
             twice = one_line(next(name for name, count in names.items() if count > 1))
-            raise Malformed(f"The name {twice[:100]!r} stands twice in one object of the body.")
+            raise Malformed(
+                f"The name {twice[:100]!r} is used twice in one object of the "
+                "body. Use each name once."
+            )
         return found
 
     with suppress(ValueError, RecursionError):  # the parser of the model reports what is wrong
@@ -190,14 +202,14 @@ async def read_body(request: Request, most: int = LARGEST_BODY) -> bytes:
     """
     if "upgrade" in request.headers:  # the server's parser skips the body then
         raise Malformed(
-            "A request with a body cannot ask for another protocol: send it without Upgrade."
+            "A request with a body cannot upgrade the protocol. Send it without Upgrade."
         )
     if request.headers.get("content-encoding", "identity").strip().lower() not in ("identity", ""):
         raise Unsupported(
-            "The body must be sent as it is, not compressed: without Content-Encoding."
+            "Compressed bodies are not supported. Send the body without Content-Encoding."
         )
     declared = request.headers.get("content-length", "0")
-    too_large = f"The body may have at most {most} bytes."
+    too_large = f"The body is larger than the limit of {most} bytes. Send a smaller one."
     if not declared.isdigit() or int(declared) > most:
         raise TooLarge(too_large)
     content = bytearray()
@@ -208,7 +220,10 @@ async def read_body(request: Request, most: int = LARGEST_BODY) -> bytes:
                 if len(content) > most:
                     raise TooLarge(too_large)
     except TimeoutError:
-        raise TooSlow(f"The body was not there within {BODY_SECONDS} s.") from None
+        raise TooSlow(
+            f"The body did not arrive within {BODY_SECONDS} s. Send the request "
+            "again over a faster connection."
+        ) from None
     return bytes(content)
 
 

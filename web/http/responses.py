@@ -161,16 +161,20 @@ def check_match(request: Request, tag: str) -> None:
     if "if-match" in request.headers and not _names(request, "if-match", tag, weak=False):
         given = request.headers["if-match"].strip()
         if not given.endswith('"') and given != "*":
-            raise PreconditionFailed("An ETag is sent as it was answered, with its double quotes.")
+            raise PreconditionFailed(
+                "The ETag is not valid. Send it as received, with its double quotes."
+            )
         if given.startswith("W/"):
             raise PreconditionFailed(
-                "If-Match compares strong ETags only: send it as it was answered, without W/."
+                "If-Match compares strong ETags only. Send the ETag without W/."
             )
         raise PreconditionFailed(
-            "It has changed since it was read, or it never had this ETag. Read it again."
+            "The resource has changed since you read it, or it never had this ETag. Read it again."
         )
     if is_not_modified(request, tag):
-        raise PreconditionFailed("It is there already, and If-None-Match excludes it as it is.")
+        raise PreconditionFailed(
+            "The resource exists, and If-None-Match excludes its current state."
+        )
 
 
 def _names(request: Request, header: str, tag: str, *, weak: bool = True) -> bool:

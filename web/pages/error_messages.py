@@ -1,12 +1,14 @@
 """Messages and pages of errors: the problem, and what to do."""
 
 from collections.abc import Iterable
+from datetime import timedelta
 from gettext import NullTranslations
 from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import Response
 
+from core import clock
 from core.errors import (
     Conflict,
     FieldError,
@@ -24,15 +26,16 @@ from core.errors import (
 from core.i18n import gettext_noop
 from web.http.problems import status_of
 from web.pages.forms import is_part, page_of
+from web.pages.schedule_text import ScheduleText
 from web.pages.templates import page, texts_of
 
 FIELDS = {
     "goal": gettext_noop("Describe what you want to learn in 2 to 1,000 characters."),
-    "level": gettext_noop("Choose one of these."),
+    "level": gettext_noop("Choose one of the options."),
     "hours_per_week": gettext_noop("Enter a whole number from 1 to 80."),
     "deadline": gettext_noop("Choose a date within the next ten years."),
-    "language": gettext_noop("Choose one of these."),
-    "resource_language": gettext_noop("Choose one of these."),
+    "language": gettext_noop("Choose one of the options."),
+    "resource_language": gettext_noop("Choose one of the options."),
     "background": gettext_noop("Use at most 2,000 characters."),
     "motivation": gettext_noop("Use at most 2,000 characters."),
     "preferences": gettext_noop("Use at most 2,000 characters."),
@@ -42,17 +45,19 @@ FIELDS = {
     "email": gettext_noop("Enter an address such as you@example.org."),
     "name": gettext_noop("Use at most 100 characters, in one line."),
     "password": gettext_noop(
-        "Use at least 12 characters, no common password, and not your address."
+        "Use at least 12 characters, and not a common password, a repetition, your name or your"
+        " email address."
     ),
     "new_password": gettext_noop(
-        "Use at least 12 characters, no common password, and not your address."
+        "Use at least 12 characters, and not a common password, a repetition, your name or your"
+        " email address."
     ),
     "invitation": gettext_noop(
         "This invitation is not valid, was used, or has expired. Ask for a new one."
     ),
     "url": gettext_noop(
-        "Enter a public address that starts with https://, without user name, password or fragment,"
-        " on port 443 or a port from 1024."
+        "Enter a public address that starts with https://, without user name, password or"
+        " fragment, on port 443 or on port 1024 or higher."
     ),
     "description": gettext_noop("Use at most 200 characters, in one line."),
     "events": gettext_noop("Choose at least one."),
@@ -71,20 +76,23 @@ PROBLEMS: dict[type[RoadmapError], str] = {
     Gone: gettext_noop(
         "This link no longer works: it was revoked, has expired, or its roadmap is gone."
     ),
-    Forbidden: gettext_noop("This is not allowed."),
-    Unauthenticated: gettext_noop("Please log in. Your input is kept when you go back."),
+    Forbidden: gettext_noop("You do not have permission to do this."),
+    Unauthenticated: gettext_noop(
+        "Please log in. Then return to this tab and go back: your input is kept."
+    ),
     Conflict: gettext_noop("This has changed in the meantime. Refresh the page and try again."),
     KeyInUse: gettext_noop(
-        "This is already in progress. Wait a moment, then send it again: it is done only once."
+        "This is already in progress. Wait a moment, then try again. It will not be done twice."
     ),
-    Invalid: gettext_noop("Please fix the highlighted field."),
-    RateLimited: gettext_noop("Too many requests. Wait a moment, then try again."),
+    Invalid: gettext_noop("Please correct the highlighted fields."),
+    RateLimited: gettext_noop("Too many attempts. Wait a moment, then try again."),
     Unavailable: gettext_noop(
         "This is not possible right now, and nothing has changed. Try again in a moment."
     ),
 }
 # For htmx: the part to be replaced stays as it is, with everything chosen and typed there.
 BESIDE = {"HX-Retarget": "#problems", "HX-Reswap": "innerHTML", "HX-Reselect": ".problem"}
+LIMITED = gettext_noop("Too many attempts. You can try again %(when)s.")
 OTHER = gettext_noop("The request could not be processed.")
 UNEXPECTED = gettext_noop(
     "Something went wrong on our side. The request ID below identifies it in the log."
@@ -99,6 +107,10 @@ def of_fields(words: NullTranslations, fields: Iterable[FieldError]) -> dict[str
 
 def sentence(words: NullTranslations, error: RoadmapError) -> str:
     """Return what an error means for a reader."""
+    if isinstance(error, RateLimited) and error.retry_after:
+        now = clock.now()
+        when = ScheduleText(words).until(now + timedelta(seconds=error.retry_after), now)
+        return words.gettext(LIMITED) % {"when": when}
     found = (text for kind, text in PROBLEMS.items() if isinstance(error, kind))
     return words.gettext(next(found, OTHER))
 

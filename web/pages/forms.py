@@ -71,7 +71,8 @@ def filled(model: type[Model], values: Mapping[str, Any]) -> Model:
         return model.model_validate(values)
     except ValidationError as error:
         raise Invalid(
-            "Some fields do not fit.", fields=field_errors(error, prefix="/", document=dict(values))
+            "Some fields are not valid.",
+            fields=field_errors(error, prefix="/", document=dict(values)),
         ) from None
 
 

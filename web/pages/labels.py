@@ -130,7 +130,7 @@ class Sentences:
         if not activity.ahead:
             return self._text(NEXT.get(activity.status, STATUSES[activity.status]))
         text = self.texts.ngettext(
-            "One roadmap is before yours", "%(count)d roadmaps are before yours", activity.ahead
+            "One roadmap is ahead of yours", "%(count)d roadmaps are ahead of yours", activity.ahead
         )
         if activity.status == RoadmapStatus.building:
             text = self.texts.ngettext(
@@ -160,7 +160,7 @@ class Sentences:
         if event.type not in OF_PART:
             return self._text(HAPPENED.get(event.type, ANOTHER))
         if not (name := concepts.get(UUID(event.data["concept_id"]))):
-            return self.texts.gettext("A part of an earlier plan")
+            return self.texts.gettext("A part of an earlier plan changed")
         entry = CONTENT_KINDS[ContentKind(event.data["kind"])]
         return self._text(getattr(entry, OF_PART[event.type]), concept=name)
 

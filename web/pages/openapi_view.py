@@ -92,7 +92,7 @@ def chapter(name: str) -> Chapter:
     """Return the chapter of this name. Raises NotFound."""
     found = next((chapter for chapter in chapters() if chapter.name == name), None)
     if found is None:
-        raise NotFound("There is no such chapter of the description.")
+        raise NotFound("This chapter of the API description does not exist.")
     return found
 
 

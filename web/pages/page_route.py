@@ -62,13 +62,16 @@ class PageRoute(Endpoint):
         media_type = request.headers.get("content-type", "").split(";")[0].strip().lower()
         if media_type != "application/x-www-form-urlencoded":
             raise Unsupported(
-                "The body must be sent as Content-Type: application/x-www-form-urlencoded."
+                "The content type is not supported. Send the form as Content-Type: "
+                "application/x-www-form-urlencoded."
             )
         content = await read_body(request)
         if len(content) <= LONGEST_IN_LOOP:
             return query, _parsed(content)
         if _form_threads.statistics().tasks_waiting >= MOST_FORMS:
-            raise Unavailable("Too many large forms at once. Try again.", retry_after=5)
+            raise Unavailable(
+                "Too many large forms are being processed. Try again later.", retry_after=5
+            )
         return query, await anyio.to_thread.run_sync(_parsed, content, limiter=_form_threads)
 
     async def parse(self, caller: Principal, sent: Any) -> Any:
@@ -99,5 +102,8 @@ def _parsed(content: bytes) -> Form:
             content.decode(), keep_blank_values=True, errors="strict", max_num_fields=MOST_FIELDS
         )
     except ValueError:  # of which UnicodeDecodeError is one
-        raise Malformed("The body is not a form in UTF-8, or it has too many fields.") from None
+        raise Malformed(
+            "The body is not a form in UTF-8, or it has too many fields. "
+            "Reload the page and send the form again."
+        ) from None
     return Form(pairs)

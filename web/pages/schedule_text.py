@@ -58,7 +58,9 @@ class ScheduleText:
         """Return the one sentence that matters most."""
         if of.ends_on is None or (of.days_late or 0) > 0 or of.hours_learned == 0:
             return self.end(of)
-        return self.against_plan(of) if of.hours_learned != of.hours_expected else self.week(of)
+        if of.hours_learned != of.hours_expected:
+            return self.against_plan(of)
+        return self.week(of) or self.against_plan(of)
 
     def end(self, of: Schedule) -> str:
         """Return the day on which it will be learned, and whether that is in time."""
@@ -66,19 +68,27 @@ class ScheduleText:
             return self.texts.gettext("You have finished.")
         day = {"day": self.day(of.ends_on)}
         if of.days_late is None:
-            return self.texts.gettext("At this pace you will finish on %(day)s.") % day
+            return (
+                self.texts.gettext("With the hours you have set, you will finish on %(day)s.") % day
+            )
         if of.days_late == 0:
-            text = self.texts.gettext("At this pace you will finish on %(day)s, your target date.")
+            text = self.texts.gettext(
+                "With the hours you have set, you will finish on %(day)s, your target date."
+            )
             return text % day
         days = abs(of.days_late)
         late = self.texts.ngettext(
-            "At this pace you will finish on %(day)s, %(count)d day after your target date.",
-            "At this pace you will finish on %(day)s, %(count)d days after your target date.",
+            "With the hours you have set, you will finish on %(day)s, %(count)d day after your"
+            " target date.",
+            "With the hours you have set, you will finish on %(day)s, %(count)d days after your"
+            " target date.",
             days,
         )
         early = self.texts.ngettext(
-            "At this pace you will finish on %(day)s, %(count)d day before your target date.",
-            "At this pace you will finish on %(day)s, %(count)d days before your target date.",
+            "With the hours you have set, you will finish on %(day)s, %(count)d day before your"
+            " target date.",
+            "With the hours you have set, you will finish on %(day)s, %(count)d days before your"
+            " target date.",
             days,
         )
         return (late if of.days_late > 0 else early) % {**day, "count": days}
@@ -89,40 +99,49 @@ class ScheduleText:
             return ""
         hours = of.hours_learned - of.hours_expected
         if hours == 0:
-            return self.texts.gettext("As planned.")
+            return self.texts.gettext("You are on schedule.")
         ahead = self.texts.ngettext(
-            "%(count)d hour ahead of plan.", "%(count)d hours ahead of plan.", abs(hours)
+            "You are %(count)d hour ahead of schedule.",
+            "You are %(count)d hours ahead of schedule.",
+            abs(hours),
         )
         behind = self.texts.ngettext(
-            "%(count)d hour behind plan.", "%(count)d hours behind plan.", abs(hours)
+            "You are %(count)d hour behind schedule.",
+            "You are %(count)d hours behind schedule.",
+            abs(hours),
         )
         return counted(ahead if hours > 0 else behind, abs(hours))
 
     def week(self, of: Schedule) -> str:
-        """Return this week's hours."""
-        this = [week.hours_learned for week in of.weeks if week.begins_on <= of.today]
+        """Return the planned and learned hours of this week; empty if none are planned."""
+        this = [week for week in of.weeks if week.begins_on <= of.today]
+        learned = sum(week.hours_learned for week in this)
+        planned = learned + sum(week.hours_ahead for week in this)
+        if not planned:
+            return ""
         text = self.texts.ngettext(
-            "This week: %(done)d of %(count)d hour.",
-            "This week: %(done)d of %(count)d hours.",
-            of.hours_per_week,
+            "This week: %(done)d of %(count)d planned hour.",
+            "This week: %(done)d of %(count)d planned hours.",
+            planned,
         )
-        return text % {"done": sum(this), "count": of.hours_per_week}
+        return text % {"done": learned, "count": planned}
 
     def needed(self, of: Schedule) -> str:
         """Return the weekly hours that reach the deadline; empty if in time, or without one."""
         hours = of.hours_per_week_needed
-        if days := _plan_days_late(of):
+        days = _plan_days_late(of)
+        if days and days != of.days_late:  # otherwise `end` has given the same number
             return self._late_plan(days, hours)
         if hours is None or not _is_late(of):
             return ""
         if hours > MOST_HOURS:
             return self.texts.gettext(
-                "Even 80 hours a week are not enough: choose a later target date, or skip some"
+                "Even 80 hours a week is not enough: choose a later target date, or skip some"
                 " concepts."
             )
         text = self.texts.ngettext(
-            "%(count)d hour a week would reach your target date.",
-            "%(count)d hours a week would reach your target date.",
+            "With %(count)d hour a week you would finish by your target date.",
+            "With %(count)d hours a week you would finish by your target date.",
             hours,
         )
         return counted(text, hours)
@@ -138,24 +157,24 @@ class ScheduleText:
         }
         if hours is None:
             text = self.texts.ngettext(
-                "The plan ends %(count)d day after your target date.",
-                "The plan ends %(count)d days after your target date.",
+                "The original plan already ended %(count)d day after your target date.",
+                "The original plan already ended %(count)d days after your target date.",
                 days,
             )
         elif hours > MOST_HOURS:
             text = self.texts.ngettext(
-                "The plan ends %(count)d day after your target date, and even 80 hours a week are"
-                " not enough: choose a later date, or skip some concepts.",
-                "The plan ends %(count)d days after your target date, and even 80 hours a week are"
-                " not enough: choose a later date, or skip some concepts.",
+                "The original plan already ended %(count)d day after your target date, and even 80"
+                " hours a week is not enough: choose a later date, or skip some concepts.",
+                "The original plan already ended %(count)d days after your target date, and even"
+                " 80 hours a week is not enough: choose a later date, or skip some concepts.",
                 days,
             )
         else:
             text = self.texts.ngettext(
-                "The plan ends %(count)d day after your target date; %(hours)s a week would be"
-                " enough.",
-                "The plan ends %(count)d days after your target date; %(hours)s a week would be"
-                " enough.",
+                "The original plan already ended %(count)d day after your target date; %(hours)s a"
+                " week would be enough.",
+                "The original plan already ended %(count)d days after your target date; %(hours)s"
+                " a week would be enough.",
                 days,
             )
         return text % values

@@ -47,7 +47,7 @@ def files() -> dict[str, tuple[bytes, bytes, str]]:
 async def serve(call: Call) -> Response:
     name, request = call.ids["file"], call.request
     if name not in files():
-        raise NotFound("There is no such file.")
+        raise NotFound("This file does not exist.")
     content, compressed, tag = files()[name]
     is_named = request.query_params.get("v") == _version(tag)
     is_packed = takes_gzip(request)

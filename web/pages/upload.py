@@ -49,7 +49,9 @@ async def receive_upload(request: Request, most: int) -> tuple[str, bytes] | Fil
     """
     content_type = request.headers.get("content-type", "")
     if content_type.partition(";")[0].strip().lower() != "multipart/form-data":
-        raise Unsupported("The body must be sent as Content-Type: multipart/form-data.")
+        raise Unsupported(
+            "The content type is not supported. Send the file as Content-Type: multipart/form-data."
+        )
     try:
         return content_type, await read_body(request, most + AROUND)
     except TooLarge:
@@ -60,7 +62,12 @@ async def receive_upload(request: Request, most: int) -> tuple[str, bytes] | Fil
                     size += len(chunk)
                     if size > MOST_PASSED_OVER:
                         break
-        return FileForm({}, error=TooLarge(f"The file may have at most {format_size(most)}."))
+        return FileForm(
+            {},
+            error=TooLarge(
+                f"The file is larger than the limit of {format_size(most)}. Choose a smaller file."
+            ),
+        )
 
 
 def parse_upload(model: type[BaseModel], content_type: str, content: bytes) -> FileForm:
@@ -102,14 +109,17 @@ def _parsed(content_type: str, content: bytes) -> tuple[dict[str, str], bytes]:
     try:
         form = asyncio.run(parser.parse()).multi_items()
         if not parser.is_whole:
-            raise ValueError("it ends in the middle")
+            raise ValueError("the data ends too early")
         texts = {
             name.encode("latin-1").decode(): value.encode("latin-1").decode()
             for name, value in form
             if isinstance(value, str)
         }
     except (MultiPartException, ValueError):  # of which UnicodeError is one
-        raise Malformed("The body is not a form with a file (multipart/form-data).") from None
+        raise Malformed(
+            "The body is not a form with a file (multipart/form-data). Reload "
+            "the page and choose the file again."
+        ) from None
     files = (value.file.read() for _, value in form if isinstance(value, UploadFile))
     return texts, next(files, b"")
 

@@ -1,4 +1,4 @@
-"""The curves, each a module: `measure(ground, effort)` gives points as they are found, `said` a sentence about all of them."""
+"""Curves, one module each: `measure(ground, effort)` yields points, `summary` describes them."""
 
 from collections.abc import Mapping
 

@@ -1,4 +1,4 @@
-"""What becomes of POST /api/v1/roadmaps when ever more clients send at once: requests a second, and how long each waits."""
+"""POST /api/v1/roadmaps from more and more clients at once: rate and latency."""
 
 from collections.abc import Iterator
 
@@ -8,13 +8,14 @@ from benchmarks.ground import Ground, say
 from benchmarks.growth.effort import Effort
 from benchmarks.growth.points import Curve, Found, Point, lines
 from benchmarks.load import Plan, load
+from benchmarks.report import filled
 
 RATE, LATENCY, NAME = "POST, requests/s", "POST, ms", "one worker"
 PERCENTILES = {"p50": "50 %", "p99": "99 %"}
-SLOW = 100.0  # ms at 99 %, which the service holds itself to
+SLOW = 100.0  # ms at 99 %: the bound of the service
 ABOUT = """\
-Each client has a connection and sends its next goal when it has the answer to the one before; 200 accounts, one API process,
-no consumers. Every answer was 202, and each has its row, its event, its message and its record of the log."""
+Each client sends its next goal when it has an answer; 200 accounts, one API process, no consumers.
+Every answer was 202 and has its row, event, message and log record."""
 
 
 def measure(ground: Ground, effort: Effort) -> Iterator[Point]:
@@ -33,17 +34,17 @@ def measure(ground: Ground, effort: Effort) -> Iterator[Point]:
                 yield Point(LATENCY, name, count, found.latencies[percentile])
 
 
-def said(found: Found) -> str:
+def summary(found: Found) -> str:
     points = found.points
     rates, slow = lines(points, RATE)[NAME], lines(points, LATENCY)["99 %"]
     within = [count for count, ms in slow.items() if ms <= SLOW]
     most = max(slow)
     limit = f"up to {max(within):g} clients" if within else "with no number of clients"
-    return (
-        f"One process accepts at most {number(max(rates.values()))} goals a second; from there on more clients only wait for "
-        f"each other: {number(slow[most])} ms at 99 % with {most:g}, none refused. It stays within {SLOW:g} ms at 99 % {limit}. "
-        "What helps then is another worker, where there is a core for it."
+    return filled(
+        f"One process accepts at most {number(max(rates.values()))} goals a second. More clients only "
+        f"wait longer: {number(slow[most])} ms at 99 % with {most:,.0f}; none is refused. The bound of "
+        f"{SLOW:g} ms at 99 % holds {limit}. Beyond that, add a worker where a core is free."
     )
 
 
-CURVE = Curve("clients", "Clients at once", "clients", ABOUT, measure, said)
+CURVE = Curve("clients", "Clients at once", "clients", ABOUT, measure, summary)

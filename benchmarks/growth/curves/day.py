@@ -1,5 +1,6 @@
-"""The memory of the API and both consumers while roadmaps are made, as many as there is time for: a day's work, if one takes
-what is made in these minutes for what a small team asks for in a day.
+"""Memory of the API and both consumers while roadmaps are made without a pause.
+
+Some minutes of this are a day's work of a team.
 """
 
 from collections.abc import Iterator
@@ -11,17 +12,18 @@ from benchmarks.ground import Ground, say
 from benchmarks.growth.effort import Effort
 from benchmarks.growth.points import Curve, Found, Point, lines
 from benchmarks.processes import pss
+from benchmarks.report import filled
 from tests.stack import Stack, running
 
-PSS, ALL = "PSS, MB", "all three"
+PSS, ALL = "PSS, MB", "all"
 AT_ONCE = 20  # roadmaps that are made at the same time
 LOOKS = 20
 LONGEST = 300  # seconds until they are
-USUAL = 1_000  # roadmaps that a large team asks for in a day
+USUAL = 1_000  # roadmaps a day of a large team
 STEADY = 1.03  # what it may grow by over the second half
 ABOUT = """\
-Memory is PSS, in millions of bytes; 20 roadmaps of the catalogue are made at the same time, 90 contents each, one after the other
-for as long as the form allows, with the settings of a newcomer. Each is asked for until it is finished, and so read often."""
+Memory is PSS. Roadmaps with 90 contents each are made with default settings, 20 at a time, and read
+until they are finished."""
 
 
 def measure(ground: Ground, effort: Effort) -> Iterator[Point]:
@@ -46,22 +48,23 @@ def _memory(stack: Stack, made: int) -> Iterator[Point]:
         yield Point(PSS, name, made, megabytes)
 
 
-def said(found: Found) -> str:
+def summary(found: Found) -> str:
     points = found.points
     line = lines(points, PSS)[ALL]
     made, (first, *_) = max(line), line.values()
     half = min(line, key=lambda x: abs(x - made / 2))
     grown = line[made] / line[half]
     verdict = (
-        "It does not grow with the roadmaps that are made, and no process has to be started anew."
+        "Memory does not grow with the number of roadmaps, and no process needs a restart."
         if grown <= STEADY
-        else "That is more than chance: look at what keeps it, and start the consumers anew meanwhile, which loses nothing."
+        else "That is more than noise: find the cause. Restarting the consumers loses nothing."
     )
-    return (
-        f"{made:,.0f} roadmaps were made in {found.seconds / 60:.0f} minutes, {made / USUAL:.1f} days of a team that asks for "
-        f"{USUAL:,} a day: {number(first)} MB after the first, {number(line[half])} after {half:,.0f}, "
-        f"{number(line[made])} in the end; over the last half that is {grown:.3f} times as much. {verdict}"
+    return filled(
+        f"{made:,.0f} roadmaps in {found.seconds / 60:.0f} minutes are {made / USUAL:.1f} days of a team "
+        f"that makes {USUAL:,} a day. API and both consumers used {number(first)} MB after the first, "
+        f"{number(line[half])} after {half:,.0f} and {number(line[made])} at the end: {grown:.3f} times as "
+        f"much over the second half. {verdict}"
     )
 
 
-CURVE = Curve("day", "A day of work", "roadmaps made", ABOUT, measure, said, is_even=False)
+CURVE = Curve("day", "A day of work", "roadmaps made", ABOUT, measure, summary, is_even=False)

@@ -1,6 +1,7 @@
-"""A queue that fills up: what it takes to enqueue one message, to claim and acknowledge one, and to look at the queue's page.
+"""Cost of messages and of queue pages while a queue fills up.
 
-The pages are those of the service, whose consumers rest; then, without it, one process sends and takes messages.
+The pages are those of the service, whose consumers are paused. Then, without the service, one
+process enqueues, claims and acknowledges messages.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -13,8 +14,10 @@ from benchmarks.figures import number
 from benchmarks.ground import BenchmarkFailed, Ground, say
 from benchmarks.growth.asking import HTML, Asked, answers
 from benchmarks.growth.effort import Effort
-from benchmarks.growth.points import Curve, Found, Point, growth, lines
+from benchmarks.growth.points import Curve, Found, Point, lines
+from benchmarks.growth.saying import ends, last
 from benchmarks.idle import DEFAULTS
+from benchmarks.report import filled
 from core.ids import new_id
 from reliable_queue.queue import ReliableQueue
 from tests.chaos.checks import queue_of
@@ -26,8 +29,7 @@ REDIS, SQLITE = "Redis", "SQLite"
 AT_ONCE = 1_000  # messages of one step, when the queue is filled
 TRIES = 10  # of each page
 ABOUT = """\
-Messages of the queue of contents, of a usual size. One message: the mean of some hundred in turn, one process, nobody else.
-A page: for one who waits, of the quickest tenth of the answers; a search looks at 10,000 messages at most, and says so."""
+Messages of the content queue, of a usual size: the mean of some hundred in a single process."""
 
 
 def measure(ground: Ground, effort: Effort) -> Iterator[Point]:
@@ -72,7 +74,7 @@ def _one(storage: str, stack: Stack, effort: Effort) -> Iterator[Point]:
         for count in effort.messages:
             _fill(queue.storage, message, count)
             say(f"messages: {storage}, one of {count:,}")
-            enqueued, claimed = _turns(queue.storage, message, effort.told)
+            enqueued, claimed = _turns(queue.storage, message, effort.sampled)
             yield Point(MESSAGE, f"{ENQUEUE}, {storage}", count, enqueued)
             yield Point(MESSAGE, f"{CLAIM}, {storage}", count, claimed)
         queue.storage.flush_queue()
@@ -94,7 +96,7 @@ def _maker(queue: ReliableQueue) -> Callable[[], bytes]:
 
 
 def _nothing(_: str) -> None:
-    """Nobody runs it."""
+    """The task, which is never run."""
 
 
 def _turns(storage: Any, message: Callable[[], bytes], times: int) -> tuple[float, float]:
@@ -115,21 +117,18 @@ def _turns(storage: Any, message: Callable[[], bytes], times: int) -> tuple[floa
     return sending / times * 1000, taking / times * 1000
 
 
-def said(found: Found) -> str:
+def summary(found: Found) -> str:
     points = found.points
-    ones, seen = lines(points, MESSAGE), lines(points, PAGE)
-    most = max(point.x for point in points)
-    told = ", ".join(
-        f"{name} {number(list(line.values())[-1])} ms ({growth(line):.2f} times)"
-        for name, line in ones.items()
+    pages_ = lines(points, PAGE)
+    head = ("one message", "ms, empty queue", f"ms, {last(points):,.0f} waiting", "times")
+    name, slowest = max(pages_.items(), key=lambda each: max(each[1].values()))
+    advice = filled(
+        f"The slowest page is {name}, with {number(max(slowest.values()))} ms. A search reads at most "
+        "10,000 messages, and retries are counted among at most 1,000. New goals get 503 when "
+        "`MOST_QUEUED_ROADMAPS` wait, so a growing queue means too few workers (`CONTENT_WORKERS`), "
+        "not a slow queue."
     )
-    name, slowest = max(seen.items(), key=lambda each: max(each[1].values()))
-    return (
-        f"With {most:,.0f} messages waiting one costs: {told} of what it costs in an empty queue. The slowest page is {name}: "
-        f"{number(max(slowest.values()))} ms; it looks at 10,000 messages at most, and "
-        "what is tried again is counted among 1,000 at most. New goals are refused with 503 when "
-        "MOST_QUEUED_ROADMAPS wait, so that a queue which grows means too few workers (CONTENT_WORKERS), not a slow queue."
-    )
+    return f"{ends(head, lines(points, MESSAGE).items())}\n\n{advice}"
 
 
-CURVE = Curve("messages", "Messages in the queue", "messages", ABOUT, measure, said)
+CURVE = Curve("messages", "Messages in the queue", "messages", ABOUT, measure, summary)

@@ -1,6 +1,7 @@
-"""What a page of the execution log takes with ever more records in it, over four months: one roadmap's log, and the operator's.
+"""Response time of the execution log's pages over its size, for four months of records.
 
-A database for each size, filled as `make bench-logs` does it; one API process, no consumers.
+One roadmap's log and the admin log. Each size has a database, filled as `make bench-logs` does it.
+One API process runs, no consumers.
 """
 
 from collections.abc import Iterator
@@ -14,8 +15,9 @@ from benchmarks.growth.plans import Statement
 from benchmarks.growth.points import Curve, Found, Point
 from benchmarks.growth.saying import worst_of
 from benchmarks.load import ROOT
+from benchmarks.report import filled
 
-LOG, OPERATOR = "one roadmap's log, ms", "operator's log, ms"
+LOG, ADMIN_LOG = "one roadmap's log, ms", "admin log, ms"
 LOOKS = 3
 ROADMAP = "00000000-0000-0000-0000-000000000001"  # one of those that benchmarks/log_search.py writes records of
 OWN = """INSERT INTO roadmap (id, owner_id, goal, level, hours_per_week, background, motivation, preferences, language, title,
@@ -23,13 +25,12 @@ OWN = """INSERT INTO roadmap (id, owner_id, goal, level, hours_per_week, backgro
     last_seq, created_at, updated_at) VALUES ('{roadmap}', '{reader}', 'a goal', 'beginner', 8, '', '', '', 'en', 'a title', '',
     1, 1, 'ready', '', 1, 0, now(), 0, 0, 0, 1, now(), now())"""
 ABOUT = """\
-Milliseconds for one who waits, of the quickest tenth of the answers; the records lie in the partitions of four months, made as
-by `make bench-logs`, which tells the plan of each filter. Here, too, each statement was run once more with auto_explain."""
+The records fill the partitions of four months, as in `make bench-logs`."""
 
 
-ADVICE = (
-    "Words among errors are looked for in every error, and a rare word in every month: narrow such a search by a range of time, "
-    "or keep the log for a shorter time (LOG_RETENTION_DAYS)."
+ADVICE = filled(
+    "A word among errors is searched in every error, and a rare word in every month. Narrow such a "
+    "search by time, or shorten `LOG_RETENTION_DAYS`."
 )
 
 
@@ -72,22 +73,22 @@ LONGEST_FILL = 900  # seconds
 def pages() -> Iterator[Asked]:
     yield Asked(LOG, "API", [f"{PATH}/{ROADMAP}/logs"])
     yield Asked(LOG, "API, errors", [f"{PATH}/{ROADMAP}/logs?level=error"])
-    yield Asked(LOG, "page of how it was made", [f"/roadmaps/{ROADMAP}/trace"], HTML)
+    yield Asked(LOG, "timeline page", [f"/roadmaps/{ROADMAP}/trace"], HTML)
     for line, query in (
         ("no filter", ""),
         ("errors", "?level=error"),
         ("a rare step", "?step=deliver"),
-        ("a step that is nowhere", "?step=nowhere"),
+        ("a missing step", "?step=nowhere"),
         ("one roadmap", f"?roadmap_id={ROADMAP}"),
         ("a rare word", "?text=overloaded"),
         ("a common word", "?text=tutorial"),
         ("a word among errors", "?text=refused&level=error"),
     ):
-        yield Asked(OPERATOR, line, [f"/admin/logs{query}"], HTML)
+        yield Asked(ADMIN_LOG, line, [f"/admin/logs{query}"], HTML)
 
 
-def said(found: Found) -> str:
-    return f"{worst_of(found.points)} {ADVICE}"
+def summary(found: Found) -> str:
+    return f"{worst_of(found.points)}\n\n{ADVICE}"
 
 
-CURVE = Curve("records", "Records in the execution log", "records", ABOUT, measure, said)
+CURVE = Curve("records", "Records in the execution log", "records", ABOUT, measure, summary)

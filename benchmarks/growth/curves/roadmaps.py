@@ -1,7 +1,7 @@
-"""What an answer takes with ever more roadmaps in the table, and what upkeep takes; every statement with its plan.
+"""Response time and upkeep over the number of roadmaps, with the plan of every statement.
 
-One API process, no consumers. A page is asked for on one connection, one time after the other: milliseconds as its reader sees
-them, of the quickest tenth. The plans are looked at afterwards, in another pass.
+One API process runs, no consumers. Each page is requested on one connection, one time after the
+other; the time is the upper bound of the quickest tenth. Plans are read afterwards, in another pass.
 """
 
 import json
@@ -18,26 +18,27 @@ from benchmarks.growth.plans import Statement
 from benchmarks.growth.points import Curve, Found, Point
 from benchmarks.growth.saying import worst_of
 from benchmarks.load import ROOT
+from benchmarks.report import filled
 
-API, PAGES, OPERATOR, UPKEEP = (
+API, PAGES, ADMIN, UPKEEP = (
     "API, ms",
     "pages, ms",
-    "operator's room, ms",
+    "admin pages, ms",
     "upkeep, each minute, ms",
 )
 POST = "POST a goal"
 DIFFERENT = 20  # roadmaps that are read in turn
 LOOKS = 3  # at the plans of a page
 ABOUT = """\
-Milliseconds for one who waits, of the quickest tenth of the answers. The reader has up to 10,000 of them, made first; the others
-are of 20 accounts. The first 10,000 have all contents (270,000 concepts, 810,000 contents); for each ten there are a login, a
-first answer, a delivery of a webhook and an entry of the audit log. Upkeep finds nothing to do. Each statement of each of these
-was run once more with auto_explain."""
+The reader owns up to 10,000 of the roadmaps, created first; 20 accounts own the others. The first
+10,000 have all contents (270,000 concepts, 810,000 contents). For every ten there are a login
+session, an idempotency record, a webhook delivery and an audit log entry. Upkeep finds nothing to
+do."""
 
 
-ADVICE = (
-    "A search for words reads every roadmap that has them, and is given up after 3 s: narrow it by account, state or time. "
-    "Upkeep looks at every login that is open, each minute. Neither is a limit up to here."
+ADVICE = filled(
+    "A word search reads every roadmap with the words and is cancelled after 3 s: narrow it by "
+    "account, state or time."
 )
 
 
@@ -67,26 +68,26 @@ def measure(ground: Ground, effort: Effort) -> Iterator[Point | Statement]:
 def pages(filling: Filling) -> Iterator[Asked]:
     middle, whole = filling.middle_of_reader(), filling.whole_of_reader(DIFFERENT)
     yield Asked(API, "list", [f"{PATH}?limit=20"])
-    yield Asked(API, "list, from the middle", [f"{PATH}?limit=20&cursor={middle}"])
-    yield Asked(API, "list, those that failed", [f"{PATH}?limit=20&status=failed"])
-    yield Asked(API, "list, a state that none has", [f"{PATH}?limit=20&status=awaiting_review"])
+    yield Asked(API, "list, middle page", [f"{PATH}?limit=20&cursor={middle}"])
+    yield Asked(API, "list, failed", [f"{PATH}?limit=20&status=failed"])
+    yield Asked(API, "list, an unused state", [f"{PATH}?limit=20&status=awaiting_review"])
     yield Asked(API, "tree", [f"{PATH}/{each}" for each in whole])
     yield Asked(API, POST, [PATH], body=json.dumps({"goal": goal(1)}), expected=202)
-    yield Asked(PAGES, "first page", ["/"], HTML)
+    yield Asked(PAGES, "home", ["/"], HTML)
     yield Asked(PAGES, "list", ["/roadmaps"], HTML)
     yield Asked(PAGES, "roadmap", [f"/roadmaps/{each}" for each in whole], HTML)
     for line, query in (
         ("roadmaps", ""),
-        ("roadmaps that failed", "?status=failed"),
+        ("failed roadmaps", "?status=failed"),
         ("roadmaps of one account", "?owner={reader}"),
         ("roadmaps with a rare word", "?text=sourdough"),
         ("roadmaps with a common word", "?text=bake"),
         ("roadmaps with an error", "?error=answered+500"),
     ):
-        yield Asked(OPERATOR, line, ["/admin/roadmaps" + query.format(reader=filling.reader)], HTML)
-    yield Asked(OPERATOR, "one roadmap", [f"/admin/roadmaps/{each}" for each in whole], HTML)
-    yield Asked(OPERATOR, "overview", ["/admin"], HTML)
-    yield Asked(OPERATOR, "/metrics", ["/metrics"], "text/plain")
+        yield Asked(ADMIN, line, ["/admin/roadmaps" + query.format(reader=filling.reader)], HTML)
+    yield Asked(ADMIN, "one roadmap", [f"/admin/roadmaps/{each}" for each in whole], HTML)
+    yield Asked(ADMIN, "overview", ["/admin"], HTML)
+    yield Asked(ADMIN, "/metrics", ["/metrics"], "text/plain")
 
 
 def _answered(service: Service, headers: Mapping[str, str], asked: Asked, tries: int) -> float:
@@ -125,14 +126,15 @@ def _plans(
     yield from found
 
 
-def said(found: Found) -> str:
+def summary(found: Found) -> str:
     points = found.points
     post = [point for point in points if point.line == POST]
     least, most = min(post, key=lambda point: point.x), max(post, key=lambda point: point.x)
-    return (
-        f"To accept a goal takes {most.value / least.value:.2f} times as long at {most.x:,.0f} as at {least.x:,.0f}. "
-        f"{worst_of(points)} {ADVICE}"
+    accepting = filled(
+        f"Accepting a goal takes {most.value / least.value:.2f} times as long with {most.x:,.0f} "
+        f"roadmaps as with {least.x:,.0f}."
     )
+    return f"{accepting}\n\n{worst_of(points)}\n\n{ADVICE}"
 
 
-CURVE = Curve("roadmaps", "Roadmaps in the table", "roadmaps", ABOUT, measure, said)
+CURVE = Curve("roadmaps", "Roadmaps in the table", "roadmaps", ABOUT, measure, summary)

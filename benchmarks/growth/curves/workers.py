@@ -1,25 +1,29 @@
-"""Requests a second over the workers of uvicorn (API_WORKERS): a goal is posted, a finished roadmap is read.
+"""Requests a second over the workers of uvicorn (API_WORKERS).
 
-A service for each number of workers, all of them there at once; they take turns, round by round. No consumers run.
+A goal is posted, and a finished roadmap is read. One service for each number of workers runs, all
+at once; they take turns, round by round. No consumers run.
 """
 
 from collections.abc import Iterator
 from contextlib import ExitStack
 
+from benchmarks.capacity.needs import API_CONNECTIONS
 from benchmarks.contenders import PATH, Service
 from benchmarks.figures import number, turns
 from benchmarks.ground import Ground, say
 from benchmarks.growth.effort import Effort
 from benchmarks.growth.points import Curve, Found, Point, lines
 from benchmarks.load import Load, Plan, load, request
+from benchmarks.report import filled
+from scripts.marked import markdown
 
 RATE, GENERATOR = "requests/s", "load generator, % of a core"
 POST, GET = "POST a goal", "GET a roadmap"
 CLIENTS = 64
-ENOUGH = 1.1  # times as much, below which more workers bring nothing that counts
+ENOUGH = 1.1  # times as much, below which more workers do not help
 ABOUT = """\
-64 clients that send their next request when they have an answer, no Idempotency-Key, no consumers; the load generator,
-PostgreSQL and Redis have the same cores."""
+64 clients send their next request when they have an answer, without Idempotency-Key. No consumers
+run."""
 
 
 def measure(ground: Ground, effort: Effort) -> Iterator[Point]:
@@ -51,19 +55,20 @@ def _points(line: str, count: int, found: Load) -> Iterator[Point]:
     yield Point(GENERATOR, line, count, found.cpu * 100)
 
 
-def said(found: Found) -> str:
+def summary(found: Found) -> str:
     points, cores = found.points, found.machine["cores"]
-    told = []
+    rows = []
     for name, line in lines(points, RATE).items():
         best, first = max(line.values()), line[1]
         enough = min(count for count, rate in line.items() if rate * ENOUGH >= best)
-        told.append(
-            f"{name}: {number(first)} with one, at most {number(best)}, nine tenths of that with {enough:g}"
-        )
-    return (
-        f"With the {cores} cores that everything shares here: {'; '.join(told)}. Where the API has cores of its own, give it a "
-        "worker for each (API_WORKERS), and 11 connections of PostgreSQL to each at most; then a machine for the database."
+        rows.append((name, number(first), number(best), f"{enough:g}"))
+    head = ("requests/s", "one worker", "at most", "nine tenths of that with")
+    advice = filled(
+        f"Everything shares {cores} cores here. Give the API one worker for each core of its own "
+        f"(`API_WORKERS`), with up to {API_CONNECTIONS} PostgreSQL connections each. Then move the "
+        "database to another machine."
     )
+    return f"{markdown(head, rows)}\n\n{advice}"
 
 
-CURVE = Curve("workers", "Workers of the API", "workers", ABOUT, measure, said, is_even=False)
+CURVE = Curve("workers", "Workers of the API", "workers", ABOUT, measure, summary, is_even=False)

@@ -1,6 +1,6 @@
 """Queues with the same empty task: each module has `send(number, sent)`, and the task, which is `ticks.tick`.
 
-What the environment says: PLACE (the address of Redis, or a file), TICKS (how many tasks) and TICKS_FILE (where it is told when
-they ran). Each consumer is started by the command that its documentation names, as one process with four threads or, where
-there are none, with what is nearest.
+The environment has PLACE (the address of Redis, or a file), TICKS (how many tasks) and TICKS_FILE
+(where the times at which they ran are written). Each consumer is started by the command of its
+documentation, as one process with four threads, or the nearest that it has.
 """

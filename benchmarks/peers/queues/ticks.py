@@ -1,5 +1,6 @@
-"""The task and what it leaves behind: which message ran when. That the first one has run is told by a file, and when
-the last one has, all of it is written to another.
+"""The task, which records which message ran when.
+
+After the first message an empty file appears; after the last one a file with all times.
 """
 
 import json
@@ -17,17 +18,17 @@ def tick(number: int, sent: float) -> None:
     if len(_ran) == 1:
         _file.with_suffix(".begun").touch()
     if len(_ran) >= _all:
-        _tell()
+        _write()
 
 
-def _tell() -> None:
+def _write() -> None:
     ran = sorted(_ran)
-    told = {
+    times = {
         "first": ran[0][0],
         "last": ran[-1][0],
         "different": len({number for _, number, _ in ran}),
         "waits": [at - sent for at, _, sent in ran],
     }
     unfinished = _file.with_suffix(".part")
-    unfinished.write_text(json.dumps(told))
+    unfinished.write_text(json.dumps(times))
     unfinished.rename(_file)

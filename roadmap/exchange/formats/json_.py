@@ -58,7 +58,7 @@ FIRST_YEAR, LAST_YEAR = 2000, 2200  # a card that was known for years comes back
 
 def _format(name: str) -> str:
     if name != FORMAT:
-        raise ValueError(f"must be {FORMAT!r}: this is no roadmap that was exported as JSON")
+        raise ValueError(f"must be {FORMAT!r}: this is not a roadmap exported as JSON")
     return name
 
 
@@ -66,7 +66,7 @@ def _version(number: int) -> int:
     if number > VERSION:
         raise PydanticCustomError(
             NEWER,
-            "was made by a newer version of Roadmap ({number}); this one reads {reads}",
+            "is the format of a newer version of Roadmap ({number}); this version reads {reads}",
             {"number": number, "reads": VERSION},
         )
     if number < VERSION:
@@ -95,20 +95,20 @@ class PortableGoal(Frozen):
     """The request for the roadmap."""
 
     goal: Annotated[str, Field(min_length=SHORTEST_GOAL, max_length=1000), PRINTABLE] = Field(
-        description="What the person wants to be able to do."
+        description="What the learner wants to be able to do."
     )
-    level: Level = Field(description="What the person knew already.")
+    level: Level = Field(description="Prior knowledge.")
     hours_per_week: Annotated[int, Field(ge=1, le=80), WHOLE] = Field(
-        description="Hours for learning, a week."
+        description="Hours for learning per week."
     )
-    deadline: Day | None = Field(None, description="Day by which it should be reached.")
-    begins_on: Day = Field(description="From when the plan counts.")
-    background: Text = Field("", description="What the person has done before.")
-    motivation: Text = Field("", description="Why the person wants this.")
-    preferences: Text = Field("", description="How the person likes to learn.")
+    deadline: Day | None = Field(None, description="Target date.")
+    begins_on: Day = Field(description="First day of the schedule.")
+    background: Text = Field("", description="Prior experience.")
+    motivation: Text = Field("", description="Reason for learning.")
+    preferences: Text = Field("", description="Learning preferences.")
     language: LanguageTag = Field(description="Language of the roadmap, as a BCP 47 tag.")
     resource_language: LanguageTag | None = Field(
-        None, description="A second language in which resources may be."
+        None, description="A second language for resources."
     )
 
 
@@ -116,12 +116,12 @@ class Written(Frozen):
     """By what it was written, with which words, and when."""
 
     generator: Annotated[str, Field(max_length=100), PRINTABLE] = Field(
-        description="Who has written it."
+        description="Generator: the catalogue or a model."
     )
     prompt_version: Annotated[str, Field(max_length=40), PRINTABLE] = Field(
-        "", description="The words of the prompt."
+        "", description="Version of the prompt."
     )
-    created_at: Moment = Field(description="When it was written.")
+    created_at: Moment = Field(description="Time of writing.")
 
 
 WRITTEN: dict[ContentKind, Any] = {
@@ -144,34 +144,34 @@ class PortableContents(with_kinds(Frozen, WRITTEN, "portable", None)):  # type: 
 
 
 class PortableAttempt(Frozen):
-    """Answers to the quiz as it is in this document."""
+    """An attempt at the quiz in this document."""
 
     answers: Annotated[
         tuple[Chosen, ...], Field(min_length=1, max_length=MOST_QUESTIONS), FIRST_ONLY
-    ] = Field(
-        description="For each question, in order, the indexes of the options that were chosen."
-    )
-    score: Count = Field(description="Questions that were answered rightly.")
-    total: Count = Field(description="All questions.")
-    created_at: Moment = Field(description="When they were given.")
+    ] = Field(description="Indexes of the chosen options for each question, in order.")
+    score: Count = Field(description="Number of correct answers.")
+    total: Count = Field(description="Number of questions.")
+    created_at: Moment = Field(description="Time of the attempt.")
 
 
 class PortableCard(Frozen):
-    """A question that comes back, with what FSRS keeps of it."""
+    """A review card with its FSRS state."""
 
-    question: Index = Field(description="Its index in the quiz, from 0.")
+    question: Index = Field(description="Index in the quiz, from 0.")
     state: Annotated[int, Field(ge=1, le=3), WHOLE] = Field(
-        description="1: it is learned, 2: reviewed, 3: learned once more."
+        description="1: learning, 2: review, 3: relearning."
     )
     step: Annotated[int, Field(ge=0, le=100), WHOLE] | None = Field(
-        None, description="Of learning; null in review."
+        None, description="Step of learning; null in review."
     )
-    stability: Days | None = Field(None, description="Days after which nine of ten are remembered.")
-    difficulty: Difficulty | None = Field(None, description="From 1 to 10.")
-    due_at: Moment = Field(description="When it comes back.")
-    reviewed_at: Moment | None = Field(None, description="Null: it was not yet.")
-    reviews: Times = Field(0, description="How often it was asked.")
-    lapses: Times = Field(0, description="How often it was forgotten after it was learned.")
+    stability: Days | None = Field(
+        None, description="Stability: days until the probability of recall is 90 %."
+    )
+    difficulty: Difficulty | None = Field(None, description="Difficulty, from 1 to 10.")
+    due_at: Moment = Field(description="Due time.")
+    reviewed_at: Moment | None = Field(None, description="Last review; null: none.")
+    reviews: Times = Field(0, description="Number of reviews.")
+    lapses: Times = Field(0, description="Number of lapses.")
 
     @property
     def memory(self) -> Memory:
@@ -181,35 +181,37 @@ class PortableCard(Frozen):
 class PortableConcept(Frozen):
     """A concept with its contents and the learner's progress."""
 
-    contents: PortableContents = Field(PortableContents(), description="Its parts.")
-    progress: ConceptProgress = Field(ConceptProgress.todo, description="How far the learner is.")
-    progress_at: Moment | None = Field(None, description="Since when; null: it is not begun.")
+    contents: PortableContents = Field(PortableContents(), description="Contents of the concept.")
+    progress: ConceptProgress = Field(ConceptProgress.todo, description="Progress of the learner.")
+    progress_at: Moment | None = Field(None, description="Since when; null: not started.")
     notes: Annotated[str, Field(max_length=LONGEST_NOTES), PRINTABLE] = Field(
-        "", description="The learner's own."
+        "", description="Notes of the learner."
     )
     attempts: Annotated[
         tuple[PortableAttempt, ...], Field(max_length=MOST_ATTEMPTS), FIRST_ONLY
-    ] = Field((), description="At the quiz as it is, the oldest first.")
+    ] = Field((), description="Attempts at the current quiz, oldest first.")
     cards: Annotated[tuple[PortableCard, ...], Field(max_length=MOST_QUESTIONS), FIRST_ONLY] = (
-        Field((), description="Of its questions, in their order.")
+        Field((), description="Review cards of its questions, in order.")
     )
 
 
 class PortableRoadmap(Frozen):
-    """A roadmap to take along, to another instance as well."""
+    """A roadmap exported as JSON."""
 
     format: Annotated[str, AfterValidator(_format)] = Field(description="`roadmap`.")
     version: Annotated[int, AfterValidator(_version), WHOLE] = Field(
-        description=f"Of the format: {VERSION}."
+        description=f"Version of the format: {VERSION}."
     )
-    exported_at: Moment = Field(description="When it was made.")
-    request: PortableGoal = Field(description="What the person has asked for.")
+    exported_at: Moment = Field(description="Time of creation.")
+    request: PortableGoal = Field(description="The request.")
     generator: Annotated[str, Field(max_length=100), PRINTABLE] = Field(
-        "", description="Who has designed it."
+        "", description="Generator of the plan."
     )
-    analysis: Analysis | None = Field(None, description="What the plan was designed from.")
+    analysis: Analysis | None = Field(None, description="Analysis that the plan is based on.")
     outline: Outline = Field(description="The plan, with the title of the roadmap.")
-    concepts: dict[str, PortableConcept] = Field({}, description="By their keys in the outline.")
+    concepts: dict[str, PortableConcept] = Field(
+        {}, description="Concepts by their keys in the outline."
+    )
 
 
 def portable(
@@ -223,7 +225,7 @@ def portable(
     with snapshot():
         row = get_owned(owner_id, roadmap_id, with_trash=with_trash)
         if not row.revision and not row.title:
-            raise Conflict("There is no plan yet that could be taken along. Wait until it is made.")
+            raise Conflict("This roadmap has no plan to export yet. Wait until it is ready.")
         outline = _without_ids(current_outline(row))
         concepts = list(
             Concept.select()
@@ -264,8 +266,8 @@ def as_json(document: PortableRoadmap) -> bytes:
     content = document.model_dump_json().encode()
     if len(content) > LARGEST_DOCUMENT:
         raise Conflict(
-            f"This roadmap has more than {format_size(LARGEST_DOCUMENT)} as JSON, and no instance takes "
-            "that. Take it along as Markdown."
+            f"This roadmap is larger than {format_size(LARGEST_DOCUMENT)} as JSON, more "
+            "than any instance can import. Export it as Markdown."
         )
     return content
 

@@ -49,13 +49,13 @@ FORMATS = {
             media_type="image/svg+xml",
             render="svg:render",
             operation="export_picture",
-            summary="Read a roadmap as a picture",
-            description="SVG with its own style sheet, light and dark, with the words in the "
-            "language of `Accept-Language`.",
+            summary="Export a roadmap as a map",
+            description="SVG with its own style sheet for light and dark mode. Labels are "
+            "in the language of `Accept-Language`.",
             link="picture",
-            link_description="The same as SVG.",
+            link_description="The roadmap as SVG.",
             label=gettext_noop("The map"),
-            about=gettext_noop("the picture, to hang on a wall"),
+            about=gettext_noop("an SVG picture, for example to print"),
             query="svg:PictureQuery",
             language="reader",
             needs_plan=False,
@@ -67,14 +67,16 @@ FORMATS = {
             media_type="application/json",
             render="json_:render",
             operation="export_json",
-            summary="Take a roadmap along",
-            description="All that it is now, and all that you have left: progress, notes, attempts "
-            "and cards. `POST /api/v1/imports` makes a roadmap of it again, here or on another "
-            "instance. There is no id in it.",
+            summary="Export a roadmap",
+            description="The current roadmap with progress, notes, attempts and review "
+            "cards. `POST /api/v1/imports` creates a roadmap from it, on this "
+            "or another instance. It contains no IDs.",
             link="portable",
-            link_description="The same as JSON, to be imported again, with what you have left.",
-            label=gettext_noop("Everything"),
-            about=gettext_noop("with your progress and notes, to import elsewhere (JSON)"),
+            link_description="The roadmap as JSON for import, with the data of the learner.",
+            label=gettext_noop("JSON"),
+            about=gettext_noop(
+                "the roadmap with your progress and notes, to import here or into another instance"
+            ),
             response="json_:PortableRoadmap",
             language="",
             rank=2,
@@ -84,11 +86,11 @@ FORMATS = {
             media_type="text/markdown",
             render="markdown:render",
             operation="export_markdown",
-            summary="Take a roadmap along as Markdown",
-            description="One document to read: tutorials, resources, questions without their "
-            "answers, your notes, and your progress to tick off.",
+            summary="Export a roadmap as Markdown",
+            description="One document with tutorials, resources, questions without "
+            "answers, notes, and progress as check boxes.",
             link="markdown",
-            link_description="The same as a document to read.",
+            link_description="The roadmap as one Markdown document.",
             label=gettext_noop("Markdown"),
             about=gettext_noop("one document, to read anywhere"),
         ),
@@ -97,12 +99,12 @@ FORMATS = {
             media_type="application/zip",
             render="zip_:render",
             operation="export_archive",
-            summary="Take a roadmap along as a folder",
-            description="A ZIP archive with a Markdown file for each concept, an index, the map as "
-            "SVG, and the JSON that can be imported.",
+            summary="Export a roadmap as a ZIP archive",
+            description="A ZIP archive with a Markdown file for each concept, an index, "
+            "the map as SVG, and the JSON for import.",
             link="archive",
-            link_description="The same as a folder of such documents.",
-            label=gettext_noop("A folder"),
+            link_description="The roadmap as a ZIP archive of Markdown files.",
+            label=gettext_noop("ZIP archive"),
             about=gettext_noop("a file for each concept, for a note-taking app"),
             is_binary=True,
         ),
@@ -111,11 +113,11 @@ FORMATS = {
             media_type="text/calendar",
             render="ics:render",
             operation="export_calendar",
-            summary="Take a roadmap along as a calendar",
-            description="iCalendar: the days for each concept that is left, as your plan has them "
-            "today, and the deadline.",
+            summary="Export a roadmap as a calendar",
+            description="iCalendar with the days of each remaining concept by today's "
+            "schedule, and the target date.",
             link="calendar",
-            link_description="What is left of it as a calendar.",
+            link_description="The remaining concepts as iCalendar.",
             label=gettext_noop("A calendar"),
             about=gettext_noop("the remaining concepts, day by day"),
             needs_plan=False,
@@ -125,13 +127,13 @@ FORMATS = {
             media_type="application/apkg",
             render="anki:render",
             operation="export_cards",
-            summary="Take its questions along for Anki",
-            description="A deck for Anki: a note for each question, with the right answers and "
-            "why. Imported again, it changes what is there.",
+            summary="Export the questions as an Anki deck",
+            description="An Anki deck with a note for each question, its correct answers "
+            "and explanation. Importing it again updates existing notes.",
             link="cards",
-            link_description="Its questions as a deck for Anki.",
+            link_description="The questions as an Anki deck.",
             label=gettext_noop("Anki cards"),
-            about=gettext_noop("the questions, for repetition"),
+            about=gettext_noop("the quiz questions, for spaced repetition"),
             is_binary=True,
         ),
     )

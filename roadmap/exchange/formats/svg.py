@@ -12,7 +12,7 @@ class PictureQuery(BaseModel):
     model_config = ConfigDict(extra="forbid")
     layout: Direction = Field(
         Direction.columns,
-        description="Stages beside each other, or below each other as for a phone.",
+        description="Layout: stages side by side, or below each other for narrow screens.",
     )
 
 

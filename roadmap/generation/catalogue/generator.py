@@ -41,10 +41,9 @@ from roadmap.plan.schemas import RoadmapRequest
 
 # Rules by field of a request.
 NEEDS_A_MODEL = {
-    "/feedback": "is understood by a model only: set OPENAI_API_KEY, or change the plan directly "
-    "by POST .../edits",
-    "/instructions": "is understood by a model only: the built-in catalogue has one text for each "
-    "part; set OPENAI_API_KEY",
+    "/feedback": "requires a model: set OPENAI_API_KEY, or change the plan with POST .../edits",
+    "/instructions": "requires a model: the built-in catalogue has one text for each part; "
+    "set OPENAI_API_KEY",
 }
 
 
@@ -68,10 +67,12 @@ class CatalogueGenerator:
         if track is None:
             titles = ", ".join(f"'{track.title}'" for track in tracks().values())
             rule = (
-                f"no built-in track fits this goal; there is: {titles}. "
-                "With OPENAI_API_KEY set, any goal works"
+                f"no built-in track matches this goal. Available tracks: {titles}. With "
+                "OPENAI_API_KEY set, any goal works"
             )
-            raise Invalid("No built-in track fits this goal.", fields=(FieldError("/goal", rule),))
+            raise Invalid(
+                "No built-in track matches this goal.", fields=(FieldError("/goal", rule),)
+            )
         if language_of(request.language) in track.languages:
             return request
         if request.names_language:
@@ -81,7 +82,7 @@ class CatalogueGenerator:
                 "With OPENAI_API_KEY set, any language works"
             )
             raise Invalid(
-                "The built-in catalogue has no texts in this language.",
+                "The built-in catalogue has no track for this goal in this language.",
                 fields=(FieldError("/language", rule),),
             )
         is_near = script_of(request.language) == "Hant" and files.CHINESE in track.languages
@@ -89,7 +90,7 @@ class CatalogueGenerator:
 
     def check_feedback(self, pointer: str) -> None:
         raise Invalid(
-            "The built-in catalogue does not follow words.",
+            "The built-in catalogue cannot follow instructions. Set OPENAI_API_KEY.",
             fields=(FieldError(pointer, NEEDS_A_MODEL[pointer]),),
         )
 

@@ -190,7 +190,7 @@ def load_concept(track_id: str, concept_id: str, language: str = ENGLISH) -> Cat
     concept = _read(file, CatalogueConcept, _front_matter(file))
     for needed in concept.prerequisites:
         if not has(track_id, needed):
-            raise BrokenFile(file, f"prerequisites: {needed!r} is no concept of this track")
+            raise BrokenFile(file, f"prerequisites: {needed!r} is not a concept of this track")
     if language == ENGLISH:
         return concept
     file = TRACKS / track_id / language / "concepts" / f"{concept_id}.md"

@@ -53,38 +53,34 @@ WORK = frozenset(
 )
 REVIEW = "review"  # the name of the wait for approval
 CAUSES = {
-    Cause.slots: "all calls that may run were running",
-    Cause.rate_limit: "the provider wanted a pause",
+    Cause.slots: "all allowed calls were in progress",
+    Cause.rate_limit: "the provider asked for a pause",
 }
 
 
 class Span(BaseModel):
-    """Something that took time; a moment, such as a decision, ends when it begins."""
+    """A span of time. A moment, such as a decision, has no duration."""
 
-    id: str = Field(description="Names it within this timeline.")
-    kind: SpanKind = Field(description="What it is.")
-    name: str = Field(description="Which one of its kind: a step, a part, an event.")
+    id: str = Field(description="ID within this timeline.")
+    kind: SpanKind = Field(description="Kind of the span.")
+    name: str = Field(description="Name within its kind: a step, a part, an event.")
     concept_id: UUID | None = Field(
-        None, description="About which concept; null: about the plan, or the whole."
+        None, description="ID of the concept; null: the plan or the whole roadmap."
     )
-    concept: str | None = Field(None, description="What that concept is called.")
+    concept: str | None = Field(None, description="Title of the concept.")
     started_at: datetime
-    ended_at: datetime | None = Field(description="Null: it goes on.")
-    outcome: SpanOutcome = Field(description="What came of it.")
-    worker: str | None = Field(
-        None, description="The process that did it; null: none did, or it is not known."
+    ended_at: datetime | None = Field(description="End; null: in progress.")
+    outcome: SpanOutcome = Field(description="Outcome.")
+    worker: str | None = Field(None, description="Worker process; null: none or unknown.")
+    attempt: int | None = Field(
+        None, description="Number of the attempt, from 1; null: not an attempt."
     )
-    attempt: int | None = Field(None, description="From 1; null: it is no try.")
-    prompt_tokens: int | None = Field(
-        None, description="Of a call: tokens that were sent; null: nobody knows."
-    )
+    prompt_tokens: int | None = Field(None, description="Prompt tokens of a call; null: unknown.")
     completion_tokens: int | None = Field(
-        None, description="Of a call: tokens that came back; null: nobody knows."
+        None, description="Completion tokens of a call; null: unknown."
     )
-    cost: Decimal | None = Field(
-        None, description="Of a call: what it cost; while it runs, the most that it can."
-    )
-    reason: str = Field("", description="Why it waited, or what went wrong; empty: nothing to say.")
+    cost: Decimal | None = Field(None, description="Cost of a call; while it runs, its maximum.")
+    reason: str = Field("", description="Reason of the wait or failure; empty: none.")
 
     def ended(self, now: datetime) -> datetime:
         return self.ended_at or max(now, self.started_at)

@@ -34,23 +34,25 @@ MOST_ROWS = 5000  # of each table that are read: the newest
 
 
 class Totals(BaseModel):
-    """Of all calls of the model; times (seconds) and retries of the newest 5,000 events, and of what is left of the log."""
+    """Totals of a timeline.
+
+    Calls are complete. Times (seconds) and retries cover the newest 5,000 events and the available
+    log records.
+    """
 
     seconds: float = Field(
         description=(
-            "In which it was being made: not those for approval, nor those from an end to a retry."
+            "Seconds of building, without waiting for approval and without the time before a retry."
         )
     )
-    waited: float = Field(description="Of these, seconds in which nothing was being done for it.")
-    approval: float = Field(description="Seconds for which its plan waited for approval.")
-    in_model: float = Field(
-        description="Seconds of all calls of the model; those that run at once count each."
-    )
-    calls: int = Field(description="Calls of the model.")
-    prompt_tokens: int = Field(description="Tokens that were sent.")
-    completion_tokens: int = Field(description="Tokens that came back.")
-    cost: Decimal = Field(description="Of all calls: what the receipt says.")
-    retries: int = Field(description="Tries that failed and were followed by another.")
+    waited: float = Field(description="Seconds of these without any work on it.")
+    approval: float = Field(description="Seconds of waiting for approval.")
+    in_model: float = Field(description="Seconds of all model calls; concurrent calls count each.")
+    calls: int = Field(description="Number of model calls.")
+    prompt_tokens: int = Field(description="Prompt tokens.")
+    completion_tokens: int = Field(description="Completion tokens.")
+    cost: Decimal = Field(description="Cost of all calls, as in the cost report.")
+    retries: int = Field(description="Failed attempts that were retried.")
 
 
 class Trace(BaseModel):
@@ -59,11 +61,11 @@ class Trace(BaseModel):
     roadmap_id: UUID
     status: RoadmapStatus
     created_at: datetime
-    finished_at: datetime | None = Field(description="When its making ended; null: it has not.")
-    currency: str = Field(description="A code of three letters.")
-    totals: Totals = Field(description="Sums of all of it.")
-    spans: list[Span] = Field(description="By when they began.")
-    left_out: int = Field(description="At least so many spans had no room here; 0: these are all.")
+    finished_at: datetime | None = Field(description="End of building; null: not finished.")
+    currency: str = Field(description="Currency code of three letters.")
+    totals: Totals = Field(description="Totals.")
+    spans: list[Span] = Field(description="Spans by start time.")
+    left_out: int = Field(description="Minimum number of spans left out; 0: none.")
 
 
 def trace_of(owner_id: UUID, roadmap_id: UUID, *, with_trash: bool = False) -> Trace:

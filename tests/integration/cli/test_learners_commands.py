@@ -1,4 +1,4 @@
-"""`roadmap new`, `list`, `show`, `export` and `import` against real services, and when something is not as it should be."""
+"""`roadmap new`, `list`, `show`, `export` and `import`, also against faulty services."""
 
 import json
 import os
@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from tests.browser.wire import Wire
-from tests.commands import ROADMAP, Said, command, roadmap, succeeded
+from tests.commands import ROADMAP, FinishedCommand, command, roadmap, succeeded
 from tests.integration.conftest import SMALL
 from tests.integration.provider import Handler, providing
 from tests.servers import free_port
@@ -91,8 +91,8 @@ def test_a_roadmap_that_cannot_be_made_is_a_failure(tmp_path: Path) -> None:
         with running(embedded_stack(tmp_path, **variables)) as stack:
             result = roadmap(caller_of(stack), "new", "Bake sourdough bread", "--watch")
     assert result.code == 1
-    assert "is failed" in result.output
-    assert "Error: The roadmap is failed: " in result.errors
+    assert " failed: http" in result.output
+    assert "Error: The roadmap failed: " in result.errors
     assert "Traceback" not in result.errors
 
 
@@ -192,16 +192,16 @@ def test_what_was_exported_is_imported_by_the_other_kind_of_service(
 @pytest.mark.parametrize(
     ("content", "expected"),
     [
-        (b"PK", "is no roadmap; `roadmap export ID --format json` writes one"),
-        (b'{"format": "anki"}', "is no roadmap"),
+        (b"PK", "is not an exported roadmap. `roadmap export ID --format json` writes one"),
+        (b'{"format": "anki"}', "is not an exported roadmap"),
         (
             b'{"format": "roadmap", "version": 2}',
-            "version: was made by a newer version of Roadmap (2); this one reads 1",
+            "version: is the format of a newer version of Roadmap (2); this version reads 1",
         ),
         (b" " * (16 * 1024 * 1024 + 1), "is too large: a roadmap has at most 16 MiB."),
     ],
 )
-def test_a_file_that_is_no_roadmap_is_said_to_be_none(
+def test_a_file_that_is_no_export_is_refused(
     service: Stack, tmp_path: Path, content: bytes, expected: str
 ) -> None:
     (tmp_path / "a.json").write_bytes(content)
@@ -323,7 +323,7 @@ def refused(environment: dict[str, str], *arguments: str, code: int = 1) -> str:
     return result.sentence
 
 
-def test_a_service_that_is_not_there_is_said_with_what_to_do() -> None:
+def test_an_unreachable_service_is_reported_with_a_fix() -> None:
     sentence = refused(
         {"ROADMAP_URL": f"http://127.0.0.1:{free_port()}"}, "list", "--patience", "0.5", code=3
     )
@@ -353,7 +353,7 @@ def _hang_up(listener: socket.socket) -> None:
     ("status", "body"),
     [(200, b"<html>hello</html>"), (404, b"not here"), (302, b""), (200, b"[1]"), (500, b"{")],
 )
-def test_another_server_is_told_from_this_service(status: int, body: bytes) -> None:
+def test_another_server_is_distinguished_from_this_service(status: int, body: bytes) -> None:
     class Other(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             self.send_response(status)
@@ -407,9 +407,7 @@ def test_a_roadmap_that_is_not_there(service: Stack) -> None:
         (GOAL, "--deadline", "2001-01-01"),
     ],
 )
-def test_what_the_service_does_not_take_is_told_by_field(
-    service: Stack, field: tuple[str, ...]
-) -> None:
+def test_an_invalid_field_is_reported_by_its_name(service: Stack, field: tuple[str, ...]) -> None:
     assert ": " in refused(caller_of(service), "new", *field)
 
 
@@ -421,12 +419,12 @@ def test_a_place_that_cannot_be_written(service: Stack, made: str, tmp_path: Pat
 
 def test_words_of_others_give_no_commands_to_a_terminal(service: Stack) -> None:
     """A goal may have an end of line and a tab, nothing else of that kind; it comes from the service as it is."""
-    result: Said = succeeded(
+    result: FinishedCommand = succeeded(
         caller_of(service),
         "new",
         "--review",
         "[bold]Learn[/bold] [link=http://x]Python backend[/link] engineering",
     )
     listed = succeeded(caller_of(service), "list", "--limit", "3").output
-    assert "It is being made" in result.output
+    assert "The roadmap is queued: http" in result.output
     assert "\x1b" not in listed

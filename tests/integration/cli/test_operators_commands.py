@@ -1,4 +1,4 @@
-"""`roadmap doctor`, `config`, `migrate`, `jobs`, `keys` and `users`: what an operator is told, and that nothing half is done."""
+"""Operators' commands: `doctor`, `config`, `migrate`, `jobs`, `keys` and `users`."""
 
 import hashlib
 import json
@@ -22,7 +22,7 @@ from cli.output import Exit
 from core.ids import new_id
 from core.migrate import DIRECTORY, connected, known
 from core.settings import from_environment
-from tests.commands import ROADMAP, Said, command, roadmap, succeeded
+from tests.commands import ROADMAP, FinishedCommand, command, roadmap, succeeded
 from tests.integration.provider import Handler, providing
 from tests.servers import Postgres, Redis, free_port
 from tests.stack import BEFORE, Service, Stack, clean_environment
@@ -63,7 +63,7 @@ def refused(environment: dict[str, str], *arguments: str, code: int = 1) -> str:
     return result.sentence
 
 
-def checks_of(text: Said) -> dict[str, dict[str, str]]:
+def checks_of(text: FinishedCommand) -> dict[str, dict[str, str]]:
     assert text.errors == ""
     return {check["name"]: check for check in json.loads(text.output)}
 
@@ -104,7 +104,7 @@ BAD_PLACES = {
         "user or the password",
     ),
     "a user that is not there": (
-        "postgresql://nobody:" + SECRET + "@127.0.0.1:{port}/postgres",
+        "postgresql://absent:" + SECRET + "@127.0.0.1:{port}/postgres",
         "no such user",
     ),
     "a database that is not there": (
@@ -139,7 +139,7 @@ def with_password(postgres: Postgres) -> Iterator[str]:
 
 
 @pytest.mark.parametrize(("url", "cause"), BAD_PLACES.values(), ids=BAD_PLACES)
-def test_a_wrong_database_url_is_told_by_its_cause(
+def test_a_wrong_database_url_is_reported_with_its_cause(
     server: dict[str, str], postgres: Postgres, with_password: str, url: str, cause: str
 ) -> None:
     """By the doctor, by every command, and by a service that starts."""
@@ -159,7 +159,7 @@ def test_a_wrong_database_url_is_told_by_its_cause(
 def test_a_service_that_starts_says_the_cause_and_the_fix(
     server: dict[str, str], postgres: Postgres, tmp_path: Path
 ) -> None:
-    url = f"postgresql://nobody:{SECRET}@127.0.0.1:{postgres.port}/postgres"
+    url = f"postgresql://absent:{SECRET}@127.0.0.1:{postgres.port}/postgres"
     environment = {
         **clean_environment(),
         **server,
@@ -190,14 +190,14 @@ def test_a_malformed_database_url_is_a_sentence(server: dict[str, str], url: str
 
 
 @pytest.mark.parametrize("mode", ["embedded", "server"])
-def test_a_database_without_tables_is_told_as_what_does_not_go_away(
+def test_a_database_without_tables_is_reported_as_permanent(
     place: Callable[[str], dict[str, str]], mode: str
 ) -> None:
     for arguments in (["users", "list"], ["logs"], ["keys", "list", "boss@example.org"]):
         assert "`roadmap migrate`" in refused(place(mode), *arguments)
 
 
-def test_a_password_that_nobody_is_there_to_type_is_a_mistake_of_the_command(
+def test_a_password_prompt_without_a_terminal_is_a_usage_error(
     place: Callable[[str], dict[str, str]],
 ) -> None:
     environment = place("embedded")
@@ -216,7 +216,7 @@ def test_a_password_that_nobody_is_there_to_type_is_a_mistake_of_the_command(
     )
 
 
-def test_a_broker_that_refuses_is_told_by_its_cause(
+def test_a_refusing_broker_is_reported_with_its_cause(
     server: dict[str, str], own_broker: Redis
 ) -> None:
     own_broker.client().config_set("requirepass", "another")
@@ -241,7 +241,7 @@ def test_a_broker_that_refuses_is_told_by_its_cause(
     )
 
 
-def test_what_a_broker_keeps_is_what_it_is_told_to_keep(
+def test_the_persistence_of_a_broker_follows_its_configuration(
     server: dict[str, str], own_broker: Redis
 ) -> None:
     def kept(url: str) -> str:
@@ -521,7 +521,7 @@ def test_keys_are_made_listed_and_revoked_and_it_stands_in_the_audit_log(
     assert "no key" in succeeded(environment, "keys", "list", boss).output
     assert "no such key" in refused(environment, "keys", "revoke", boss, made["id"])
     assert "no account" in refused(
-        environment, "keys", "create", "nobody@example.org", "--name", "x"
+        environment, "keys", "create", "absent@example.org", "--name", "x"
     )
     acts = ask(environment, "SELECT action, outcome FROM audit_record ORDER BY id")
     assert acts == [
@@ -551,7 +551,7 @@ def test_a_queue_is_paused_looked_at_and_resumed(place: Callable[[str], dict[str
         == "`roadmap jobs resume content`"
     )
     succeeded(environment, "jobs", "resume", "content")
-    assert "goes on" not in succeeded(environment, "jobs", "list").output
+    assert "paused" not in succeeded(environment, "jobs", "list").output
     assert succeeded(environment, "jobs", "list", "--state", "ready", "--json").data["items"] == []
     assert succeeded(environment, "jobs", "workers", "--json").data == []
     assert "no dead letter" in refused(environment, "jobs", "retry", "77").lower()
@@ -619,7 +619,7 @@ def test_a_command_that_is_not_there_and_help_need_no_environment() -> None:
     assert roadmap(broken, "nothing").code == 2
     result = roadmap(broken, "users", "list")
     assert "DATABASE_URL" in result.errors
-    assert result == roadmap(broken, "users", "list", before=lambda: None)  # which is loaded anew
+    assert result == roadmap(broken, "users", "list", before=lambda: None)  # in a new process
 
 
 # Words of others

@@ -59,7 +59,7 @@ def test_the_commands_of_the_page_work_as_they_stand(tmp_path: Path) -> None:
     assert result.returncode == 0, result.stdout + result.stderr
     assert "is ready: http://127.0.0.1:" in result.stdout
     assert ", 0 failed" in result.stdout
-    assert re.search(r"rows of \d+ tables are back", result.stdout)
+    assert re.search(r"Restored [\d,]+ rows of \d+ tables", result.stdout)
     assert (tmp_path / "roadmap.md").read_text().startswith("# Backend engineer with Python")
     assert (tmp_path / "elsewhere" / "roadmap.db").exists()
     assert (tmp_path / "backup.gz").stat().st_mode & 0o777 == 0o600

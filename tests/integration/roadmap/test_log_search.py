@@ -342,9 +342,7 @@ def test_a_search_that_takes_too_long_says_how_to_narrow_it(
             other.cursor().execute("LOCK TABLE execution_log")  # for which the search waits
             with pytest.raises(Invalid) as refused:
                 found()
-        assert refused.value.fields[0].detail.endswith(
-            "narrow it by a range of time, a roadmap or a trace"
-        )
+        assert refused.value.fields[0].detail.endswith("narrow it by time range, roadmap or trace")
         monkeypatch.undo()
         assert found() == ["It happened."]  # the connection is good
 

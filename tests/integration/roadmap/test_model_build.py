@@ -172,7 +172,7 @@ def test_a_tutorial_that_is_too_intricate_fails_alone(
     tree = model_stack.finished(model_stack.create(GOAL))
     assert tree["progress"] == {"ready": 6, "failed": 3, "total": 9}
     assert {
-        "too intricate" in concept["contents"]["tutorial"]["error"] for concept in concepts_of(tree)
+        "too complex" in concept["contents"]["tutorial"]["error"] for concept in concepts_of(tree)
     } == {True}
 
 

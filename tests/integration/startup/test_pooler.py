@@ -14,7 +14,7 @@ import pytest
 
 from core.migrate import known
 from tests.chaos.checks import assert_built_once, written
-from tests.commands import Said, refused, roadmap
+from tests.commands import FinishedCommand, refused, roadmap
 from tests.pooler import POOL, PgBouncer
 from tests.servers import Postgres, Redis, scratch_folder, started
 from tests.stack import Stack, running, server_stack
@@ -274,7 +274,7 @@ def test_migrations_through_the_pooler_are_applied_once_and_leave_no_lock(
 # Commands
 
 
-def checks_of(text: Said) -> dict[str, dict[str, str]]:
+def checks_of(text: FinishedCommand) -> dict[str, dict[str, str]]:
     return {check["name"]: check for check in text.data}
 
 

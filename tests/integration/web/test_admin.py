@@ -204,7 +204,7 @@ def test_while_the_broker_is_away_the_page_says_so(
         own_broker.stop()
         page = boss.ask("GET", "/admin")
         assert page.status_code == 200
-        assert "The broker does not answer" in page.text
+        assert "The broker does not respond" in page.text
         assert boss.ask("POST", f"{QUEUE}/pause", data={}).status_code == 503
         (entry,) = boss.ask("GET", f"{API}/audit?limit=1").json()["items"]
         assert (entry["action"], entry["outcome"]) == ("queue.pause", "failed")

@@ -256,7 +256,7 @@ def test_pages_of_a_search_show_everything_once(
         ({"text": "a\x00b"}, "text", "control characters"),
         ({"status": "ready,lost"}, "status", "separated by commas"),
         ({"since": "yesterday"}, "since", "such as 2026-11-26T09:30:00Z"),
-        ({"since": "2026"}, "since", "should be a time with its zone"),
+        ({"since": "2026"}, "since", "should be a time with a time zone"),
         ({"since": "2026-11-26T00:00:00"}, "since", "timezone"),
         ({"over_budget": "perhaps"}, "over_budget", "boolean"),
         ({"cursor": "1"}, "cursor", "UUID"),

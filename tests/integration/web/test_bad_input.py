@@ -200,7 +200,7 @@ UNREADABLE = {
 @pytest.mark.parametrize("content", UNREADABLE.values(), ids=UNREADABLE)
 def test_a_body_that_is_not_json_is_malformed(stack: Stack, content: bytes) -> None:
     document = problem(stack.post(ROADMAPS, content=content, headers=JSON), 400, "malformed")
-    assert document["detail"].startswith("The body is not JSON: ")
+    assert document["detail"].startswith("The body is not valid JSON: ")
 
 
 @pytest.mark.parametrize("content", [b"[]", b'"Python backend"', b"8", b"null"])
@@ -236,7 +236,7 @@ def test_an_empty_body_is_called_empty(stack: Stack) -> None:
 
 def test_a_slash_too_many_is_named(stack: Stack) -> None:
     document = problem(stack.get(f"{ROADMAPS}/"), 404, "not-found")
-    assert "without the slash at its end" in document["detail"]
+    assert "Remove the trailing slash" in document["detail"]
     assert "/docs" in problem(stack.get("/api/v1/roadmap"), 404, "not-found")["detail"]
 
 
@@ -275,7 +275,7 @@ def test_a_body_that_is_not_sent_as_json_is_refused(stack: Stack, content_type: 
 def test_a_compressed_body_is_refused_as_such(stack: Stack, path: str, coding: str) -> None:
     content = gzip.compress(b'{"goal": "Become a backend engineer in Python"}')
     answer = stack.post(path, content=content, headers={**JSON, "Content-Encoding": coding})
-    assert "not compressed" in problem(answer, 415, "unsupported-media-type")["detail"]
+    assert "Compressed bodies" in problem(answer, 415, "unsupported-media-type")["detail"]
 
 
 def test_a_body_that_says_that_it_is_not_compressed_is_read(stack: Stack) -> None:
@@ -330,7 +330,7 @@ def test_a_bad_last_event_id_is_refused(existing: str, stack: Stack, number: str
     document = problem(
         stack.get(f"{existing}/events", headers={"Last-Event-ID": number}), 422, "invalid"
     )
-    assert one_error(document, parameter="Last-Event-ID") == "is the number of an event"
+    assert one_error(document, parameter="Last-Event-ID") == "must be the number of an event"
 
 
 PARTS = ("", "/events", "/logs", f"/concepts/{UNKNOWN}")
@@ -371,7 +371,7 @@ def test_an_unknown_concept_of_a_roadmap_is_not_found(existing: str, stack: Stac
 )
 def test_an_unknown_page_is_not_found(stack: Stack, path: str) -> None:
     answer = stack.get(path)
-    assert "not part of this service" in problem(answer, 404, "not-found")["detail"]
+    assert "does not exist" in problem(answer, 404, "not-found")["detail"]
     assert "x-bad" not in answer.headers
 
 
@@ -399,7 +399,7 @@ def test_an_address_that_is_registered_already_is_refused(stack: Stack) -> None:
     person = {"email": f"{uuid.uuid4().hex}@example.org", "password": PASSWORD}
     assert stack.post(REGISTER, json=person).status_code == 201
     answer = stack.post(REGISTER, json={**person, "email": person["email"].upper()})
-    assert one_error(problem(answer, 409, "conflict"), pointer="#/email") == "is registered already"
+    assert one_error(problem(answer, 409, "conflict"), pointer="#/email") == "is already registered"
 
 
 BAD_ACCOUNTS = {
@@ -522,7 +522,7 @@ def test_an_expired_token_is_refused(stack: Stack) -> None:
 def test_a_token_of_an_account_that_is_gone_creates_nothing(stack: Stack) -> None:
     headers = {"Authorization": f"Bearer {token(stack.environment['SECRET_KEY'])}"}
     answer = stack.post(ROADMAPS, json={"goal": GOAL}, headers=headers)
-    assert "does not exist any more" in problem(answer, 401, "unauthenticated")["detail"]
+    assert "no longer exists" in problem(answer, 401, "unauthenticated")["detail"]
 
 
 @embedded_only

@@ -97,7 +97,7 @@ class TestKeys:
                 before = everything()
                 answer = eve.ask(endpoint, things, key)
                 assert answer.status_code == 403
-                assert "This needs a login; an API key cannot do it." in answer.text
+                assert "API keys cannot do this. Use the token of a login." in answer.text
                 assert everything() == before
                 assert eve.ask(endpoint, things).status_code == success_of(endpoint)
 

@@ -42,10 +42,10 @@ class TestPasswords:
             ("1q2w3e4r5t6y ", "most common"),
             ("aaaaaaaaaaaabbbb", "repeats"),
             ("ababababababababab", "repeats"),
-            ("johnathan.doe@example.org", "little more than a name"),
-            ("Johnathan.Doe1234", "little more than a name"),
-            ("johnathan.doejohnathan.doe", "little more than a name"),
-            ("Maximilian 99", "little more than a name"),
+            ("johnathan.doe@example.org", "too similar to a name"),
+            ("Johnathan.Doe1234", "too similar to a name"),
+            ("johnathan.doejohnathan.doe", "too similar to a name"),
+            ("Maximilian 99", "too similar to a name"),
         ],
     )
     def test_what_others_would_guess_is_refused_with_the_reason(

@@ -78,7 +78,7 @@ class TestSessions:
         assert (works(client, who["headers"]), works(client, other)) == (False, True)
         assert reason(
             client.post(ROADMAPS, json={"goal": "Bake bread"}, headers=who["headers"]), 401
-        ) == ("The login has ended. Log in again.")
+        ) == ("The login session has ended. Log in again.")
 
     def test_a_session_can_be_ended_from_another(self, client: TestClient) -> None:
         who = registered(client)

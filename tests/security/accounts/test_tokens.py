@@ -168,7 +168,7 @@ class TestApiKeys:
         answer = client.request(
             method, path, json=body if method != "GET" else None, headers=headers
         )
-        assert "needs a login" in reason(answer, 403)
+        assert "token of a login" in reason(answer, 403)
 
     def test_only_an_administrator_makes_keys_of_one_and_they_end_with_the_rank(
         self, client: TestClient
@@ -227,7 +227,7 @@ class TestApiKeys:
             f"{AUTH}/me",
             headers={"Authorization": b"Bearer " + garbage.encode("utf-8", "surrogateescape")},
         )
-        assert "never made" in reason(answer, 401)
+        assert "API key is unknown" in reason(answer, 401)
 
     def test_who_tries_keys_is_stopped_before_they_are_looked_up(
         self, client: TestClient, monkeypatch: pytest.MonkeyPatch

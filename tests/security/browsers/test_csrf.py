@@ -31,7 +31,7 @@ from web.routes import API
 
 UNSAFE = [endpoint for endpoint in EVERY if endpoint.method != "GET"]
 MESSAGE = {"queue": "content", "message": str(uuid.uuid4())}
-REFUSED = "A web page elsewhere cannot do this."
+REFUSED = "Requests from web pages of other origins are not allowed."
 
 
 def everything(stack: Stack) -> dict[str, list[str]]:

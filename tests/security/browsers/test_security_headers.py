@@ -89,7 +89,7 @@ ANSWERS: dict[str, tuple[int, str, str, dict[str, Any]]] = {
         f"{API}/auth/login",
         {"json": WRONG, "headers": {"Origin": STRANGER}},
     ),
-    "no such thing": (404, "GET", f"{API}/roadmaps/{new_id()}", {}),
+    "Not found": (404, "GET", f"{API}/roadmaps/{new_id()}", {}),
     "no such page": (404, "GET", "/<script>alert(1)</script>", {}),
     "no such method": (405, "DELETE", f"{API}/roadmaps", {}),
     "a method of browsers": (204, "OPTIONS", f"{API}/roadmaps", {"headers": {"Origin": STRANGER}}),

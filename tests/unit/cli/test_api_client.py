@@ -1,4 +1,4 @@
-"""How learners' commands call a server that is not as it should be: a real one, on this machine."""
+"""Learners' commands against faulty HTTP servers on this machine."""
 
 import os
 import stat
@@ -17,7 +17,7 @@ from cli.api_client import ApiClient
 from cli.output import CommandFailed, ServiceUnreachable
 from roadmap_cli import main
 from tests.cases import try_each
-from tests.commands import Said
+from tests.commands import FinishedCommand
 
 SECRET = "rmk_" + "x" * 43
 SOON = 20.0  # seconds, of the sixty for which it would try again
@@ -25,7 +25,7 @@ PATH = "/api/v1/roadmaps/1/events"
 
 
 class Other(BaseHTTPRequestHandler):
-    """Somebody else's server, or one that breaks."""
+    """Handler of a foreign or broken server."""
 
     def do_GET(self) -> None:
         self.server.answer(self)  # type: ignore[attr-defined]
@@ -64,17 +64,17 @@ def an_empty_list(handler: Other) -> None:
     )
 
 
-def roadmap(environment: dict[str, str], *arguments: str | Path) -> Said:
+def roadmap(environment: dict[str, str], *arguments: str | Path) -> FinishedCommand:
     """The command, in this process."""
     result = CliRunner().invoke(
         main, [str(each) for each in arguments], env={"COLUMNS": "300", **environment}
     )
     assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
-    return Said(result.exit_code, result.stdout, result.stderr)
+    return FinishedCommand(result.exit_code, result.stdout, result.stderr)
 
 
 class TestKey:
-    def call(self, key: str) -> Said:
+    def call(self, key: str) -> FinishedCommand:
         with serving(an_empty_list) as url:
             return roadmap({"ROADMAP_URL": url, "ROADMAP_API_KEY": key}, "list", "--json")
 
@@ -83,7 +83,7 @@ class TestKey:
         assert self.call(around.format(SECRET)).data == []
 
     @try_each("wrong", ["ключ", "\ufeff", "a\rb", "a\nb", "a b", "\x7f"])
-    def test_one_that_cannot_be_one_is_refused_and_not_told(self, wrong: str) -> None:
+    def test_an_invalid_key_is_refused_and_not_printed(self, wrong: str) -> None:
         began = monotonic()
         result = self.call(f"{SECRET}{wrong}y")
         assert (result.code, "--key" in result.errors, "Traceback" in result.errors) == (
@@ -97,7 +97,7 @@ class TestKey:
     def test_none_is_sent_when_it_is_empty(self) -> None:
         assert self.call(" \r\n").data == []
 
-    def test_what_cannot_be_sent_is_not_tried_again_and_not_told(self) -> None:
+    def test_what_cannot_be_sent_is_not_retried_and_not_printed(self) -> None:
         began = monotonic()
         with serving(an_empty_list) as url, pytest.raises(CommandFailed) as refused:
             ApiClient(url, f"{SECRET}\r", 60).get(PATH)
@@ -121,12 +121,12 @@ class TestStream:
                 b"", 204 if len(asked) > 20 else 200, Content_Type="text/event-stream"
             )  # or it would go on for ever
 
-        with serving(end) as url, pytest.raises(ServiceUnreachable, match="busy or incomplete"):
+        with serving(end) as url, pytest.raises(ServiceUnreachable, match="busy or unavailable"):
             list(ApiClient(url, None, 0.3).events(PATH))
         assert 1 < len(asked) < 10
 
     @try_each("event", [b"<html>", b"[1]", b"{}", b'{"seq": "1"}', b'{"seq": 1}', b"\xff"])
-    def test_what_is_no_event_of_this_service_is_told_so(self, event: bytes) -> None:
+    def test_a_malformed_event_is_an_error(self, event: bytes) -> None:
         def tell(handler: Other) -> None:
             handler.say(b"data: " + event + b"\n\n", Content_Type="text/event-stream")
 
@@ -154,7 +154,7 @@ class TestOther:
             False,
         )
 
-    def test_a_body_that_cannot_be_unpacked_is_told_so(self) -> None:
+    def test_a_body_that_cannot_be_decompressed_is_an_error(self) -> None:
         with serving(
             lambda handler: handler.say(b"not compressed", Content_Encoding="gzip")
         ) as url:
@@ -162,7 +162,7 @@ class TestOther:
                 with pytest.raises(CommandFailed, match="--url"):
                     ask(ApiClient(url, None, 0.3))
 
-    def test_a_list_that_is_none_is_told_so(self) -> None:
+    def test_a_malformed_list_is_an_error(self) -> None:
         with (
             serving(
                 lambda handler: handler.say(b'{"items": [], "next_cursor": "a\\u0000b"}')

@@ -75,18 +75,18 @@ def test_what_is_installed_is_this() -> None:
 
 @try_each("option", ["--since", "--until"])
 @try_each("moment", ["999999d", "yesterday", "2026-13-01", "12345678s"])
-def test_a_moment_that_is_none_is_told_so(option: str, moment: str) -> None:
+def test_an_invalid_time_is_refused(option: str, moment: str) -> None:
     with pytest.raises(click.BadParameter, match="must be a time such as"):
         COMMANDS["logs"].make_context("logs", [option, moment])
 
 
 def test_a_refusal_names_options_and_fields_as_a_person_does() -> None:
     error = Invalid(
-        "The search is too long.",
+        "The search text is too long.",
         fields=(FieldError("?text", "has 600 characters"), FieldError("/name", "is empty")),
     )
     message = failure(error, settings).message
-    assert message == "The search is too long (text has 600 characters; name is empty)."
+    assert message == "The search text is too long (text has 600 characters; name is empty)."
 
 
 @pytest.mark.usefixtures("schema")

@@ -1,4 +1,4 @@
-"""From what was measured to a bill: the sums, what is put together, what a user sees and what he is told of bad input."""
+"""Bills from measurements: sums, derived figures, output and bad input."""
 
 import json
 from datetime import date
@@ -178,6 +178,20 @@ def test_a_figure_that_is_new_is_put_together_or_kept_on_purpose() -> None:
     assert {*StackUsage.model_fields, *PartUsage.model_fields} == added | of_the_work | kept
 
 
+def test_the_instance_without_a_queue_costs_its_own_price_in_any_load() -> None:
+    large = layouts()[3]
+    assert (large.use.memory, large.use.cores) == (16_000, 8)
+    assert large.bill.total == pytest.approx(50) == pytest.approx(layouts(1)[3].bill.total)
+    assert large.paid == pytest.approx({"Hobby": 50, "Pro": 50})
+
+
+def test_another_size_of_it_has_the_price_of_the_platform() -> None:
+    code, output = run("--large-memory", "8", "--large-cores", "2", "--json")
+    large = json.loads(output)["layouts"][3]
+    assert (code, large["name"]) == (0, "instance without a queue: 8 GB, 2 cores")
+    assert large["bill"]["total"] == pytest.approx(120)
+
+
 def run(*arguments: str | Path) -> tuple[int, str]:
     done = CliRunner().invoke(main, ["cost", *map(str, arguments)], env={"COLUMNS": "250"})
     return done.exit_code, done.output
@@ -192,7 +206,7 @@ def test_the_command_shows_every_layout_and_on_what_it_rests() -> None:
             "three services",
             "one instance",
             "FastAPI + Celery + Flower",
-            "a large instance",
+            "instance without a queue: 16 GB, 8 cores",
         )
         if name not in message
     ] == []

@@ -1,4 +1,4 @@
-"""What a command tells a person in a terminal that is narrow, and what it says only once."""
+"""Tables in narrow terminals, and errors that are printed once."""
 
 import pytest
 from rich.console import Console
@@ -12,7 +12,7 @@ from core.errors import FieldError, Invalid
 ID = "01a215d3-8dbc-7a60-a3d3-16166013a514"
 
 
-def told(
+def printed(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, width: int, **row: str
 ) -> str:
     monkeypatch.setattr(output, "console", Console(width=width))
@@ -29,14 +29,14 @@ class TestTable:
     def test_where_there_is_room_it_has_lines(
         self, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        found = told(capsys, monkeypatch, 120, **KEY)
+        found = printed(capsys, monkeypatch, 120, **KEY)
         assert "┃ begins with  ┃" in found
         assert f"│ {ID} │" in found
 
     def test_no_word_is_broken_as_long_as_lines_can_go(
         self, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        found = told(capsys, monkeypatch, 72, **KEY)
+        found = printed(capsys, monkeypatch, 72, **KEY)
         assert "┃" not in found
         assert found.startswith("id ")
         assert all(word in found for value in KEY.values() for word in value.split())
@@ -44,24 +44,24 @@ class TestTable:
     def test_otherwise_each_row_is_a_paragraph(
         self, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        found = told(capsys, monkeypatch, 60, **KEY)
+        found = printed(capsys, monkeypatch, 60, **KEY)
         row = f"id: {ID}\nbegins with: rmk_sskNzBrB\nvalid until: 2027-02-24 03:07:52\n"
         assert found == f"{row}\n{row}"
 
     def test_a_long_value_goes_on_in_the_next_line(
         self, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        found = told(
+        found = printed(
             capsys, monkeypatch, 60, variable="DATABASE_URL", value="p" * 70, origin="environment"
         )
         assert "DATABASE_URL" in found
         assert found.count("p") == 2 * 70
 
 
-def test_what_is_wrong_is_said_once() -> None:
-    rule = "must have at most 200 characters, and has 300"
-    error = Invalid(f"A search {rule}.", fields=(FieldError("?search", rule),))
-    assert failure(error, settings).message == f"A search {rule}."
+def test_an_error_is_printed_once() -> None:
+    rule = "must have at most 200 characters, but has 300"
+    error = Invalid(f"The search text {rule}.", fields=(FieldError("?search", rule),))
+    assert failure(error, settings).message == f"The search text {rule}."
     other = Invalid("It does not fit.", fields=(FieldError("/goal", "is too long"),))
     assert failure(other, settings).message == "It does not fit (goal is too long)."
 

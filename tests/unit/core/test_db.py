@@ -1,4 +1,4 @@
-"""What is told when the database cannot do what it is asked."""
+"""Errors of a database that cannot do its work."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -35,11 +35,11 @@ def store(depth: int) -> None:
 
 @pytest.mark.usefixtures("schema")
 @pytest.mark.parametrize("depth", [1, 2, 3])
-def test_a_full_disk_is_told_and_not_what_followed_from_it(
+def test_the_error_names_a_full_disk_and_not_its_consequences(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, depth: int
 ) -> None:
     monkeypatch.setattr(db, "outage", db.Outage())
-    with pytest.raises(Unavailable, match="its disk is full") as refused:
+    with pytest.raises(Unavailable, match="disk of the database is full") as refused:
         store(depth)
     assert isinstance(refused.value.__cause__, Exception)
     assert database_trouble(refused.value.__cause__, settings).fix == "make room where DATA_DIR is"

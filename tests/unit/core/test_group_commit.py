@@ -141,7 +141,7 @@ def test_a_handler_that_forgets_an_item_answers_everybody_and_goes_on() -> None:
     assert later == 7
 
 
-def test_a_full_line_is_told_at_once_and_those_in_it_are_answered(gate: Gate) -> None:
+def test_a_full_line_refuses_at_once_and_those_in_it_are_answered(gate: Gate) -> None:
     batcher: GroupCommit[int, int] = GroupCommit(gate, name="test", waiting=3)
 
     async def main() -> list[Any]:

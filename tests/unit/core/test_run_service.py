@@ -18,7 +18,7 @@ GIVEN = ("workers", "shutdown_timeout", "graceful_signal")
 
 @pytest.mark.parametrize("queue", QUEUES.values(), ids=lambda queue: str(queue.name))
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGHUP], ids=lambda how: str(how.name))
-def test_whoever_ends_a_consumer_lets_it_finish_what_it_runs(
+def test_a_consumer_that_gets_a_signal_finishes_what_it_runs(
     queue: ReliableQueue, how: signal.Signals
 ) -> None:
     program, *arguments = commands_of(settings)[f"huey_{queue.name}"]

@@ -201,7 +201,7 @@ class TestTime:
                 ended.set()
                 thread.join()
 
-    def test_a_request_that_nobody_reads(self) -> None:
+    def test_a_request_that_the_receiver_does_not_read(self) -> None:
         with socket.create_server(("127.0.0.1", 0)) as server:
             url, started = f"http://127.0.0.1:{server.getsockname()[1]}/", monotonic()
             with pytest.raises(Unreachable, match="in time"):
@@ -271,7 +271,7 @@ class TestAddressesOfAName:
         self, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         found = [
-            (socket.AF_INET6, socket.SOCK_STREAM, 6, "", ("::1", 0, 0, 0)),  # nobody listens there
+            (socket.AF_INET6, socket.SOCK_STREAM, 6, "", ("::1", 0, 0, 0)),  # nothing listens there
             (socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", 0)),
         ]
         monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: found)

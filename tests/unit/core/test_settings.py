@@ -1,4 +1,4 @@
-"""Settings: every rule, told by the variable's name and without its value; and the table of variables in the docs."""
+"""Settings: errors name the variable, never its value; the table in the docs."""
 
 import inspect
 import re
@@ -197,7 +197,7 @@ def test_server_mode_takes_any_address(host: str) -> None:
     assert from_environment({**SERVER, "HOST": host}).host == host
 
 
-def test_an_unknown_service_is_told_the_names_there_are() -> None:
+def test_the_error_of_an_unknown_service_lists_all_services() -> None:
     line = complaint({"SERVICE_TYPE": SECRET})
     assert line == "SERVICE_TYPE: must be api, huey_logs, huey_content or all"
 
@@ -384,7 +384,7 @@ def test_rules_that_join_variables_have_a_line_each() -> None:
     assert sorted(found) == ["HEARTBEAT_TTL_SECONDS", "HOST", "MODEL_TIMEOUT_SECONDS"]
 
 
-def test_a_key_that_is_short_or_missing_is_told_together_with_other_bad_variables() -> None:
+def test_a_short_or_missing_key_is_listed_with_other_bad_variables() -> None:
     assert sorted(names(complaints({**SERVER, "SECRET_KEY": "short", "PORT": "0"}))) == [
         "PORT",
         "SECRET_KEY",
@@ -459,7 +459,9 @@ def test_secrets_are_secret_in_the_model() -> None:
         ("CURRENCY", "EURO", "CURRENCY: must be the three letters of a currency, as in USD"),
     ],
 )
-def test_what_is_out_of_bounds_is_said_in_our_words(name: str, value: str, expected: str) -> None:
+def test_the_error_of_a_value_out_of_bounds_is_in_our_words(
+    name: str, value: str, expected: str
+) -> None:
     assert complaints({**EMBEDDED, name: value})[0] == expected
 
 

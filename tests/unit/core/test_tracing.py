@@ -112,7 +112,7 @@ class TestSteps:
         trace = begun("r1")
         with entered(trace):
             step = Job(JobName.plan_roadmap, UUID(ID))
-        with entered(begun()):  # whoever sends it
+        with entered(begun()):  # the trace of another sender
             enqueue([step])
         (data,) = content_queue.storage.enqueued_items()
         assert content_queue.deserialize_task(data).carried == packed(trace)

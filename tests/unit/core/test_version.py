@@ -1,4 +1,4 @@
-"""The version of the service and its commit are told in one way, and stand in one place."""
+"""Version and commit of the service have one form and one source."""
 
 import os
 import runpy
@@ -77,7 +77,7 @@ def test_a_clone_tells_its_commit(house: Path, tmp_path: Path) -> None:
     assert read(house)["COMMIT"] == first
 
 
-def test_a_probe_is_told(client: TestClient) -> None:
+def test_a_probe_gets_version_and_commit(client: TestClient) -> None:
     values = {"status": "ok", "version": version.NUMBER, "commit": version.COMMIT}
     for path in ("/health", "/health/live"):
         assert client.get(path).json() == values

@@ -24,7 +24,7 @@ def headers(
     }
 
 
-def test_what_is_signed_is_told() -> None:
+def test_the_body_with_a_right_signature_is_returned() -> None:
     assert verified(SECRET, headers(), BODY)["data"]["title"] == "Über Python"
 
 

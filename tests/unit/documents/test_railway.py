@@ -22,7 +22,7 @@ SERVICES: dict[str, Any] = {
     each["name"]: each for each in GRAPH["resources"] if each["type"] == "service"
 }
 PLATFORM = {"HOST", "PORT", "DATA_DIR"}  # Railway gives the port, and there is no embedded mode
-# What is nobody else's. A setting that is new belongs to all unless it is named here.
+# Settings of the api alone. A new setting belongs to all services unless it is named here.
 API_ALONE = {
     *(
         "ADMIN_EMAIL",

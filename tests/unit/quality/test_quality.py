@@ -90,9 +90,9 @@ class TestCatalogue:
 
 
 class TestWhatIsBad:
-    """Each fault is found, and nothing else is said."""
+    """Each fault is found, and no other."""
 
-    def test_as_it_is_nothing_is_said(self) -> None:
+    def test_as_it_is_there_are_no_faults(self) -> None:
         assert faults(changed()) == []
 
     def test_a_part_that_is_missing(self) -> None:
@@ -137,7 +137,7 @@ class TestWhatIsBad:
         (found,) = faults(changed(tutorial=f"{long}.\n\n{subject().tutorial}"))[:1]
         assert found.startswith(("length of the tutorial", "reading level of English"))
 
-    def test_resources_of_nobody_in_particular(self) -> None:
+    def test_resources_without_official_links(self) -> None:
         items = tuple(
             item.model_copy(update={"url": f"https://blog-{at}.example.org/"})
             for at, item in enumerate(subject().resources or ())
@@ -217,7 +217,7 @@ class TestMeasures:
             (6 + 4) / 2
         )
 
-    def test_of_other_languages_nothing_is_said(self) -> None:
+    def test_other_languages_have_no_level(self) -> None:
         assert reading_level.level("Ein Satz.", "de") is None
 
     @try_each(
@@ -271,13 +271,13 @@ class TestMeasures:
             *(("ini", "[a]\nb\n c"), ("sql", "select " + "(" * 2000)),
         ],
     )
-    def test_whatever_a_parser_raises_is_told(self, language: str, code: str) -> None:
+    def test_any_error_of_a_parser_is_a_fault(self, language: str, code: str) -> None:
         assert fault(CodeBlock(language, code, 1))
 
     def test_code_that_would_take_minutes_to_parse_is_not_looked_at(self) -> None:
         assert fault(CodeBlock("toml", "a" + ".a" * 45_000 + " = 1", 1)) == ""
 
-    def test_a_language_that_nothing_reads_is_said_to_be_so(self) -> None:
+    def test_a_language_without_a_parser_has_no_result(self) -> None:
         assert fault(CodeBlock("cobol", "DISPLAY 'A'.", 1)) is None
 
     def test_what_is_printed_is_no_code(self) -> None:
@@ -305,10 +305,10 @@ class TestMeasures:
         assert not links.is_official("https://not-arxiv.org/")
         assert all(name and publisher for name, publisher in links.official_hosts().items())
 
-    def test_an_address_that_cannot_be_read_is_of_nobody_in_particular(self) -> None:
+    def test_an_address_that_cannot_be_read_is_not_official(self) -> None:
         assert not links.is_official("http://[")
 
-    def test_hosts_that_nobody_names_are_not_in_the_list(self) -> None:
+    def test_every_host_of_the_list_is_named_by_a_resource(self) -> None:
         named = {
             item.url.split("/")[2]
             for each in catalogue()
@@ -407,7 +407,7 @@ class TestProgram:
         assert done.exception is None or isinstance(done.exception, SystemExit), done.exception
         return done
 
-    def test_one_track_is_measured_and_told(self) -> None:
+    def test_one_track_is_measured_and_printed(self) -> None:
         command = [sys.executable, "-m", "quality", "--track", "devops", "--no-links"]
         own = {**clean_environment(), "SERVICE_TYPE": "all", "COLUMNS": "80"}
         done = subprocess.run(
@@ -434,7 +434,7 @@ class TestProgram:
         assert done.exit_code == 2
         assert "There is no track 'cooking'" in done.stdout or "cannot be read" in done.stdout
 
-    def test_everything_is_told_as_json(self, tmp_path: Path) -> None:
+    def test_everything_is_printed_as_json(self, tmp_path: Path) -> None:
         file = tmp_path / "bread.json"
         document = deepcopy(DOCUMENT)
         file.write_text(json.dumps(document))

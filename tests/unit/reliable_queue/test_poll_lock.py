@@ -86,7 +86,7 @@ def test_another_thread_has_no_turn_while_it_is_taken(threads: Threads) -> None:
             assert mine is False
 
 
-def test_who_had_no_turn_takes_it_from_nobody_when_he_leaves(threads: Threads) -> None:
+def test_a_thread_without_a_turn_takes_none_away_when_it_leaves(threads: Threads) -> None:
     first = threads.ask(1)
     threads.someone_is_inside()
     for _ in range(2):
@@ -116,7 +116,7 @@ def test_who_leaves_with_an_error_makes_room_as_well(threads: Threads) -> None:
     assert second.result(SOON) is True
 
 
-def test_a_waiting_thread_that_gives_up_holds_up_nobody(threads: Threads) -> None:
+def test_a_waiting_thread_that_gives_up_holds_up_no_other(threads: Threads) -> None:
     first = threads.ask(1)
     threads.someone_is_inside()
     assert threads.ask(2, MOMENT).result(SOON) is False
@@ -142,7 +142,7 @@ def test_the_end_comes_to_all_who_wait_with_one_call(threads: Threads) -> None:
     assert leader.result(SOON) is True
 
 
-def test_after_the_end_nobody_gets_a_turn_and_nobody_waits(threads: Threads) -> None:
+def test_after_the_end_no_thread_gets_a_turn_or_waits(threads: Threads) -> None:
     assert not threads.turns.ended.is_set()
     threads.turns.end()
     threads.turns.end()

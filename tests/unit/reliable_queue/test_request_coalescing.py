@@ -84,7 +84,7 @@ def test_who_waits_is_asked_for_together(
     assert [len(call) for call in broker.calls] == [1, ASKING - 1]
 
 
-def test_an_error_reaches_each_who_was_asked_for_and_nobody_else(
+def test_an_error_reaches_the_requests_of_its_call_and_no_other(
     broker: Broker, together: RequestCoalescer[int, int]
 ) -> None:
     broker.fails = lambda asked: 1 in asked
@@ -112,7 +112,7 @@ def test_an_error_of_many_reaches_all_of_them_and_the_next_is_answered(
 
 def test_too_few_answers_are_an_error_for_all() -> None:
     together = RequestCoalescer[int, int](lambda _: [])
-    for _ in range(2):  # and nobody waits for ever afterwards
+    for _ in range(2):  # and no thread waits for ever afterwards
         with pytest.raises(ValueError, match="zip"):
             together.ask(1)
 

@@ -1,4 +1,4 @@
-"""The table of planted faults fits the code: whoever changes what one replaces, or its test, is told."""
+"""The table of planted faults fits the code and the tests that it names."""
 
 import ast
 import re

@@ -150,7 +150,7 @@ def test_no_enumeration_of_an_answer_is_closed() -> None:
 
 
 def test_names_of_schemas_are_those_of_classes() -> None:
-    """What generators make of them are classes: a module's path in front is nobody's name for one."""
+    """Generators make classes of them, and a class has no module's path in its name."""
     names = openapi.document()["components"]["schemas"]
     assert [name for name in names if not re.fullmatch(r"([A-Z][a-z0-9]+)+", name)] == []
 

@@ -32,7 +32,7 @@ def committed(language: str) -> MessageCatalogue:
     return read(language, po_path(language).read_bytes())
 
 
-def said(catalogue: MessageCatalogue) -> set[tuple[str | None, tuple[str, ...]]]:
+def messages_of(catalogue: MessageCatalogue) -> set[tuple[str | None, tuple[str, ...]]]:
     """Every text, with its context and its plural."""
     return {
         (message.context, tuple(message.id) if message.pluralizable else (message.id,))
@@ -48,7 +48,7 @@ def strings(text: str | tuple[str, ...] | list[str]) -> list[str]:
 @each_language
 class TestCatalogue:
     def test_it_has_what_the_sources_say_and_nothing_else(self, language: str) -> None:
-        now, then = said(collected(language)), said(committed(language))
+        now, then = messages_of(collected(language)), messages_of(committed(language))
         assert (sorted(map(repr, now - then)), sorted(map(repr, then - now))) == ([], []), (
             "run make texts"
         )
@@ -112,7 +112,7 @@ class TestCollecting:
     def root(self, tmp_path: Path) -> Path:
         """Sources of another application."""
         for file, text in {
-            "web/pages.py": 'told = texts.gettext("Hello, %(name)s") % who\nlater = gettext_noop("Later")\nprint("nothing")\n',
+            "web/pages.py": 'hello = texts.gettext("Hello, %(name)s") % who\nlater = gettext_noop("Later")\nprint("nothing")\n',
             "core/counts.py": 'texts.ngettext("%(count)d page", "%(count)d pages", n), texts.pgettext("a verb", "Open")\n',
             "web/templates/_parts/a.html": "{{ _('Open') }} {{ gettext('Hello, %(name)s', name=name) }}"
             "{% trans count=n %}\n  {{ count }} line\n  of it\n{% pluralize %}\n  {{ count }} lines\n  of it\n{% endtrans %}",
@@ -125,7 +125,7 @@ class TestCollecting:
         return tmp_path
 
     def test_code_and_templates_are_read(self, root: Path) -> None:
-        assert said(collected("zh-Hans", root)) == {
+        assert messages_of(collected("zh-Hans", root)) == {
             (None, ("Hello, %(name)s",)),
             (None, ("Later",)),
             (None, ("%(count)d page", "%(count)d pages")),
@@ -157,7 +157,7 @@ class TestCollecting:
             (None, "Later"): "以后",
             ("a verb", "Open"): "打开",
         }
-        assert said(read("zh-Hans", po(now))) == said(now)
+        assert messages_of(read("zh-Hans", po(now))) == messages_of(now)
 
     def test_what_is_not_translated_or_only_perhaps_stays_english(self, root: Path) -> None:
         known = collected("zh-Hans", root)

@@ -132,7 +132,9 @@ class TestSending:
         let_it_try(sender, broker_door)
         sender.submit([Job("no_such_task", new_id())])  # type: ignore[arg-type]
         broker_door.answers.set()
-        wait_until(lambda: "1 steps are left to rescue" in caplog.text, reason="it is said")
+        wait_until(
+            lambda: "1 steps are left to rescue" in caplog.text, reason="the warning is logged"
+        )
         given = submit(sender, steps(1))
         wait_until(lambda: broker_door.ids()[1:] == given, reason="the next one is sent")
 

@@ -52,7 +52,7 @@ def count(table: Any) -> int:
         return int(table.select().count())
 
 
-def told(answer: httpx2.Response) -> tuple[int, bytes, dict[str, str]]:
+def content_of(answer: httpx2.Response) -> tuple[int, bytes, dict[str, str]]:
     """What an answer says, but which request it answers and that it was given before."""
     own = ("x-request-id", "idempotency-replayed")
     return (
@@ -89,7 +89,7 @@ class TestCreating:
         first = client.post(ROADMAPS, json={"goal": GOAL, "level": "advanced"}, headers=headers)
         again = client.post(ROADMAPS, json={"level": "advanced", "goal": GOAL}, headers=headers)
         assert first.status_code == 202
-        assert told(again) == told(first)
+        assert content_of(again) == content_of(first)
         assert again.headers["idempotency-replayed"] == "true"
         assert "idempotency-replayed" not in first.headers
         assert again.headers["x-request-id"] != first.headers["x-request-id"]
@@ -154,7 +154,7 @@ class TestCreating:
             "roadmap.plan.schemas.FARTHEST_DEADLINE", timedelta(0)
         )  # no day fits any more
         assert client.post(ROADMAPS, json=wish, headers=key()).status_code == 422
-        assert told(client.post(ROADMAPS, json=wish, headers=headers)) == told(first)
+        assert content_of(client.post(ROADMAPS, json=wish, headers=headers)) == content_of(first)
 
     def test_it_is_the_same_request_however_its_json_is_written(self, client: TestClient) -> None:
         headers = {**key(), "Content-Type": "application/json"}
@@ -177,7 +177,9 @@ class TestCreating:
     def test_a_key_is_in_use_until_it_is_accepted_and_no_longer(
         self, client: TestClient, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("tasks.dispatcher.sender.submit", lambda steps: None)  # nobody makes it
+        monkeypatch.setattr(
+            "tasks.dispatcher.sender.submit", lambda steps: None
+        )  # no worker gets it
         headers = key()
         answers: list[httpx2.Response] = []
 
@@ -208,7 +210,7 @@ class TestCreating:
         assert client.post(ROADMAPS, json={"goal": GOAL}, headers=headers).status_code == 202
         assert (count(IdempotentAnswer), count(Roadmap)) == (1, 1)
 
-    def test_one_that_is_being_answered_is_told_so(
+    def test_one_that_is_being_answered_gets_409(
         self, client: TestClient, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         headers = key("busy")
@@ -233,7 +235,7 @@ class TestCreating:
         assert (again.status_code, again.json()) == (
             202,
             first.json(),
-        )  # nobody is in the way any more
+        )  # no other request runs now
         assert count(Roadmap) == 1
 
     def test_after_a_day_it_is_a_new_request(self, client: TestClient) -> None:
@@ -287,7 +289,7 @@ class TestCreating:
     def test_whose_answer_is_kept_is_made_also_when_another_process_takes_the_room_meanwhile(
         self, client: TestClient, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """A 202 that is kept leads to a roadmap, for the caller and for whoever repeats the request."""
+        """A 202 that is kept leads to a roadmap, for the request and each repetition."""
         keep, theirs = idempotency_store.store_all, [named("a"), named("c")]
 
         def meanwhile(answers: Any) -> set[str]:
@@ -317,7 +319,7 @@ class TestCreating:
         ]
         assert create_many([named("a")]) == [batch[0].answer]
 
-    def test_a_full_account_is_still_told_what_it_was_told(
+    def test_a_full_account_still_gets_its_earlier_answer(
         self, client: TestClient, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         headers = key()
@@ -361,7 +363,7 @@ class TestEverythingElse:
         headers = key()
         first, again = (client.post(path, json=answers, headers=headers) for _ in range(2))
         assert first.status_code == 201
-        assert told(again) == told(first)
+        assert content_of(again) == content_of(first)
         assert count(QuizAttempt) == 1
 
     def test_a_decision_is_taken_once(self, client: TestClient, roadmap: str) -> None:
@@ -370,7 +372,7 @@ class TestEverythingElse:
             client.post(f"{roadmap}/edits", json=edit, headers=headers) for _ in range(2)
         )
         assert first.status_code == 202
-        assert told(again) == told(first)
+        assert content_of(again) == content_of(first)
         assert client.get(f"{roadmap}/revisions").json()["items"][0]["number"] == 2
 
     def test_a_decision_that_cannot_be_taken_leaves_no_answer_behind(
@@ -478,7 +480,7 @@ class TestForms:
         form = self.form(client)
         assert self.send(client, form) != self.send(client, {**form, "hours_per_week": "12"})
 
-    def test_a_form_that_comes_back_because_nobody_knows_whether_it_was_accepted_is_the_same_form(
+    def test_a_form_that_comes_back_after_an_unknown_outcome_is_the_same_form(
         self, client: TestClient, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         form, create = self.form(client), create_many
@@ -556,7 +558,7 @@ class TestKeeping:
         } <= marked
 
     @pytest.mark.parametrize("path", [ROADMAPS, "edits"])
-    def test_what_the_version_before_has_encrypted_is_done_once_and_its_address_is_told(
+    def test_what_the_version_before_has_encrypted_is_done_once_and_its_address_is_returned(
         self, client: TestClient, roadmap: str, path: str
     ) -> None:
         headers = key()

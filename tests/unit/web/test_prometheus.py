@@ -1,4 +1,4 @@
-"""What operators scrape: every count is there, is right, and is told to nobody else."""
+"""Scraped metrics: every count is there, is right, and needs the token."""
 
 import re
 import uuid
@@ -82,7 +82,7 @@ def test_queues_and_log_records_are_counted(
 ) -> None:
     record(
         "test", "step", "the first"
-    )  # with whose number it is told what earlier tests have numbered, and not stored
+    )  # its number covers the records that earlier tests have numbered and not stored
     buffer.flush()
     clock.travel(
         timedelta(minutes=2)
@@ -115,7 +115,7 @@ def test_queues_and_log_records_are_counted(
     assert after["roadmap_log_records", "missing"] == before["roadmap_log_records", "missing"]
 
 
-def test_every_metric_of_the_table_is_told_with_its_kind_and_meaning(client: TestClient) -> None:
+def test_every_metric_of_the_table_is_there_with_its_kind_and_meaning(client: TestClient) -> None:
     client.get("/metrics")
     saver.save()
     output = {
@@ -157,7 +157,7 @@ class TestRequests:
             ("/metrics", "GET", "200"): 1,  # the one before
         }
 
-    def test_whatever_is_asked_of_every_route_is_told_apart(self, client: TestClient) -> None:
+    def test_requests_to_every_route_have_labels_of_their_own(self, client: TestClient) -> None:
         """A stranger can ask every path with every method; what fails afterwards must still be seen."""
         there = {(method, route.path) for route in ROUTES for method in route.methods or ()}
         assert len(there) * len(STATUSES) < METRICS[REQUESTS].most  # however they are answered
@@ -183,7 +183,7 @@ class TestRequests:
         assert new[f"{name}_bucket", *place, "+Inf"] == 2
         assert 0 < new[f"{name}_sum", *place] < 2
 
-    def test_an_error_that_nobody_expected_counts_as_500(
+    def test_an_unexpected_error_counts_as_500(
         self, client: TestClient, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         def fail(*_: object) -> None:
@@ -243,7 +243,7 @@ def test_a_large_count_loses_nothing(client: TestClient) -> None:
     ) == pytest.approx(12_345_678.000002, abs=1e-7)
 
 
-def test_openmetrics_is_told_to_who_asks_for_it(client: TestClient) -> None:
+def test_openmetrics_are_sent_on_request(client: TestClient) -> None:
     saver.save()
     answer = client.get(
         "/metrics", headers={"Accept": "application/openmetrics-text; version=1.0.0"}
@@ -276,7 +276,7 @@ class TestAway:
         self, client: TestClient, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         def away() -> None:
-            raise Unavailable("The broker does not answer at the moment.")
+            raise Unavailable("The broker does not respond. Try again later.")
 
         monkeypatch.setattr("web.prometheus.queue_states", away)
         found = samples(client)
@@ -306,7 +306,7 @@ class TestWhoMayRead:
             "/metrics", headers={"Authorization": authorization} if authorization else {}
         ).status_code
 
-    def test_who_shows_the_token_and_nobody_else(
+    def test_the_token_opens_it_and_nothing_else_does(
         self, client: TestClient, server_mode: bool
     ) -> None:
         assert self.ask(client, f"Bearer {TOKEN}") == (200 if server_mode else 401)

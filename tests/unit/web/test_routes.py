@@ -22,7 +22,7 @@ from web.http import host_and_csrf, limits
 from web.routes import ENDPOINTS, PAGES
 from web.sse import EventPoller
 
-PUBLIC = {  # whoever adds to these opens a door
+PUBLIC = {  # each addition opens a door
     ("GET", "/"),
     ("GET", "/health"),
     ("GET", "/health/live"),
@@ -32,7 +32,7 @@ PUBLIC = {  # whoever adds to these opens a door
     ("GET", "/problems/{slug}"),
     ("POST", "/api/v1/auth/register"),
     ("POST", "/api/v1/auth/login"),
-    ("GET", "/api/v1/shared/{token}"),  # to whoever has the link
+    ("GET", "/api/v1/shared/{token}"),  # with the link alone
     ("GET", "/api/v1/shared/{token}/concepts/{concept_id}"),
     ("GET", "/calendars/{token}/roadmap.ics"),
 }
@@ -65,7 +65,7 @@ NOT_JSON |= {
 }
 NO_CONTENT = 204
 BODY_METHODS = {"POST", "PUT", "PATCH"}
-WITH_PASSWORD = {("DELETE", "/api/v1/auth/me")}  # asked once more, by whoever deletes an account
+WITH_PASSWORD = {("DELETE", "/api/v1/auth/me")}  # asked once more before an account is deleted
 METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"}
 
 
@@ -232,14 +232,14 @@ def test_an_unexpected_error_tells_the_caller_its_request_id_and_nothing_else(
     client: TestClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(*_: object, **__: object) -> None:
-        raise RuntimeError("a detail that is nobody's business")
+        raise RuntimeError("a detail of no interest to clients")
 
     monkeypatch.setattr(queries, "list_roadmaps", fail)
     answer = client.get("/api/v1/roadmaps", headers={"X-Request-ID": "find-me"})
     assert answer.status_code == 500
     assert answer.headers["content-type"] == "application/problem+json"
     assert answer.json()["request_id"] == "find-me"
-    assert "nobody's business" not in answer.text
+    assert "of no interest" not in answer.text
     assert answer.headers["x-request-id"] == "find-me"
 
 
@@ -252,7 +252,7 @@ def hasty_threads() -> Iterator[None]:
     sys.setswitchinterval(usual)
 
 
-def test_the_poller_of_events_ends_however_soon_it_is_told_to(hasty_threads: None) -> None:
+def test_the_poller_of_events_ends_however_soon_it_is_stopped(hasty_threads: None) -> None:
     def start_and_stop(poller: EventPoller) -> None:
         for _ in range(1000):
             poller.start()

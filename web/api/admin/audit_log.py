@@ -1,4 +1,4 @@
-"""The audit log: what operators have done, and what came of it."""
+"""Audit log: actions of operators, and their outcomes."""
 
 from typing import Annotated
 from uuid import UUID
@@ -14,15 +14,15 @@ from web.http.responses import Reply
 
 class AuditQuery(BaseModel, extra="forbid"):
     action: Annotated[str, Field(max_length=60, pattern=r"^[a-z.-]*$")] = Field(
-        "", description="Only these, such as `queue.pause`."
+        "", description="Only this action, such as `queue.pause`."
     )
-    outcome: AuditOutcome | None = Field(None, description="Only those that ended so.")
+    outcome: AuditOutcome | None = Field(None, description="Only this outcome.")
     cursor: UUID | None = CURSOR
     limit: Limit = 50
 
 
 def list_audit(call: Call) -> Reply:
-    """The newest first. What was done more than a year ago is forgotten."""
+    """Entries, newest first. They are deleted after one year."""
     query: AuditQuery = call.query
     return paged(
         call.request,

@@ -1,4 +1,4 @@
-"""The execution log for operators: searched page by page, and sent as a whole."""
+"""Execution log for operators: search and export."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
@@ -27,7 +27,7 @@ RETRY_AFTER = 30  # seconds
 def search_logs(call: Call) -> Reply:
     """Records of all processes, newest first.
 
-    A search that takes longer than five seconds is refused; the answer says how to narrow it.
+    A search that takes longer than five seconds is refused, with advice on how to narrow it.
     """
     query: LogSearchQuery = call.query
     found = log_search.search(query.wanted, before=query.cursor, limit=query.limit)
@@ -35,9 +35,10 @@ def search_logs(call: Call) -> Reply:
 
 
 async def export_logs(call: Call) -> Response:
-    """All records up to now that fit, the oldest first, each as JSON in a line of its own, sent as
-    they are read. An answer that is cut off before its end was not complete: also when the login or
-    key with which it was asked for ends meanwhile.
+    """All matching records, oldest first, as NDJSON.
+
+    If the connection ends before the response is complete, the export is incomplete; this also
+    happens when the login session or API key ends.
     """
 
     def begin() -> tuple[bytes, Iterator[bytes]]:
@@ -55,7 +56,7 @@ async def export_logs(call: Call) -> Response:
         return Response(media_type=NDJSON)
     if _Export.running >= EXPORTS_AT_ONCE:
         raise RateLimited(
-            f"{_Export.running} exports of the log are being sent already. Try again later.",
+            f"{_Export.running} exports of the log are already running. Try again later.",
             retry_after=RETRY_AFTER,
         )
     _Export.running += 1

@@ -1,4 +1,4 @@
-"""The queues for operators: how full they are, their messages and workers, and what can be done about them."""
+"""Queues, messages and workers, for operators."""
 
 from dataclasses import asdict
 from datetime import datetime
@@ -23,7 +23,7 @@ Search = Annotated[
     Field(
         max_length=LONGEST_SEARCH,
         description=(
-            "Only those that have this in their id, task, arguments or reason, in whatever case."
+            "Only messages with this text in ID, task, arguments or reason, ignoring case."
         ),
     ),
     CLEAN,
@@ -37,26 +37,19 @@ class QueueEndpoint(Endpoint):
 
 
 class QueueInfo(BaseModel):
-    """A queue as it is now: messages by state, how late it is, who works on it."""
+    """Current state of a queue: messages by state, delay and consumers."""
 
-    name: str = Field(description="`content`, which makes roadmaps, or `logs`.")
-    ready: int = Field(description="Messages that a worker may take now.")
-    running: int = Field(description="That a worker is at.")
-    scheduled: int = Field(description="That are for later, among them those that are tried again.")
+    name: str = Field(description="`content`, which builds roadmaps, or `logs`.")
+    ready: int = Field(description="Messages that are ready to run.")
+    running: int = Field(description="Messages whose task is running.")
+    scheduled: int = Field(description="Messages scheduled for later, including retries.")
     retrying: int | None = Field(
-        description=(
-            "Of those that are ready or scheduled: after a try that failed. null: too many to "
-            "look at."
-        )
+        description=("Ready or scheduled messages after a failed attempt; null: too many to count.")
     )
-    dead: int = Field(
-        description="That were put aside, and that nobody tries any more (dead letters)."
-    )
-    oldest_seconds: float | None = Field(
-        description="Seconds for which the oldest of those that are ready has waited."
-    )
-    is_paused: bool = Field(description="Whether nobody takes anything from it.")
-    workers: int = Field(description="Processes that work on it.")
+    dead: int = Field(description="Dead letters: messages that failed too often.")
+    oldest_seconds: float | None = Field(description="Age of the oldest ready message in seconds.")
+    is_paused: bool = Field(description="Whether the queue is paused.")
+    workers: int = Field(description="Live consumers of the queue.")
 
 
 class QueueList(BaseModel):
@@ -68,80 +61,78 @@ class QueueList(BaseModel):
 class QueueMessage(BaseModel):
     """One message of a queue."""
 
-    id: str = Field(
-        description="Of the message; of one that was put aside, that of its dead letter."
-    )
-    state: MessageState = Field(description="`held` is one that a worker is at.")
-    task: str = Field(description="The function that it calls.")
+    id: str = Field(description="ID of the message or dead letter.")
+    state: MessageState = Field(description="`held`: its task is running.")
+    task: str = Field(description="Name of the task.")
     arguments: str | None = Field(description="With what; null unless it was asked for.")
-    sent_at: datetime | None = Field(description="null: sent by a version that did not note it.")
-    due_at: datetime | None = Field(description="When one on the schedule is due.")
+    sent_at: datetime | None = Field(
+        description="Time of sending; null: sent by a version that did not record it."
+    )
+    due_at: datetime | None = Field(description="Due time of a scheduled message.")
     at: datetime | None = Field(
-        description="Since when it is ready or runs, or when it was put aside."
+        description="Since when it is ready or running, or when it became a dead letter."
     )
-    tries_left: int | None = Field(
-        description="How often it may be tried yet, with the try that runs."
-    )
-    worker: str | None = Field(description="Who is at it.")
-    reason: str = Field(description="Why it was put aside.")
+    tries_left: int | None = Field(description="Remaining attempts, including the current one.")
+    worker: str | None = Field(description="ID of the consumer that holds it.")
+    reason: str = Field(description="Why it became a dead letter.")
 
 
 class QueueMessages(BaseModel):
-    """Those of one state. `next_cursor` is null on the last page."""
+    """Messages in one state. `next_cursor` is null on the last page."""
 
     items: list[QueueMessage]
     next_cursor: str | None
-    looked_at: int = Field(description="How many messages were looked at for this page.")
-    is_complete: bool = Field(description="Whether those were all; a search has its limit.")
+    looked_at: int = Field(description="Number of messages read for this page.")
+    is_complete: bool = Field(description="Whether all messages were read; a search has a limit.")
 
 
 class MessagesQuery(BaseModel, extra="forbid"):
-    state: MessageState = Field(MessageState.dead, description="Which ones.")
+    state: MessageState = Field(MessageState.dead, description="State of the messages.")
     search: Search = ""
     arguments: bool = Field(
         False,
-        description="Whether to show with what a task was called. It may be what somebody learns.",
+        description="Whether to show the arguments of tasks. They may contain data of learners.",
     )
     limit: Limit = 50
     cursor: Annotated[int, Field(ge=0, le=MOST_SKIPPED)] = Field(
-        0, description="`next_cursor` of the page before."
+        0, description="`next_cursor` of the previous page."
     )
 
 
 class Counted(BaseModel):
     """Number of dead letters."""
 
-    count: int = Field(description="Dead letters.")
+    count: int = Field(description="Number of dead letters.")
 
 
 class RunningTask(BaseModel):
     """Task that a worker runs."""
 
-    task: str = Field(description="The function that it runs.")
+    task: str = Field(description="Name of the task.")
     message_id: str
-    since: datetime | None = Field(description="null: it has begun since its last heartbeat.")
+    since: datetime | None = Field(
+        description="Start time; null: it has started since the last heartbeat."
+    )
 
 
 class WorkerState(BaseModel):
-    """A process that works on a queue. What is null is not known: its version does not say it."""
+    """A worker process. Null: unknown, its version does not report it."""
 
     id: str
-    queue: str = Field(description="On which it works.")
-    host: str | None = Field(description="The machine.")
-    pid: int | None = Field(description="Its number there.")
-    version: str | None = Field(description="Of the service that it runs.")
-    threads: int | None = Field(description="How many tasks it can do at once.")
+    queue: str = Field(description="Name of its queue.")
+    host: str | None = Field(description="Host name.")
+    pid: int | None = Field(description="Process ID.")
+    version: str | None = Field(description="Version of the service.")
+    threads: int | None = Field(description="Maximum number of concurrent tasks.")
     started_at: datetime | None
     seen_at: datetime | None = Field(
-        description=(
-            "Its last heartbeat; null: it is silent, and others will take over what it holds."
-        )
+        description=("Last heartbeat; null: silent, so other consumers will reclaim its messages.")
     )
-    running: list[RunningTask] = Field(description="What it is doing.")
+    running: list[RunningTask] = Field(description="Running tasks.")
 
 
 class WorkerList(BaseModel):
-    """Those that live, and those that still hold something."""
+    """Live workers, and silent ones that still hold messages."""
 
     items: list[WorkerState]
 
@@ -159,8 +150,9 @@ def read_queue(call: Call) -> QueueInfo:
 
 
 def list_queue_messages(call: Call) -> Reply:
-    """Of one state, those that are next or newest first. A search looks at ten thousand of them at
-    most.
+    """Messages in one state:
+
+    waiting ones in order of processing, others newest first. A search reads at most ten thousand.
     """
     query: MessagesQuery = call.query
     found = queue_admin.messages(
@@ -195,44 +187,44 @@ def list_workers(call: Call) -> WorkerList:
 def pause_queue(call: Call) -> None:
     """Stop claiming messages until the queue is resumed, also after a restart.
 
-    Tasks that run are finished.
+    Running tasks finish.
     """
     act_on(actor_of(call), Action.queue_pause, call.ids["queue"])
 
 
 def resume_queue(call: Call) -> None:
-    """Its messages are taken again."""
+    """Claim messages again."""
     act_on(actor_of(call), Action.queue_resume, call.ids["queue"])
 
 
 def retry_message(call: Call) -> None:
-    """Deliver a dead letter again, from its first try on."""
+    """Put a dead letter back into its queue, with all its attempts."""
     act_on(actor_of(call), Action.message_retry, call.ids["queue"], call.ids["message"])
 
 
 def delete_message(call: Call) -> None:
-    """Delete a dead letter for good."""
+    """Delete a dead letter permanently."""
     act_on(actor_of(call), Action.message_delete, call.ids["queue"], call.ids["message"])
 
 
 def revoke_message(call: Call) -> None:
-    """End the row of the task in the database; its message does nothing.
+    """Cancel the work of the task in the database, so that its message has no effect.
 
-    A task that runs is stopped at its next heartbeat, and saves nothing. Batches of log records and
+    A running task stops at its next heartbeat and saves nothing. Batches of log records and
     periodic tasks cannot be revoked.
     """
     act_on(actor_of(call), Action.message_revoke, call.ids["queue"], call.ids["message"])
 
 
 def retry_dead_letters(call: Call) -> Counted:
-    """Deliver dead letters again: all, or those that are found."""
+    """Put dead letters back into their queue: all, or those that match."""
     return Counted(
         count=act_on_dead(actor_of(call), Action.dead_retry, call.ids["queue"], call.body)
     )
 
 
 def delete_dead_letters(call: Call) -> Counted:
-    """Delete dead letters for good: all, or those that are found."""
+    """Delete dead letters permanently: all, or those that match."""
     return Counted(
         count=act_on_dead(actor_of(call), Action.dead_delete, call.ids["queue"], call.body)
     )

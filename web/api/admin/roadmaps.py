@@ -1,4 +1,7 @@
-"""All roadmaps, for operators: searched, looked at, cancelled and retried on behalf of their owners, transferred."""
+"""All roadmaps, for operators.
+
+Search, read, cancel, retry and transfer them on behalf of their owners.
+"""
 
 from uuid import UUID
 
@@ -23,11 +26,11 @@ class OperatorDecision(BaseModel):
 
     id: UUID
     status: RoadmapStatus
-    revision: int = Field(description="The number of the current plan; 0: there is none yet.")
+    revision: int = Field(description="Number of the current plan; 0: none yet.")
 
 
 def search_roadmaps(call: Call) -> Reply:
-    """Those of all accounts, the newest first."""
+    """Roadmaps of all accounts, newest first."""
     query: SearchQuery = call.query
     return paged(
         call.request,
@@ -37,34 +40,37 @@ def search_roadmaps(call: Call) -> Reply:
 
 
 def read_overseen(call: Call) -> OverseenDetail:
-    """With the ledger of the work on it, and what of it is not ready. Nothing that its learner has
-    noted or answered.
+    """State of the work on a roadmap, and its unfinished parts.
+
+    Without the learner's notes and answers.
     """
     return admin_queries.detail(call.ids["roadmap_id"])
 
 
 def read_overseen_trace(call: Call) -> Trace:
-    """Each wait, try, call of the model and decision, with times, tokens and cost."""
+    """Each wait, attempt, model call and decision, with times, tokens and cost."""
     roadmap_id = call.ids["roadmap_id"]
     return trace_of(admin_queries.owner_of(roadmap_id), roadmap_id, with_trash=True)
 
 
 def cancel_overseen(call: Call) -> Reply:
-    """As its owner could. What is written stays, and the rest can be tried again later."""
+    """Cancel on behalf of the owner. Finished contents stay; the rest can be retried."""
     return _decided(call, admin_queries.cancel(actor_of(call), call.ids["roadmap_id"]))
 
 
 def retry_overseen(call: Call) -> Reply:
-    """As its owner could: every part that failed or was cancelled, or the outline when there is
-    none.
+    """Retry on behalf of the owner.
+
+    This covers all parts that failed or were cancelled, or the outline if there is none.
     """
     return _decided(call, admin_queries.retry(actor_of(call), call.ids["roadmap_id"]))
 
 
 def transfer_roadmaps(call: Call) -> Transferred:
-    """All roadmaps of an account become another one's, at once, with those in its trash, and all
-    that hangs on them. Webhooks, keys, exports, answers to Idempotency-Keys and the books of what
-    calls of a model cost stay with the account.
+    """Transfer all roadmaps of an account to another account at once.
+
+    This includes the trash and all data of the roadmaps. Webhooks, API keys, exports, stored
+    responses to Idempotency-Keys and the model usage stay with the former owner.
     """
     return transfer.transfer(call.body.owner, call.body.new_owner, actor_of(call))
 

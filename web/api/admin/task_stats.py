@@ -11,23 +11,23 @@ from web.call import Call
 
 
 class SpanQuery(BaseModel, extra="forbid"):
-    span: Period = Field(Period.hour, description="The last hour, or the last day.")
+    span: Period = Field(Period.hour, description="The last hour or the last day.")
 
 
 class TaskList(BaseModel):
-    """Of every task that has run."""
+    """Statistics of all tasks that have run."""
 
-    since: datetime = Field(description="What began before is not counted.")
+    since: datetime = Field(description="Start of the period.")
     items: list[TaskRuns]
 
 
 class QueueHistory(BaseModel):
-    """Of one queue; each step is there, also where nothing has happened."""
+    """Task history of a queue, with all intervals, even without tasks."""
 
-    queue: str = Field(description="Its name.")
-    step_seconds: int = Field(description="How long a step is.")
-    runs: list[Ended] = Field(description="What was run.")
-    depths: list[Waited] = Field(description="What has waited.")
+    queue: str = Field(description="Name of the queue.")
+    step_seconds: int = Field(description="Length of an interval in seconds.")
+    runs: list[Ended] = Field(description="Finished runs by interval.")
+    depths: list[Waited] = Field(description="Waiting messages by interval.")
 
 
 def list_tasks(call: Call) -> TaskList:
@@ -37,7 +37,7 @@ def list_tasks(call: Call) -> TaskList:
 
 
 def read_queue_history(call: Call) -> QueueHistory:
-    """Step by step: a minute each of the last hour, a quarter of an hour each of the last day."""
+    """Tasks per minute of the last hour, or per quarter of an hour of the last day."""
     queue, step = queue_state(call.ids["queue"]).name, STEPS[call.query.span]
     since = since_of(call.query.span)
     return QueueHistory(

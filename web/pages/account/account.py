@@ -21,7 +21,6 @@ from core.errors import (
     Unavailable,
 )
 from core.i18n import gettext_noop
-from core.settings import Admission
 from roadmap.accounts import accounts, sessions
 from roadmap.accounts.accounts import AddressTaken, LastAdministrator, ToBeDeleted
 from roadmap.accounts.schemas import (
@@ -92,8 +91,7 @@ def login_page(call: Call, kept: Mapping[str, Any] | None = None, **error: Any) 
         return see_other("/")
     values = {"email": "", "next": "/", "deleted": "", "delete_at": None}
     values |= {**call.query.model_dump(), **(kept or {})}
-    may_register = settings.registration is not Admission.closed
-    return _page(call, "login.html", values, may_register=may_register, **error)
+    return _page(call, "login.html", values, admission=settings.registration, **error)
 
 
 def registration_page(call: Call, kept: Mapping[str, Any] | None = None, **error: Any) -> Response:
@@ -218,7 +216,7 @@ log_in = partial(
         logins.log_in,
         login_page,
         {
-            Unauthenticated: gettext_noop("The address or the password is wrong."),
+            Unauthenticated: gettext_noop("The email address or the password is wrong."),
             ToBeDeleted: gettext_noop(
                 "This account will be deleted. To restore it, enter the password again."
             ),

@@ -11,7 +11,8 @@ STAYS = gettext_noop(
 )
 AGAIN = gettext_noop("Tasks can run twice without harm.")
 GONE = gettext_noop(
-    "This cannot be undone. The work is not done unless rescue finds its row in the database."
+    "This cannot be undone. The work will not be done, unless the rescue task finds it unfinished"
+    " in the database."
 )
 IF_PAUSED = {each.queue: each.if_paused for each in CONSUMERS}
 
@@ -46,7 +47,9 @@ ACTS = {
         gettext_noop("Retry this dead letter?"),
         gettext_noop("Retry"),
         (
-            gettext_noop("It returns to the queue %(queue)s with all its attempts."),
+            gettext_noop(
+                "It returns to the queue %(queue)s and may be tried as often as a new message."
+            ),
             AGAIN,
         ),
         gettext_noop("The message is back in the queue %(queue)s."),
@@ -75,10 +78,12 @@ ACTS = {
         gettext_noop("Retry dead letters (%(count)s)?"),
         gettext_noop("Retry %(count)s"),
         (
-            gettext_noop("They return to the queue %(queue)s with all their attempts."),
+            gettext_noop(
+                "They return to the queue %(queue)s and may be tried as often as new messages."
+            ),
             AGAIN,
         ),
-        gettext_noop("Returned to the queue %(queue)s: %(count)s."),
+        gettext_noop("Dead letters returned to the queue %(queue)s: %(count)s."),
     ),
     "dead.delete": QueueAction(
         gettext_noop("Delete dead letters (%(count)s)?"),

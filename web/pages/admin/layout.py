@@ -33,7 +33,7 @@ STATES = {  # in the order of the tabs
     MessageState.held: gettext_noop("Running"),
     MessageState.ready: gettext_noop("Ready to run"),
     MessageState.scheduled: gettext_noop("Scheduled"),
-    MessageState.retrying: gettext_noop("Retried"),
+    MessageState.retrying: gettext_noop("Waiting to retry"),
     MessageState.dead: gettext_noop("Dead letters"),
 }
 QUEUES = {each.queue: each.label or each.queue for each in CONSUMERS}
@@ -60,7 +60,7 @@ ACTIONS = {
     Action.roadmap_cancel: gettext_noop("Cancelled a roadmap"),
     Action.roadmap_retry: gettext_noop("Retried a roadmap"),
     Action.roadmaps_transfer: gettext_noop("Transferred all roadmaps of an account"),
-    Action.user_email: gettext_noop("Changed an e-mail address"),
+    Action.user_email: gettext_noop("Changed an email address"),
     Action.user_add: gettext_noop("Created an account"),
     Action.user_password: gettext_noop("Set a new password"),
     Action.user_admin: gettext_noop("Changed the administrator role"),

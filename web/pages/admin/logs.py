@@ -37,9 +37,8 @@ LEVELS = {
     LogLevel.error: gettext_noop("Error"),
 }
 CHOICES = {
-    "error": gettext_noop("errors"),
-    "warning,error": gettext_noop("errors and warnings"),
-    "info,warning,error": gettext_noop("all except debug"),
+    "warning,error": gettext_noop("Errors and warnings"),
+    "info,warning,error": gettext_noop("All except debug"),
 }
 TOO_SLOW = gettext_noop("The search took too long. Narrow it by time, roadmap or request.")
 # A time that a date-time field can show; another text is in a text field.

@@ -23,8 +23,8 @@ from web.pages.forms import AnyQuery, is_part
 from web.pages.templates import texts_of
 
 TITLES = {
-    Period.hour: gettext_noop("The last hour, by the minute"),
-    Period.day: gettext_noop("The last day, by quarters of an hour"),
+    Period.hour: gettext_noop("The last hour, minute by minute"),
+    Period.day: gettext_noop("The last day, in steps of 15 minutes"),
 }
 
 

@@ -26,7 +26,7 @@ EVERY, SLOWLY = "2s", "10s"
 QUICKLY_READ = 1000  # messages
 TOO_LONG = gettext_noop("Enter at most 200 characters.")
 NOT_THERE = gettext_noop(
-    "This message no longer exists: it was run, or someone else has handled it."
+    "This message no longer exists: it was processed, or someone else has handled it."
 )
 REFUSALS = (Conflict, Invalid, NotFound, Unavailable)
 

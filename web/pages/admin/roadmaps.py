@@ -41,7 +41,7 @@ NO_WAY_IN = gettext_noop(
 CHOICES = {  # of statuses
     "": gettext_noop("All"),
     "queued,planning,building": gettext_noop("In progress"),
-    "failed,partial": gettext_noop("Failed"),
+    "failed,partial": gettext_noop("Failed or partly ready"),
 }
 DID = {
     "roadmap.cancel": gettext_noop("The roadmap is cancelled."),
@@ -52,8 +52,8 @@ DID = {
 }
 RULES = {
     "status": gettext_noop("Enter one or more statuses, separated by commas."),
-    "owner": gettext_noop("Enter an e-mail address or an account ID."),
-    "new_owner": gettext_noop("Enter the e-mail address or ID of another account."),
+    "owner": gettext_noop("Enter an email address or an account ID."),
+    "new_owner": gettext_noop("Enter the email address or ID of another account."),
     "text": gettext_noop("Use at most 200 characters, in one line."),
     "error": gettext_noop("Use at most 200 characters, in one line."),
     "generator": gettext_noop("Use at most 100 characters, in one line."),

@@ -29,11 +29,14 @@ from web.roadmap_commands import apply_command
 
 EMPTY = gettext_noop("Answer at least one question.")
 THE_SAME = gettext_noop(
-    "Without an AI key the text would be the same: built-in roadmaps have one text for each part."
+    "Without a model the text would be the same: the built-in catalogue has only one text for each"
+    " part. To use a model, the operator of this service must set OPENAI_API_KEY."
 )
 QUIZ = {
     Conflict: gettext_noop("This quiz was rewritten in the meantime. Here is the new one."),
-    Invalid: gettext_noop("These answers belong to another quiz. Answer this one here."),
+    Invalid: gettext_noop(
+        "These answers belong to another quiz. Please answer the one on this page."
+    ),
 }
 
 
@@ -64,7 +67,7 @@ def concept_page(
     tutorial, steps = concept.tutorial, walked.steps
     at = next((number for number, step in enumerate(steps) if step.id == concept.id), None)
     if at is None:
-        raise NotFound("There is no such concept in this roadmap: it was taken out at this moment.")
+        raise NotFound("This concept does not exist in this roadmap: it has just been removed.")
     errors, quiz_problem = {}, ""
     if error and chosen is not None:
         quiz_problem = words.gettext(QUIZ[type(error)] if chosen else EMPTY)
@@ -141,7 +144,7 @@ def answer(call: Call) -> Response:
     form: Form = call.body
     count = min(_index(form.text("questions")) or 0, MOST_QUESTIONS)
     if not any(form.getlist(f"q{number}") for number in range(count)):
-        return concept_page(call, error=Invalid("Nothing was answered."), chosen=[])
+        return concept_page(call, error=Invalid("No question was answered."), chosen=[])
     answers = [
         [at for text in form.getlist(f"q{number}") if (at := _index(text)) is not None]
         for number in range(count)

@@ -35,11 +35,12 @@ LATEST = 5  # roadmaps on the first page
 ON_A_PAGE = 20
 LIMITS_OF_CATALOGUE = {
     "goal": gettext_noop(
-        "No ready-made roadmap for this yet. Pick one below, or add an AI key to learn anything."
+        "There is no ready-made roadmap for this goal. Choose one of those below. For any other"
+        " goal, the operator of this service must set OPENAI_API_KEY."
     ),
     "language": gettext_noop(
-        "This ready-made roadmap is not available in this language. Choose “Automatic”, or add an"
-        " AI key."
+        "This ready-made roadmap is not available in this language. Choose “Automatic”. For other"
+        " languages, the operator of this service must set OPENAI_API_KEY."
     ),
 }
 REMEMBERED = tuple(Profile.model_fields)

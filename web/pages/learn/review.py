@@ -27,7 +27,9 @@ PROBLEMS = {
     Conflict: gettext_noop(
         "This question was already rated, perhaps in another window. Here is the next one."
     ),
-    Invalid: gettext_noop("This answer belongs to another question. Answer this one here."),
+    Invalid: gettext_noop(
+        "This answer belongs to another question. Please answer the one on this page."
+    ),
 }
 
 

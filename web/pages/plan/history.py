@@ -27,7 +27,7 @@ from web.pages.templates import page, texts_of
 from web.roadmap_commands import apply_command
 
 SOURCES: Mapping[RevisionSource, str] = {
-    RevisionSource.goal: gettext_noop("Designed from the goal"),
+    RevisionSource.goal: gettext_noop("Created from your goal"),
     RevisionSource.feedback: gettext_noop("Changed by prompt"),
     RevisionSource.edit: gettext_noop("Changed by hand"),
     RevisionSource.restore: gettext_noop("Restored plan"),
@@ -36,7 +36,7 @@ SOURCES: Mapping[RevisionSource, str] = {
 STATES: Mapping[RevisionStatus, str] = {
     RevisionStatus.open: gettext_noop("The plan is being designed."),
     RevisionStatus.failed: gettext_noop("The plan could not be designed."),
-    RevisionStatus.cancelled: gettext_noop("Stopped."),
+    RevisionStatus.cancelled: gettext_noop("Cancelled."),
 }
 MARKS: Mapping[ChangeKind, str] = {
     ChangeKind.added: gettext_noop("added"),
@@ -57,7 +57,7 @@ FIELDS: Mapping[str, str] = {
     "hours": gettext_noop("Hours"),
     "difficulty": gettext_noop("Difficulty"),
     "prerequisites": gettext_noop("Prerequisites"),
-    "outcomes": gettext_noop("Afterwards you can"),
+    "outcomes": gettext_noop("What you will learn"),
 }
 FOLDED = 8  # lines that are the same, one after the other
 ALIKE = 0.4  # the share of words by which a line is another form of the one before it
@@ -140,7 +140,7 @@ def versions_page(call: Call, error: Conflict | None = None) -> Response:
             prose = tutorial_html(shown.content.markdown, texts_of(call.request))
     step = next((step for step in walked.steps if step.id == concept_id), None)
     if step is None:
-        raise NotFound("There is no such concept in this roadmap.")
+        raise NotFound("This concept does not exist in this roadmap.")
     return form_page(
         call.request,
         "versions.html",

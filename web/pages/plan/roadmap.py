@@ -30,7 +30,9 @@ from web.pages.roadmap_view import view_of
 from web.pages.templates import page, texts_of
 from web.roadmap_commands import apply_command
 
-NO_WORDS = gettext_noop("Changing a plan by prompt needs an AI key.")
+NO_WORDS = gettext_noop(
+    "Changing a plan by prompt needs a model: the operator of this service must set OPENAI_API_KEY."
+)
 MOST_EVENTS = 20  # the newest ones, on the page
 # Characters of tutorials on the page to print: five times what a long course has, and some
 # 500 sheets of paper.

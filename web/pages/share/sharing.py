@@ -70,7 +70,12 @@ def shared_page(call: Call) -> Response:
     link, path = open_link(token, LinkPurpose.reading), f"/shared/{token}"
 
     def context(tree: RoadmapTree) -> dict[str, Any]:
-        svg = inlined(tree, lambda id_: f"{path}/concepts/{id_}", texts_of(call.request))
+        svg = inlined(
+            tree,
+            lambda id_: f"{path}/concepts/{id_}",
+            texts_of(call.request),
+            has_progress=False,
+        )
         return {"tree": tree, "path": path, "drawn": Markup(svg)}
 
     source = DocumentSource(
@@ -91,7 +96,7 @@ def shared_concept_page(call: Call) -> Response:
         concepts, markdown = concepts_of(tree), concept.tutorial
         at = next((number for number, each in enumerate(concepts) if each.id == concept_id), None)
         if at is None:
-            raise NotFound("There is no such concept in this roadmap: it was taken out.")
+            raise NotFound("This concept does not exist in this roadmap: it was removed.")
         return {
             "concept": concept,
             "tree": tree,

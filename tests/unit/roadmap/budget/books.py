@@ -104,5 +104,5 @@ def records() -> list[dict[str, Any]]:
         return list(ModelCall.select().order_by(ModelCall.id).dicts())
 
 
-def told(*names: str) -> list[tuple[Any, ...]]:
+def call_columns(*names: str) -> list[tuple[Any, ...]]:
     return [tuple(row[name] for name in names) for row in records()]

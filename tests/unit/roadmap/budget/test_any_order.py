@@ -49,7 +49,7 @@ class Running:
 
 
 class Bookkeeper:
-    """Does what it is told, and keeps sums of its own."""
+    """Runs the calls of the test, and keeps sums of its own."""
 
     def __init__(self) -> None:
         self.owner_id = an_account()

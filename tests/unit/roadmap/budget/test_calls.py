@@ -39,10 +39,10 @@ from tests.unit.roadmap.budget.books import (
     begun,
     budgets,
     by_month,
+    call_columns,
     ended,
     records,
     spent,
-    told,
 )
 
 
@@ -55,7 +55,7 @@ def away() -> Iterator[None]:
 
 @contextmanager
 def answer_lost() -> Iterator[None]:
-    """A transaction that is committed, but nobody hears of it."""
+    """A transaction that is committed, but its answer is lost."""
     with transaction():
         yield
     raise Unavailable("Away.")
@@ -94,7 +94,9 @@ class TestPrices:
         roadmap_id = a_roadmap()
         with a_call(roadmap_id) as call:
             call.used(400, 300)
-        assert told("reserved", "price", "prompt_tokens", "completion_tokens") == [(0, 0, 400, 300)]
+        assert call_columns("reserved", "price", "prompt_tokens", "completion_tokens") == [
+            (0, 0, 400, 300)
+        ]
         assert (spent(roadmap_id), set(by_month().values())) == (0, {0})
 
 
@@ -152,15 +154,17 @@ class TestACall:
         roadmap_id = a_roadmap()
         with a_call(roadmap_id) as call:
             call.used(*usage)
-        assert told("outcome", "reason", "price", "reserved") == [("ok", "", price, RESERVED)]
-        assert told("prompt_tokens", "completion_tokens") == [kept]
+        assert call_columns("outcome", "reason", "price", "reserved") == [
+            ("ok", "", price, RESERVED)
+        ]
+        assert call_columns("prompt_tokens", "completion_tokens") == [kept]
         assert (spent(roadmap_id), by_month()) == (price, {month_of(clock.now()): price})
 
-    def test_an_answer_of_which_nobody_says_anything_costs_the_most(self) -> None:
+    def test_an_answer_without_usage_costs_the_most(self) -> None:
         roadmap_id = a_roadmap()
         with a_call(roadmap_id):
             pass
-        assert told("outcome", "price") == [("ok", RESERVED)]
+        assert call_columns("outcome", "price") == [("ok", RESERVED)]
         assert (spent(roadmap_id), list(by_month().values())) == (RESERVED, [RESERVED])
 
     @pytest.mark.parametrize(
@@ -184,7 +188,7 @@ class TestACall:
         ],
         ids=["fault", "long fault", "time", "mistake with a secret", "stopped", "interrupted"],
     )
-    def test_a_failed_call_costs_the_most_unless_somebody_has_said_what(
+    def test_a_failed_call_costs_the_most_unless_its_usage_is_known(
         self,
         error: BaseException,
         stops: bool,
@@ -198,7 +202,7 @@ class TestACall:
         if stops:
             stop.stop()
         ended(call, error)
-        assert told("outcome", "reason", "price") == [(*kept, price)]
+        assert call_columns("outcome", "reason", "price") == [(*kept, price)]
         assert (spent(roadmap_id), list(by_month().values())) == (price, [price])
 
     def test_an_answer_that_came_before_the_stop_was_noticed_is_an_answer(self) -> None:
@@ -206,14 +210,14 @@ class TestACall:
         with a_call(a_roadmap(), stop=stop) as call:
             stop.stop()
             call.used(*USED[0])
-        assert told("outcome", "price") == [("ok", USED[1])]
+        assert call_columns("outcome", "price") == [("ok", USED[1])]
 
     def test_its_time_is_measured(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(budget_, "monotonic", lambda: 100.0)
         monkeypatch.setattr(retry_policy, "monotonic", lambda: 101.25)
         with a_call(a_roadmap()):
             pass
-        assert told("ms") == [(1250,)]
+        assert call_columns("ms") == [(1250,)]
 
     def test_calls_of_two_roadmaps_add_up_in_the_month_of_their_owner(self) -> None:
         first, second, other, others = a_roadmap(), a_roadmap(), an_account(), None
@@ -273,7 +277,7 @@ class TestOutages:
         with a_call(roadmap_id) as call:
             call.used(*USED[0])
             next_transactions(monkeypatch, away, away)
-        assert told("outcome", "price") == [("ok", USED[1])]
+        assert call_columns("outcome", "price") == [("ok", USED[1])]
         assert (spent(roadmap_id), list(by_month().values())) == (USED[1], [USED[1]])
 
     def test_it_is_settled_once_when_the_answer_of_the_database_is_lost(
@@ -283,7 +287,7 @@ class TestOutages:
         with a_call(roadmap_id) as call:
             call.used(*USED[0])
             next_transactions(monkeypatch, answer_lost, answer_lost)
-        assert told("outcome", "price") == [("ok", USED[1])]
+        assert call_columns("outcome", "price") == [("ok", USED[1])]
         assert (spent(roadmap_id), list(by_month().values())) == (USED[1], [USED[1]])
 
     def test_in_the_end_it_counts_as_the_most_and_as_lost_with_the_next_call(
@@ -296,9 +300,9 @@ class TestOutages:
         next_transactions(monkeypatch, away)
         with pytest.raises(Unavailable):
             ended(call)
-        assert told("outcome", "price") == [("running", RESERVED)]
+        assert call_columns("outcome", "price") == [("running", RESERVED)]
         begun(roadmap_id, content_id)
-        assert told("outcome", "price") == [("lost", RESERVED), ("running", RESERVED)]
+        assert call_columns("outcome", "price") == [("lost", RESERVED), ("running", RESERVED)]
         assert (spent(roadmap_id), list(by_month().values())) == (2 * RESERVED, [2 * RESERVED])
 
 
@@ -310,10 +314,10 @@ class TestDeaths:
         roadmap_id = a_roadmap()
         begun(roadmap_id, content_id, step="analysis")
         with a_call(roadmap_id, content_id, step="outline") as call:
-            assert told("outcome", "price") == [("lost", RESERVED), ("running", RESERVED)]
+            assert call_columns("outcome", "price") == [("lost", RESERVED), ("running", RESERVED)]
             assert spent(roadmap_id) == 2 * RESERVED
             call.used(*USED[0])
-        assert told("outcome", "price") == [("lost", RESERVED), ("ok", USED[1])]
+        assert call_columns("outcome", "price") == [("lost", RESERVED), ("ok", USED[1])]
         assert (spent(roadmap_id), list(by_month().values())) == (
             RESERVED + USED[1],
             [RESERVED + USED[1]],
@@ -325,9 +329,9 @@ class TestDeaths:
         begun(first, new_id())
         begun(first, None)
         begun(second, None)
-        assert told("outcome") == [("running",)] * 4
+        assert call_columns("outcome") == [("running",)] * 4
         begun(first, content_id)
-        assert told("outcome") == [
+        assert call_columns("outcome") == [
             ("lost",),
             ("running",),
             ("running",),
@@ -335,7 +339,7 @@ class TestDeaths:
             ("running",),
         ]
         begun(first, None)
-        assert told("outcome") == [
+        assert call_columns("outcome") == [
             ("lost",),
             ("running",),
             ("lost",),
@@ -349,7 +353,7 @@ class TestDeaths:
         for error in (None, GeneratorFault("No.")):
             ended(begun(roadmap_id, content_id), error)
         begun(roadmap_id, content_id)
-        assert told("outcome") == [("ok",), ("fault",), ("running",)]
+        assert call_columns("outcome") == [("ok",), ("fault",), ("running",)]
 
     def test_a_call_that_does_not_begin_gives_up_none(
         self, monkeypatch: pytest.MonkeyPatch
@@ -359,7 +363,7 @@ class TestDeaths:
         begun(roadmap_id, content_id)
         with pytest.raises(BudgetReserved):
             begun(roadmap_id, content_id)
-        assert told("outcome") == [("running",)]
+        assert call_columns("outcome") == [("running",)]
 
     def test_a_worker_that_was_only_late_says_what_its_call_has_cost(self) -> None:
         roadmap_id, content_id = a_roadmap(), new_id()
@@ -368,7 +372,10 @@ class TestDeaths:
             call.used(*USED[0])
         late.used(40, 30)
         ended(late)
-        assert told("outcome", "price", "prompt_tokens") == [("ok", 70, 40), ("ok", USED[1], 400)]
+        assert call_columns("outcome", "price", "prompt_tokens") == [
+            ("ok", 70, 40),
+            ("ok", USED[1], 400),
+        ]
         assert (spent(roadmap_id), list(by_month().values())) == (70 + USED[1], [70 + USED[1]])
 
     def test_a_late_worker_that_knows_nothing_leaves_the_sums_as_they_are(self) -> None:
@@ -376,5 +383,5 @@ class TestDeaths:
         late = begun(roadmap_id, content_id)
         begun(roadmap_id, content_id)
         ended(late, GeneratorFault("The model did not answer within 90 s."))
-        assert told("outcome", "price") == [("fault", RESERVED), ("running", RESERVED)]
+        assert call_columns("outcome", "price") == [("fault", RESERVED), ("running", RESERVED)]
         assert (spent(roadmap_id), list(by_month().values())) == (2 * RESERVED, [2 * RESERVED])

@@ -298,7 +298,7 @@ class TestReceipts:
         for missing in (roadmap_id, new_id()):
             with pytest.raises(NotFound) as raised:
                 receipt(LOCAL_OWNER, missing, limit=10, after=None)
-            assert raised.value.detail == "There is no such roadmap."
+            assert raised.value.detail == "This roadmap does not exist."
 
 
 class TestEstimates:

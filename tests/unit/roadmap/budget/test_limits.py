@@ -22,10 +22,10 @@ from tests.unit.roadmap.budget.books import (
     begun,
     budgets,
     by_month,
+    call_columns,
     ended,
     records,
     spent,
-    told,
 )
 
 
@@ -187,7 +187,7 @@ class TestBudgets:
             call.used(*USED[0])
             with transaction():
                 Roadmap.delete().where(Roadmap.id == roadmap_id).execute()
-        assert told("outcome", "price") == [("ok", USED[1])]
+        assert call_columns("outcome", "price") == [("ok", USED[1])]
         assert list(by_month().values()) == [USED[1]]
 
 

@@ -63,7 +63,7 @@ def bread(client: TestClient) -> str:
 
 
 def test_only_a_plan_that_is_not_begun_says_weeks(client: TestClient, bread: str) -> None:
-    """They count from its beginning and never move, which the plan of whoever learns does."""
+    """Weeks count from the beginning and never move; the plan of a learner moves."""
     fresh = made(
         client,
         whole()

@@ -21,10 +21,10 @@ ASKED = f"/concepts/{FIRST}/contents/quiz/body/questions"
 BAD_TEXTS = ("a\x00b", "a\x1b[31m", "\x7f")
 LINK = (*LEFT, "contents", "resources", "body", "items", 0, "url")
 
-# What is set where, which place is named, and a part of what is said.
+# The field, its value, the place that the error names, and a part of its detail.
 REFUSALS: list[tuple[tuple[str | int, ...], Any, str, str]] = [
-    (("format",), "anki", "/format", "no roadmap that was exported"),
-    (("version",), 2, "/version", "was made by a newer version of Roadmap (2); this one reads 1"),
+    (("format",), "anki", "/format", "not a roadmap exported"),
+    (("version",), 2, "/version", "is the format of a newer version of Roadmap (2); this version reads 1"),
     (("version",), 0, "/version", "must be 1"),
     (("version",), "1", "/version", "whole number"),
     (("id",), "01a21e86-8855-7f6c-aa1f-4d0e57f09005", "/id", "not a known field"),
@@ -35,15 +35,15 @@ REFUSALS: list[tuple[tuple[str | int, ...], Any, str, str]] = [
     (("request", "language"), "klingon!", "/request/language", "language"),
     *((("request", "goal"), bad, "/request/goal", "at least 2") for bad in ("", "   ", " a ")),
     (("request", "goal"), "1 + 1", "/request/goal", "in words"),
-    (("outline", "title"), "  ", "/outline/title", "only of spaces"),
-    ((*STAGE, "title"), " ", "/outline/stages/0/title", "only of spaces"),
-    ((*STAGE, "modules", 0, "title"), " ", "/outline/stages/0/modules/0/title", "only of spaces"),
-    ((*CONCEPTS, 0, "title"), "\u2003", "/outline/stages/0/modules/0/concepts/0/title", "only of spaces"),
+    (("outline", "title"), "  ", "/outline/title", "must not be blank"),
+    ((*STAGE, "title"), " ", "/outline/stages/0/title", "must not be blank"),
+    ((*STAGE, "modules", 0, "title"), " ", "/outline/stages/0/modules/0/title", "must not be blank"),
+    ((*CONCEPTS, 0, "title"), "\u2003", "/outline/stages/0/modules/0/concepts/0/title", "must not be blank"),
     (("request", "begins_on"), "1815-12-10", "/request/begins_on", "between the years"),
     (("request", "deadline"), "9999-12-31", "/request/deadline", "between the years"),
     ((*CONCEPTS, 0, "prerequisites"), [SECOND], "/outline/stages/0/modules/0/concepts/0/prerequisites/0", "comes later"),
     ((*CONCEPTS, 0, "prerequisites"), [FIRST], "/outline/stages/0/modules/0/concepts/0/prerequisites/0", "itself"),
-    ((*CONCEPTS, 1, "prerequisites"), ["salt"], "/outline/stages/0/modules/0/concepts/1/prerequisites/0", "no concept"),
+    ((*CONCEPTS, 1, "prerequisites"), ["salt"], "/outline/stages/0/modules/0/concepts/1/prerequisites/0", "not a concept"),
     ((*CONCEPTS, 1, "key"), FIRST, "/outline/stages/0/modules/0/concepts/1/key", "another concept"),
     ((*CONCEPTS, 1, "title"), "FLOUR", "/outline", "used 2 times"),
     ((*CONCEPTS, 1, "hours"), 10**30, "/outline/stages/0/modules/0/concepts/1/hours", "200"),
@@ -51,21 +51,21 @@ REFUSALS: list[tuple[tuple[str | int, ...], Any, str, str]] = [
     ((*STAGE, "modules"), [], "/outline", "no module"),
     (("outline", "stages"), [], "/outline", "no concept"),
     ((*CONCEPTS, 0, "title"), "x" * 201, "/outline/stages/0/modules/0/concepts/0/title", "200"),
-    (("concepts", "salt"), {}, "/concepts/salt", "no concept of the outline"),
+    (("concepts", "salt"), {}, "/concepts/salt", "not a concept of the outline"),
     ((*LEFT, "contents", "song"), {}, f"/concepts/{FIRST}/contents/song", "not a known field"),
     ((*QUIZ, 0, "answers"), [7], f"/concepts/{FIRST}/contents/quiz/body/questions/0", "indexes of options"),
-    ((*QUIZ, 0, "answers"), [0, 1], f"/concepts/{FIRST}/contents/quiz/body/questions/0", "do not fit the type"),
-    ((*QUIZ, 0, "options"), ["a", "a"], f"/concepts/{FIRST}/contents/quiz/body/questions/0", "twice"),
+    ((*QUIZ, 0, "answers"), [0, 1], f"/concepts/{FIRST}/contents/quiz/body/questions/0", "do not match the type"),
+    ((*QUIZ, 0, "options"), ["a", "a"], f"/concepts/{FIRST}/contents/quiz/body/questions/0", "different"),
     ((*QUIZ, 0, "options"), ["a"], f"/concepts/{FIRST}/contents/quiz/body/questions/0/options", "at least 2"),
     ((*QUIZ,), [], f"/concepts/{FIRST}/contents/quiz/body/questions", "at least 1"),
     ((*QUIZ, 0, "prompt"), "x" * 20_001, f"/concepts/{FIRST}/contents/quiz/body/questions/0", "20000"),
     ((*LEFT, "contents", "quiz"), None, f"/concepts/{FIRST}/attempts/0/answers", "do not belong"),
-    ((*LEFT, "cards", 0, "question"), 2, f"/concepts/{FIRST}/cards/0/question", "no question of the quiz, which has 2"),
+    ((*LEFT, "cards", 0, "question"), 2, f"/concepts/{FIRST}/cards/0/question", "not a question of the quiz, which has 2"),
     ((*LEFT, "cards", 0, "question"), -1, f"/concepts/{FIRST}/cards/0/question", "greater"),
     ((*LEFT, "cards", 0, "state"), 4, f"/concepts/{FIRST}/cards/0/state", "3"),
     *(
-        ((*LEFT, "cards", 0, name), value, f"/concepts/{FIRST}/cards/0/{name}", said)
-        for name, value, said in (
+        ((*LEFT, "cards", 0, name), value, f"/concepts/{FIRST}/cards/0/{name}", detail)
+        for name, value, detail in (
             ("stability", None, "is required"),
             ("stability", 0, "greater than 0"),
             ("difficulty", None, "is required"),
@@ -74,12 +74,12 @@ REFUSALS: list[tuple[tuple[str | int, ...], Any, str, str]] = [
             ("step", 0, "must be null"),
                         ("reviews", MOST_REVIEWS + 1, "100000"),
             ("lapses", 4, "at most the number of reviews, 3"),
-            ("due_at", "2026-01-05T08:59:59Z", "before it was reviewed"),
+            ("due_at", "2026-01-05T08:59:59Z", "before the last review"),
         )
     ),
-    ((*LEFT, "cards", 0, "state"), 3, f"/concepts/{FIRST}/cards/0/step", "must be a step of this state, 0"),
-    ((*LEFT, "cards", 0, "state"), 1, f"/concepts/{FIRST}/cards/0/step", "must be a step of this state, 0 or 1"),
-    ((*LEFT, "cards", 0, "reviews"), 0, f"/concepts/{FIRST}/cards/0/state", "never reviewed"),
+    ((*LEFT, "cards", 0, "state"), 3, f"/concepts/{FIRST}/cards/0/step", "must be a step of this state: 0"),
+    ((*LEFT, "cards", 0, "state"), 1, f"/concepts/{FIRST}/cards/0/step", "must be a step of this state: 0 or 1"),
+    ((*LEFT, "cards", 0, "reviews"), 0, f"/concepts/{FIRST}/cards/0/state", "there was no review"),
     ((*LEFT, "cards", 0, "reviews"), 0, f"/concepts/{FIRST}/cards/0/stability", "must be null"),
     ((*LEFT, "cards", 0, "stability"), 1e300, f"/concepts/{FIRST}/cards/0/stability", "1000000"),
     ((*LEFT, "cards", 0, "due_at"), "9999-12-31T23:59:59Z", f"/concepts/{FIRST}/cards/0/due_at", "between the years"),
@@ -90,7 +90,7 @@ REFUSALS: list[tuple[tuple[str | int, ...], Any, str, str]] = [
     ((*LEFT, "contents", "quiz", "created_at"), "2150-01-01T00:00:00Z", f"/concepts/{FIRST}/contents/quiz/created_at", "future"),
     ((*LEFT, "attempts", 0, "answers"), [[0]], f"/concepts/{FIRST}/attempts/0/answers", "which has 2 questions"),
     ((*LEFT, "attempts", 0, "answers"), [[0], [3]], f"/concepts/{FIRST}/attempts/0/answers/1", "its 3 options"),
-    ((*LEFT, "attempts", 0, "answers"), [[0], [0, 0]], f"/concepts/{FIRST}/attempts/0/answers/1", "each once"),
+    ((*LEFT, "attempts", 0, "answers"), [[0], [0, 0]], f"/concepts/{FIRST}/attempts/0/answers/1", "without duplicates"),
     ((*LEFT, "attempts", 0, "score"), 2, f"/concepts/{FIRST}/attempts/0/score", "right answers, 1"),
     ((*LEFT, "attempts", 0, "total"), 3, f"/concepts/{FIRST}/attempts/0/total", "questions, 2"),
     ((*LEFT, "attempts"), [small()["concepts"][FIRST]["attempts"][0]] * 201, f"/concepts/{FIRST}/attempts", "at most 200"),
@@ -100,12 +100,12 @@ REFUSALS: list[tuple[tuple[str | int, ...], Any, str, str]] = [
     *(((*CONCEPTS, 0, "title"), bad, "/outline/stages/0/modules/0/concepts/0/title", "control") for bad in BAD_TEXTS),
     *(((*QUIZ, 0, "explanation"), bad, f"{ASKED}/0/explanation", "control characters") for bad in BAD_TEXTS),
     *(
-        ((*LEFT, "contents", "tutorial", "body", "markdown"), bad, f"/concepts/{FIRST}/contents/tutorial/body/markdown", said)
-        for bad, said in (
-            ("<script>alert(1)</script>", "no HTML"),
-            ("a <b onclick=x>c</b>", "no HTML"),
-            ("![a picture](https://example.org/a.png)", "no images"),
-            ("[a](javascript:alert(1))", "only links"),
+        ((*LEFT, "contents", "tutorial", "body", "markdown"), bad, f"/concepts/{FIRST}/contents/tutorial/body/markdown", detail)
+        for bad, detail in (
+            ("<script>alert(1)</script>", "not contain HTML"),
+            ("a <b onclick=x>c</b>", "not contain HTML"),
+            ("![a picture](https://example.org/a.png)", "images"),
+            ("[a](javascript:alert(1))", "links other than"),
             ("a\x00b", "control characters"),
             ("x" * 200_001, "200000"),
         )
@@ -152,12 +152,12 @@ class TestWhatIsRefused:
         ("content", "expected"),
         [
             (b"", "empty"),
-            (b"{", "not JSON"),
-            (b"PK\x03\x04", "not JSON"),
-            (b'{"format": "\\ud800"}', "not JSON"),
+            (b"{", "not valid JSON"),
+            (b"PK\x03\x04", "not valid JSON"),
+            (b'{"format": "\\ud800"}', "not valid JSON"),
             (b'{"format": "roadmap", "format": "roadmap"}', "twice"),
-            (b"[" * 100_000, "not JSON"),
-            (b"\xff\xfe{\x00}\x00", "not JSON"),
+            (b"[" * 100_000, "not valid JSON"),
+            (b"\xff\xfe{\x00}\x00", "not valid JSON"),
         ],
     )
     def test_what_is_no_document(self, client: TestClient, content: bytes, expected: str) -> None:
@@ -213,13 +213,13 @@ class TestWhatIsRefused:
         assert "at most 200" in sent(client, document).json()["errors"][0]["detail"]
         assert rows() == before
 
-    def test_no_more_than_some_mistakes_are_told(self, client: TestClient) -> None:
+    def test_an_answer_lists_a_bounded_number_of_mistakes(self, client: TestClient) -> None:
         document = small()
         document["concepts"] |= {f"unknown {number}": {} for number in range(1000)}
         assert len(sent(client, document).json()["errors"]) == 20
 
     @pytest.mark.parametrize("item", [{}, {"options": []}, 0])
-    def test_of_a_list_the_first_mistake_is_told_however_many_there_are(self, item: Any) -> None:
+    def test_a_list_gives_its_first_mistakes_however_many_there_are(self, item: Any) -> None:
         document = small()
         document["concepts"][FIRST]["contents"]["quiz"]["body"]["questions"] = [item] * 10_000
         with pytest.raises(ValidationError) as found:

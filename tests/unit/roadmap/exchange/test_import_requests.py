@@ -172,7 +172,7 @@ class TestThePage:
             (b" " * (LARGEST_DOCUMENT + 70_000), 413, "This file is too large"),
         ],
     )
-    def test_what_does_not_go_is_said_on_the_page(
+    def test_the_page_shows_why_a_file_is_refused(
         self, client: TestClient, content: bytes, status: int, expected: str
     ) -> None:
         before = rows()

@@ -222,7 +222,9 @@ class TestComingBack:
         body = client.get(f"{path}/activity").json()
         assert (body["status"], body["seconds_left"]) == ("queued", None)
 
-    def test_webhooks_are_told_and_workers_have_nothing_to_do(self, client: TestClient) -> None:
+    def test_webhooks_get_the_event_and_workers_have_nothing_to_do(
+        self, client: TestClient
+    ) -> None:
         client.post(f"{API}/webhooks", json={"url": "http://127.0.0.1:1024/"})
         made(client, whole())
         with session():

@@ -432,7 +432,7 @@ class TestDrawing:
                 assert name != "style"
                 assert not name.startswith("on")
 
-    def test_a_title_that_was_cut_is_told_in_full(self) -> None:
+    def test_a_title_that_was_cut_has_its_full_text_beside_it(self) -> None:
         tree = a_tree([[[a_concept(1, CHINESE)]]])
         assert arrange(tree).pills[0].label.lines[-1].endswith(ELLIPSIS)
         assert f"<title>{CHINESE}: continue here, ready to learn</title>" in exported(tree)
@@ -508,7 +508,7 @@ class TestLanguages:
         return tree
 
     @both
-    def test_nothing_in_a_chinese_picture_is_said_in_english(self, direction: Direction) -> None:
+    def test_a_chinese_picture_has_no_english(self, direction: Direction) -> None:
         tree, empty = self.everything(), a_tree([], title="空")
         for svg in (
             exported(tree, direction, ZH),
@@ -571,7 +571,7 @@ class TestLanguages:
     def test_every_text_is_marked_with_its_language(
         self, direction: Direction, language: str, own: str
     ) -> None:
-        """The picture is in the reader's, and the roadmap's own texts in it are in theirs; empty: nobody knows which."""
+        """The picture is in the reader's language, texts of the roadmap in their own; empty: unknown."""
         tree = a_tree([[[a_concept(1, "Titel")]]], ("Titel",), title="Titel", language=own)
         spoken: list[tuple[str, str]] = []
 

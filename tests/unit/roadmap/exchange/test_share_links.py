@@ -47,7 +47,7 @@ SECRETS = {
     "deadline": "2030-04-05",
     "hours_per_week": 13,
 }
-NOTE = "what nobody else should read"
+NOTE = "a secret note of the owner"
 
 
 @pytest.fixture
@@ -155,7 +155,7 @@ class TestLinks:
 
 
 class TestTokens:
-    def test_it_is_told_once_and_stored_as_a_hash(self, client: TestClient, roadmap: str) -> None:
+    def test_it_is_shown_once_and_stored_as_a_hash(self, client: TestClient, roadmap: str) -> None:
         token = token_of(linked(client, roadmap))
         (row,) = links()
         assert token.partition(".")[2] not in repr(row.__data__)
@@ -210,7 +210,7 @@ class TestTokens:
 
 
 class TestReading:
-    def test_whoever_has_it_reads_the_plan_and_what_is_written(
+    def test_its_holder_reads_the_plan_and_what_is_written(
         self, client: TestClient, roadmap: str
     ) -> None:
         link = linked(client, roadmap)
@@ -242,6 +242,8 @@ class TestReading:
         for entry in pages + answers:
             assert [secret for secret in private if secret in entry] == []
             assert "p-done" not in entry
+            assert "p-next" not in entry
+            assert not re.search(r"continue here|ready to learn|[0-9] of [0-9]+ done", entry)
             assert " 12 weeks" not in entry  # which it takes with 13 hours each
             assert '"answers"' not in entry
         assert (
@@ -315,7 +317,7 @@ class TestRefused:
             assert (answer.status_code, answer.json()["type"]) == (404, "/problems/not-found"), (
                 wrong
             )
-            assert "copied whole" in answer.json()["detail"] or "token of a link" in str(
+            assert "copied all of it" in answer.json()["detail"] or "token of a link" in str(
                 answer.json()
             )
         unknown = client.get(f"{API}/shared/{flipped(token)}")
@@ -401,7 +403,7 @@ class TestMadeMine:
             if isinstance(secret, str) and secret in output
         ] == []
 
-    def test_what_is_not_written_is_missing_and_nobody_speaks_of_a_file(
+    def test_what_is_not_written_is_missing_and_no_file_is_mentioned(
         self, client: TestClient, roadmap: str
     ) -> None:
         link = linked(client, roadmap)
@@ -472,10 +474,10 @@ class TestMadeMine:
         click()
         second.join()
         assert [answer.status_code for answer in answers] == [303, 303]
-        click()  # nobody is in the way any more
+        click()  # no other request runs now
         assert len({answer.headers["location"] for answer in answers}) == 1
 
-    def test_nobody_waits_for_ever_for_another(
+    def test_no_request_waits_for_ever_for_another(
         self, client: TestClient, roadmap: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         path = f"/shared/{token_of(linked(client, roadmap))}/copy"
@@ -576,9 +578,9 @@ class TestKept:
         """The pictures that were drawn since."""
         pictures: list[Any] = []
 
-        def draw(tree: Any, *more: Any) -> str:
+        def draw(tree: Any, *more: Any, **options: Any) -> str:
             pictures.append(tree)
-            return inlined(tree, *more)
+            return inlined(tree, *more, **options)
 
         monkeypatch.setattr("web.pages.share.sharing.inlined", draw)
         monkeypatch.setattr("web.api.shares.documents", ResponseCache())
@@ -747,7 +749,7 @@ class TestPage:
             assert client.post(revoke).status_code == 404
         assert "/shared/" not in html_of(client.get(path))
 
-    def test_what_does_not_fit_is_said(self, client: TestClient, roadmap: str) -> None:
+    def test_a_wrong_field_shows_an_error(self, client: TestClient, roadmap: str) -> None:
         client.headers.update({"Accept": "text/html"})
         path = f"/roadmaps/{roadmap.rpartition('/')[2]}/sharing"
         assert 'role="alert"' in html_of(

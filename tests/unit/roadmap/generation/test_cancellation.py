@@ -1,4 +1,4 @@
-"""A stop is told once to everybody who wants to know, also to those who come late."""
+"""A stop calls each listener once, also one that comes late."""
 
 import pytest
 

@@ -100,15 +100,15 @@ BREAKS: dict[str, tuple[str, Callable[[str], str], str]] = {
     ),
     "a prerequisite that does not exist": (
         *(HERE, replaced('"asgi-and-starlette"', '"asgi-and-starlets"')),
-        "prerequisites: 'asgi-and-starlets' is no concept of this track",
+        "prerequisites: 'asgi-and-starlets' is not a concept of this track",
     ),
     "two right answers where one is promised": (
         *(HERE, replaced("answers = [1]", "answers = [1, 2]")),
-        "questions.0: 2 right answers do not fit the type single",
+        "questions.0: 2 correct answers do not match the type single",
     ),
     "an answer that is no option": (
         *(HERE, replaced("answers = [1]", "answers = [4]")),
-        "questions.0: answers must be indexes of options, each once",
+        "questions.0: answers must be indexes of options, without duplicates",
     ),
     "no address": (
         HERE,
@@ -125,7 +125,7 @@ BREAKS: dict[str, tuple[str, Callable[[str], str], str]] = {
     ),
     "a translation that says the same twice": (
         *(IN_CHINESE, replaced('"请求的时间", "租户"', '"租户", "租户"')),
-        "questions.1: an option stands there twice",
+        "questions.1: options must be different",
     ),
 }
 
@@ -234,5 +234,7 @@ class TestBrokenFiles:
         ]
         body = client.get(f"/api/v1/roadmaps/{broken}").json()
         assert body["status"] == "failed"
-        assert f"{HERE}: questions.0: 2 right answers do not fit the type single" in body["error"]
+        assert (
+            f"{HERE}: questions.0: 2 correct answers do not match the type single" in body["error"]
+        )
         assert client.get(f"/api/v1/roadmaps/{other}").json()["status"] == "ready"

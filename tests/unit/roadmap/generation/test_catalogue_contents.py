@@ -118,7 +118,7 @@ class TestWriting:
             ("没问题视频可以", "video"),
         ],
     )
-    def test_what_is_liked_is_said_by_a_word_of_its_own(self, preferences: str, first: str) -> None:
+    def test_a_preference_is_a_word_of_its_own(self, preferences: str, first: str) -> None:
         kinds = ("article", "video", "book", "course")
         named = {"title": "t", "language": "en", "why": "w"}
         resources = Resources(

@@ -134,9 +134,7 @@ class TestConcepts:
         assert concept.description.endswith(".")
         assert 1 <= concept.hours <= 20
         assert 1 <= concept.difficulty <= 5
-        assert (
-            concept.known_from is not Level.beginner
-        )  # nobody is said to know it before everybody
+        assert concept.known_from is not Level.beginner  # or every learner would know it
         assert 2 <= len(concept.outcomes) <= 4
         assert [
             outcome for outcome in concept.outcomes if not outcome or outcome.endswith(".")

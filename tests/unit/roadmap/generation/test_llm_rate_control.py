@@ -98,7 +98,7 @@ class TestSlots:
                 raise ValueError("broken")
         assert room(pace) == 1
 
-    def test_nobody_waits_for_a_slot_of_another_thread(self) -> None:
+    def test_no_thread_waits_for_a_slot_of_another(self) -> None:
         pace, taken, done = RateControl(1), threading.Event(), threading.Event()
 
         def hold() -> None:
@@ -185,7 +185,7 @@ class TestSlowingDown:
             pauses.append(closed_for(pace, clock))
         assert pauses == [2, 4, 8, 16, 32, *[60] * 15]
 
-    def test_pauses_begin_anew_after_a_success(self, clock: Clock) -> None:
+    def test_pauses_begin_with_the_shortest_after_a_success(self, clock: Clock) -> None:
         pace, pauses = RateControl(8, now=clock), []
         for _ in range(2):
             for _ in range(3):
@@ -281,7 +281,7 @@ class TestTogether:
         late.refused()
         assert pace.slots == 2
 
-    def test_the_longest_pause_that_calls_were_told_together_holds(self, clock: Clock) -> None:
+    def test_the_longest_pause_of_calls_that_ran_together_holds(self, clock: Clock) -> None:
         pace = RateControl(8, now=clock)
         calls = [Call(pace) for _ in range(3)]
         for call, text in zip(calls, (5, 30, 10), strict=True):
@@ -381,7 +381,7 @@ class Day(RuleBasedStateMachine):
         assert len(self.running) <= self.limit
 
     @invariant()
-    def nobody_is_sent_away_for_nothing_or_for_long(self) -> None:
+    def every_pause_is_positive_and_bounded(self) -> None:
         assert all(0 < wait <= 300 * 1.25 + 1 for wait in self.waits)
 
     @invariant()

@@ -224,10 +224,10 @@ class TestContents:
             TutorialDraft(markdown="a" * (LONGEST_TUTORIAL + 1)).to_content()
 
     def test_of_a_tutorial_that_is_too_intricate_the_model_hears(self) -> None:
-        with pytest.raises(ValueError, match="too intricate"):
+        with pytest.raises(ValueError, match="too complex"):
             TutorialDraft(markdown=">" * 2_000 + "a").to_content()
 
-    def test_of_many_mistakes_in_a_list_the_first_is_told(self) -> None:
+    def test_of_many_mistakes_in_a_list_the_error_has_the_first(self) -> None:
         with pytest.raises(ValidationError) as raised:
             QuizDraft.model_validate({"questions": [{}] * 10_000})
         assert {error["loc"][:2] for error in raised.value.errors()} == {("questions", 0)}

@@ -35,7 +35,7 @@ def several(count: int, **progress: object) -> list[UUID]:
     return ids
 
 
-def told() -> list[UUID]:
+def next_ids() -> list[UUID]:
     return [each.id for each in next_lessons(LOCAL_OWNER, limit=LIMIT)]
 
 
@@ -43,13 +43,13 @@ class TestWhichOnes:
     def test_what_is_learned_is_not_forgotten_behind_newer_ones(self, person: TestClient) -> None:
         (learned,) = several(1, progress="learning", progress_at=clock.now())
         newer = several(NEWEST + 5)
-        assert told() == [learned, newer[-1], newer[-2]]
+        assert next_ids() == [learned, newer[-1], newer[-2]]
 
     def test_what_is_finished_makes_room_for_what_is_not(self, person: TestClient) -> None:
         (learned,) = several(1, progress="learning", progress_at=clock.now())
         unbegun = several(2)
         several(NEWEST + 5, progress="done", progress_at=clock.now() + timedelta(hours=1))
-        assert told() == [learned, unbegun[1], unbegun[0]]
+        assert next_ids() == [learned, unbegun[1], unbegun[0]]
 
     def test_one_that_was_never_begun_comes_only_where_there_is_room(
         self, person: TestClient
@@ -59,27 +59,25 @@ class TestWhichOnes:
             for days in (3, 1, 2)
         ]
         several(2)
-        assert told() == [begun[1], begun[2], begun[0]]
+        assert next_ids() == [begun[1], begun[2], begun[0]]
 
-    def test_what_an_older_version_was_told_comes_before_what_was_never_begun(
+    def test_progress_of_an_older_version_comes_before_what_was_never_begun(
         self, person: TestClient
     ) -> None:
         (old,) = several(1, progress="learning")
         unbegun = several(2)
-        assert told() == [old, unbegun[1], unbegun[0]]
+        assert next_ids() == [old, unbegun[1], unbegun[0]]
 
     def test_what_is_in_the_trash_or_left_the_plan_does_not_count(self, person: TestClient) -> None:
         thrown, left, here = several(3, progress="learning", progress_at=clock.now())
         with transaction():
             Roadmap.update(trashed_at=clock.now()).where(Roadmap.id == thrown).execute()
             Concept.update(removed=True).where(Concept.roadmap == left).execute()
-        assert told() == [here]
+        assert next_ids() == [here]
 
 
 class TestTwins:
-    def test_two_of_one_title_are_told_apart_by_what_was_asked_for(
-        self, person: TestClient
-    ) -> None:
+    def test_two_of_one_title_differ_by_their_goals(self, person: TestClient) -> None:
         one, _ = several(2)
         with transaction():
             Roadmap.update(goal="Count to ten").where(Roadmap.id == one).execute()

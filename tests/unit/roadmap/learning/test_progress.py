@@ -171,7 +171,7 @@ class TestQuiz:
             question["is_right"] and question["explanation"] for question in made["questions"]
         )
 
-    def test_wrong_answers_are_told_what_is_right(self, client: TestClient, concept: str) -> None:
+    def test_wrong_answers_get_the_right_ones(self, client: TestClient, concept: str) -> None:
         right = right_answers(concept)
         made = self.answer(client, concept, wrong(right)).json()
         assert (made["score"], made["total"]) == (0, len(right))
@@ -236,7 +236,7 @@ class TestQuiz:
         self, client: TestClient, concept: str
     ) -> None:
         refused = problem(self.answer(client, concept, right_answers(concept), version=2), 409)
-        assert refused["detail"] == "The quiz has version 1 now, not 2. Read it again."
+        assert refused["detail"] == "The quiz now has version 1, not 2. Read it again."
         assert client.get(f"{concept}/quiz/attempts").json()["items"] == []
 
     def test_an_attempt_can_be_read_again_as_it_was_graded(
@@ -284,7 +284,7 @@ class TestQuiz:
         ]
         node = client.get(path).json()["stages"][0]["modules"][0]["concepts"][0]
         assert (
-            "not written"
+            "not ready"
             in problem(self.answer(client, f"{path}/concepts/{node['id']}", [[0]]), 404)["detail"]
         )
 
@@ -325,9 +325,7 @@ class TestKept:
 
 
 class TestProfile:
-    def test_nothing_is_said_at_first_and_what_is_said_is_remembered(
-        self, client: TestClient
-    ) -> None:
+    def test_it_is_empty_at_first_and_keeps_what_is_put(self, client: TestClient) -> None:
         nothing = dict.fromkeys(("level", "hours_per_week", "language", "resource_language"))
         assert client.get(f"{API}/profile").json() == nothing
         values = {
@@ -384,7 +382,7 @@ class TestProfile:
         )
         assert client.patch(f"{API}/profile").status_code == 415
         assert (
-            "needs one in JSON"
+            "Send a JSON body"
             in problem(client.patch(f"{API}/profile", headers=merge), 400)["detail"]
         )
         assert client.get(f"{API}/profile").json() == values

@@ -174,7 +174,7 @@ class TestWhatIsAsked:
     ) -> None:
         problem(client.get(REVIEWS, params=query), 422)
 
-    def test_no_more_are_told_than_were_asked_for_and_all_are_counted(
+    def test_the_limit_bounds_the_items_and_all_are_counted(
         self, client: TestClient, done: str
     ) -> None:
         found = due(client, limit=2)

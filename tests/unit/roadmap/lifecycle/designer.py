@@ -176,7 +176,7 @@ def texts(roadmap_id: UUID) -> dict[tuple[str, str], str]:
     return found
 
 
-def told(roadmap_id: UUID) -> list[str]:
+def event_names(roadmap_id: UUID) -> list[str]:
     return [event.type for event in events.events_after(roadmap_id, 0)]
 
 
@@ -187,8 +187,8 @@ def plan_of(roadmap_id: UUID) -> list[str]:
     ]
 
 
-def assert_told_in_order(roadmap_id: UUID) -> None:
-    """One that ends more than once, because it was changed after its end."""
+def assert_events_in_order(roadmap_id: UUID) -> None:
+    """Events of a roadmap that was changed after its end: it ends more than once."""
     seqs = [event.seq for event in events.events_after(roadmap_id, 0)]
     assert seqs == list(range(1, len(seqs) + 1))
     assert the_roadmap(roadmap_id).last_seq == len(seqs)

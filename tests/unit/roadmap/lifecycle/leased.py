@@ -74,7 +74,7 @@ def away(*, times: int = 1_000_000) -> Iterator[None]:
 
 
 def claimed(work: LeaseKind, row_id: UUID) -> UUID:
-    """The token of a lease that nobody's work holds."""
+    """The token of a lease that no worker holds."""
     with transaction():
         token = leases.claim(work, row_id)
     assert token is not None

@@ -24,7 +24,7 @@ API = "/api/v1"
 
 
 def waiting() -> UUID:
-    """A roadmap that nobody has begun: its message is not sent."""
+    """A roadmap that no worker has begun: its message is not sent."""
     new = NewRoadmap(LOCAL_OWNER, RoadmapRequest(goal=GOAL))
     create_many([new])
     return new.id
@@ -65,7 +65,7 @@ def now(roadmap_id: UUID) -> Activity:
     return activity(LOCAL_OWNER, roadmap_id)
 
 
-def test_it_is_told_over_the_api(client: TestClient) -> None:
+def test_the_api_returns_it(client: TestClient) -> None:
     roadmap_id = waiting()
     answer = client.get(f"{API}/roadmaps/{roadmap_id}/activity")
     assert answer.json() == {
@@ -125,7 +125,7 @@ def test_parts_of_others_that_are_due_before_are_before(client: TestClient) -> N
 
 
 class TestTimeLeft:
-    def test_nobody_knows_before_anything_was_measured(self, client: TestClient) -> None:
+    def test_it_is_unknown_before_anything_was_measured(self, client: TestClient) -> None:
         assert now(waiting()).seconds_left is None
         assert now(being_written(client, written=ENOUGH - 1, ago=10)).seconds_left is None
 

@@ -23,18 +23,23 @@ from tests.unit.roadmap.lifecycle.designer import (
     PLAN,
     Designer,
     accepted,
-    assert_told_in_order,
+    assert_events_in_order,
     created,
     do,
     edit,
+    event_names,
     ids_by_key,
     texts,
-    told,
 )
-from tests.unit.roadmap.lifecycle.test_jobs import assert_told_without_gaps, rows, the_roadmap, use
+from tests.unit.roadmap.lifecycle.test_jobs import (
+    assert_events_without_gaps,
+    rows,
+    the_roadmap,
+    use,
+)
 
 pytestmark = pytest.mark.usefixtures("immediate")
-NOBODY = UUID(int=99)
+OTHER_OWNER = UUID(int=99)
 
 
 class TestCancelling:
@@ -60,8 +65,8 @@ class TestCancelling:
             2 * KINDS - 1,
         )
         assert "5 of 6 parts are not written" in row.error
-        assert told(roadmap_id)[-1] == "roadmap.cancelled"
-        assert_told_without_gaps(roadmap_id)
+        assert event_names(roadmap_id)[-1] == "roadmap.cancelled"
+        assert_events_without_gaps(roadmap_id)
 
     def test_what_runs_is_not_saved_any_more(self, monkeypatch: pytest.MonkeyPatch) -> None:
         roadmap_id, steps, designer = self.pending(monkeypatch)
@@ -117,7 +122,7 @@ class TestCancelling:
         assert the_roadmap(roadmap_id).status == "queued"
         assert commands.cancel(LOCAL_OWNER, roadmap_id).status == "ready"
         assert revisions.list_revisions(LOCAL_OWNER, roadmap_id).items[0].status == "cancelled"
-        assert told(roadmap_id)[-2:] == ["revision.cancelled", "roadmap.ready"]
+        assert event_names(roadmap_id)[-2:] == ["revision.cancelled", "roadmap.ready"]
 
     def test_a_wish_that_is_cancelled_leaves_the_version_that_is_there(
         self, client: TestClient, designer: Designer
@@ -131,7 +136,7 @@ class TestCancelling:
         row = the_roadmap(roadmap_id)
         assert (row.contents_ready, row.contents_failed, row.error) == (2 * KINDS, 0, "")
         assert texts(roadmap_id) == was
-        assert told(roadmap_id)[-1] == "roadmap.ready"
+        assert event_names(roadmap_id)[-1] == "roadmap.ready"
 
     @pytest.mark.parametrize("how", ["cancelled", "failed"])
     @pytest.mark.parametrize("status", ["cancelled", "partial", "awaiting_review"])
@@ -164,7 +169,7 @@ class TestCancelling:
         else:
             commands.cancel(LOCAL_OWNER, roadmap_id)
         assert {name: getattr(the_roadmap(roadmap_id), name) for name in names} == before
-        assert_told_in_order(roadmap_id)
+        assert_events_in_order(roadmap_id)
 
     def test_a_finished_roadmap_cannot_be_cancelled(
         self, client: TestClient, designer: Designer
@@ -192,13 +197,13 @@ DECISIONS: list[Callable[[UUID, UUID], object]] = [
 
 
 @pytest.mark.parametrize("review", [True, False])
-def test_nobody_decides_about_the_roadmap_of_another(
+def test_no_other_account_decides_about_a_roadmap(
     client: TestClient, designer: Designer, review: bool
 ) -> None:
     roadmap_id = created(client, review=review)
     before = rows(Roadmap)
     for decide in DECISIONS:
         with pytest.raises(NotFound):
-            decide(NOBODY, roadmap_id)
+            decide(OTHER_OWNER, roadmap_id)
         assert rows(Roadmap) == before
-    assert rows(Account, Account.id == NOBODY) == []
+    assert rows(Account, Account.id == OTHER_OWNER) == []

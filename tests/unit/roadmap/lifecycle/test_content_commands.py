@@ -18,13 +18,13 @@ from tests.unit.roadmap.lifecycle.designer import (
     KINDS,
     PLAN,
     Designer,
-    assert_told_in_order,
+    assert_events_in_order,
     created,
     do,
     edit,
+    event_names,
     ids_by_key,
     texts,
-    told,
 )
 from tests.unit.roadmap.lifecycle.test_jobs import rows, the_roadmap
 
@@ -32,7 +32,7 @@ pytestmark = pytest.mark.usefixtures("immediate")
 
 
 class TestParts:
-    def test_a_part_is_written_anew_as_the_person_wants_it(
+    def test_a_part_is_regenerated_as_the_person_wants_it(
         self, client: TestClient, designer: Designer
     ) -> None:
         roadmap_id = created(client)
@@ -77,7 +77,7 @@ class TestParts:
             "",
         )
         assert (texts(roadmap_id), the_roadmap(roadmap_id).status) == (was, "ready")
-        assert told(roadmap_id)[-2:] == ["content.failed", "roadmap.ready"]
+        assert event_names(roadmap_id)[-2:] == ["content.failed", "roadmap.ready"]
 
     def test_one_part_that_failed_is_tried_again_and_no_other(
         self, client: TestClient, designer: Designer
@@ -94,9 +94,13 @@ class TestParts:
             KINDS + 1,
             KINDS - 1,
         )
-        with pytest.raises(Conflict, match="has not failed"):
+        with pytest.raises(Conflict, match="cannot be retried"):
             commands.retry_part(LOCAL_OWNER, roadmap_id, flour, ContentKind.quiz)
-        assert told(roadmap_id)[-3:] == ["content.queued", "content.ready", "roadmap.partial"]
+        assert event_names(roadmap_id)[-3:] == [
+            "content.queued",
+            "content.ready",
+            "roadmap.partial",
+        ]
 
     def test_a_quiz_of_an_earlier_version_keeps_its_answers_to_itself(
         self, client: TestClient, designer: Designer
@@ -124,7 +128,7 @@ class TestParts:
             ),
             "revisions": lambda: edit(roadmap_id, longer),
         }
-        with pytest.raises(Conflict, match=f"has 1 {most}"):
+        with pytest.raises(Conflict, match=f"maximum of 1 {most}"):
             decide[most]()
         assert rows(Roadmap) == before
 
@@ -134,7 +138,7 @@ class TestParts:
         roadmap_id = created(client)
         flour = ids_by_key(roadmap_id)["flour"]
         commands.regenerate(LOCAL_OWNER, roadmap_id, flour, ContentKind.quiz, "")
-        with pytest.raises(Conflict, match="being written already"):
+        with pytest.raises(Conflict, match="already being written"):
             commands.regenerate(LOCAL_OWNER, roadmap_id, flour, ContentKind.quiz, "")
 
     def test_all_that_failed_is_tried_again_and_nothing_else(
@@ -156,7 +160,7 @@ class TestParts:
             0,
         )
         assert sorted(designer.asked) == sorted(f"{kind} of dough" for kind in ContentKind)
-        assert_told_in_order(roadmap_id)
+        assert_events_in_order(roadmap_id)
 
     def test_an_outline_that_failed_is_tried_again(
         self, client: TestClient, designer: Designer

@@ -1,4 +1,4 @@
-"""Planning and building: once however often they run, taken over from the dead, bounded in attempts, told without gaps."""
+"""Planning and building: run twice, taken over, bounded in attempts, with events."""
 
 import threading
 import time
@@ -131,7 +131,7 @@ class Heart:
         self.beats.acquire()
 
     def beat(self) -> None:
-        """All that is held is renewed once, and what is lost is told."""
+        """Renew all leases once, and stop the work that has lost its lease."""
         assert self.resting.acquire(timeout=10)
         self.beats.release()
         assert self.resting.acquire(timeout=10)  # it has renewed, and rests again
@@ -203,7 +203,7 @@ def the_content(content_id: UUID) -> Content:
         return Content.get_by_id(content_id)
 
 
-def errors_told(roadmap_id: UUID) -> list[str]:
+def error_records(roadmap_id: UUID) -> list[str]:
     execution_log.buffer.flush()
     return [
         row["message"]
@@ -225,7 +225,7 @@ def run_until_final(roadmap_id: UUID, *, with_rescue: bool = False) -> Roadmap:
     raise AssertionError(f"the roadmap stays {row.status}")
 
 
-def assert_told_without_gaps(roadmap_id: UUID) -> list[event_types.Event]:
+def assert_events_without_gaps(roadmap_id: UUID) -> list[event_types.Event]:
     page = events.events_after(roadmap_id, 0)
     assert [event.seq for event in page] == list(range(1, len(page) + 1))
     assert the_roadmap(roadmap_id).last_seq == len(page)
@@ -235,7 +235,7 @@ def assert_told_without_gaps(roadmap_id: UUID) -> list[event_types.Event]:
 
 
 class TestTwice:
-    def test_planning_and_building_a_finished_roadmap_again_changes_nothing_and_asks_nobody(
+    def test_planning_and_building_a_finished_roadmap_again_changes_and_calls_nothing(
         self, small: Small
     ) -> None:
         roadmap_id = accepted()
@@ -300,7 +300,7 @@ class TestTwice:
         assert the_roadmap(roadmap_id).status == "ready"
         assert sorted(shared.asked) == sorted(set(shared.asked))
         assert len(rows(ContentVersion)) == CONTENTS
-        assert_told_without_gaps(roadmap_id)
+        assert_events_without_gaps(roadmap_id)
 
 
 @pytest.mark.usefixtures("paused")
@@ -401,7 +401,7 @@ class TestLeases:
         )
         assert (the_roadmap(roadmap_id).status, the_roadmap(roadmap_id).error) == ("building", "")
         assert "roadmap.failed" not in [event.type for event in events.events_after(roadmap_id, 0)]
-        assert errors_told(roadmap_id) == []
+        assert error_records(roadmap_id) == []
 
     @pytest.mark.parametrize("lasting", [True, False])
     def test_the_fault_of_a_late_text_harms_and_says_nothing(self, lasting: bool) -> None:
@@ -418,7 +418,7 @@ class TestLeases:
             the_roadmap(roadmap_id).contents_ready,
             the_roadmap(roadmap_id).contents_failed,
         ) == (1, 0)
-        assert errors_told(roadmap_id) == []
+        assert error_records(roadmap_id) == []
 
 
 class TestFaults:
@@ -437,8 +437,8 @@ class TestFaults:
 
         assert (row.status, row.error) == ("failed", "The provider answered 500: down.")
         assert failing.asked == ["outline"] * settings.max_attempts
-        assert assert_told_without_gaps(roadmap_id)[-1].data == {"reason": row.error}
-        assert errors_told(roadmap_id) == [row.error]
+        assert assert_events_without_gaps(roadmap_id)[-1].data == {"reason": row.error}
+        assert error_records(roadmap_id) == [row.error]
 
     def test_a_lasting_fault_is_not_tried_again(self, monkeypatch: pytest.MonkeyPatch) -> None:
         failing = use(
@@ -466,7 +466,7 @@ class TestFaults:
             0,
         )
         assert [part for part in rows(Content) if part["error"]] == []
-        assert_told_without_gaps(roadmap_id)
+        assert_events_without_gaps(roadmap_id)
 
     def test_what_the_provider_asks_to_wait_is_waited(
         self, monkeypatch: pytest.MonkeyPatch
@@ -499,7 +499,7 @@ class TestFaults:
         quizzes = [asked for asked in failing.asked if asked.startswith("quiz")]
         assert len(quizzes) == 2 * settings.max_attempts
         assert len(failing.asked) == len(quizzes) + 4 + 1
-        assert_told_without_gaps(roadmap_id)
+        assert_events_without_gaps(roadmap_id)
 
     def test_a_roadmap_of_which_nothing_could_be_written_is_failed(
         self, monkeypatch: pytest.MonkeyPatch
@@ -514,7 +514,7 @@ class TestFaults:
         row = the_roadmap(roadmap_id)
         assert (row.status, row.contents_ready, row.contents_failed) == ("failed", 0, CONTENTS)
         assert "6 of 6" in row.error
-        assert_told_without_gaps(roadmap_id)
+        assert_events_without_gaps(roadmap_id)
 
     def test_a_mistake_in_a_generator_ends_in_a_reason_after_a_bounded_number_of_calls(
         self, monkeypatch: pytest.MonkeyPatch
@@ -527,7 +527,7 @@ class TestFaults:
         assert "AttributeError" in row.error
         assert "mistake of ours" not in row.error
         assert broken.asked == ["outline"] * settings.max_attempts
-        assert_told_without_gaps(roadmap_id)
+        assert_events_without_gaps(roadmap_id)
 
     def test_a_roadmap_is_planned_although_its_deadline_has_passed_meanwhile(self) -> None:
         roadmap_id = accepted(deadline=(clock.now() + timedelta(days=1)).date())
@@ -553,8 +553,8 @@ class TestDeaths:
         )
         assert (row.attempts, row.interruptions) == (1, MOST_INTERRUPTIONS)
         assert len(deadly.asked) == MOST_INTERRUPTIONS
-        assert errors_told(roadmap_id) == [row.error]
-        assert_told_without_gaps(roadmap_id)
+        assert error_records(roadmap_id) == [row.error]
+        assert_events_without_gaps(roadmap_id)
 
     def test_a_content_whose_writers_die_again_and_again_is_given_up_and_the_rest_is_not(
         self,
@@ -574,7 +574,7 @@ class TestDeaths:
         )
         assert (row.attempts, row.interruptions) == (1, MOST_INTERRUPTIONS)
         assert len(deadly.asked) == MOST_INTERRUPTIONS
-        assert_told_without_gaps(roadmap_id)
+        assert_events_without_gaps(roadmap_id)
 
     def test_a_planner_that_dies_once_does_no_harm(self) -> None:
         roadmap_id = accepted()
@@ -583,7 +583,7 @@ class TestDeaths:
         for step in plan_job.plan(roadmap_id, Small()):
             content_job.build_content(step.id, Small())
         assert the_roadmap(roadmap_id).status == "ready"
-        found = assert_told_without_gaps(roadmap_id)
+        found = assert_events_without_gaps(roadmap_id)
         assert [event.data["attempt"] for event in found if event.type == "roadmap.planning"] == [
             1,
             1,
@@ -591,11 +591,11 @@ class TestDeaths:
 
 
 class TestEvents:
-    def test_every_content_is_told_with_the_progress_at_that_time(
+    def test_the_event_of_every_content_has_the_progress_at_that_time(
         self, client: TestClient, small: Small
     ) -> None:
         path = client.post("/api/v1/roadmaps", json={"goal": GOAL}).headers["location"]
-        found = assert_told_without_gaps(UUID(path.rpartition("/")[2]))
+        found = assert_events_without_gaps(UUID(path.rpartition("/")[2]))
         first = [
             "roadmap.queued",
             "roadmap.planning",
@@ -613,7 +613,7 @@ class TestEvents:
         roadmap_id, contents = planned()
         for content_id in contents:
             content_job.build_content(content_id, Small())
-        found = assert_told_without_gaps(roadmap_id)
+        found = assert_events_without_gaps(roadmap_id)
         for after in range(len(found) + 1):
             assert events.events_after(roadmap_id, after) == found[after:]
         assert events.last_seqs([roadmap_id, new_id()]) == {(roadmap_id, LOCAL_OWNER): len(found)}

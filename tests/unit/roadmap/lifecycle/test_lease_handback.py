@@ -142,7 +142,9 @@ class TestHandingBack:
         roadmap_id = accepted()
         content.plan_roadmap(str(roadmap_id))
         assert "leases cannot be handed back" in caplog.text
-        assert the_roadmap(roadmap_id).title == "too late"  # nobody else had it: the work counts
+        assert (
+            the_roadmap(roadmap_id).title == "too late"
+        )  # no other worker had it: the work counts
 
 
 class TestSaving:

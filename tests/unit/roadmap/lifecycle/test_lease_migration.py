@@ -23,7 +23,7 @@ from tests.unit.roadmap.lifecycle.test_jobs import (
     CONTENTS,
     Interrupted,
     Small,
-    assert_told_without_gaps,
+    assert_events_without_gaps,
     rows,
     the_content,
     the_roadmap,
@@ -161,7 +161,7 @@ class TestMigration:
             1,
         )
         assert the_roadmap(roadmap_id).status == "ready"
-        assert_told_without_gaps(roadmap_id)
+        assert_events_without_gaps(roadmap_id)
 
     def test_going_up_and_down_again_keeps_every_row_and_every_rule(
         self, before: peewee.Database

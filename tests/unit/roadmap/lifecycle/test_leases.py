@@ -146,9 +146,7 @@ class TestRenewal:
         assert {row["lease_token"] for row in renewed} == set(running)
         assert len(running) == CONTENTS + 1
 
-    def test_who_has_lost_a_lease_is_told_and_nobody_else(
-        self, leased: Leased, heart: Heart
-    ) -> None:
+    def test_a_lost_lease_stops_its_work_and_no_other(self, leased: Leased, heart: Heart) -> None:
         token, keeper = claimed(leased.work, leased.row_id), heart.keeper
         gone, mine, others = new_id(), StopSignal(), StopSignal()
         with keeper.holding(leased.work, token, mine), keeper.holding(leased.work, gone, others):

@@ -142,7 +142,7 @@ def round_() -> None:
 
 
 class TestMarking:
-    def test_before_anybody_looks_nothing_is_said(
+    def test_before_the_first_visit_links_are_unchecked(
         self, client: TestClient, site: Site, roadmap: str
     ) -> None:
         assert states(client, site, roadmap) == {"/one": "unchecked", "/two": "unchecked"}
@@ -367,7 +367,7 @@ class TestFaults:
             found.append(set(states(client, site, roadmap).values()))
         assert found == [{"unclear"}, {"unclear"}, {"dead"}]
 
-    def test_an_answer_in_between_begins_the_count_anew(
+    def test_an_answer_in_between_resets_the_count(
         self, client: TestClient, site: Site, roadmap: str
     ) -> None:
         for status in (500, 500, 200, 500, 500):
@@ -377,7 +377,7 @@ class TestFaults:
             later(days=40)
         assert set(states(client, site, roadmap).values()) == {"unclear"}
 
-    def test_without_a_network_nothing_is_held_against_anybody_and_it_is_told_once(
+    def test_without_a_network_links_stay_unchecked_and_one_warning_is_logged(
         self, client: TestClient, site: Site, roadmap: str, caplog: pytest.LogCaptureFixture
     ) -> None:
         with transaction():
@@ -438,7 +438,7 @@ class TestFaults:
         _of_a_model(roadmap)
         round_()
         assert {each["state"] for each in shown(client, roadmap)} == {"dead"}
-        assert "not on the public internet" in shown(client, roadmap)[0]["reason"]
+        assert "on the public internet" in shown(client, roadmap)[0]["reason"]
 
     def test_a_site_that_asks_to_wait_is_asked_when_it_wants(
         self, client: TestClient, site: Site, roadmap: str
@@ -467,7 +467,7 @@ def _name(roadmap_id: str, *urls: str) -> None:
 
 
 class TestKeeping:
-    def test_an_address_that_nobody_names_any_more_is_forgotten(
+    def test_an_address_in_no_content_is_forgotten(
         self, client: TestClient, site: Site, roadmap: str
     ) -> None:
         round_()
@@ -478,7 +478,7 @@ class TestKeeping:
         with session():
             assert (CheckedLink.select().count(), LinkUse.select().count()) == (0, 0)
 
-    def test_one_that_is_forgotten_while_it_is_named_anew_is_noted_the_next_time(
+    def test_one_that_is_forgotten_while_it_is_named_again_is_noted_the_next_time(
         self, client: TestClient, site: Site, roadmap: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         keep_rows = link_checker.lock_key_share
@@ -565,7 +565,7 @@ class TestWhileWriting:
         assert monotonic() - began < 1.5
 
 
-def test_where_nobody_is_reached_what_is_written_does_not_wait_again_and_again(
+def test_without_a_network_what_is_written_does_not_wait_again_and_again(
     client: TestClient, roadmap: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     visits: list[str] = []

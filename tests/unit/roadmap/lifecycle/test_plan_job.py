@@ -26,10 +26,10 @@ from tests.unit.roadmap.lifecycle.designer import (
     accepted,
     concept,
     created,
+    event_names,
     outline,
-    told,
 )
-from tests.unit.roadmap.lifecycle.test_jobs import assert_told_without_gaps, rows, the_roadmap
+from tests.unit.roadmap.lifecycle.test_jobs import assert_events_without_gaps, rows, the_roadmap
 
 pytestmark = pytest.mark.usefixtures("immediate")
 
@@ -53,9 +53,11 @@ def days_from_now(days: int) -> date:
 
 
 class TestPipeline:
-    def test_every_step_is_saved_and_told(self, client: TestClient, designer: Designer) -> None:
+    def test_every_step_is_saved_and_has_its_event(
+        self, client: TestClient, designer: Designer
+    ) -> None:
         roadmap_id = created(client)
-        assert told(roadmap_id)[:5] == [
+        assert event_names(roadmap_id)[:5] == [
             *(
                 "roadmap.queued",
                 "roadmap.planning",
@@ -64,7 +66,7 @@ class TestPipeline:
                 "roadmap.outlined",
             ),
         ]
-        assert_told_without_gaps(roadmap_id)
+        assert_events_without_gaps(roadmap_id)
         tree = queries.roadmap_tree(LOCAL_OWNER, roadmap_id)
         assert tree.analysis == Analysis(
             aim="To bake bread.", known=("water",), subjects=("flour", "dough")
@@ -116,9 +118,9 @@ class TestPipeline:
         assert row.status == "failed"
         assert "after 2 rounds of repair: Concept 'flour' needs 'dough'" in row.error
         assert designer.asked == ["analysis", "outline", *["repair"] * settings.repair_rounds]
-        assert_told_without_gaps(roadmap_id)
+        assert_events_without_gaps(roadmap_id)
 
-    def test_what_can_be_lived_with_is_repaired_or_else_told(
+    def test_what_can_be_lived_with_is_repaired_or_else_a_remark(
         self, client: TestClient, designer: Designer
     ) -> None:
         far = outline(FLOUR, concept("dough", hours=200))
@@ -187,14 +189,14 @@ class TestPipeline:
             assert plan_job.plan(step.id, waiting) == [Job(JobName.plan_roadmap, step.id, delay=7)]
         row = the_roadmap(step.id)
         assert (row.status, row.attempts, row.error) == ("queued", 0, "")
-        assert told(step.id) == [
+        assert event_names(step.id) == [
             "roadmap.queued",
             "roadmap.planning",
             "roadmap.analysed",
             "roadmap.planning",
         ]
         assert plan_job.plan(step.id, Designer(PLAN))
-        assert told(step.id)[3:] == [
+        assert event_names(step.id)[3:] == [
             "roadmap.planning",
             "roadmap.drafted",
             "roadmap.outlined",

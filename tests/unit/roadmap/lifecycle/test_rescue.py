@@ -1,4 +1,4 @@
-"""Rescue: what nobody has taken is named again after its time, and a long queue is not made longer."""
+"""Rescue: enqueue overdue rows again, and add nothing to a long queue."""
 
 from collections.abc import Iterator
 from datetime import timedelta
@@ -199,11 +199,9 @@ class TestPatience:
         clock.travel(LONG)
         roadmap_id, contents = both
         assert self.named(rescue.MANY) == {roadmap_id, *contents[:2]}
-        assert self.named(rescue.MANY) == set(
-            contents[2:4]
-        )  # whoever goes on looking comes to the last
+        assert self.named(rescue.MANY) == set(contents[2:4])  # further rounds come to the last
 
-    def test_nothing_is_added_to_a_queue_that_nobody_seems_to_work_on(
+    def test_nothing_is_added_to_a_queue_that_is_too_long(
         self, both: tuple[UUID, list[UUID]]
     ) -> None:
         clock.travel(LONG)
@@ -251,7 +249,7 @@ class TestUpkeep:
         assert [len(steps) for steps in sent[10:]] == [10, 10, 5]
         assert len({step.id for steps in sent for step in steps}) == 125
 
-    def test_how_many_messages_wait_is_told_to_rescue(self, sent: list[list[Job]]) -> None:
+    def test_rescue_gets_the_number_of_waiting_messages(self, sent: list[list[Job]]) -> None:
         planned()
         clock.travel(LONG)
         content_queue.storage.enqueue_many([(b"a message", 0)] * rescue.TOO_MANY)

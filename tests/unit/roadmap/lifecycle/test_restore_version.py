@@ -54,9 +54,11 @@ class TestAnEarlierVersion:
         assert texts(twice[0])["flour", "tutorial"] == before
         assert rows(ContentVersion) == wrote
 
-    def test_is_told_and_the_last_word_is_still_the_end(self, twice: tuple[UUID, UUID]) -> None:
+    def test_has_an_event_and_the_last_event_is_still_the_end(
+        self, twice: tuple[UUID, UUID]
+    ) -> None:
         restore(*twice, 1)
-        found = assert_told(twice[0])
+        found = assert_events_end(twice[0])
         assert found[-2:] == ["content.restored", "roadmap.ready"]
 
     def test_the_next_one_has_a_number_of_its_own(self, twice: tuple[UUID, UUID]) -> None:
@@ -111,14 +113,14 @@ class TestRefused:
 
     def test_when_it_is_shown_already(self, twice: tuple[UUID, UUID]) -> None:
         before = rows(Content)
-        with pytest.raises(Conflict, match="current one already"):
+        with pytest.raises(Conflict, match="already the current one"):
             restore(*twice, 2)
         assert rows(Content) == before
 
     def test_what_was_never_written(self, twice: tuple[UUID, UUID]) -> None:
         with pytest.raises(NotFound):
             restore(*twice, 7)
-        assert_told(twice[0])
+        assert_events_end(twice[0])
 
 
 class TestCompared:
@@ -163,8 +165,8 @@ class TestCompared:
         assert client.post(f"{base}/1/restore", json={}).status_code == 409
 
 
-def assert_told(roadmap_id: UUID) -> list[str]:
-    """The types of what was told: without gaps, and the end is the last of all."""
+def assert_events_end(roadmap_id: UUID) -> list[str]:
+    """Types of the events: numbered without gaps, and the last one is an end."""
     page = events.events_after(roadmap_id, 0)
     assert [event.seq for event in page] == list(range(1, len(page) + 1))
     assert page[-1].is_terminal

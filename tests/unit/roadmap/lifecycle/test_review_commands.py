@@ -29,11 +29,11 @@ from tests.unit.roadmap.lifecycle.designer import (
     created,
     do,
     edit,
+    event_names,
     outline,
     plan_of,
-    told,
 )
-from tests.unit.roadmap.lifecycle.test_jobs import assert_told_without_gaps, the_roadmap
+from tests.unit.roadmap.lifecycle.test_jobs import assert_events_without_gaps, the_roadmap
 
 pytestmark = pytest.mark.usefixtures("immediate")
 
@@ -51,7 +51,7 @@ class TestReview:
             0,
         )
         assert designer.written() == []
-        assert told(roadmap_id)[-2:] == ["roadmap.outlined", "roadmap.awaiting_review"]
+        assert event_names(roadmap_id)[-2:] == ["roadmap.outlined", "roadmap.awaiting_review"]
         assert rescue.overdue() == []
         clock.travel(timedelta(hours=1))
         assert rescue.overdue() == []
@@ -63,7 +63,7 @@ class TestReview:
         decided = do(commands.approve(LOCAL_OWNER, roadmap_id, 1))
         assert (decided.status, decided.revision, len(decided.steps)) == ("building", 1, 2 * KINDS)
         assert the_roadmap(roadmap_id).status == "ready"
-        assert_told_without_gaps(roadmap_id)
+        assert_events_without_gaps(roadmap_id)
 
     def test_of_two_approvals_at_once_one_starts_the_build(
         self, client: TestClient, designer: Designer
@@ -86,7 +86,7 @@ class TestReview:
             thread.join()
         (decided,) = [outcome for outcome in outcomes if isinstance(outcome, CommandResult)]
         assert len(decided.steps) == 2 * KINDS
-        assert told(roadmap_id).count("roadmap.approved") == 1
+        assert event_names(roadmap_id).count("roadmap.approved") == 1
 
     def test_the_approval_of_a_revision_that_is_not_current_any_more_changes_nothing(
         self, client: TestClient, designer: Designer
@@ -94,7 +94,7 @@ class TestReview:
         roadmap_id = created(client, review=True)
         designer.designs = [CHANGED]
         do(commands.revise(LOCAL_OWNER, roadmap_id, "More about ovens."))
-        with pytest.raises(Conflict, match="Revision 1 is not the current one"):
+        with pytest.raises(Conflict, match="Revision 1 is no longer the current one"):
             commands.approve(LOCAL_OWNER, roadmap_id, 1)
         assert the_roadmap(roadmap_id).status == "awaiting_review"
 
@@ -134,7 +134,7 @@ class TestReview:
         assert (row.status, row.revision) == ("awaiting_review", 1)
         newest = revisions.list_revisions(LOCAL_OWNER, roadmap_id).items[0]
         assert (newest.status, newest.error, newest.current) == ("failed", "No idea.", False)
-        assert told(roadmap_id)[-2:] == ["revision.failed", "roadmap.awaiting_review"]
+        assert event_names(roadmap_id)[-2:] == ["revision.failed", "roadmap.awaiting_review"]
         do(commands.approve(LOCAL_OWNER, roadmap_id, 1))
         assert the_roadmap(roadmap_id).status == "ready"
 
@@ -191,7 +191,7 @@ class TestReview:
         assert the_roadmap(roadmap_id).status == "ready"
 
     @pytest.mark.parametrize("how", ["retry", "edit", "revise"])
-    def test_what_nobody_has_approved_is_not_written_after_it_was_cancelled(
+    def test_a_plan_without_approval_is_not_written_after_it_was_cancelled(
         self, client: TestClient, designer: Designer, how: str
     ) -> None:
         roadmap_id = created(client, review=True)
@@ -216,6 +216,6 @@ class TestReview:
             0,
         )
         assert designer.written() == []
-        assert told(roadmap_id)[-1] == "roadmap.awaiting_review"
+        assert event_names(roadmap_id)[-1] == "roadmap.awaiting_review"
         do(commands.approve(LOCAL_OWNER, roadmap_id, None))
         assert the_roadmap(roadmap_id).status == "ready"

@@ -1,4 +1,4 @@
-"""Hours, days and weeks of a plan that are set anew: the tree agrees with them, and everything else stays."""
+"""Changed hours, days and weeks of a plan: the tree agrees, and the rest stays."""
 
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -43,7 +43,7 @@ def concepts_of(tree: dict[str, Any]) -> list[dict[str, Any]]:
     ]
 
 
-def test_it_is_told_where_it_is(client: TestClient, roadmap: str) -> None:
+def test_it_is_where_the_tree_links_to(client: TestClient, roadmap: str) -> None:
     tree = client.get(roadmap).json()
     body = client.get(tree["links"]["schedule"]).json()
     assert (body["hours"], body["hours_learned"], body["hours_per_week"]) == (tree["hours"], 0, 8)
@@ -56,7 +56,7 @@ def test_it_is_told_where_it_is(client: TestClient, roadmap: str) -> None:
     assert body["begins_on"] == tree["begins_on"] == str(today())
 
 
-def test_what_is_set_is_told_and_the_tree_agrees(client: TestClient, roadmap: str) -> None:
+def test_what_is_set_is_returned_and_the_tree_agrees(client: TestClient, roadmap: str) -> None:
     before = client.get(roadmap).json()
     answer = put(client, roadmap, hours_per_week=20, deadline=in_days(90), begins_on=in_days(-3))
     assert answer.status_code == 200, answer.text
@@ -128,7 +128,7 @@ def test_what_does_not_fit_is_refused_and_changes_nothing(
     assert client.get(roadmap).json() == before
 
 
-def test_all_of_it_must_be_said(client: TestClient, roadmap: str) -> None:
+def test_all_fields_are_required(client: TestClient, roadmap: str) -> None:
     refused = problem(client.put(f"{roadmap}/schedule", json={"hours_per_week": 8}), 422)
     assert [error["pointer"] for error in refused["errors"]] == ["#/deadline", "#/begins_on"]
 

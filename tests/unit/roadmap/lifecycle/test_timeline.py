@@ -1,4 +1,4 @@
-"""Spans of a roadmap's making, from rows alone: waits, tries, pauses, calls, and what nobody has told the end of."""
+"""Spans of a roadmap, from rows alone: waits, tries, pauses, calls, unknown ends."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -95,7 +95,7 @@ def part(status: str, **fields: Any) -> Content:
     )
 
 
-def told(spans: list[Span], *, begun: datetime = BEGIN) -> list[tuple[Any, ...]]:
+def tuples_of(spans: list[Span], *, begun: datetime = BEGIN) -> list[tuple[Any, ...]]:
     """Kind, from, to, outcome, and which try."""
     return [
         (
@@ -130,7 +130,7 @@ class TestParts:
             parts=[part(status, **more.pop("part", {}))],
             **more,
         )
-        return told(spans_of(facts))
+        return tuples_of(spans_of(facts))
 
     def test_a_part_waits_is_tried_fails_pauses_and_is_written(self) -> None:
         due, again = at(10).isoformat(), at(20).isoformat()
@@ -179,7 +179,7 @@ class TestParts:
         )
         assert ("retry", 13, 20, "ok", 1) in found
 
-    def test_a_worker_that_died_is_told_by_who_took_over(self) -> None:
+    def test_the_span_of_a_worker_that_died_ends_with_the_takeover(self) -> None:
         found = self.of(
             note(12, "begun", attempt=1), note(40, "begun", attempt=1), ends=[ready(42)]
         )
@@ -192,7 +192,7 @@ class TestParts:
         found = self.of(note(12, "begun", attempt=1), status="building")
         assert found == [("content", 12, None, "running", 1)]
 
-    def test_a_try_whose_row_says_that_nobody_is_at_it_has_ended_with_what_is_known(self) -> None:
+    def test_a_try_whose_row_is_pending_has_ended_with_what_is_known(self) -> None:
         found = self.of(
             note(12, "begun", attempt=1),
             status="pending",
@@ -244,7 +244,7 @@ class TestParts:
         ]
         assert found == [("content", 12, 15, "ok", 1), ("content", 30, 32, "ok", 1)]
 
-    def test_of_what_only_its_end_is_known_that_is_told(self) -> None:
+    def test_an_end_without_a_beginning_is_a_span_of_no_length(self) -> None:
         assert self.of(ends=[ready(15)]) == [("content", 15, 15, "ok", 1)]
 
     def test_a_wait_says_why(self) -> None:
@@ -258,7 +258,8 @@ class TestParts:
         facts = Facts(at(60), row(), events(ready(21)), [record], parts=[part("ready")])
         waited = next(span for span in spans_of(facts) if span.kind == "queued")
         assert waited.reason == (
-            "Came and found no room: all calls that may run were running (3 times), the provider wanted a pause (1 times)."
+            "Came and found no room: all allowed calls were in progress (3 times), the "
+            "provider asked for a pause (1 times)."
         )
 
     def test_records_of_the_version_before_tell_of_failures(self) -> None:
@@ -280,7 +281,7 @@ class TestParts:
             calls=[call(12, 1000), call(18, 1000)],
         )
         assert failures(facts) == 1
-        found = [each for each in told(spans_of(facts)) if each[0] in ("content", "retry")]
+        found = [each for each in tuples_of(spans_of(facts)) if each[0] in ("content", "retry")]
         assert [each[:4] for each in found] == [
             ("content", 12, 15, "failed"),
             ("retry", 15, 15, "ok"),
@@ -307,7 +308,7 @@ class TestPlanning:
             note(9.1, "begun", None, "plan", attempt=2, worker="b2"),
         ]
         spans = spans_of(Facts(at(120), row(), happened, records))
-        assert told(spans) == [
+        assert tuples_of(spans) == [
             ("queued", 0, 1, "ok", None),
             ("plan", 1, 3, "failed", 1),
             ("retry", 3, 8, "ok", 1),
@@ -343,7 +344,7 @@ class TestPlanning:
         records = [ExecutionLog(id=new_id(), at=at(50.1), **step)]
         found = [
             each
-            for each in told(spans_of(Facts(at(60), row(), happened, records)))
+            for each in tuples_of(spans_of(Facts(at(60), row(), happened, records)))
             if each[0] in ("analysis", "outline")
         ]
         assert [each[:3] for each in found] == [
@@ -386,7 +387,7 @@ class TestPlanning:
         ]
         found = [
             each
-            for each in told(spans_of(Facts(at(60), row(), happened, records)))
+            for each in tuples_of(spans_of(Facts(at(60), row(), happened, records)))
             if each[0] == "plan"
         ]
         assert found == [("plan", 1, 30, "interrupted", 1), ("plan", 30, 40, "ok", 1)]
@@ -403,7 +404,7 @@ class TestPlanning:
         facts = Facts(
             at(60), row(status=status), events(*happened[: 1 if status == "queued" else 2])
         )
-        assert told(spans_of(facts))[-1] == last
+        assert tuples_of(spans_of(facts))[-1] == last
 
     def test_an_event_of_a_newer_version_is_no_obstacle(self) -> None:
         assert (
@@ -419,7 +420,7 @@ class TestPlanning:
 class TestOthers:
     def test_calls_have_tokens_and_cost_and_one_that_runs_has_no_end(self) -> None:
         (ended,) = spans_of(Facts(at(60), row(), calls=[call(1, 1500)]))
-        assert told([ended]) == [("model_call", 1, 2.5, "ok", 1)]
+        assert tuples_of([ended]) == [("model_call", 1, 2.5, "ok", 1)]
         assert (ended.prompt_tokens, ended.completion_tokens, str(ended.cost)) == (
             900,
             700,
@@ -444,7 +445,7 @@ class TestOthers:
             WebhookDelivery(id=new_id(), status="delivered", finished_at=at(26), **sent),
             WebhookDelivery(id=new_id(), status="pending", finished_at=None, **sent),
         ]
-        found = told(spans_of(Facts(at(60), row(), deliveries=rows)))
+        found = tuples_of(spans_of(Facts(at(60), row(), deliveries=rows)))
         assert sorted(found, key=str) == [
             ("webhook", 20, 26, "ok", 2),
             ("webhook", 20, None, "running", 2),
@@ -459,7 +460,9 @@ class TestOthers:
             (9, "roadmap.revised", {"revision": 2}),
         )
         decided = [
-            each for each in told(spans_of(Facts(at(60), row(), happened))) if each[0] == "decision"
+            each
+            for each in tuples_of(spans_of(Facts(at(60), row(), happened)))
+            if each[0] == "decision"
         ]
         assert decided == [("decision", 9, 9, "ok", None)]
 

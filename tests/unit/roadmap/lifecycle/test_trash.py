@@ -55,7 +55,7 @@ def in_trash(client: TestClient) -> list[str]:
 
 
 def queued() -> UUID:
-    """The id of a roadmap that nobody has begun with."""
+    """The id of a roadmap that no worker has begun."""
     (step,) = create_many([NewRoadmap(LOCAL_OWNER, RoadmapRequest(goal=GOAL))])
     return step.id
 
@@ -118,7 +118,7 @@ class TestIntoTheTrash:
             == 404
         )
 
-    def test_a_second_time_it_is_said_that_it_is_there_already(
+    def test_the_error_of_a_second_time_is_that_it_is_there_already(
         self, client: TestClient, roadmap: str
     ) -> None:
         client.delete(roadmap)
@@ -154,7 +154,7 @@ class TestIntoTheTrash:
         assert client.post(f"{path}/approve", json={}).status_code == 202
         assert client.get(path).json()["status"] == "ready"
 
-    def test_who_watches_it_is_told_nothing_more(self, client: TestClient, roadmap: str) -> None:
+    def test_its_live_page_gets_no_more_events(self, client: TestClient, roadmap: str) -> None:
         assert events.last_seqs([id_of(roadmap)]) != {}
         client.delete(roadmap)
         assert events.last_seqs([id_of(roadmap)]) == {}
@@ -214,9 +214,7 @@ class TestList:
         rest = trash.list_trash(LOCAL_OWNER, limit=5, before=page.items[0].id)
         assert {item.id for item in rest.items} == set(made) - {page.items[0].id}
 
-    def test_nobody_sees_what_others_have_thrown_away(
-        self, client: TestClient, roadmap: str
-    ) -> None:
+    def test_no_other_account_sees_it(self, client: TestClient, roadmap: str) -> None:
         client.delete(roadmap)
         assert trash.list_trash(new_id(), limit=10).items == []
 
@@ -239,7 +237,7 @@ class TestOutOfIt:
         answer = client.request(method, path)
         assert (answer.status_code, answer.json()["detail"]) == (
             404,
-            "There is no such roadmap in the trash.",
+            "This roadmap is not in the trash.",
         )
         assert client.get(roadmap).status_code == 200
 

@@ -1,4 +1,4 @@
-"""What the built-in catalogue has written, a model can write anew: concept by concept, and nothing is lost by it."""
+"""A model replaces contents of the catalogue, concept by concept, without loss."""
 
 from typing import Any
 
@@ -96,7 +96,7 @@ def test_twice_is_a_conflict(
     again = client.post(path)
     assert (again.status_code, again.json()["detail"]) == (
         409,
-        "Nothing of this concept is from the built-in catalogue any more.",
+        "No part of this concept is from the built-in catalogue.",
     )
 
 
@@ -110,7 +110,7 @@ def test_where_there_are_as_many_versions_as_there_may_be_it_says_so(
     )
     assert (answer.status_code, answer.json()["detail"]) == (
         409,
-        "Each part has 1 versions; that is as many as there may be.",
+        "The maximum of 1 versions is reached for each part.",
     )
 
 
@@ -128,7 +128,7 @@ def test_a_model_that_fails_leaves_what_is_there(
     assert client.get(roadmap["links"]["self"]).json()["status"] == "ready"
 
 
-def test_without_a_model_it_is_said_what_is_missing(
+def test_the_error_without_a_model_names_what_is_missing(
     client: TestClient, roadmap: dict[str, Any]
 ) -> None:
     answer = client.post(
@@ -142,12 +142,12 @@ def test_the_page_offers_it_where_there_is_a_model_and_something_built_in(
     client: TestClient, roadmap: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     page = f"/roadmaps/{roadmap['id']}/concepts/{concepts_of(roadmap)[0]['id']}"
-    assert "Write it for me" not in client.get(page).text
+    assert "Rewrite it for me" not in client.get(page).text
     with_model(monkeypatch, Model())
-    assert "Write it for me" in client.get(page).text
+    assert "Rewrite it for me" in client.get(page).text
     done = client.post(
         f"{page}/upgrade", headers={"Origin": "http://127.0.0.1"}, follow_redirects=False
     )
     assert (done.status_code, done.headers["location"]) == (303, page)
     assert "For a beginner" in client.get(page).text
-    assert "Write it for me" not in client.get(page).text
+    assert "Rewrite it for me" not in client.get(page).text

@@ -61,7 +61,11 @@ def test_an_act_is_written_down_before_it_is_done_and_its_outcome_after() -> Non
 @pytest.mark.parametrize(
     ("error", "outcome", "expected"),
     [
-        (NotFound("There is no such message."), AuditOutcome.refused, "There is no such message."),
+        (
+            NotFound("This message does not exist."),
+            AuditOutcome.refused,
+            "This message does not exist.",
+        ),
         (Conflict("It is paused already."), AuditOutcome.refused, "It is paused already."),
         (Unavailable("The broker is away."), AuditOutcome.failed, "The broker is away."),
         (ZeroDivisionError("secret-of-somebody"), AuditOutcome.failed, ""),
@@ -129,7 +133,7 @@ def test_pages_meet_and_filters_hold() -> None:
         with audited(ADA, "queue.pause" if number % 2 else "queue.resume", str(number)):
             pass
     with pytest.raises(NotFound), audited(ADA, "queue.pause", "7"):
-        raise NotFound("There is no such queue.")
+        raise NotFound("This queue does not exist.")
     first = records(limit=3)
     assert first.next_cursor is not None
     rest = records(limit=100, before=UUID(first.next_cursor))
@@ -215,7 +219,7 @@ def test_an_act_that_is_refused_stands_in_the_log_under_a_name_too(
     assert newest().error == answer.json()["detail"]
 
 
-def test_whoever_sits_at_the_command_line_is_named_by_the_machine() -> None:
+def test_the_actor_at_the_command_line_is_named_by_the_machine() -> None:
     actor = Actor.of_command_line()
     assert actor.account_id is None
     assert re.fullmatch(r"command line \(.+\)", actor.name)

@@ -1,4 +1,4 @@
-"""The execution log: what is recorded is sent by size, by age or at once, kept while nobody takes it, and stored once."""
+"""Execution log: sent by size, age or at once, kept in outages, stored once."""
 
 import contextlib
 import json
@@ -619,7 +619,7 @@ class TestClosing:
         buffer.close()
         assert (len(buffer), len(stored())) == (0, 3)
 
-    def test_with_queue_and_database_away_the_number_of_lost_records_is_said(
+    def test_with_queue_and_database_away_the_number_of_lost_records_is_logged(
         self, sink: Sink, caplog: pytest.LogCaptureFixture
     ) -> None:
         buffer = self.filled(7)
@@ -633,7 +633,7 @@ class TestClosing:
             == "7 log records are lost: neither the queue nor the database takes them"
         )
 
-    def test_nothing_is_said_when_nothing_is_lost(
+    def test_nothing_is_logged_when_nothing_is_lost(
         self, sink: Sink, caplog: pytest.LogCaptureFixture
     ) -> None:
         buffer = self.filled(7)
@@ -663,7 +663,7 @@ class TestClosing:
 
 
 @pytest.mark.usefixtures("patient")
-def test_what_was_accepted_is_counted_once_whoever_asks_and_by_who_saves_without_a_flush(
+def test_accepted_records_are_counted_once_by_several_threads_without_a_flush(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     counted: list[float] = []

@@ -36,7 +36,7 @@ DONE = {"queue": "content", "task": "plan_roadmap", "outcome": "done"}
 
 @pytest.fixture(autouse=True)
 def empty(schema: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[MetricCounters]:
-    """Nothing is counted yet, here or in the tables, and nobody else counts here."""
+    """Nothing is counted yet, here or in the tables, and no other code counts here."""
     mine = MetricCounters()
     for name in ("count", "observe", "taken"):
         monkeypatch.setattr(metric_counters, name, getattr(mine, name))
@@ -116,7 +116,7 @@ class TestSaving:
             patch.setattr(database.obj, "commit", lose_the_answer)
             with pytest.raises(Unavailable):
                 saver.save()
-        assert [value for *_, value in rows()] == [2]  # the database has done as it was told
+        assert [value for *_, value in rows()] == [2]  # the database has committed
         count(1)
         saver.save()
         saver.save()

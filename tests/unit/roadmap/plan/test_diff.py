@@ -1,4 +1,4 @@
-"""What changed between two outlines: every change is told once, in a sentence that fits, and nothing else is."""
+"""Changes between two outlines: one fitting sentence for each, and no other."""
 
 from collections.abc import Sequence
 from itertools import combinations
@@ -27,7 +27,7 @@ def two_stages() -> Outline:
     )
 
 
-def told(*bodies: dict[str, Any]) -> list[str]:
+def sentences(*bodies: dict[str, Any]) -> list[str]:
     """The sentences after these operations on `two_stages`."""
     return [change.text for change in changes(two_stages(), edited(two_stages(), *bodies))]
 
@@ -67,7 +67,7 @@ def pairs(draw: st.DrawFn) -> tuple[Outline, Outline]:
 
 
 class TestAdding:
-    def test_a_concept_is_told_with_its_module(self) -> None:
+    def test_the_sentence_of_a_concept_names_its_module(self) -> None:
         body = {
             "op": "add_concept",
             "module": "Start",
@@ -80,8 +80,8 @@ class TestAdding:
         text = "Added the concept 'Loops' to the module 'Start'."
         assert change == Change(what="concept", how="added", key="loops", title="Loops", text=text)
 
-    def test_a_stage_is_told_with_each_thing_in_it(self) -> None:
-        assert told(
+    def test_a_stage_comes_with_each_thing_in_it(self) -> None:
+        assert sentences(
             {"op": "add_stage", "title": "New", "position": 0},
             {"op": "add_module", "stage": "new", "title": "Inside"},
             {
@@ -99,24 +99,26 @@ class TestAdding:
 
 
 class TestRemoving:
-    def test_a_concept_is_told_with_the_module_where_it_was(self) -> None:
+    def test_the_sentence_of_a_concept_names_the_module_where_it_was(self) -> None:
         (change,) = changes(
             two_stages(), edited(two_stages(), {"op": "remove", "what": "concept", "key": "e"})
         )
         text = "Removed the concept 'E' from the module 'Tools'."
         assert change == Change(what="concept", how="removed", key="e", title="E", text=text)
 
-    def test_what_was_removed_comes_last_and_its_absence_from_prerequisites_is_told(self) -> None:
-        assert told({"op": "remove", "what": "concept", "key": "b"}) == [
+    def test_what_was_removed_comes_last_after_the_prerequisites_without_it(self) -> None:
+        assert sentences({"op": "remove", "what": "concept", "key": "b"}) == [
             "Changed the prerequisites of 'C' from 'A', 'B' to 'A'.",
             "Changed the prerequisites of 'D' from 'B' to none.",
             "Removed the concept 'B' from the module 'Start'.",
         ]
 
-    def test_a_stage_is_told_with_each_thing_that_was_in_it_but_not_what_moved_out_before(
+    def test_a_stage_comes_with_each_thing_that_was_in_it_but_not_what_moved_out_before(
         self,
     ) -> None:
-        assert told(moved("b", to="Tools"), {"op": "remove", "what": "stage", "key": "Basics"}) == [
+        assert sentences(
+            moved("b", to="Tools"), {"op": "remove", "what": "stage", "key": "Basics"}
+        ) == [
             "Moved the concept 'B' from the module 'Start' to 'Tools'.",
             "Changed the prerequisites of 'B' from 'A' to none.",
             "Removed the stage 'Basics' from the roadmap.",
@@ -129,7 +131,7 @@ class TestRemoving:
 
 
 class TestMoving:
-    def test_a_concept_that_moves_into_another_module_is_told_with_both(self) -> None:
+    def test_a_concept_that_moves_into_another_module_has_both(self) -> None:
         (change,) = changes(two_stages(), edited(two_stages(), moved("a", to="More", position=0)))
         assert change == Change(
             what="concept",
@@ -142,7 +144,9 @@ class TestMoving:
             after="More",
         )
 
-    def test_a_module_that_moves_into_another_stage_is_told_and_its_concepts_are_not(self) -> None:
+    def test_a_module_that_moves_into_another_stage_is_one_change_without_its_concepts(
+        self,
+    ) -> None:
         (change,) = changes(
             two_stages(),
             edited(two_stages(), {"op": "move", "what": "module", "key": "Start", "to": "Work"}),
@@ -150,7 +154,7 @@ class TestMoving:
         assert change.text == "Moved the module 'Start' from the stage 'Basics' to 'Work'."
         assert (change.field, change.before, change.after) == ("stage", "Basics", "Work")
 
-    def test_a_concept_that_moves_within_its_module_is_told_with_its_positions(self) -> None:
+    def test_a_concept_that_moves_within_its_module_has_its_positions(self) -> None:
         (change,) = changes(two_stages(), edited(two_stages(), moved("a", position=2)))
         assert change == Change(
             what="concept",
@@ -164,7 +168,7 @@ class TestMoving:
         )
 
     def test_modules_and_stages_move_too(self) -> None:
-        assert told({"op": "move", "what": "module", "key": "More", "position": 0}) in (
+        assert sentences({"op": "move", "what": "module", "key": "More", "position": 0}) in (
             ["Moved the module 'More' within the stage 'Basics'."],
             ["Moved the module 'Start' within the stage 'Basics'."],
         )
@@ -187,8 +191,8 @@ class TestMoving:
             "Removed the concept 'A' from the module 'M'.",
         ]
 
-    def test_what_was_moved_and_changed_is_told_as_both(self) -> None:
-        assert told(
+    def test_what_was_moved_and_changed_is_a_change_of_each_kind(self) -> None:
+        assert sentences(
             moved("e", to="More"),
             {"op": "rewrite", "what": "concept", "key": "e", "title": "Loops", "hours": 9},
         ) == [
@@ -198,16 +202,16 @@ class TestMoving:
         ]
 
     def test_the_name_of_a_parent_is_no_move(self) -> None:
-        assert told({"op": "rewrite", "what": "module", "key": "Tools", "title": "Machines"}) == [
-            "Renamed the module 'Tools' to 'Machines'."
-        ]
+        assert sentences(
+            {"op": "rewrite", "what": "module", "key": "Tools", "title": "Machines"}
+        ) == ["Renamed the module 'Tools' to 'Machines'."]
 
     @given(
         st.permutations("abcdef"),
         st.sets(st.sampled_from("abcdef")),
         st.sets(st.sampled_from("uvwxyz")),
     )
-    def test_as_few_things_as_possible_are_told_as_moved(
+    def test_as_few_things_as_possible_are_moved(
         self, order: list[str], gone: set[str], new: set[str]
     ) -> None:
         after = [key for key in order if key not in gone]
@@ -240,7 +244,7 @@ class TestFields:
             ("outcomes", ("write one",), "Changed the outcomes of 'C'."),
         ],
     )
-    def test_each_field_of_a_concept_is_told_with_both_values(
+    def test_the_change_of_each_field_of_a_concept_has_both_values(
         self, field: str, value: Any, text: str
     ) -> None:
         before = getattr(the(two_stages(), "c"), field)
@@ -259,7 +263,7 @@ class TestFields:
             (("a", "z"), ("A", "z"), "'A', 'z'"),
         ],
     )
-    def test_prerequisites_are_told_by_their_titles(
+    def test_the_change_of_prerequisites_has_their_titles(
         self, keys: tuple[str, ...], titles: tuple[str, ...], words: str
     ) -> None:
         (change,) = rewritten("c", prerequisites=keys)
@@ -296,7 +300,7 @@ class TestFields:
             "title": "Loops",
             "description": "Other.",
         }
-        assert told(body) == [
+        assert sentences(body) == [
             f"Renamed the {what} '{key}' to 'Loops'.",
             f"Changed the description of the {what} 'Loops'.",
         ]
@@ -329,7 +333,7 @@ class TestAllChanges:
         assert changes(old, old) == []
 
     @given(pairs())
-    def test_every_thing_that_was_added_or_removed_is_told_once(
+    def test_every_thing_that_was_added_or_removed_is_one_change(
         self, pair: tuple[Outline, Outline]
     ) -> None:
         old, new = pair
@@ -356,7 +360,7 @@ class TestAllChanges:
         assert found == sorted(found, key=order.index)
 
     @given(pairs())
-    def test_a_thing_is_told_as_moved_into_another_exactly_when_its_parent_is_another(
+    def test_a_thing_has_moved_into_another_exactly_when_its_parent_is_another(
         self, pair: tuple[Outline, Outline]
     ) -> None:
         old, new = parents(pair[0]), parents(pair[1])
@@ -367,7 +371,7 @@ class TestAllChanges:
         assert sorted(found) == sorted(expected)
 
     @given(pairs())
-    def test_things_that_stay_with_their_parents_are_told_as_moved_as_rarely_as_possible(
+    def test_things_that_stay_with_their_parents_have_moved_as_rarely_as_possible(
         self, pair: tuple[Outline, Outline]
     ) -> None:
         old, new = parents(pair[0]), parents(pair[1])
@@ -382,7 +386,7 @@ class TestAllChanges:
         assert {(change.what, change.key) for change in found} <= set(stayed)
 
     @given(pairs())
-    def test_every_field_that_differs_is_told_once(self, pair: tuple[Outline, Outline]) -> None:
+    def test_every_field_that_differs_is_one_change(self, pair: tuple[Outline, Outline]) -> None:
         old, new = fields(pair[0]), fields(pair[1])
         expected = [
             (*spot, name)

@@ -75,7 +75,7 @@ class TestPlaces:
         assert the(tree, "b").mark == ChangeKind.moved
         assert the(tree, "b").fields  # it needed a
 
-    def test_other_words_are_told_field_by_field(self) -> None:
+    def test_other_words_are_changes_of_single_fields(self) -> None:
         tree = after(
             {"op": "rewrite", "what": "concept", "key": "a", "title": "Another", "hours": 9}
         )

@@ -102,7 +102,7 @@ class TestAdding:
         )
         assert made.stages[1] == two_stages().stages[1]
 
-    def test_a_concept_goes_into_its_module_with_all_that_is_said_of_it(self) -> None:
+    def test_a_concept_goes_into_its_module_with_all_its_fields(self) -> None:
         body = {
             **CONCEPT,
             "description": "Again.",
@@ -221,7 +221,7 @@ class TestNewKeys:
         made = edited(two_stages(), removal, {**CONCEPT, "module": "o", "title": "A"})
         assert of(made, "o") == ["e", "a-2"]
         assert refused(two_stages(), removal, {**CONCEPT, "module": "o", "key": "a"}) == FieldError(
-            "/operations/1/key", "is the key of another concept, or of one that was removed"
+            "/operations/1/key", "is the key of another concept or of a removed one"
         )
 
     @try_each(
@@ -234,7 +234,7 @@ class TestNewKeys:
         ],
     )
     def test_a_key_that_is_not_free_is_refused(self, body: dict[str, Any], kind: str) -> None:
-        rule = f"is the key of another {kind}, or of one that was removed"
+        rule = f"is the key of another {kind} or of a removed one"
         assert refused(two_stages(), body, taken=frozenset({"gone"})) == FieldError(
             "/operations/0/key", rule
         )
@@ -329,9 +329,7 @@ class TestMoving:
 
     def test_a_stage_cannot_move_into_something(self) -> None:
         error = refused(two_stages(), {"op": "move", "what": "stage", "key": "t", "to": "s"})
-        assert error == FieldError(
-            "/operations/0/to", "must be null: a stage is in nothing but the roadmap"
-        )
+        assert error == FieldError("/operations/0/to", "must be null: a stage has no parent")
 
     @try_each(("what", "key", "kind"), [("module", "m", "stage"), ("concept", "a", "module")])
     @try_each("to", ["gone", "a"])
@@ -582,7 +580,7 @@ class TestKeptAsWritten:
         rewrite = {"op": "rewrite", "what": "concept", "title": "X"}
         operations = [
             operation(**rewrite, key="kept", regenerate=False),
-            operation(**rewrite, key="anew", regenerate=True),
+            operation(**rewrite, key="regenerated", regenerate=True),
             operation(**rewrite, key="default"),
             operation(op="rewrite", what="stage", key="stage", title="X", regenerate=False),
             operation(op="remove", what="concept", key="removed"),
@@ -591,7 +589,7 @@ class TestKeptAsWritten:
         assert kept_as_written(operations) == {"kept"}
 
     @pytest.mark.parametrize("wishes", [(False, True), (True, False), (True, True)])
-    def test_one_rewrite_that_wants_it_anew_is_enough(self, wishes: tuple[bool, ...]) -> None:
+    def test_one_rewrite_that_regenerates_it_is_enough(self, wishes: tuple[bool, ...]) -> None:
         body = {"op": "rewrite", "what": "concept", "key": "a", "title": "X"}
         assert (
             kept_as_written([operation(**body, regenerate=wish) for wish in wishes]) == frozenset()

@@ -1,4 +1,4 @@
-"""Which texts pass for which languages: told from scripts, and for Chinese from the kind of characters."""
+"""Languages of texts, from their scripts and, for Chinese, the kind of characters."""
 
 import pytest
 

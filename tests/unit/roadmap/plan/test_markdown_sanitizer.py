@@ -1,4 +1,4 @@
-"""What leaves a tutorial's Markdown and what stays, told by parsers that would show everything."""
+"""Markdown of a tutorial after sanitizing, read by parsers that show everything."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -192,7 +192,7 @@ REWRITTEN = {
         "> [bad]: data:x\n> [good]: https://x.org\n>\n> [a][bad] [b][good]",
         "> \\[bad]: data:x\n>\n> [good]: https://x.org\n>\n> a [b][good]",
     ),
-    "a bad definition that nobody uses": (
+    "a bad definition that is not used": (
         "[foo]:\n  java&#115;cript:x",
         "\\[foo]:\n  java&#115;cript:x",
     ),

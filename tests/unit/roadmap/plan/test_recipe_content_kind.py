@@ -136,7 +136,9 @@ def test_the_recipe_adds_a_kind(tmp_path: Path) -> None:
         "@dataclass(frozen=True)\nclass KindEntry",
         f"{BODY}@dataclass(frozen=True)\nclass KindEntry",
     )
-    copy.replace(outline, '"What is asked.",\n    ),\n', f'"What is asked.",\n    ),\n{ENTRY}')
+    copy.replace(
+        outline, '"Text of the question.",\n    ),\n', f'"Text of the question.",\n    ),\n{ENTRY}'
+    )
     copy.add(f"{generation}exercises.py", MODULE)
     copy.add(f"{prompts}exercise.md", PROMPT)
     copy.add(f"{templates}exercise.html", TEMPLATE)

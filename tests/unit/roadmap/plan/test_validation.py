@@ -1,4 +1,4 @@
-"""The checks that need no model: each problem and each doubt is told in one sentence, and sound outlines have none."""
+"""Checks without a model: one sentence per problem or doubt, none if sound."""
 
 import math
 from datetime import date, timedelta
@@ -121,7 +121,7 @@ class TestProblems:
         assert len(found) == length - 1
         assert all("comes later" in problem for problem in found)
 
-    def test_every_problem_is_told_not_only_the_first(self) -> None:
+    def test_every_problem_has_a_sentence_not_only_the_first(self) -> None:
         made = outline(concept("a", "z", "b"), concept("b"), concept("b", "y"))
         found = problems(made)
         assert len(found) == 4
@@ -147,7 +147,7 @@ class TestProblems:
         assert problems(outline(*concepts)) == []
 
     @given(st.data())
-    def test_one_wrong_prerequisite_among_good_ones_is_the_one_that_is_told(
+    def test_one_wrong_prerequisite_among_good_ones_is_the_only_problem(
         self, data: st.DataObject
     ) -> None:
         count = data.draw(st.integers(1, 15))
@@ -188,7 +188,7 @@ class TestRepeatedKeys:
         )
         assert problems(made) == []
 
-    def test_copies_with_the_same_key_and_title_are_told_of_once(self) -> None:
+    def test_copies_with_the_same_key_and_title_are_one_problem(self) -> None:
         assert problems(outline(*[concept("loops")] * 40)) == ["The key 'loops' is used 40 times."]
 
 
@@ -355,11 +355,13 @@ class TestBounds:
             "Concept 'last' has 21 prerequisites; at most 20 are allowed."
         ]
 
-    def test_a_prerequisite_that_is_named_twice_is_told_with_its_count(self) -> None:
+    def test_a_prerequisite_that_is_named_twice_is_a_problem_with_its_count(self) -> None:
         made = outline(concept("a"), concept("b"), concept("c", "a", "b", "a", "a"))
         assert problems(made) == ["Concept 'c' names the prerequisite 'a' 3 times."]
 
-    def test_what_else_is_wrong_with_a_prerequisite_that_is_named_twice_is_told_once(self) -> None:
+    def test_what_else_is_wrong_with_a_prerequisite_that_is_named_twice_is_one_problem(
+        self,
+    ) -> None:
         assert problems(outline(concept("a", "gone", "gone"))) == [
             "Concept 'a' names the prerequisite 'gone' 2 times.",
             "Concept 'a' needs 'gone', which does not exist.",
@@ -390,7 +392,7 @@ class TestQuotes:
 
 
 class TestDoubtsAboutHours:
-    def test_hours_that_do_not_fit_are_told_with_the_hours_there_are_and_what_would_fit(
+    def test_hours_that_do_not_fit_come_with_the_hours_there_are_and_what_would_fit(
         self,
     ) -> None:
         deadline = TODAY + timedelta(days=26)
@@ -419,7 +421,7 @@ class TestDoubtsAboutHours:
         ]
 
     @pytest.mark.parametrize("days", [0, -1, -400])
-    def test_a_deadline_that_has_passed_is_told(self, days: int) -> None:
+    def test_a_deadline_that_has_passed_is_a_doubt(self, days: int) -> None:
         deadline = TODAY + timedelta(days=days)
         found = doubts(of_hours([4]), hours_per_week=8, deadline=deadline, today=TODAY)
         assert found == [f"4 hours do not fit: the deadline {deadline} has passed."]
@@ -458,12 +460,12 @@ class TestDoubtsAboutHours:
 
 
 class TestDoubtsAboutDifficulty:
-    def test_a_stage_that_is_easier_than_the_one_before_is_told_with_both_names(self) -> None:
+    def test_a_stage_that_is_easier_than_the_one_before_is_a_doubt_with_both_names(self) -> None:
         assert doubts_without_deadline(of_difficulties(hard=[4, 5], easy=[2, 1, 1])) == [
             "Stage 'easy' is easier than stage 'hard' before it: mean difficulty 1.3 after 4.5."
         ]
 
-    def test_each_fall_is_told_and_only_falls(self) -> None:
+    def test_each_fall_is_a_doubt_and_only_falls(self) -> None:
         found = doubts_without_deadline(
             of_difficulties(one=[3], two=[2], three=[5], four=[5], five=[1])
         )
@@ -489,7 +491,9 @@ class TestDoubtsAboutDifficulty:
         )
 
     @try_each(("needed", "expected"), [(1, 0), (2, 0), (3, 0), (4, 1), (5, 1)])
-    def test_a_prerequisite_that_is_harder_by_two_is_told(self, needed: int, expected: int) -> None:
+    def test_a_prerequisite_that_is_harder_by_two_is_a_doubt(
+        self, needed: int, expected: int
+    ) -> None:
         first, last = concept("first"), concept("last", "first")
         made = outline(first.model_copy(update={"difficulty": needed}), last)
         sentence = f"Concept 'Last' of difficulty 2 needs 'First' of difficulty {needed}."
@@ -499,7 +503,7 @@ class TestDoubtsAboutDifficulty:
         assert doubts_without_deadline(outline(concept("a", "gone"))) == []
 
     @given(outlines())
-    def test_what_is_in_doubt_is_told_for_every_outline(self, made: Outline) -> None:
+    def test_doubts_are_complete_for_every_outline(self, made: Outline) -> None:
         difficulty = {each.key: each.difficulty for each in made.concepts()}
         steep = [(each.key, key) for each in made.concepts() for key in each.prerequisites]
         steep = [

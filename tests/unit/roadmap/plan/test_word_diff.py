@@ -10,12 +10,12 @@ from roadmap.plan.word_diff import MOST, WordByWord, lines, pieces, share_in_com
 some_text = st.text(st.sampled_from("ab 面\n.é"), max_size=60)
 
 
-def told(before: str, after: str) -> list[tuple[str, str]]:
+def pairs_of(before: str, after: str) -> list[tuple[str, str]]:
     return [(piece.how, piece.text) for piece in pieces(before, after)]
 
 
 def test_words_that_were_exchanged_stand_beside_each_other() -> None:
-    assert told("Bake good bread.", "Bake very good rolls.") == [
+    assert pairs_of("Bake good bread.", "Bake very good rolls.") == [
         ("same", "Bake "),
         ("added", "very "),
         ("same", "good "),
@@ -23,19 +23,19 @@ def test_words_that_were_exchanged_stand_beside_each_other() -> None:
         ("added", "rolls"),
         ("same", "."),
     ]
-    assert told("Wait for an hour", "Stay until noon") == [
+    assert pairs_of("Wait for an hour", "Stay until noon") == [
         ("removed", "Wait for an hour"),
         ("added", "Stay until noon"),
     ]
 
 
 def test_chinese_is_compared_character_by_character() -> None:
-    assert told("烤出好面包", "烤出好面条") == [
+    assert pairs_of("烤出好面包", "烤出好面条") == [
         ("same", "烤出好面"),
         ("removed", "包"),
         ("added", "条"),
     ]
-    assert told("用SQL查询", "用SQL更新") == [
+    assert pairs_of("用SQL查询", "用SQL更新") == [
         ("same", "用SQL"),
         ("removed", "查询"),
         ("added", "更新"),
@@ -62,7 +62,7 @@ def test_texts_are_alike_by_what_they_share() -> None:
     assert 0.5 < alike("a long line with one word", "a long line with no word") < 1
 
 
-def test_so_many_characters_of_a_page_are_compared_and_the_rest_is_told_as_a_whole() -> None:
+def test_so_many_characters_of_a_page_are_compared_and_the_rest_is_one_piece() -> None:
     words = WordByWord(20)
     assert [piece.how for piece in words.pieces("good bread", "bad bread")] == [
         "removed",
@@ -77,7 +77,7 @@ def test_so_many_characters_of_a_page_are_compared_and_the_rest_is_told_as_a_who
 
 @given(some_text, some_text)
 def test_both_texts_can_be_had_back(before: str, after: str) -> None:
-    made = told(before, after)
+    made = pairs_of(before, after)
     assert "".join(text for how, text in made if how != "added") == before
     assert "".join(text for how, text in made if how != "removed") == after
     both = [(line.how, line.text) for line in lines(before, after)]
@@ -87,7 +87,7 @@ def test_both_texts_can_be_had_back(before: str, after: str) -> None:
 
 @given(some_text)
 def test_the_same_text_has_no_change(text: str) -> None:
-    assert {how for how, _ in told(text, text)} <= {"same"}
+    assert {how for how, _ in pairs_of(text, text)} <= {"same"}
     assert {line.how for line in lines(text, text)} <= {"same"}
 
 
@@ -100,7 +100,7 @@ def test_of_very_many_lines_the_last_are_one(monkeypatch: pytest.MonkeyPatch) ->
     ]
 
 
-def test_what_is_longer_than_can_be_compared_in_bounded_time_is_told_as_another_text() -> None:
+def test_what_is_longer_than_can_be_compared_in_bounded_time_is_another_text() -> None:
     before, after = (
         "\n".join("ab"[n % 2] for n in range(MOST + 1)),
         "\n".join("ab"[n % 3 == 0] for n in range(MOST + 1)),

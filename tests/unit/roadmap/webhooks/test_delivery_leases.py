@@ -278,7 +278,7 @@ class TestLanes:
                 assert sender.deliver(waiting) == []
             assert (step.delay, row_of(waiting).due_at) == (5, due)
 
-    def test_one_receiver_is_told_one_thing_after_the_other(self, receiver: Receiver) -> None:
+    def test_one_receiver_gets_one_delivery_after_the_other(self, receiver: Receiver) -> None:
         opened = threading.Event()
         receiver.answer_from_now_on(gate(opened, status(204)))
         webhook_id, first = waiting_delivery(receiver)

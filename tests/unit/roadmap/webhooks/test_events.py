@@ -42,7 +42,7 @@ HOURS = Rewrite(op="rewrite", what="concept", key="flour", hours=9)
 
 
 class TestTelling:
-    def test_a_roadmap_that_is_made_is_told_from_its_outline_to_its_end(
+    def test_events_of_a_roadmap_are_sent_from_its_outline_to_its_end(
         self, client: TestClient, receiver: Receiver
     ) -> None:
         webhook = made(client, receiver)
@@ -70,7 +70,7 @@ class TestTelling:
         assert datetime.fromisoformat(last["timestamp"]).utcoffset() == timedelta()
         assert client.get(last["data"]["path"]).status_code == 200
 
-    def test_the_number_that_is_told_is_that_of_the_event(
+    def test_the_number_in_a_delivery_is_that_of_the_event(
         self, client: TestClient, receiver: Receiver
     ) -> None:
         webhook = made(client, receiver)
@@ -81,7 +81,7 @@ class TestTelling:
             each["type"] for each in found
         ]
 
-    def test_a_review_and_a_cancellation_are_told(
+    def test_a_review_and_a_cancellation_are_sent(
         self, client: TestClient, receiver: Receiver
     ) -> None:
         webhook = made(client, receiver)
@@ -128,7 +128,7 @@ class TestTelling:
         assert got.headers["user-agent"] == sender.USER_AGENT
         assert got.id == kept["id"]
 
-    def test_the_longest_that_can_be_told_is_below_twenty_kilobytes(
+    def test_the_longest_payload_is_below_twenty_kilobytes(
         self, client: TestClient, receiver: Receiver
     ) -> None:
         made(client, receiver)
@@ -139,7 +139,7 @@ class TestTelling:
             (longest,) = WebhookDelivery.select().where(WebhookDelivery.event == "roadmap.failed")
         assert 8_000 < len(longest.payload.encode()) < 20_000
 
-    def test_only_what_is_wanted_is_told_and_nothing_while_disabled(
+    def test_only_wanted_events_are_sent_and_none_while_disabled(
         self, client: TestClient, receiver: Receiver
     ) -> None:
         wants_end = made(
@@ -165,15 +165,13 @@ class TestTelling:
     def test_the_events_that_are_offered_are_events(self) -> None:
         assert set(ALL) <= set(event_types.EventType)
 
-    def test_an_event_that_webhooks_are_told_of_cannot_pass_by_them(
-        self, client: TestClient
-    ) -> None:
+    def test_an_event_for_webhooks_cannot_pass_by_them(self, client: TestClient) -> None:
         roadmap_id = UUID(roadmap(client))
         for kind in set(event_types.EventType) & set(ALL):
             with pytest.raises(AssertionError), transaction():
                 events_.bump_and_append(roadmap_id, event_types.EventType(kind), {})
 
-    def test_nothing_is_told_of_what_is_not_committed(
+    def test_nothing_is_sent_of_what_is_not_committed(
         self, client: TestClient, receiver: Receiver
     ) -> None:
         webhook = made(client, receiver)
@@ -205,8 +203,8 @@ class TestTelling:
         assert len([sql for sql in asked if "webhook" in sql]) == 2  # outlined, ready
 
 
-class Told:
-    """Follows steps to their end, with the given generator, and keeps those that are for webhooks."""
+class RecordedDeliveries:
+    """Runs jobs to their end with the given generator, and keeps those of webhooks."""
 
     def __init__(self, generator: Any) -> None:
         self.generator = generator
@@ -252,18 +250,18 @@ class TestSteps:
         ],
     )
     def test_of_a_roadmap_that_is_made_or_not(self, of: str, expected: list[str]) -> None:
-        found = Told(Failing(of, GeneratorFault("It cannot.", lasting=True)))
+        found = RecordedDeliveries(Failing(of, GeneratorFault("It cannot.", lasting=True)))
         found.made()
         assert found.events() == expected
 
     def test_of_one_of_which_nothing_could_be_written(self) -> None:
-        found = Told(Designer(PLAN))
+        found = RecordedDeliveries(Designer(PLAN))
         found.generator.failing = lambda brief: True
         found.made()
         assert found.events() == ["outlined", "failed"]
 
     def test_of_one_whose_worker_died_too_often(self) -> None:
-        found = Told(Designer(PLAN))
+        found = RecordedDeliveries(Designer(PLAN))
         roadmap_id = accepted()
         with transaction():
             Roadmap.update(interruptions=MOST_INTERRUPTIONS).where(
@@ -273,7 +271,7 @@ class TestSteps:
         assert found.events() == ["failed"]
 
     def test_of_a_review_with_changes_and_their_cancellation(self) -> None:
-        found = Told(Designer(PLAN, CHANGED))
+        found = RecordedDeliveries(Designer(PLAN, CHANGED))
         roadmap_id = found.made(review=True)
         commands.revise(LOCAL_OWNER, roadmap_id, "More, please.")
         found.follow(commands.cancel(LOCAL_OWNER, roadmap_id).steps)  # goes back to the review
@@ -283,13 +281,13 @@ class TestSteps:
         assert found.events() == ["outlined", *["awaiting_review"] * 4, "ready"]
 
     def test_of_a_revision_that_fails(self) -> None:
-        found = Told(Designer(PLAN, GeneratorFault("It cannot.", lasting=True)))
+        found = RecordedDeliveries(Designer(PLAN, GeneratorFault("It cannot.", lasting=True)))
         roadmap_id = found.made()
         found.follow(commands.revise(LOCAL_OWNER, roadmap_id, "More, please.").steps)
         assert found.events() == ["outlined", "ready", "ready"]
 
     def test_of_what_is_changed_when_it_is_finished(self) -> None:
-        found = Told(Designer(PLAN))
+        found = RecordedDeliveries(Designer(PLAN))
         roadmap_id = found.made()
         found.follow(
             commands.edit(LOCAL_OWNER, roadmap_id, [HOURS], None).steps
@@ -298,7 +296,7 @@ class TestSteps:
         assert found.events() == ["outlined", "ready", "ready", "ready"]
 
     def test_of_what_is_cancelled_and_taken_up_again(self) -> None:
-        found = Told(Designer(PLAN))
+        found = RecordedDeliveries(Designer(PLAN))
         roadmap_id = found.made(review=True)
         found.follow(commands.cancel(LOCAL_OWNER, roadmap_id).steps)
         found.follow(commands.retry(LOCAL_OWNER, roadmap_id).steps)

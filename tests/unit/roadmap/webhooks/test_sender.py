@@ -48,7 +48,7 @@ class TestSigning:
         with pytest.raises(WebhookVerificationError):
             receiver.got[0].verified("whsec_" + "A" * 43 + "=")
 
-    def test_a_secret_is_32_random_bytes_and_told_when_it_is_made_only(
+    def test_a_secret_is_32_random_bytes_and_shown_when_it_is_made_only(
         self, client: TestClient, receiver: Receiver
     ) -> None:
         webhook, other = made(client, receiver), made(client, receiver)

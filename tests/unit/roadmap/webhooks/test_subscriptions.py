@@ -165,7 +165,7 @@ class TestManaging:
         last, first = deliveries(client, webhook)
         assert (first["status"], first["event"]) == ("pending", "roadmap.outlined")
         assert (last["status"], last["event"], last["attempts"]) == ("failed", "roadmap.ready", 0)
-        assert "waiting already" in last["error"]
+        assert "already waiting" in last["error"]
         where = f"{BASE}/{webhook['id']}"
         assert client.post(f"{where}/test").status_code == 429
         assert client.post(f"{where}/deliveries/{last['id']}/retry").status_code == 429

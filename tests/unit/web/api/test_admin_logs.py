@@ -28,7 +28,7 @@ from tests.integration.logbook import document
 from web.api.admin import logs
 
 PATH, EXPORT, PAGE = "/api/v1/admin/logs", "/api/v1/admin/logs/export", "/admin/logs"
-# Each with what is said of it: by the API, of the parameter.
+# Each with a part of the API's detail about the parameter.
 BAD = {
     "level=loud": "should be one or more of debug, info, warning, error",
     "level=": "should be one or more of",
@@ -41,7 +41,7 @@ BAD = {
     "until=2026-13-26T09:30:00Z": "month",
     "text=" + "x" * 10_000: "at most 500 characters",
     "text=a%00b": "control characters",
-    "text=%2B%2B": "no word in it",
+    "text=%2B%2B": "contains no word",
     "step=a%0Ab": "control characters",
     "cursor=newest": "UUID",
     "limit=0": "1",
@@ -81,7 +81,7 @@ def note(*messages: str, trace: str | None = None, **fields: Any) -> None:
 
 
 def away(*given: Any) -> None:
-    raise Unavailable("The database does not answer at the moment.")
+    raise Unavailable("The database does not respond.")
 
 
 def messages_of(items: list[dict[str, Any]]) -> list[str]:
@@ -301,7 +301,7 @@ class TestPage:
         assert "newer" not in client.get(f"{PAGE}?until={moment}").text
         assert "older" in client.get(f"{PAGE}?until={moment}").text
 
-    def test_nothing_found_is_said(self, client: TestClient) -> None:
+    def test_an_empty_result_has_a_sentence(self, client: TestClient) -> None:
         note("one")
         assert "No matching records." in client.get(PAGE + "?text=nowhere").text
         assert (
@@ -310,7 +310,7 @@ class TestPage:
         )
 
     @try_each("query", OF_PAGES, ids=lambda query: query[:30])
-    def test_what_does_not_fit_is_said_beside_its_field_and_stays_there(
+    def test_a_wrong_field_shows_its_error_and_keeps_its_text(
         self, client: TestClient, query: str
     ) -> None:
         name, _, text = query.partition("=")

@@ -83,19 +83,19 @@ def test_an_edit_that_does_not_fit_is_answered_by_field_and_changes_nothing(
         ("GET", "/revisions/9", 404),
         ("GET", "/revisions/1/diff?before=0", 422),
         ("POST", "/concepts/{concept}/song/regenerate", 404),
-        ("POST", "/concepts/{nobody}/quiz/regenerate", 422),
-        ("GET", "/concepts/{nobody}/quiz/versions", 404),
+        ("POST", "/concepts/{unknown}/quiz/regenerate", 422),
+        ("GET", "/concepts/{unknown}/quiz/versions", 404),
         ("GET", "/concepts/{concept}/quiz/versions/1", 404),
         ("POST", "/retry", 409),
         ("GET", "/receipt?limit=101", 422),
     ],
 )
-def test_what_is_not_there_or_not_possible_now_is_told_and_changes_nothing(
+def test_what_is_not_there_or_not_possible_now_is_an_error_and_changes_nothing(
     client: TestClient, path: str, method: str, place: str, status: int
 ) -> None:
     concept = client.get(path).json()["stages"][0]["modules"][0]["concepts"][0]["id"]
     before = everything()
-    answer = client.request(method, path + place.format(concept=concept, nobody=new_id()))
+    answer = client.request(method, path + place.format(concept=concept, unknown=new_id()))
     assert answer.status_code == status, answer.text
     assert answer.headers["content-type"] == "application/problem+json"
     assert everything() == before
@@ -126,9 +126,7 @@ def test_a_body_that_does_not_fit_is_refused(
 
 @pytest.mark.usefixtures("short")
 @pytest.mark.parametrize("content", [b"", b"{}"])
-def test_nothing_has_to_be_sent_where_nothing_has_to_be_said(
-    client: TestClient, path: str, content: bytes
-) -> None:
+def test_a_body_without_fields_may_be_empty(client: TestClient, path: str, content: bytes) -> None:
     headers = {"Content-Type": "application/json"} if content else {}
     answer = client.post(f"{path}/approve", content=content, headers=headers)
     assert (answer.status_code, answer.json()["status"]) == (202, "building")

@@ -58,7 +58,7 @@ class TestKnownAlready:
         self, client: TestClient, roadmap: str, concept: str, below: str
     ) -> None:
         path = roadmap + below.format(concept=concept.rpartition("/")[2])
-        execution_log.buffer.flush()  # what is told of its making comes a moment later otherwise
+        execution_log.buffer.flush()  # log records come a moment later otherwise
         first = client.get(path, headers=PLAIN)
         assert first.status_code == 200
         again = client.get(path, headers={**PLAIN, "If-None-Match": first.headers["etag"]})
@@ -148,7 +148,7 @@ class TestChangingWhatWasRead:
             changed.headers["etag"] == client.get(PROFILE).headers["etag"]
         )  # so that one can go on from there
 
-    def test_who_read_it_before_somebody_changed_it_is_told_so(self, client: TestClient) -> None:
+    def test_a_put_with_an_outdated_tag_gets_412(self, client: TestClient) -> None:
         tag = client.get(PROFILE).headers["etag"]
         client.put(PROFILE, json={"level": "advanced"})
         refused = client.put(PROFILE, json={"level": "beginner"}, headers={"If-Match": tag})
@@ -250,14 +250,14 @@ class TestChangingWhatWasRead:
         assert words in refused.json()["detail"]
 
     @try_each("header", ["If-Match", "If-None-Match"])
-    def test_a_condition_that_nobody_can_check_is_refused(
+    def test_a_condition_that_cannot_be_checked_is_refused(
         self, client: TestClient, header: str
     ) -> None:
         answer = client.post(ROADMAPS, json={"goal": GOAL}, headers={header: "*"})
         assert problem(answer) == (412, "/problems/precondition-failed")
         assert client.get(ROADMAPS).json()["items"] == []
 
-    def test_who_is_overtaken_again_and_again_is_told_so(
+    def test_a_put_that_is_overtaken_again_and_again_gets_an_error(
         self, client: TestClient, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """As in the crowd around one thing, where no tag decides."""
@@ -294,7 +294,7 @@ class TestChangingWhatWasRead:
         no_condition = {
             e.path for e in ENDPOINTS if e.method in ("PUT", "PATCH") and e.current is None
         }
-        assert no_condition == {f"{API}/auth/password", f"{API}/auth/email"}  # nobody reads it
+        assert no_condition == {f"{API}/auth/password", f"{API}/auth/email"}  # no GET returns it
 
 
 class TestPaging:
@@ -346,7 +346,7 @@ def test_an_event_that_is_not_there_yet_is_no_place_to_go_on_from(
 
 
 class TestLocation:
-    def test_what_is_made_is_where_it_is_said_to_be(self, client: TestClient, concept: str) -> None:
+    def test_what_is_made_is_at_its_location(self, client: TestClient, concept: str) -> None:
         questions = client.get(concept).json()["quiz"]["questions"]
         made = client.post(
             f"{concept}/quiz/attempts", json={"version": 1, "answers": [[]] * len(questions)}

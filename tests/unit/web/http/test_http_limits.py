@@ -53,7 +53,7 @@ def port() -> Iterator[int]:
     thread.join()
 
 
-def said(port: int, content: bytes) -> tuple[int, dict[str, str], Any]:
+def answer_to(port: int, content: bytes) -> tuple[int, dict[str, str], Any]:
     """Status, headers and JSON of what is answered until the server hangs up."""
     answer = b""
     with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
@@ -85,12 +85,12 @@ NO_REQUESTS = {
 
 @try_each("content", NO_REQUESTS.values(), ids=NO_REQUESTS)
 def test_what_is_no_request_is_answered_by_a_problem(port: int, content: bytes) -> None:
-    status, headers, problem = said(port, content)
+    status, headers, problem = answer_to(port, content)
     assert (status, headers["content-type"]) == (400, "application/problem+json")
     assert (problem["type"], problem["status"], problem["title"]) == (
         "/problems/malformed",
         400,
-        "The request cannot be read",
+        "Malformed request",
     )
     assert problem["detail"]
     assert problem["request_id"] == headers["x-request-id"]
@@ -101,7 +101,7 @@ def test_what_is_no_request_is_answered_by_a_problem(port: int, content: bytes) 
 @try_each("written", [b"1", b" 1", b"1 ", b"\t 1 \t"])
 def test_space_around_a_value_is_no_part_of_it(port: int, written: bytes) -> None:
     """RFC 9110, 5.5."""
-    _, _, found = said(
+    _, _, found = answer_to(
         port,
         b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\nLast-Event-ID:" + written + b"\r\n\r\n",
     )
@@ -109,5 +109,7 @@ def test_space_around_a_value_is_no_part_of_it(port: int, written: bytes) -> Non
 
 
 def test_an_address_with_a_host_is_read(port: int) -> None:
-    _, _, found = said(port, b"GET http://x/a HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+    _, _, found = answer_to(
+        port, b"GET http://x/a HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+    )
     assert found["path"] == "/a"

@@ -28,7 +28,7 @@ def few(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(limits, "ANONYMOUS", Limit("strangers", 2, 60))
 
 
-def test_an_account_is_told_what_is_left_until_nothing_is(few: None, client: TestClient) -> None:
+def test_an_account_gets_what_is_left_until_nothing_is(few: None, client: TestClient) -> None:
     person = {"email": "someone@example.org", "password": "a long enough passphrase"}
     session = client.post("/api/v1/auth/register", json=person).json()
     headers = {"Authorization": f"Bearer {session['access_token']}"}
@@ -41,7 +41,9 @@ def test_an_account_is_told_what_is_left_until_nothing_is(few: None, client: Tes
     assert int(answers[-1].headers["retry-after"]) > 0
 
 
-def test_a_stranger_is_told_as_well_whatever_is_answered(few: None, client: TestClient) -> None:
+def test_an_anonymous_client_gets_what_is_left_with_every_answer(
+    few: None, client: TestClient
+) -> None:
     answers = [client.get(ME), client.get("/nothing"), client.get("/problems/invalid")]
     assert [answer.status_code for answer in answers] == [401, 404, 429]
     assert [re.findall("r=([0-9]+)", answer.headers["ratelimit"]) for answer in answers] == [

@@ -102,7 +102,9 @@ class TestWaiting:
     def test_when_the_time_is_over_it_is_accepted_all_the_same(
         self, client: TestClient, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("tasks.dispatcher.sender.submit", lambda steps: None)  # nobody makes it
+        monkeypatch.setattr(
+            "tasks.dispatcher.sender.submit", lambda steps: None
+        )  # no worker gets it
         answer = client.post(ROADMAPS, json={"goal": GOAL}, headers={"Prefer": "wait=1"})
         assert answer.status_code == 202
         assert "preference-applied" not in answer.headers
@@ -125,17 +127,17 @@ class TestWaiting:
         accepted = client.post(ROADMAPS, json={"goal": GOAL}, headers={"Idempotency-Key": "once"})
         assert (accepted.status_code, accepted.json()["id"]) == (202, first.json()["id"])
 
-    def test_what_cannot_be_told_in_the_end_is_accepted_all_the_same(
+    def test_what_cannot_be_read_in_the_end_is_accepted_all_the_same(
         self, client: TestClient, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         def away(*_: object) -> None:
-            raise Unavailable("The database does not answer at the moment.")
+            raise Unavailable("The database does not respond.")
 
         monkeypatch.setattr("roadmap.lifecycle.queries.roadmap_tree", away)
         answer = client.post(ROADMAPS, json={"goal": GOAL}, headers={"Prefer": "wait=20"})
         assert answer.status_code == 202
 
-    def test_when_too_many_wait_already_nobody_has_to(
+    def test_when_too_many_wait_already_no_further_one_waits(
         self, client: TestClient, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr("web.sse.MOST_OF_ONE", 0)

@@ -61,7 +61,7 @@ def dead() -> list[str]:
 
 
 def waiting() -> str:
-    """The id of a message that nobody has taken."""
+    """The id of a message that no consumer has taken."""
     pause("content")
     message = Message(
         id=uuid4().hex,
@@ -101,7 +101,7 @@ class TestOverview:
             "running": "0",
             "ready to run": "0",
             "scheduled": "0",
-            "retried": "0",
+            "waiting to retry": "0",
             "dead": "0",
         }
         assert figures(room, "content") == {**nothing, "ready to run": "1", "dead": "1"}
@@ -112,9 +112,9 @@ class TestOverview:
     ) -> None:
         waiting()
         monkeypatch.setattr("tasks.message_browser.MOST_RETRYING", 0)
-        assert figures(room, "content")["retried"] == "not counted"
+        assert figures(room, "content")["waiting to retry"] == "not counted"
 
-    def test_it_says_what_is_paused_and_that_nobody_works(self, room: TestClient) -> None:
+    def test_it_says_what_is_paused_and_that_no_worker_runs(self, room: TestClient) -> None:
         assert "Paused" not in text_of(room.get("/admin").text)
         pause("content")
         page = text_of(room.get("/admin").text)
@@ -164,7 +164,7 @@ class TestMessages:
         assert f"{QUEUE}/dead/retry?state=dead&amp;search=FIRST" in page
         assert f"{QUEUE}?state=ready&amp;search=FIRST" in page
 
-    def test_a_search_that_is_too_long_is_told_so(self, room: TestClient) -> None:
+    def test_a_search_that_is_too_long_gets_an_error(self, room: TestClient) -> None:
         answer = room.get(f"{QUEUE}?state=dead&search={'x' * 10_000}")
         assert answer.status_code == 422
         assert "Enter at most 200 characters." in text_of(answer.text)
@@ -198,7 +198,7 @@ class TestMessages:
 
 class TestActs:
     def do(self, room: TestClient, path: str, **form: str) -> str:
-        """What is said after it was asked for and done."""
+        """Confirm an action in its form, and return the note of the page that follows."""
         asked = room.get(path)
         assert asked.status_code == 200
         assert f'<form method="post" action="{path.split("?", maxsplit=1)[0]}">' in asked.text
@@ -240,7 +240,9 @@ class TestActs:
         assert not queue_states()[1].is_paused
         assert records(limit=1).items == []
 
-    def test_whoever_pauses_the_logs_is_told_that_rescue_pauses_too(self, room: TestClient) -> None:
+    def test_the_form_that_pauses_the_logs_says_that_rescue_pauses_too(
+        self, room: TestClient
+    ) -> None:
         assert "Rescue" in text_of(room.get("/admin/queues/logs/pause").text)
         assert "Rescue" not in text_of(room.get(f"{QUEUE}/pause").text)
 
@@ -282,7 +284,7 @@ class TestActs:
         assert "“the-same”" in asked
         assert (
             self.do(room, f"{QUEUE}/dead/retry?search=the-same", search="the-same")
-            == "Returned to the queue content: 2."
+            == "Dead letters returned to the queue content: 2."
         )
         assert dead() == others
         details = newest().details
@@ -324,7 +326,7 @@ class TestActs:
         assert room.get(f"{QUEUE}/dead/delete?search=+").status_code == 422
 
     @try_each("act", ["retry", "delete", "revoke"])
-    def test_of_a_message_that_is_gone_it_is_said(self, room: TestClient, act: str) -> None:
+    def test_a_message_that_is_gone_gets_an_error(self, room: TestClient, act: str) -> None:
         answer = room.post(f"{QUEUE}/messages/gone/{act}", data={"state": "dead"})
         assert answer.status_code == 404
         assert "This message no longer exists" in text_of(answer.text)
@@ -378,7 +380,9 @@ class TestActs:
         assert argument in asked
         assert "build_content" not in asked
 
-    def test_no_address_makes_a_page_say_what_nobody_did(self, room: TestClient) -> None:
+    def test_no_address_makes_a_page_show_an_action_that_was_not_done(
+        self, room: TestClient
+    ) -> None:
         for queue, value in (("content", 1), ("content. Call 555-0100 now: it", 0)):
             page = room.get("/admin", params={"did": "queue.pause", "queue": queue}).text
             assert page.count('class="done-note"') == value
@@ -409,7 +413,7 @@ class TestAuditPage:
         page = text_of(room.get("/admin/audit").text)
         assert "Paused a queue" in page
         assert "local@localhost" in page
-        assert "There is no dead letter gone in the content queue." in page
+        assert "The content queue has no dead letter gone." in page
         refused = room.get("/admin/audit?outcome=refused").text.split("<tbody>")[1]
         assert "Paused a queue" not in refused
         assert "Retried a dead letter" in refused
@@ -439,7 +443,7 @@ class TestRoadmapsPage:
         answer = room.get(f"{API}/roadmaps?text=word")
         assert (answer.status_code, answer.json()["errors"][0]["parameter"]) == (422, "text")
 
-    def test_how_old_one_is_is_said_in_the_language_of_its_reader(self, room: TestClient) -> None:
+    def test_the_age_of_one_is_in_the_language_of_its_reader(self, room: TestClient) -> None:
         asked = {"goal": "Become a backend engineer in Python"}
         assert (
             room.post("/api/v1/roadmaps", json=asked, headers={"accept": "*/*"}).status_code == 202
@@ -451,7 +455,7 @@ class TestRoadmapsPage:
                 in room.get("/admin/roadmaps", headers={"accept-language": language}).text
             )
 
-    def test_what_was_decided_is_said_as_after_every_act(self, room: TestClient) -> None:
+    def test_a_decision_has_its_note_as_every_action(self, room: TestClient) -> None:
         pause("content")
         asked = {"goal": "Become a backend engineer in Python"}
         made = room.post("/api/v1/roadmaps", json=asked, headers={"accept": "*/*"}).json()

@@ -107,7 +107,7 @@ def test_it_says_what_it_is_and_has_ids_of_its_own() -> None:
     assert (description.get("id"), description.text) == ("hour-desc", WORDS.description)
 
 
-def test_a_pointer_is_told_of_steps_in_which_something_was() -> None:
+def test_steps_with_values_have_a_tooltip() -> None:
     svg = drawn(steps((1, 0, 0), (0, 0, 0), (0, 0, 1)))
     found = [(rect.get("x"), rect.findtext("title")) for rect in svg.findall(".//rect")]
     assert found == [("0", "09:07 <1>"), ("2", "09:09 <0>")]
@@ -191,7 +191,7 @@ class TestSparkline:
         )
         assert (dot.get("cx"), dot.get("cy")) == (str(SPARK_WIDTH - 2), "3")
 
-    def test_where_nobody_has_looked_is_a_gap(self) -> None:
+    def test_a_missing_value_is_a_gap(self) -> None:
         path = ET.fromstring(sparkline([1, 1, None, 1], "")).find("path")
         assert path is not None
         assert path.get("d") == "M2 3L32.7 3M94 3L94 3"

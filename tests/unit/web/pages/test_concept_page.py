@@ -206,7 +206,7 @@ def test_every_type_of_resource_has_its_word() -> None:
         assert Sentences(texts("zh-Hans")).resource_type(kind) not in (found, kind, ""), kind
 
 
-def test_what_is_shown_is_not_replaced_while_it_is_written_anew(
+def test_what_is_shown_is_not_replaced_while_it_is_regenerated(
     person: TestClient, lesson: str
 ) -> None:
     its = (Content.concept == lesson.rpartition("/")[2]) & (Content.kind == ContentKind.quiz)

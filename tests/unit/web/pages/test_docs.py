@@ -39,7 +39,7 @@ def reader(client: TestClient) -> TestClient:
 
 
 def section_of(page: str, name: str) -> str:
-    """What is said of one operation."""
+    """The section of one operation."""
     return page.partition(f'<section class="operation" aria-labelledby="{name}"')[2].partition(
         "</section>"
     )[0]
@@ -59,7 +59,7 @@ def wanted_of(method: str, path: str, operation: dict[str, Any]) -> Iterator[str
         yield from (f'id="{name}-{field}"' for field in schema.get("properties", ()))
 
 
-def test_every_operation_is_told_of(reader: TestClient) -> None:
+def test_every_operation_is_documented(reader: TestClient) -> None:
     index, pages = reader.get("/docs").text, {tag: reader.get(f"/docs/{tag}").text for tag in TAGS}
     missing = []
     for method, path, operation in OPERATIONS:
@@ -132,7 +132,7 @@ def test_a_shell_reads_every_command_as_it_is_meant() -> None:
     assert wrong == []
 
 
-def test_a_kind_of_thing_is_told_of_under_its_own_name() -> None:
+def test_a_kind_of_thing_has_its_own_name() -> None:
     edit = next(each for each in openapi_view.operations("decisions") if each["id"] == "edit_plan")
     kinds = {
         choice["name"]: next(field for field in choice["fields"] if field["name"] == "op")
@@ -144,7 +144,7 @@ def test_a_kind_of_thing_is_told_of_under_its_own_name() -> None:
     assert len(kinds) == 6
 
 
-def test_the_values_of_an_answer_are_told() -> None:
+def test_the_values_of_an_answer_are_listed() -> None:
     [read] = [each for each in openapi_view.operations("roadmaps") if each["id"] == "read_roadmap"]
     [status] = [field for field in read["answers"][0]["fields"] if field["name"] == "status"]
     assert status["type"] == "text"

@@ -102,7 +102,7 @@ class TestSettings:
         assert answer.status_code == 422
         assert person.get(f"{API}/profile").json()["hours_per_week"] is None
 
-    def test_embedded_mode_has_nobody_to_log_in(self, person: TestClient) -> None:
+    def test_embedded_mode_has_no_login(self, person: TestClient) -> None:
         for path in ("/login", "/register"):
             assert person.get(path).headers["location"] == "/"
         assert person.post("/logout").status_code == 403

@@ -62,12 +62,12 @@ def checked(person: TestClient, chosen: list[int], query: str = "") -> tuple[str
 
 
 class TestReview:
-    def test_who_has_nothing_to_review_is_told_what_to_do(
+    def test_a_review_without_questions_says_what_to_do(
         self, person: TestClient, roadmap: str
     ) -> None:
         page = person.get("/review")
         assert "No reviews due." in text_of(page)
-        assert "Questions of quizzes you answered and concepts you finished" in text_of(page)
+        assert "After you answer a quiz or finish a concept, its questions return" in text_of(page)
         assert (
             f'href="{roadmap}/concepts/{concepts_of(person, roadmap)[0]["id"]}">Continue'
             in page.text
@@ -109,7 +109,7 @@ class TestReview:
             "<progress"
         )  # beside the question
 
-    def test_who_does_not_know_is_told_and_asked_again_soon(
+    def test_an_unknown_answer_is_shown_and_asked_again_soon(
         self, person: TestClient, done: str
     ) -> None:
         page = person.get("/review").text
@@ -219,7 +219,7 @@ class TestReview:
     def test_the_page_of_a_concept_says_that_its_questions_come_back(
         self, person: TestClient, done: str
     ) -> None:
-        assert "return before you forget them" in text_of(person.get(done))
+        assert "come back before you forget them" in text_of(person.get(done))
 
 
 class TestHome:
@@ -229,13 +229,11 @@ class TestHome:
         assert "autofocus" in page
         assert "Continue learning" not in page
 
-    def test_who_has_a_roadmap_is_told_where_to_go_on(
-        self, person: TestClient, roadmap: str
-    ) -> None:
+    def test_a_learner_sees_where_to_continue(self, person: TestClient, roadmap: str) -> None:
         page = person.get("/")
         first = concepts_of(person, roadmap)[0]
         assert f'href="{roadmap}/concepts/{first["id"]}">Continue' in page.text
-        assert "At this pace you will finish on" in text_of(page)
+        assert "With the hours you have set, you will finish on" in text_of(page)
         assert page.text.count("<h1") == 1
         assert '<label for="goal">' in page.text
         assert "autofocus" not in page.text
@@ -303,7 +301,7 @@ class TestPace:
         part = page.text.partition('<section id="pace">')[2].partition('<section id="plan">')[0]
         assert part.count("<progress ") == 1 + len(stages)
         assert "hours learned" in text_of(page)
-        assert "At this pace you will finish on" in part
+        assert "With the hours you have set, you will finish on" in part
 
     def test_hours_deadline_and_beginning_are_changed(
         self, person: TestClient, roadmap: str
@@ -329,6 +327,7 @@ class TestPace:
         )
         tree = tree_of(person, roadmap)
         assert (tree["deadline"], tree["begins_on"]) == (None, str(clock.now().date()))
+        assert 'name="from_today"' not in person.get(roadmap).text  # it begins today
 
     @try_each(
         ("fields", "named"),
@@ -339,9 +338,11 @@ class TestPace:
             ({"hours_per_week": "8", "deadline": "soon"}, "deadline"),
         ],
     )
-    def test_what_does_not_fit_is_said_beside_the_field_and_changes_nothing(
+    def test_a_wrong_field_shows_its_error_and_changes_nothing(
         self, person: TestClient, roadmap: str, fields: dict[str, str], named: str
     ) -> None:
+        with transaction():
+            Roadmap.update(begins_on=clock.now().date() - timedelta(days=9)).execute()
         before = tree_of(person, roadmap)
         answer = person.post(f"{roadmap}/schedule", data={**fields, "from_today": "on"})
         assert answer.status_code == 422
@@ -360,13 +361,11 @@ class TestPace:
     def test_what_is_watched_gets_it_with_the_plan(self, person: TestClient, roadmap: str) -> None:
         html = person.get(f"{roadmap}/live").text
         assert 'hx-target="#pace"' in html
-        assert "At this pace you will finish on" in html
+        assert "With the hours you have set, you will finish on" in html
         assert html.index('hx-target="#pace"') < html.index('hx-target="#plan"')
 
 
-def test_days_are_said_in_words_wherever_a_learner_reads_them(
-    person: TestClient, roadmap: str
-) -> None:
+def test_days_are_in_words_wherever_a_learner_reads_them(person: TestClient, roadmap: str) -> None:
     clock.travel(datetime(2027, 1, 4, 12, tzinfo=UTC) - clock.now())
     person.post(f"{roadmap}/schedule", data={"hours_per_week": "8", "deadline": "2027-02-01"})
     assert "by 1 February 2027" in text_of(person.get(roadmap))

@@ -23,7 +23,7 @@ PYTHON = "def add(a: int) -> int:\n    return a + 1  # more\n"
 
 
 class Mistaken(Lexer):
-    """Fails as it is told."""
+    """Fails with the error of the test."""
 
     error: BaseException | None = None
     left_out = ""

@@ -69,7 +69,7 @@ class TestEditing:
         form = {**form_at(person.get(path).text, what, key), "do": do, **fields}
         return person.post(path, data=form)
 
-    def test_a_concept_is_rewritten_and_only_what_is_about_it_is_written_anew(
+    def test_a_concept_is_rewritten_and_only_its_contents_are_regenerated(
         self, person: TestClient, plan: UUID, designer: Designer
     ) -> None:
         designer.asked.clear()
@@ -124,7 +124,7 @@ class TestEditing:
             ({"difficulty": "0"}, "difficulty"),
         ],
     )
-    def test_what_does_not_fit_is_said_beside_its_field_and_what_was_typed_is_kept(
+    def test_a_wrong_field_shows_its_error_and_what_was_typed_is_kept(
         self, person: TestClient, plan: UUID, fields: dict[str, str], name: str
     ) -> None:
         answer = self.changed(
@@ -138,7 +138,7 @@ class TestEditing:
         assert "Typed &lt;b&gt;</textarea>" in answer.text
         assert the_roadmap(plan).revision == 1
 
-    def test_what_would_not_hold_together_is_refused_and_it_is_said_why(
+    def test_what_would_break_the_order_is_refused_with_the_reason(
         self, person: TestClient, plan: UUID
     ) -> None:
         answer = self.changed(person, plan, "concept", "dough", "save", title="Flour")
@@ -146,7 +146,7 @@ class TestEditing:
         assert "The concept title &#39;Flour&#39; is used 2 times." in answer.text
         assert 'value="Flour"' in answer.text
 
-    def test_what_changes_nothing_is_said(self, person: TestClient, plan: UUID) -> None:
+    def test_what_changes_nothing_gets_an_error(self, person: TestClient, plan: UUID) -> None:
         assert "There are no changes." in text_of(
             self.changed(person, plan, "concept", "dough", "save"), 422
         )
@@ -280,19 +280,16 @@ class TestEditing:
     ) -> None:
         commands.revise(LOCAL_OWNER, plan, "Shorter.")
         page = person.get(f"/roadmaps/{plan}/edit")
-        assert "The plan cannot be changed now" in text_of(page)
+        assert "There is no plan that can be changed yet" in text_of(page)
         assert 'name="do"' not in page.text
         form = {"do": "remove", "what": "concept", "key": "dough", "base": "1"}
         assert person.post(f"/roadmaps/{plan}/edit", data=form).status_code == 409
 
-    def test_with_the_catalogue_it_is_said_what_a_concept_of_ones_own_gets(
+    def test_with_the_catalogue_the_page_says_what_a_concept_of_ones_own_gets(
         self, person: TestClient, roadmap: str
     ) -> None:
         page = person.get(f"{roadmap}/edit")
-        assert (
-            "Without an AI key, your own concepts have no tutorial, resources or quiz."
-            in text_of(page)
-        )
+        assert "concepts that you add have no tutorial, resources or quiz." in text_of(page)
         assert 'name="anew"' not in page.text
         before = concepts_of(person, roadmap)
         form = {
@@ -348,12 +345,12 @@ class TestPlans:
                 "Plan 2",
                 "Changed by hand",
                 "Plan 1",
-                "Designed",
+                "Created from",
             )
         ]
         assert places == sorted(places)
         assert page.text.count("/restore") == 2
-        assert "the current one" in shown
+        assert "Plan 3 current" in shown
 
     def test_what_is_different_stands_where_it_belongs(
         self, person: TestClient, several: UUID
@@ -490,7 +487,7 @@ class TestVersions:
         assert person.post(f"{lesson}/tutorial/versions/9/restore").status_code == 404
         assert person.get(f"{lesson}/tutorial/versions?number=9").status_code == 404
 
-    def test_a_part_is_written_anew_as_it_is_wished(
+    def test_a_part_is_regenerated_as_it_is_wished(
         self, person: TestClient, lesson: str, designer: Designer
     ) -> None:
         answer = person.post(f"{lesson}/quiz/regenerate", data={"instructions": "Harder."})
@@ -498,7 +495,7 @@ class TestVersions:
         assert designer.briefs[-1].instruction == "Harder."
         assert "Harder." in text_of(person.get(f"{lesson}/quiz/versions"))
 
-    def test_a_wish_that_does_not_fit_is_kept_beside_what_is_said(
+    def test_a_wish_that_does_not_fit_is_kept_beside_its_error(
         self, person: TestClient, lesson: str
     ) -> None:
         answer = person.post(f"{lesson}/quiz/regenerate", data={"instructions": "x" * 2001})

@@ -43,14 +43,14 @@ class TestRoadmap:
                 Content.kind == ContentKind.quiz,
             )
             Content.update(
-                status=ContentStatus.failed, version=0, error="The model said 500."
+                status=ContentStatus.failed, version=0, error="The model answered 500."
             ).where(*failed).execute()
             Roadmap.update(
                 status=RoadmapStatus.partial, contents_failed=2, contents_ready=88
             ).execute()
         page = person.get(roadmap)
         assert f"The quiz on “{first['title']}” failed" in text_of(page)
-        assert "The model said 500." in page.text
+        assert "The model answered 500." in page.text
 
         answer = person.post(f"{roadmap}/concepts/{first['id']}/quiz/retry")
         assert (answer.status_code, answer.headers["location"]) == (303, roadmap)
@@ -69,12 +69,15 @@ class TestRoadmap:
         assert person.post(f"{path}/approve", data={"revision": "1"}).status_code == 303
         assert tree_of(person, path)["status"] == "ready"
 
-    def test_a_wish_that_nobody_can_follow_stays_in_its_field(self, person: TestClient) -> None:
+    def test_a_wish_without_a_model_stays_in_its_field(self, person: TestClient) -> None:
         path = made(person, review="on")
         answer = person.post(f"{path}/revise", data={"feedback": "More about testing."})
         assert 'id="feedback-error"' in answer.text
         assert "More about testing.</textarea>" in answer.text
-        assert "Changing a plan by prompt needs an AI key." in text_of(answer, 422)
+        assert (
+            "Changing a plan by prompt needs a model: the operator of this service must set"
+            " OPENAI_API_KEY." in text_of(answer, 422)
+        )
         assert 'id="feedback"' not in person.get(path).text  # it is not offered
 
     def test_a_goal_of_a_thousand_characters_leaves_room_for_the_rest(
@@ -97,7 +100,7 @@ class TestRoadmap:
         assert "This roadmap was cancelled" in text_of(person.get(path))
 
     @try_each("headers", [HTML, PART])
-    def test_what_is_not_there_is_said_by_a_page(
+    def test_what_is_not_there_gets_an_error_page(
         self, person: TestClient, headers: dict[str, str]
     ) -> None:
         answer = person.get(f"/roadmaps/{UUID(int=7)}", headers=headers)
@@ -129,7 +132,9 @@ class TestLive:
         assert sorted(seqs) == list(range(1, len(seqs) + 1))
         assert f"id: {len(seqs)}\n" in html
 
-    def test_who_has_everything_is_told_to_stop(self, person: TestClient, roadmap: str) -> None:
+    def test_a_client_that_has_all_events_gets_the_end(
+        self, person: TestClient, roadmap: str
+    ) -> None:
         last = max(
             int(number) for number in re.findall(r'id="event-(\d+)"', person.get(roadmap).text)
         )
@@ -176,7 +181,7 @@ def test_every_event_has_its_sentence() -> None:
         assert Sentences(texts("zh-Hans")).happened(event, {concept: "Baking"}) != found, kind
 
 
-def test_an_event_of_a_newer_version_is_told_of(person: TestClient, roadmap: str) -> None:
+def test_an_event_of_a_newer_version_is_shown(person: TestClient, roadmap: str) -> None:
     with transaction():
         RoadmapEvent.update(type="roadmap.painted").where(RoadmapEvent.seq > 80).execute()
     assert "Other event" in text_of(person.get(roadmap))

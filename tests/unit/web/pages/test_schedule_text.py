@@ -17,7 +17,7 @@ NOW = datetime(2026, 3, 2, 9, tzinfo=UTC)
 DONE = ConceptProgress.done
 
 
-def test_days_are_said_in_words() -> None:
+def test_days_are_in_words() -> None:
     assert EN.day(date(2027, 5, 14)) == "14 May 2027"
     assert ZH.day(date(2027, 5, 14)) == "2027年5月14日"
 
@@ -58,22 +58,22 @@ def schedule(*learned: bool, weeks_later: int = 0, deadline: int | None = None) 
 @try_each(
     ("of", "expected"),
     [
-        (schedule(False, False), "At this pace you will finish on 15 March 2026."),
+        (schedule(False, False), "With the hours you have set, you will finish on 15 March 2026."),
         (
             schedule(False, deadline=6),
-            "At this pace you will finish on 8 March 2026, your target date.",
+            "With the hours you have set, you will finish on 8 March 2026, your target date.",
         ),
         (
             schedule(False, deadline=7),
-            "At this pace you will finish on 8 March 2026, 1 day before your target date.",
+            "With the hours you have set, you will finish on 8 March 2026, 1 day before your target date.",
         ),
         (
             schedule(True, False, weeks_later=2, deadline=13),
-            "At this pace you will finish on 22 March 2026, 7 days after your target date.",
+            "With the hours you have set, you will finish on 22 March 2026, 7 days after your target date.",
         ),
-        (schedule(True, False, weeks_later=2), "7 hours behind plan."),
-        (schedule(True, True, False, weeks_later=1), "7 hours ahead of plan."),
-        (schedule(True, False, weeks_later=1), "This week: 0 of 7 hours."),
+        (schedule(True, False, weeks_later=2), "You are 7 hours behind schedule."),
+        (schedule(True, True, False, weeks_later=1), "You are 7 hours ahead of schedule."),
+        (schedule(True, False, weeks_later=1), "This week: 0 of 7 planned hours."),
         (schedule(True), "You have finished."),
     ],
 )
@@ -83,46 +83,52 @@ def test_the_sentence_that_matters_most(of: Schedule, expected: str) -> None:
 
 def test_what_would_reach_the_deadline() -> None:
     made = schedule(True, False, False, weeks_later=2, deadline=20)
-    assert EN.needed(made) == "14 hours a week would reach your target date."
-    assert EN.against_plan(made) == "7 hours behind plan."
+    assert EN.needed(made) == "With 14 hours a week you would finish by your target date."
+    assert EN.against_plan(made) == "You are 7 hours behind schedule."
     far = schedule(*[False] * 20, weeks_later=19, deadline=20 * 7 - 1)
-    assert EN.needed(far).startswith("Even 80 hours a week are not enough")
+    assert EN.needed(far).startswith("Even 80 hours a week is not enough")
     assert EN.needed(schedule(False, deadline=6)) == EN.needed(schedule(False)) == ""
     assert EN.needed(schedule(False, weeks_later=3, deadline=6)) == ""  # it is over
 
 
-def test_a_plan_that_never_reached_the_deadline_says_so_and_nobody_is_ahead_of_it() -> None:
+def test_a_plan_that_never_reached_the_deadline_says_so_and_has_no_lead() -> None:
     made = schedule(True, False, False, deadline=13)
-    assert (
-        EN.needed(made)
-        == "The plan ends 7 days after your target date; 11 hours a week would be enough."
-    )
+    assert EN.needed(made) == "With 11 hours a week you would finish by your target date."
     assert EN.against_plan(made) == ""
     assert made.hours_learned > made.hours_expected
     one = schedule(False, deadline=5)
-    assert (
-        EN.needed(one)
-        == "The plan ends 1 day after your target date; 8 hours a week would be enough."
-    )
+    assert EN.needed(one) == "With 8 hours a week you would finish by your target date."
     assert EN.needed(schedule(*[False] * 30, deadline=6)) == (
-        "The plan ends 203 days after your target date, and even 80 hours a week are not enough: "
-        "choose a later date, or skip some concepts."
+        "Even 80 hours a week is not enough: choose a later target date, or skip some concepts."
+    )
+    later = schedule(False, False, False, weeks_later=1, deadline=13)
+    assert EN.needed(later) == (
+        "The original plan already ended 7 days after your target date; "
+        "21 hours a week would be enough."
+    )
+    assert EN.needed(schedule(*[False] * 30, weeks_later=1, deadline=13)) == (
+        "The original plan already ended 196 days after your target date, and even 80 hours a week "
+        "is not enough: choose a later date, or skip some concepts."
     )
     over = schedule(False, False, False, weeks_later=3, deadline=13)
     assert (EN.needed(over), EN.against_plan(over)) == (
-        "The plan ends 7 days after your target date.",
+        "The original plan already ended 7 days after your target date.",
         "",
     )
 
 
 def test_who_is_in_time_with_such_a_plan_is_ahead_of_it() -> None:
     made = schedule(True, True, False, deadline=13).model_copy(update={"days_late": -1})
-    assert (EN.needed(made), EN.against_plan(made)) == ("", "14 hours ahead of plan.")
+    assert (EN.needed(made), EN.against_plan(made)) == ("", "You are 14 hours ahead of schedule.")
     learned = schedule(True, True, deadline=3)
     assert EN.needed(learned) == ""
 
 
-def test_hours_of_this_week_are_those_of_this_week() -> None:
-    assert EN.week(schedule(True, False)) == "This week: 7 of 7 hours."
-    assert EN.week(schedule(False)) == "This week: 0 of 7 hours."
-    assert EN.against_plan(schedule(False)) == "As planned."
+def test_hours_of_this_week_are_those_that_the_schedule_has_in_it() -> None:
+    assert EN.week(schedule(True, False)) == "This week: 7 of 7 planned hours."
+    assert EN.week(schedule(False)) == "This week: 0 of 7 planned hours."
+    assert EN.against_plan(schedule(False)) == "You are on schedule."
+    saturday = schedule_of(tree(concept(7), begins_on=MONDAY + timedelta(5)), MONDAY + timedelta(5))
+    assert EN.week(saturday) == "This week: 0 of 2 planned hours."
+    later = schedule_of(tree(concept(7), begins_on=MONDAY + timedelta(7)), MONDAY)
+    assert EN.week(later) == ""

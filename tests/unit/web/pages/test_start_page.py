@@ -62,7 +62,7 @@ class TestStart:
             ({"goal": GOAL, "language": "de"}, "language"),
         ],
     )
-    def test_what_does_not_fit_is_said_beside_the_field_and_nothing_typed_is_lost(
+    def test_a_wrong_field_shows_its_error_and_nothing_typed_is_lost(
         self, person: TestClient, fields: dict[str, str], named: str
     ) -> None:
         typed = {"motivation": "Because <i>I</i> want to.", **fields}
@@ -120,7 +120,7 @@ class TestStart:
         assert '<option value="fr" lang="fr" selected>' in person.get("/?language=fr").text
 
     @pytest.mark.parametrize(
-        ("goal", "language", "is_told"),
+        ("goal", "language", "has_note"),
         [
             ("Kubernetes", "en", True),
             ("Django", "zh-Hans", False),
@@ -129,13 +129,13 @@ class TestStart:
         ],
     )
     def test_a_chinese_page_gives_chinese_where_it_is_there_and_says_where_it_is_not(
-        self, person: TestClient, goal: str, language: str, is_told: bool
+        self, person: TestClient, goal: str, language: str, has_note: bool
     ) -> None:
         made = person.post(
             "/roadmaps", data={"goal": goal, "language": ""}, headers=CHINESE
         ).headers["location"]
         assert tree_of(person, made)["language"] == language
-        assert ("只有英文版" in text_of(person.get(made, headers=CHINESE))) == is_told
+        assert ("只有英文版" in text_of(person.get(made, headers=CHINESE))) == has_note
         assert ("available in English only" in text_of(person.get(made))) == (
             goal == "学习网络安全"
         )
@@ -171,7 +171,7 @@ class TestForms:
         "path",
         ["//evil.example", "/\\evil.example", "https://evil.example", "/a\nb", "javascript:1", ""],
     )
-    def test_nobody_is_led_elsewhere(self, person: TestClient, path: str) -> None:
+    def test_no_address_leads_elsewhere(self, person: TestClient, path: str) -> None:
         answer = person.post("/look", data={"next": path, "theme": "dark"})
         assert (answer.status_code, answer.headers["location"]) == (303, "/")
 

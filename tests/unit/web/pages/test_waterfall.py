@@ -1,4 +1,4 @@
-"""The waterfall: nothing over anything, every label in its place, and what is told is escaped."""
+"""The waterfall: nothing overlaps, every label in its place, texts escaped."""
 
 import itertools
 import random
@@ -246,7 +246,7 @@ class TestScale:
             (3 * 86_400 + 4 * 3600, "3 d 4:00"),
         ],
     )
-    def test_how_times_are_said(self, seconds: float, expected: str) -> None:
+    def test_texts_of_durations(self, seconds: float, expected: str) -> None:
         assert duration_text(seconds, 0.1 if seconds < 1 and seconds else 1) == expected
 
 
@@ -288,7 +288,7 @@ class TestDrawing:
             ids
         )
 
-    def test_what_is_told_is_escaped(self) -> None:
+    def test_texts_are_escaped(self) -> None:
         nasty = span(
             "content", 0, 9, concept=1, reason='"><script>alert(1)</script>\x00\ud800'
         ).model_copy(update={"concept": "</title><img src=x onerror=alert(1)>"})
