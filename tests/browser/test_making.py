@@ -1,4 +1,4 @@
-"""The page of a roadmap updates itself while it is built; failed parts can be retried."""
+"""The page of a roadmap in progress updates itself; failed parts can be retried."""
 
 import re
 
