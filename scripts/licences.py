@@ -16,7 +16,6 @@ from importlib.metadata import PackageMetadata
 from pathlib import Path
 
 from scripts.lock_file import LOCK, ROOT, Locked, locked
-from scripts.marked import row as markdown_row
 
 PAGE = ROOT / "docs" / "LICENCES.md"
 
@@ -61,22 +60,16 @@ HOMES = ("homepage", "home", "repository", "source", "source code", "github", "c
 HEAD = """\
 # Licences
 
-What production installs beside this code (which is [MIT](../LICENSE)): every package of \
-`requirements.lock`, written by
-`make licences`. The licence is the package's own statement; tests hold this page to what is \
-installed, and every licence to
-the list in `scripts/licences.py`.
+For people who check licences: every package that production installs beside this code
+([MIT](../LICENSE)), as `make licences` writes it from `requirements.lock`. Each licence is the
+package's own statement; tests compare this page with the installed packages and with the list in
+`scripts/licences.py`.
 
-The wheels of psycopg2-binary carry libpq (PostgreSQL licence), OpenSSL (Apache-2.0) and the \
-libraries that these need.
-psycopg2 and frozendict (which genanki needs) are LGPL: they are used unchanged, and an operator
-can replace them by other builds.
+The wheels of psycopg2-binary contain libpq (PostgreSQL licence), OpenSSL (Apache-2.0) and the
+libraries that these need. psycopg2 and frozendict (for genanki) are LGPL: they are unchanged and
+can be replaced by other builds. The wheels of nh3 contain Rust crates, unchanged: most are MIT or
+Apache-2.0, those of ICU Unicode-3.0, cssparser and dtoa-short MPL-2.0.
 
-The wheels of nh3 carry Rust crates, unchanged. Most are MIT or Apache-2.0; those of ICU are
-Unicode-3.0, and cssparser and dtoa-short are MPL-2.0.
-
-| Package | Version | Licence | Only where | Home page |
-|---|---|---|---|---|
 """
 
 
@@ -101,9 +94,11 @@ def main(arguments: list[str]) -> int:
 
 
 def row(package: Locked, facts: PackageMetadata) -> str:
-    """Return the row of a package, with the version of the lock."""
-    where = f"`{package.requirement.marker}`" if package.requirement.marker else ""
-    return markdown_row((package.name, package.version, licence(facts), where, home_page(facts)))
+    """Return the line of a package, with the version of the lock."""
+    name, home = f"{package.name} {package.version}", home_page(facts)
+    marker = package.requirement.marker
+    where = f", only where `{marker}`" if marker else ""
+    return f"- {f'[{name}]({home})' if home else name}: {licence(facts)}{where}"
 
 
 def licence(facts: PackageMetadata) -> str:

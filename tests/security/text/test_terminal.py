@@ -71,7 +71,7 @@ def test_the_demo_prints_and_writes_a_hostile_roadmap_as_text(made: Made, tmp_pa
 def test_the_demo_refuses_a_goal_that_would_move_the_terminal(made: Made, tmp_path: Path) -> None:
     result = demo(made, tmp_path, "Learn to bake\x1b]0;owned\x07\x9b2J")
     assert result.returncode == 1
-    assert result.stderr == "Error: goal: must not contain control characters\n"
+    assert result.stderr == "Error: Invalid goal: must not contain control characters.\n"
     assert not (tmp_path / "roadmap.md").exists()
 
 
