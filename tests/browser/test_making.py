@@ -36,7 +36,7 @@ def test_the_plan_and_its_parts_appear_while_the_page_is_open(page: Page, alone:
     expect(page.locator("#doing")).to_contain_text("6 of 18 texts written")
     expect(doing).not_to_have_text(first)
     expect(page.locator("#plan li.m-queued")).not_to_have_count(6)
-    expect(page.locator("#told li").first).to_have_text(re.compile("(is|are) ready$"))
+    expect(page.locator("#event-list li").first).to_have_text(re.compile("(is|are) ready$"))
 
     teacher.writes.set()
     expect(page.locator("#plan li.m-ready")).to_have_count(6)

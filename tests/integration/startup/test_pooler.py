@@ -295,7 +295,7 @@ def test_the_doctor_looks_at_both_ways_and_a_backup_takes_the_direct_one(
     found = checks_of(roadmap(elsewhere, "doctor", "--json", "--no-model"))["direct database"]
     assert (found["state"], found["told"]) == (
         "failed",
-        "DIRECT_DATABASE_URL leads elsewhere than DATABASE_URL",
+        "DIRECT_DATABASE_URL and DATABASE_URL are different databases",
     )
 
     roundabout = {**pooled.environment, "DIRECT_DATABASE_URL": pooler.url()}

@@ -84,7 +84,7 @@ def test_a_test_is_sent_and_its_result_stands_in_the_log(
     found = text_of(person.get(path))
     assert "Test" in found
     assert "Failed" in found
-    assert "It answered with status 500." in found
+    assert "The receiver answered with status 500." in found
     retry = re.findall(rf'action="({path}/deliveries/[0-9a-f-]+/retry)"', person.get(path).text)
     assert person.post(retry[0]).headers["location"] == path
     assert "Delivered" in text_of(person.get(path))
