@@ -35,7 +35,7 @@ DATABASE_CAUSES = (  # words of the driver, cause, fix
     ("name or service not known", "the host was not found", "check the host in DATABASE_URL"),
     (
         "connection refused",
-        "the connection was refused",
+        "no server listens there",
         "start PostgreSQL, or check host and port in DATABASE_URL",
     ),
     (

@@ -117,7 +117,7 @@ BAD_PLACES = {
     ),
     "a port where nothing listens": (
         "postgresql://postgres:" + SECRET + "@127.0.0.1:{nothing}/postgres",
-        "connection was refused",
+        "no server listens there",
     ),
 }
 
