@@ -566,7 +566,7 @@ class TestUrls:
         assert client.get(where).json()["url"] == receiver.url
 
     def test_one_that_is_stored_is_checked_again_at_each_try(self, connected: list[Any]) -> None:
-        assert "the URL must not name an address" in refused("https://10.0.0.1/")
+        assert "the URL must be on the public internet" in refused("https://10.0.0.1/")
         assert connected == []
 
 

@@ -165,7 +165,7 @@ def test_an_account_at_its_limit_starts_no_more_work(
     roadmap_id = prepare()
     other = create()
     before = everything()
-    with pytest.raises(RateLimited, match="1 of your roadmaps are being made already") as refused:
+    with pytest.raises(RateLimited, match="1 roadmaps of this account are already in") as refused:
         decide(roadmap_id)
     assert refused.value.retry_after == 60
     assert everything() == before
@@ -192,7 +192,7 @@ def test_where_too_many_wait_for_a_worker_no_work_is_started(
     create(OTHER)
     limit(unfinished=100, queued=1)
     before = everything()
-    with pytest.raises(Unavailable, match="1 roadmaps wait for a worker already") as refused:
+    with pytest.raises(Unavailable, match="1 roadmaps are already waiting for a worker") as refused:
         decide(roadmap_id)
     assert refused.value.retry_after == 30
     assert everything() == before
