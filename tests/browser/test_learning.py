@@ -175,7 +175,7 @@ def test_what_was_wrong_is_shown_and_can_be_answered_again(page: Page, lessons: 
     expect(page.locator("#quiz .is-wrong")).to_have_count(1)
     option(page, "Gluten").check()
     option(page, "Time").check()
-    page.get_by_role("button", name="Try again").click()
+    page.get_by_role("button", name="Check my answers again").click()
     expect(page.locator("#quiz .result")).to_have_text("2 of 2 correct")
     assert stayed(page)
     page.get_by_role("link", name="Start over").click()
