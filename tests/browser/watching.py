@@ -1,4 +1,4 @@
-"""Read the page of a roadmap that is being built, and check that it was not reloaded."""
+"""Read the page of a roadmap in progress, and check that it was not reloaded."""
 
 import re
 from difflib import unified_diff

@@ -1,4 +1,4 @@
-"""Webhooks reach public addresses only; their secrets are shown once, to the owner."""
+"""Webhooks reach public addresses only; secrets are shown once, to the owner."""
 
 import errno
 import io

@@ -51,7 +51,9 @@ def test_there_is_a_way_from_the_account_and_back(person: TestClient, receiver: 
     page = person.get("/webhooks").text
     assert 'href="/account"' in page
     assert page.count(" checked") == len(WebhookEvent)
+    assert "No webhooks yet." in page
     path = add(person, receiver)
+    assert "No deliveries yet." in person.get(path).text
     assert f'href="{path}"' in person.get("/webhooks").text
     assert 'href="/webhooks"' in person.get(path).text
 
