@@ -211,7 +211,7 @@ class TestWithoutScripts:
         page.get_by_role("button", name="Create roadmap").click()
         expect(page.locator("#plan li.concept")).to_have_count(6)
         expect(page.locator("#picture a:visible")).to_have_count(6)
-        expect(page.locator("#doing")).to_contain_text("0 of 18 parts")
+        expect(page.locator("#doing")).to_contain_text("0 of 18 texts written")
         alone.teacher.writes.set()
         expect(page.locator("#head .status")).to_have_text("Ready")
         expect(page.locator("meta[http-equiv=refresh]")).to_have_count(0)

@@ -63,7 +63,7 @@ def limit(base: None, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
 
 
 def brought_in(document: dict[str, Any] | None = None) -> UUID:
-    """Import a roadmap that no worker builds; by default some of its parts are missing."""
+    """Import a roadmap that no worker builds; by default some parts are missing."""
     return import_roadmap(OWNER, RoadmapFile.model_validate(document or small())).roadmap.id
 
 

@@ -291,7 +291,7 @@ BAD_QUERIES = {
     "a limit of 101": ("limit=101", "limit", "less than or equal to 100"),
     "a limit that is no number": ("limit=x", "limit", "whole number"),
     "a limit of 5,000 digits": (f"limit={LONG_NUMBER}", "limit", "whole number"),
-    "a bad cursor": ("cursor=here", "cursor", "UUID"),
+    "a bad cursor": ("cursor=here", "cursor", "next_cursor"),
     "an unknown status": ("status=done", "status", "'queued'"),
     "an unknown order": ("sort=name", "sort", "'newest'"),
     "an unknown parameter": ("order=title", "order", "not a known parameter"),
@@ -308,7 +308,7 @@ def test_a_bad_parameter_of_the_list_is_named_with_its_rule(
 
 BAD_LOG_QUERIES = {
     "a limit of 101": ("limit=101", "limit", "less than or equal to 100"),
-    "a bad cursor": ("cursor=here", "cursor", "UUID"),
+    "a bad cursor": ("cursor=here", "cursor", "next_cursor"),
     "an unknown level": ("level=loud", "level", "'debug', 'info', 'warning' or 'error'"),
     "a long category": ("category=" + "a" * 41, "category", "at most 40 characters"),
     "a category with NUL": ("category=a%00b", "category", "control characters"),

@@ -116,7 +116,7 @@ def _operations(tree: RoadmapTree, form: Form) -> tuple[list[dict[str, Any]], li
             operations.append({"op": f"add_{new}", "key": key, **inside})
     else:
         names.append({name: name for name in (concept if what == "concept" else concept[:2])})
-        operations.append({"op": "rewrite", **node, "regenerate": bool(form.text("anew"))})
+        operations.append({"op": "rewrite", **node, "regenerate": bool(form.text("regenerate"))})
     for operation, fields_of in zip(operations, names, strict=True):
         for name, field in fields_of.items():
             operation[name] = form.text(field).replace("\r\n", "\n")
