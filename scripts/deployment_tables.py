@@ -41,16 +41,31 @@ CHINESE = {
     "paid, {}": "{} 套餐应付",
     "used, Redis of {}": "用量（Redis 用 {}）",
     "{roadmaps} roadmaps a day by a model, each opened {reads} times, kept for {months} months.": (
-        "每天由模型生成 {roadmaps} 张路线图，每张打开 {reads} 次，保留 {months} 个月。"
+        "每天由模型生成 {roadmaps} 份路线图，每份打开 {reads} 次，保留 {months} 个月。"
     ),
     "Use of a month on {}. Each roadmap is opened {} times and kept for {} months.": (
-        "在 {} 上一个月的用量。每张路线图打开 {} 次，保留 {} 个月。"
+        "在 {} 上一个月的用量。每份路线图打开 {} 次，保留 {} 个月。"
     ),
     "[{}]({}), read on {}": "[{}]({})（{} 查阅）",
     ";": "；",
     "Measured on {} by `{}`. Prices:": "{} 用 `{}` 测得。价格来源：",
     ".": "。",
     "The instance without a queue has its own fixed price.": "没有队列的单实例按其固定价格计算。",
+    "of": "指标",
+    "this service": "本服务",
+    "ratio": "倍数",
+    "accepting a goal, everything on": "接受目标，全部功能开启",
+    "accepting a goal, no Idempotency-Key": "接受目标，不带 Idempotency-Key",
+    "reading a roadmap": "读取路线图",
+    "reading an unchanged roadmap (304)": "读取未变化的路线图（304）",
+    "memory, against FastAPI + Celery, prefork": "内存：与 FastAPI + Celery（prefork）相比",
+    "tasks at least once": "任务，至少一次",
+    "POST, requests/s": "POST，请求/秒",
+    "GET, requests/s": "GET，请求/秒",
+    "GET with ETag, requests/s": "带 ETag 的 GET，请求/秒",
+    "PSS, MB": "PSS，MB",
+    "tasks/s": "任务/秒",
+    "Measured on {}; {} has all of it.": "测量于 {}，全部数据见 {}。",
 }
 REPLACED = (FASTAPI, PREFORK, "Celery, acks late")  # peers of the replaced stack
 
@@ -125,7 +140,7 @@ def _sources(text: Callable[[str], str]) -> str:
     return f"{fixed}\n{on}\n{sources}{text('.')}"
 
 
-def of_what_it_replaces() -> str:
+def of_what_it_replaces(text: Callable[[str], str]) -> str:
     """Return each figure that can be compared with one of the replaced stack."""
     results = results_of(json.loads((ROOT / "benchmarks" / "results.json").read_text("utf-8")))
     rows = []
@@ -138,10 +153,11 @@ def of_what_it_replaces() -> str:
             )
             medians = (spread(list(each.values())).median for each in both)
             figures = map(number, (*medians, found.median))
-            rows.append((target.title, target.measure, *figures))
-    figures_of_both = markdown(("", "of", "this service", "FastAPI + Celery", "ratio"), rows)
-    source = "[PERFORMANCE.md](PERFORMANCE.md#against-what-it-replaces) has all of it."
-    return f"{figures_of_both}\n\nMeasured on {results.date}; {source}"
+            rows.append((text(target.title), text(target.measure), *figures))
+    head = ("", *map(text, ("of", "this service", "FastAPI + Celery", "ratio")))
+    source = "[PERFORMANCE.md](PERFORMANCE.md#against-what-it-replaces)"
+    measured_on = text("Measured on {}; {} has all of it.").format(results.date, source)
+    return f"{markdown(head, rows)}\n\n{measured_on}"
 
 
 MARKED = [
@@ -151,8 +167,8 @@ MARKED = [
         ("RAILWAY_DEPLOYMENT.zh-CN.md", COSTS, partial(of_one_load, chinese)),
         ("DEPLOYMENT_COMPARISON.md", COSTS, partial(of_loads, str)),
         ("DEPLOYMENT_COMPARISON.zh-CN.md", COSTS, partial(of_loads, chinese)),
-        ("ARCHITECTURE_COMPARISON.md", COMPARISON, of_what_it_replaces),
-        ("ARCHITECTURE_COMPARISON.zh-CN.md", COMPARISON, of_what_it_replaces),
+        ("ARCHITECTURE_COMPARISON.md", COMPARISON, partial(of_what_it_replaces, str)),
+        ("ARCHITECTURE_COMPARISON.zh-CN.md", COMPARISON, partial(of_what_it_replaces, chinese)),
     )
 ]
 

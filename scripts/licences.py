@@ -16,7 +16,6 @@ from importlib.metadata import PackageMetadata
 from pathlib import Path
 
 from scripts.lock_file import LOCK, ROOT, Locked, locked
-from scripts.marked import row as markdown_row
 
 PAGE = ROOT / "docs" / "LICENCES.md"
 
@@ -71,8 +70,6 @@ libraries that these need. psycopg2 and frozendict (for genanki) are LGPL: they 
 can be replaced by other builds. The wheels of nh3 contain Rust crates, unchanged: most are MIT or
 Apache-2.0, those of ICU Unicode-3.0, cssparser and dtoa-short MPL-2.0.
 
-| Package | Version | Licence | Only where | Home page |
-|---|---|---|---|---|
 """
 
 
@@ -97,9 +94,11 @@ def main(arguments: list[str]) -> int:
 
 
 def row(package: Locked, facts: PackageMetadata) -> str:
-    """Return the row of a package, with the version of the lock."""
-    where = f"`{package.requirement.marker}`" if package.requirement.marker else ""
-    return markdown_row((package.name, package.version, licence(facts), where, home_page(facts)))
+    """Return the line of a package, with the version of the lock."""
+    name, home = f"{package.name} {package.version}", home_page(facts)
+    marker = package.requirement.marker
+    where = f", only where `{marker}`" if marker else ""
+    return f"- {f'[{name}]({home})' if home else name}: {licence(facts)}{where}"
 
 
 def licence(facts: PackageMetadata) -> str:

@@ -19,10 +19,13 @@ from tests.stack import ROOT
 
 LOCKED = {package.name: package for package in locked()}
 HERE = [package for package in LOCKED.values() if package.is_for_this_machine]
+ROW = re.compile(
+    r"- \[?(?P<name>\S+) (?P<version>[^\s\]:]+)(?:\]\(\S+\))?: (?P<licence>.+?)(?:, only where `.*`)?"
+)
 ROWS = {
-    line.split(" | ")[0].removeprefix("| "): line
+    found["name"]: found
     for line in PAGE.read_text("utf-8").splitlines()
-    if re.match(r"\| [a-z0-9]", line)
+    if (found := ROW.fullmatch(line))
 }
 
 
@@ -112,17 +115,17 @@ def test_production_is_installed_from_the_lock_alone(file: str) -> None:
 
 def test_the_page_names_the_licence_of_every_locked_package() -> None:
     assert list(ROWS) == list(LOCKED), "run: make licences"
-    assert {name: line.split(" | ")[1] for name, line in ROWS.items()} == {
+    assert {name: found["version"] for name, found in ROWS.items()} == {
         one.name: one.version for one in LOCKED.values()
     }
     for package in HERE:
-        assert ROWS[package.name] == row(package, metadata.metadata(package.name)), (
+        assert ROWS[package.name][0] == row(package, metadata.metadata(package.name)), (
             "run: make licences"
         )
 
 
 def test_every_licence_is_on_the_list() -> None:
-    stated = {name: line.split(" | ")[2] for name, line in ROWS.items()}
+    stated = {name: found["licence"] for name, found in ROWS.items()}
     stated |= {package.name: licence(metadata.metadata(package.name)) for package in HERE}
     assert [(name, one) for name, one in stated.items() if not is_allowed(one)] == []
 

@@ -56,12 +56,14 @@ def exported(
     )
 
 
-def inlined(tree: RoadmapTree, href: Href, texts: NullTranslations = ENGLISH) -> str:
+def inlined(
+    tree: RoadmapTree, href: Href, texts: NullTranslations = ENGLISH, *, has_progress: bool = True
+) -> str:
     """Return both layouts, for a page that serves `STYLE`, which shows the one that fits."""
     both = (
         draw(
             tree,
-            arrange(tree, direction, heading=False, texts=texts),
+            arrange(tree, direction, heading=False, has_progress=has_progress, texts=texts),
             href,
             f"picture-{direction}",
             texts=texts,
@@ -100,7 +102,7 @@ def draw(
         f'aria-labelledby="{prefix}-title" aria-describedby="{prefix}-desc">'
         f'<title id="{prefix}-title"{"" if is_same else theirs}>'
         f"{_text(tree.title or tree.goal)}</title>"
-        f'<desc id="{prefix}-desc">{_text(described(tree, texts))}</desc>'
+        f'<desc id="{prefix}-desc">{_text(described(tree, texts, has_progress=layout.has_progress))}</desc>'
     ]
     if style:
         paper = f'<rect class="p-paper" width="{width}" height="{height}"/>'
@@ -118,25 +120,38 @@ def draw(
     for block in layout.stages:
         eyebrow, title, counts = block.labels
         parts += [_label(eyebrow, "p-quiet", ours), _label(title), _label(counts, "p-quiet", ours)]
-        parts.append(_bar(block.bar))
+        if layout.has_progress:
+            parts.append(_bar(block.bar))
     for block, card in placed:
         for pill in card.pills:
-            words = _words(pill, block, card, names, texts, ours=ours)
+            words = _words(
+                pill, block, card, names, texts, ours=ours, has_progress=layout.has_progress
+            )
             parts.append(_concept(pill, words, traced[pill.concept.id], href))
     return "".join([*parts, "</g>", *map(_key, layout.legend), "</svg>"])
 
 
-def described(tree: RoadmapTree, texts: NullTranslations = ENGLISH) -> str:
+def described(
+    tree: RoadmapTree, texts: NullTranslations = ENGLISH, *, has_progress: bool = True
+) -> str:
     """Return the map in words."""
     if not tree.stages:
         return texts.gettext("No concepts yet.")
-    sentences = [
-        texts.gettext("%(stages)s, %(concepts)s, %(hours)s, %(weeks)s, %(done)s.")
-        % facts_of(tree, texts)
-    ]
+    facts, of_stage = (
+        (
+            texts.gettext("%(stages)s, %(concepts)s, %(hours)s, %(weeks)s, %(done)s."),
+            texts.gettext("Stage %(number)d, %(stage)s: %(done)s. %(modules)s."),
+        )
+        if has_progress
+        else (
+            texts.gettext("%(stages)s, %(concepts)s, %(hours)s, %(weeks)s."),
+            texts.gettext("Stage %(number)d, %(stage)s: %(modules)s."),
+        )
+    )
+    sentences = [facts % facts_of(tree, texts)]
     for number, stage in enumerate(tree.stages, 1):
         sentences.append(
-            texts.gettext("Stage %(number)d, %(stage)s: %(done)s. %(modules)s.")
+            of_stage
             % {
                 "number": number,
                 "stage": one_line(stage.title),
@@ -190,6 +205,7 @@ def _words(
     texts: NullTranslations,
     *,
     ours: str,
+    has_progress: bool,
 ) -> str:
     """Return title and description of a concept; `names` are the titles of all concepts."""
     concept = pill.concept
@@ -202,9 +218,14 @@ def _words(
         texts.gettext("Stage %(number)d, %(stage)s, %(module)s.")
         % {"number": block.number, "stage": block.stage.title, "module": card.module.title},
         texts.gettext("It takes %(hours)s.") % {"hours": hours_of(concept.hours, texts)},
-        texts.gettext("Contents: %(state)s.")
-        % {"state": texts.gettext(WORDS[written_of(concept)])},
     ]
+    if has_progress:
+        sentences.append(
+            texts.gettext("Contents: %(state)s.")
+            % {"state": texts.gettext(WORDS[written_of(concept)])}
+        )
+    elif pill.mark is ConceptMark.ready:
+        title = concept.title
     needs = [
         names[id_]
         for id_ in dict.fromkeys(concept.prerequisites)

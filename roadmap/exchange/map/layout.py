@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from gettext import NullTranslations
 from uuid import UUID
 
@@ -45,9 +46,13 @@ def arrange(
     direction: Direction = Direction.columns,
     *,
     heading: bool = True,
+    has_progress: bool = True,
     texts: NullTranslations = ENGLISH,
 ) -> MapLayout:
-    """Return the layout of a tree; `heading` adds its title, for a map outside of a page."""
+    """Return the layout of a tree; `heading` adds its title, for a map outside of a page.
+
+    Without `has_progress`, for readers who have none, it shows neither progress nor a next concept.
+    """
     is_upright = direction is Direction.columns
     margin = MARGIN if is_upright else NARROW_MARGIN
     count = max(len(tree.stages), 2)
@@ -65,11 +70,20 @@ def arrange(
             direction, width, empty.box.bottom + 24 + margin, labels, bar, (), (), (), empty
         )
     each = COLUMN if is_upright else inside
-    blocks = _blocks(tree, margin, top, each, texts, direction=direction)
+    blocks = _blocks(tree, margin, top, each, texts, direction=direction, has_progress=has_progress)
     curves = tuple(_curves(blocks))
-    legend = _legend(blocks, bool(curves), margin, inside, texts)
+    legend = _legend(blocks, bool(curves), margin, inside, texts, has_progress=has_progress)
     return MapLayout(
-        direction, width, legend[-1].box.bottom + margin, labels, bar, blocks, curves, legend, None
+        direction,
+        width,
+        legend[-1].box.bottom + margin,
+        labels,
+        bar,
+        blocks,
+        curves,
+        legend,
+        None,
+        has_progress,
     )
 
 
@@ -150,14 +164,27 @@ def _heading(
 
 
 def _stage_head(
-    stage: StageNode, number: int, x: float, y: float, width: float, *, texts: NullTranslations
+    stage: StageNode,
+    number: int,
+    x: float,
+    y: float,
+    width: float,
+    *,
+    texts: NullTranslations,
+    has_progress: bool,
 ) -> tuple[Label, Label, Label]:
     eyebrow = _label(
         texts.gettext("Stage %(number)d") % {"number": number}, x, y, width, size=12, leading=18
     )
     title = _label(stage.title, x, eyebrow.box.bottom, width, size=16, leading=21, bold=True)
-    facts = f"{hours_of(stage.hours, texts)} · {done_of(stage.concepts, texts)}"
-    return eyebrow, title, _label(facts, x, title.box.bottom + 2, width, size=12, leading=18)
+    facts = [hours_of(stage.hours, texts)]
+    if has_progress:
+        facts.append(done_of(stage.concepts, texts))
+    return (
+        eyebrow,
+        title,
+        _label(" · ".join(facts), x, title.box.bottom + 2, width, size=12, leading=18),
+    )
 
 
 def _blocks(
@@ -168,22 +195,24 @@ def _blocks(
     texts: NullTranslations,
     *,
     direction: Direction,
+    has_progress: bool,
 ) -> tuple[StageBlock, ...]:
     """Place the stages: columns, whose heads all end on one line, or rows."""
+    head = partial(_stage_head, texts=texts, has_progress=has_progress)
     heads = [
-        _stage_head(stage, number + 1, x + number * (COLUMN + GUTTER), top, width, texts=texts)
+        head(stage, number + 1, x + number * (COLUMN + GUTTER), top, width)
         for number, stage in enumerate(tree.stages)
         if direction is Direction.columns
     ]
-    next_id = next_of(concepts_of(tree))
+    next_id = next_of(concepts_of(tree)) if has_progress else None
     blocks: list[StageBlock] = []
     for number, stage in enumerate(tree.stages, 1):
         if heads:
             eyebrow, title, counts = heads[number - 1]
         else:
             y = blocks[-1].box.bottom + 36 if blocks else top
-            eyebrow, title, counts = _stage_head(stage, number, x, y, width, texts=texts)
-        below = max((head[-1].box.bottom for head in heads), default=counts.box.bottom)
+            eyebrow, title, counts = head(stage, number, x, y, width)
+        below = max((labels[-1].box.bottom for labels in heads), default=counts.box.bottom)
         counts = replace(counts, box=replace(counts.box, y=below - counts.box.height))
         left, upper = eyebrow.box.x, eyebrow.box.y
         bar = _bar(stage.concepts, left, below + 8, width)
@@ -305,10 +334,12 @@ def _legend(
     x: float,
     width: float,
     texts: NullTranslations,
+    *,
+    has_progress: bool,
 ) -> tuple[Key, ...]:
     """Explain the marks that occur, in lines as wide as the map."""
     pills = [pill for block in blocks for card in block.cards for pill in card.pills]
-    there = {pill.mark for pill in pills}
+    there = {pill.mark for pill in pills if has_progress or pill.mark is not ConceptMark.ready}
     entries: list[tuple[ConceptMark | None, bool, str]] = []
     if any(pill.is_next for pill in pills):
         entries.append((ConceptMark.ready, True, texts.gettext("continue here")))

@@ -133,6 +133,7 @@ class MapLayout:
     curves: tuple[Curve, ...]
     legend: tuple[Key, ...]
     empty: Label | None
+    has_progress: bool = True
 
     @property
     def pills(self) -> tuple[Pill, ...]:

@@ -129,7 +129,7 @@ class TestGuessing:
         assert len(hashes) == len(answers)
         assert set(hashes) == {"$argon2id$v=19$m=19456,t=2,p=1$"}
         assert {reason(answer, 401) for answer in answers} == {
-            "The email address or the password is wrong."
+            "The address or the password is wrong."
         }
 
     def test_an_account_can_be_guessed_at_from_one_address_a_few_times_and_others_are_not_shut_out(

@@ -70,7 +70,12 @@ def shared_page(call: Call) -> Response:
     link, path = open_link(token, LinkPurpose.reading), f"/shared/{token}"
 
     def context(tree: RoadmapTree) -> dict[str, Any]:
-        svg = inlined(tree, lambda id_: f"{path}/concepts/{id_}", texts_of(call.request))
+        svg = inlined(
+            tree,
+            lambda id_: f"{path}/concepts/{id_}",
+            texts_of(call.request),
+            has_progress=False,
+        )
         return {"tree": tree, "path": path, "drawn": Markup(svg)}
 
     source = DocumentSource(

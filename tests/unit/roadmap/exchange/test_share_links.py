@@ -242,6 +242,8 @@ class TestReading:
         for entry in pages + answers:
             assert [secret for secret in private if secret in entry] == []
             assert "p-done" not in entry
+            assert "p-next" not in entry
+            assert not re.search(r"continue here|ready to learn|[0-9] of [0-9]+ done", entry)
             assert " 12 weeks" not in entry  # which it takes with 13 hours each
             assert '"answers"' not in entry
         assert (
@@ -576,9 +578,9 @@ class TestKept:
         """The pictures that were drawn since."""
         pictures: list[Any] = []
 
-        def draw(tree: Any, *more: Any) -> str:
+        def draw(tree: Any, *more: Any, **options: Any) -> str:
             pictures.append(tree)
-            return inlined(tree, *more)
+            return inlined(tree, *more, **options)
 
         monkeypatch.setattr("web.pages.share.sharing.inlined", draw)
         monkeypatch.setattr("web.api.shares.documents", ResponseCache())
