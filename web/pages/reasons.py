@@ -19,18 +19,24 @@ KNOWN = (
     gettext_noop("%(failed)s of %(total)s parts were not written when it was copied"),
     gettext_noop("It was not in the file."),
     gettext_noop("It was not written when the roadmap was copied."),
-    gettext_noop("Its worker died or hung too often while planning it; retry it."),
-    gettext_noop("Its worker died or hung too often while writing it; retry it."),
+    gettext_noop("Its worker died or hung too often while planning it. Retry it."),
+    gettext_noop("Its worker died or hung too often while writing it. Retry it."),
     gettext_noop("Its worker died or hung too often while sending it."),
     gettext_noop("Stopped by an operator."),
     gettext_noop("No built-in track fits this goal; set OPENAI_API_KEY to have it designed."),
+    gettext_noop(
+        "The built-in catalogue has no contents for this concept. Set OPENAI_API_KEY and retry,"
+        " or create a new roadmap."
+    ),
     gettext_noop("The built-in catalogue does not follow words; set OPENAI_API_KEY."),
     gettext_noop("The model did not answer within %(seconds)s s."),
     gettext_noop("Concept '%(concept)s' needs '%(needed)s', which comes later or is itself."),
     gettext_noop("Its owner has disabled it."),
     gettext_noop("The account is disabled."),
     gettext_noop("No delivery has succeeded for days."),
-    gettext_noop("It answered with status %(status)s."),
+    gettext_noop("The receiver answered with status 410: it wants no more deliveries."),
+    gettext_noop("The receiver answered with status %(status)s. Redirects are not followed."),
+    gettext_noop("The receiver answered with status %(status)s."),
     gettext_noop(
         "Not sent: the name was not found, or it leads to this service or to an address that is"
         " not on the public internet."

@@ -22,6 +22,10 @@ MADE_OF = re.compile(r"^%\(failed\)s of %\(total\)s parts |^Not sent: |(?<=\w)\.
     [
         (f"Not sent: {NOWHERE}.", "未发送：找不到这个域名，或者它指向本服务或非公网地址。"),
         ("2 of 5 parts could not be written", "共 5 项内容，其中 2 项生成失败。"),
+        (
+            "The receiver answered with status 302. Redirects are not followed.",
+            "接收方返回了状态码 302。不会跟随重定向。",
+        ),
         (NEEDS, "“乙”需要先学“b/third”，而后者排在它后面，或者就是它自己。"),
         ("The model says no.", ""),
     ],
@@ -47,7 +51,7 @@ def test_every_known_reason_is_in_the_code() -> None:
     pieces = [
         (text, piece)
         for text in KNOWN
-        for piece in re.split(r"'?%\(\w+\)s'?", MADE_OF.sub("", text))
+        for piece in re.split(r"'?%\(\w+\)s'?\.?", MADE_OF.sub("", text))
     ]
     assert [text for text, piece in pieces if piece not in constants] == []
 
