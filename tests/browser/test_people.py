@@ -88,6 +88,7 @@ def test_an_error_of_an_account_is_shown_beside_its_field(
     expect(page.get_by_role("alert")).to_have_text(
         "An account with this address exists. Log in instead."
     )
+    expect(page.locator("#email-error")).to_have_text("This email address is already registered.")
 
 
 def test_a_wrong_password_shows_an_error_and_the_right_one_leads_on(

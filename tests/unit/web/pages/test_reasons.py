@@ -4,10 +4,13 @@ import ast
 import re
 
 import pytest
+from starlette.testclient import TestClient
 
 from core.i18n import ENGLISH, texts
 from core.net.safe_http import NOWHERE
 from tests.stack import ROOT
+from tests.unit.web.pages.page_text import CHINESE as CHINESE_READER
+from tests.unit.web.pages.page_text import HTML, text_of
 from web.pages.labels import Sentences
 from web.pages.reasons import KNOWN, translated
 
@@ -59,3 +62,18 @@ def test_every_known_reason_is_in_the_code() -> None:
 def test_sentences_are_joined_with_a_space_only_where_the_language_has_one() -> None:
     assert Sentences(ENGLISH).joined("One.", "", "Two.") == "One. Two."
     assert Sentences(CHINESE).joined("一。", "", "二。") == "一。二。"
+
+
+def test_a_chinese_page_has_chinese_punctuation_and_marks_english_tracks(
+    client: TestClient,
+) -> None:
+    client.headers.update({**HTML, **CHINESE_READER})
+    client.follow_redirects = False
+    start = text_of(client.get("/"))
+    assert start.count("（英文）") == 4
+    assert "现成的路线图：" in start
+    path = client.post("/roadmaps", data={"goal": "Python", "language": ""}).headers["location"]
+    page = client.get(path).text
+    assert ">Markdown</a>：一份" in page
+    assert "；<a" in page
+    assert re.search(r"共 148 小时。\S+。本周", page)
