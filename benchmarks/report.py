@@ -41,9 +41,8 @@ REPEAT = """\
 `make bench WRITE=1` measures in full and writes this section, the charts and the JSON. `QUICK=1` is
 the quick form; `ONLY="accept queue"` selects subjects. `make bench-smoke`, the shortest form, fails
 when a ratio is more than a quarter worse than usual (`benchmarks/targets.py`) at each of three
-looks. A missed target fails nothing.
-
-Charts of all contenders; bars are medians, lines go from the least to the most:"""
+looks. A missed target fails nothing."""
+CHARTS = "Charts of all contenders; bars are medians, lines go from the least to the most:"
 NOTES = {  # how each subject with a chart is measured
     ACCEPT: "latency in an open loop.",
     READ: "the same roadmap of the catalogue, over 32 connections.",
@@ -92,7 +91,7 @@ def markdown(results: Results) -> str:
         if list(panels(results.samples, each))
     )
     parts = [f"## {HEADING}", *_about(results), table, missed, REPEAT]
-    return "\n\n".join([*parts, charts] if charts else parts) + "\n"
+    return "\n\n".join([*parts, CHARTS, charts] if charts else parts) + "\n"
 
 
 def write_section(path: Path, results: Results) -> None:
