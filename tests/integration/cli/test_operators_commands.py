@@ -519,7 +519,7 @@ def test_keys_are_made_listed_and_revoked_and_it_stands_in_the_audit_log(
         made["id"]
     ]
     assert "no key" in succeeded(environment, "keys", "list", boss).output
-    assert "no such key" in refused(environment, "keys", "revoke", boss, made["id"])
+    assert "does not exist" in refused(environment, "keys", "revoke", boss, made["id"])
     assert "no account" in refused(
         environment, "keys", "create", "absent@example.org", "--name", "x"
     )

@@ -288,7 +288,7 @@ REASONS = {
     "cut at a line": "cut short",
     "one bit": "damaged|its sum is another",  # by the place of the bit
     "a word": "sum",
-    "goes on": "goes on",
+    "goes on": "data after its end",
     "empty": "not a backup",
     "a picture": "not a backup",
     "another gzip": "not a backup",

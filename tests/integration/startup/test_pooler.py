@@ -247,7 +247,7 @@ def test_without_a_way_past_the_pooler_every_service_refuses_in_a_sentence(
             for line in result.errors.splitlines()
             if not line.startswith("waiting: the schema")
         ]
-        assert line.startswith("error: the database cannot be used: a pooler stands before it"), (
+        assert line.startswith("error: the database cannot be used: a pooler in front of it"), (
             line
         )
         assert "set DIRECT_DATABASE_URL" in line
