@@ -520,7 +520,7 @@ def test_keys_are_made_listed_and_revoked_and_it_stands_in_the_audit_log(
     ]
     assert "no key" in succeeded(environment, "keys", "list", boss).output
     assert "does not exist" in refused(environment, "keys", "revoke", boss, made["id"])
-    assert "no account" in refused(
+    assert "No account has" in refused(
         environment, "keys", "create", "absent@example.org", "--name", "x"
     )
     acts = ask(environment, "SELECT action, outcome FROM audit_record ORDER BY id")

@@ -286,8 +286,8 @@ def spoiled(kind: str, good: bytes) -> bytes:
 REASONS = {
     "cut short": "cut short",
     "cut at a line": "cut short",
-    "one bit": "damaged|its sum is another",  # by the place of the bit
-    "a word": "sum",
+    "one bit": "damaged|checksum is different",  # by the place of the bit
+    "a word": "checksum",
     "goes on": "data after its end",
     "empty": "not a backup",
     "a picture": "not a backup",
