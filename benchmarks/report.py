@@ -31,34 +31,29 @@ IMAGES = "img"  # of the folder of the document
 WIDTH = 100  # columns of the page
 MISSED = "**missed**"
 HOW = """\
-- One process (`benchmarks/load`) sends requests over 64 connections that stay open. Contenders and
-  servers share its cores; nothing is pinned.
+- One process (`benchmarks/load`) sends requests over 64 open connections.
 - No consumers run while accepting is measured. Each answer must leave a row, an event, a message
   and a log record.
 - The peers (`benchmarks/peers`) have neither rate limits nor Idempotency-Key. Bare Starlette, raw
   Redis and logging to memory are controls, which do none of the work.
-- Memory is PSS after a first roadmap, in millions of bytes.
-- Other work on the machine distorts ratios too: CPU-bound processes lose most."""
+- Memory is PSS after a first roadmap, in millions of bytes."""
 REPEAT = """\
 `make bench WRITE=1` measures in full and writes this section, the charts and the JSON. `QUICK=1` is
 the quick form; `ONLY="accept queue"` selects subjects. `make bench-smoke`, the shortest form, fails
 when a ratio is more than a quarter worse than usual (`benchmarks/targets.py`) at each of three
-looks. A missed target fails nothing.
-
-Bars in the charts are medians; their lines run from the least to the most."""
+looks. A missed target fails nothing."""
+CHARTS = "Charts of all contenders; bars are medians, lines go from the least to the most:"
 NOTES = {  # how each subject with a chart is measured
-    ACCEPT: "Latency is measured in an open loop; streams are event streams.",
-    READ: "Both sides send the same roadmap of the catalogue over 32 connections.",
-    CONNECTIONS: "The most while goals are accepted, roadmaps read, 50 streams followed and both "
-    "consumers work.",
-    MEMORY: "One instance (`SERVICE_TYPE=all`) unless labelled otherwise. The peer has two workers "
+    ACCEPT: "latency in an open loop.",
+    READ: "the same roadmap of the catalogue, over 32 connections.",
+    CONNECTIONS: "the most, with 50 streams and all processes busy.",
+    MEMORY: "one instance (`SERVICE_TYPE=all`) unless labelled otherwise; the peer has two workers "
     "with two processes each (prefork) or four threads each (threads).",
-    START: "From the start of a process to its first task, or to its first 202.",
-    QUEUE: "One consumer with four threads empties a full queue of empty tasks; its start does not "
-    "count.",
-    LOGS: "All write the same records in batches into the same table with its indexes. COPY neither "
-    "skips existing records nor counts lost ones.",
-    SIZE: "Packages over 5 MB have bars of their own.",
+    START: "from the start of a process to its first task or 202.",
+    QUEUE: "one consumer with four threads empties a full queue of empty tasks.",
+    LOGS: "the same records into the same table with its indexes; COPY neither skips existing "
+    "records nor counts lost ones.",
+    SIZE: "packages over 5 MB have bars of their own.",
 }
 
 
@@ -88,16 +83,15 @@ def worse(samples: Sequence[Sample]) -> list[Target]:
 
 def markdown(results: Results) -> str:
     """Return the section of the document, with its heading."""
-    subjects = list(dict.fromkeys(sample.subject for sample in results.samples))
     table = table_of_targets(results.samples)
     missed = f"{table.count(MISSED)} of {len(table.splitlines()) - 2} targets are missed."
+    charts = "\n".join(
+        filled(f"- [{TITLES[each]}]({IMAGES}/{file_name(each)}): {NOTES[each]}", indent="  ")
+        for each in dict.fromkeys(sample.subject for sample in results.samples)
+        if list(panels(results.samples, each))
+    )
     parts = [f"## {HEADING}", *_about(results), table, missed, REPEAT]
-    for subject in subjects:
-        if list(panels(results.samples, subject)):
-            chart = f"![{TITLES[subject]}]({IMAGES}/{file_name(subject)})"
-            parts += [f"### {TITLES[subject]}", chart]
-            parts += [filled(NOTES[subject])] if subject in NOTES else []
-    return "\n\n".join(parts) + "\n"
+    return "\n\n".join([*parts, CHARTS, charts] if charts else parts) + "\n"
 
 
 def write_section(path: Path, results: Results) -> None:
@@ -132,37 +126,27 @@ def file_name(subject: str) -> str:
 
 def _about(results: Results) -> list[str]:
     form, rounds = results.effort["form"], results.effort["rounds"]
+    machine = {name: results.machine.get(name, "") for name in ("cores", "processor", "memory")}
     return [
         filled(
-            f"Measured on {results.date} by `make bench` ({form}), {rounds} interleaved rounds. "
-            "Figures are medians, with the least and the most in brackets; ratios are those within "
-            "a round. All figures and the versions of packages are in `benchmarks/results.json`."
+            f"Measured on {results.date} by `make bench` ({form}), {rounds} interleaved rounds, on "
+            f"{machine['cores']} cores ({machine['processor']}, {machine['memory']}). Figures are "
+            "medians; ratios are those within a round, with the least and the most in brackets. "
+            "`benchmarks/results.json` has all figures, versions and settings of the servers."
         ),
-        filled(f"Machine: {listed(results.machine)}. {_by_server(results.settings)}."),
         HOW,
     ]
 
 
-def filled(text: str) -> str:
-    """Return the text in lines of the page's width."""
-    return textwrap.fill(text, WIDTH, break_long_words=False, break_on_hyphens=False)
-
-
-def listed(names: Mapping[str, str]) -> str:
-    return ", ".join(f"{name} {value}" for name, value in names.items())
-
-
-def _by_server(settings: Mapping[str, str]) -> str:
-    """List the settings of each server, which is the first word of their names."""
-    found: dict[str, list[str]] = {}
-    for name, value in settings.items():
-        server, _, setting = name.partition(" ")
-        found.setdefault(server, []).append(f"{setting} {value}".strip())
-    return ". ".join(f"{server}: {', '.join(each)}" for server, each in found.items())
+def filled(text: str, indent: str = "") -> str:
+    """Return the text in lines of the page's width; all but the first are indented."""
+    return textwrap.fill(
+        text, WIDTH, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
+    )
 
 
 def table_of_targets(samples: Sequence[Sample]) -> str:
-    lines = ["| | of | measured | against | ratio | target | |", "|---|---|---|---|---|---|---|"]
+    lines = ["| | measured | against | ratio | target |", "|---|---|---|---|---|"]
     return "\n".join(lines + [line for target in TARGETS if (line := _line(target, samples))])
 
 
@@ -171,13 +155,14 @@ def _line(target: Target, samples: Sequence[Sample]) -> str:
     found = target.found(samples)
     if found is None:
         return ""
-    ours = _spread(spread(list(_values(target, target.contender, samples).values())))
+    ours = spread(list(_values(target, target.contender, samples).values()))
+    measured = number(ours.median) + target.unit + ("" if target.peer else _range(ours))
     against = target.peer or target.control
     theirs = f"{against}: {_median(target, against, samples)}" if against else ""
-    within = _spread(found) if target.peer else ""
+    within = number(found.median) + _range(found) if target.peer else ""
     wanted = f"{'<=' if target.at_most else '>='} {number(target.wanted)}"
     verdict = "met" if target.is_met(found) else MISSED
-    return f"| {target.title} | {target.measure} | {ours} | {theirs} | {within} | {wanted} | {verdict} |"
+    return f"| {target.title} | {measured} | {theirs} | {within} | {wanted}, {verdict} |"
 
 
 def _median(target: Target, contender: str, samples: Sequence[Sample]) -> str:
@@ -196,7 +181,7 @@ def _spreads(samples: Iterable[Sample], subject: str, measure: str) -> Iterator[
         yield contender, spread([sample.value for sample in kept if sample.contender == contender])
 
 
-def _spread(found: Spread) -> str:
+def _range(found: Spread) -> str:
     if found.least == found.most:
-        return number(found.median)
-    return f"{number(found.median)} ({number(found.least)} to {number(found.most)})"
+        return ""
+    return f" ({number(found.least)} to {number(found.most)})"

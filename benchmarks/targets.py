@@ -101,6 +101,12 @@ class Target:
         theirs = values_of(samples, self.subject, self.measure, self.peer)
         return ratio(ours, theirs) if ours.keys() & theirs.keys() else None
 
+    @property
+    def unit(self) -> str:
+        """Unit of the measure with a space before it, or nothing when the title names it."""
+        name, _, unit = self.measure.rpartition(", ")
+        return f" {unit}" if name or unit.endswith("/s") else ""
+
     def is_met(self, found: Spread) -> bool:
         return found.median <= self.wanted if self.at_most else found.median >= self.wanted
 

@@ -81,7 +81,7 @@ def _sentences(
         lines.append(f"Left out: {', '.join(made.left_out)}.")
     if waiting is None:
         lines.append(
-            "The broker does not answer, so the number of waiting messages is unknown. "
+            "The broker does not respond, so the number of waiting messages is unknown. "
             "They are not in the file."
         )
     elif any(waiting.values()):

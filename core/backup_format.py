@@ -135,7 +135,7 @@ class Reader:
             while "end" not in (document := self._document(line)):
                 table = heads.pop(str(document.get("table")), None)
                 if table is None:
-                    raise NotABackup("it has a table that it does not announce")
+                    raise NotABackup("it has a table that its header does not list")
                 digest.update(line)
                 self._following = None
                 yield table, self._rows(lines, table, digest)
@@ -144,9 +144,9 @@ class Reader:
                 line = self._following
             end, expected = document["end"], {"rows": self.rows, "sha256": digest.hexdigest()}
             if not isinstance(end, dict) or {**end, **expected} != end or heads:
-                raise NotABackup("it is not as it was written: its sum is another")
+                raise NotABackup("it has changed: the checksum is different")
             if next(lines, b""):
-                raise NotABackup("it goes on after its end")
+                raise NotABackup("it has data after its end")
 
     def verify(self) -> dict[str, int]:
         """Read the whole file and return the number of rows by table."""
@@ -181,10 +181,10 @@ class Reader:
         except (ValueError, TypeError, KeyError):
             is_ours = False
         if not is_ours:
-            raise NotABackup("it is no backup of this service")
+            raise NotABackup("it is not a backup of this service")
         if document.get("format_version") != FORMAT_VERSION:
             raise NotABackup(
-                "a newer version of this service has made it; restore it with that version"
+                "a newer version of this service created it; restore it with that version"
             )
         try:
             return Manifest.model_validate(document)
@@ -195,13 +195,13 @@ class Reader:
         """Yield the lines of the file. Raises OSError."""
         with self.path.open("rb") as source, gzip.GzipFile(fileobj=source) as unzipped:
             if source.peek(2)[:2] != b"\x1f\x8b":
-                raise NotABackup("it is no backup of this service")
+                raise NotABackup("it is not a backup of this service")
             try:
                 while line := unzipped.readline(LONGEST_LINE):
                     if not line.endswith(b"\n"):
                         is_long = len(line) == LONGEST_LINE
                         raise NotABackup(
-                            "it has a line without end" if is_long else "it is cut short"
+                            "it has a line that is too long" if is_long else "it is cut short"
                         )
                     yield line
             except EOFError:

@@ -31,59 +31,60 @@ DATABASE_FAULTS = (peewee.PeeweeException,)
 AWAY = (peewee.OperationalError, peewee.InterfaceError, peewee.InternalError)
 
 DATABASE_CAUSES = (  # words of the driver, cause, fix
-    ("could not translate host name", "its host cannot be found", "check the host in DATABASE_URL"),
-    ("name or service not known", "its host cannot be found", "check the host in DATABASE_URL"),
+    ("could not translate host name", "the host was not found", "check the host in DATABASE_URL"),
+    ("name or service not known", "the host was not found", "check the host in DATABASE_URL"),
     (
         "connection refused",
-        "nothing listens there",
+        "no server listens there",
         "start PostgreSQL, or check host and port in DATABASE_URL",
     ),
     (
         "password authentication failed",
-        "it refuses the user or the password",
+        "the user or the password is wrong",
         "check both in DATABASE_URL; special characters must be percent-encoded",
     ),
-    ("no password supplied", "it wants a password", "put it into DATABASE_URL"),
+    ("no password supplied", "a password is required", "add it to DATABASE_URL"),
     (
         NO_LIMITS,
-        "a pooler stands before it that gives sessions no limits",
+        "a pooler in front of it refuses session limits",
         "set DIRECT_DATABASE_URL to the server itself (docs/DEPLOYMENT.md, A transaction pooler)",
     ),
     (
         BAD_OPTION,
-        "it has an option whose value is none that there is",
-        "check the options of DATABASE_URL, as sslmode",
+        "an option has an invalid value",
+        "check the options of DATABASE_URL, such as sslmode",
     ),
     (
         "server does not support ssl",
-        "it does not speak TLS",
-        "turn ssl on at the server, or take sslmode=require out of DATABASE_URL "
-        "(and DIRECT_DATABASE_URL)",
+        "the server does not support TLS",
+        "enable ssl on the server, or remove sslmode=require from DATABASE_URL (and "
+        "DIRECT_DATABASE_URL)",
     ),
     (
         "root certificate file",
-        "the file of its authority cannot be read",
-        "name it in DATABASE_URL: ?sslmode=verify-full&sslrootcert=/path",
+        "the CA certificate file cannot be read",
+        "set its path in DATABASE_URL: ?sslmode=verify-full&sslrootcert=/path",
     ),
     (
         "certificate verify failed",
         "its certificate is not trusted",
-        "name the file of its authority in DATABASE_URL: ?sslmode=verify-full&sslrootcert=/path",
+        "set the path of the CA certificate in DATABASE_URL: "
+        "?sslmode=verify-full&sslrootcert=/path",
     ),
     (
         "does not match host name",
         "its certificate is for another host",
-        "name in DATABASE_URL a host that the certificate is for",
+        "use a host in DATABASE_URL that the certificate is valid for",
     ),
     (
         "no pg_hba.conf entry",
-        "it does not let this machine in",
+        "the server does not accept connections from this machine",
         "allow it in pg_hba.conf, or add ?sslmode=require to DATABASE_URL",
     ),
-    ("role", "it has no such user", "check the user in DATABASE_URL, or create it"),
+    ("role", "the user does not exist", "check the user in DATABASE_URL, or create it"),
     (
         "database",
-        "it has no such database",
+        "the database does not exist",
         "check the name at the end of DATABASE_URL, "
         "or create it with CREATE DATABASE ... ENCODING 'UTF8'",
     ),
@@ -102,7 +103,7 @@ BROKER_REFUSALS: tuple[tuple[type[Exception], tuple[str, ...], str, str, bool], 
         redis.exceptions.NoPermissionError,
         (),
         "",
-        "give the user of REDIS_URL every command on every key",
+        "allow the user of REDIS_URL all commands on all keys",
         False,
     ),
     (
@@ -118,13 +119,13 @@ BROKER_CAUSES = (  # words of the driver, cause, fix, whether waiting may help
     (
         "mismatch, certificate",
         "its certificate is for another host",
-        "name in REDIS_URL a host that the certificate is for",
+        "use a host in REDIS_URL that the certificate is valid for",
         False,
     ),
     (
         "has expired",
         "its certificate is not valid at this time",
-        "renew it, or set the clock, or name another REDIS_URL",
+        "renew it, correct the clock, or use another REDIS_URL",
         False,
     ),
     (
@@ -136,16 +137,16 @@ BROKER_CAUSES = (  # words of the driver, cause, fix, whether waiting may help
     (
         "certificate verify failed",
         "its certificate is not trusted",
-        "name the file of its authority in REDIS_URL "
+        "set the path of the CA certificate in REDIS_URL "
         "(rediss://HOST:PORT/0?ssl_ca_certs=/path) or in SSL_CERT_FILE",
         False,
     ),
     *(
         (
             words,
-            "it does not speak TLS there",
-            "write redis:// instead of rediss:// in REDIS_URL, or name its port of TLS; "
-            "or end what keeps it from answering",
+            "the server does not use TLS on this port",
+            "use redis:// instead of rediss:// in REDIS_URL, or the TLS port of the "
+            "server; or check why it does not respond",
             True,
         )
         for words in (
@@ -158,30 +159,30 @@ BROKER_CAUSES = (  # words of the driver, cause, fix, whether waiting may help
     *(
         (
             words,
-            "it ends the connection at once",
-            "start it, or, if it speaks TLS there, write rediss:// in REDIS_URL",
+            "the server closes the connection at once",
+            "start it, or, if it uses TLS, write rediss:// in REDIS_URL",
             True,
         )
         for words in ("connection closed by server", "connection reset by peer")
     ),
 )
 FILE_CAUSES = (
-    ("no such table", "it has not the tables of this version", "run `roadmap migrate`"),
-    ("no such column", "it has not the tables of this version", "run `roadmap migrate`"),
+    ("no such table", "it does not have the tables of this version", "run `roadmap migrate`"),
+    ("no such column", "it does not have the tables of this version", "run `roadmap migrate`"),
     (
         "unable to open database file",
         "the file cannot be opened",
         "check that DATA_DIR can be written",
     ),
-    ("locked", "another process holds it for long", "end what uses it, or try again"),
-    ("not a database", "the file is no SQLite database", "move it away, and restore a backup"),
-    ("malformed", "the file is damaged", "move it away, and restore a backup"),
+    ("locked", "another process has locked it for a long time", "stop that process, or try again"),
+    ("not a database", "the file is not an SQLite database", "move it away and restore a backup"),
+    ("malformed", "the file is damaged", "move it away and restore a backup"),
     ("readonly", "the file cannot be written", "check the owner of DATA_DIR"),
-    ("full", "the disk is full", "make room where DATA_DIR is"),
+    ("full", "the disk is full", "free space on the disk of DATA_DIR"),
     (
         "disk i/o",
-        "the disk does not work, or is full",
-        "make room where DATA_DIR is, and check the disk",
+        "the disk fails or is full",
+        "free space on the disk of DATA_DIR, and check the disk",
     ),
 )
 
@@ -235,12 +236,12 @@ def database_trouble(error: BaseException, settings: Settings) -> Trouble:
         )
     if _code(error) in NO_SCHEMA:
         return Trouble(
-            unusable, "it has not the tables of this version", "run `roadmap migrate`", False
+            unusable, "it does not have the tables of this version", "run `roadmap migrate`", False
         )
     if isinstance(error, peewee.ProgrammingError) and _code(error) is None:
         return Trouble(
             "DATABASE_URL cannot be used",
-            f"the driver does not accept it ({type(error).__name__})",
+            f"the driver rejects it ({type(error).__name__})",
             "check its options",
             False,
         )
@@ -305,9 +306,9 @@ def broker_trouble(error: Exception) -> Trouble:
 def option_trouble(error: Exception) -> Trouble:
     """Explain an error of REDIS_URL without the driver's words, which may quote it."""
     return Trouble(
-        "REDIS_URL is not accepted by the driver",
+        "the driver rejects REDIS_URL",
         type(error).__name__,
-        "check its options (those of TLS want rediss://)",
+        "check its options (TLS options need rediss://)",
         False,
     )
 

@@ -118,7 +118,7 @@ def _ended_later() -> Iterator[None]:
             try:
                 do()
             except Exception:  # an edge: the others still run, and an error of the block is kept
-                logger.exception("what was left for the end of a transaction failed")
+                logger.exception("a callback after the end of a transaction failed")
 
 
 @contextmanager

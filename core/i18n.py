@@ -40,6 +40,11 @@ def language_of(catalogue: NullTranslations) -> str:
     return catalogue.info().get("language", DEFAULT).replace("_", "-")
 
 
+def sentence_gap(catalogue: NullTranslations) -> str:
+    """Return the separator of two sentences: Chinese punctuation needs no space."""
+    return "" if language_of(catalogue).startswith("zh") else " "
+
+
 def negotiated(accepted: str) -> str:
     """Return the one of LANGUAGES that an Accept-Language header (RFC 9110) prefers."""
     wanted: list[tuple[float, str]] = []

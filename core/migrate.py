@@ -24,9 +24,9 @@ class MigrationFailed(Exception):
     def __init__(self, name: str, reason: str) -> None:
         self.name = name
         super().__init__(
-            f"the migration {name} failed: {reason}. "
-            "Nothing of it was applied, and those before it are; "
-            "remove the cause and migrate again, which goes on there"
+            f"the migration {name} failed: {reason}. It was rolled back; earlier "
+            "migrations are applied. Remove the cause and migrate again, which continues "
+            "there"
         )
 
 

@@ -189,7 +189,7 @@ class SharedLimits:
             if time.monotonic() > self._silent_until:
                 self._silent_until = time.monotonic() + SAY_AGAIN
                 logger.warning(
-                    "limits are counted by each process for itself, Redis is away: %s",
+                    "Redis is unavailable, so each process counts rate limits alone: %s",
                     type(error).__name__,
                 )
 

@@ -84,7 +84,7 @@ def _plan(
     found = {name: field.default for name, field in fields.items() if name not in (*own, *shared)}
     defaults = {name: default for name, default in found.items() if default is not None}
     if computed := [name for name, default in defaults.items() if callable(default)]:
-        raise ValueError(f"{table.__name__}.{computed[0]} is made anew for each row: give it")
+        raise ValueError(f"{table.__name__}.{computed[0]} is computed for each row: pass a value")
     columns = ", ".join(f'"{fields[name].column_name}"' for name in (*shared, *defaults, *own))
     types = {name: TYPES[_kind(fields[name])] for name in (*shared, *defaults, *own)}
     if for_postgres:

@@ -81,7 +81,7 @@ class ReliableConsumer(Consumer):
             self.huey.storage.wake()
         except self.huey.storage.faults as error:
             logger.warning(
-                "huey@%s cannot wake its workers, they stop by themselves: %s",
+                "huey@%s cannot wake its workers; they stop at the next poll: %s",
                 self.huey.name,
                 error,
             )
@@ -135,12 +135,12 @@ class ReliableConsumer(Consumer):
                 queue.note_away(error)
             except Exception:  # an edge: without heartbeats, running tasks would be taken over
                 blind_until = time.monotonic() + queue.ttl
-                logger.exception("huey@%s: a beat failed", queue.name)
+                logger.exception("huey@%s: a heartbeat failed", queue.name)
             else:
                 queue.note_back()
                 if returned:
                     logger.warning(
-                        "huey@%s takes over %d messages that nobody worked on", queue.name, returned
+                        "huey@%s takes over %d messages of dead consumers", queue.name, returned
                     )
             self._has_beaten.set()
             if self._ended.wait(queue.heartbeat):

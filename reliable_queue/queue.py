@@ -154,7 +154,7 @@ class ReliableQueue(Huey):
                         key, self.serialize_task(task), PERIODIC_WINDOW, task.priority or 0
                     )
             except self.storage.faults as error:  # Huey's scheduler would end
-                logger.warning("huey@%s leaves out %s: %s", self.name, key, error)
+                logger.warning("huey@%s skips %s: %s", self.name, key, error)
         return []
 
     def read_schedule(self, timestamp: datetime | None = None) -> list[Task]:
@@ -182,7 +182,7 @@ class ReliableQueue(Huey):
             try:
                 task = self.deserialize_task(claim.data)
             except (UnreadableMessage, HueyException) as error:
-                logger.error("a message of %s goes to the dead letters: %s", self.name, error)
+                logger.error("a message of %s becomes a dead letter: %s", self.name, error)
                 self.storage.dead_letter(claim, str(error))
                 continue
             task.claim = claim
@@ -385,9 +385,7 @@ class ReliableQueue(Huey):
         """Log once that the broker is away, however many threads try until it is back."""
         with self._saying:
             if not self._is_away:
-                logger.warning(
-                    "huey@%s: the broker is away, trying until it is back: %s", self.name, error
-                )
+                logger.warning("huey@%s: the broker is away, retrying: %s", self.name, error)
             self._is_away = True
 
     def note_back(self) -> None:

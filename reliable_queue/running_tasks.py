@@ -58,7 +58,7 @@ class RunningTasks:
             try:
                 listener(run.task, seconds, outcome or run.outcome)
             except Exception:  # an edge: an observer must not hurt the task
-                logger.exception("the end of %s cannot be told to everybody", run.task)
+                logger.exception("the end of %s cannot be reported", run.task)
 
     def running(self) -> list[Run]:
         """Return the present runs, the longest first."""

@@ -39,8 +39,9 @@ CHINESE = {
     "stored": "存储",
     "used": "用量",
     "paid, {}": "{} 套餐应付",
-    "used, Redis of {}": "用量（Redis 用 {}）",
-    "{roadmaps} roadmaps a day by a model, each opened {reads} times, kept for {months} months.": (
+    "used, with Redis from {}": "用量（Redis 用 {}）",
+    "Assumed: {roadmaps} roadmaps a day written by a model, each opened {reads} times and kept for "
+    "{months} months.": (
         "每天由模型生成 {roadmaps} 份路线图，每份打开 {reads} 次，保留 {months} 个月。"
     ),
     "Use of a month on {}. Each roadmap is opened {} times and kept for {} months.": (
@@ -83,7 +84,7 @@ def of_one_load(text: Callable[[str], str]) -> str:
     head = (
         *("", *map(text, ("memory", "vCPU", "stored", "used"))),
         *(text("paid, {}").format(name) for name in chosen.plans),
-        *(text("used, Redis of {}").format(name) for name in providers),
+        *(text("used, with Redis from {}").format(name) for name in providers),
     )
     rows = (
         (
@@ -98,7 +99,8 @@ def of_one_load(text: Callable[[str], str]) -> str:
         for each in _layouts(USUAL)
     )
     load = text(
-        "{roadmaps} roadmaps a day by a model, each opened {reads} times, kept for {months} months."
+        "Assumed: {roadmaps} roadmaps a day written by a model, each opened {reads} times and kept for "
+        "{months} months."
     ).format(roadmaps=USUAL, reads=READS, months=MONTHS)
     return f"{markdown(head, rows)}\n\n{load}\n{_sources(text)}"
 

@@ -225,7 +225,7 @@ def of_a_model(browser: Browser, stack: Stack, teacher: Teacher) -> None:
         page.click("button.primary")
         page.wait_for_selector(".p-building")
         teacher.writes.let(44)  # of 54: tutorials and resources come before quizzes
-        page.wait_for_selector("#told li:nth-child(24)", state="attached")
+        page.wait_for_selector("#event-list li:nth-child(24)", state="attached")
         page.wait_for_selector(".picture-columns .p-ready")
         if not suffix:
             take(page, "watching")

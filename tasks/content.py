@@ -67,7 +67,7 @@ def hand_back_leases(*_: Any) -> None:
     try:
         leases.keeper.hand_back()
     except Unavailable as error:
-        logger.warning("leases cannot be handed back, they run out by themselves: %s", error)
+        logger.warning("leases cannot be handed back; they will expire: %s", error)
 
 
 def follow(jobs: Sequence[Job], own: UUID) -> None:

@@ -148,7 +148,7 @@ def revoke(queue_name: str, message_id: str) -> None:
                 queue.storage.remove(data)
     except queue.storage.faults as error:
         logger.warning(
-            "the message %s is revoked and still there, and will do nothing: %s",
+            "the revoked message %s could not be removed; it will have no effect: %s",
             message_id[:100],
             error,
         )

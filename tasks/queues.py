@@ -65,7 +65,7 @@ def task(
             try:
                 function(*args)
             except Unavailable as error:
-                logger.warning("%s waits %d s: %s", function.__name__, OUTAGE_PAUSE, error)
+                logger.warning("%s is snoozed for %d s: %s", function.__name__, OUTAGE_PAUSE, error)
                 queue.wait(OUTAGE_PAUSE)
                 raise RetryTask(eta=clock.now() + timedelta(seconds=1)) from error
 

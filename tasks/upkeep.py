@@ -30,7 +30,7 @@ def rescue_overdue() -> None:
         for seconds in FOLLOW_UPS:
             rescue_again.schedule(eta=clock.now() + timedelta(seconds=seconds))
     except logs_queue.storage.faults as error:
-        logger.warning("rescue has no follow-ups this minute: %s", error)
+        logger.warning("rescue could not enqueue its next runs this minute: %s", error)
     _rescue()
     try:
         task_stats.sample_depth(
@@ -42,11 +42,11 @@ def rescue_overdue() -> None:
         if link_status.is_anything_due() and content_queue.storage.stats().ready < rescue.FEW:
             content_queue.enqueue(REGISTRY["look_after_links"].s())
     except BROKER_AWAY as error:
-        logger.warning("links are looked after in a moment: %s", error)
+        logger.warning("the link check will run later: %s", error)
     try:
         _purge_expired()
     except BROKER_AWAY as error:
-        logger.warning("what is over is cleaned up in a moment: %s", error)
+        logger.warning("the clean-up will run later: %s", error)
 
 
 @task(logs_queue, priority=BEFORE_RECORDS)

@@ -15,7 +15,7 @@ class NoQuery(BaseModel):
     model_config = {"extra": "forbid"}
 
 
-class NoBody(BaseModel):
+class EmptyBody(BaseModel):
     """Empty request body: no body, or an empty object.
 
     Where all fields are optional, no body is needed, except for PATCH.

@@ -86,7 +86,7 @@ from web.api import docs as docs_
 from web.api import revisions as revisions_
 from web.api.admin import audit_log, logs, queues, task_stats
 from web.api.admin import roadmaps as roadmaps_
-from web.call import NoBody
+from web.call import EmptyBody
 from web.endpoint import Endpoint, LargeBody
 from web.http.pagination import PageQuery
 from web.links import ImportedRoadmap
@@ -129,7 +129,7 @@ command = partial(
 )
 observe = partial(Endpoint, "GET", scope=Scope.observe)
 act = partial(
-    queues.QueueEndpoint, "POST", response=None, body=NoBody, status=204, scope=Scope.admin
+    queues.QueueEndpoint, "POST", response=None, body=EmptyBody, status=204, scope=Scope.admin
 )
 
 ENDPOINTS = (
@@ -152,7 +152,7 @@ ENDPOINTS = (
         body=Registration, status=201, public=True, raises=(Forbidden, Conflict)),
     Endpoint("POST", API + "/auth/login", accounts.log_in, "Log in", accounts.Session,
         body=Credentials, public=True, raises=(Unauthenticated, Conflict)),
-    Endpoint("POST", API + "/auth/logout", accounts.log_out, "Log out", None, body=NoBody,
+    Endpoint("POST", API + "/auth/logout", accounts.log_out, "Log out", None, body=EmptyBody,
         status=204, login_only=True),
     Endpoint("PUT", API + "/auth/password", accounts.change_password, "Change the password",
         accounts.Session, body=PasswordChange, login_only=True, raises=(Conflict,)),
@@ -162,7 +162,7 @@ ENDPOINTS = (
     Endpoint("DELETE", API + "/auth/me", accounts.delete_me, "Delete the account", Deletion,
         body=DeletionRequest, login_only=True, raises=(Conflict,)),
     Endpoint("POST", EXPORT, account_export.order_export, "Export the account data",
-        account_export.LinkedExport, body=NoBody, status=202, login_only=True, confirms=True),
+        account_export.LinkedExport, body=EmptyBody, status=202, login_only=True, confirms=True),
     Endpoint("GET", EXPORT, account_export.read_export, "Read the account export",
         account_export.LinkedExport, login_only=True, raises=(NotFound,)),
     Endpoint("GET", EXPORT + ".zip", account_export.download_export,
@@ -199,7 +199,7 @@ ENDPOINTS = (
     Endpoint("GET", API + "/trash", trash.list_trash, "List the trash", json_types.Page[Trashed],
         query=trash.TrashQuery),
     Endpoint("POST", TRASHED + "/restore", trash.restore_from_trash,
-        "Restore a roadmap from the trash", RoadmapSummary, body=NoBody),
+        "Restore a roadmap from the trash", RoadmapSummary, body=EmptyBody),
     Endpoint("DELETE", TRASHED, trash.delete_for_ever, "Delete a roadmap permanently", None,
         status=204),
     *(exports.endpoint(ROADMAP, each) for each in FORMATS.values()),
@@ -217,15 +217,15 @@ ENDPOINTS = (
     command(ROADMAP + "/revise", decisions.revise_plan, "Revise the plan",
         body=ReviseRequest),
     command(ROADMAP + "/edits", decisions.edit_plan, "Edit the plan", body=EditRequest),
-    command(ROADMAP + "/cancel", decisions.cancel_roadmap, "Cancel a roadmap", body=NoBody),
-    command(ROADMAP + "/retry", decisions.retry_roadmap, "Retry failed parts", body=NoBody),
+    command(ROADMAP + "/cancel", decisions.cancel_roadmap, "Cancel a roadmap", body=EmptyBody),
+    command(ROADMAP + "/retry", decisions.retry_roadmap, "Retry failed parts", body=EmptyBody),
     Endpoint("GET", ROADMAP + "/revisions", revisions_.list_revisions, "List revisions",
         Revisions),
     Endpoint("GET", REVISION, revisions_.read_revision, "Read a revision", RevisionDetail),
     Endpoint("GET", REVISION + "/diff", revisions_.compare_revisions, "Compare two revisions", Diff,
         query=revisions_.DiffQuery),
-    command(REVISION + "/restore", decisions.restore_revision, "Restore a revision", body=NoBody),
-    command(CONTENT + "/retry", decisions.retry_part, "Retry a failed part", body=NoBody),
+    command(REVISION + "/restore", decisions.restore_revision, "Restore a revision", body=EmptyBody),
+    command(CONTENT + "/retry", decisions.retry_part, "Retry a failed part", body=EmptyBody),
     command(CONTENT + "/regenerate", decisions.regenerate_part, "Regenerate a part",
         body=RegenerateRequest),
     Endpoint("GET", CONTENT + "/versions", revisions_.list_versions, "List versions of a part",
@@ -235,9 +235,9 @@ ENDPOINTS = (
     Endpoint("GET", CONTENT + "/versions/{number}/diff", revisions_.compare_versions,
         "Compare two versions of a part", VersionDiff, query=revisions_.VersionDiffQuery),
     command(CONTENT + "/versions/{number}/restore", decisions.restore_version,
-        "Restore a version of a part", body=NoBody),
+        "Restore a version of a part", body=EmptyBody),
     command(CONCEPT + "/upgrade", decisions.upgrade_concept,
-        "Rewrite a built-in concept with the model", body=NoBody),
+        "Rewrite a built-in concept with the model", body=EmptyBody),
     Endpoint("GET", CONCEPT + "/progress", learning.read_progress, "Read the progress of a concept",
         LearnerConcept),
     Endpoint("PUT", CONCEPT + "/progress", learning.set_progress, "Set the progress of a concept",
@@ -272,7 +272,7 @@ ENDPOINTS = (
     Endpoint("POST", REVIEW, reviews.rate_review, "Rate a review", CardState, body=ReviewRequest,
         raises=(Conflict,)),
     shares.CopyEndpoint("POST", SHARED + "/copy", shares.copy_shared, "Copy a shared roadmap",
-        ImportedRoadmap, body=NoBody, status=201, raises=(Conflict, Gone)),
+        ImportedRoadmap, body=EmptyBody, status=201, raises=(Conflict, Gone)),
     Endpoint("GET", "/calendars/{token}/roadmap.ics", shares.follow_calendar,
         "Read a calendar feed", None, public=True,
         media_type=shares.CALENDAR.media_type, raises=(Gone,)),
@@ -292,14 +292,14 @@ ENDPOINTS = (
     Endpoint("DELETE", WEBHOOK, webhooks.delete_webhook, "Delete a webhook", None, status=204,
         current=webhooks.read_webhook),
     Endpoint("POST", WEBHOOK + "/secret", webhooks.rotate_webhook_secret, "Rotate the secret of a webhook",
-        WebhookWithSecret, body=NoBody, current=webhooks.read_webhook, has_secret=True),
+        WebhookWithSecret, body=EmptyBody, current=webhooks.read_webhook, has_secret=True),
     Endpoint("POST", WEBHOOK + "/test", webhooks.test_webhook, "Send a test delivery",
-        DeliveryInfo, body=NoBody, status=202, raises=(Conflict,)),
+        DeliveryInfo, body=EmptyBody, status=202, raises=(Conflict,)),
     Endpoint("GET", WEBHOOK + "/deliveries", webhooks.list_deliveries, "List deliveries of a webhook",
         json_types.Page[DeliveryInfo], query=webhooks.DeliveriesQuery),
     Endpoint("GET", DELIVERY, webhooks.read_delivery, "Read a delivery", DeliveryDetail),
     Endpoint("POST", DELIVERY + "/retry", webhooks.retry_delivery, "Retry a delivery",
-        DeliveryInfo, body=NoBody, status=202, raises=(Conflict,)),
+        DeliveryInfo, body=EmptyBody, status=202, raises=(Conflict,)),
     observe(ADMIN + "/logs", logs.search_logs, "Search the execution log",
         json_types.Page[LogEntry], query=LogSearchQuery),
     observe(ADMIN + "/logs/export", logs.export_logs, "Export the execution log", None,
@@ -313,9 +313,9 @@ ENDPOINTS = (
     observe(OVERSEEN + "/trace", roadmaps_.read_overseen_trace, "Read the timeline of any roadmap",
         Trace),
     Endpoint("POST", OVERSEEN + "/cancel", roadmaps_.cancel_overseen, "Cancel any roadmap",
-        roadmaps_.OperatorDecision, body=NoBody, status=202, scope=Scope.admin, raises=(Conflict,)),
+        roadmaps_.OperatorDecision, body=EmptyBody, status=202, scope=Scope.admin, raises=(Conflict,)),
     Endpoint("POST", OVERSEEN + "/retry", roadmaps_.retry_overseen, "Retry any roadmap",
-        roadmaps_.OperatorDecision, body=NoBody, status=202, scope=Scope.admin, raises=(Conflict,)),
+        roadmaps_.OperatorDecision, body=EmptyBody, status=202, scope=Scope.admin, raises=(Conflict,)),
     Endpoint("POST", ADMIN + "/transfers", roadmaps_.transfer_roadmaps,
         "Transfer all roadmaps of an account", Transferred, body=TransferRequest, scope=Scope.admin,
         confirms=True, raises=(NotFound, Conflict)),

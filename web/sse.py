@@ -178,9 +178,9 @@ class EventPoller:
             try:
                 self._poll(watchers)
             except Unavailable as error:
-                logger.warning("events wait: %s", error)
+                logger.warning("events are delayed: %s", error)
             except Exception:  # an edge: one bad poll must not end all streams
-                logger.exception("events wait for the next look")
+                logger.exception("events are delayed until the next poll")
             self._stopping.wait(TICK)
         with self._lock:
             leaving, self._watchers = self._watchers, set()

@@ -99,11 +99,10 @@ def table(found: Sequence[Compared], bound: float = BOUND) -> str:
     trials = list(dict.fromkeys(each.trial for each in found))
     rows: dict[str, list[str]] = {}
     for each in found:
-        most, wrong = (
-            "at most " if each.is_most else "",
-            " **wrong**" if each.is_wrong(bound) else "",
-        )
-        cell = f"{number(each.measured)} / {most}{number(each.predicted)} ({each.ratio:.2f}){wrong}"
+        near = f"{number(each.predicted)} ({each.ratio:.2f})"
+        predicted = f"at most {number(each.predicted)}" if each.is_most else near
+        wrong = " **wrong**" if each.is_wrong(bound) else ""
+        cell = f"{number(each.measured)} / {predicted}{wrong}"
         rows.setdefault(each.name, []).append(cell)
     head = row(("measured / predicted (ratio)", *trials))
     body = [row((name, *cells)) for name, cells in rows.items()]

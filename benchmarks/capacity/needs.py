@@ -38,7 +38,6 @@ class Speed:
 
     threads: int
     ready: dict[float, float]
-    planning: float
     waiting: int
     why_not: str = ""  # why it is impossible; the rest assumes that it is possible
 
@@ -99,7 +98,7 @@ def speed_of(workload: Workload) -> Speed:
 
 def _speed(workload: Workload, threads: int, found: Found, why_not: str) -> Speed:
     ready = {share: found.ready(share) for share in sorted({*SHARES, workload.share})}
-    return Speed(threads, ready, found.planning(0.9), found.waiting, why_not)
+    return Speed(threads, ready, found.waiting, why_not)
 
 
 def needs(workload: Workload, speed: Speed, each: int = 32, requests: float = REQUESTS) -> Needs:
@@ -162,12 +161,12 @@ def as_kept(found: Needs) -> dict[str, Any]:
     ready = {str(share): seconds for share, seconds in speed.ready.items()}
     return {
         **{"a_day": found.workload.a_day, "threads": speed.threads, "ready": ready},
-        **{"planning": speed.planning, "waiting": speed.waiting, "why_not": speed.why_not},
+        **{"waiting": speed.waiting, "why_not": speed.why_not},
     }
 
 
 def again(kept: dict[str, Any]) -> Needs:
     """Return the needs of a kept result, with the costs of now."""
-    fields = {name: kept[name] for name in ("threads", "planning", "waiting", "why_not")}
+    fields = {name: kept[name] for name in ("threads", "waiting", "why_not")}
     ready = {float(share): seconds for share, seconds in kept["ready"].items()}
     return needs(Workload(kept["a_day"]), Speed(ready=ready, **fields))

@@ -45,10 +45,6 @@ class Found:
         """Seconds within which such a share of the roadmaps is ready (nearest rank)."""
         return _rank([each.ready - each.asked for each in self.roadmaps], share)
 
-    def planning(self, share: float) -> float:
-        """Seconds within which a worker has begun to plan it."""
-        return _rank([each.planned - each.asked for each in self.roadmaps], share)
-
     @property
     def at_once(self) -> float:
         return self.called / self.seconds

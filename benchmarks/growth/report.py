@@ -13,17 +13,14 @@ from benchmarks.figures import number
 from benchmarks.growth.plans import MANY, Statement
 from benchmarks.growth.points import Curve, Found, found_of, lines, measures
 from benchmarks.report import IMAGES, filled
-from scripts.marked import markdown as table
 
 HEADING = "How cost grows"
 BEGIN, END = "<!-- written by make bench-growth WRITE=1 -->", "<!-- until here -->"
 ABOUT = """\
-The load generator is a process of its own on the same cores. Figures are medians of the rounds;
-times of pages are the upper bound of the quickest tenth. `benchmarks/growth.json` has all points.
-
-`make bench-growth WRITE=1` measures all curves; `ONLY="clients roadmaps"` selects some, and
-`QUICK=1` is the quick form. It runs each statement of these pages once more with auto_explain, and
-fails when one reads a table of more than 10,000 rows as a whole."""
+Figures are medians of the rounds, with the load generator on the same cores; times of pages are the
+upper bound of the quickest tenth. `make bench-growth WRITE=1` measures all curves (`QUICK=1`: the
+quick form; `ONLY="clients roadmaps"`: some). It also explains each statement, and fails when one
+reads a table of more than 10,000 rows as a whole."""
 Everything = Mapping[str, Found]  # by the name of the curve
 
 
@@ -46,17 +43,23 @@ def markdown(everything: Everything, curves: Mapping[str, Curve]) -> str:
 
 
 def _runs(measured: Sequence[tuple[Curve, Found]]) -> str:
-    """Return a table of the runs that measured the curves."""
-    head = ("curve", "measured", "form", "cores", "minutes", "load before", "after")
-    rows = []
+    """Return a sentence for each day, form and machine, with the curves measured there."""
+    runs: dict[str, list[tuple[str, float]]] = {}
     for curve, found in measured:
         machine = found.machine
-        cores = " ".join(machine[name] for name in ("cores", "processor") if name in machine)
-        load = (machine.get("load before", ""), machine.get("load after", ""))
-        rows.append(
-            (curve.title, found.date, found.form, cores, f"{found.seconds / 60:.1f}", *load)
+        cores = f"{machine['cores']} cores" + f" ({machine.get('processor', '')})".replace(
+            " ()", ""
         )
-    return table(head, rows)
+        loads = [float(machine[name]) for name in ("load before", "load after") if name in machine]
+        run = f"Measured on {found.date} {found.form} on {cores}"
+        runs.setdefault(run, []).append((curve.title, max(loads, default=0)))
+    return "\n".join(
+        filled(
+            f"{run}, load up to {max(load for _, load in curves):g}"
+            + (f": {', '.join(title for title, _ in curves)}." if len(runs) > 1 else ".")
+        )
+        for run, curves in runs.items()
+    )
 
 
 def write_section(path: Path, text: str) -> None:
@@ -90,30 +93,21 @@ def panels(curve: Curve, found: Found) -> Iterator[Lines]:
 
 
 def _of_curve(curve: Curve, found: Found) -> str:
-    parts = [
-        f"### {curve.title}",
-        curve.summary(found),
-        f"![{curve.title}]({IMAGES}/{file_name(curve.name)})",
-        filled(curve.about),
-        *_of_statements(found),
-    ]
-    return "\n\n".join(parts)
+    chart = f"[Chart]({IMAGES}/{file_name(curve.name)}). {curve.about}{_of_statements(found)}"
+    return f"### {curve.title}\n\n{curve.summary(found)}\n\n{filled(chart)}"
 
 
-def _of_statements(found: Found) -> Iterator[str]:
-    """Yield the statements that read many rows, if plans were read."""
+def _of_statements(found: Found) -> str:
+    """Return a sentence on the statements that read many rows, if plans were read."""
     if not found.explained:
-        return
+        return ""
     worst = noteworthy(found.statements)
     whole = sum(bool(each.scanned) for each in worst)
-    yield filled(
-        f"Of {found.explained} statements, {whole} read a large table as a whole and "
-        f"{len(worst) - whole} read more than {MANY:,} rows at one node of the plan"
-        + (":" if worst else ".")
+    return (
+        f" {whole or 'None'} of {found.explained} statements read a large table as a whole, and "
+        f"{len(worst) - whole} more than {MANY:,} rows"
+        + (f": {'; '.join(map(_described, worst))}." if worst else ".")
     )
-    if worst:
-        head = ("statement of", "at", "rows", "ms", "tables as a whole")
-        yield table(head, map(_row, worst))
 
 
 def noteworthy(statements: Sequence[Statement]) -> list[Statement]:
@@ -128,6 +122,6 @@ def noteworthy(statements: Sequence[Statement]) -> list[Statement]:
     return sorted(found.values(), key=lambda each: -each.ms)
 
 
-def _row(each: Statement) -> tuple[str, ...]:
-    whole = ", ".join(each.scanned) or "none"
-    return each.place, f"{each.x:,.0f}", f"{each.rows:,}", number(each.ms), whole
+def _described(each: Statement) -> str:
+    whole = "".join(f", {table} as a whole" for table in each.scanned)
+    return f"{each.place} ({each.rows:,} rows, {number(each.ms)} ms{whole})"

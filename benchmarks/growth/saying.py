@@ -37,13 +37,8 @@ def worst_of(points: Sequence[Point]) -> str:
         f"ms at {most:,.0f}",
         "times",
     )
-    return ends(head, worse)
-
-
-def ends(head: tuple[str, ...], named: Iterable[tuple[str, Line]]) -> str:
-    """Return a table with the first and the last figure of each line, and their ratio."""
     rows = []
-    for name, line in named:
+    for name, line in worse:
         begin, *_, end = line.values()
         rows.append((name, number(begin), number(end), f"{growth(line):.2f}"))
     return markdown(head, rows)

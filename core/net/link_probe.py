@@ -30,8 +30,8 @@ SAFE = "!#$%&'()*+,/:;=?@[]~-._"  # characters of a URL (RFC 3986)
 
 GONE = (404, 410)  # the page certainly does not exist
 
-NOT_WANTED = "the site asks programs to stay away (robots.txt)"
-TOO_FAR = f"it leads on more than {MOST_REDIRECTS} times"
+NOT_WANTED = "the site does not allow programs (robots.txt)"
+TOO_FAR = f"it redirects more than {MOST_REDIRECTS} times"
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,7 +47,7 @@ PLAIN = "http is only allowed for networks in the settings of the operator; use 
 UNREACHED = "the receiver could not be reached"
 TOO_SLOW = "it did not answer in time"
 NO_ANSWER = "the connection ended before an answer"
-NOT_HTTP = "what it answered is not HTTP"
+NOT_HTTP = "the response is not HTTP"
 # Errors of a connection, in the order of the checks, without words of the other server
 REASONS: tuple[tuple[type[Exception], str], ...] = (
     (ssl.SSLCertVerificationError, "its TLS certificate is not valid for this host"),

@@ -34,8 +34,8 @@ APART = 2.0  # seconds between two clocks; beyond it leases and logins end at th
 NEARLY_FULL = 0.8  # of connections, of memory
 FEWEST_FREE, LEAST_FREE = 512 * 1024 * 1024, 64 * 1024 * 1024  # bytes of a disk: warn, fail
 LEAST_BITS = 64  # entropy of a key
-FAR_AWAY = "it is far away or overloaded"
-MOVE_NEARER = "put it into the region of the services"
+FAR_AWAY = "it is in another region or overloaded"
+MOVE_NEARER = "run it in the region of the services"
 MARGIN = 5.0  # seconds that a platform should wait beyond the grace of a service
 RAILWAY_DRAINING = "RAILWAY_DEPLOYMENT_DRAINING_SECONDS"
 EXAMPLES = (
@@ -116,16 +116,15 @@ def _database(database: peewee.Database, connected: float) -> Check:
         (
             used >= most * NEARLY_FULL,
             State.warning,
-            "few connections are left",
+            "few connections are available",
             "raise max_connections, or start fewer processes and threads",
         ),
         (trip > SLOW, State.warning, FAR_AWAY, MOVE_NEARER),
         (
             "0" in limits,
             State.warning,
-            "a process that is cut off in the middle of a transaction "
-            "would hold its locks for ever",
-            "let the pooler set the limits that deploy/pgbouncer.ini sets",
+            "a process that loses its connection in a transaction would keep its locks forever",
+            "set the limits of deploy/pgbouncer.ini in the pooler",
         ),
     )
 
@@ -151,9 +150,9 @@ def _direct_database(settings: Settings, usual: tuple[Any, ...]) -> list[Check]:
             Check(
                 name,
                 State.failed,
-                f"{variable} leads elsewhere than DATABASE_URL",
-                "migrations and backups would go to another database than the services",
-                "name the same database in both",
+                f"{variable} and DATABASE_URL are different databases",
+                "migrations and backups would use another database than the services",
+                "use the same database in both",
             )
         ]
     if is_pooled:
@@ -161,9 +160,9 @@ def _direct_database(settings: Settings, usual: tuple[Any, ...]) -> list[Check]:
             Check(
                 name,
                 State.warning,
-                f"{variable} leads through a pooler",
-                "a migration that takes long may be ended by its limits",
-                f"name the server itself in {variable}",
+                f"{variable} goes through a pooler",
+                "the limits of the pooler can end a long migration",
+                f"use the address of the server in {variable}",
             )
         ]
     return [Check(name, State.ok, "the same database, without a pooler")]
@@ -183,8 +182,8 @@ def _migrations(database: peewee.Database) -> Check:
         (
             newer,
             State.warning,
-            "a newer version was here",
-            "run that version, or restore a backup of before",
+            "a newer version has changed the schema",
+            "run that version, or restore an earlier backup",
         ),
         (
             missing == known(),
@@ -204,7 +203,7 @@ def _migrations(database: peewee.Database) -> Check:
 def of_broker(settings: Settings) -> list[Check]:
     """Check the broker and its clock. Embedded mode has none: its queues are a file."""
     if settings.redis_url is None:
-        return [Check("broker", State.ok, "none is needed: the queues are a file in DATA_DIR")]
+        return [Check("broker", State.ok, "not needed: the queues are a file in DATA_DIR")]
     try:
         client = redis.Redis.from_url(
             settings.redis_url.get_secret_value(), socket_timeout=3, socket_connect_timeout=3
@@ -250,13 +249,13 @@ def _broker(info: Mapping[str, Any], trip: float, *, is_saved: bool) -> Check:
         (
             not info,
             State.warning,
-            "it forbids INFO, so its settings are not known",
+            "it refuses INFO, so its settings are unknown",
             "make sure that maxmemory-policy is noeviction",
         ),
         (
             policy != "noeviction",
             State.failed if str(policy).startswith("allkeys-") else State.warning,
-            "it drops queues when memory is short",
+            "it deletes queues when memory is short",
             "set its maxmemory-policy to noeviction",
         ),
         (
@@ -268,8 +267,7 @@ def _broker(info: Mapping[str, Any], trip: float, *, is_saved: bool) -> Check:
         (
             not info.get("aof_enabled"),
             State.warning,
-            "what it acknowledged last is lost when it ends: "
-            "rescue makes up for it, but for log records",
+            "its last writes are lost when it stops: rescue recovers all except log records",
             "set appendonly to yes",
         ),
         (trip > SLOW, State.warning, FAR_AWAY, MOVE_NEARER),
@@ -286,15 +284,15 @@ def _clock(of: str, before: datetime, theirs: datetime) -> Check:
         f"clock of the {of}",
         State.failed,
         f"{apart:.1f} s from this machine's",
-        "leases, logins and signatures would end too early or too late",
-        "let NTP set the clocks of both machines",
+        "leases, logins and signatures would expire too early or too late",
+        "synchronise both clocks with NTP",
     )
 
 
 def of_secret(settings: Settings) -> Check:
     keys = settings.secret_keys
     if not keys and signing_keys(settings):
-        return Check("secret", State.ok, "made by the service, in DATA_DIR/secret_key")
+        return Check("secret", State.ok, "created by the service, in DATA_DIR/secret_key")
     fix = "set it to the output of `openssl rand -hex 32`"
     for number, key in enumerate(keys, 1):
         which = "SECRET_KEY" if len(keys) == 1 else f"key {number} of SECRET_KEY"
@@ -303,7 +301,7 @@ def of_secret(settings: Settings) -> Check:
                 "secret",
                 State.failed,
                 f"{which} looks like an example",
-                "who knows the example can sign tokens",
+                "anyone who knows the example can sign tokens",
                 fix,
             )
         if bits(key) < LEAST_BITS:
@@ -345,7 +343,7 @@ def of_drain_time(settings: Settings, environment: Mapping[str, str]) -> Check:
         (
             is_set and int(draining) < least,
             State.warning,
-            "tasks are killed before they have ended, and begun anew",
+            "tasks are killed before they end, and run again",
             f"set it to {least:.0f}",
         ),
     )
@@ -364,7 +362,7 @@ def of_disk(settings: Settings) -> list[Check]:
                 free < FEWEST_FREE,
                 State.failed if free < LEAST_FREE else State.warning,
                 "nothing can be stored on a full disk",
-                "make room there, or set DATA_DIR to another place",
+                "free space there, or set DATA_DIR to another disk",
             ),
         )
     ]

@@ -47,7 +47,10 @@ class StartRefused(Exception):
 
 def main() -> int:
     for name, meant in misspelt(os.environ).items():  # first: may explain a missing setting
-        say(f"warning: {name} is no setting and has no effect; name it {meant}", logging.WARNING)
+        say(
+            f"warning: {name} is not a setting and has no effect; did you mean {meant}?",
+            logging.WARNING,
+        )
     try:
         settings = from_environment(os.environ)
         if not settings.embedded:  # in embedded mode core/startup/banner.py prints both
@@ -108,16 +111,16 @@ def _check_folder(settings: Settings) -> None:
         folder = os.open(settings.data_dir, os.O_RDONLY)
     except OSError as error:
         raise StartRefused(
-            f"DATA_DIR: {settings.data_dir} cannot be used ({error.strerror}); "
-            "name a folder that can be written"
+            f"DATA_DIR: {settings.data_dir} cannot be used ({error.strerror}); set it to a "
+            "writable folder"
         ) from None
     with suppress(OSError):  # no locks on this file system
         try:
             fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             say(
-                f"warning: another instance uses DATA_DIR {settings.data_dir}, roadmaps and queues,"
-                " as well; if that is not meant, end one or give it another DATA_DIR",
+                f"warning: another instance uses DATA_DIR {settings.data_dir}, with its "
+                "roadmaps and queues; stop one of them, or set another DATA_DIR",
                 logging.WARNING,
             )
         fcntl.flock(folder, fcntl.LOCK_SH | fcntl.LOCK_NB)
@@ -139,7 +142,7 @@ def _check_broker_address(settings: Settings) -> None:
     own, key = getattr(connection, "certfile", None), getattr(connection, "keyfile", None)
     if key and not own:
         raise StartRefused(
-            "REDIS_URL: ssl_keyfile is the key of a certificate; name its file in ssl_certfile, too"
+            "REDIS_URL: ssl_keyfile needs the certificate of the key in ssl_certfile"
         )
     if own:
         password = getattr(connection, "certificate_password", None)
@@ -158,7 +161,7 @@ def _check_certificate(option: str, file: str, load: Callable[[ssl.SSLContext], 
         reason = getattr(error, "strerror", None) or type(error).__name__
         raise StartRefused(
             f"REDIS_URL: no certificate can be read from {repr(file)[1:-1]} ({reason}); "
-            f"name a file of PEM in its {option}"
+            f"set a PEM file in {option}"
         ) from None
 
 
@@ -176,8 +179,8 @@ def _check_port(settings: Settings) -> None:
             if error.errno in (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL) and not settings.host:
                 continue  # a machine without this family
             raise StartRefused(
-                f"PORT {settings.port} cannot be used ({error.strerror}); "
-                f"end what uses it, or choose another: PORT={min(settings.port + 1, 65_535)}"
+                f"PORT {settings.port} cannot be used ({error.strerror}); stop the process "
+                f"that uses it, or set another port: PORT={min(settings.port + 1, 65535)}"
             ) from None
 
 
@@ -219,8 +222,8 @@ def _check_schema(settings: Settings) -> None:
         missing = pending(database)
     if missing:
         raise NotReady(
-            f"the schema is not at {missing[-1]} yet: "
-            "start the api service of this version, it migrates"
+            f"the schema is older than {missing[-1]}: start the api service of this "
+            "version, which migrates it"
         )
 
 
@@ -243,8 +246,8 @@ def _check_application_database(settings: Settings) -> None:
         with _explained_faults(settings), connected(settings) as direct:
             if identity(direct) != application_database:
                 raise StartRefused(
-                    "DIRECT_DATABASE_URL leads to another database or schema than DATABASE_URL; "
-                    "name the same in both"
+                    "DIRECT_DATABASE_URL and DATABASE_URL are different databases or "
+                    "schemas; use the same in both"
                 )
 
 
@@ -280,13 +283,12 @@ def _check_broker(settings: Settings) -> None:
         )
     elif str(policy).startswith("allkeys-"):
         raise StartRefused(
-            f"the broker's maxmemory-policy is {policy}, "
-            "which drops queues when memory is short: set it to noeviction"
+            f"the broker's maxmemory-policy is {policy}, which deletes queues when memory "
+            "is short: set it to noeviction"
         )
     elif policy != "noeviction":
         say(
-            f"warning: the broker's maxmemory-policy is {policy}; "
-            "noeviction is what this service is made for",
+            f"warning: the broker's maxmemory-policy is {policy}; set it to noeviction",
             logging.WARNING,
         )
 
@@ -294,6 +296,6 @@ def _check_broker(settings: Settings) -> None:
 def _unreadable(error: Exception) -> StartRefused:
     """Return an error without the driver's words, which quote parts of the address."""
     return StartRefused(
-        "DATABASE_URL or DIRECT_DATABASE_URL is not accepted by the driver "
-        f"({type(error).__name__}): check its options"
+        f"the driver rejects DATABASE_URL or DIRECT_DATABASE_URL ({type(error).__name__}): "
+        "check the options"
     )

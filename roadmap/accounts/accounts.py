@@ -37,6 +37,7 @@ logger = logging.getLogger(__name__)
 
 RETURN = timedelta(days=30)  # from deletion, in which an account can be restored
 LOCAL_EMAIL = "local@localhost"
+TAKEN = "is already registered"
 
 
 class ToBeDeleted(Conflict):
@@ -57,7 +58,7 @@ class AddressTaken(Conflict):
     def __init__(self) -> None:
         super().__init__(
             "An account with this e-mail address already exists. Log in, or use another address.",
-            fields=(FieldError("/email", "is already registered"),),
+            fields=(FieldError("/email", TAKEN),),
         )
 
 

@@ -154,7 +154,7 @@ class BudgetedCall:
 
     def __enter__(self) -> Self:
         if self._stop.stopped:
-            raise GeneratorFault("Nobody wants this any more; the model was not called.")
+            raise GeneratorFault("The work is no longer needed. The model was not called.")
         now = clock.now()
         self._month = month_of(now)
         try:
@@ -273,7 +273,7 @@ def _reserve(facts: dict[str, Any], month: str, most: int) -> None:
         its=Roadmap.id == roadmap_id,
         calls=ModelCall.roadmap_id == roadmap_id,
         name="this roadmap",
-        remedy="Raise BUDGET_PER_ROADMAP to go on.",
+        remedy="Raise BUDGET_PER_ROADMAP, then retry.",
     )
     MonthlySpending.insert(owner_id=owner_id, month=month, amount=0).on_conflict_ignore().execute()
     next_month = date.fromisoformat(f"{month}-01") + timedelta(days=32)
@@ -284,8 +284,8 @@ def _reserve(facts: dict[str, Any], month: str, most: int) -> None:
         its=_in_month(owner_id, month),
         calls=ModelCall.owner_id == owner_id,
         name=f"this account for {month}",
-        remedy="Raise BUDGET_PER_USER_MONTH, or go on when the month's budget begins anew on "
-        f"{next_month:%Y-%m}-01 (UTC).",
+        remedy="Raise BUDGET_PER_USER_MONTH, or retry when the next month's budget starts "
+        f"on {next_month:%Y-%m}-01 (UTC).",
     )
     # All calls for one content, and all for an outline, are made under one lease. So the next one
     # means that the worker of a call that still runs is gone; if not, it will settle its cost.
@@ -314,7 +314,7 @@ def _take(
     row = sum_.model.select(sum_, running).where(its).tuples().first()
     if row is None:
         raise GeneratorFault(
-            "The roadmap does not exist any more; the model was not called.", lasting=True
+            "The roadmap no longer exists. The model was not called.", lasting=True
         )
     spent, held = (int(each) for each in row)
     if spent - held + most <= limit:

@@ -56,7 +56,7 @@ def build_content(content_id: UUID, generator: Generator) -> list[Job]:
             log_begun("building", content.kind, content)
             if content.interruptions >= MOST_INTERRUPTIONS:
                 return _give_up(
-                    content, token, "Its worker died or hung too often while writing it; retry it."
+                    content, token, "Its worker died or hung too often while writing it. Retry it."
                 )
             return _write_and_save(content, token, brief, generator)
     except LeaseLost:  # the worker that took it over logs its own attempts

@@ -261,9 +261,9 @@ class LeaseKeeper:
             try:
                 self._renew(running, clock.now())
             except Unavailable as error:
-                logger.warning("%d leases cannot be renewed, trying again: %s", len(running), error)
+                logger.warning("%d leases cannot be renewed, retrying: %s", len(running), error)
             except Exception:  # an edge: the others' leases must be renewed the next time
-                logger.exception("%d leases cannot be renewed, trying again", len(running))
+                logger.exception("%d leases cannot be renewed, retrying", len(running))
 
     def _renew(self, running: dict[UUID, LeaseKind], now: datetime) -> None:
         """Renew these leases, then stop work whose lease was cancelled or taken over."""

@@ -63,8 +63,7 @@ class NetworkUnreachable:
         """Log a warning, once until a host is reached."""
         if not self._is_logged:
             logger.warning(
-                "no link could be looked at: "
-                "this machine reaches none of %d hosts; this is told once",
+                "no link could be checked: this machine reaches none of %d hosts; logged only once",
                 hosts,
             )
         self._is_logged = True

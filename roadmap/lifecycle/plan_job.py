@@ -93,7 +93,7 @@ class Planning:
 
     def run(self) -> list[Job]:
         if self.row.interruptions >= MOST_INTERRUPTIONS:
-            return self._give_up("Its worker died or hung too often while planning it; retry it.")
+            return self._give_up("Its worker died or hung too often while planning it. Retry it.")
         try:
             outline = self._design()
         except GeneratorFault as fault:

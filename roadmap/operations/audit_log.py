@@ -220,7 +220,7 @@ def _end(row: dict[str, Any], ended: dict[str, Any]) -> None:
                 AuditRecord.insert({**row, **ended}).execute()
     except Unavailable as away:
         logger.warning(
-            "the audit log does not know that %s is %s: %s", row["id"], ended["outcome"], away
+            "the audit log could not record that %s is %s: %s", row["id"], ended["outcome"], away
         )
 
 

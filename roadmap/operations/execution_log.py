@@ -147,7 +147,7 @@ class Buffer:
             finally:
                 if self._records:
                     logger.error(
-                        "%d log records are lost: neither the queue nor the database takes them",
+                        "%d log records are lost: neither the queue nor the database accepts them",
                         len(self._records),
                     )
 
@@ -173,7 +173,7 @@ class Buffer:
             except Exception as error:  # an edge: the log must not break what it records
                 self._records.extendleft(reversed(batch))
                 if not self._refused:
-                    logger.warning("log records wait, they are not taken: %s", error)
+                    logger.warning("log records are waiting, since they cannot be sent: %s", error)
                 self._refused = True
                 return
             self._refused = False

@@ -140,7 +140,7 @@ def make_ahead() -> None:
                 _make(month)
         except StatementTimeout:
             logger.warning(
-                "the partition of the log for %s is made in a moment: the table is in use",
+                "the log partition for %s will be created later: the table is in use",
                 f"{month:%Y-%m}",
             )
 
@@ -159,7 +159,7 @@ def drop_before(oldest: UUID) -> None:
                     # Another process may have dropped it.
                     database.execute_sql(f"DROP TABLE IF EXISTS {partition.name}")
             except StatementTimeout:
-                logger.warning("%s is dropped in a moment: the table is in use", partition.name)
+                logger.warning("%s will be dropped later: the table is in use", partition.name)
 
 
 def _is_there(month: datetime) -> bool:
@@ -197,8 +197,8 @@ def _agrees_about_time() -> bool:
     apart = abs(time.time() - read_database_time().timestamp())
     if apart > FARTHEST_APART:
         logger.warning(
-            "no month of the log is deleted: "
-            "the clock here and that of the database are %.0f s apart",
+            "no month of the log is deleted: the clocks of this machine and of the "
+            "database differ by %.0f s",
             apart,
         )
     return apart <= FARTHEST_APART

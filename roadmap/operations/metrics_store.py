@@ -105,7 +105,7 @@ class Saver:
             with transaction():
                 ProcessMetrics.delete().where(ProcessMetrics.id == self.id).execute()
         except Unavailable as error:
-            logger.warning("what was counted in the last seconds is not saved: %s", error)
+            logger.warning("the metrics of the last seconds are not saved: %s", error)
 
     def save(self) -> None:
         """Add the counts to the table.
@@ -151,9 +151,9 @@ class Saver:
             try:
                 self.save()
             except Unavailable as error:  # core/db.py logs that the database is away
-                logger.debug("what was counted is saved later: %s", error)
+                logger.debug("metrics will be saved later: %s", error)
             except Exception:  # an edge: the next time may be better
-                logger.exception("what was counted is saved later")
+                logger.exception("metrics will be saved later")
 
 
 saver = Saver()

@@ -168,7 +168,7 @@ def _send(delivery: WebhookDelivery) -> DeliveryAttempt:
         duration = None if error.discreet else ms_since(started)
         return DeliveryAttempt(None, f"Not sent: {error}.", duration)
     status = answered.status
-    wrong = "" if 200 <= status < 300 else f"It answered with status {status}."
+    wrong = "" if 200 <= status < 300 else f"The receiver answered with status {status}."
     wrong += " Redirects are not followed." if 300 <= status < 400 else ""
     return DeliveryAttempt(status, wrong, ms_since(started), answered.retry_after)
 
@@ -186,14 +186,14 @@ def _save(delivery: WebhookDelivery, token: UUID, tried: DeliveryAttempt) -> lis
         with transaction():
             _release(delivery, token, tried, DeliveryStatus.delivered)
         metric_counters.count(WEBHOOKS, outcome="delivered")
-        _note(delivery, f"Told a webhook of {delivery.event}", tried)
+        _note(delivery, f"Sent {delivery.event} to a webhook", tried)
         return []
     if tried.status == GONE:
         return _end(
             delivery,
             token,
             tried,
-            "The receiver answered with status 410: it does not want to be told any more.",
+            "The receiver answered with status 410: it wants no more deliveries.",
         )
     if delivery.event == TEST:  # a person waits for its result, and tries again
         return _end(delivery, token, tried)
@@ -238,7 +238,7 @@ def _end(
         if reason and not (unless_others_succeeded and others.exists()):
             disable(delivery.webhook_id, reason)
     metric_counters.count(WEBHOOKS, outcome="failed")
-    _note(delivery, f"{tried.error} It is given up.", tried, LogLevel.error)
+    _note(delivery, f"{tried.error} No further attempts.", tried, LogLevel.error)
     return []
 
 

@@ -38,7 +38,7 @@ def mean(found: Found) -> float:
 
 
 def sized(a_day: float, threads: int, **terms: Any) -> Needs:
-    return needs.needs(Workload(a_day), Speed(threads, SHARES, 0, 10 * threads), **terms)
+    return needs.needs(Workload(a_day), Speed(threads, SHARES, 10 * threads), **terms)
 
 
 @given(fleets, streams, seeds)
@@ -141,7 +141,7 @@ def test_the_page_says_why_its_bill_is_not_that_of_the_command() -> None:
 
 
 def test_the_time_of_an_unusual_share_has_a_column_of_its_own() -> None:
-    speed = Speed(2, {0.5: 50.0, 0.75: 75.0, 0.9: 90.0, 0.99: 99.0}, 0, 1)
+    speed = Speed(2, {0.5: 50.0, 0.75: 75.0, 0.9: 90.0, 0.99: 99.0}, 1)
     lines = report.of_needs([needs.needs(replace(Workload(10), share=0.75), speed)], 0)
     assert "| ready, s: 50 / 75 / 90 / 99 % |" in lines
     assert "| 50 / 75 / 90 / 99 |" in lines
@@ -162,7 +162,7 @@ def test_more_is_needed_for_more() -> None:
 
 
 def test_costs_are_in_proportion_to_the_contents() -> None:
-    whole, speed = Workload(10_000), Speed(300, SHARES, 0, 1)
+    whole, speed = Workload(10_000), Speed(300, SHARES, 1)
     half = replace(whole, contents=45)
     one, other = (needs.needs(each, speed) for each in (whole, half))
     assert other.use.storage == pytest.approx(one.use.storage / 2)

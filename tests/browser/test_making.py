@@ -1,4 +1,4 @@
-"""The page of a roadmap updates itself while it is built; failed parts can be retried."""
+"""The page of a roadmap in progress updates itself; failed parts can be retried."""
 
 import re
 
@@ -24,7 +24,7 @@ def test_the_plan_and_its_parts_appear_while_the_page_is_open(page: Page, alone:
     expect(page.locator("#head h1")).to_have_text("Bake bread that people ask for")
     expect(page.locator("#picture a:visible")).to_have_count(6)
     expect(page.locator("#progress-bar")).to_have_attribute("max", "18")
-    expect(page.locator("#doing")).to_contain_text("0 of 18 parts")
+    expect(page.locator("#doing")).to_contain_text("0 of 18 texts written")
     doing = page.locator("#doing strong")
     expect(doing).to_have_text(
         re.compile("^(Writing the (tutorial|quiz)|Looking for resources) on “.+”$")
@@ -33,10 +33,10 @@ def test_the_plan_and_its_parts_appear_while_the_page_is_open(page: Page, alone:
 
     teacher.writes.let(6)
     expect(page.locator("#progress-bar")).to_have_attribute("value", "6")
-    expect(page.locator("#doing")).to_contain_text("6 of 18 parts")
+    expect(page.locator("#doing")).to_contain_text("6 of 18 texts written")
     expect(doing).not_to_have_text(first)
     expect(page.locator("#plan li.m-queued")).not_to_have_count(6)
-    expect(page.locator("#told li").first).to_have_text(re.compile("(is|are) ready$"))
+    expect(page.locator("#event-list li").first).to_have_text(re.compile("(is|are) ready$"))
 
     teacher.writes.set()
     expect(page.locator("#plan li.m-ready")).to_have_count(6)
@@ -78,7 +78,9 @@ def test_a_plan_is_looked_at_changed_and_approved_before_it_is_written(
     page.get_by_label("Let me approve the plan before the lessons are written").check()
     page.get_by_role("button", name="Create roadmap").click()
     expect(page.get_by_role("heading", name="Does this plan suit you?")).to_be_visible()
-    expect(page.locator("#now")).to_contain_text("18 texts will be written.")
+    expect(page.locator("#now")).to_contain_text(
+        "18 tutorials, resource lists and quizzes will be written."
+    )
     alone.teacher.concepts = 2
     page.get_by_label("Or describe what should change").fill("Fewer, please.")
     page.get_by_role("button", name="Change the plan").click()

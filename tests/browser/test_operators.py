@@ -138,10 +138,10 @@ def test_on_a_phone_what_was_logged_stands_below_when_and_where(
     service.finished(made)
     wait_until(lambda: service.get(f"{made}/logs").json()["items"], reason="records of it")
     page = visit(viewport={"width": 360, "height": 800}).open(f"{home.url}/admin/logs")
-    expect(page.locator(".logs .said").first).to_be_visible()
+    expect(page.locator(".logs .log-message").first).to_be_visible()
     for path in ("/admin/logs", made.replace("/api/v1", "/admin")):
         page.goto(f"{home.url}{path}")
-        for cell in page.locator(".logs .said").all()[:5]:
+        for cell in page.locator(".logs .log-message").all()[:5]:
             box = cell.bounding_box()
             assert box is not None
             assert 0 <= box["x"] < box["x"] + box["width"] <= 360

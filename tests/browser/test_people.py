@@ -81,13 +81,14 @@ def test_an_error_of_an_account_is_shown_beside_its_field(
     page.get_by_label("Email address").fill(owner.email)
     page.get_by_label("Password").fill("password1234")
     page.get_by_role("button", name="Register").click()
-    expect(page.locator("#password-error")).to_contain_text("no common password")
+    expect(page.locator("#password-error")).to_contain_text("not a common password")
     expect(page.get_by_label("Email address")).to_have_value(owner.email)
     page.get_by_label("Password").fill(PASSWORD)
     page.get_by_role("button", name="Register").click()
     expect(page.get_by_role("alert")).to_have_text(
         "An account with this address exists. Log in instead."
     )
+    expect(page.locator("#email-error")).to_have_text("This email address is already registered.")
 
 
 def test_a_wrong_password_shows_an_error_and_the_right_one_leads_on(

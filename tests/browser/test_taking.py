@@ -198,7 +198,7 @@ def test_50_mb_by_a_program_are_refused_without_reading_them(home: School) -> No
     answer = home.stack.request(
         "POST", "/api/v1/imports", content=b" " * (50 * 1024 * 1024), headers=headers
     )
-    assert (answer.status_code, "at most 16777216 bytes" in answer.json()["detail"]) == (413, True)
+    assert (answer.status_code, "limit of 16777216 bytes" in answer.json()["detail"]) == (413, True)
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

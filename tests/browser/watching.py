@@ -1,4 +1,4 @@
-"""Read the page of a roadmap that is being built, and check that it was not reloaded."""
+"""Read the page of a roadmap in progress, and check that it was not reloaded."""
 
 import re
 from difflib import unified_diff
@@ -12,7 +12,7 @@ FINISHED = re.compile("^(Ready|Partly ready|Failed|Cancelled)$")
 STAY = "window.stayed = true"
 SHOWN = """() => {
   const main = document.querySelector("main").cloneNode(true);
-  for (const gone of main.querySelectorAll("#live, #offline, .told")) gone.remove();
+  for (const gone of main.querySelectorAll("#live, #offline, .event-list")) gone.remove();
   for (const each of main.querySelectorAll("*")) {
     for (const name of [...each.classList]) if (name.startsWith("htmx-")) each.classList.remove(name);
     if (each.getAttribute("class") === "") each.removeAttribute("class");
@@ -40,7 +40,9 @@ def stayed(page: Page) -> bool:
 
 def listed_events(page: Page) -> list[int]:
     """Return the numbers of the events on the page, oldest first."""
-    ids: list[str] = page.locator("#told li").evaluate_all("items => items.map(item => item.id)")
+    ids: list[str] = page.locator("#event-list li").evaluate_all(
+        "items => items.map(item => item.id)"
+    )
     return [int(each.removeprefix("event-")) for each in reversed(ids)]
 
 

@@ -147,10 +147,7 @@ def test_a_wrong_id_is_reported_in_one_sentence(stack: Stack) -> None:
         assert_one_sentence(dead(stack, command, "77"), "The content queue has no dead letter 77.")
         result = dead(stack, command)
         assert (result.code, result.output) == (2, "")
-        assert (
-            "Name the ids, which `jobs dead` shows, or say --all; --search goes with --all."
-            in result.errors
-        )
+        assert "Give ids (see `roadmap jobs dead`) or --all. --search needs --all." in result.errors
 
 
 def test_a_letter_that_is_replayed_has_its_effect(fragile_server: Stack) -> None:

@@ -1,4 +1,4 @@
-"""Fixtures of the integration tests: a scripted model provider, and services that call it."""
+"""Fixtures: a scripted model provider, and services that call it."""
 
 import json
 from collections.abc import Iterator

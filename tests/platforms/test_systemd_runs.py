@@ -139,7 +139,7 @@ def test_what_is_installed_word_for_word_makes_a_roadmap(home: Home) -> None:
 
 
 @pytest.mark.parametrize("unit", SERVICES)
-def test_a_service_runs_as_nobody_who_exists_and_may_do_nothing_else(home: Home, unit: str) -> None:
+def test_a_service_runs_as_a_temporary_user_and_may_do_nothing_else(home: Home, unit: str) -> None:
     status = home.machine.output_of(f"cat /proc/{home.pid(unit)}/status")
     found = dict(line.split(":\t", 1) for line in status.splitlines() if ":\t" in line)
     assert "0" not in found["Uid"].split()

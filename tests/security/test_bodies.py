@@ -374,7 +374,7 @@ class TestApart:
             f"/concepts/{FIRST}/notes",
         ]
         for half in ('{"notes": "\\ud800"}', '{"\\ud800": {}}'):
-            with pytest.raises(Malformed, match="not JSON"):
+            with pytest.raises(Malformed, match="not valid JSON"):
                 body_of(
                     RoadmapFile,
                     json.dumps(DOCUMENT)

@@ -262,5 +262,6 @@ class TestInvitations:
             answer = browser.post("/register", **typed, **wrong)
             assert answer.status_code == 403
             assert "Ask" in answer.text
+        assert "Please correct the highlighted fields." in answer.text
         assert leads_to(browser.post("/register", **typed, invitation=made["invitation"]), "/")
         assert browser.get("/").status_code == 200

@@ -1,4 +1,4 @@
-"""Webhooks reach public addresses only; their secrets are shown once, to the owner."""
+"""Webhooks reach public addresses only; secrets are shown once, to the owner."""
 
 import errno
 import io
@@ -566,7 +566,7 @@ class TestUrls:
         assert client.get(where).json()["url"] == receiver.url
 
     def test_one_that_is_stored_is_checked_again_at_each_try(self, connected: list[Any]) -> None:
-        assert "the URL must not name an address" in refused("https://10.0.0.1/")
+        assert "the URL must be on the public internet" in refused("https://10.0.0.1/")
         assert connected == []
 
 
@@ -704,7 +704,7 @@ class TestSecrets:
             made = client.post(BASE, json={"url": receiver.url}).json()
             made_delivery = client.post(f"{BASE}/{made['id']}/test").headers["location"]
         found = client.get(made_delivery)
-        assert found.json()["error"] == "It answered with status 500."
+        assert found.json()["error"] == "The receiver answered with status 500."
         assert (
             "from-inside-44d1"
             not in found.text + client.get(f"{BASE}/{made['id']}/deliveries").text

@@ -26,9 +26,8 @@ def show_metrics(call: Call) -> Response:
     Without data of learners. Counters cover all processes, whichever of them responds. With
     METRICS_TOKEN as bearer token, no account is needed.
     """
-    from prometheus_client.exposition import (
-        choose_encoder,
-    )  # a service that nobody scrapes does without
+    # Only loaded if metrics are scraped
+    from prometheus_client.exposition import choose_encoder
 
     from web.prometheus import Counts
 

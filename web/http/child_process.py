@@ -86,7 +86,7 @@ def run_in_child(function: Callable[..., Result], *given: Any) -> Result:
         raise Malformed(TOO_COSTLY)
     if child.returncode:
         reason = child.stderr.decode(errors="replace")[-2000:]
-        raise RuntimeError(f"the process that reads a document has failed: {reason}")
+        raise RuntimeError(f"the process that parses documents failed: {reason}")
     result: Any = pickle.loads(child.stdout)
     if isinstance(result, RoadmapError):
         raise result

@@ -24,6 +24,7 @@ from core.errors import (
     Unavailable,
 )
 from core.i18n import gettext_noop
+from roadmap.accounts.accounts import TAKEN
 from web.http.problems import status_of
 from web.pages.forms import is_part, page_of
 from web.pages.schedule_text import ScheduleText
@@ -70,6 +71,7 @@ FIELDS = {
     "concept_id": gettext_noop("Enter the ID of a concept, as in its address."),
     "trace_id": gettext_noop("Enter the ID of a trace: 32 hexadecimal digits."),
 }
+DETAILS = {TAKEN: gettext_noop("This email address is already registered.")}  # before FIELDS
 PROBLEMS: dict[type[RoadmapError], str] = {
     InTrash: gettext_noop("This roadmap is in the trash. Restore it from “My roadmaps”."),
     NotFound: gettext_noop("This page does not exist, or it belongs to another account."),
@@ -101,8 +103,11 @@ UNEXPECTED = gettext_noop(
 
 def of_fields(words: NullTranslations, fields: Iterable[FieldError]) -> dict[str, str]:
     """Return the rule of each field, by its name."""
-    names = [field.pointer.strip("/?").split("/")[0] for field in fields]
-    return {name: words.gettext(FIELDS.get(name, OTHER)) for name in names}
+    rules = {}
+    for field in fields:
+        name = field.pointer.strip("/?").split("/")[0]
+        rules[name] = words.gettext(DETAILS.get(field.detail) or FIELDS.get(name, OTHER))
+    return rules
 
 
 def sentence(words: NullTranslations, error: RoadmapError) -> str:

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from gettext import NullTranslations
 from uuid import UUID
 
-from core.i18n import gettext_noop
+from core.i18n import gettext_noop, sentence_gap
 from roadmap.generation.context import BUILT_IN
+from roadmap.operations.execution_log import LogLevel
 from roadmap.plan.event_types import TEST, Event, EventType
 from roadmap.plan.outline import CONTENT_KINDS, ContentKind, Level
 from roadmap.plan.statuses import (
@@ -20,6 +21,7 @@ from roadmap.plan.statuses import (
     RoadmapStatus,
 )
 from roadmap.plan.views import Activity
+from web.pages import reasons
 
 ROADMAP_LANGUAGES = {  # that forms offer, each in its own language
     "en": "English",
@@ -56,6 +58,12 @@ LEVELS = {
     Level.beginner: gettext_noop("Beginner"),
     Level.intermediate: gettext_noop("Intermediate"),
     Level.advanced: gettext_noop("Advanced"),
+}
+LOG_LEVELS = {
+    LogLevel.debug: gettext_noop("Debug"),
+    LogLevel.info: gettext_noop("Info"),
+    LogLevel.warning: gettext_noop("Warning"),
+    LogLevel.error: gettext_noop("Error"),
 }
 RESOURCE_TYPES: Mapping[str, str] = {
     "article": gettext_noop("Article"),
@@ -163,6 +171,19 @@ class Sentences:
             return self.texts.gettext("A part of an earlier plan changed")
         entry = CONTENT_KINDS[ContentKind(event.data["kind"])]
         return self._text(getattr(entry, OF_PART[event.type]), concept=name)
+
+    def reason(self, of: str, titles: Mapping[str, str]) -> str:
+        """Return a stored reason in the reader's language; empty if there is only the English."""
+        return reasons.translated(self.texts, of, titles)
+
+    @property
+    def gap(self) -> str:
+        """Return the separator of two sentences in this language."""
+        return sentence_gap(self.texts)
+
+    def joined(self, *sentences: str) -> str:
+        """Return the sentences that are not empty as one text."""
+        return self.gap.join(filter(None, sentences))
 
     def event(self, of: str) -> str:
         """Return the event that a webhook receives."""

@@ -129,9 +129,6 @@ class ScheduleText:
     def needed(self, of: Schedule) -> str:
         """Return the weekly hours that reach the deadline; empty if in time, or without one."""
         hours = of.hours_per_week_needed
-        days = _plan_days_late(of)
-        if days and days != of.days_late:  # otherwise `end` has given the same number
-            return self._late_plan(days, hours)
         if hours is None or not _is_late(of):
             return ""
         if hours > MOST_HOURS:
@@ -145,39 +142,6 @@ class ScheduleText:
             hours,
         )
         return counted(text, hours)
-
-    def _late_plan(self, days: int, hours: int | None) -> str:
-        """Return the delay of the plan itself, and the weekly hours that still reach the end."""
-        a_week = hours or 0
-        values = {
-            "count": days,
-            "hours": counted(
-                self.texts.ngettext("%(count)d hour", "%(count)d hours", a_week), a_week
-            ),
-        }
-        if hours is None:
-            text = self.texts.ngettext(
-                "The original plan already ended %(count)d day after your target date.",
-                "The original plan already ended %(count)d days after your target date.",
-                days,
-            )
-        elif hours > MOST_HOURS:
-            text = self.texts.ngettext(
-                "The original plan already ended %(count)d day after your target date, and even 80"
-                " hours a week is not enough: choose a later date, or skip some concepts.",
-                "The original plan already ended %(count)d days after your target date, and even"
-                " 80 hours a week is not enough: choose a later date, or skip some concepts.",
-                days,
-            )
-        else:
-            text = self.texts.ngettext(
-                "The original plan already ended %(count)d day after your target date; %(hours)s a"
-                " week would be enough.",
-                "The original plan already ended %(count)d days after your target date; %(hours)s"
-                " a week would be enough.",
-                days,
-            )
-        return text % values
 
 
 def _is_late(of: Schedule) -> bool:

@@ -8,6 +8,7 @@ try has a cross at its end, a running one a tip.
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
+from functools import partial
 from gettext import NullTranslations
 from typing import Any
 from uuid import UUID
@@ -27,6 +28,7 @@ from roadmap.plan.outline import ContentKind
 from web.call import Call
 from web.pages.forms import AnyQuery
 from web.pages.labels import HAPPENED, KINDS
+from web.pages.reasons import translated
 from web.pages.templates import page, texts_of
 from web.pages.waterfall import (
     FONT,
@@ -145,7 +147,7 @@ def timeline_context(
         "now": now,
         "span_name": lambda span: span_name(span, words),
         "outcomes": OUTCOMES,
-        "duration": duration_text,
+        "duration": partial(duration_text, texts=words),
         "concept_href": href,
     }
 
@@ -174,7 +176,7 @@ def draw(chart: Chart, now: datetime, title: str, href: Href, words: NullTransla
     ) % {
         "rows": len(chart.rows),
         "spans": sum(len(each.spans) for bar in bars for each in (bar, *bar.inner)),
-        "duration": duration_text(round(chart.seconds)),
+        "duration": duration_text(round(chart.seconds), texts=words),
     }
     svg = (
         f'<svg xmlns="http://www.w3.org/2000/svg" class="waterfall" width="{width}" '
@@ -229,7 +231,7 @@ def bar_title(bar: SpanBar, chart: Chart, now: datetime, words: NullTranslations
         parts += [
             span_name(span, words),
             words.gettext(OUTCOMES[span.outcome]),
-            f"{duration_text(began)} + {duration_text(took, 0.1)}",
+            f"{duration_text(began, texts=words)} + {duration_text(took, 0.1, words)}",
         ]
         if span.attempt:
             parts.append(words.gettext("attempt %(number)d") % {"number": span.attempt})
@@ -237,7 +239,7 @@ def bar_title(bar: SpanBar, chart: Chart, now: datetime, words: NullTranslations
             count = span.prompt_tokens + span.completion_tokens
             parts.append(words.gettext("%(count)d tokens") % {"count": count})
         if span.reason:
-            parts.append(span.reason)
+            parts.append(translated(words, span.reason, {}) or span.reason)
         lines.append(" · ".join(parts))
     if (more := len(bar.spans) - MOST_TITLED) > 0:
         lines.append(words.ngettext("and one more", "and %(count)d more", more) % {"count": more})

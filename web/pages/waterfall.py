@@ -10,9 +10,11 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from gettext import NullTranslations
 from itertools import chain, groupby
 from uuid import UUID
 
+from core.i18n import ENGLISH
 from roadmap.exchange.map.text_width import wrap
 from roadmap.lifecycle.timeline.spans import (
     WORK,
@@ -159,11 +161,11 @@ class _Group:
         )
 
 
-def duration_text(seconds: float, step: float = 1.0) -> str:
-    """Return 0.2 s, 7 s, 1:30, 2:00:05 or 3 d 4:00, which every language reads."""
+def duration_text(seconds: float, step: float = 1.0, texts: NullTranslations = ENGLISH) -> str:
+    """Return 0.2 s, 7 s, 1:30, 2:00:05 or 3 d 4:00."""
     if seconds < 60:
         digits = 0 if step >= 1 and seconds == round(seconds) else 1 if step >= 0.1 else 2
-        return f"{seconds:.{digits}f} s"
+        return texts.gettext("%(count)s s") % {"count": f"{seconds:.{digits}f}"}
     days, rest = divmod(round(seconds), 86_400)
     hours, minutes, left = rest // 3600, rest // 60 % 60, rest % 60
     if days:

@@ -1,7 +1,7 @@
 // What HTML cannot do: to say that a stream is interrupted, and to keep notes of somebody who leaves at once.
 document.addEventListener("htmx:sse:error", ({ detail }) => interrupted(detail.status));
 document.addEventListener("htmx:sse:after:connection", () => show(false));
-// A page that asks again and again rests while nobody looks at it, and is up to date as soon as somebody does.
+// Polling stops while the page is hidden, and runs at once when it becomes visible.
 const isPolled = element => element.id === "live" && element.hasAttribute("hx-get") || element.id === "slow";
 document.addEventListener("htmx:before:request", event => {
   if (document.hidden && isPolled(event.target)) event.preventDefault();

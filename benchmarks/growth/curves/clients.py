@@ -14,8 +14,8 @@ RATE, LATENCY, NAME = "POST, requests/s", "POST, ms", "one worker"
 PERCENTILES = {"p50": "50 %", "p99": "99 %"}
 SLOW = 100.0  # ms at 99 %: the bound of the service
 ABOUT = """\
-Each client sends its next goal when it has an answer; 200 accounts, one API process, no consumers.
-Every answer was 202 and has its row, event, message and log record."""
+One API process, no consumers; each client sends its next goal when it has an answer. Every answer
+was 202 and has its row, event, message and log record."""
 
 
 def measure(ground: Ground, effort: Effort) -> Iterator[Point]:
@@ -41,8 +41,8 @@ def summary(found: Found) -> str:
     most = max(slow)
     limit = f"up to {max(within):g} clients" if within else "with no number of clients"
     return filled(
-        f"One process accepts at most {number(max(rates.values()))} goals a second. More clients only "
-        f"wait longer: {number(slow[most])} ms at 99 % with {most:,.0f}; none is refused. The bound of "
+        f"One process accepts at most {number(max(rates.values()))} goals a second. More clients "
+        f"wait longer, {number(slow[most])} ms at 99 % with {most:,.0f}; none is refused. The bound of "
         f"{SLOW:g} ms at 99 % holds {limit}. Beyond that, add a worker where a core is free."
     )
 

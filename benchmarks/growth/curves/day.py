@@ -19,11 +19,9 @@ PSS, ALL = "PSS, MB", "all"
 AT_ONCE = 20  # roadmaps that are made at the same time
 LOOKS = 20
 LONGEST = 300  # seconds until they are
-USUAL = 1_000  # roadmaps a day of a large team
 STEADY = 1.03  # what it may grow by over the second half
 ABOUT = """\
-Memory is PSS. Roadmaps with 90 contents each are made with default settings, 20 at a time, and read
-until they are finished."""
+Memory is PSS. Roadmaps with 90 contents each are made with default settings, 20 at a time."""
 
 
 def measure(ground: Ground, effort: Effort) -> Iterator[Point]:
@@ -55,13 +53,13 @@ def summary(found: Found) -> str:
     half = min(line, key=lambda x: abs(x - made / 2))
     grown = line[made] / line[half]
     verdict = (
-        "Memory does not grow with the number of roadmaps, and no process needs a restart."
+        "Memory does not grow with roadmaps, and no process needs a restart."
         if grown <= STEADY
         else "That is more than noise: find the cause. Restarting the consumers loses nothing."
     )
     return filled(
-        f"{made:,.0f} roadmaps in {found.seconds / 60:.0f} minutes are {made / USUAL:.1f} days of a team "
-        f"that makes {USUAL:,} a day. API and both consumers used {number(first)} MB after the first, "
+        f"{made:,.0f} roadmaps were made in {found.seconds / 60:.0f} minutes. "
+        f"API and both consumers used {number(first)} MB after the first, "
         f"{number(line[half])} after {half:,.0f} and {number(line[made])} at the end: {grown:.3f} times as "
         f"much over the second half. {verdict}"
     )

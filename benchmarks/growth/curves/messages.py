@@ -14,8 +14,8 @@ from benchmarks.figures import number
 from benchmarks.ground import BenchmarkFailed, Ground, say
 from benchmarks.growth.asking import HTML, Asked, answers
 from benchmarks.growth.effort import Effort
-from benchmarks.growth.points import Curve, Found, Point, lines
-from benchmarks.growth.saying import ends, last
+from benchmarks.growth.points import Curve, Found, Point, growth, lines
+from benchmarks.growth.saying import last
 from benchmarks.idle import DEFAULTS
 from benchmarks.report import filled
 from core.ids import new_id
@@ -29,7 +29,7 @@ REDIS, SQLITE = "Redis", "SQLite"
 AT_ONCE = 1_000  # messages of one step, when the queue is filled
 TRIES = 10  # of each page
 ABOUT = """\
-Messages of the content queue, of a usual size: the mean of some hundred in a single process."""
+Messages of the content queue, of a usual size: the mean of some hundred in one process."""
 
 
 def measure(ground: Ground, effort: Effort) -> Iterator[Point]:
@@ -120,15 +120,15 @@ def _turns(storage: Any, message: Callable[[], bytes], times: int) -> tuple[floa
 def summary(found: Found) -> str:
     points = found.points
     pages_ = lines(points, PAGE)
-    head = ("one message", "ms, empty queue", f"ms, {last(points):,.0f} waiting", "times")
+    kind, message = max(lines(points, MESSAGE).items(), key=lambda each: growth(each[1]))
     name, slowest = max(pages_.items(), key=lambda each: max(each[1].values()))
-    advice = filled(
-        f"The slowest page is {name}, with {number(max(slowest.values()))} ms. A search reads at most "
-        "10,000 messages, and retries are counted among at most 1,000. New goals get 503 when "
-        "`MOST_QUEUED_ROADMAPS` wait, so a growing queue means too few workers (`CONTENT_WORKERS`), "
-        "not a slow queue."
+    return filled(
+        f"With {last(points):,.0f} messages waiting, one message takes at most {growth(message):.2f} "
+        f"times as long as in an empty queue ({kind}: {number(list(message.values())[-1])} ms). The "
+        f"slowest page is {name}, with {number(max(slowest.values()))} ms. A search reads at most "
+        "10,000 messages. New goals get 503 when "
+        "`MOST_QUEUED_ROADMAPS` wait, so a growing queue means too few workers (`CONTENT_WORKERS`)."
     )
-    return f"{ends(head, lines(points, MESSAGE).items())}\n\n{advice}"
 
 
 CURVE = Curve("messages", "Messages in the queue", "messages", ABOUT, measure, summary)

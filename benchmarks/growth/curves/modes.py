@@ -26,9 +26,8 @@ SERVER, EMBEDDED = "server mode", "embedded mode"
 CLIENTS = (1, 32)
 LONGEST = 300  # seconds until all are built
 ABOUT = """\
-Each mode has one API process and both consumers with default settings. Requests come from one and
-from 32 clients while the consumers rest; the table has the better rate. The built roadmaps, of 90
-contents each, are requested at once."""
+One API process and both consumers with default settings in each mode; the better rate of one and of
+32 clients while consumers rest."""
 
 
 def measure(ground: Ground, effort: Effort) -> Iterator[Point]:

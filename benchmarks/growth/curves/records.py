@@ -25,7 +25,7 @@ OWN = """INSERT INTO roadmap (id, owner_id, goal, level, hours_per_week, backgro
     last_seq, created_at, updated_at) VALUES ('{roadmap}', '{reader}', 'a goal', 'beginner', 8, '', '', '', 'en', 'a title', '',
     1, 1, 'ready', '', 1, 0, now(), 0, 0, 0, 1, now(), now())"""
 ABOUT = """\
-The records fill the partitions of four months, as in `make bench-logs`."""
+The records are of four months, as in `make bench-logs`."""
 
 
 ADVICE = filled(

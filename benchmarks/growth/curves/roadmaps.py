@@ -30,10 +30,7 @@ POST = "POST a goal"
 DIFFERENT = 20  # roadmaps that are read in turn
 LOOKS = 3  # at the plans of a page
 ABOUT = """\
-The reader owns up to 10,000 of the roadmaps, created first; 20 accounts own the others. The first
-10,000 have all contents (270,000 concepts, 810,000 contents). For every ten there are a login
-session, an idempotency record, a webhook delivery and an audit log entry. Upkeep finds nothing to
-do."""
+The reader owns up to 10,000 of the roadmaps, with all contents; 20 accounts own the others."""
 
 
 ADVICE = filled(

@@ -22,8 +22,7 @@ POST, GET = "POST a goal", "GET a roadmap"
 CLIENTS = 64
 ENOUGH = 1.1  # times as much, below which more workers do not help
 ABOUT = """\
-64 clients send their next request when they have an answer, without Idempotency-Key. No consumers
-run."""
+64 clients, no Idempotency-Key, no consumers."""
 
 
 def measure(ground: Ground, effort: Effort) -> Iterator[Point]:
@@ -56,17 +55,15 @@ def _points(line: str, count: int, found: Load) -> Iterator[Point]:
 
 
 def summary(found: Found) -> str:
-    points, cores = found.points, found.machine["cores"]
     rows = []
-    for name, line in lines(points, RATE).items():
+    for name, line in lines(found.points, RATE).items():
         best, first = max(line.values()), line[1]
         enough = min(count for count, rate in line.items() if rate * ENOUGH >= best)
         rows.append((name, number(first), number(best), f"{enough:g}"))
     head = ("requests/s", "one worker", "at most", "nine tenths of that with")
     advice = filled(
-        f"Everything shares {cores} cores here. Give the API one worker for each core of its own "
-        f"(`API_WORKERS`), with up to {API_CONNECTIONS} PostgreSQL connections each. Then move the "
-        "database to another machine."
+        "Give the API one worker for each core of its own "
+        f"(`API_WORKERS`), with up to {API_CONNECTIONS} PostgreSQL connections each."
     )
     return f"{markdown(head, rows)}\n\n{advice}"
 

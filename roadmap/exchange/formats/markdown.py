@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from gettext import NullTranslations
 from typing import Any
 
-from core.i18n import ENGLISH
+from core.i18n import ENGLISH, sentence_gap
 from core.sanitize import strip_nul
 from roadmap.plan.markdown_sanitizer import sanitize
 from roadmap.plan.outline import CONTENT_KINDS
@@ -103,7 +103,10 @@ def concept_markdown(concept: Json, texts: NullTranslations, *, level: int = 4) 
             "Week %(week)d, %(count)d hour.", "Week %(week)d, %(count)d hours.", hours
         )
     ) % {"week": concept["week"], "count": hours}
-    lines = [f"\n{'#' * level} {concept['title']}\n", f"{time} {concept['description']}\n"]
+    lines = [
+        f"\n{'#' * level} {concept['title']}\n",
+        f"{time}{sentence_gap(texts)}{concept['description']}\n",
+    ]
     if concept["tutorial"]:
         lines.append(_deepened(concept["tutorial"]["markdown"], level - 1))
     if concept["resources"]:

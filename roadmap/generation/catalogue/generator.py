@@ -124,8 +124,8 @@ class CatalogueGenerator:
         track_id, _, concept_id = brief.key.partition("/")
         if not files.has(track_id, concept_id):
             raise GeneratorFault(
-                "The built-in catalogue has no texts for this concept; set OPENAI_API_KEY and "
-                "retry, or create the roadmap anew.",
+                "The built-in catalogue has no contents for this concept. Set "
+                "OPENAI_API_KEY and retry, or create a new roadmap.",
                 lasting=True,
             )
         written_in = language_of(brief.request.language) or files.ENGLISH

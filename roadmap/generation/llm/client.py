@@ -206,7 +206,7 @@ class ModelClient:
                     if simpler is None or refusal.unlimited:
                         raise
                     logger.info(
-                        "the model is asked in a simpler way, since it said: %s",
+                        "the model is asked in a simpler way, since the provider answered: %s",
                         self._shown(refusal.message),
                     )
                     dialect = simpler

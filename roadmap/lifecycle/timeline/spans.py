@@ -233,7 +233,7 @@ def held_up_by(moment: Moment) -> str:
         for cause, count in found.items()
         if cause in set(Cause)
     )
-    return "Came and found no room: " + ", ".join(causes) + "."
+    return "Waited for capacity: " + ", ".join(causes) + "."
 
 
 def union(intervals: Iterable[tuple[Point, Point]]) -> list[tuple[Point, Point]]:

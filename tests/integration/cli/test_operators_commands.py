@@ -105,19 +105,19 @@ BAD_PLACES = {
     ),
     "a user that is not there": (
         "postgresql://absent:" + SECRET + "@127.0.0.1:{port}/postgres",
-        "no such user",
+        "user does not exist",
     ),
     "a database that is not there": (
         "postgresql://postgres:" + SECRET + "@127.0.0.1:{port}/nowhere",
-        "no such database",
+        "database does not exist",
     ),
     "a host that is not there": (
         "postgresql://postgres:" + SECRET + "@nowhere.invalid:{port}/postgres",
-        "host cannot be found",
+        "host was not found",
     ),
     "a port where nothing listens": (
         "postgresql://postgres:" + SECRET + "@127.0.0.1:{nothing}/postgres",
-        "nothing listens",
+        "no server listens there",
     ),
 }
 
@@ -171,7 +171,7 @@ def test_a_service_that_starts_says_the_cause_and_the_fix(
     assert service.process is not None
     assert service.process.wait(30) == 1
     [error] = [line for line in service.output.splitlines() if not line.startswith(BEFORE)]
-    assert "no such user" in error
+    assert "user does not exist" in error
     assert "DATABASE_URL" in error
     assert SECRET not in service.output
 
@@ -519,8 +519,8 @@ def test_keys_are_made_listed_and_revoked_and_it_stands_in_the_audit_log(
         made["id"]
     ]
     assert "no key" in succeeded(environment, "keys", "list", boss).output
-    assert "no such key" in refused(environment, "keys", "revoke", boss, made["id"])
-    assert "no account" in refused(
+    assert "does not exist" in refused(environment, "keys", "revoke", boss, made["id"])
+    assert "No account has" in refused(
         environment, "keys", "create", "absent@example.org", "--name", "x"
     )
     acts = ask(environment, "SELECT action, outcome FROM audit_record ORDER BY id")

@@ -105,7 +105,7 @@ def letter_of(storage: Storage, data: bytes) -> str:
 def waiting_claims(
     storage: Storage, count: int = 1, done: list[Claim] | None = None
 ) -> Iterator[list[Future[Claim | None]]]:
-    """Claim in `count` threads of one consumer; threads that still wait at the end are woken."""
+    """Claim in `count` threads of one consumer; wake those that wait at the end."""
     with ThreadPoolExecutor(count) as pool:
         claims = [pool.submit(storage.claim, PATIENCE, done or []) for _ in range(count)]
         try:

@@ -177,7 +177,7 @@ class TestOutcomes:
         assert works.drain() == 2
         assert (works.noted, ends) == (["a", "b"], [("note", "done")] * 2)
         assert works.left() == (0, 0, 0)
-        assert "cannot be told to everybody" in caplog.text
+        assert "cannot be reported" in caplog.text
 
     def test_in_immediate_mode_a_task_inside_another_has_its_own_end(self) -> None:
         works = Works(ReliableQueue("spare", keys=[KEY], storage_class=ReliableMemoryStorage))

@@ -279,20 +279,20 @@ def spoiled(kind: str, good: bytes) -> bytes:
         "empty": b"",
         "a picture": b"\x89PNG\r\n\x1a\n" + bytes(100),
         "another gzip": gzip.compress(b"hello\n"),
-        "a line without end": gzip.compress(b"[" * 1_000_000),
+        "a line that is too long": gzip.compress(b"[" * 1_000_000),
     }[kind]
 
 
 REASONS = {
     "cut short": "cut short",
     "cut at a line": "cut short",
-    "one bit": "damaged|its sum is another",  # by the place of the bit
-    "a word": "sum",
-    "goes on": "goes on",
-    "empty": "no backup",
-    "a picture": "no backup",
-    "another gzip": "no backup",
-    "a line without end": "cut short",
+    "one bit": "damaged|checksum is different",  # by the place of the bit
+    "a word": "checksum",
+    "goes on": "data after its end",
+    "empty": "not a backup",
+    "a picture": "not a backup",
+    "another gzip": "not a backup",
+    "a line that is too long": "cut short",
     "newer format": "newer version",
     "newer version": "9999_the_future",
 }

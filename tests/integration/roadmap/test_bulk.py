@@ -172,7 +172,7 @@ def test_rows_of_different_fields_are_refused(place: None, change: dict[str, Any
 
 
 def test_a_column_with_a_computed_default_has_to_be_given(place: None) -> None:
-    with pytest.raises(ValueError, match=r"ExecutionLog.id is made anew for each row: give it"):
+    with pytest.raises(ValueError, match=r"ExecutionLog.id is computed for each row: pass a value"):
         insert_rows(
             ExecutionLog,
             [{"at": NOW, "level": "info", "category": "c", "step": "s", "message": "m"}],

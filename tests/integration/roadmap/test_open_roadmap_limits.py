@@ -63,7 +63,7 @@ def limit(base: None, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
 
 
 def brought_in(document: dict[str, Any] | None = None) -> UUID:
-    """Import a roadmap that no worker builds; by default some of its parts are missing."""
+    """Import a roadmap that no worker builds; by default some parts are missing."""
     return import_roadmap(OWNER, RoadmapFile.model_validate(document or small())).roadmap.id
 
 
@@ -165,7 +165,7 @@ def test_an_account_at_its_limit_starts_no_more_work(
     roadmap_id = prepare()
     other = create()
     before = everything()
-    with pytest.raises(RateLimited, match="1 of your roadmaps are being made already") as refused:
+    with pytest.raises(RateLimited, match="1 roadmaps of this account are already in") as refused:
         decide(roadmap_id)
     assert refused.value.retry_after == 60
     assert everything() == before
@@ -192,7 +192,7 @@ def test_where_too_many_wait_for_a_worker_no_work_is_started(
     create(OTHER)
     limit(unfinished=100, queued=1)
     before = everything()
-    with pytest.raises(Unavailable, match="1 roadmaps wait for a worker already") as refused:
+    with pytest.raises(Unavailable, match="1 roadmaps are already waiting for a worker") as refused:
         decide(roadmap_id)
     assert refused.value.retry_after == 30
     assert everything() == before

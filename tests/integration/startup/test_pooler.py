@@ -192,7 +192,7 @@ def test_what_would_stay_with_a_session_is_found() -> None:
 
 
 def test_the_limits_of_a_session_hold_through_the_pooler(pooler: PgBouncer) -> None:
-    """A client cut off in a transaction holds its locks no longer than without a pooler."""
+    """A client cut off in a transaction holds locks no longer than without a pooler."""
     assert ask(pooler.url(), "SHOW lock_timeout") == [("8s",)]
     with closing(psycopg2.connect(pooler.url())) as cut_off, cut_off.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(4711)")
@@ -247,7 +247,7 @@ def test_without_a_way_past_the_pooler_every_service_refuses_in_a_sentence(
             for line in result.errors.splitlines()
             if not line.startswith("waiting: the schema")
         ]
-        assert line.startswith("error: the database cannot be used: a pooler stands before it"), (
+        assert line.startswith("error: the database cannot be used: a pooler in front of it"), (
             line
         )
         assert "set DIRECT_DATABASE_URL" in line
@@ -295,7 +295,7 @@ def test_the_doctor_looks_at_both_ways_and_a_backup_takes_the_direct_one(
     found = checks_of(roadmap(elsewhere, "doctor", "--json", "--no-model"))["direct database"]
     assert (found["state"], found["told"]) == (
         "failed",
-        "DIRECT_DATABASE_URL leads elsewhere than DATABASE_URL",
+        "DIRECT_DATABASE_URL and DATABASE_URL are different databases",
     )
 
     roundabout = {**pooled.environment, "DIRECT_DATABASE_URL": pooler.url()}

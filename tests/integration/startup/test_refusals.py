@@ -233,7 +233,7 @@ def test_a_setting_that_is_missing_because_it_is_misspelt_is_named(server: dict[
     found = refused(given)
     assert found.code == 1
     assert (
-        "warning: DATABSE_URL is no setting and has no effect; name it DATABASE_URL\n"
+        "warning: DATABSE_URL is not a setting and has no effect; did you mean DATABASE_URL?\n"
         in found.errors
     )
     assert "error: REDIS_URL is set but DATABASE_URL is not" in found.errors

@@ -118,14 +118,16 @@ def test_a_consumer_waits_for_the_schema_and_both_tell_their_start_in_a_line_eac
         "OPENAI_APIKEY": SECRET,
     }
     consumer = launch("huey_content", **given)
-    await_output(consumer, f"waiting: the schema is not at {known()[-1]} yet")
+    await_output(consumer, f"waiting: the schema is older than {known()[-1]}")
     assert READY["content"] not in consumer.output
 
     api = launch("api", **given)
 
     await_ready(consumer, "content")
     wait_until(lambda: answers(api), reason="the API is ready")
-    strange = "warning: OPENAI_APIKEY is no setting and has no effect; name it OPENAI_API_KEY"
+    strange = (
+        "warning: OPENAI_APIKEY is not a setting and has no effect; did you mean OPENAI_API_KEY?"
+    )
     warning, version, *rest = messages(api, log_format)
     assert warning == strange
     assert re.fullmatch(r"version: \S+, commit [0-9a-f]{40}|version: \S+, commit unknown", version)

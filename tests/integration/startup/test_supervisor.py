@@ -102,7 +102,7 @@ def supervised(folder: Path, grace: str, how: str = "ends") -> Iterator[subproce
 
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGHUP])
 def test_a_signal_to_all_is_passed_on_once(tmp_path: Path, how: signal.Signals) -> None:
-    """A second one would end the grace of a consumer. The programs count their signals."""
+    """A second one would end a consumer's grace. The programs count their signals."""
     with supervised(tmp_path, "10") as supervisor:
         for _ in range(3):
             supervisor.send_signal(how)

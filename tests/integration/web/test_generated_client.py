@@ -184,7 +184,9 @@ def test_it_reads_every_list(client: Any, api: Callable[[str], Any]) -> None:
         seen += [item.id for item in page.items]
         cursor = uuid.UUID(page.next_cursor) if page.next_cursor else None
     assert seen[:3] == made[::-1]
-    stopped = api("api.decisions.cancel_roadmap").sync(made[0], client=client, body=models.NoBody())
+    stopped = api("api.decisions.cancel_roadmap").sync(
+        made[0], client=client, body=models.EmptyBody()
+    )
     assert stopped.status is models.RoadmapStatus.CANCELLED
     receipt = api("api.history.read_receipt").sync(made[0], client=client)
     assert receipt.calls == []

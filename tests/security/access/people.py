@@ -39,7 +39,7 @@ from tasks.queue_actions import DeadLettersRequest
 from tasks.queues import RETRIES, content_queue
 from tests.portables import DOCUMENT
 from tests.stack import GOAL, PASSWORD
-from web.call import NoBody
+from web.call import EmptyBody
 from web.endpoint import Endpoint
 from web.pages.page_route import PageRoute
 from web.routes import (
@@ -78,7 +78,7 @@ CLOSED_PORT = "http://127.0.0.1:1024/"  # a receiver that is not there
 
 # What is sent where a body is needed. A model that is missing here fails the tests below with a sentence that says so.
 BODIES: dict[type[BaseModel], dict[str, Any]] = {
-    NoBody: {},
+    EmptyBody: {},
     ApproveRequest: {"revision": 1},
     ReviseRequest: {"feedback": "More about testing, please."},
     EditRequest: {"operations": [{"op": "rewrite", "what": "concept", "key": KEY, "hours": 9}]},

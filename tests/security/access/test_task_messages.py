@@ -40,7 +40,7 @@ class TestMessages:
     TASKS = tuple(WORKED_ON)
 
     def deliver(self, task: str, *args: Any, **kwargs: Any) -> None:
-        """Run a message of any content, signed with our key, until it is no longer retried."""
+        """Run any message, signed with our key, until it is no longer retried."""
         message = Message(
             id=uuid4().hex,
             name=f"tasks.content.{task}",

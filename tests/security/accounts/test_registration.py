@@ -42,7 +42,7 @@ class TestRegistration:
     ) -> None:
         boss = administrator(client)
         configure(registration=type(settings).model_fields["registration"].default)
-        assert "invited" in reason(client.post(f"{AUTH}/register", json=person()), 403)
+        assert "invitation" in reason(client.post(f"{AUTH}/register", json=person()), 403)
         made = client.post(INVITATIONS, json={}, headers=boss["headers"])
         assert made.status_code == 201
         invitation = made.json()["invitation"]

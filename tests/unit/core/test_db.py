@@ -42,7 +42,10 @@ def test_the_error_names_a_full_disk_and_not_its_consequences(
     with pytest.raises(Unavailable, match="disk of the database is full") as refused:
         store(depth)
     assert isinstance(refused.value.__cause__, Exception)
-    assert database_trouble(refused.value.__cause__, settings).fix == "make room where DATA_DIR is"
+    assert (
+        database_trouble(refused.value.__cause__, settings).fix
+        == "free space on the disk of DATA_DIR"
+    )
     assert "database or disk is full" in caplog.text
     with session():
         assert database.execute_sql("SELECT count(*) FROM measure WHERE name = 'x'").fetchone() == (

@@ -88,7 +88,7 @@ class TestRedirects:
 
     def test_not_for_ever(self, site: Site) -> None:
         site.pages["/a"] = page(302, Location="/a")
-        assert seen(site, "/a") == Visit(None, f"it leads on more than {MOST_REDIRECTS} times")
+        assert seen(site, "/a") == Visit(None, f"it redirects more than {MOST_REDIRECTS} times")
         assert len(site.asked_for("/a")) == MOST_REDIRECTS + 1
 
     @pytest.mark.parametrize(

@@ -119,11 +119,14 @@ class Formatters:
     def share(self, part: int, whole: int) -> str:
         """Return a share in per cent; one above 0 is never shown as 0."""
         if not part or not whole:
-            return "0 %" if whole else NOTHING
+            return self._per_cent("0") if whole else NOTHING
         per_cent = 100 * part / whole
         if per_cent < 0.1:
-            return "< 0.1 %"
-        return f"{per_cent:.1f} %" if per_cent < 9.95 else f"{per_cent:.0f} %"
+            return self._per_cent("< 0.1")
+        return self._per_cent(f"{per_cent:.1f}" if per_cent < 9.95 else f"{per_cent:.0f}")
+
+    def _per_cent(self, number: str) -> str:
+        return self.texts.gettext("%(number)s %%") % {"number": number}
 
     def chart(self, title: str, steps: Sequence[Ended]) -> ChartLabels:
         """Return the texts of a chart, with a summary as its description."""

@@ -15,11 +15,11 @@ from core.i18n import gettext_noop
 from core.json_types import Page
 from roadmap.operations import audit_log, log_search
 from roadmap.operations.audit_log import AuditOutcome
-from roadmap.operations.execution_log import LogLevel
 from roadmap.operations.log_search import SLOW
 from web.call import Call
 from web.pages.admin.layout import ACTIONS, OUTCOMES, address, admin_page
 from web.pages.forms import AnyQuery, filled
+from web.pages.labels import LOG_LEVELS
 from web.pages.templates import texts_of
 from web.search_filters import LogSearchQuery
 
@@ -29,12 +29,6 @@ RANGES = {
     "24h": (timedelta(days=1), gettext_noop("the last 24 hours")),
     "7d": (timedelta(days=7), gettext_noop("the last 7 days")),
     "30d": (timedelta(days=30), gettext_noop("the last 30 days")),
-}
-LEVELS = {
-    LogLevel.debug: gettext_noop("Debug"),
-    LogLevel.info: gettext_noop("Info"),
-    LogLevel.warning: gettext_noop("Warning"),
-    LogLevel.error: gettext_noop("Error"),
 }
 CHOICES = {
     "warning,error": gettext_noop("Errors and warnings"),
@@ -94,12 +88,12 @@ def logs_page(call: Call) -> Response:
         following=urlencode({**kept, "cursor": log.next_cursor}) if log.next_cursor else "",
         newest=urlencode(kept),
         is_first="cursor" not in given,
-        names={level.value: words.gettext(name) for level, name in LEVELS.items()},
+        names={level.value: words.gettext(name) for level, name in LOG_LEVELS.items()},
         types={
             name: "datetime-local" if LOCAL.fullmatch(values[name]) else "text"
             for name in ("since", "until")
         },
-        levels={**LEVELS, **CHOICES},
+        levels={**LOG_LEVELS, **CHOICES},
         ranges={name: text for name, (_, text) in RANGES.items()},
     )
 

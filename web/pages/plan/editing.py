@@ -17,6 +17,7 @@ from roadmap.generation.generator import has_model
 from roadmap.lifecycle import commands, queries
 from roadmap.lifecycle.commands import EDITABLE, NOTHING
 from roadmap.plan.edits import EditRequest
+from roadmap.plan.validation import quoted
 from roadmap.plan.views import RoadmapTree, concepts_of
 from web.call import Call
 from web.http.problems import status_of
@@ -115,7 +116,7 @@ def _operations(tree: RoadmapTree, form: Form) -> tuple[list[dict[str, Any]], li
             operations.append({"op": f"add_{new}", "key": key, **inside})
     else:
         names.append({name: name for name in (concept if what == "concept" else concept[:2])})
-        operations.append({"op": "rewrite", **node, "regenerate": bool(form.text("anew"))})
+        operations.append({"op": "rewrite", **node, "regenerate": bool(form.text("regenerate"))})
     for operation, fields_of in zip(operations, names, strict=True):
         for name, field in fields_of.items():
             operation[name] = form.text(field).replace("\r\n", "\n")
@@ -187,4 +188,5 @@ def _refused(
         "errors": errors,
         "problem": problem,
         "reasons": reasons,  # in English, as the rules of outlines are
+        "titles": {quoted(each.key)[1:-1]: each.title for each in concepts_of(tree)},
     }

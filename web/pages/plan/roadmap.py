@@ -90,6 +90,7 @@ def print_page(call: Call) -> Response:
     document, tree = source.document, source.tree
     words = texts_of(call.request)
     code, table = words.gettext("Code"), words.gettext("Table")
+    named = words.gettext("%(label)s: %(text)s")
     left, until = PRINTED_CHARACTERS, thread_time() + PRINT_SECONDS
     printed = {}
     for number, node in enumerate(concepts_of(tree), 1):
@@ -103,7 +104,8 @@ def print_page(call: Call) -> Response:
                     top=5,
                     prefix=f"t{number}",
                     code_label=code,
-                    table_label=f"{table}: {node.title}",  # regions have names of their own
+                    # Regions have names of their own.
+                    table_label=named % {"label": table, "text": node.title},
                 )
         printed[node.id] = {
             "kept": kept,

@@ -87,7 +87,7 @@ async def _messages(
                     return
                 await asyncio.sleep(CALM)
     except (NotFound, RateLimited, Unauthenticated, Unavailable) as error:
-        logger.warning("a page is not told of its roadmap any more: %s", error)
+        logger.warning("live updates of a roadmap page stopped: %s", error)
 
 
 def _message(request: Request, owner_id: UUID, roadmap_id: UUID, events: Sequence[Event]) -> bytes:

@@ -256,7 +256,7 @@ class TestStopping:
         roadmap_id, stop = a_roadmap(), StopSignal()
         stop.stop()
         with pytest.raises(
-            GeneratorFault, match=r"^Nobody wants this any more; the model was not called\.$"
+            GeneratorFault, match=r"^The work is no longer needed\. The model was not called\.$"
         ):
             begun(roadmap_id, stop=stop)
         assert (records(), by_month(), spent(roadmap_id)) == ([], {}, 0)

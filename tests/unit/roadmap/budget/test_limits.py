@@ -51,8 +51,9 @@ class TestBudgets:
         with pytest.raises(OverBudget) as raised:
             begun(roadmap_id, new_id())
         assert str(raised.value) == (
-            "The budget of this roadmap is 0.009999 EUR; 0.005 EUR of it is spent or reserved for calls that run, "
-            "and this call could cost up to 0.005 EUR. Raise BUDGET_PER_ROADMAP to go on."
+            "The budget of this roadmap is 0.009999 EUR; 0.005 EUR of it is spent or "
+            "reserved for calls that run, and this call could cost up to 0.005 EUR. Raise "
+            "BUDGET_PER_ROADMAP, then retry."
         )
         assert raised.value.lasting
         assert (len(records()), spent(roadmap_id), list(by_month().values())) == (
@@ -78,8 +79,8 @@ class TestBudgets:
             begun(second)
         assert str(raised.value) == (
             f"The budget of this account for {month} is 0.009999 USD; 0.005 USD of it is spent or reserved for calls that run, "
-            "and this call could cost up to 0.005 USD. Raise BUDGET_PER_USER_MONTH, or go on when the month's budget begins "
-            f"anew on {expected}-01 (UTC)."
+            "and this call could cost up to 0.005 USD. Raise BUDGET_PER_USER_MONTH, or retry when the next month's budget starts "
+            f"on {expected}-01 (UTC)."
         )
         assert raised.value.lasting
         assert (len(records()), spent(first), spent(second), by_month()) == (
@@ -174,7 +175,7 @@ class TestBudgets:
     def test_for_a_roadmap_that_is_gone_nothing_is_called(self) -> None:
         with pytest.raises(
             GeneratorFault,
-            match=r"^The roadmap does not exist any more; the model was not called\.$",
+            match=r"^The roadmap no longer exists\. The model was not called\.$",
         ) as raised:
             begun(new_id())
         assert raised.value.lasting

@@ -144,7 +144,7 @@ class TestAnswers:
 
     def test_the_page_has_them_in_one_place(self, client: TestClient, bread: str) -> None:
         page = client.get(bread.removeprefix(API), headers=HTML).text
-        taking = page[page.index('id="taking"') : page.index('<details class="told">')]
+        taking = page[page.index('id="taking"') : page.index('<details class="event-list">')]
         found = re.findall(r'href="([^"]+)"', taking)
         assert len(found) == 8  # seven forms, and the way to a link that a calendar follows
         for address in found:

@@ -236,12 +236,12 @@ class TestComingBack:
             ]
         assert found == ["roadmap.outlined", "roadmap.ready"]
 
-    def test_what_has_no_plan_yet_cannot_be_taken_along(
+    def test_a_roadmap_without_a_plan_cannot_be_exported(
         self, client: TestClient, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr("roadmap.lifecycle.plan_job.plan", lambda *_: [])
         path = client.post(f"{API}/roadmaps", json={"goal": GOAL}).headers["location"]
         for ending in ("json", "md", "zip", "apkg"):
             answer = client.get(f"{path}/export.{ending}")
-            assert (answer.status_code, "no plan yet" in answer.text) == (409, True)
+            assert (answer.status_code, "no plan to export yet" in answer.text) == (409, True)
         assert client.get(f"{path}/export.ics").status_code == 200

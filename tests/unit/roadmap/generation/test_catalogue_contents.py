@@ -58,7 +58,7 @@ class TestWriting:
         ["python-backend/gone", "gone/caching", "gone", "", "../python-backend/caching", "/etc"],
     )
     def test_a_concept_that_is_not_there_any_more_is_a_lasting_fault(self, key: str) -> None:
-        with pytest.raises(GeneratorFault, match="create the roadmap anew") as fault:
+        with pytest.raises(GeneratorFault, match="create a new roadmap") as fault:
             CatalogueGenerator().write(ContentKind.tutorial, brief(key))
         assert fault.value.lasting
 

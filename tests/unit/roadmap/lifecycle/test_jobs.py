@@ -549,7 +549,7 @@ class TestDeaths:
         row = the_roadmap(roadmap_id)
         assert (row.status, row.error) == (
             "failed",
-            "Its worker died or hung too often while planning it; retry it.",
+            "Its worker died or hung too often while planning it. Retry it.",
         )
         assert (row.attempts, row.interruptions) == (1, MOST_INTERRUPTIONS)
         assert len(deadly.asked) == MOST_INTERRUPTIONS
@@ -570,7 +570,7 @@ class TestDeaths:
         row = the_content(contents[0])
         assert (row.status, row.error) == (
             "failed",
-            "Its worker died or hung too often while writing it; retry it.",
+            "Its worker died or hung too often while writing it. Retry it.",
         )
         assert (row.attempts, row.interruptions) == (1, MOST_INTERRUPTIONS)
         assert len(deadly.asked) == MOST_INTERRUPTIONS

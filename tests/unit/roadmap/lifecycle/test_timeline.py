@@ -258,7 +258,7 @@ class TestParts:
         facts = Facts(at(60), row(), events(ready(21)), [record], parts=[part("ready")])
         waited = next(span for span in spans_of(facts) if span.kind == "queued")
         assert waited.reason == (
-            "Came and found no room: all allowed calls were in progress (3 times), the "
+            "Waited for capacity: all allowed calls were in progress (3 times), the "
             "provider asked for a pause (1 times)."
         )
 
@@ -439,7 +439,7 @@ class TestOthers:
             "event": "roadmap.ready",
             "created_at": at(20),
             "attempts": 2,
-            "error": "It answered with status 500.",
+            "error": "The receiver answered with status 500.",
         }
         rows = [
             WebhookDelivery(id=new_id(), status="delivered", finished_at=at(26), **sent),

@@ -101,7 +101,7 @@ def test_what_was_done_counts_when_its_outcome_cannot_be_written(
         monkeypatch.setattr(audit_log, "transaction", away)
     monkeypatch.undo()
     assert newest().outcome is None
-    assert f"does not know that {act.id} is done" in caplog.text
+    assert f"could not record that {act.id} is done" in caplog.text
 
 
 def test_no_text_is_longer_than_its_column_and_none_breaks_a_line() -> None:

@@ -630,7 +630,7 @@ class TestClosing:
         (found,) = [line for line in caplog.records if line.levelname == "ERROR"]
         assert (
             found.getMessage()
-            == "7 log records are lost: neither the queue nor the database takes them"
+            == "7 log records are lost: neither the queue nor the database accepts them"
         )
 
     def test_nothing_is_logged_when_nothing_is_lost(

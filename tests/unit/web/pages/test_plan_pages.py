@@ -46,8 +46,8 @@ def form_at(page: str, what: str, key: str) -> dict[str, str]:
         fields |= dict(
             re.findall(r'<textarea[^>]* name="(\w+)"[^>]*>(.*?)</textarea>', found, re.DOTALL)
         )
-        if "anew" in fields and not re.search(r'name="anew"[^>]* checked', found):
-            del fields["anew"]
+        if "regenerate" in fields and not re.search(r'name="regenerate"[^>]* checked', found):
+            del fields["regenerate"]
         if (fields["what"], fields["key"]) == (what, key):
             return {name: unescape(value) for name, value in fields.items()}
     raise AssertionError(f"there is no form of the {what} {key}")
@@ -96,7 +96,7 @@ class TestEditing:
             "do": "save",
             "title": "Sourdough",
         }
-        del form["anew"]
+        del form["regenerate"]
         assert person.post(f"/roadmaps/{plan}/edit", data=form).status_code == 303
         assert designer.asked == []
 
@@ -290,7 +290,7 @@ class TestEditing:
     ) -> None:
         page = person.get(f"{roadmap}/edit")
         assert "concepts that you add have no tutorial, resources or quiz." in text_of(page)
-        assert 'name="anew"' not in page.text
+        assert 'name="regenerate"' not in page.text
         before = concepts_of(person, roadmap)
         form = {
             **form_at(page.text, "concept", before[0]["key"]),

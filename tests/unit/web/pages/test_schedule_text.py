@@ -91,7 +91,7 @@ def test_what_would_reach_the_deadline() -> None:
     assert EN.needed(schedule(False, weeks_later=3, deadline=6)) == ""  # it is over
 
 
-def test_a_plan_that_never_reached_the_deadline_says_so_and_has_no_lead() -> None:
+def test_a_plan_that_never_reached_the_deadline_has_no_lead() -> None:
     made = schedule(True, False, False, deadline=13)
     assert EN.needed(made) == "With 11 hours a week you would finish by your target date."
     assert EN.against_plan(made) == ""
@@ -101,20 +101,8 @@ def test_a_plan_that_never_reached_the_deadline_says_so_and_has_no_lead() -> Non
     assert EN.needed(schedule(*[False] * 30, deadline=6)) == (
         "Even 80 hours a week is not enough: choose a later target date, or skip some concepts."
     )
-    later = schedule(False, False, False, weeks_later=1, deadline=13)
-    assert EN.needed(later) == (
-        "The original plan already ended 7 days after your target date; "
-        "21 hours a week would be enough."
-    )
-    assert EN.needed(schedule(*[False] * 30, weeks_later=1, deadline=13)) == (
-        "The original plan already ended 196 days after your target date, and even 80 hours a week "
-        "is not enough: choose a later date, or skip some concepts."
-    )
     over = schedule(False, False, False, weeks_later=3, deadline=13)
-    assert (EN.needed(over), EN.against_plan(over)) == (
-        "The original plan already ended 7 days after your target date.",
-        "",
-    )
+    assert (EN.needed(over), EN.against_plan(over)) == ("", "")
 
 
 def test_who_is_in_time_with_such_a_plan_is_ahead_of_it() -> None:

@@ -8,9 +8,12 @@ import pytest
 from starlette.testclient import TestClient
 
 from core.db import settings
+from core.errors import RateLimited
+from core.i18n import ENGLISH
 from tests.cases import try_each
 from tests.stack import GOAL
 from tests.unit.web.pages.page_text import API, CHINESE, HTML, made, text_of, tree_of
+from web.pages.error_messages import sentence
 
 AUTOMATIC = re.compile(r'<select id="language"[^>]*>\s*<option value="" selected>')
 
@@ -222,3 +225,9 @@ class TestForms:
         )
         assert answer.status_code == 403
         assert person.get(f"{API}/roadmaps").json()["items"] == []
+
+
+def test_the_message_of_a_rate_limit_gives_the_time_to_wait() -> None:
+    error = RateLimited("11 in 900 s.", retry_after=301)
+    expected = "Too many attempts. You can try again in 6 minutes."
+    assert sentence(ENGLISH, error) == expected

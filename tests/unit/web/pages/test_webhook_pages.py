@@ -51,7 +51,9 @@ def test_there_is_a_way_from_the_account_and_back(person: TestClient, receiver: 
     page = person.get("/webhooks").text
     assert 'href="/account"' in page
     assert page.count(" checked") == len(WebhookEvent)
+    assert "No webhooks yet." in page
     path = add(person, receiver)
+    assert "No deliveries yet." in person.get(path).text
     assert f'href="{path}"' in person.get("/webhooks").text
     assert 'href="/webhooks"' in person.get(path).text
 
@@ -82,7 +84,7 @@ def test_a_test_is_sent_and_its_result_stands_in_the_log(
     found = text_of(person.get(path))
     assert "Test" in found
     assert "Failed" in found
-    assert "It answered with status 500." in found
+    assert "The receiver answered with status 500." in found
     retry = re.findall(rf'action="({path}/deliveries/[0-9a-f-]+/retry)"', person.get(path).text)
     assert person.post(retry[0]).headers["location"] == path
     assert "Delivered" in text_of(person.get(path))

@@ -1,0 +1,79 @@
+"""Stored reasons on pages: known ones are translated, with titles for keys, and they are those that the code stores."""
+
+import ast
+import re
+
+import pytest
+from starlette.testclient import TestClient
+
+from core.i18n import ENGLISH, texts
+from core.net.safe_http import NOWHERE
+from tests.stack import ROOT
+from tests.unit.web.pages.page_text import CHINESE as CHINESE_READER
+from tests.unit.web.pages.page_text import HTML, text_of
+from web.pages.labels import Sentences
+from web.pages.reasons import KNOWN, translated
+
+CHINESE = texts("zh-Hans")
+NEEDS = "Concept 'b/second' needs 'b/third', which comes later or is itself."
+# Reasons that are put together from these beginnings or ends and another constant
+MADE_OF = re.compile(r"^%\(failed\)s of %\(total\)s parts |^Not sent: |(?<=\w)\.$")
+
+
+@pytest.mark.parametrize(
+    ("reason", "expected"),
+    [
+        (f"Not sent: {NOWHERE}.", "未发送：找不到这个域名，或者它指向本服务或非公网地址。"),
+        ("2 of 5 parts could not be written", "共 5 项内容，其中 2 项生成失败。"),
+        (
+            "The receiver answered with status 302. Redirects are not followed.",
+            "接收方返回了状态码 302。不会跟随重定向。",
+        ),
+        (NEEDS, "“乙”需要先学“b/third”，而后者排在它后面，或者就是它自己。"),
+        ("The model says no.", ""),
+    ],
+)
+def test_a_known_reason_is_translated(reason: str, expected: str) -> None:
+    assert translated(CHINESE, reason, {"b/second": "乙"}) == expected
+
+
+def test_keys_are_titles_in_english_too() -> None:
+    assert "'Second' needs 'Third'" in translated(
+        ENGLISH, NEEDS, {"b/second": "Second", "b/third": "Third"}
+    )
+
+
+def test_every_known_reason_is_in_the_code() -> None:
+    constants = "\n".join(
+        node.value
+        for room in ("core", "roadmap", "tasks")
+        for path in sorted((ROOT / room).rglob("*.py"))
+        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+    )
+    pieces = [
+        (text, piece)
+        for text in KNOWN
+        for piece in re.split(r"'?%\(\w+\)s'?\.?", MADE_OF.sub("", text))
+    ]
+    assert [text for text, piece in pieces if piece not in constants] == []
+
+
+def test_sentences_are_joined_with_a_space_only_where_the_language_has_one() -> None:
+    assert Sentences(ENGLISH).joined("One.", "", "Two.") == "One. Two."
+    assert Sentences(CHINESE).joined("一。", "", "二。") == "一。二。"
+
+
+def test_a_chinese_page_has_chinese_punctuation_and_marks_english_tracks(
+    client: TestClient,
+) -> None:
+    client.headers.update({**HTML, **CHINESE_READER})
+    client.follow_redirects = False
+    start = text_of(client.get("/"))
+    assert start.count("（英文）") == 4
+    assert "现成的路线图：" in start
+    path = client.post("/roadmaps", data={"goal": "Python", "language": ""}).headers["location"]
+    page = client.get(path).text
+    assert ">Markdown</a>：一份" in page
+    assert "；<a" in page
+    assert re.search(r"共 148 小时。\S+。本周", page)

@@ -1,0 +1,58 @@
+"""Stored reasons of failures, in the language of the reader.
+
+They are stored, sent and logged in English. Pages translate the ones that learners meet; others,
+such as those of a model's server, stay English.
+"""
+
+import re
+from collections.abc import Mapping
+from gettext import NullTranslations
+
+from core.i18n import gettext_noop
+
+KNOWN = (
+    gettext_noop("It was cancelled."),
+    gettext_noop("It was cancelled before anything was written"),
+    gettext_noop("%(failed)s of %(total)s parts are not written"),
+    gettext_noop("%(failed)s of %(total)s parts could not be written"),
+    gettext_noop("%(failed)s of %(total)s parts were not in the file"),
+    gettext_noop("%(failed)s of %(total)s parts were not written when it was copied"),
+    gettext_noop("It was not in the file."),
+    gettext_noop("It was not written when the roadmap was copied."),
+    gettext_noop("Its worker died or hung too often while planning it. Retry it."),
+    gettext_noop("Its worker died or hung too often while writing it. Retry it."),
+    gettext_noop("Its worker died or hung too often while sending it."),
+    gettext_noop("Stopped by an operator."),
+    gettext_noop("No built-in track fits this goal; set OPENAI_API_KEY to have it designed."),
+    gettext_noop(
+        "The built-in catalogue has no contents for this concept. Set OPENAI_API_KEY and retry,"
+        " or create a new roadmap."
+    ),
+    gettext_noop("The built-in catalogue does not follow words; set OPENAI_API_KEY."),
+    gettext_noop("The model did not answer within %(seconds)s s."),
+    gettext_noop("Concept '%(concept)s' needs '%(needed)s', which comes later or is itself."),
+    gettext_noop("Its owner has disabled it."),
+    gettext_noop("The account is disabled."),
+    gettext_noop("No delivery has succeeded for days."),
+    gettext_noop("The receiver answered with status 410: it wants no more deliveries."),
+    gettext_noop("The receiver answered with status %(status)s. Redirects are not followed."),
+    gettext_noop("The receiver answered with status %(status)s."),
+    gettext_noop(
+        "Not sent: the name was not found, or it leads to this service or to an address that is"
+        " not on the public internet."
+    ),
+    gettext_noop("Not sent: the receiver could not be reached."),
+    gettext_noop("Not sent: it did not answer in time."),
+    gettext_noop("Not sent: it refused the connection."),
+)
+PLACE = re.compile(r"%\\\((\w+)\\\)s")  # of a value, in an escaped text
+PATTERNS = {text: re.compile(PLACE.sub(r"(?P<\1>.+?)", re.escape(text))) for text in KNOWN}
+
+
+def translated(texts: NullTranslations, reason: str, titles: Mapping[str, str]) -> str:
+    """Return a known reason in a language, with titles for keys; empty for another reason."""
+    for text, pattern in PATTERNS.items():
+        if found := pattern.fullmatch(reason):
+            values = {name: titles.get(value, value) for name, value in found.groupdict().items()}
+            return texts.gettext(text) % values
+    return ""
