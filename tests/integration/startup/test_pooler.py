@@ -247,9 +247,7 @@ def test_without_a_way_past_the_pooler_every_service_refuses_in_a_sentence(
             for line in result.errors.splitlines()
             if not line.startswith("waiting: the schema")
         ]
-        assert line.startswith("error: the database cannot be used: a pooler in front of it"), (
-            line
-        )
+        assert line.startswith("error: the database cannot be used: a pooler in front of it"), line
         assert "set DIRECT_DATABASE_URL" in line
         assert pooler.url().split("@")[0].rpartition(":")[2] not in result.errors
 
