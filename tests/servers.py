@@ -28,6 +28,7 @@ import redis
 
 from core.migrate import migrate
 from core.settings import from_environment
+from tests.forking import has_ended
 from tests.waiting import wait_until
 
 OLDEST_POSTGRES, OLDEST_REDIS = (14, 0), (7, 4)
@@ -194,6 +195,13 @@ class Postgres(Server):
         ]
         initdb += ["--no-sync"]  # the first files need not survive a power failure
         subprocess.run(initdb, check=True, capture_output=True, cwd=folder, **self._identity())
+
+    def kill(self) -> None:
+        """Its processes share memory, which a new server refuses to take over while one is left."""
+        command = ["ps", "-o", "pid=", "--ppid", str(self.pid)]
+        found = subprocess.run(command, capture_output=True, text=True, check=False).stdout.split()
+        super().kill()
+        assert all(has_ended(int(pid), 30) for pid in found)
 
     def url(self, database: str = "postgres") -> str:
         return f"postgresql://postgres@{self.address}/{database}"
