@@ -197,10 +197,10 @@ class Postgres(Server):
         subprocess.run(initdb, check=True, capture_output=True, cwd=folder, **self._identity())
 
     def kill(self) -> None:
-        """Its processes share memory, which a new server refuses to take over while one is left."""
+        """SIGKILL. A new server refuses to start while a process shares the memory of this one."""
         command = ["ps", "-o", "pid=", "--ppid", str(self.pid)]
         found = subprocess.run(command, capture_output=True, text=True, check=False).stdout.split()
-        super().kill()
+        super().kill()  # its processes end by themselves a moment later
         assert all(has_ended(int(pid), 30) for pid in found)
 
     def url(self, database: str = "postgres") -> str:
@@ -235,12 +235,6 @@ class Postgres(Server):
         with connection.cursor() as cursor:
             cursor.execute(statement)
         connection.close()
-
-    def kill(self) -> None:
-        """SIGKILL to the whole server: the children of a killed postmaster end by themselves a moment later."""
-        assert self._process is not None
-        os.killpg(self._process.pid, signal.SIGKILL)
-        self._process.wait(30)
 
     def _command(self) -> list[str]:
         options = {
