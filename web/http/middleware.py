@@ -155,6 +155,10 @@ class RequestMiddleware:
 
         try:
             await self.app(scope, receive, send_response)
+        except Exception:
+            if status == NO_ANSWER:  # the server responds
+                status = "500"
+            raise
         finally:
             if is_stream:
                 RequestMiddleware.open_streams -= 1
@@ -220,12 +224,12 @@ class IndexedRouter(Router):
             self._by_slashes[route.path.count("/")].append((start, route))
         self.most_slashes = max(self._by_slashes)
         # By method and path, of paths without parameters
-        self._fixed: dict[tuple[str, str], Route] = {}
+        self._fixed: dict[tuple[str, str], tuple[Route, Scope]] = {}
         for route in routes:
             for method in route.methods or () if "{" not in route.path else ():
                 found = self._find({"type": "http", "method": method, "path": route.path})
                 assert found is not None
-                self._fixed[method, route.path] = found[0]
+                self._fixed[method, route.path] = found
 
     def methods(self, scope: Scope, path: str) -> set[str]:
         """Return the methods of all routes that match this path; Starlette names those of one."""
@@ -248,29 +252,30 @@ class IndexedRouter(Router):
             return
         scope.setdefault("router", self)
         try:
-            if (route := self._fixed.get((scope["method"], scope["path"]))) is not None:
-                scope["route"] = route
-                await route.app(scope, receive, send)
-            elif (found := self._find(scope)) is None:
+            found = self._fixed.get((scope["method"], scope["path"])) or self._find(scope)
+            if found is None:
                 await self.default(scope, receive, send)
             else:
                 scope["route"], place = found
                 scope.update(place)
                 await found[0].handle(scope, receive, send)
         except Exception as error:
+            request, unexpected = Request(scope, receive), self._handlers[Exception]
+            handler = next(
+                self._handlers[kind] for kind in type(error).__mro__ if kind in self._handlers
+            )
             if BEGUN in scope:
+                await unexpected(request, error)  # logs it; no second response can be sent
                 raise
-            request, handler = Request(scope, receive), self._handlers[Exception]
             try:
-                handler = next(
-                    self._handlers[kind] for kind in type(error).__mro__ if kind in self._handlers
-                )
                 response = await handler(request, error)
             except Exception as another:
-                error, handler = another, self._handlers[Exception]
+                if handler is unexpected:
+                    raise
+                error, handler = another, unexpected
                 response = await handler(request, error)
             await response(scope, receive, send)
-            if handler is self._handlers[Exception]:
+            if handler is unexpected:
                 raise error
 
     def _find(self, scope: Scope) -> tuple[Route, Scope] | None:

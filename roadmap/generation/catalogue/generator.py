@@ -160,7 +160,7 @@ def resources_of(concept: CatalogueConcept, brief: ConceptBrief) -> Resources:
     return Resources(items=tuple(sorted(left or concept.resources, key=place)))
 
 
-@lru_cache(maxsize=2000)  # of goals with at most 500 characters
+@lru_cache(maxsize=2000)  # of goals with at most 1,000 characters
 def find_track(goal: str) -> Track | None:
     """Return the track that fits a goal best, or None. Raises Unavailable.
 
