@@ -76,6 +76,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    if getattr(config.option, "maxworkerrestart", "0") is None:
+        config.option.maxworkerrestart = "0"  # `--dist loadfile` hangs after it replaced a worker
     if config.option.durations is not None:
         config.pluginmanager.register(FixtureDurations())
 

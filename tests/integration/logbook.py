@@ -10,7 +10,6 @@ from typing import Any
 from uuid import UUID
 
 import peewee
-from psycopg2 import extensions
 from pydantic import SecretStr
 
 from core import clock
@@ -19,7 +18,7 @@ from core.db import database, session, settings
 from core.ids import first_id, new_id
 from core.migrate import migrate
 from models.logs import ExecutionLog
-from roadmap.operations import execution_log
+from tests.database import using
 from tests.servers import Postgres
 
 Document = dict[str, Any]
@@ -31,8 +30,6 @@ def own_database(
     folder: Path, postgres: Postgres | None, *, migrated: bool = True
 ) -> Iterator[Any]:
     """This process uses a new database for the block: on SQLite, or on that server. Gives its settings."""
-    its_own, waits = database.obj, extensions.get_wait_callback()
-    execution_log.buffer.flush()
     url = None
     if postgres:
         url = SecretStr(
@@ -43,14 +40,10 @@ def own_database(
     elif migrated:
         (folder / "roadmap.db").write_bytes(migrated_file())
     mine = settings.model_copy(update={"data_dir": folder, "database_url": url})
-    database.initialize(open_database(mine))
     try:
-        yield mine
+        with using(lambda: open_database(mine)):
+            yield mine
     finally:
-        execution_log.buffer.flush()
-        database.close_all()
-        database.initialize(its_own)
-        extensions.set_wait_callback(waits)
         clock.reset()
 
 

@@ -23,6 +23,7 @@ from roadmap.accounts.identity import Device, Principal, Scope
 from roadmap.accounts.schemas import Credentials, EmailChange, PasswordChange, User
 from roadmap.operations.audit_log import Action, Actor, records
 from tests.commands import succeeded
+from tests.database import using
 from tests.operating import promote
 from tests.servers import Postgres
 from tests.stack import PASSWORD, Stack, answer_to
@@ -52,15 +53,12 @@ def migrated(postgres: Postgres) -> Settings:
 @pytest.fixture
 def server(migrated: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Server mode in this process, where there is no account yet."""
-    its_own = database.obj
     for module in (accounts, principals, sessions):
         monkeypatch.setattr(module, "settings", migrated)
-    database.initialize(open_database(migrated))
-    with transaction():
-        Account.delete().execute()  # everything else hangs on one
-    yield
-    database.close_all()
-    database.initialize(its_own)
+    with using(lambda: open_database(migrated)):
+        with transaction():
+            Account.delete().execute()  # everything else hangs on one
+        yield
 
 
 @pytest.fixture

@@ -11,7 +11,6 @@ from uuid import UUID
 
 import peewee
 import pytest
-from psycopg2 import extensions
 from pydantic import SecretStr
 
 from core import clock
@@ -29,7 +28,7 @@ from roadmap.budget.budget import BudgetMeter, BudgetReserved, CallPurpose, Over
 from roadmap.budget.cost_report import estimate, receipt
 from roadmap.generation.cancellation import StopSignal
 from roadmap.generation.context import GeneratorFault
-from roadmap.operations import execution_log
+from tests.database import using
 from tests.servers import Postgres
 
 WORKERS = 16
@@ -51,14 +50,8 @@ def limited(postgres: Postgres, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cal
         "model_prices": (PRICE,),
         "openai_model": MODEL,
     }
-    mine, its_own, waits = (
-        settings.model_copy(update=server),
-        database.obj,
-        extensions.get_wait_callback(),
-    )
-    execution_log.buffer.flush()
+    mine = settings.model_copy(update=server)
     migrate(mine)
-    database.initialize(open_database(mine))
     monkeypatch.setattr(
         budget_, "retry_save", lambda save: save()
     )  # a deadlock is an error, not one more try
@@ -78,10 +71,8 @@ def limited(postgres: Postgres, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cal
                 f"ALTER TABLE spending ADD CHECK (amount BETWEEN 0 AND {month or 10**9})"
             )
 
-    yield limit
-    database.close_all()
-    database.initialize(its_own)
-    extensions.set_wait_callback(waits)
+    with using(lambda: open_database(mine)):
+        yield limit
 
 
 def roadmaps(count: int) -> tuple[UUID, list[UUID]]:

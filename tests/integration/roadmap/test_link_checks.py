@@ -9,12 +9,11 @@ from threading import Barrier
 from uuid import UUID
 
 import pytest
-from psycopg2 import extensions
 from pydantic import SecretStr
 
 from core import clock
 from core.backends import open_database
-from core.db import database, session, settings, transaction
+from core.db import session, settings, transaction
 from core.ids import new_id
 from core.migrate import migrate
 from core.net import link_probe
@@ -26,8 +25,8 @@ from roadmap.generation.catalogue import loader
 from roadmap.generation.catalogue.generator import CatalogueGenerator
 from roadmap.generation.catalogue.loader import load_concept
 from roadmap.lifecycle import content_job, link_checker, link_status
-from roadmap.operations import execution_log
 from roadmap.plan.outline import ContentKind, Resources
+from tests.database import using
 from tests.servers import Postgres
 from tests.site import Site, page, served
 
@@ -48,19 +47,13 @@ def on_postgres(postgres: Postgres, monkeypatch: pytest.MonkeyPatch) -> Iterator
     mine = settings.model_copy(
         update={"database_url": url, "link_check_days": 30, "link_networks": ("127.0.0.0/8",)}
     )
-    its_own, waits = database.obj, extensions.get_wait_callback()
-    execution_log.buffer.flush()
     migrate(mine)
-    database.initialize(open_database(mine.model_copy(update={"content_workers": WORKERS + 4})))
     for module in (content_job, link_checker, link_status):
         monkeypatch.setattr(module, "settings", mine)
     monkeypatch.setattr(link_probe, "robots", Robots())
     monkeypatch.setattr(link_checker, "blind", link_checker.NetworkUnreachable())
-    yield
-    execution_log.buffer.flush()
-    database.close_all()
-    database.initialize(its_own)
-    extensions.set_wait_callback(waits)
+    with using(lambda: open_database(mine.model_copy(update={"content_workers": WORKERS + 4}))):
+        yield
 
 
 def roadmap_with(*urls: str) -> tuple[UUID, UUID]:

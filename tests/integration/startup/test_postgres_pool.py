@@ -14,6 +14,7 @@ from core import postgres as pool_module
 from core.db import SerializationConflict, database, session, transaction
 from core.errors import Unavailable
 from core.postgres import LimitedPool
+from tests.database import using
 from tests.integration.logbook import own_database
 from tests.servers import Postgres
 from tests.waiting import wait_until
@@ -59,11 +60,9 @@ def test_while_no_new_connection_is_tried_those_that_idle_are_used(
 @pytest.fixture
 def pooled(postgres: Postgres) -> Iterator[None]:
     """The application's database is a PostgreSQL, with a pool of two connections."""
-    url, its_own = postgres.create_database("pool_of_two"), database.obj
-    database.initialize(LimitedPool(url, max_connections=2, timeout=1, autoconnect=False))
-    yield
-    database.close_all()
-    database.initialize(its_own)
+    url = postgres.create_database("pool_of_two")
+    with using(lambda: LimitedPool(url, max_connections=2, timeout=1, autoconnect=False)):
+        yield
 
 
 def test_when_one_connection_fails_those_that_idle_are_not_trusted(

@@ -12,13 +12,13 @@ import pytest
 from playhouse.migrations import Runner
 
 from core.backends import open_database, open_migration_database
-from core.db import database, settings, transaction
+from core.db import settings, transaction
 from core.ids import new_id
 from core.migrate import DIRECTORY, known
 from models.roadmaps import Concept, Content, Roadmap, Stage
 from roadmap.accounts.identity import LOCAL_OWNER
 from roadmap.lifecycle import content_job, plan_job
-from roadmap.operations import execution_log
+from tests.database import using
 from tests.unit.roadmap.lifecycle.test_jobs import (
     CONTENTS,
     Interrupted,
@@ -40,16 +40,11 @@ class TestMigration:
     def before(self, tmp_path: Path) -> Iterator[peewee.Database]:
         """A database of the version before; the application of this process uses it."""
         mine = settings.model_copy(update={"data_dir": tmp_path})
-        old, its_own = open_migration_database(mine), database.obj
-        execution_log.buffer.flush()
-        old.connect()
-        Runner(old, str(DIRECTORY)).up("0001_initial")
-        database.initialize(open_database(mine))
-        yield old
-        execution_log.buffer.flush()
-        database.close_all()
-        database.initialize(its_own)
-        old.close()
+        old = open_migration_database(mine)
+        with old.connection_context():
+            Runner(old, str(DIRECTORY)).up("0001_initial")
+            with using(lambda: open_database(mine)):
+                yield old
 
     def tables(self, old: peewee.Database) -> dict[str, Any]:
         """As the version before knows them: those that its migration makes."""
