@@ -10,7 +10,7 @@ from uuid import UUID
 import peewee
 
 from core import clock, tracing
-from core.db import database, is_postgres, session, settings, transaction
+from core.db import PreparedStatement, is_postgres, session, settings, transaction
 from core.errors import RateLimited, Unauthenticated, Unavailable
 from core.ids import new_id
 from models.accounts import Account
@@ -28,26 +28,30 @@ COME_BACK = 30  # seconds, when too many wait for a worker
 UNDER_WAY = peewee.SQL("status IN ('queued', 'planning', 'building')")
 # Counts what is under way, then inserts keys, roadmaps and their first events: one round trip, for
 # PostgreSQL. What does not fit, and what has a key that is known, is left out.
-INSERT_AT_ONCE = """
+INSERT_AT_ONCE = PreparedStatement(
+    "insert_roadmaps",
+    ("json", "bigint", "timestamp", "text"),
+    """
 WITH asked AS (
     SELECT *, row_number() OVER (PARTITION BY owner ORDER BY id) AS place
-    FROM json_to_recordset(%(asked)s) AS asked(
+    FROM json_to_recordset($1) AS asked(
         id uuid, owner uuid, goal text, level text, hours_per_week integer, deadline date,
         begins_on date, background text, motivation text, preferences text, language text,
         resource_language text, review boolean,
         key_hash text, fingerprint text, answer_status integer, headers jsonb, content text)
 ), under_way AS (
-    SELECT owner_id, count(*) AS number FROM roadmap
-    WHERE owner_id IN (SELECT owner FROM asked) AND status IN ('queued', 'planning', 'building')
-    GROUP BY owner_id
+    SELECT owner, (
+        SELECT count(*) FROM roadmap
+        WHERE owner_id = owner AND status IN ('queued', 'planning', 'building')
+    ) AS number
+    FROM (SELECT DISTINCT owner FROM asked) AS owners
 ), fitting AS (
-    SELECT asked.* FROM asked LEFT JOIN under_way ON owner_id = owner
-    WHERE place + coalesce(number, 0) <= %(most)s
+    SELECT asked.* FROM asked JOIN under_way USING (owner) WHERE place + number <= $2
 ), key AS (
     INSERT INTO first_answer
         (key_hash, owner_id, fingerprint, status, headers, content, is_repeatable, created_at)
     SELECT key_hash, owner, fingerprint, answer_status, headers, convert_to(content, 'UTF8'), true,
-        %(now)s
+        $3
     FROM fitting WHERE key_hash IS NOT NULL ORDER BY key_hash
     ON CONFLICT DO NOTHING RETURNING key_hash
 ), made AS (
@@ -58,15 +62,16 @@ WITH asked AS (
         over_budget, last_seq, created_at, updated_at, due_at, attempts, interruptions)
     SELECT id, owner, goal, level, hours_per_week, deadline, begins_on, background, motivation,
         preferences, language, resource_language, review, false, 0, '', '', 0, 0, 'queued', '',
-        0, 0, 0, 0, false, 1, %(now)s, %(now)s, %(now)s, 0, 0
+        0, 0, 0, 0, false, 1, $3, $3, $3, 0, 0
     FROM fitting WHERE key_hash IS NULL OR key_hash IN (SELECT key_hash FROM key)
     RETURNING id
 ), event AS (
     INSERT INTO roadmap_event (roadmap_id, seq, type, data, at)
-    SELECT id, 1, %(event)s, '{}', %(now)s FROM made
+    SELECT id, 1, $4, '{}', $3 FROM made
 )
 SELECT id FROM made
-"""
+""",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,14 +165,14 @@ def _insert_at_once(batch: Sequence[NewRoadmap]) -> list[Job | StoredAnswer | Ex
                 "content": (answer.content or b"").decode(),
             }
         rows.setdefault(new.key_hash or new.id, row)  # a key may come twice
-    values = {
-        "asked": json.dumps([*rows.values()]),
-        "most": settings.most_unfinished_roadmaps,
-        "now": clock.now().replace(tzinfo=None),  # as all times are stored, in UTC
-        "event": EventType.queued,
-    }
+    values = (
+        json.dumps([*rows.values()]),
+        settings.most_unfinished_roadmaps,
+        clock.now().replace(tzinfo=None),  # as all times are stored, in UTC
+        EventType.queued,
+    )
     with session():
-        made = {id_ for (id_,) in database.execute_sql(INSERT_AT_ONCE, values)}
+        made = {id_ for (id_,) in INSERT_AT_ONCE.execute(*values)}
     left = [new for new in batch if new.id not in made]
     others = dict(zip((new.id for new in left), _insert(left) if left else [], strict=True))
     return [

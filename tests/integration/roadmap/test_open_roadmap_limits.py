@@ -10,6 +10,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from pydantic import SecretStr
 
 from core import clock
 from core.db import SerializationConflict, session, settings, transaction
@@ -327,11 +328,19 @@ class TestOneStatement:
         answer = StoredAnswer(key, 202, {"location": str(new.id)}, f'{{"é":"{new.id}"}}'.encode())
         return replace(new, answer=answer)
 
-    def test_rows_are_the_same(self, limit: Callable[..., None]) -> None:
+    @pytest.mark.parametrize("is_pooled", [False, True])
+    def test_rows_are_the_same(
+        self, limit: Callable[..., None], is_pooled: bool, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         limit(10)
+        if is_pooled:  # behind a transaction pooler the statement is not prepared
+            pooled = settings.model_copy(update={"direct_database_url": SecretStr("postgresql:")})
+            monkeypatch.setattr("core.db.settings", pooled)
         one, other = self.keyed("a"), self.keyed("b")
         create_many([one])
-        create_._insert([other])
+        with monkeypatch.context() as patch:
+            patch.setattr(create_, "is_postgres", lambda: False)
+            create_many([other])
         with session():
             found = [
                 [
