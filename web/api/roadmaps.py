@@ -143,12 +143,13 @@ async def create_roadmap(call: Call) -> Response:
         content, headers = ACCEPTED_MINIMAL, {**headers, **MINIMAL}
     body = content.replace(ANY_ID, str(roadmap_id)).encode()
     response = Response(body, 202, headers, media_type="application/json")
+    owner_id = call.caller.account_id
     if call.key is None:
-        await accept(NewRoadmap(call.owner, request, roadmap_id))
+        await accept(NewRoadmap(owner_id, request, roadmap_id))
         return response
     with idempotency.one_at_a_time(call.key):  # the response is stored with the roadmap
         stored = idempotency.to_stored(call.key, response)
-        earlier = await accept(NewRoadmap(call.owner, request, roadmap_id, stored))
+        earlier = await accept(NewRoadmap(owner_id, request, roadmap_id, stored))
     return response if earlier is None else idempotency.replay(call.key, earlier)
 
 
