@@ -24,6 +24,7 @@ OURS, NO_KEY, WATCHED, ALONE = (
     "Roadmap, no streams",
 )
 FASTAPI, BY_HAND, BARE = "FastAPI + Celery", "asyncpg by hand", "bare Starlette"
+LEAN, LEAN_NO_KEY = "one file", "one file, no key"
 PREFORK, THREADS = "FastAPI + Celery, prefork", "FastAPI + Celery, threads"
 WITH_MODEL, AFTER_MANY = "Roadmap, model client loaded", "Roadmap, after many roadmaps"
 APART = "Roadmap, three instances"
@@ -127,6 +128,8 @@ TARGETS = (
     Target(
         "accepting a goal, no Idempotency-Key", ACCEPT, POSTS, 1, NO_KEY, peer=BY_HAND, usual=0.68
     ),
+    Target("accepting a goal, everything on", ACCEPT, POSTS, 0.6, peer=LEAN),
+    Target("accepting a goal, no Idempotency-Key", ACCEPT, POSTS, 0.6, NO_KEY, peer=LEAN_NO_KEY),
     Target(
         "accepting at 100/s, 99 %, no error", ACCEPT, SLOW_POSTS, 10, at_most=True, control=BARE
     ),
