@@ -34,8 +34,9 @@ HOW = """\
 - One process (`benchmarks/load`) sends requests over 64 open connections.
 - No consumers run while accepting is measured. Each answer must leave a row, an event, a message
   and a log record.
-- The peers (`benchmarks/peers`) have neither rate limits nor Idempotency-Key. Bare Starlette, raw
-  Redis and logging to memory are controls, which do none of the work.
+- Peers are in `benchmarks/peers`. "One file" (`lean_accept.py`) has limits and Idempotency-Key, but
+  no log record, metrics, trace or goal matching; the others have none of these.
+- Bare Starlette, raw Redis and logging to memory do none of the work.
 - Memory is PSS after a first roadmap, in millions of bytes."""
 REPEAT = """\
 `make bench WRITE=1` measures in full and writes this section, the charts and the JSON. `QUICK=1` is
