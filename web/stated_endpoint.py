@@ -11,7 +11,7 @@ from core.group_read import GroupRead
 from roadmap.lifecycle.read_states import Ids
 from web.call import Call
 from web.endpoint import Endpoint
-from web.http.concurrency import account_slot
+from web.http.concurrency import await_for_account
 from web.http.response_cache import ResponseCache
 from web.http.responses import (
     Document,
@@ -69,8 +69,7 @@ class StatedEndpoint(Endpoint):
 
     async def respond(self, call: Call) -> Response:
         if (place := self.place(call)) is not None:
-            async with account_slot(call.owner):
-                state = await place.kind.states.get(place.ids)
+            state = await await_for_account(call.owner, place.kind.states.get, place.ids)
             revocations.check_still(call.caller)  # the database may have been slow
             if state is not None:
                 if (unchanged := not_modified(call.request, etag(state))) is not None:

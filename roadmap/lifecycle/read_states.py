@@ -6,6 +6,7 @@ statement. A roadmap's lease does not belong to them: it changes while nobody se
 
 import hashlib
 from collections.abc import Sequence
+from functools import cache
 from typing import Any
 from uuid import UUID
 
@@ -16,7 +17,7 @@ from models.roadmaps import Concept, Roadmap
 from roadmap.lifecycle.link_status import UNNOTED
 
 Ids = tuple[UUID, ...]  # the owner comes first
-PART = ("c.id", "c.status", "c.version", "c.error")
+PART = "c.id, c.status, c.version, c.error"
 
 
 def tree_states(places: Sequence[Ids]) -> list[bytes | None]:
@@ -25,9 +26,9 @@ def tree_states(places: Sequence[Ids]) -> list[bytes | None]:
     A plan changes with the row of its roadmap only, contents and progress without it.
     """
     return _states(
-        f"""{_hash(*_columns(Roadmap, "r"))},
-        (SELECT {_hash_all(*PART)} FROM content c WHERE c.roadmap_id = r.id),
-        (SELECT {_hash_all("n.id", "n.progress", "n.progress_at")} FROM concept n
+        f"""{_hash(_columns(Roadmap, "r"))},
+        (SELECT {_hash_all(PART)} FROM content c WHERE c.roadmap_id = r.id),
+        (SELECT {_hash_all("n.id, n.progress, n.progress_at")} FROM concept n
             WHERE n.roadmap_id = r.id)""",
         """JOIN roadmap r ON r.owner_id = o.column2 AND r.id = o.column3
         WHERE r.trashed_at IS NULL""",
@@ -46,9 +47,9 @@ def concept_states(places: Sequence[Ids]) -> list[bytes | None]:
         else "TRUE"
     )
     return _states(
-        f"""{_hash(*_columns(Concept, "n"))},
-        (SELECT {_hash_all(*PART)} FROM content c WHERE c.concept_id = n.id),
-        (SELECT {_hash_all("l.digest", "l.state", "l.checked_at", "l.reason")} FROM content c
+        f"""{_hash(_columns(Concept, "n"))},
+        (SELECT {_hash_all(PART)} FROM content c WHERE c.concept_id = n.id),
+        (SELECT {_hash_all("l.digest, l.state, l.checked_at, l.reason")} FROM content c
             JOIN link_use u ON u.content_id = c.id JOIN checked_link l ON l.digest = u.link_id
             WHERE c.concept_id = n.id)""",
         f"""JOIN concept n ON n.id = o.column4 AND n.roadmap_id = o.column3
@@ -61,7 +62,7 @@ def concept_states(places: Sequence[Ids]) -> list[bytes | None]:
 def list_states(limit: int, places: Sequence[Ids]) -> list[bytes | None]:
     """Return the states of lists of an owner's roadmaps below an id, the newest first."""
     return _states(
-        f"""(SELECT {_hash_all(*_columns(Roadmap, "r"))} FROM (
+        f"""(SELECT {_hash_all(_columns(Roadmap, "r"))} FROM (
             SELECT * FROM roadmap r WHERE r.owner_id >= o.column2
             AND (r.owner_id, r.id) < (o.column2, o.column3) AND r.trashed_at IS NULL
             ORDER BY r.owner_id DESC, r.id DESC LIMIT {limit + 1}) r)""",
@@ -85,21 +86,21 @@ def _states(select: str, source: str, places: Sequence[Ids]) -> list[bytes | Non
     return states
 
 
-def _hash(*columns: str) -> str:
+def _hash(columns: str) -> str:
     """Return the SQL for a hash of a row."""
-    row = ", ".join(columns)
-    return f"hash_record_extended(({row}), 0)" if is_postgres() else f"json_array({row})"
+    return f"hash_record_extended(({columns}), 0)" if is_postgres() else f"json_array({columns})"
 
 
-def _hash_all(*columns: str) -> str:
+def _hash_all(columns: str) -> str:
     """Return the SQL for a hash of all rows, in whatever order they come."""
-    return f"{'bit_xor' if is_postgres() else 'json_group_array'}({_hash(*columns)})"
+    return f"{'bit_xor' if is_postgres() else 'json_group_array'}({_hash(columns)})"
 
 
-def _columns(table: type[Table], alias: str) -> list[str]:
+@cache
+def _columns(table: type[Table], alias: str) -> str:
     """Return the columns without those of the lease."""
-    return [
+    return ", ".join(
         f"{alias}.{field.column_name}"
         for field in table._meta.sorted_fields
         if field.name == "id" or field.name not in Leased._meta.fields
-    ]
+    )
