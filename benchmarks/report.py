@@ -46,7 +46,7 @@ looks. A missed target fails nothing."""
 CHARTS = "Charts of all contenders; bars are medians, lines go from the least to the most:"
 NOTES = {  # how each subject with a chart is measured
     ACCEPT: "latency in an open loop.",
-    READ: "the same roadmap of the catalogue, over 32 connections.",
+    READ: "the same 60 roadmaps of 20 accounts, over 32 connections.",
     CONNECTIONS: "the most, with 50 streams and all processes busy.",
     MEMORY: "one instance (`SERVICE_TYPE=all`) unless labelled otherwise; the peer has two workers "
     "with two processes each (prefork) or four threads each (threads).",

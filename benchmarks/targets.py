@@ -60,6 +60,17 @@ TITLES = {
 POSTS, GENERATOR = "POST, requests/s", "load generator, % of a core"
 MEDIAN_POSTS, SLOW_POSTS = "POST at 100/s, 50 %, ms", "POST at 100/s, 99 %, ms"
 TREES, UNCHANGED = "GET, requests/s", "GET with ETag, requests/s"
+LIST, CONCEPT, SCHEDULE = (
+    "GET list, requests/s",
+    "GET concept, requests/s",
+    "GET schedule, requests/s",
+)
+WITH_TAG = {
+    TREES: UNCHANGED,
+    LIST: "GET list with ETag, requests/s",
+    CONCEPT: "GET concept with ETag, requests/s",
+    SCHEDULE: "GET schedule with ETag, requests/s",
+}
 KILOBYTES, CONCEPTS = "roadmap, kB", "roadmap, concepts"
 OPEN, PSS, GROWTH = "PostgreSQL connections", "PSS, MB", "PSS at the end / at half"
 MADE = "roadmaps made"
@@ -155,8 +166,12 @@ TARGETS = (
     Target(
         "accepting while 500 streams are open", ACCEPT, POSTS, 0.8, WATCHED, peer=ALONE, usual=0.95
     ),
-    Target("reading a roadmap", READ, TREES, 12, peer=FASTAPI, usual=7.7),
-    Target("reading an unchanged roadmap (304)", READ, UNCHANGED, 10, peer=FASTAPI, usual=10),
+    Target("reading a roadmap", READ, TREES, 12, peer=FASTAPI, usual=20),
+    Target("reading an unchanged roadmap (304)", READ, UNCHANGED, 10, peer=FASTAPI, usual=30),
+    Target("reading an unchanged roadmap (304)", READ, UNCHANGED, 0.15, peer=BARE, usual=0.17),
+    Target("reading an unchanged list", READ, WITH_TAG[LIST], 0.15, peer=BARE, usual=0.21),
+    Target("reading an unchanged concept", READ, WITH_TAG[CONCEPT], 0.15, peer=BARE, usual=0.18),
+    Target("reading an unchanged schedule", READ, WITH_TAG[SCHEDULE], 0.15, peer=BARE, usual=0.16),
     Target("connections, API and both consumers busy", CONNECTIONS, OPEN, 12, at_most=True),
     Target("memory, one instance with API and both consumers", MEMORY, PSS, 105, at_most=True),
     Target("memory, three instances", MEMORY, PSS, 140, APART, at_most=True),
