@@ -1,13 +1,13 @@
 """Next lessons of an account: roadmaps with their next concept and schedule.
 
-The home page reads them with every visit: in a few queries, and of each concept only what is
-needed.
+The home page reads them whenever they have changed: in a few queries, and of each concept only what
+is needed.
 """
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import groupby, islice
+from itertools import groupby
 from typing import Any
 from uuid import UUID
 
@@ -15,9 +15,9 @@ import peewee
 from pydantic import BaseModel
 
 from core import clock
-from core.db import session
+from core.db import database, is_postgres, session
 from models.roadmaps import Concept, Content, Module, Roadmap, Stage
-from roadmap.accounts.access import newest_of
+from roadmap.accounts.access import LAST, newest_of
 from roadmap.learning.schedule import Schedule, schedule_of
 from roadmap.plan.concept_marks import next_of
 from roadmap.plan.outline import ContentKind
@@ -34,12 +34,25 @@ from roadmap.plan.views import (
 LOOKED_AT = 500  # newest roadmaps of an account, among which those in progress are
 BEGUN = 60  # of those, last learned
 NEWEST = 20  # of the others
-AT_ONCE = 6  # roadmaps that are read together
+AT_ONCE = 3  # roadmaps that are read together: as many as home shows
 OPEN = (ConceptProgress.todo, ConceptProgress.learning)
 # A content that can be read, whatever it is.
 SOMETHING = {ContentKind.tutorial: ContentState(status=ContentStatus.ready, version=1, error="")}
 # Of a concept, for its schedule and the choice of the next one.
 FACTS = ("id", "title", "hours", "progress_at")
+# For each visit to the home page, in SQL: peewee writes a statement more slowly than it is run.
+# Bounds on all columns of an index, and their order: see in_order_of_id.
+RECENT = """FROM roadmap r WHERE r.owner_id >= ? AND (r.owner_id, r.id) < (?, ?)
+    AND r.trashed_at IS NULL ORDER BY r.owner_id DESC, r.id DESC"""
+LEARNED_AT = """SELECT max(n.progress_at) FROM concept n
+    WHERE n.roadmap_id = r.id AND n.progress_at IS NOT NULL"""
+ORDER = f"""SELECT string_agg(id || ready || coalesce(at, ''), ' ') FROM (
+    SELECT CAST(r.id AS text) AS id, CAST(r.contents_ready > 0 AS text) AS ready,
+    CAST(({LEARNED_AT}) AS text) AS at {RECENT} LIMIT {LOOKED_AT}) AS recent"""
+PROGRESS = "n.id || ' ' || n.progress || ' ' || coalesce(CAST(n.progress_at AS text), '')"
+ROWS = f"""SELECT * FROM (SELECT r.*, '' AS progress {RECENT} LIMIT ?) AS latest
+    UNION ALL SELECT r.*, (SELECT string_agg({PROGRESS}, ' ') FROM concept n
+    WHERE n.roadmap_id = r.id) FROM roadmap r WHERE r.id IN (%s)"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,17 +74,50 @@ def next_lessons(owner_id: UUID, *, limit: int) -> list[NextLesson]:
 
     First the last learned ones, then the newest.
     """
+    return find_lessons(owner_id, limit=limit)[0]
+
+
+def find_lessons(owner_id: UUID, *, limit: int) -> tuple[list[NextLesson], list[UUID]]:
+    """Return the next lessons, and the IDs of all roadmaps that were read for them."""
+    found, read = list[NextLesson](), list[UUID]()
     with session():
-        return list(islice(_lessons(owner_id), limit))
+        for ids in _candidates(owner_id):
+            found += _read(ids)
+            read += ids
+            if len(found) >= limit:
+                break
+    return found[:limit], read
 
 
-def _lessons(owner_id: UUID) -> Iterator[NextLesson]:
-    """Yield lessons, and read no more roadmaps than are needed."""
+def lessons_state(owner_id: UUID, *, latest: int, read: Sequence[UUID]) -> Any:
+    """Return what changes with the next lessons of an account and with its latest roadmaps.
+
+    `read` are the roadmaps that were read for the lessons; of the others only their order counts.
+    In two queries. A plan and what can be read of it change with the row of the roadmap.
+    """
+    owner, last = Roadmap.owner.db_value(owner_id), Roadmap.id.db_value(LAST)
+    ids = [Roadmap.id.db_value(each) for each in read] or [None]
+    rows = ROWS % ", ".join("?" * len(ids))
+    with session():
+        order = _select(ORDER, owner, owner, last)
+        return order, _select(rows, owner, owner, last, latest, *ids)
+
+
+def _select(statement: str, *values: Any) -> list[Any]:
+    """Return rows of a statement that is written for PostgreSQL, with parameters as in SQLite."""
+    if is_postgres():
+        statement = statement.replace("?", "%s").replace("SELECT r.*,", "SELECT r::text,")
+    else:
+        statement = statement.replace("string_agg(", "group_concat(")
+    rows: list[Any] = database.execute_sql(statement, values).fetchall()
+    return rows
+
+
+def _candidates(owner_id: UUID) -> Iterator[Sequence[UUID]]:
+    """Yield roadmaps that may have a next lesson, and look for no more than are needed."""
     begun = _learned_last(owner_id)
-    for ids in peewee.chunked(begun, AT_ONCE):
-        yield from _read(ids)
-    for ids in peewee.chunked(_others(owner_id, begun), AT_ONCE):
-        yield from _read(ids)
+    yield from peewee.chunked(begun, AT_ONCE)
+    yield from peewee.chunked(_others(owner_id, begun), AT_ONCE)
 
 
 def _learned_last(owner_id: UUID) -> list[UUID]:
