@@ -34,6 +34,13 @@ STOCK, SQLITE, STOCK_SQLITE, RAW = (
     "stock Huey, SQLite",
     "raw Redis",
 )
+HOME, ROADMAP, LESSON, JSON = (
+    "home page",
+    "page of a roadmap",
+    "lesson",
+    "JSON of the roadmaps",
+)
+OF_ACCOUNTS = ", 20 accounts"
 CELERY, DRAMATIQ, RQ, TASKIQ = "Celery, acks late", "Dramatiq", "RQ", "taskiq"
 COPY, COPY_ONCE, SQLALCHEMY, LOGGING = (
     "COPY",
@@ -43,11 +50,12 @@ COPY, COPY_ONCE, SQLALCHEMY, LOGGING = (
 )
 
 # Subjects and what is measured of them, with its unit
-ACCEPT, READ, QUEUE, LOGS = "accept", "read", "queue", "logs"
+ACCEPT, READ, QUEUE, LOGS, PAGES = "accept", "read", "queue", "logs", "pages"
 CONNECTIONS, MEMORY, START, SIZE, EMBEDDED = "connections", "memory", "start", "size", "embedded"
 TITLES = {
     ACCEPT: "Accepting goals",
     READ: "Reading a roadmap",
+    PAGES: "Pages",
     CONNECTIONS: "Connections to PostgreSQL",
     MEMORY: "Memory",
     START: "Starting",
@@ -59,6 +67,7 @@ TITLES = {
 POSTS, GENERATOR = "POST, requests/s", "load generator, % of a core"
 MEDIAN_POSTS, SLOW_POSTS = "POST at 100/s, 50 %, ms", "POST at 100/s, 99 %, ms"
 TREES, UNCHANGED = "GET, requests/s", "GET with ETag, requests/s"
+VISITS = "GET over 8 connections, requests/s"
 KILOBYTES, CONCEPTS = "roadmap, kB", "roadmap, concepts"
 OPEN, PSS, GROWTH = "PostgreSQL connections", "PSS, MB", "PSS at the end / at half"
 MADE = "roadmaps made"
@@ -135,6 +144,17 @@ TARGETS = (
     ),
     Target("reading a roadmap", READ, TREES, 5, peer=FASTAPI, usual=7.7),
     Target("reading an unchanged roadmap (304)", READ, UNCHANGED, 10, peer=FASTAPI, usual=10),
+    *(
+        Target(f"{page}{of}", PAGES, VISITS, 0.25, f"{page}{of}", peer=f"{JSON}{of}", usual=usual)
+        for page, of, usual in (
+            (HOME, "", 0.38),
+            (ROADMAP, "", 0.54),
+            (LESSON, "", 0.6),
+            (HOME, OF_ACCOUNTS, 0.33),
+            (ROADMAP, OF_ACCOUNTS, 0.58),
+            (LESSON, OF_ACCOUNTS, 0.52),
+        )
+    ),
     Target("connections, API and both consumers busy", CONNECTIONS, OPEN, 12, at_most=True),
     Target("memory, one instance with API and both consumers", MEMORY, PSS, 130, at_most=True),
     Target(
