@@ -147,12 +147,12 @@ TARGETS = (
     *(
         Target(f"{page}{of}", PAGES, VISITS, 0.25, f"{page}{of}", peer=f"{JSON}{of}", usual=usual)
         for page, of, usual in (
-            (HOME, "", 0.38),
-            (ROADMAP, "", 0.54),
-            (LESSON, "", 0.6),
-            (HOME, OF_ACCOUNTS, 0.33),
-            (ROADMAP, OF_ACCOUNTS, 0.58),
-            (LESSON, OF_ACCOUNTS, 0.52),
+            (HOME, "", 0.6),
+            (ROADMAP, "", 0.57),
+            (LESSON, "", 0.7),
+            (HOME, OF_ACCOUNTS, 0.52),
+            (ROADMAP, OF_ACCOUNTS, 0.65),
+            (LESSON, OF_ACCOUNTS, 0.6),
         )
     ),
     Target("connections, API and both consumers busy", CONNECTIONS, OPEN, 12, at_most=True),

@@ -7,6 +7,7 @@ is needed.
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from hashlib import sha256
 from itertools import groupby
 from typing import Any
 from uuid import UUID
@@ -16,8 +17,9 @@ from pydantic import BaseModel
 
 from core import clock
 from core.db import database, is_postgres, session
-from models.roadmaps import Concept, Content, Module, Roadmap, Stage
+from models.roadmaps import Concept, Content, Module, ReviewCard, Roadmap, Stage
 from roadmap.accounts.access import LAST, newest_of
+from roadmap.learning.reviews import DUE
 from roadmap.learning.schedule import Schedule, schedule_of
 from roadmap.plan.concept_marks import next_of
 from roadmap.plan.outline import ContentKind
@@ -40,8 +42,8 @@ OPEN = (ConceptProgress.todo, ConceptProgress.learning)
 SOMETHING = {ContentKind.tutorial: ContentState(status=ContentStatus.ready, version=1, error="")}
 # Of a concept, for its schedule and the choice of the next one.
 FACTS = ("id", "title", "hours", "progress_at")
-# For each visit to the home page, in SQL: peewee writes a statement more slowly than it is run.
-# Bounds on all columns of an index, and their order: see in_order_of_id.
+# The state of the home page, for each visit, in SQL: peewee writes a statement more slowly than it
+# is run. RECENT has bounds on all columns of an index, and their order: see in_order_of_id.
 RECENT = """FROM roadmap r WHERE r.owner_id >= ? AND (r.owner_id, r.id) < (?, ?)
     AND r.trashed_at IS NULL ORDER BY r.owner_id DESC, r.id DESC"""
 LEARNED_AT = """SELECT max(n.progress_at) FROM concept n
@@ -49,10 +51,12 @@ LEARNED_AT = """SELECT max(n.progress_at) FROM concept n
 ORDER = f"""SELECT string_agg(id || ready || coalesce(at, ''), ' ') FROM (
     SELECT CAST(r.id AS text) AS id, CAST(r.contents_ready > 0 AS text) AS ready,
     CAST(({LEARNED_AT}) AS text) AS at {RECENT} LIMIT {LOOKED_AT}) AS recent"""
-PROGRESS = "n.id || ' ' || n.progress || ' ' || coalesce(CAST(n.progress_at AS text), '')"
-ROWS = f"""SELECT * FROM (SELECT r.*, '' AS progress {RECENT} LIMIT ?) AS latest
-    UNION ALL SELECT r.*, (SELECT string_agg({PROGRESS}, ' ') FROM concept n
-    WHERE n.roadmap_id = r.id) FROM roadmap r WHERE r.id IN (%s)"""
+PROGRESS = """SELECT string_agg(n.id || n.progress || coalesce(CAST(n.progress_at AS text), ''), ' ')
+    FROM concept n WHERE n.roadmap_id = r.id"""
+STATE = f"""SELECT (SELECT CAST(a.profile AS text) FROM account a WHERE a.id = ?), ({DUE}), ({ORDER}),
+    (SELECT string_agg(r, ' ') FROM (SELECT <r> AS r {RECENT} LIMIT ?) AS latest),
+    (SELECT string_agg(<r> || coalesce(({PROGRESS}), ''), ' ') FROM roadmap r WHERE r.id IN (<ids>))"""
+COLUMNS = " || ".join(f"quote(r.{field.column_name})" for field in Roadmap._meta.sorted_fields)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,28 +93,27 @@ def find_lessons(owner_id: UUID, *, limit: int) -> tuple[list[NextLesson], list[
     return found[:limit], read
 
 
-def lessons_state(owner_id: UUID, *, latest: int, read: Sequence[UUID]) -> Any:
-    """Return what changes with the next lessons of an account and with its latest roadmaps.
+def home_state(owner_id: UUID, at: datetime, *, latest: int, read: Sequence[UUID]) -> bytes:
+    """Return a hash of what the home page shows at a time, in one query.
 
-    `read` are the roadmaps that were read for the lessons; of the others only their order counts.
-    In two queries. A plan and what can be read of it change with the row of the roadmap.
+    That is the profile, the number of due questions, the latest roadmaps and the next lessons.
+    `read` are the roadmaps that were read for these; of the others only their order counts. A plan,
+    and what can be read of it, change with the row of their roadmap.
     """
     owner, last = Roadmap.owner.db_value(owner_id), Roadmap.id.db_value(LAST)
-    ids = [Roadmap.id.db_value(each) for each in read] or [None]
-    rows = ROWS % ", ".join("?" * len(ids))
-    with session():
-        order = _select(ORDER, owner, owner, last)
-        return order, _select(rows, owner, owner, last, latest, *ids)
-
-
-def _select(statement: str, *values: Any) -> list[Any]:
-    """Return rows of a statement that is written for PostgreSQL, with parameters as in SQLite."""
+    ids = [Roadmap.id.db_value(each) for each in read]
+    statement = STATE.replace("<ids>", ", ".join("?" * len(ids)) or "NULL")
     if is_postgres():
-        statement = statement.replace("?", "%s").replace("SELECT r.*,", "SELECT r::text,")
+        statement = statement.replace("<r>", "r::text").replace("?", "%s")
     else:
-        statement = statement.replace("string_agg(", "group_concat(")
-    rows: list[Any] = database.execute_sql(statement, values).fetchall()
-    return rows
+        statement = statement.replace("<r>", COLUMNS).replace("string_agg(", "group_concat(")
+    due_at = ReviewCard.due_at.db_value(at)
+    recent = (owner, owner, last)
+    with session():
+        row = database.execute_sql(
+            statement, (owner, owner, due_at, *recent, *recent, latest, *ids)
+        ).fetchone()
+    return sha256(repr((row, at.date())).encode()).digest()
 
 
 def _candidates(owner_id: UUID) -> Iterator[Sequence[UUID]]:

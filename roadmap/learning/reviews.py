@@ -47,9 +47,9 @@ WITH_PLACE = (
 # Number of due cards as `_asked` selects them. In SQL, as peewee would take most of the time of a
 # home page to write it.
 DUE = f"""SELECT count(*) FROM (SELECT k.id FROM review_card k
-    JOIN concept n ON n.id = k.concept_id JOIN roadmap r ON r.id = k.roadmap_id
+    JOIN concept n ON k.concept_id = n.id JOIN roadmap r ON k.roadmap_id = r.id
     JOIN content c ON c.concept_id = k.concept_id AND c.kind = 'quiz' AND c.version = k.version
-    WHERE k.owner_id = ? AND k.due_at <= ? AND r.trashed_at IS NULL AND NOT n.removed
+    WHERE k.owner_id = ? AND r.trashed_at IS NULL AND NOT n.removed AND k.due_at <= ?
     ORDER BY k.due_at LIMIT {MOST_COUNTED}) AS due"""
 # Fields of a Memory in the row of a card
 KEPT = (

@@ -12,13 +12,14 @@ from core.errors import InTrash, NotFound
 from core.ids import new_id
 from models.link_checks import CheckedLink, LinkUse
 from models.roadmaps import Concept, Content, QuizAttempt, Roadmap
-from roadmap.learning import continue_learning, reviews
+from roadmap.learning import reviews
+from roadmap.learning.continue_learning import home_state
 from roadmap.learning.lesson_navigation import lesson_state
 from tests.cases import try_each
 from tests.integration.logbook import MODES, own_database
 from tests.integration.roadmap.test_reviews import Place, made
 
-LATEST = 2
+LATEST, NOW = 2, clock.now()
 
 
 @pytest.fixture(scope="module", params=MODES)
@@ -31,16 +32,16 @@ def place(
         yield made()
 
 
-def lessons(place: Place) -> Any:
+def home(place: Place) -> bytes:
     owner, roadmap, _ = place
-    return continue_learning.lessons_state(owner, latest=LATEST, read=[roadmap])
+    return home_state(owner, NOW, latest=LATEST, read=[roadmap])
 
 
 def lesson(place: Place) -> bytes:
     return lesson_state(*place)
 
 
-def changed(of: Callable[[Place], Any], place: Place, table: type[Any], **changes: Any) -> bool:
+def changed(of: Callable[[Place], bytes], place: Place, table: type[Any], **changes: Any) -> bool:
     """Whether the state is another one after the change, and the first one when that is undone."""
     before = of(place)
     with transaction():
@@ -68,18 +69,18 @@ SEEN = [
 ]
 
 
-@try_each("state", [lessons, lesson])
+@try_each("state", [home, lesson])
 @try_each("change", SEEN)
 def test_it_changes_with_the_roadmap(
-    place: Place, state: Callable[[Place], Any], change: dict[str, Any]
+    place: Place, state: Callable[[Place], bytes], change: dict[str, Any]
 ) -> None:
     assert changed(state, place, Roadmap, **change)
 
 
-@try_each("state", [lessons, lesson])
+@try_each("state", [home, lesson])
 @try_each("change", [{"progress": "done"}, {"progress_at": clock.now()}])
 def test_it_changes_with_progress(
-    place: Place, state: Callable[[Place], Any], change: dict[str, Any]
+    place: Place, state: Callable[[Place], bytes], change: dict[str, Any]
 ) -> None:
     assert changed(state, place, Concept, **change)
 
@@ -114,26 +115,26 @@ def test_a_lesson_changes_with_notes_attempts_and_links(place: Place) -> None:
     assert lesson(place) == states[0]
 
 
-def test_the_next_lessons_change_with_other_roadmaps_of_the_account(place: Place) -> None:
+def test_home_changes_with_other_roadmaps_of_the_account(place: Place) -> None:
     owner, roadmap, _ = place
-    states = [lessons(place)]
+    states = [home(place)]
     with transaction():
         account = Roadmap.get_by_id(roadmap).owner
     others = [made(account)[1] for _ in range(LATEST)]  # which are the latest then
-    states.append(lessons(place))
+    states.append(home(place))
     for change in ({"progress_at": clock.now()}, {"progress_at": clock.now() + timedelta(1)}):
         with transaction():
             Concept.update(change).where(Concept.roadmap == others[0]).execute()
-        states.append(lessons(place))
+        states.append(home(place))
     with transaction():
         Roadmap.update(trashed_at=clock.now()).where(Roadmap.id == others[1]).execute()
-    states.append(lessons(place))
+    states.append(home(place))
     with transaction():
         Roadmap.delete().where(Roadmap.id.in_(others)).execute()
-    assert lessons(place) == states[0]
+    assert home(place) == states[0]
     assert all(states.count(state) == 1 for state in states)
     made()  # of another account
-    assert lessons(place) == states[0]
+    assert home(place) == states[0]
     assert reviews.count_due(owner, clock.now()) == 0
 
 

@@ -16,7 +16,7 @@ from roadmap.learning import reviews
 from roadmap.learning.continue_learning import (
     NEWEST,
     find_lessons,
-    lessons_state,
+    home_state,
     next_lessons,
 )
 from tests.integration.logbook import own_database
@@ -125,8 +125,8 @@ def test_whether_that_has_changed_is_found_without_looking_at_more(
 ) -> None:
     found, read = find_lessons(learner.id, limit=3)
     assert [lesson.id for lesson in found] == read
-    seen = looked_at(lambda: lessons_state(learner.id, latest=6, read=read), monkeypatch)
-    assert seen <= len(read) * CONCEPTS
+    seen = looked_at(lambda: home_state(learner.id, clock.now(), latest=6, read=read), monkeypatch)
+    assert seen <= ROADMAPS * CARDS  # those of the account
 
 
 def test_what_was_learned_last_is_found_without_looking_at_the_rest(

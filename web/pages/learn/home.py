@@ -3,14 +3,12 @@
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import lru_cache
-from hashlib import sha256
 from typing import Any
 from uuid import UUID
 
 from starlette.responses import Response
 
 from core import clock
-from core.db import session
 from core.errors import Invalid, RateLimited, RoadmapError, Unavailable
 from core.i18n import gettext_noop
 from roadmap.generation.catalogue import loader
@@ -18,7 +16,7 @@ from roadmap.generation.catalogue.generator import CatalogueGenerator
 from roadmap.generation.catalogue.loader import BrokenFile, Track
 from roadmap.generation.generator import current_generator
 from roadmap.learning import progress, reviews
-from roadmap.learning.continue_learning import find_lessons, lessons_state
+from roadmap.learning.continue_learning import find_lessons, home_state
 from roadmap.learning.progress import Profile
 from roadmap.lifecycle import queries
 from roadmap.lifecycle.create import NewRoadmap
@@ -67,14 +65,7 @@ def home_page(call: Call) -> Response:
     owner, query, now = call.owner, call.query, clock.now()
 
     def state() -> bytes:
-        with session():
-            facts = (
-                progress.read_profile(owner),
-                reviews.count_due(owner, now),
-                lessons_state(owner, latest=LATEST + 1, read=_read_for(owner)),
-                now.date(),
-            )
-        return sha256(repr(facts).encode()).digest()
+        return home_state(owner, now, latest=LATEST + 1, read=_read_for(owner))
 
     def read() -> dict[str, Any]:
         values = progress.read_profile(owner).model_dump(mode="json", exclude_none=True)
