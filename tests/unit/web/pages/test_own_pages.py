@@ -8,6 +8,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from markupsafe import Markup
 from starlette.testclient import TestClient
 
 from core import clock
@@ -19,7 +20,8 @@ from roadmap.generation.generator import current_generator
 from tests.cases import try_each
 from tests.unit.web.pages.page_text import CHINESE, HTML, concepts_of, made, text_of
 from tests.unit.web.pages.test_plan_pages import form_at
-from web.pages import templates
+from web.http.response_cache import ResponseCache
+from web.pages import lazy, templates
 
 FORM = re.compile(r'name="form" value="([^"]*)"')
 PLACES = ["home", "roadmap", "lesson"]
@@ -171,6 +173,26 @@ def test_a_new_version_and_a_checked_link_show_at_once(person: TestClient, lesso
         ).execute()
         Content.update(version=2).where(Content.id == old.content_id).execute()
     assert "Entirely new." in read(person, lesson)
+
+
+def test_a_text_is_made_html_once_for_all_who_read_it(
+    person: TestClient, lesson: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    labels, prose = list[str](), lazy.prose
+
+    def noted(markdown: str, *, code_label: str, table_label: str) -> Markup:
+        labels.append(code_label)
+        return prose(markdown, code_label=code_label, table_label=table_label)
+
+    monkeypatch.setattr(lazy, "prose", noted)
+    monkeypatch.setattr(lazy, "tutorials", ResponseCache())
+    pages = [read(person, lesson)]
+    person.post(f"{lesson}/notes", data={"notes": "Flour first."})
+    pages.append(read(person, lesson))
+    prose_of = [page.partition('class="prose"')[2].partition("</section>")[0] for page in pages]
+    assert (prose_of[0], len(labels)) == (prose_of[1], 1)
+    assert 'aria-label="代码"' in read(person, lesson, CHINESE)
+    assert labels == ["Code", "代码"]
 
 
 def test_what_is_in_the_trash_is_not_found(person: TestClient, paths: dict[str, str]) -> None:
