@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from uuid import UUID
 
+from pydantic_core import from_json
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -53,7 +54,7 @@ def make_key(key: str, owner_id: UUID, request: Request, content: bytes) -> Idem
     asked = hashlib.sha256("\n".join((request.method, request.scope["path"], query, "")).encode())
     if can_parse_inline(content):
         try:
-            content = json.dumps(json.loads(content.decode()), sort_keys=True).encode()
+            content = json.dumps(from_json(content), sort_keys=True).encode()
         except (ValueError, RecursionError):  # it is no JSON
             content = content.decode("utf-8", "backslashreplace").encode()
     asked.update(content)

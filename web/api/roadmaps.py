@@ -3,7 +3,6 @@
 import asyncio
 import re
 from contextlib import aclosing, suppress
-from dataclasses import replace
 from typing import Annotated
 from uuid import UUID
 
@@ -14,6 +13,7 @@ from starlette.responses import Response
 
 from core.db import snapshot
 from core.errors import Conflict, FieldError, RoadmapError
+from core.ids import new_id
 from core.sanitize import CLEAN, Rule
 from roadmap.accounts.identity import Principal
 from roadmap.generation.generator import current_generator
@@ -54,6 +54,12 @@ class Accepted(AcceptedMinimal):
     links: Links = Field(
         description="Where its things are; left out for who prefers `return=minimal`."
     )
+
+
+# The responses in JSON, where this stands for the id of the roadmap
+ANY_ID, PATH = str(UUID(int=0)), "/api/v1/roadmaps"
+ACCEPTED = Accepted(id=UUID(ANY_ID), links=links_of(UUID(ANY_ID))).model_dump_json()
+ACCEPTED_MINIMAL = AcceptedMinimal(id=UUID(ANY_ID)).model_dump_json()
 
 
 class LinkedTree(RoadmapTree):
@@ -130,18 +136,19 @@ async def create_roadmap(call: Call) -> Response:
     most N seconds (202). With `Prefer: return=minimal`, a 202 has no links; `Location` has the path
     of the roadmap.
     """
-    new = NewRoadmap(call.owner, current_generator().fit(call.body.in_language_of_goal()))
-    links = links_of(new.id)
-    headers = {"Location": links.self, "Retry-After": "1"}
-    body: AcceptedMinimal = Accepted(id=new.id, links=links)
+    request = current_generator().fit(call.body.in_language_of_goal())
+    roadmap_id, content = new_id(), ACCEPTED
+    headers = {"Location": f"{PATH}/{roadmap_id}", "Retry-After": "1"}
     if "prefer" in call.request.headers and prefers_minimal(call.request):
-        body, headers = AcceptedMinimal(id=new.id), {**headers, **MINIMAL}
-    response = to_response(call.request, Reply(body, headers=headers), 202)
+        content, headers = ACCEPTED_MINIMAL, {**headers, **MINIMAL}
+    body = content.replace(ANY_ID, str(roadmap_id)).encode()
+    response = Response(body, 202, headers, media_type="application/json")
     if call.key is None:
-        await accept(new)
+        await accept(NewRoadmap(call.owner, request, roadmap_id))
         return response
     with idempotency.one_at_a_time(call.key):  # the response is stored with the roadmap
-        earlier = await accept(replace(new, answer=idempotency.to_stored(call.key, response)))
+        stored = idempotency.to_stored(call.key, response)
+        earlier = await accept(NewRoadmap(call.owner, request, roadmap_id, stored))
     return response if earlier is None else idempotency.replay(call.key, earlier)
 
 
