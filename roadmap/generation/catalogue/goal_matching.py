@@ -6,10 +6,13 @@ be fast: each word is looked up once, by its stem, longer phrases before shorter
 """
 
 import re
+import sys
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
+from importlib import import_module
+from importlib.util import find_spec, module_from_spec
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -198,9 +201,14 @@ def stem(word: str) -> str:
 
 @cache
 def _stemmer() -> Any:
-    from snowballstemmer import stemmer  # 3 MB, needed only without a model
-
-    return stemmer("english")
+    package = find_spec("snowballstemmer")
+    assert package is not None
+    # An empty package in its place: its own __init__ loads thirty languages, 3 MB
+    sys.modules[package.name] = module_from_spec(package)
+    try:
+        return import_module("snowballstemmer.english_stemmer").EnglishStemmer()
+    finally:
+        del sys.modules[package.name]
 
 
 def _without_a_letter(word: str) -> list[str]:
