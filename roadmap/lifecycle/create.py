@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Collection, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
@@ -60,6 +61,18 @@ def create_many(batch: Sequence[NewRoadmap]) -> list[Job | StoredAnswer | Except
         ]
     except Unavailable as error:
         return [error] * len(batch)
+
+
+def rehearse(request: RoadmapRequest) -> None:
+    """Run what the first request will run, in a transaction that is rolled back."""
+    with suppress(_Rehearsed), transaction():
+        if (owner_id := Account.select(Account.id).limit(1).scalar()) is not None:
+            create_many([NewRoadmap(owner_id, request)])
+        raise _Rehearsed
+
+
+class _Rehearsed(Exception):
+    pass
 
 
 def count_queued(most: int, *conditions: Any) -> int:

@@ -239,6 +239,13 @@ class TestSharing:
 
 
 class TestRefreshing:
+    def test_it_looks_at_the_start_so_that_no_request_waits(self) -> None:
+        looked: list[int] = []
+        refresher = BackgroundRefresh(lambda: looked.append(1), name="Test")
+        refresher.start()
+        wait_until(lambda: looked)
+        refresher.stop()
+
     def test_it_looks_while_there_are_requests_and_sleeps_when_there_are_none(self) -> None:
         looked = []
         refresher = BackgroundRefresh(

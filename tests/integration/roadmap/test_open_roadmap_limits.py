@@ -19,7 +19,7 @@ from roadmap.exchange.import_validation import RoadmapFile
 from roadmap.exchange.importer import import_roadmap
 from roadmap.lifecycle import commands, trash
 from roadmap.lifecycle import create as create_
-from roadmap.lifecycle.create import NewRoadmap, create_many
+from roadmap.lifecycle.create import NewRoadmap, create_many, rehearse
 from roadmap.plan.edits import AddConcept, Remove, Rewrite
 from roadmap.plan.jobs import Job
 from roadmap.plan.outline import ContentKind
@@ -60,6 +60,13 @@ def limit(base: None, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
 
     change()
     return change
+
+
+def test_a_rehearsal_stores_nothing(limit: Callable[..., None]) -> None:
+    rehearse(RoadmapRequest(goal=GOAL))
+    with session():
+        assert not Roadmap.select().exists()
+    assert create()  # there is room as before
 
 
 def brought_in(document: dict[str, Any] | None = None) -> UUID:
