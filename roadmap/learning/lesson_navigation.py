@@ -2,15 +2,14 @@
 
 from uuid import UUID
 
-from pydantic import BaseModel
-
 from core.db import session
+from core.lazy_model import LazyModel
 from models.roadmaps import Concept, Module, Stage
 from roadmap.accounts.access import get_owned
 from roadmap.plan.statuses import ConceptProgress, RoadmapStatus
 
 
-class CourseStep(BaseModel):
+class CourseStep(LazyModel):
     id: UUID
     title: str
     module: str
@@ -18,7 +17,7 @@ class CourseStep(BaseModel):
     progress: ConceptProgress
 
 
-class Course(BaseModel):
+class Course(LazyModel):
     """`steps` in the order of learning."""
 
     roadmap_id: UUID

@@ -11,12 +11,13 @@ from typing import Any
 from uuid import UUID
 
 import peewee
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from core import clock
 from core.db import database, session, skip_locked, transaction
 from core.errors import NotFound
 from core.json_types import Page, from_row
+from core.lazy_model import LazyModel
 from models.roadmaps import Roadmap
 from roadmap.accounts.access import transition
 from roadmap.lifecycle import commands
@@ -31,7 +32,7 @@ NOT_THERE = "This roadmap is not in the trash."
 AT_ONCE, ROUNDS = 5, 10  # roadmaps per transaction, with thousands of rows each; transactions
 
 
-class Trashed(BaseModel):
+class Trashed(LazyModel):
     """A roadmap in the trash."""
 
     id: UUID

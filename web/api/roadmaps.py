@@ -7,13 +7,14 @@ from dataclasses import replace
 from typing import Annotated
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 
 from core.db import snapshot
 from core.errors import Conflict, FieldError, RoadmapError
+from core.lazy_model import LazyModel
 from core.sanitize import CLEAN, Rule
 from roadmap.accounts.identity import Principal
 from roadmap.generation.generator import current_generator
@@ -42,7 +43,7 @@ trees = ResponseCache()
 OUTLINED = TERMINAL | {EventType.outlined, EventType.awaiting_review}
 
 
-class AcceptedMinimal(BaseModel):
+class AcceptedMinimal(LazyModel):
     id: UUID
     status: RoadmapStatus = RoadmapStatus.queued
 
@@ -69,7 +70,7 @@ def _cursor(text: str) -> str:
 OWN_CURSOR = Rule(_cursor, r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}(\.[A-Za-z0-9_-]{0,400})?$")
 
 
-class ListQuery(BaseModel):
+class ListQuery(LazyModel):
     model_config = ConfigDict(extra="forbid")
     cursor: Annotated[str, Field(max_length=500), OWN_CURSOR] | None = CURSOR
     limit: Limit = 20
