@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from time import monotonic
 from typing import Any
 from uuid import UUID
 
@@ -24,6 +25,8 @@ from roadmap.plan.schemas import RoadmapRequest
 from roadmap.plan.statuses import RoadmapStatus
 
 COME_BACK = 30  # seconds, when too many wait for a worker
+COUNTED_FOR = 1.0  # seconds
+MOST_COUNTED = 10_000  # accounts
 # The text of the index, which SQLite compares.
 UNDER_WAY = peewee.SQL("status IN ('queued', 'planning', 'building')")
 
@@ -138,6 +141,9 @@ def _insert(batch: Sequence[NewRoadmap]) -> list[Job | StoredAnswer | Exception]
             [{"roadmap": new.id} for new in made],
             common={"seq": 1, "type": EventType.queued, "data": {}, "at": now},
         )
+        for new in made:
+            number, at = _counted.get(new.owner_id, (0, 0.0))
+            _counted[new.owner_id] = number + 1, at
         ids = {new.id for new in made}
         if has_keys:  # the others may have come twice at once, here or in another process
             before |= _find(
@@ -186,9 +192,7 @@ def _fitting(batch: Sequence[NewRoadmap], beside: Sequence[NewRoadmap] = ()) -> 
 
     Processes that commit at once may each let in a batch more.
     """
-    owners = {new.owner_id for new in batch}
-    query = Roadmap.select(Roadmap.owner, peewee.fn.COUNT(Roadmap.id)).group_by(Roadmap.owner)
-    under_way = Counter(dict(query.where(Roadmap.owner.in_(list(owners)), UNDER_WAY).tuples()))
+    under_way = _under_way(Counter(new.owner_id for new in batch))
     for new in beside:
         under_way[new.owner_id] += 1
     fit = []
@@ -197,6 +201,33 @@ def _fitting(batch: Sequence[NewRoadmap], beside: Sequence[NewRoadmap] = ()) -> 
             under_way[new.owner_id] += 1
             fit.append(new)
     return fit
+
+
+def _under_way(wanted: Counter[UUID]) -> Counter[UUID]:
+    """Return the roadmaps under way of accounts that want so many more.
+
+    To count reads all of them. Up to a tenth of the limit a count of the last second is enough, to
+    which this process has added what it let in since.
+    """
+    now, enough = monotonic(), settings.most_unfinished_roadmaps // 10
+    known = {
+        owner: number
+        for owner, more in wanted.items()
+        for number, at in [_counted.get(owner, (enough, now))]
+        if number + more < enough and now - at < COUNTED_FOR
+    }
+    if owners := list(wanted.keys() - known):
+        query = Roadmap.select(Roadmap.owner, peewee.fn.COUNT(Roadmap.id)).group_by(Roadmap.owner)
+        found = dict(query.where(Roadmap.owner.in_(owners), UNDER_WAY).tuples())
+        if len(_counted) > MOST_COUNTED:
+            _counted.clear()
+        for owner in owners:
+            known[owner] = found.get(owner, 0)
+            _counted[owner] = known[owner], now
+    return Counter(known)
+
+
+_counted: dict[UUID, tuple[int, float]] = {}  # by account: roadmaps under way, and when it was
 
 
 def _too_many() -> RateLimited:

@@ -10,7 +10,7 @@ from uuid import UUID
 import pytest
 
 from core import clock
-from core.db import SerializationConflict, session, settings, transaction
+from core.db import SerializationConflict, database, session, settings, transaction
 from core.errors import RateLimited, RoadmapError, Unavailable
 from core.ids import new_id
 from models.accounts import Account
@@ -60,6 +60,33 @@ def limit(base: None, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
 
     change()
     return change
+
+
+def test_far_below_the_limit_they_are_counted_once_a_second(
+    limit: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent: list[str] = []
+    execute = type(database.obj).execute_sql
+
+    def noted(self: Any, sql: str, params: Any = None) -> Any:
+        sent.append(sql)
+        return execute(self, sql, params)
+
+    limit(unfinished=100)
+    owner = new_id()
+    with transaction():
+        Account.create(id=owner, email="a@example.org", password_hash="", created_at=clock.now())
+    monkeypatch.setattr(type(database.obj), "execute_sql", noted)
+    monkeypatch.setattr(create_, "monotonic", lambda: 1000.0)
+    for _ in range(7):
+        create(owner)
+    assert sum("COUNT" in sql for sql in sent) == 1
+    monkeypatch.setattr(create_, "monotonic", lambda: 1001.5)
+    create(owner)
+    assert sum("COUNT" in sql for sql in sent) == 2
+    for number in range(4):  # from a tenth of the limit on, always
+        create(owner)
+        assert sum("COUNT" in sql for sql in sent) == 2 + number
 
 
 def test_a_rehearsal_stores_nothing(limit: Callable[..., None]) -> None:
