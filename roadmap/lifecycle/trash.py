@@ -20,7 +20,6 @@ from core.json_types import Page, from_row
 from core.lazy_model import LazyModel
 from models.roadmaps import Roadmap
 from roadmap.accounts.access import transition
-from roadmap.lifecycle import commands
 from roadmap.lifecycle.queries import page_of, summary_of
 from roadmap.operations.execution_log import record
 from roadmap.plan.jobs import Job
@@ -50,7 +49,11 @@ def put(owner_id: UUID, roadmap_id: UUID) -> list[Job]:
     """
     with transaction():
         row = transition(owner_id, roadmap_id, list(RoadmapStatus), "put into the trash")
-        steps = commands.cancel(owner_id, roadmap_id).steps if row.status in BEING_MADE else []
+        steps: list[Job] = []
+        if row.status in BEING_MADE:
+            from roadmap.lifecycle import commands  # 1 MB, and others empty it each minute
+
+            steps = commands.cancel(owner_id, roadmap_id).steps
         Roadmap.update(trashed_at=clock.now()).where(Roadmap.id == roadmap_id).execute()
         _log(roadmap_id, "Put into the trash")
     return steps
