@@ -161,6 +161,23 @@ class Service(Contender):
             raise BenchmarkFailed(f"a roadmap of the catalogue ended as {tree['status']}")
         return tree
 
+    def copies_of(self, tree: Any, accounts: int, each: int) -> list[list[Any]]:
+        """The trees of so many copies for each of the first accounts. Raises BenchmarkFailed."""
+        url, first = f"http://127.0.0.1:{self.port}", self.headers(self.tokens[0])
+        export = f"{url}{PATH}/{tree['id']}/export.json"
+        document = answered("GET", export, 200, headers=first).json()
+
+        def copies(token: str) -> list[Any]:
+            headers = self.headers(token)
+            made = [
+                answered("POST", f"{url}/api/v1/imports", 201, headers=headers, json=document)
+                for _ in range(each)
+            ]
+            places = [f"{url}{answer.headers['location']}" for answer in made]
+            return [answered("GET", place, 200, headers=headers).json() for place in places]
+
+        return [copies(token) for token in self.tokens[:accounts]]
+
     def streams(self, count: int) -> list[str]:
         """Requests for the events of so many new roadmaps. They do not end: plans wait for review. Raises BenchmarkFailed."""
         tokens = [self.tokens[number // STREAMS_OF_ONE] for number in range(count)]
@@ -291,12 +308,14 @@ class Stored(Peer):
 class FastApi(Stored):
     name, module = FASTAPI, "benchmarks.peers.fastapi_celery.app"
     queues = {"messages": "content", "records of the log": "logs"}  # noqa: RUF012
-    tree: Any = None  # a roadmap to store, as the service answers it
+    trees: Sequence[
+        Sequence[Any]
+    ] = ()  # roadmaps to store, as the service answers them, by account
 
     def _prepare(self) -> None:
         command = python("-m", "benchmarks.peers.fastapi_celery.prepare", str(MEMBERS))
         self.tokens = output_of(
-            command, {**peer_environment(), **self.environment}, json.dumps(self.tree)
+            command, {**peer_environment(), **self.environment}, json.dumps(self.trees)
         )
 
     @contextmanager
@@ -400,6 +419,16 @@ class Lean(Stored):
     def empty(self) -> None:
         ask(self.environment["DATABASE_URL"], "TRUNCATE lean_key, lean_roadmap, lean_event")
         self._broker().delete("lean")
+
+
+def answered(method: str, url: str, status: int, **options: Any) -> httpx2.Response:
+    """What a contender answers. Raises BenchmarkFailed when it has another status."""
+    answer = answer_to(method, url, **options)
+    if answer.status_code != status:
+        raise BenchmarkFailed(
+            f"{method} {url} was answered with {answer.status_code}: {answer.text[:300]}"
+        )
+    return answer
 
 
 def _answers(program: Program, address: str) -> bool:

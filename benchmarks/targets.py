@@ -35,6 +35,13 @@ STOCK, SQLITE, STOCK_SQLITE, RAW = (
     "stock Huey, SQLite",
     "raw Redis",
 )
+HOME, ROADMAP, LESSON, JSON = (
+    "home page",
+    "page of a roadmap",
+    "lesson",
+    "JSON of the roadmaps",
+)
+OF_ACCOUNTS = ", 20 accounts"
 CELERY, DRAMATIQ, RQ, TASKIQ = "Celery, acks late", "Dramatiq", "RQ", "taskiq"
 COPY, COPY_ONCE, SQLALCHEMY, LOGGING = (
     "COPY",
@@ -44,11 +51,12 @@ COPY, COPY_ONCE, SQLALCHEMY, LOGGING = (
 )
 
 # Subjects and what is measured of them, with its unit
-ACCEPT, READ, QUEUE, LOGS = "accept", "read", "queue", "logs"
+ACCEPT, READ, QUEUE, LOGS, PAGES = "accept", "read", "queue", "logs", "pages"
 CONNECTIONS, MEMORY, START, SIZE, EMBEDDED = "connections", "memory", "start", "size", "embedded"
 TITLES = {
     ACCEPT: "Accepting goals",
     READ: "Reading a roadmap",
+    PAGES: "Pages",
     CONNECTIONS: "Connections to PostgreSQL",
     MEMORY: "Memory",
     START: "Starting",
@@ -60,6 +68,18 @@ TITLES = {
 POSTS, GENERATOR = "POST, requests/s", "load generator, % of a core"
 MEDIAN_POSTS, SLOW_POSTS = "POST at 100/s, 50 %, ms", "POST at 100/s, 99 %, ms"
 TREES, UNCHANGED = "GET, requests/s", "GET with ETag, requests/s"
+LIST, CONCEPT, SCHEDULE = (
+    "GET list, requests/s",
+    "GET concept, requests/s",
+    "GET schedule, requests/s",
+)
+WITH_TAG = {
+    TREES: UNCHANGED,
+    LIST: "GET list with ETag, requests/s",
+    CONCEPT: "GET concept with ETag, requests/s",
+    SCHEDULE: "GET schedule with ETag, requests/s",
+}
+VISITS = "GET over 8 connections, requests/s"
 KILOBYTES, CONCEPTS = "roadmap, kB", "roadmap, concepts"
 OPEN, PSS, GROWTH = "PostgreSQL connections", "PSS, MB", "PSS at the end / at half"
 MADE = "roadmaps made"
@@ -155,8 +175,23 @@ TARGETS = (
     Target(
         "accepting while 500 streams are open", ACCEPT, POSTS, 0.8, WATCHED, peer=ALONE, usual=0.95
     ),
-    Target("reading a roadmap", READ, TREES, 12, peer=FASTAPI, usual=7.7),
-    Target("reading an unchanged roadmap (304)", READ, UNCHANGED, 10, peer=FASTAPI, usual=10),
+    Target("reading a roadmap", READ, TREES, 12, peer=FASTAPI, usual=20),
+    Target("reading an unchanged roadmap (304)", READ, UNCHANGED, 10, peer=FASTAPI, usual=30),
+    Target("reading an unchanged roadmap (304)", READ, UNCHANGED, 0.15, peer=BARE, usual=0.17),
+    Target("reading an unchanged list", READ, WITH_TAG[LIST], 0.15, peer=BARE, usual=0.21),
+    Target("reading an unchanged concept", READ, WITH_TAG[CONCEPT], 0.15, peer=BARE, usual=0.18),
+    Target("reading an unchanged schedule", READ, WITH_TAG[SCHEDULE], 0.15, peer=BARE, usual=0.16),
+    *(
+        Target(f"{page}{of}", PAGES, VISITS, 0.25, f"{page}{of}", peer=f"{JSON}{of}", usual=usual)
+        for page, of, usual in (
+            (HOME, "", 0.6),
+            (ROADMAP, "", 0.57),
+            (LESSON, "", 0.7),
+            (HOME, OF_ACCOUNTS, 0.52),
+            (ROADMAP, OF_ACCOUNTS, 0.65),
+            (LESSON, OF_ACCOUNTS, 0.6),
+        )
+    ),
     Target("connections, API and both consumers busy", CONNECTIONS, OPEN, 12, at_most=True),
     Target("memory, one instance with API and both consumers", MEMORY, PSS, 105, at_most=True),
     Target("memory, three instances", MEMORY, PSS, 140, APART, at_most=True),
