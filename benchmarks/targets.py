@@ -83,6 +83,7 @@ VISITS = "GET over 8 connections, requests/s"
 KILOBYTES, CONCEPTS = "roadmap, kB", "roadmap, concepts"
 OPEN, PSS, GROWTH = "PostgreSQL connections", "PSS, MB", "PSS at the end / at half"
 MADE = "roadmaps made"
+FIRST = "first POST once ready / median of the following"
 TO_TASK, TO_ANSWER = "consumer's start to first task, s", "API's start to first 202, s"
 TASKS, ENQUEUED = "tasks/s", "enqueued/s, one by one"
 SLOW_STARTS, MEDIAN_STARTS = "enqueue to start, idle, 99 %, ms", "enqueue to start, idle, 50 %, ms"
@@ -221,17 +222,12 @@ TARGETS = (
         1.25,
         peer=STOCK,
         at_most=True,
-        usual=1.3,
+        usual=1.2,
     ),
     Target(
-        "the API's start to its first 202",
-        START,
-        TO_ANSWER,
-        3,
-        peer=BARE,
-        at_most=True,
-        usual=4.3,
+        "the API's start to its first 202", START, TO_ANSWER, 3, peer=BARE, at_most=True, usual=4.7
     ),
+    Target("the first goal, of the following ones' median", START, FIRST, 1.5, at_most=True),
     Target("tasks at least once", QUEUE, TASKS, 7, peer=CELERY, usual=6.6),
     Target("tasks at least once", QUEUE, TASKS, 2.2, peer=STOCK, usual=2),
     Target("tasks at least once, on SQLite", QUEUE, TASKS, 1, SQLITE, peer=STOCK_SQLITE, usual=1.9),

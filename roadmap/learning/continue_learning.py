@@ -33,7 +33,7 @@ from roadmap.plan.views import (
     concepts_of,
 )
 
-LOOKED_AT = 500  # newest roadmaps of an account, among which those in progress are
+LOOKED_AT = 500  # newest roadmaps of an account; no others are shown
 BEGUN = 60  # of those, last learned
 NEWEST = 20  # of the others
 AT_ONCE = 3  # roadmaps that are read together: as many as home shows
@@ -123,9 +123,15 @@ def _candidates(owner_id: UUID) -> Iterator[Sequence[UUID]]:
     yield from peewee.chunked(_others(owner_id, begun), AT_ONCE)
 
 
+def _recent(owner_id: UUID) -> Any:
+    """Select the newest roadmaps, so that of very many the others are not read."""
+    newest = newest_of(owner_id).columns(Roadmap.id, Roadmap.contents_ready)
+    return newest.limit(LOOKED_AT).alias("recent")
+
+
 def _learned_last(owner_id: UUID) -> list[UUID]:
     """Read along an index for each roadmap: concepts of other accounts are not read."""
-    recent = newest_of(owner_id).columns(Roadmap.id).limit(LOOKED_AT).alias("recent")
+    recent = _recent(owner_id)
     learned_at = (
         Concept.select(Concept.progress_at)
         .where(Concept.roadmap == recent.c.id, Concept.progress_at.is_null(False))
@@ -133,14 +139,17 @@ def _learned_last(owner_id: UUID) -> list[UUID]:
         .limit(1)
     )
     query = Roadmap.select(recent.c.id, learned_at.alias("at")).from_(recent).limit(BEGUN)
-    latest = query.order_by(peewee.SQL("at").desc(nulls="LAST")).tuples()
+    its = query.where(recent.c.contents_ready > 0)
+    latest = its.order_by(peewee.SQL("at").desc(nulls="LAST")).tuples()
     return [Roadmap.id.python_value(id_) for id_, at in latest if at is not None]
 
 
 def _others(owner_id: UUID, begun: list[UUID]) -> list[UUID]:
     """Return other roadmaps, first those begun in a release that kept no times."""
-    others = newest_of(owner_id).where(Roadmap.contents_ready > 0, Roadmap.id.not_in(begun))
-    newest = [row.id for row in others.columns(Roadmap.id).limit(NEWEST)]
+    recent, known = _recent(owner_id), [Roadmap.id.db_value(id_) for id_ in begun]
+    others = Roadmap.select(recent.c.id).from_(recent).order_by(recent.c.id.desc()).limit(NEWEST)
+    readable = others.where(recent.c.contents_ready > 0, recent.c.id.not_in(known))
+    newest = [Roadmap.id.python_value(id_) for (id_,) in readable.tuples()]
     its = Concept.roadmap.in_(newest) & (Concept.progress != ConceptProgress.todo)
     old = {row.roadmap_id for row in Concept.select(Concept.roadmap).where(its).distinct()}
     return sorted(newest, key=lambda id_: id_ not in old)

@@ -3,10 +3,9 @@
 import hashlib
 from uuid import UUID
 
-from pydantic import BaseModel
-
 from core.db import database, is_postgres, session
 from core.errors import NotFound
+from core.lazy_model import LazyModel
 from models.roadmaps import Concept, Module, Roadmap, Stage
 from roadmap.accounts.access import get_owned
 from roadmap.plan.statuses import ConceptProgress, RoadmapStatus
@@ -30,7 +29,7 @@ STATE_ON_SQLITE = f"""SELECT r.*, n.*, {ATTEMPT},
     (SELECT group_concat({LINKS}) {USED}) {OWN.format("?")}"""
 
 
-class CourseStep(BaseModel):
+class CourseStep(LazyModel):
     id: UUID
     title: str
     module: str
@@ -38,7 +37,7 @@ class CourseStep(BaseModel):
     progress: ConceptProgress
 
 
-class Course(BaseModel):
+class Course(LazyModel):
     """`steps` in the order of learning."""
 
     roadmap_id: UUID

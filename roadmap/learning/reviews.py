@@ -15,13 +15,14 @@ from typing import Annotated, Any
 from uuid import UUID
 
 import peewee
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
 
 from core import clock
 from core.db import database, lock_for_update, session, transaction
 from core.errors import Conflict, NotFound
 from core.ids import new_id
 from core.json_types import WHOLE
+from core.lazy_model import LazyModel
 from models.bulk import insert_rows
 from models.roadmaps import Concept, Content, ContentVersion, ReviewCard, Roadmap
 from roadmap.accounts.access import get_owned
@@ -64,7 +65,7 @@ KEPT = (
 )
 
 
-class ReviewCheck(BaseModel):
+class ReviewCheck(LazyModel):
     """The chosen answers."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -73,7 +74,7 @@ class ReviewCheck(BaseModel):
     ] = Field(description="Indexes of the chosen options; empty: not answered.")
 
 
-class ReviewRequest(BaseModel):
+class ReviewRequest(LazyModel):
     """The rating of a review."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -85,7 +86,7 @@ class ReviewRequest(BaseModel):
     )
 
 
-class CardState(BaseModel):
+class CardState(LazyModel):
     """State of a review card."""
 
     id: UUID
@@ -109,7 +110,7 @@ class Review(CardState):
     question: QuizQuestion = Field(description="The question, as in the quiz.")
 
 
-class Reviews(BaseModel):
+class Reviews(LazyModel):
     """Cards that are due now. Reviewing removes them: there are no further pages."""
 
     items: list[Review] = Field(description="Longest due first.")
@@ -119,7 +120,7 @@ class Reviews(BaseModel):
     )
 
 
-class Outcomes(BaseModel):
+class Outcomes(LazyModel):
     """Next due time of the card, by rating."""
 
     again: datetime = Field(description="Next due time if forgotten.")
@@ -128,7 +129,7 @@ class Outcomes(BaseModel):
     easy: datetime = Field(description="Next due time if easy.")
 
 
-class CheckedReview(BaseModel):
+class CheckedReview(LazyModel):
     """A graded answer, and the effect of each rating. Nothing is changed."""
 
     id: UUID

@@ -26,11 +26,12 @@ from typing import Any
 from uuid import UUID
 
 import peewee
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from core import clock, metric_counters
 from core.db import database, is_postgres, session, settings, transaction
 from core.ids import new_hex, new_id
+from core.lazy_model import LazyModel
 from core.metric_definitions import LOG_ACCEPTED
 from core.sanitize import strip_nul, strip_nul_json
 from core.tracing import TraceContext, current
@@ -389,7 +390,7 @@ def ledger() -> LogLedger:
         return LogLedger(*map(int, LogSource.select(*sums).tuples().get()))
 
 
-class LogRecord(BaseModel):
+class LogRecord(LazyModel):
     id: UUID
     at: datetime
     level: LogLevel = Field(description="Level.")

@@ -7,13 +7,14 @@ from functools import cache, partial
 from typing import Annotated
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 
 from core.errors import Conflict, FieldError, RoadmapError
 from core.ids import new_id
+from core.lazy_model import LazyModel
 from core.sanitize import CLEAN, Rule
 from roadmap.accounts.access import LAST
 from roadmap.accounts.identity import Principal
@@ -44,7 +45,7 @@ concept_kind = DocumentKind(read_states.concept_states)
 OUTLINED = TERMINAL | {EventType.outlined, EventType.awaiting_review}
 
 
-class AcceptedMinimal(BaseModel):
+class AcceptedMinimal(LazyModel):
     id: UUID
     status: RoadmapStatus = RoadmapStatus.queued
 
@@ -77,7 +78,7 @@ def _cursor(text: str) -> str:
 OWN_CURSOR = Rule(_cursor, r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}(\.[A-Za-z0-9_-]{0,400})?$")
 
 
-class ListQuery(BaseModel):
+class ListQuery(LazyModel):
     model_config = ConfigDict(extra="forbid")
     cursor: Annotated[str, Field(max_length=500), OWN_CURSOR] | None = CURSOR
     limit: Limit = 20
