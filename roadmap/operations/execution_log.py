@@ -3,9 +3,9 @@
 `record()` appends to the buffer; a thread turns what is there into documents and sends them in
 batches; `store_batch` writes them.
 
-A record keeps its id in every batch that it is sent in, so that it is stored once. Each process numbers its records and sends the number along, so that records lost by the broker are
-counted: `ledger()`. Records whose month is deleted already (`log_retention.py`) are counted and not
-stored.
+A record keeps its id in every batch that it is sent in, so that it is stored once. Each process
+numbers its records and sends the number along, so that records lost by the broker are counted:
+`ledger()`. Records whose month is deleted already (`log_retention.py`) are counted and not stored.
 """
 
 import atexit
