@@ -1,7 +1,7 @@
 """The ASGI application: composition only."""
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 import anyio.to_thread
 from starlette.applications import Starlette
@@ -9,14 +9,19 @@ from starlette.concurrency import run_in_threadpool
 
 from core.backends import API_HANDLERS
 from core.db import settings
+from core.errors import RoadmapError
 from core.logging_setup import say
 from core.settings import API
 from core.startup.gc_tuning import freeze_startup_objects_soon
 from roadmap.accounts.accounts import ensure_first_admin, ensure_local_owner
 from roadmap.exchange.share_links import store_hashes
+from roadmap.generation.generator import current_generator
+from roadmap.lifecycle.create import rehearse
 from roadmap.operations.execution_log import buffer
 from roadmap.operations.metrics_store import saver
+from roadmap.plan.schemas import RoadmapRequest
 from tasks.dispatcher import sender
+from web.api.roadmaps import Accepted
 from web.create_writer import accepted, backlog
 from web.errors import HANDLERS
 from web.http import limits
@@ -32,6 +37,13 @@ PARTS = (  # each with start() and stop(), which handles what was accepted
 )
 
 
+def warm_up() -> None:
+    """Load what the first goal would wait for, also in the server of the database."""
+    Accepted.model_rebuild()
+    with suppress(RoadmapError):
+        rehearse(current_generator().fit(RoadmapRequest(goal="Python backend")))
+
+
 @asynccontextmanager
 async def lifespan(app: Starlette) -> AsyncIterator[None]:
     anyio.to_thread.current_default_thread_limiter().total_tokens = API_HANDLERS
@@ -41,6 +53,7 @@ async def lifespan(app: Starlette) -> AsyncIterator[None]:
     await run_in_threadpool(store_hashes)
     for part in PARTS:
         part.start()
+    await run_in_threadpool(warm_up)
     close_on_signals()
     freeze_startup_objects_soon()
     if settings.service_type == API:  # for `all`, core/startup/banner.py says so

@@ -31,7 +31,9 @@ class BackgroundRefresh:
         self._thread: threading.Thread | None = None
 
     def start(self) -> None:
+        """Refresh at once, so that the first request does not wait."""
         self._stopping.clear()
+        self.ask()
         self._thread = threading.Thread(target=self._run, name=self._name, daemon=True)
         self._thread.start()
 

@@ -4,6 +4,8 @@ from typing import Any, Generic, TypeVar
 
 from pydantic import BaseModel, BeforeValidator
 
+from core.lazy_model import LazyModel
+
 LANGUAGE_TAG = r"^[a-zA-Z]{2,3}(-[a-zA-Z0-9]{2,8})*$"  # BCP 47
 
 
@@ -23,12 +25,12 @@ def from_row(model: type[Model], row: object, **others: Any) -> Model:
     return model(**{name: getattr(row, name) for name in same}, **others)
 
 
-class Page(BaseModel, Generic[Item]):
+class Page(LazyModel, Generic[Item]):
     """`next_cursor` is null on the last page."""
 
     items: list[Item]
     next_cursor: str | None
 
 
-class MergePatch(BaseModel):
+class MergePatch(LazyModel):
     """JSON merge patch (RFC 7396). One that changes nothing is `{}`: no body is none."""

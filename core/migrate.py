@@ -5,12 +5,12 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import peewee
-from playhouse.migrations import Runner
 
 from core.backends import open_migration_database
 from core.connection_errors import first_line, is_away
 from core.settings import Settings
 
+HISTORY = "schema_migration"  # the table in which playhouse.migrations notes them
 DIRECTORY = Path(__file__).resolve().parent.parent / "migrations"
 LOCK = 7_201_944_127_113  # any number; the same in every version of this service
 LOCK_WAIT = 60_000  # milliseconds that a migration waits for another one
@@ -44,8 +44,13 @@ def apply_pending(database: peewee.Database, last: str | None = None) -> list[st
 
     Raises MigrationFailed.
     """
-    runner, applied = Runner(database, str(DIRECTORY)), []
-    for name in pending(database):
+    missing, applied = pending(database), list[str]()
+    if not missing:
+        return applied
+    from playhouse.migrations import Runner  # 1 MB, needed once for each version
+
+    runner = Runner(database, str(DIRECTORY))
+    for name in missing:
         if last is not None and name > last:
             break
         with migration_lock(database):
@@ -66,13 +71,19 @@ def apply_pending(database: peewee.Database, last: str | None = None) -> list[st
 
 def pending(database: peewee.Database) -> list[str]:
     """Return the migrations of this version that the connected database lacks."""
-    applied = Runner(database, str(DIRECTORY)).applied()
+    applied = _applied(database)
     return [name for name in known() if name not in applied]
 
 
 def unknown(database: peewee.Database) -> list[str]:
     """Return the migrations of a newer version that the connected database has."""
-    return sorted(Runner(database, str(DIRECTORY)).applied().keys() - set(known()))
+    return sorted(_applied(database) - set(known()))
+
+
+def _applied(database: peewee.Database) -> set[str]:
+    if not database.table_exists(HISTORY):
+        return set()
+    return {name for (name,) in database.execute_sql(f"SELECT name FROM {HISTORY}").fetchall()}
 
 
 def known() -> list[str]:

@@ -1,8 +1,6 @@
 """Rate limiter that decides in the process and shares its counts through Redis.
 
-In Redis the `limits` package counts by sliding windows. In the process this module counts by the
-same rule: the package's own storage in memory starts a thread that walks through all keys again
-and again, and never deletes a lock.
+Both count by sliding windows: the process in memory, all processes together in Redis by a script.
 """
 
 import logging
@@ -13,18 +11,33 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from math import ceil
-from typing import TYPE_CHECKING
 
-from redis import RedisError
-
-if TYPE_CHECKING:
-    from limits.strategies import SlidingWindowCounterRateLimiter
+import redis
+from redis.commands.core import Script
 
 logger = logging.getLogger(__name__)
 
 MOST_KEYS = 100_000  # in memory; beyond it, the least recently used are forgotten
 SOCKET_SECONDS = 2.0
 SAY_AGAIN = 60.0  # seconds
+# Counts as many as fit into the limit, and returns how many. Keys are those of the window before
+# and of this one, arguments the limit, the length of the window in milliseconds, and how many.
+SHARE = """
+local window = tonumber(ARGV[2])
+local left = redis.call('PTTL', KEYS[2])
+if left > 0 and left < window then  -- it is over, and now the one before
+  redis.call('RENAME', KEYS[2], KEYS[1])
+  redis.call('SET', KEYS[2], 0, 'PX', left + window)
+end
+local covered = math.max(redis.call('PTTL', KEYS[1]), 0) / window
+local before = math.floor((redis.call('GET', KEYS[1]) or 0) * covered)
+local room = ARGV[1] - before - (redis.call('GET', KEYS[2]) or 0)
+local counted = math.max(math.min(tonumber(ARGV[3]), room), 0)
+if counted > 0 then
+  redis.call('INCRBY', KEYS[2], counted)
+  if left < 0 then redis.call('PEXPIRE', KEYS[2], window * 2) end
+end
+return counted"""
 
 
 @dataclass(frozen=True, slots=True, eq=False)  # by identity: it is part of each key
@@ -150,42 +163,34 @@ class Limiter:
 
 
 class SharedLimits:
-    """Exchanges counts with Redis and closes limits that are reached in total.
-
-    The `limits` package is loaded with the first exchange, beside the requests.
-    """
+    """Exchanges counts with Redis and closes limits that are reached in total."""
 
     def __init__(self, url: str, limiter: Limiter) -> None:
         self._url, self._limiter = url, limiter
         self._silent_until = 0.0
 
     @cached_property
-    def _shared(self) -> "SlidingWindowCounterRateLimiter":
-        import limits
-
-        storage = limits.storage.RedisStorage(
+    def _share(self) -> Script:
+        client = redis.Redis.from_url(
             self._url, socket_timeout=SOCKET_SECONDS, socket_connect_timeout=SOCKET_SECONDS
         )
-        return limits.strategies.SlidingWindowCounterRateLimiter(storage)
+        return client.register_script(SHARE)
 
     def exchange(self) -> None:
         """Share new counts. While Redis is away each process counts for itself."""
         try:
             for (limit, key), count in self._limiter.take_pending().items():
-                import limits
-
-                item = limits.RateLimitItemPerSecond(
-                    limit.most, limit.seconds, namespace=f"roadmap.{limit.name}"
+                name = f"LIMITS:{{roadmap.{limit.name}/{key}/{limit.most}/{limit.seconds}/second}}"
+                fitting = min(count, limit.most)
+                counted = self._share(
+                    [f"{name}/-1", name], [limit.most, limit.seconds * 1000, fitting]
                 )
-                if self._shared.hit(item, key, cost=min(count, limit.most)):
+                if counted == fitting:
                     continue
-                room = self._shared.get_window_stats(item, key).remaining
-                if room > 0:
-                    self._shared.hit(item, key, cost=room)
                 # Too many were let in: the next ones wait for as long in return.
-                wait = max(count - room, 1) * limit.seconds / limit.most
+                wait = max(count - counted, 1) * limit.seconds / limit.most
                 self._limiter.block_until((limit, key), time.time() + min(wait, limit.seconds))
-        except (RedisError, OSError) as error:
+        except (redis.RedisError, OSError) as error:
             if time.monotonic() > self._silent_until:
                 self._silent_until = time.monotonic() + SAY_AGAIN
                 logger.warning(

@@ -13,9 +13,10 @@ from typing import Any, TypeVar
 
 from huey.api import Task
 from huey.exceptions import HueyException
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import Field, ValidationError
 
 from core.errors import FieldError, Invalid
+from core.lazy_model import LazyModel
 from reliable_queue.messages import UnreadableMessage
 from reliable_queue.queue import ReliableQueue
 from reliable_queue.storage import ConsumerInfo, DeadLetter
@@ -108,12 +109,12 @@ class WorkerInfo:
     running: list[Running]
 
 
-class _RunInfo(BaseModel):
+class _RunInfo(LazyModel):
     id: str = ""
     since: datetime | None = None
 
 
-class _ConsumerReport(BaseModel):
+class _ConsumerReport(LazyModel):
     """Report of a consumer about itself (`ReliableQueue.info`); other versions may differ."""
 
     host: str | None = Field(None, max_length=200)
@@ -123,7 +124,7 @@ class _ConsumerReport(BaseModel):
     threads: int | None = None
     started_at: datetime | None = None
     at: datetime | None = None
-    running: list[_RunInfo] = []
+    running: list[_RunInfo] = Field(default_factory=list)
 
 
 def count_retrying(queue: ReliableQueue, waiting: int) -> int | None:

@@ -7,8 +7,9 @@ not answer.
 from collections.abc import Callable, Mapping
 from typing import Annotated, Any
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, ConfigDict, Field
 
+from core.lazy_model import LazyModel
 from core.sanitize import CLEAN, Rule, validate_printable
 from roadmap.operations.audit_log import Action, Actor, audited
 from tasks import queue_admin
@@ -37,7 +38,7 @@ _BLANK, _WORD = (_ANY.replace("[^", rf"[^{others}") for others in (r"\S", r"\s")
 NARROWING = Rule(_narrowing, f"^{_BLANK}*{_WORD}{_ANY}*$")
 
 
-class DeadLettersRequest(BaseModel):
+class DeadLettersRequest(LazyModel):
     """Selection of dead letters: all, or those that match."""
 
     model_config = ConfigDict(extra="forbid")

@@ -1,4 +1,7 @@
-"""Periodic tasks, on the logs queue: rescue must not wait behind a backlog of contents."""
+"""Periodic tasks, on the logs queue: rescue must not wait behind a backlog of contents.
+
+What is cleaned up each minute is loaded there, since all services register these tasks.
+"""
 
 import logging
 from datetime import timedelta
@@ -7,11 +10,8 @@ from huey import crontab
 
 from core import clock
 from core.errors import Unavailable
-from roadmap.accounts import api_keys, idempotency_store, sessions
-from roadmap.exchange import account_export
-from roadmap.lifecycle import account_deletion, link_status, rescue, trash
-from roadmap.operations import audit_log, log_retention, metrics_store, task_stats
-from roadmap.webhooks import subscriptions
+from roadmap.lifecycle import link_status, rescue
+from roadmap.operations import task_stats
 from tasks.dispatcher import enqueue
 from tasks.queue_admin import queue_states
 from tasks.queues import REGISTRY, content_queue, logs_queue, task
@@ -55,6 +55,12 @@ def rescue_again() -> None:
 
 
 def _purge_expired() -> None:
+    from roadmap.accounts import api_keys, idempotency_store, sessions
+    from roadmap.exchange import account_export
+    from roadmap.lifecycle import account_deletion, trash
+    from roadmap.operations import audit_log, log_retention, metrics_store
+    from roadmap.webhooks import subscriptions
+
     sessions.end_idle_sessions()
     api_keys.purge_expired()
     idempotency_store.purge_expired()

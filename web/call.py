@@ -5,23 +5,24 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from pydantic import BaseModel
+from pydantic import ConfigDict
 from starlette.requests import Request
 
+from core.lazy_model import LazyModel
 from roadmap.accounts.identity import IdempotencyKey, Principal
 
 
-class NoQuery(BaseModel):
-    model_config = {"extra": "forbid"}
+class NoQuery(LazyModel):
+    model_config = ConfigDict(extra="forbid")
 
 
-class EmptyBody(BaseModel):
+class EmptyBody(LazyModel):
     """Empty request body: no body, or an empty object.
 
     Where all fields are optional, no body is needed, except for PATCH.
     """
 
-    model_config = {"extra": "forbid"}
+    model_config = ConfigDict(extra="forbid")
 
 
 @dataclass(frozen=True, slots=True)

@@ -79,7 +79,7 @@ def one_at_a_time(key: IdempotencyKey | None, *, patience: float = 0.0) -> Itera
         return
     hash_ = key.key_hash
     with _ended:
-        if not _ended.wait_for(lambda: hash_ not in _running, patience):
+        if hash_ in _running and not _ended.wait_for(lambda: hash_ not in _running, patience):
             raise KeyInUse(
                 "A request with this Idempotency-Key is still being processed. Retry in a moment.",
                 retry_after=1,

@@ -3,14 +3,15 @@
 from typing import Any
 from uuid import UUID
 
-from pydantic import BaseModel, Field, create_model
+from pydantic import Field, create_model
 
+from core.lazy_model import LazyModel
 from roadmap.exchange.formats.registry import FORMATS
 from roadmap.plan.views import RoadmapSummary
 from web.http.responses import Reply
 
 
-class OwnLinks(BaseModel):
+class OwnLinks(LazyModel):
     self: str = Field(description="The roadmap.")
     page: str = Field(description="HTML page of the roadmap.")
 

@@ -7,8 +7,9 @@ from enum import StrEnum
 from typing import Annotated, Any
 from uuid import UUID
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, Field
+from pydantic import AfterValidator, AwareDatetime, BeforeValidator, Field
 
+from core.lazy_model import LazyModel
 from core.sanitize import CLEAN, Rule
 from roadmap.operations.execution_log import LogLevel
 from roadmap.operations.log_search import LONGEST_TEXT, LogFilter
@@ -54,7 +55,7 @@ STATUSES = Rule(
 Words = Annotated[str, Field(max_length=LONGEST_WORDS), CLEAN]
 
 
-class SearchQuery(BaseModel, extra="forbid"):
+class SearchQuery(LazyModel, extra="forbid"):
     """Filter of roadmaps; omitted fields match all."""
 
     status: Annotated[str, Field(max_length=100), STATUSES] = Field(
@@ -98,7 +99,7 @@ LEVELS = Rule(
 )
 
 
-class FilterQuery(BaseModel, extra="forbid"):
+class FilterQuery(LazyModel, extra="forbid"):
     """Filter of log records; omitted fields match all."""
 
     level: Annotated[str, LEVELS] | None = Field(

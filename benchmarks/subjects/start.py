@@ -1,8 +1,10 @@
 """How long a process takes from its start until it is of use: a consumer until it runs a task that waits for it, the API until it
 accepts a goal. The service starts through entrypoint.sh, so that its checks count; both kinds of server are there already.
+And how long its first goal takes once it is ready, against the following ones.
 """
 
 import socket
+import statistics
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -17,6 +19,7 @@ from benchmarks.subjects.queue import Turn, huey
 from benchmarks.targets import (
     BARE,
     FASTAPI,
+    FIRST,
     OURS,
     PREFORK,
     START,
@@ -28,6 +31,8 @@ from benchmarks.targets import (
 
 LONGEST = 60.0  # seconds
 PAUSE = 0.002  # seconds between two tries
+FOLLOWING = 24  # goals after the first
+READY = "GET /health/ready HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n"
 PLANNING = "SELECT extract(epoch FROM at) FROM roadmap_event WHERE type = 'roadmap.planning'"
 STARTED = "started"  # of benchmarks/peers/fastapi_celery/worker.py
 Measure = Callable[[], float]
@@ -56,6 +61,7 @@ def measure(ground: Ground, effort: Effort) -> Iterator[Sample]:
             (BARE, lambda: _server(ground, bare)),
         ]
         yield from _samples(TO_ANSWER, apis, effort.starts)
+        yield from _samples(FIRST, [(OURS, lambda: _first(service))], 2 * effort.starts)
 
 
 def _samples(measured: str, contenders: list[tuple[str, Measure]], rounds: int) -> Iterator[Sample]:
@@ -85,7 +91,7 @@ def _worker(ground: Ground, peer: FastApi, pool: str, at_once: int) -> float:
     peer.empty()
     client = redis.Redis.from_url(peer.environment["REDIS_URL"])
     client.delete(STARTED)
-    _post(peer.port, peer.posts()[0])
+    _ask(peer.port, peer.posts()[0])
     began = time.time()
     with peer.worker(ground, "content", pool=pool, at_once=at_once):
         return (
@@ -108,7 +114,20 @@ def _api(service: Service) -> float:
     began = time.perf_counter()
     api = service.stack.api.start()
     try:
-        return _until_accepted(service.port, service.posts()[0]) - began
+        return _until_answered(service.port, service.posts()[0]) - began
+    finally:
+        api.stop()
+
+
+def _first(service: Service) -> float:
+    service.empty()
+    api = service.stack.api.start()
+    try:
+        _until_answered(service.port, READY, 200)
+        first, *following = (
+            _seconds(service.port, request) for request in service.posts()[: 1 + FOLLOWING]
+        )
+        return first / statistics.median(following)
     finally:
         api.stop()
 
@@ -116,26 +135,32 @@ def _api(service: Service) -> float:
 def _server(ground: Ground, peer: Peer) -> float:
     began = time.perf_counter()
     with peer.program_serving(ground):
-        return _until_accepted(peer.port, peer.posts()[0]) - began
+        return _until_answered(peer.port, peer.posts()[0]) - began
 
 
-def _until_accepted(port: int, request: str) -> float:
-    """The moment (perf_counter) of the first 202."""
+def _seconds(port: int, request: str) -> float:
+    began = time.perf_counter()
+    _ask(port, request)
+    return time.perf_counter() - began
+
+
+def _until_answered(port: int, request: str, status: int = 202) -> float:
+    """The moment (perf_counter) of the first answer with this status."""
     deadline = time.perf_counter() + LONGEST
     while time.perf_counter() < deadline:
         try:
-            _post(port, request)
+            _ask(port, request, status)
         except ConnectionError:
             time.sleep(PAUSE)
             continue
         return time.perf_counter()
-    raise BenchmarkFailed(f"nothing was accepted within {LONGEST:g} s of the start")
+    raise BenchmarkFailed(f"nothing was answered within {LONGEST:g} s of the start")
 
 
-def _post(port: int, request: str) -> None:
-    """Raises ConnectionError, and BenchmarkFailed when it is not accepted."""
+def _ask(port: int, request: str, status: int = 202) -> None:
+    """Raises ConnectionError, and BenchmarkFailed when the status is another."""
     with socket.create_connection(("127.0.0.1", port), timeout=LONGEST) as connection:
         connection.sendall(request.encode())
         answer = connection.recv(4096)
-    if not answer.startswith(b"HTTP/1.1 202"):
-        raise BenchmarkFailed(f"a goal was answered with {answer[:300].decode(errors='replace')}")
+    if not answer.startswith(b"HTTP/1.1 %d" % status):
+        raise BenchmarkFailed(f"{request[:30]!r}: {answer[:300].decode(errors='replace')}")

@@ -10,7 +10,6 @@ from collections import OrderedDict
 from dataclasses import dataclass
 from time import monotonic
 from urllib.parse import quote, unquote, urldefrag, urljoin, urlparse, urlsplit
-from urllib.robotparser import RobotFileParser
 
 from core.net.ip_allowlist import Networks
 from core.net.safe_http import FetchedResponse, Target, Unreachable, head, parse
@@ -83,6 +82,8 @@ class Robots:
                 self._known[origin] = kept
                 while len(self._known) > MOST_HOSTS:
                     self._known.popitem(last=False)
+        from urllib.robotparser import RobotFileParser  # 0.7 MB, and few roadmaps need it
+
         rules = RobotFileParser()
         rules.parse([line for line in kept[1].splitlines() if _is_readable(line)])
         # With the origin: a path alone could look like a host, as //[ does.

@@ -54,7 +54,7 @@ def main() -> None:
     settings = from_environment(os.environ)
     commands = commands_of(settings)
     if settings.service_type == ALL:
-        _fork(commands.values(), settings.shutdown_grace_seconds, before)
+        _fork(commands.values(), settings, before)
     _restore(before)
     _serve(commands[settings.service_type])
 
@@ -100,11 +100,13 @@ def _serve(command: list[str]) -> NoReturn:
     sys.exit()
 
 
-def _fork(commands: Iterable[list[str]], grace: float, before: Handlers) -> NoReturn:
+def _fork(commands: Iterable[list[str]], settings: "Settings", before: Handlers) -> NoReturn:
     from core.logging_setup import JsonFormatter, formatter_of_environment, say
 
     for name in PRELOADED:
         importlib.import_module(name)
+    if settings.openai_api_key is None:  # accepting and planning need its words and tracks
+        importlib.import_module("roadmap.generation.catalogue.generator").find_track("")
     for queue in sys.modules["tasks.queues"].QUEUES.values():
         queue.storage.close()  # no two processes may have one connection
     gc.collect()
@@ -118,7 +120,8 @@ def _fork(commands: Iterable[list[str]], grace: float, before: Handlers) -> NoRe
         )
         if run is None:
             is_json = isinstance(formatter_of_environment(), JsonFormatter)
-            arguments = [f"{grace:g}", "json" if is_json else "text", *map(str, children)]
+            grace = f"{settings.shutdown_grace_seconds:g}"
+            arguments = [grace, "json" if is_json else "text", *map(str, children)]
             os.execv(sys.executable, [sys.executable, "-I", "-S", str(SUPERVISOR), *arguments])
     except OSError as error:  # no room for another process: end those that there are
         for pid in children:

@@ -10,13 +10,14 @@ from datetime import datetime, timedelta
 from typing import Annotated, Any
 from uuid import UUID
 
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from core import clock
 from core.db import database_time, session, transaction
 from core.errors import Conflict, Forbidden, NotFound
 from core.ids import new_id
 from core.json_types import WHOLE
+from core.lazy_model import LazyModel
 from core.sanitize import CLEAN
 from models.accounts import Account, ApiKey
 from roadmap.accounts.identity import Bearer, Login, Scope
@@ -29,7 +30,7 @@ LONGEST_LIFE = 366  # days
 KEPT = timedelta(days=30)  # after their end
 
 
-class KeyRequest(BaseModel, extra="forbid"):
+class KeyRequest(LazyModel, extra="forbid"):
     """Name, scopes and expiry of a new key."""
 
     name: Annotated[str, Field(min_length=1, max_length=100), CLEAN] = Field(
@@ -47,7 +48,7 @@ class KeyRequest(BaseModel, extra="forbid"):
     )
 
 
-class KeyInfo(BaseModel):
+class KeyInfo(LazyModel):
     """A key without its secret."""
 
     id: UUID
@@ -65,7 +66,7 @@ class NewKey(KeyInfo):
     key: str = Field(description="The key; only returned here.")
 
 
-class KeyList(BaseModel):
+class KeyList(LazyModel):
     """API keys that are not revoked, newest first."""
 
     items: list[KeyInfo]

@@ -7,18 +7,19 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from core import clock
 from core.db import session, transaction
 from core.errors import FieldError, Forbidden, NotFound
 from core.ids import new_id
+from core.lazy_model import LazyModel
 from core.sanitize import Email
 from models.accounts import Account, Invitation
 from roadmap.accounts.identity import INVITATION_LIFE
 
 
-class InvitationRequest(BaseModel, extra="forbid"):
+class InvitationRequest(LazyModel, extra="forbid"):
     """The e-mail address to invite."""
 
     email: Email | None = Field(
@@ -26,7 +27,7 @@ class InvitationRequest(BaseModel, extra="forbid"):
     )
 
 
-class InvitationInfo(BaseModel):
+class InvitationInfo(LazyModel):
     """An invitation that can still be used."""
 
     id: UUID
@@ -35,7 +36,7 @@ class InvitationInfo(BaseModel):
     expires_at: datetime
 
 
-class InvitationList(BaseModel):
+class InvitationList(LazyModel):
     """Invitations that can still be used, newest first.
 
     `next_cursor` is null on the last page.

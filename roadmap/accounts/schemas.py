@@ -4,8 +4,9 @@ from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
-from pydantic import BaseModel, Field, SecretStr
+from pydantic import Field, SecretStr
 
+from core.lazy_model import LazyModel
 from core.password_strength import SHORTEST
 from core.sanitize import CLEAN, Email
 
@@ -24,7 +25,7 @@ WithCookie = Annotated[
 ]
 
 
-class Credentials(BaseModel, extra="forbid"):
+class Credentials(LazyModel, extra="forbid"):
     """E-mail address and password."""
 
     email: Email = Field(description="E-mail address of the account.")
@@ -35,7 +36,7 @@ class Credentials(BaseModel, extra="forbid"):
     )
 
 
-class Registration(BaseModel, extra="forbid"):
+class Registration(LazyModel, extra="forbid"):
     """Data of a new account."""
 
     email: Email = Field(description="E-mail address without an account.")
@@ -50,7 +51,7 @@ class Registration(BaseModel, extra="forbid"):
     cookie: WithCookie = False
 
 
-class PasswordChange(BaseModel, extra="forbid"):
+class PasswordChange(LazyModel, extra="forbid"):
     """The current and the new password."""
 
     current_password: Password = Field(description="Current password.")
@@ -59,7 +60,7 @@ class PasswordChange(BaseModel, extra="forbid"):
     cookie: WithCookie = False
 
 
-class EmailChange(BaseModel, extra="forbid"):
+class EmailChange(LazyModel, extra="forbid"):
     """The new e-mail address, with the password."""
 
     email: Email = Field(description="New e-mail address, without an account.")
@@ -67,13 +68,13 @@ class EmailChange(BaseModel, extra="forbid"):
     cookie: WithCookie = False
 
 
-class DeletionRequest(BaseModel, extra="forbid"):
+class DeletionRequest(LazyModel, extra="forbid"):
     """The password, as confirmation."""
 
     password: Password = Field(description="Password of the account.")
 
 
-class Deletion(BaseModel):
+class Deletion(LazyModel):
     """An account that is marked for deletion.
 
     Until then, `POST /api/v1/auth/login` with `"restore": true` restores it.
@@ -82,7 +83,7 @@ class Deletion(BaseModel):
     delete_at: datetime = Field(description="Time of permanent deletion.")
 
 
-class User(BaseModel):
+class User(LazyModel):
     """An account."""
 
     id: UUID

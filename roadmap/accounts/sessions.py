@@ -5,12 +5,13 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 import peewee
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from core import clock
 from core.db import database_time, session, settings, transaction
 from core.errors import NotFound
 from core.ids import new_id
+from core.lazy_model import LazyModel
 from models.accounts import Account, LoginSession
 from roadmap.accounts.identity import Device, Login
 
@@ -19,7 +20,7 @@ KEPT = timedelta(days=30)  # after their end
 MOST_AT_ONCE = 10_000
 
 
-class SessionInfo(BaseModel):
+class SessionInfo(LazyModel):
     id: UUID
     created_at: datetime
     expires_at: datetime
@@ -29,7 +30,7 @@ class SessionInfo(BaseModel):
     current: bool = Field(description="Whether it is the current session.")
 
 
-class SessionList(BaseModel):
+class SessionList(LazyModel):
     """Active login sessions, newest first."""
 
     items: list[SessionInfo]

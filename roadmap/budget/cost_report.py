@@ -9,11 +9,12 @@ from decimal import Decimal
 from uuid import UUID
 
 import peewee
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from core import clock
 from core.db import session, settings
 from core.json_types import from_row
+from core.lazy_model import LazyModel
 from models.roadmaps import Concept, Content
 from models.spending import ModelCall, MonthlySpending
 from roadmap.accounts.access import FIRST, get_owned
@@ -43,7 +44,7 @@ ENOUGH = 5  # measured calls of a step
 RECENT = 200  # calls whose mean is expected of the next one
 
 
-class StepCost(BaseModel):
+class StepCost(LazyModel):
     """All calls of a step.
 
     `failed` counts calls without an answer. Tokens are as reported by the provider.
@@ -58,7 +59,7 @@ class StepCost(BaseModel):
     price: Decimal = Field(description="Cost in the currency of the receipt.")
 
 
-class CallRecord(BaseModel):
+class CallRecord(LazyModel):
     """One model call.
 
     While it runs, and if the cost is unknown, `price` is the maximum cost.
@@ -81,7 +82,7 @@ class CallRecord(BaseModel):
     )
 
 
-class AccountMonth(BaseModel):
+class AccountMonth(LazyModel):
     """Cost of all roadmaps of the account in this month (UTC), with reservations.
 
     `budget` null: no limit.
@@ -92,7 +93,7 @@ class AccountMonth(BaseModel):
     budget: Decimal | None = Field(description="Limit; null: none.")
 
 
-class Receipt(BaseModel):
+class Receipt(LazyModel):
     """Cost report of a roadmap.
 
     `spent` counts against `budget` (null: no limit) and includes `reserved`, for running calls.

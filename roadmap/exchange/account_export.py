@@ -21,12 +21,13 @@ from typing import Any
 from uuid import UUID
 
 import peewee
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from core import clock
 from core.db import session, skip_locked, transaction
 from core.errors import Conflict, NotFound
 from core.ids import new_id
+from core.lazy_model import LazyModel
 from core.sanitize import format_size
 from models.accounts import Account, ApiKey, Invitation, LoginSession
 from models.base import Table
@@ -109,7 +110,7 @@ OF_ROADMAP = (
 _one = threading.Lock()
 
 
-class ExportInfo(BaseModel):
+class ExportInfo(LazyModel):
     """The export of an account."""
 
     id: UUID

@@ -17,7 +17,7 @@ from uuid import UUID
 
 import peewee
 from itsdangerous import Signer
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
 
 from core import clock
 from core.backends import signing_keys
@@ -25,6 +25,7 @@ from core.db import lock_for_update, session, settings, transaction
 from core.errors import Conflict, Gone, NotFound
 from core.ids import new_id
 from core.json_types import WHOLE
+from core.lazy_model import LazyModel
 from models.accounts import Account
 from models.roadmaps import Roadmap
 from models.share_links import ShareLink
@@ -53,7 +54,7 @@ PLACES = {
 }
 
 
-class LinkRequest(BaseModel):
+class LinkRequest(LazyModel):
     """Purpose and lifetime of a share link."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -65,7 +66,7 @@ class LinkRequest(BaseModel):
     )
 
 
-class LinkInfo(BaseModel):
+class LinkInfo(LazyModel):
     id: UUID = Field(description="ID of the link; its URL contains it without hyphens.")
     purpose: LinkPurpose = Field(description="Purpose of the link.")
     created_at: datetime

@@ -10,9 +10,10 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from core.db import session
+from core.lazy_model import LazyModel
 from roadmap.exchange.formats.json_ import PortableRoadmap, portable
 from roadmap.exchange.share_links import OpenedLink
 from roadmap.learning.progress import read_profile
@@ -39,7 +40,7 @@ UNWRITTEN = ContentState(status=ContentStatus.pending, version=0, error="")
 FACTS = ("id", "title", "description", "hours", "difficulty", "prerequisites", "outcomes")
 
 
-class SharedNode(BaseModel):
+class SharedNode(LazyModel):
     id: UUID
     title: str = Field(description="Title.")
     description: str = Field(description="Description.")
@@ -61,7 +62,7 @@ class SharedStage(SharedNode):
     modules: list[SharedModule] = Field(description="In the order of learning.")
 
 
-class SharedRoadmap(BaseModel):
+class SharedRoadmap(LazyModel):
     """A roadmap as seen through a share link."""
 
     title: str = Field(description="Title; empty: no plan yet.")

@@ -2,13 +2,14 @@
 
 from collections.abc import Sequence
 
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from core.errors import FieldError, Invalid
+from core.lazy_model import LazyModel
 from roadmap.plan.outline import Question, Quiz
 
 
-class GradedQuestion(BaseModel):
+class GradedQuestion(LazyModel):
     """A graded question. `right` has the indexes of the correct options."""
 
     id: int = Field(description="Index in the quiz, from 0.")

@@ -10,13 +10,14 @@ from typing import Annotated
 from uuid import UUID
 
 import peewee
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
 
 from core import clock
 from core.db import session, transaction
 from core.errors import Conflict, NotFound
 from core.ids import new_id
 from core.json_types import WHOLE, MergePatch, from_row
+from core.lazy_model import LazyModel
 from models.accounts import Account
 from models.roadmaps import Concept, Content, ContentVersion, QuizAttempt
 from roadmap.accounts.access import LAST, get_owned, lock_owned
@@ -39,7 +40,7 @@ from roadmap.plan.statuses import ConceptProgress
 NO_CONCEPT = "This concept does not exist in this roadmap."
 
 
-class NotesRequest(BaseModel):
+class NotesRequest(LazyModel):
     """The new notes."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -55,7 +56,7 @@ class NotesRequest(BaseModel):
     )
 
 
-class LearnerConcept(BaseModel):
+class LearnerConcept(LazyModel):
     """Progress and notes of the learner at a concept."""
 
     concept_id: UUID
@@ -64,7 +65,7 @@ class LearnerConcept(BaseModel):
     notes_tag: str = Field(description="Tag of the notes; `base` of a change.")
 
 
-class AttemptRequest(BaseModel):
+class AttemptRequest(LazyModel):
     """The chosen answers of a quiz."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -86,7 +87,7 @@ class AttemptRequest(BaseModel):
     )
 
 
-class AttemptSummary(BaseModel):
+class AttemptSummary(LazyModel):
     """An attempt with its score, without its questions."""
 
     id: UUID
@@ -100,14 +101,14 @@ class Attempt(AttemptSummary):
     questions: list[GradedQuestion]
 
 
-class Attempts(BaseModel):
+class Attempts(LazyModel):
     """A page, newest first. `next_cursor` is null on the last page."""
 
     items: list[AttemptSummary]
     next_cursor: str | None
 
 
-class Profile(BaseModel):
+class Profile(LazyModel):
     """Defaults of the form for the next roadmap; null: not set.
 
     It is stored for its account; nothing else reads it.

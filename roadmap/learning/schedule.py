@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from uuid import UUID
 
-from pydantic import BaseModel, Field
+from pydantic import Field
 
+from core.lazy_model import LazyModel
 from roadmap.plan.statuses import ConceptProgress
 from roadmap.plan.views import ConceptNode, RoadmapTree, StageNode, concepts_of
 
@@ -21,7 +22,7 @@ MOST_WEEKS = 12  # that are listed
 DAYS = 7
 
 
-class ConceptSpan(BaseModel):
+class ConceptSpan(LazyModel):
     """First and last day of a concept."""
 
     concept_id: UUID
@@ -31,7 +32,7 @@ class ConceptSpan(BaseModel):
     ends_on: date = Field(description="Last day.")
 
 
-class Share(BaseModel):
+class Share(LazyModel):
     """Share of a concept in a week."""
 
     concept_id: UUID
@@ -39,14 +40,14 @@ class Share(BaseModel):
     hours: int = Field(description="Hours of the concept in this week.")
 
 
-class Week(BaseModel):
+class Week(LazyModel):
     begins_on: date = Field(description="Monday of the week.")
     hours_learned: int = Field(description="Hours of the concepts marked as done in this week.")
     hours_ahead: int = Field(description="Hours planned for the rest of the week.")
     shares: list[Share] = Field(description="Planned concepts, in the order of learning.")
 
 
-class StageSchedule(BaseModel):
+class StageSchedule(LazyModel):
     """Progress in a stage, without skipped concepts."""
 
     stage_id: UUID
@@ -59,7 +60,7 @@ class StageSchedule(BaseModel):
     ends_on: date | None = Field(description="Expected end; null: finished.")
 
 
-class Schedule(BaseModel):
+class Schedule(LazyModel):
     """The schedule as of `today`, compared with the first one.
 
     Skipped concepts take no hours.

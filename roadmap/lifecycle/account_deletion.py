@@ -21,7 +21,6 @@ from models.spending import ModelCall, MonthlySpending
 from models.webhooks import Webhook, WebhookDelivery
 from roadmap.accounts.access import FIRST, LAST
 from roadmap.accounts.accounts import RETURN
-from roadmap.lifecycle import commands
 from roadmap.operations.audit_log import Action
 from roadmap.plan.jobs import Job
 from roadmap.plan.statuses import BEING_MADE
@@ -45,6 +44,8 @@ def cancel_work(account_id: UUID | None = None) -> list[Job]:
             .limit(MOST_CANCELLED)
         )
     steps: list[Job] = []
+    if found:
+        from roadmap.lifecycle import commands  # 1 MB, and looked for each minute
     for row in found:
         with suppress(NotFound, Conflict):  # it has ended meanwhile
             steps += commands.cancel(row.owner_id, row.id, BEING_MADE).steps

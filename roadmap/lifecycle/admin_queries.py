@@ -17,12 +17,13 @@ from typing import Any
 from uuid import UUID
 
 import peewee
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from core.db import StatementTimeout, database, is_postgres, limited, session
 from core.errors import FieldError, Invalid, NotFound
 from core.ids import first_id
 from core.json_types import from_row
+from core.lazy_model import LazyModel
 from models.accounts import Account
 from models.logs import ExecutionLog
 from models.roadmaps import Concept, Content, Roadmap
@@ -79,14 +80,14 @@ class OverseenRoadmap(RoadmapFields):
     )
 
 
-class OverseenList(BaseModel):
+class OverseenList(LazyModel):
     """A page, newest first. `next_cursor` is null on the last page."""
 
     items: list[OverseenRoadmap]
     next_cursor: str | None
 
 
-class PartLedger(BaseModel):
+class PartLedger(LazyModel):
     """An unfinished part, with the state of the work on it."""
 
     concept_id: UUID

@@ -4,10 +4,11 @@ from datetime import datetime
 from typing import Any, Union
 from uuid import UUID
 
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from core.db import session
 from core.errors import NotFound
+from core.lazy_model import LazyModel
 from models.roadmaps import Concept, Content, ContentVersion
 from roadmap.accounts.access import get_owned
 from roadmap.lifecycle.plan_rows import MOST_VERSIONS
@@ -16,7 +17,7 @@ from roadmap.plan.views import SHOWN, without_answers
 from roadmap.plan.word_diff import Line, lines
 
 
-class VersionSummary(BaseModel):
+class VersionSummary(LazyModel):
     """A version with its model, prompt and instructions."""
 
     version: int = Field(description="Number, from 1.")
@@ -33,11 +34,11 @@ class VersionDetail(VersionSummary):
     content: Union[tuple(SHOWN.values())]  # type: ignore[valid-type] # noqa: UP007
 
 
-class Versions(BaseModel):
+class Versions(LazyModel):
     items: list[VersionSummary]
 
 
-class VersionDiff(BaseModel):
+class VersionDiff(LazyModel):
     """Differences between two versions, by lines of text."""
 
     before: int = Field(description="Earlier version; 0: none, everything is added.")

@@ -2,8 +2,10 @@
 
 import json
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
+from time import monotonic
 from typing import Any
 from uuid import UUID
 
@@ -24,6 +26,8 @@ from roadmap.plan.schemas import RoadmapRequest
 from roadmap.plan.statuses import RoadmapStatus
 
 COME_BACK = 30  # seconds, when too many wait for a worker
+COUNTED_FOR = 1.0  # seconds
+MOST_COUNTED = 10_000  # accounts
 # The text of the index, which SQLite compares.
 UNDER_WAY = peewee.SQL("status IN ('queued', 'planning', 'building')")
 # Counts what is under way, then inserts keys, roadmaps and their first events: one round trip, for
@@ -37,16 +41,16 @@ WITH asked AS (
     FROM json_to_recordset($1) AS asked(
         id uuid, owner uuid, goal text, level text, hours_per_week integer, deadline date,
         begins_on date, background text, motivation text, preferences text, language text,
-        resource_language text, review boolean,
+        resource_language text, review boolean, counted integer,
         key_hash text, fingerprint text, answer_status integer, headers jsonb, content text)
 ), under_way AS (
-    SELECT owner, (
+    SELECT owner, coalesce(counted, (
         SELECT count(*) FROM roadmap
         WHERE owner_id = owner AND status IN ('queued', 'planning', 'building')
-    ) AS number
-    FROM (SELECT DISTINCT owner FROM asked) AS owners
+    )) AS number
+    FROM (SELECT DISTINCT owner, counted FROM asked) AS owners
 ), fitting AS (
-    SELECT asked.* FROM asked JOIN under_way USING (owner) WHERE place + number <= $2
+    SELECT * FROM asked JOIN under_way USING (owner) WHERE place + number <= $2
 ), key AS (
     INSERT INTO first_answer
         (key_hash, owner_id, fingerprint, status, headers, content, is_repeatable, created_at)
@@ -69,7 +73,7 @@ WITH asked AS (
     INSERT INTO roadmap_event (roadmap_id, seq, type, data, at)
     SELECT id, 1, $4, '{}', $3 FROM made
 )
-SELECT id FROM made
+SELECT id, owner, number FROM made JOIN fitting USING (id)
 """,
 )
 
@@ -107,6 +111,18 @@ def create_many(batch: Sequence[NewRoadmap]) -> list[Job | StoredAnswer | Except
         ]
     except Unavailable as error:
         return [error] * len(batch)
+
+
+def rehearse(request: RoadmapRequest) -> None:
+    """Run what the first request will run, in a transaction that is rolled back."""
+    with suppress(_Rehearsed), transaction():
+        if (owner_id := Account.select(Account.id).limit(1).scalar()) is not None:
+            create_many([NewRoadmap(owner_id, request)])
+        raise _Rehearsed
+
+
+class _Rehearsed(Exception):
+    pass
 
 
 def count_queued(most: int, *conditions: Any) -> int:
@@ -153,9 +169,14 @@ def too_long_a_queue(waiting: int) -> Unavailable:
 def _insert_at_once(batch: Sequence[NewRoadmap]) -> list[Job | StoredAnswer | Exception]:
     """Insert roadmaps in one statement; those that it left out one step after the other."""
     rows: dict[Any, dict[str, Any]] = {}
+    counted = _counted_lately(batch)
     for new in batch:
         row = new.request.model_dump(mode="json")
-        row |= {"id": new.id.hex, "owner": new.owner_id.hex}
+        row |= {
+            "id": new.id.hex,
+            "owner": new.owner_id.hex,
+            "counted": counted.get(new.owner_id),
+        }
         if (answer := new.answer) is not None:
             row |= {
                 "key_hash": answer.key.key_hash,
@@ -172,7 +193,10 @@ def _insert_at_once(batch: Sequence[NewRoadmap]) -> list[Job | StoredAnswer | Ex
         EventType.queued,
     )
     with session():
-        made = {id_ for (id_,) in INSERT_AT_ONCE.execute(*values)}
+        inserted = INSERT_AT_ONCE.execute(*values).fetchall()
+    made = {id_ for id_, _, _ in inserted}
+    _keep_counts({owner: number for _, owner, number in inserted if owner not in counted})
+    _add_counts([owner for _, owner, _ in inserted])
     left = [new for new in batch if new.id not in made]
     others = dict(zip((new.id for new in left), _insert(left) if left else [], strict=True))
     return [
@@ -203,6 +227,7 @@ def _insert(batch: Sequence[NewRoadmap]) -> list[Job | StoredAnswer | Exception]
             [{"roadmap": new.id} for new in made],
             common={"seq": 1, "type": EventType.queued, "data": {}, "at": now},
         )
+        _add_counts([new.owner_id for new in made])
         ids = {new.id for new in made}
         if has_keys:  # the others may have come twice at once, here or in another process
             before |= _find(
@@ -251,9 +276,13 @@ def _fitting(batch: Sequence[NewRoadmap], beside: Sequence[NewRoadmap] = ()) -> 
 
     Processes that commit at once may each let in a batch more.
     """
-    owners = {new.owner_id for new in batch}
-    query = Roadmap.select(Roadmap.owner, peewee.fn.COUNT(Roadmap.id)).group_by(Roadmap.owner)
-    under_way = Counter(dict(query.where(Roadmap.owner.in_(list(owners)), UNDER_WAY).tuples()))
+    under_way = Counter(_counted_lately(batch))
+    if owners := {new.owner_id for new in batch} - under_way.keys():
+        query = Roadmap.select(Roadmap.owner, peewee.fn.COUNT(Roadmap.id)).group_by(Roadmap.owner)
+        found = dict(query.where(Roadmap.owner.in_(list(owners)), UNDER_WAY).tuples())
+        counts = {owner: found.get(owner, 0) for owner in owners}
+        _keep_counts(counts)
+        under_way.update(counts)
     for new in beside:
         under_way[new.owner_id] += 1
     fit = []
@@ -262,6 +291,37 @@ def _fitting(batch: Sequence[NewRoadmap], beside: Sequence[NewRoadmap] = ()) -> 
             under_way[new.owner_id] += 1
             fit.append(new)
     return fit
+
+
+def _counted_lately(batch: Sequence[NewRoadmap]) -> dict[UUID, int]:
+    """Return the roadmaps under way of accounts that are far below their limit.
+
+    To count reads all of them. Up to a tenth of the limit a count of the last second is enough, to
+    which this process has added what it let in since.
+    """
+    now, enough = monotonic(), settings.most_unfinished_roadmaps // 10
+    known = {}
+    for owner, more in Counter(new.owner_id for new in batch).items():
+        number, at = _counted.get(owner, (enough, now))
+        if number + more < enough and now - at < COUNTED_FOR:
+            known[owner] = number
+    return known
+
+
+def _keep_counts(counts: Mapping[UUID, int]) -> None:
+    if len(_counted) > MOST_COUNTED:
+        _counted.clear()
+    now = monotonic()
+    _counted.update({owner: (number, now) for owner, number in counts.items()})
+
+
+def _add_counts(owners: Iterable[UUID]) -> None:
+    for owner in owners:
+        number, at = _counted.get(owner, (0, 0.0))
+        _counted[owner] = number + 1, at
+
+
+_counted: dict[UUID, tuple[int, float]] = {}  # by account: roadmaps under way, and when it was
 
 
 def _too_many() -> RateLimited:

@@ -10,11 +10,12 @@ from typing import Any, Literal
 from uuid import UUID
 
 import peewee
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from core import clock
 from core.db import lock_key_share, session
 from core.ids import new_id
+from core.lazy_model import LazyModel
 from models.bulk import insert_rows
 from models.roadmaps import Roadmap, RoadmapEvent
 from models.webhooks import Webhook, WebhookDelivery
@@ -30,7 +31,7 @@ WAITING = (DeliveryStatus.pending, DeliveryStatus.delivering)
 FULL = f"{MOST_WAITING} deliveries were already waiting, so this one was not attempted. Retry it."
 
 
-class RoadmapFacts(BaseModel):
+class RoadmapFacts(LazyModel):
     """Facts about a roadmap in a webhook; the rest is at `path`."""
 
     roadmap_id: UUID
@@ -49,7 +50,7 @@ class RoadmapFacts(BaseModel):
     reason: str | None = Field(None, description="Why it failed, or what is missing.")
 
 
-class RoadmapMessage(BaseModel):
+class RoadmapMessage(LazyModel):
     """Payload of a webhook about an event of a roadmap."""
 
     type: WebhookEvent = Field(description="Type of the event.")
@@ -57,12 +58,12 @@ class RoadmapMessage(BaseModel):
     data: RoadmapFacts = Field(description="The roadmap after the event.")
 
 
-class TestFacts(BaseModel):
+class TestFacts(LazyModel):
     webhook_id: UUID
     message: str = Field(description="Text for people.")
 
 
-class TestMessage(BaseModel):
+class TestMessage(LazyModel):
     """Payload of a test delivery."""
 
     type: Literal["webhook.test"] = Field(description="Type of the test message.")

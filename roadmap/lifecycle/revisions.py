@@ -12,12 +12,13 @@ from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import Field, ValidationError
 
 from core import clock
 from core.db import session, transaction
 from core.errors import Conflict, NotFound
 from core.json_types import from_row
+from core.lazy_model import LazyModel
 from models.roadmaps import Revision, Roadmap
 from roadmap.accounts.access import get_owned
 from roadmap.lifecycle.plan_rows import current_outline, stamp
@@ -41,7 +42,7 @@ class CheckedOutline:
     problems: list[str]
 
 
-class RevisionSummary(BaseModel):
+class RevisionSummary(LazyModel):
     """A revision. `remarks` lists accepted weaknesses of the plan."""
 
     number: int = Field(description="Number, from 1.")
@@ -61,11 +62,11 @@ class RevisionDetail(RevisionSummary):
     outline: Outline | None = Field(description="The outline; null: none.")
 
 
-class Revisions(BaseModel):
+class Revisions(LazyModel):
     items: list[RevisionSummary]
 
 
-class Diff(BaseModel):
+class Diff(LazyModel):
     """Changes between two revisions, as text and as data."""
 
     before: int = Field(description="Earlier revision.")

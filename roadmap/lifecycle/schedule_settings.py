@@ -5,12 +5,13 @@ from datetime import date
 from typing import Annotated
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
 
 from core import clock
 from core.db import transaction
 from core.errors import Conflict, FieldError, Invalid
 from core.json_types import WHOLE
+from core.lazy_model import LazyModel
 from models.roadmaps import Concept, Roadmap
 from roadmap.accounts.access import transition
 from roadmap.learning.schedule import Schedule, schedule_of
@@ -21,7 +22,7 @@ from roadmap.plan.schemas import FARTHEST_DEADLINE, ahead
 from roadmap.plan.statuses import RoadmapStatus
 
 
-class ScheduleRequest(BaseModel):
+class ScheduleRequest(LazyModel):
     """The new schedule settings."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")

@@ -8,10 +8,11 @@ links. The account keeps its webhooks, keys, exports, answers to Idempotency-Key
 from typing import Annotated
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
 
 from core.db import lock_for_update, session, settings, transaction
 from core.errors import Conflict, FieldError, Invalid, NotFound
+from core.lazy_model import LazyModel
 from core.sanitize import CLEAN
 from models.accounts import Account
 from models.roadmaps import ReviewCard, Roadmap
@@ -23,7 +24,7 @@ from roadmap.plan.views import Owner
 Whose = Annotated[str, Field(min_length=1, max_length=254), CLEAN]
 
 
-class TransferRequest(BaseModel):
+class TransferRequest(LazyModel):
     """Current and new owner."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -31,7 +32,7 @@ class TransferRequest(BaseModel):
     new_owner: Whose = Field(description="New owner: e-mail address or account ID.")
 
 
-class Transferred(BaseModel):
+class Transferred(LazyModel):
     """Former and new owner, and the number of roadmaps."""
 
     owner: Owner = Field(description="Former owner.")

@@ -11,15 +11,15 @@ from typing import Any
 from uuid import UUID
 
 import peewee
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from core import clock
 from core.db import database, session, skip_locked, transaction
 from core.errors import NotFound
 from core.json_types import Page, from_row
+from core.lazy_model import LazyModel
 from models.roadmaps import Roadmap
 from roadmap.accounts.access import transition
-from roadmap.lifecycle import commands
 from roadmap.lifecycle.queries import page_of, summary_of
 from roadmap.operations.execution_log import record
 from roadmap.plan.jobs import Job
@@ -31,7 +31,7 @@ NOT_THERE = "This roadmap is not in the trash."
 AT_ONCE, ROUNDS = 5, 10  # roadmaps per transaction, with thousands of rows each; transactions
 
 
-class Trashed(BaseModel):
+class Trashed(LazyModel):
     """A roadmap in the trash."""
 
     id: UUID
@@ -49,7 +49,11 @@ def put(owner_id: UUID, roadmap_id: UUID) -> list[Job]:
     """
     with transaction():
         row = transition(owner_id, roadmap_id, list(RoadmapStatus), "put into the trash")
-        steps = commands.cancel(owner_id, roadmap_id).steps if row.status in BEING_MADE else []
+        steps: list[Job] = []
+        if row.status in BEING_MADE:
+            from roadmap.lifecycle import commands  # 1 MB, and others empty it each minute
+
+            steps = commands.cancel(owner_id, roadmap_id).steps
         Roadmap.update(trashed_at=clock.now()).where(Roadmap.id == roadmap_id).execute()
         _log(roadmap_id, "Put into the trash")
     return steps

@@ -22,12 +22,13 @@ from typing import Any, Self
 from uuid import UUID
 
 import peewee
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from core import clock
 from core.db import after_transaction, session, transaction
 from core.errors import RoadmapError, Unavailable
 from core.ids import first_id, new_id
+from core.lazy_model import LazyModel
 from core.sanitize import one_line, strip_nul
 from models.audit import AuditRecord
 
@@ -100,7 +101,7 @@ class AuditedAction:
     found: dict[str, Detail] = field(default_factory=dict)
 
 
-class AuditEntry(BaseModel):
+class AuditEntry(LazyModel):
     """One action of an operator, or at the command line."""
 
     id: UUID
@@ -121,7 +122,7 @@ class AuditEntry(BaseModel):
     error: str = Field(description="Reason of the refusal or failure.")
 
 
-class AuditLog(BaseModel):
+class AuditLog(LazyModel):
     """A page, newest first. `next_cursor` is null on the last page."""
 
     items: list[AuditEntry]

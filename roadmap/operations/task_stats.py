@@ -9,10 +9,11 @@ from enum import StrEnum
 from typing import Any
 
 import peewee
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from core import clock
 from core.db import session
+from core.lazy_model import LazyModel
 from core.metric_counters import SUM, MetricDelta, parts_of
 from core.metric_definitions import FINE, METRICS, QUEUE_AGE, QUEUE_MESSAGES, TASK_SECONDS, TASKS
 from models.metrics import MetricValue
@@ -36,7 +37,7 @@ EPOCH = datetime.fromtimestamp(0, UTC)  # steps begin at multiples of their leng
 STEPS = {Period.hour: timedelta(minutes=1), Period.day: timedelta(minutes=15)}
 
 
-class TaskRuns(BaseModel):
+class TaskRuns(LazyModel):
     """Runs of one task by outcome, with their durations."""
 
     queue: str = Field(description="Name of the queue.")
@@ -53,7 +54,7 @@ class TaskRuns(BaseModel):
     p95_seconds: float | None = Field(description="95th percentile of the durations in seconds.")
 
 
-class Ended(BaseModel):
+class Ended(LazyModel):
     """Outcomes of the runs in the interval that begins at this time."""
 
     at: datetime
@@ -62,7 +63,7 @@ class Ended(BaseModel):
     retried: int = Field(description="Runs that failed and were retried.")
 
 
-class Waited(BaseModel):
+class Waited(LazyModel):
     """Most waiting messages in this interval, and the age of the oldest.
 
     Null: no measurement.

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Literal
 
-from pydantic import BaseModel, Field
+from pydantic import Field
 
+from core.lazy_model import LazyModel
 from roadmap.plan.outline import Outline
 from roadmap.plan.validation import Thing, quoted
 
@@ -30,7 +31,7 @@ FIELDS: dict[What, tuple[str, ...]] = {
 }
 
 
-class Change(BaseModel, frozen=True):
+class Change(LazyModel, frozen=True):
     """One change.
 
     `title` is the current title, or the last one. `key` of the roadmap itself is ''.

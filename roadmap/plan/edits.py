@@ -6,10 +6,11 @@ from collections.abc import Sequence, Set
 from itertools import chain, count
 from typing import Annotated, Any, Literal, NoReturn
 
-from pydantic import BaseModel, Field, StringConstraints
+from pydantic import Field, StringConstraints
 
 from core.errors import FieldError, Invalid
 from core.json_types import WHOLE
+from core.lazy_model import LazyModel
 from roadmap.plan.outline import Frozen, Outline
 from roadmap.plan.schemas import PRINTABLE, Number
 from roadmap.plan.validation import (
@@ -126,7 +127,7 @@ Operation = Annotated[
 ]
 
 
-class EditRequest(BaseModel, frozen=True, extra="forbid"):
+class EditRequest(LazyModel, frozen=True, extra="forbid"):
     """Operations on the plan, applied in order, all or none."""
 
     operations: Annotated[

@@ -4,9 +4,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Self
 
-from pydantic import BaseModel
-
 from core.i18n import gettext_noop
+from core.lazy_model import LazyModel
 from roadmap.plan.statuses import FINAL
 
 TEST = "webhook.test"
@@ -66,7 +65,7 @@ class WebhookEvent(StrEnum):
 TERMINAL = frozenset(f"roadmap.{status}" for status in FINAL)
 
 
-class Event(BaseModel):
+class Event(LazyModel):
     """`seq` counts from 1 within its roadmap, without gaps."""
 
     seq: int

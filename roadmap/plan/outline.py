@@ -10,9 +10,10 @@ from datetime import date
 from enum import StrEnum
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, FailFast, Field, model_validator
+from pydantic import ConfigDict, FailFast, Field, model_validator
 
 from core.i18n import gettext_noop
+from core.lazy_model import LazyModel
 
 
 class Level(StrEnum):
@@ -32,7 +33,7 @@ def is_none(value: object) -> bool:
     return value is None
 
 
-class Frozen(BaseModel):
+class Frozen(LazyModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 

@@ -4,11 +4,12 @@ import re
 from datetime import date, timedelta
 from typing import Annotated, Any, Self
 
-from pydantic import AfterValidator, BaseModel, Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from core import clock
 from core.errors import FieldError, Invalid
 from core.json_types import LANGUAGE_TAG, WHOLE
+from core.lazy_model import LazyModel
 from core.sanitize import Rule
 from roadmap.plan.language_detection import chinese_of
 from roadmap.plan.outline import Level
@@ -64,7 +65,7 @@ DEFAULT_LANGUAGE = "en"
 LanguageTag = Annotated[str, Field(pattern=LANGUAGE_TAG, max_length=35)]
 
 
-class RoadmapRequest(BaseModel, frozen=True, extra="forbid", str_strip_whitespace=True):
+class RoadmapRequest(LazyModel, frozen=True, extra="forbid", str_strip_whitespace=True):
     """A goal with preferences. Only the goal is required."""
 
     goal: Annotated[
@@ -116,7 +117,7 @@ class RoadmapRequest(BaseModel, frozen=True, extra="forbid", str_strip_whitespac
         )
 
 
-class ApproveRequest(BaseModel, frozen=True, extra="forbid"):
+class ApproveRequest(LazyModel, frozen=True, extra="forbid"):
     """The revision to approve; another current one is refused."""
 
     revision: Number | None = Field(
@@ -125,7 +126,7 @@ class ApproveRequest(BaseModel, frozen=True, extra="forbid"):
     )
 
 
-class ReviseRequest(BaseModel, frozen=True, extra="forbid", str_strip_whitespace=True):
+class ReviseRequest(LazyModel, frozen=True, extra="forbid", str_strip_whitespace=True):
     """The wanted change, in plain words."""
 
     feedback: Annotated[
@@ -133,7 +134,7 @@ class ReviseRequest(BaseModel, frozen=True, extra="forbid", str_strip_whitespace
     ] = Field(description="The wanted change, in plain words.")
 
 
-class RegenerateRequest(BaseModel, frozen=True, extra="forbid", str_strip_whitespace=True):
+class RegenerateRequest(LazyModel, frozen=True, extra="forbid", str_strip_whitespace=True):
     """Wishes for the next version; empty: write it again as before."""
 
     instructions: Text = Field("", description="Instructions for the new version, in plain words.")
@@ -151,7 +152,7 @@ MOST_QUESTIONS = 200
 
 
 class ProgressRequest(
-    BaseModel, frozen=True, extra="forbid", json_schema_extra={"minProperties": 1}
+    LazyModel, frozen=True, extra="forbid", json_schema_extra={"minProperties": 1}
 ):
     """Progress of the learner with a concept."""
 

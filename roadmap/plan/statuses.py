@@ -2,7 +2,9 @@
 
 from enum import StrEnum
 
-from pydantic import BaseModel, Field
+from pydantic import Field
+
+from core.lazy_model import LazyModel
 
 
 class RoadmapStatus(StrEnum):
@@ -93,7 +95,7 @@ class AttemptMark(StrEnum):
     put_off = "put_off"
 
 
-class Progress(BaseModel):
+class Progress(LazyModel):
     """Progress of building: contents that are ready, failed, and in total."""
 
     ready: int = Field(description="Parts that are ready.")

@@ -9,6 +9,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, Field, create_model
 
+from core.lazy_model import LazyModel
 from roadmap.plan.outline import (
     CONTENT_KINDS,
     Analysis,
@@ -22,12 +23,12 @@ from roadmap.plan.outline import (
 from roadmap.plan.statuses import ConceptProgress, ContentStatus, LinkState, Progress, RoadmapStatus
 
 
-class Owner(BaseModel):
+class Owner(LazyModel):
     id: UUID
     email: str = Field(description="ID of the account.")
 
 
-class Writing(BaseModel):
+class Writing(LazyModel):
     """A part in progress."""
 
     concept_id: UUID
@@ -35,7 +36,7 @@ class Writing(BaseModel):
     kind: ContentKind = Field(description="Part of the concept.")
 
 
-class Activity(BaseModel):
+class Activity(LazyModel):
     """Current activity of a roadmap.
 
     `ahead`: waiting roadmaps, or parts of others, that were accepted before; null if nothing waits.
@@ -51,7 +52,7 @@ class Activity(BaseModel):
     seconds_left: int | None = Field(description="Estimated seconds left; null: no measurements.")
 
 
-class QuizQuestion(BaseModel):
+class QuizQuestion(LazyModel):
     """A question without its answers."""
 
     id: int = Field(description="Index in the quiz, from 0.")
@@ -60,7 +61,7 @@ class QuizQuestion(BaseModel):
     options: list[str] = Field(description="Options.")
 
 
-class QuizDetail(BaseModel):
+class QuizDetail(LazyModel):
     """A quiz without answers. Send `version` with the answers."""
 
     version: int = Field(description="Version of the quiz. Send it with the answers.")
@@ -101,7 +102,7 @@ class CheckedResource(Resource):
     )
 
 
-class Estimate(BaseModel):
+class Estimate(LazyModel):
     """Probable cost of the model calls that are still to come.
 
     `price` is null when the price of the model is not set. `measured`: from earlier calls of every
@@ -118,7 +119,7 @@ class Estimate(BaseModel):
     )
 
 
-class RoadmapFields(BaseModel):
+class RoadmapFields(LazyModel):
     """Fields for the owner and for operators.
 
     `spent` is in CURRENCY, including the amount reserved for calls that run.
@@ -153,7 +154,7 @@ class RoadmapSummary(RoadmapFields):
     revision: int = Field(description="Number of the current plan; 0: none yet.")
 
 
-class ContentState(BaseModel):
+class ContentState(LazyModel):
     """State of a part. `version` 0: it is not ready yet."""
 
     status: ContentStatus
@@ -161,7 +162,7 @@ class ContentState(BaseModel):
     error: str = Field(description="Error; empty: none.")
 
 
-class ConceptNode(BaseModel):
+class ConceptNode(LazyModel):
     """A concept of the plan. `key` identifies it in all revisions and edits."""
 
     id: UUID
@@ -184,7 +185,7 @@ class ConceptNode(BaseModel):
         return [kind for kind, state in self.contents.items() if state.version]
 
 
-class GroupNode(BaseModel):
+class GroupNode(LazyModel):
     id: UUID
     key: str = Field(description="Key, the same in all revisions and edits.")
     title: str = Field(description="Title.")
@@ -204,7 +205,7 @@ class StageNode(GroupNode):
         return [concept for module in self.modules for concept in module.concepts]
 
 
-class Learned(BaseModel):
+class Learned(LazyModel):
     """Number of concepts by progress, and hours of those done or skipped."""
 
     done: int = Field(description="Concepts.")
@@ -236,7 +237,7 @@ class RoadmapTree(RoadmapSummary):
     stages: list[StageNode] = Field(description="The plan; empty: none yet.")
 
 
-class TutorialDetail(BaseModel):
+class TutorialDetail(LazyModel):
     markdown: str = Field(description="Markdown without HTML.")
     language: str | None = Field(
         None, description="Language as a BCP 47 tag, if different from that of the roadmap."

@@ -5,7 +5,9 @@ from collections.abc import Iterator, Sequence
 from difflib import SequenceMatcher
 from typing import Literal
 
-from pydantic import BaseModel, Field
+from pydantic import Field
+
+from core.lazy_model import LazyModel
 
 How = Literal["same", "added", "removed"]
 MOST = 1000  # lines, or words of a line, that are compared; with more, all of them differ
@@ -16,14 +18,14 @@ UNSPACED = r"\u2e80-\u9fff\uf900-\ufaff\u0e00-\u0e7f\U00020000-\U0003ffff"
 WORD = re.compile(rf"[{UNSPACED}]|[^\W_{UNSPACED}]+|\s+|.", re.DOTALL)  # or the space between two
 
 
-class Line(BaseModel):
+class Line(LazyModel):
     """A line of a diff."""
 
     how: How = Field(description="In both, only in the later, or only in the earlier one.")
     text: str = Field(description="The line.")
 
 
-class Piece(BaseModel):
+class Piece(LazyModel):
     """A run of words that is in both texts or in one of them."""
 
     how: How

@@ -10,13 +10,14 @@ from datetime import datetime, timedelta
 from typing import Annotated, Any
 from uuid import UUID
 
-from pydantic import AfterValidator, BaseModel, Field
+from pydantic import AfterValidator, Field
 
 from core import clock
 from core.db import lock_for_update, session, settings, transaction
 from core.errors import Conflict, FieldError, Invalid, NotFound, RateLimited
 from core.ids import new_id
 from core.json_types import MergePatch, Page
+from core.lazy_model import LazyModel
 from core.net import safe_http
 from core.sanitize import CLEAN
 from models.accounts import Account
@@ -81,7 +82,7 @@ Description = Annotated[
 ]
 
 
-class WebhookRequest(BaseModel, extra="forbid"):
+class WebhookRequest(LazyModel, extra="forbid"):
     """A new webhook. Without `events` it receives all of them."""
 
     url: Url
@@ -89,7 +90,7 @@ class WebhookRequest(BaseModel, extra="forbid"):
     description: Description = ""
 
 
-class WebhookChange(BaseModel, extra="forbid"):
+class WebhookChange(LazyModel, extra="forbid"):
     """The new settings of a webhook.
 
     A webhook that is enabled again receives events from then on.
@@ -113,7 +114,7 @@ class WebhookPatch(MergePatch, extra="forbid"):
     enabled: bool = Field(default_factory=bool, description="Whether it receives events.")
 
 
-class WebhookInfo(BaseModel):
+class WebhookInfo(LazyModel):
     """A webhook, without its secret."""
 
     id: UUID
@@ -142,13 +143,13 @@ class WebhookWithSecret(WebhookInfo):
     )
 
 
-class WebhookList(BaseModel):
+class WebhookList(LazyModel):
     """All webhooks of the caller, the newest first."""
 
     items: list[WebhookInfo]
 
 
-class DeliveryInfo(BaseModel):
+class DeliveryInfo(LazyModel):
     """One message to one webhook, with its last attempt."""
 
     id: UUID = Field(description="`webhook-id`, the same for each attempt.")

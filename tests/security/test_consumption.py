@@ -193,6 +193,18 @@ class TestSharing:
         SharedLimits(broker.url(), limiter).exchange()
         assert 9 <= limiter.hit(limit, "a") <= 10  # one too many, at 10 s each
 
+    def test_the_window_before_counts_by_the_part_that_is_covered(self, broker: Redis) -> None:
+        limit, used = Limit("covered", 10, 1000), Limiter()
+        assert tries(used, limit, 10) == 10
+        SharedLimits(broker.url(), used).exchange()
+        [key] = broker.client().scan_iter("*roadmap.covered*")
+        broker.client().pexpire(key, 500_000)  # as half a window after its end: 4 are left of 10
+        for tried, is_closed in ((6, False), (1, True)):
+            limiter = Limiter()
+            assert tries(limiter, limit, tried) == tried
+            SharedLimits(broker.url(), limiter).exchange()
+            assert (limiter.hit(limit, "a") > 0) == is_closed
+
     def test_the_counts_of_a_request_are_sent_to_the_other_processes(
         self, broker: Redis, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -227,6 +239,13 @@ class TestSharing:
 
 
 class TestRefreshing:
+    def test_it_looks_at_the_start_so_that_no_request_waits(self) -> None:
+        looked: list[int] = []
+        refresher = BackgroundRefresh(lambda: looked.append(1), name="Test")
+        refresher.start()
+        wait_until(lambda: looked)
+        refresher.stop()
+
     def test_it_looks_while_there_are_requests_and_sleeps_when_there_are_none(self) -> None:
         looked = []
         refresher = BackgroundRefresh(

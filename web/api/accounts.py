@@ -3,9 +3,10 @@
 from dataclasses import replace
 from typing import Literal
 
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from core.db import settings
+from core.lazy_model import LazyModel
 from roadmap.accounts import accounts, sessions
 from roadmap.accounts.schemas import User
 from roadmap.accounts.sessions import SessionList
@@ -19,7 +20,7 @@ from web.logins import StartedLogin
 ME = "/api/v1/auth/me"
 
 
-class Session(BaseModel):
+class Session(LazyModel):
     """A login session.
 
     Send `access_token` as `Authorization: Bearer`. It is valid for `expires_in` seconds, unless the

@@ -2,8 +2,9 @@
 
 from uuid import UUID
 
-from pydantic import BaseModel, Field
+from pydantic import Field
 
+from core.lazy_model import LazyModel
 from roadmap.generation.generator import check_feedback, has_model
 from roadmap.lifecycle import commands
 from roadmap.lifecycle.commands import CommandResult
@@ -15,7 +16,7 @@ from web.links import Links, links_of
 from web.roadmap_commands import apply_command
 
 
-class Decision(BaseModel):
+class Decision(LazyModel):
     """State after the command. `designing` is a revision in progress."""
 
     id: UUID

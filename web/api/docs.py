@@ -3,16 +3,17 @@
 from functools import cache
 from operator import attrgetter
 
-from pydantic import BaseModel, Field
+from pydantic import Field
 from starlette.responses import Response
 
+from core.lazy_model import LazyModel
 from web.call import Call
 from web.http.problems import TYPES, ProblemType, problem_type
 from web.http.responses import Document, conditional_response
 from web.openapi_file import description
 
 
-class ProblemMeaning(BaseModel):
+class ProblemMeaning(LazyModel):
     """A problem type with its meaning and remedy."""
 
     type: str = Field(
@@ -24,7 +25,7 @@ class ProblemMeaning(BaseModel):
     remedy: str = Field(description="Remedy.")
 
 
-class ProblemMeanings(BaseModel):
+class ProblemMeanings(LazyModel):
     """All problem types, by status."""
 
     items: list[ProblemMeaning]

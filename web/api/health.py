@@ -2,11 +2,12 @@
 
 from typing import Literal
 
-from pydantic import BaseModel, Field
+from pydantic import Field
 from starlette.responses import Response
 
 from core.db import database, session, settings
 from core.errors import Unavailable
+from core.lazy_model import LazyModel
 from core.migrate import pending
 from core.version import COMMIT, NUMBER
 from tasks.queue_admin import check_brokers
@@ -23,7 +24,7 @@ class ProbeEndpoint(Endpoint):
         return to_response(call.request, await share_probe(self.handler, call), self.status)
 
 
-class Alive(BaseModel):
+class Alive(LazyModel):
     """The process answers."""
 
     status: Literal["ok"] = "ok"
@@ -31,7 +32,7 @@ class Alive(BaseModel):
     commit: str = Field(description="Commit of the build, or `unknown`.")
 
 
-class Ready(BaseModel):
+class Ready(LazyModel):
     """All dependencies are available."""
 
     status: Literal["ok"] = "ok"
@@ -40,7 +41,7 @@ class Ready(BaseModel):
     )
 
 
-class Index(BaseModel):
+class Index(LazyModel):
     """Name of the service, and links."""
 
     service: Literal["roadmap"] = "roadmap"

@@ -3,14 +3,15 @@
 from typing import Annotated
 from uuid import UUID
 
-from pydantic import BaseModel, Field
+from pydantic import Field
 
+from core.lazy_model import LazyModel
 from roadmap.learning import reviews
 from roadmap.learning.reviews import MOST_AT_ONCE, CardState, CheckedReview, Reviews
 from web.call import Call
 
 
-class ReviewsQuery(BaseModel, extra="forbid"):
+class ReviewsQuery(LazyModel, extra="forbid"):
     roadmap_id: UUID | None = Field(None, description="Only questions of this roadmap.")
     limit: Annotated[int, Field(ge=1, le=MOST_AT_ONCE, description="Maximum number of items.")] = 20
 

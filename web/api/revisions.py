@@ -3,8 +3,9 @@
 from typing import Annotated
 from uuid import UUID
 
-from pydantic import BaseModel, Field
+from pydantic import Field
 
+from core.lazy_model import LazyModel
 from roadmap.budget import cost_report
 from roadmap.lifecycle import content_versions, revisions
 from roadmap.lifecycle.content_versions import VersionDetail, VersionDiff, Versions
@@ -16,14 +17,14 @@ from web.http.pagination import paged
 from web.http.responses import Reply
 
 
-class DiffQuery(BaseModel, extra="forbid"):
+class DiffQuery(LazyModel, extra="forbid"):
     before: Annotated[int, Field(ge=1, le=1_000_000)] | None = Field(
         None,
         description="Revision to compare with; default: the one it was derived from.",
     )
 
 
-class VersionDiffQuery(BaseModel, extra="forbid"):
+class VersionDiffQuery(LazyModel, extra="forbid"):
     before: Annotated[int, Field(ge=1, le=1_000_000)] | None = Field(
         None, description="Version to compare with; default: the previous one."
     )

@@ -7,13 +7,14 @@ from functools import cache, partial
 from typing import Annotated
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 
 from core.errors import Conflict, FieldError, RoadmapError
 from core.ids import new_id
+from core.lazy_model import LazyModel
 from core.sanitize import CLEAN, Rule
 from roadmap.accounts.access import LAST
 from roadmap.accounts.identity import Principal
@@ -44,7 +45,7 @@ concept_kind = DocumentKind(read_states.concept_states)
 OUTLINED = TERMINAL | {EventType.outlined, EventType.awaiting_review}
 
 
-class AcceptedMinimal(BaseModel):
+class AcceptedMinimal(LazyModel):
     id: UUID
     status: RoadmapStatus = RoadmapStatus.queued
 
@@ -77,7 +78,7 @@ def _cursor(text: str) -> str:
 OWN_CURSOR = Rule(_cursor, r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}(\.[A-Za-z0-9_-]{0,400})?$")
 
 
-class ListQuery(BaseModel):
+class ListQuery(LazyModel):
     model_config = ConfigDict(extra="forbid")
     cursor: Annotated[str, Field(max_length=500), OWN_CURSOR] | None = CURSOR
     limit: Limit = 20
@@ -145,12 +146,13 @@ async def create_roadmap(call: Call) -> Response:
         content, headers = ACCEPTED_MINIMAL, {**headers, **MINIMAL}
     body = content.replace(ANY_ID, str(roadmap_id)).encode()
     response = Response(body, 202, headers, media_type="application/json")
+    owner_id = call.caller.account_id
     if call.key is None:
-        await accept(NewRoadmap(call.owner, request, roadmap_id))
+        await accept(NewRoadmap(owner_id, request, roadmap_id))
         return response
     with idempotency.one_at_a_time(call.key):  # the response is stored with the roadmap
         stored = idempotency.to_stored(call.key, response)
-        earlier = await accept(NewRoadmap(call.owner, request, roadmap_id, stored))
+        earlier = await accept(NewRoadmap(owner_id, request, roadmap_id, stored))
     return response if earlier is None else idempotency.replay(call.key, earlier)
 
 

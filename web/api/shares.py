@@ -5,6 +5,7 @@ from functools import partial
 from pydantic import BaseModel
 from starlette.responses import Response
 
+from core.lazy_model import LazyModel
 from roadmap.exchange import share_links, shared_view
 from roadmap.exchange.formats.registry import FORMATS
 from roadmap.exchange.formats.source import Source
@@ -30,7 +31,7 @@ class CopyEndpoint(Endpoint):
     reads_one_moment = True
 
 
-class LinkList(BaseModel):
+class LinkList(LazyModel):
     """Share links, newest first, including expired ones."""
 
     items: list[LinkInfo]

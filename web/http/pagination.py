@@ -7,6 +7,7 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.requests import Request
 
+from core.lazy_model import LazyModel
 from web.http.responses import Reply
 from web.http.urls import quoted_path
 
@@ -14,7 +15,7 @@ Limit = Annotated[int, Field(ge=1, le=100, description="Maximum number of items.
 CURSOR = Field(None, description="`next_cursor` of the previous page.")
 
 
-class PageQuery(BaseModel):
+class PageQuery(LazyModel):
     """Query of a list in pages."""
 
     model_config = ConfigDict(extra="forbid")

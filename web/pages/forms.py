@@ -9,13 +9,14 @@ from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 from urllib.parse import urlencode
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError
 from starlette.datastructures import ImmutableMultiDict
 from starlette.requests import Request
 from starlette.responses import Response
 
 from core.db import transaction
 from core.errors import Invalid
+from core.lazy_model import LazyModel
 from roadmap.accounts.identity import IdempotencyKey
 from roadmap.plan.views import RoadmapSummary
 from web import idempotency
@@ -47,10 +48,10 @@ class Form(ImmutableMultiDict[str, str]):
         return {name: self.text(name) for name in names if self.text(name).strip()}
 
 
-class AnyQuery(BaseModel):
+class AnyQuery(LazyModel):
     """A query without unknown fields; every field has a default, used if a value does not fit."""
 
-    model_config = {"extra": "ignore"}
+    model_config = ConfigDict(extra="ignore")
 
 
 def wants_page(request: Request) -> bool:

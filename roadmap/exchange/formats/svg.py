@@ -1,14 +1,15 @@
 """Map of a roadmap as an SVG file."""
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
 
 from core.i18n import texts
+from core.lazy_model import LazyModel
 from roadmap.exchange.formats.source import Source
 from roadmap.exchange.map.drawing import exported
 from roadmap.exchange.map.shapes import Direction
 
 
-class PictureQuery(BaseModel):
+class PictureQuery(LazyModel):
     model_config = ConfigDict(extra="forbid")
     layout: Direction = Field(
         Direction.columns,

@@ -6,13 +6,18 @@ be fast: each word is looked up once, by its stem, longer phrases before shorter
 """
 
 import re
+import sys
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
+from importlib import import_module
+from importlib.util import find_spec, module_from_spec
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
+
+from core.lazy_model import LazyModel
 
 ENOUGH = 4  # points that a track needs
 SAYS_NO_MORE = 1  # point for a goal without unknown words
@@ -27,16 +32,16 @@ BESIDE_CHINESE = re.compile(r"(?<=[\u3400-\u9fff]) | (?=[\u3400-\u9fff])")
 REACH = 2  # words behind a denial that are denied
 
 
-class Match(BaseModel):
+class Match(LazyModel):
     """Points for a track and `against` it, by meaning; with one of `despite`, none against it."""
 
     model_config = ConfigDict(extra="forbid")
     points: dict[str, int] = Field(min_length=1)
-    against: dict[str, int] = {}
-    despite: list[str] = []
+    against: dict[str, int] = Field(default_factory=dict)
+    despite: list[str] = Field(default_factory=list)
 
 
-class Vocabulary(BaseModel):
+class Vocabulary(LazyModel):
     """Contents of `tracks/words.toml`.
 
     `elsewhere` are subjects of no track, and so are `fields`, in which one may use what a track
@@ -198,9 +203,14 @@ def stem(word: str) -> str:
 
 @cache
 def _stemmer() -> Any:
-    from snowballstemmer import stemmer  # 3 MB, needed only without a model
-
-    return stemmer("english")
+    package = find_spec("snowballstemmer")
+    assert package is not None
+    # An empty package in its place: its own __init__ loads thirty languages, 3 MB
+    sys.modules[package.name] = module_from_spec(package)
+    try:
+        return import_module("snowballstemmer.english_stemmer").EnglishStemmer()
+    finally:
+        del sys.modules[package.name]
 
 
 def _without_a_letter(word: str) -> list[str]:

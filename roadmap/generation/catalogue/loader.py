@@ -11,6 +11,7 @@ from typing import Annotated, Any, TypeVar
 
 from pydantic import BaseModel, Field, ValidationError
 
+from core.lazy_model import LazyModel
 from core.sanitize import format_size
 from roadmap.generation.catalogue.goal_matching import Lexicon, Match, Vocabulary
 from roadmap.plan.language_detection import script_of
@@ -35,7 +36,7 @@ class BrokenFile(Exception):
         super().__init__(f"{file.relative_to(TRACKS)}: {rule}")  # not where it is installed
 
 
-class Strict(BaseModel, extra="forbid"):
+class Strict(LazyModel, extra="forbid"):
     """Part of a file, without fields of other names."""
 
 
@@ -85,7 +86,7 @@ class CatalogueConcept(Described):
     prerequisites: list[str]
     outcomes: list[str]
     resources: list[Resource] = Field(min_length=1)
-    spares: list[Resource] = []  # replace resources with dead URLs
+    spares: list[Resource] = Field(default_factory=list)  # replace resources with dead URLs
     questions: list[Question] = Field(min_length=1)
     tutorial: str
     tutorial_language: str = ENGLISH

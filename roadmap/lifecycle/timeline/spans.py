@@ -9,8 +9,9 @@ from itertools import chain
 from typing import Any, TypeVar
 from uuid import UUID
 
-from pydantic import BaseModel, Field
+from pydantic import Field
 
+from core.lazy_model import LazyModel
 from models.logs import ExecutionLog
 from roadmap.generation.context import Cause
 from roadmap.plan.statuses import AttemptMark
@@ -58,7 +59,7 @@ CAUSES = {
 }
 
 
-class Span(BaseModel):
+class Span(LazyModel):
     """A span of time. A moment, such as a decision, has no duration."""
 
     id: str = Field(description="ID within this timeline.")

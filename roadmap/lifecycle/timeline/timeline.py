@@ -6,10 +6,11 @@ from typing import Any
 from uuid import UUID
 
 import peewee
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from core import clock
 from core.db import session, settings
+from core.lazy_model import LazyModel
 from models.logs import ExecutionLog
 from models.roadmaps import Concept, Content, Roadmap, RoadmapEvent
 from models.spending import ModelCall
@@ -33,7 +34,7 @@ MOST_SPANS = 2000
 MOST_ROWS = 5000  # of each table that are read: the newest
 
 
-class Totals(BaseModel):
+class Totals(LazyModel):
     """Totals of a timeline.
 
     Calls are complete. Times (seconds) and retries cover the newest 5,000 events and the available
@@ -55,7 +56,7 @@ class Totals(BaseModel):
     retries: int = Field(description="Failed attempts that were retried.")
 
 
-class Trace(BaseModel):
+class Trace(LazyModel):
     """Timeline of a roadmap, oldest spans first; at most the newest 2,000."""
 
     roadmap_id: UUID

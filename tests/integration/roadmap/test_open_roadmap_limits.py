@@ -17,6 +17,7 @@ from core.db import SerializationConflict, session, settings, transaction
 from core.errors import RateLimited, RoadmapError, Unavailable
 from core.ids import new_id
 from models.accounts import Account, IdempotentAnswer
+from models.bulk import insert_rows
 from models.roadmaps import Concept, Content, Revision, Roadmap, RoadmapEvent
 from roadmap.accounts.idempotency_store import StoredAnswer
 from roadmap.accounts.identity import IdempotencyKey
@@ -24,7 +25,7 @@ from roadmap.exchange.import_validation import RoadmapFile
 from roadmap.exchange.importer import import_roadmap
 from roadmap.lifecycle import commands, trash
 from roadmap.lifecycle import create as create_
-from roadmap.lifecycle.create import NewRoadmap, create_many
+from roadmap.lifecycle.create import NewRoadmap, create_many, rehearse
 from roadmap.plan.edits import AddConcept, Remove, Rewrite
 from roadmap.plan.jobs import Job, JobName
 from roadmap.plan.outline import ContentKind
@@ -65,6 +66,35 @@ def limit(base: None, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
 
     change()
     return change
+
+
+def test_far_below_the_limit_they_are_counted_once_a_second(
+    limit: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    limit(unfinished=100)
+    owner, now = new_id(), [1000.0]
+    with transaction():
+        Account.create(id=owner, email="a@example.org", password_hash="", created_at=clock.now())
+    monkeypatch.setattr(create_, "monotonic", lambda: now[0])
+    first = create(owner)
+    with transaction():  # another process starts as many as may be under way
+        row = Roadmap.select().where(Roadmap.id == first).dicts().get()
+        insert_rows(Roadmap, [{**row, "id": new_id()} for _ in range(99)])
+    for _ in range(8):  # not counted again in this second, up to a tenth of the limit
+        create(owner)
+    with pytest.raises(RateLimited):
+        create(owner)
+    with transaction():
+        Roadmap.delete().where(Roadmap.owner == owner, Roadmap.id != first).execute()
+    now[0] += 1.5
+    create(owner)
+
+
+def test_a_rehearsal_stores_nothing(limit: Callable[..., None]) -> None:
+    rehearse(RoadmapRequest(goal=GOAL))
+    with session():
+        assert not Roadmap.select().exists()
+    assert create()  # there is room as before
 
 
 def brought_in(document: dict[str, Any] | None = None) -> UUID:

@@ -13,7 +13,13 @@ from core.db import database, session, transaction
 from models.accounts import Account
 from models.roadmaps import Concept, Roadmap
 from roadmap.learning import reviews
-from roadmap.learning.continue_learning import NEWEST, next_lessons
+from roadmap.learning.continue_learning import (
+    LOOKED_AT,
+    NEWEST,
+    find_lessons,
+    home_state,
+    next_lessons,
+)
 from tests.integration.logbook import own_database
 from tests.integration.roadmap.test_reviews import made
 from tests.servers import Postgres
@@ -28,6 +34,12 @@ FILL = """INSERT INTO review_card (id, owner_id, roadmap_id, concept_id, questio
 SAME = "roadmap_id, module_id, title, description, hours, week, difficulty, prerequisites, outcomes, position, notes, removed"
 MORE = f"""INSERT INTO concept (id, key, progress, {SAME})
     SELECT gen_random_uuid(), 'c' || n::text, progress, {SAME} FROM concept, generate_series(2, %s) AS n"""
+LIKE = """owner_id, goal, level, hours_per_week, background, motivation, preferences, language, title, generator, weeks,
+    hours, status, error, attempts, interruptions, due_at, contents_total, contents_failed, last_seq, created_at, updated_at,
+    revision, review, approved, spent, over_budget"""
+UNDER_WAY = f"""INSERT INTO roadmap (id, contents_ready, {LIKE})
+    SELECT ('ffffffff' || substr(gen_random_uuid()::text, 9))::uuid, 0, {LIKE}
+    FROM generate_series(1, %s), (SELECT * FROM roadmap WHERE owner_id = %s LIMIT 1) AS r"""
 TABLES = (
     "account",
     "roadmap",
@@ -92,6 +104,9 @@ def test_one_question_is_found_without_looking_at_the_others(
     assert reviews.list_due(reader.id, limit=LIMIT).due == reviews.MOST_COUNTED
     most = looked_at(lambda: reviews.list_due(reader.id, limit=LIMIT), monkeypatch)
     assert most <= 2 * reviews.MOST_COUNTED
+    assert reviews.count_due(reader.id, clock.now()) == reviews.MOST_COUNTED
+    most = looked_at(lambda: reviews.count_due(reader.id, clock.now()), monkeypatch)
+    assert most <= 2 * reviews.MOST_COUNTED
 
 
 @pytest.fixture(scope="module")
@@ -110,6 +125,15 @@ def test_where_one_goes_on_is_found_among_the_newest(
     assert len(next_lessons(learner.id, limit=3)) == 3
     assert looked_at(lambda: next_lessons(learner.id, limit=3), monkeypatch) < ROADMAPS * CONCEPTS
     assert NEWEST < ROADMAPS
+
+
+def test_whether_that_has_changed_is_found_without_looking_at_more(
+    learner: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found, read = find_lessons(learner.id, limit=3)
+    assert [lesson.id for lesson in found] == read
+    seen = looked_at(lambda: home_state(learner.id, clock.now(), latest=6, read=read), monkeypatch)
+    assert seen <= ROADMAPS * CARDS  # those of the account
 
 
 def test_what_was_learned_last_is_found_without_looking_at_the_rest(
@@ -131,3 +155,15 @@ def test_what_was_learned_last_is_found_without_looking_at_the_rest(
         database.execute_sql("ANALYZE concept")
     assert next_lessons(learner.id, limit=3)[0].id == oldest
     assert looked_at(lambda: next_lessons(learner.id, limit=3), monkeypatch) < ROADMAPS * CONCEPTS
+
+
+def test_of_very_many_roadmaps_under_way_the_newest_are_looked_at(
+    learner: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with transaction():
+        database.execute_sql(UNDER_WAY, (3 * LOOKED_AT, learner.id))
+    with session():
+        database.execute_sql("ANALYZE roadmap")
+    most = looked_at(lambda: next_lessons(learner.id, limit=3), monkeypatch)
+    assert most <= LOOKED_AT
+    assert next_lessons(learner.id, limit=3) == []

@@ -106,7 +106,6 @@ NOT_AT_THE_START = (
         "httpx2",
         "icalendar",
         "jinja2",
-        "limits",
         "markdown_it",
         "openai",
         "prometheus_client",

@@ -3,8 +3,9 @@
 from typing import Annotated
 from uuid import UUID
 
-from pydantic import BaseModel, Field
+from pydantic import Field
 
+from core.lazy_model import LazyModel
 from roadmap.operations import audit_log
 from roadmap.operations.audit_log import AuditOutcome
 from web.call import Call
@@ -12,7 +13,7 @@ from web.http.pagination import CURSOR, Limit, paged
 from web.http.responses import Reply
 
 
-class AuditQuery(BaseModel, extra="forbid"):
+class AuditQuery(LazyModel, extra="forbid"):
     action: Annotated[str, Field(max_length=60, pattern=r"^[a-z.-]*$")] = Field(
         "", description="Only this action, such as `queue.pause`."
     )

@@ -4,8 +4,9 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Annotated
 
-from pydantic import BaseModel, Field
+from pydantic import Field
 
+from core.lazy_model import LazyModel
 from core.sanitize import CLEAN
 from roadmap.operations.audit_log import Action
 from tasks import queue_admin
@@ -36,7 +37,7 @@ class QueueEndpoint(Endpoint):
     takes_key = False
 
 
-class QueueInfo(BaseModel):
+class QueueInfo(LazyModel):
     """Current state of a queue: messages by state, delay and consumers."""
 
     name: str = Field(description="`content`, which builds roadmaps, or `logs`.")
@@ -52,13 +53,13 @@ class QueueInfo(BaseModel):
     workers: int = Field(description="Live consumers of the queue.")
 
 
-class QueueList(BaseModel):
+class QueueList(LazyModel):
     """Both queues."""
 
     items: list[QueueInfo]
 
 
-class QueueMessage(BaseModel):
+class QueueMessage(LazyModel):
     """One message of a queue."""
 
     id: str = Field(description="ID of the message or dead letter.")
@@ -77,7 +78,7 @@ class QueueMessage(BaseModel):
     reason: str = Field(description="Why it became a dead letter.")
 
 
-class QueueMessages(BaseModel):
+class QueueMessages(LazyModel):
     """Messages in one state. `next_cursor` is null on the last page."""
 
     items: list[QueueMessage]
@@ -86,7 +87,7 @@ class QueueMessages(BaseModel):
     is_complete: bool = Field(description="Whether all messages were read; a search has a limit.")
 
 
-class MessagesQuery(BaseModel, extra="forbid"):
+class MessagesQuery(LazyModel, extra="forbid"):
     state: MessageState = Field(MessageState.dead, description="State of the messages.")
     search: Search = ""
     arguments: bool = Field(
@@ -99,13 +100,13 @@ class MessagesQuery(BaseModel, extra="forbid"):
     )
 
 
-class Counted(BaseModel):
+class Counted(LazyModel):
     """Number of dead letters."""
 
     count: int = Field(description="Number of dead letters.")
 
 
-class RunningTask(BaseModel):
+class RunningTask(LazyModel):
     """Task that a worker runs."""
 
     task: str = Field(description="Name of the task.")
@@ -115,7 +116,7 @@ class RunningTask(BaseModel):
     )
 
 
-class WorkerState(BaseModel):
+class WorkerState(LazyModel):
     """A worker process. Null: unknown, its version does not report it."""
 
     id: str
@@ -131,7 +132,7 @@ class WorkerState(BaseModel):
     running: list[RunningTask] = Field(description="Running tasks.")
 
 
-class WorkerList(BaseModel):
+class WorkerList(LazyModel):
     """Live workers, and silent ones that still hold messages."""
 
     items: list[WorkerState]

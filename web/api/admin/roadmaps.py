@@ -5,8 +5,9 @@ Search, read, cancel, retry and transfer them on behalf of their owners.
 
 from uuid import UUID
 
-from pydantic import BaseModel, Field
+from pydantic import Field
 
+from core.lazy_model import LazyModel
 from roadmap.lifecycle import admin_queries, transfer
 from roadmap.lifecycle.admin_queries import OverseenDetail, RoadmapSearch
 from roadmap.lifecycle.commands import CommandResult
@@ -21,7 +22,7 @@ from web.http.responses import Reply
 from web.search_filters import SearchQuery
 
 
-class OperatorDecision(BaseModel):
+class OperatorDecision(LazyModel):
     """State of the roadmap after the command."""
 
     id: UUID

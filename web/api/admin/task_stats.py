@@ -2,26 +2,27 @@
 
 from datetime import datetime
 
-from pydantic import BaseModel, Field
+from pydantic import Field
 
+from core.lazy_model import LazyModel
 from roadmap.operations import task_stats
 from roadmap.operations.task_stats import STEPS, Ended, Period, TaskRuns, Waited, since_of
 from tasks.queue_admin import queue_state
 from web.call import Call
 
 
-class SpanQuery(BaseModel, extra="forbid"):
+class SpanQuery(LazyModel, extra="forbid"):
     span: Period = Field(Period.hour, description="The last hour or the last day.")
 
 
-class TaskList(BaseModel):
+class TaskList(LazyModel):
     """Statistics of all tasks that have run."""
 
     since: datetime = Field(description="Start of the period.")
     items: list[TaskRuns]
 
 
-class QueueHistory(BaseModel):
+class QueueHistory(LazyModel):
     """Task history of a queue, with all intervals, even without tasks."""
 
     queue: str = Field(description="Name of the queue.")
