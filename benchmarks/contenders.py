@@ -6,7 +6,9 @@ must have a row, an event, a message and a log record afterwards. Then all of it
 every turn begins with the same tables.
 """
 
+import hashlib
 import json
+import re
 import secrets
 import subprocess
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -30,7 +32,7 @@ from benchmarks.ground import (
     until,
 )
 from benchmarks.load import NAME, ROOT, request
-from benchmarks.targets import BARE, BY_HAND, FASTAPI, OURS
+from benchmarks.targets import BARE, BY_HAND, FASTAPI, LEAN, OURS
 from tests.chaos.checks import queue_of
 from tests.servers import free_port
 from tests.stack import NO_TLS, answer_to, running
@@ -42,6 +44,7 @@ STREAMS_OF_ONE = 100  # that an account may have open
 SENDERS = 8  # threads that make the roadmaps to watch
 PATH = "/api/v1/roadmaps"
 LEVELS = ("beginner", "intermediate", "advanced")
+LEAN_SHA256 = "1adb733cd9f4a93da7935953ee0c10841a187bb3b30ec0357cb11e5560e714a5"
 WORKER = "benchmarks.peers.fastapi_celery.worker"
 UVICORN = (
     "--host",
@@ -157,6 +160,23 @@ class Service(Contender):
         if tree["status"] != "ready":
             raise BenchmarkFailed(f"a roadmap of the catalogue ended as {tree['status']}")
         return tree
+
+    def copies_of(self, tree: Any, accounts: int, each: int) -> list[list[Any]]:
+        """The trees of so many copies for each of the first accounts. Raises BenchmarkFailed."""
+        url, first = f"http://127.0.0.1:{self.port}", self.headers(self.tokens[0])
+        export = f"{url}{PATH}/{tree['id']}/export.json"
+        document = answered("GET", export, 200, headers=first).json()
+
+        def copies(token: str) -> list[Any]:
+            headers = self.headers(token)
+            made = [
+                answered("POST", f"{url}/api/v1/imports", 201, headers=headers, json=document)
+                for _ in range(each)
+            ]
+            places = [f"{url}{answer.headers['location']}" for answer in made]
+            return [answered("GET", place, 200, headers=headers).json() for place in places]
+
+        return [copies(token) for token in self.tokens[:accounts]]
 
     def streams(self, count: int) -> list[str]:
         """Requests for the events of so many new roadmaps. They do not end: plans wait for review. Raises BenchmarkFailed."""
@@ -288,12 +308,14 @@ class Stored(Peer):
 class FastApi(Stored):
     name, module = FASTAPI, "benchmarks.peers.fastapi_celery.app"
     queues = {"messages": "content", "records of the log": "logs"}  # noqa: RUF012
-    tree: Any = None  # a roadmap to store, as the service answers it
+    trees: Sequence[
+        Sequence[Any]
+    ] = ()  # roadmaps to store, as the service answers them, by account
 
     def _prepare(self) -> None:
         command = python("-m", "benchmarks.peers.fastapi_celery.prepare", str(MEMBERS))
         self.tokens = output_of(
-            command, {**peer_environment(), **self.environment}, json.dumps(self.tree)
+            command, {**peer_environment(), **self.environment}, json.dumps(self.trees)
         )
 
     @contextmanager
@@ -364,11 +386,56 @@ class Handwritten(Stored):
         self.tokens = output_of(command, {**peer_environment(), **self.environment})
 
 
+class Lean(Stored):
+    """Nearly the whole path in one file. It has one account, whose token it prints."""
+
+    name, module = LEAN, "benchmarks.peers.lean_accept"
+    queues = {"messages": "lean"}  # noqa: RUF012
+
+    def _environment(self, ground: Ground) -> dict[str, str]:
+        file = ROOT / "benchmarks/peers/lean_accept.py"
+        if hashlib.sha256(file.read_bytes()).hexdigest() != LEAN_SHA256:
+            raise BenchmarkFailed(f"{file.name} is not the file whose figures were published")
+        environment = super()._environment(ground)
+        return environment | {
+            "LEAN_DATABASE_URL": environment["DATABASE_URL"],
+            "LEAN_REDIS_URL": environment["REDIS_URL"],
+        }
+
+    @contextmanager
+    def serving(self, ground: Ground) -> Iterator[None]:
+        with super().serving(ground):
+            self.tokens = re.findall(r"LEAN_TOKEN (\S+)", self.program.output)
+            yield
+
+    def _expected(self) -> Mapping[str, Any]:
+        url = self.environment["DATABASE_URL"]
+        return {
+            "rows": lambda: ask(url, "SELECT count(*) FROM lean_roadmap")[0][0],
+            "events": lambda: ask(url, "SELECT count(*) FROM lean_event")[0][0],
+            "messages": lambda: self._broker().llen("lean"),
+        }
+
+    def empty(self) -> None:
+        ask(self.environment["DATABASE_URL"], "TRUNCATE lean_key, lean_roadmap, lean_event")
+        self._broker().delete("lean")
+
+
+def answered(method: str, url: str, status: int, **options: Any) -> httpx2.Response:
+    """What a contender answers. Raises BenchmarkFailed when it has another status."""
+    answer = answer_to(method, url, **options)
+    if answer.status_code != status:
+        raise BenchmarkFailed(
+            f"{method} {url} was answered with {answer.status_code}: {answer.text[:300]}"
+        )
+    return answer
+
+
 def _answers(program: Program, address: str) -> bool:
-    """Raises BenchmarkFailed when it has ended."""
+    """Raises BenchmarkFailed when it has ended. A 404 is an answer, too: not all have this path."""
     program.check_alive()
     try:
-        return answer_to("GET", address, timeout=5).status_code == 200
+        return answer_to("GET", address, timeout=5).status_code in (200, 404)
     except httpx2.TransportError:
         return False
 

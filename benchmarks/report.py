@@ -17,6 +17,7 @@ from benchmarks.targets import (
     CONNECTIONS,
     LOGS,
     MEMORY,
+    PAGES,
     QUEUE,
     READ,
     SIZE,
@@ -34,8 +35,9 @@ HOW = """\
 - One process (`benchmarks/load`) sends requests over 64 open connections.
 - No consumers run while accepting is measured. Each answer must leave a row, an event, a message
   and a log record.
-- The peers (`benchmarks/peers`) have neither rate limits nor Idempotency-Key. Bare Starlette, raw
-  Redis and logging to memory are controls, which do none of the work.
+- Peers are in `benchmarks/peers`. "One file" (`lean_accept.py`) has limits and Idempotency-Key, but
+  no log record, metrics, trace or goal matching; the others have none of these.
+- Bare Starlette, raw Redis and logging to memory do none of the work.
 - Memory is PSS after a first roadmap, in millions of bytes."""
 REPEAT = """\
 `make bench WRITE=1` measures in full and writes this section, the charts and the JSON. `QUICK=1` is
@@ -45,7 +47,9 @@ looks. A missed target fails nothing."""
 CHARTS = "Charts of all contenders; bars are medians, lines go from the least to the most:"
 NOTES = {  # how each subject with a chart is measured
     ACCEPT: "latency in an open loop.",
-    READ: "the same roadmap of the catalogue, over 32 connections.",
+    READ: "the same 60 roadmaps of 20 accounts, over 32 connections.",
+    PAGES: "20 roadmaps of the catalogue with all lessons, of one owner in embedded mode and of "
+    "20 accounts in server mode, each asked for once before.",
     CONNECTIONS: "the most, with 50 streams and all processes busy.",
     MEMORY: "one instance (`SERVICE_TYPE=all`) unless labelled otherwise; the peer has two workers "
     "with two processes each (prefork) or four threads each (threads).",

@@ -2,12 +2,14 @@
 
 import logging
 import os
+import re
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Any, cast
+from weakref import WeakSet
 
 import peewee
 from playhouse.pool import MaxConnectionsExceeded
@@ -189,6 +191,33 @@ def lock_key_share(query: peewee.Select) -> peewee.Select:
 def lock_for_update(query: peewee.Select) -> peewee.Select:
     """Lock rows against changes until the commit."""
     return query.for_update("FOR NO KEY UPDATE") if is_postgres() else query
+
+
+class PreparedStatement:
+    """Statement of PostgreSQL that each connection plans once; `types` are those of $1, $2 ...
+
+    Behind a transaction pooler it is planned each time: the next one may have another connection.
+    """
+
+    def __init__(self, name: str, types: Sequence[str], sql: str) -> None:
+        names = [f"%({number})s" for number in range(1, len(types) + 1)]
+        self._prepare = f"PREPARE {name} ({', '.join(types)}) AS {sql}"
+        self._execute = f"EXECUTE {name} ({', '.join(names)})"
+        self._unprepared = re.sub(
+            r"\$(\d)", lambda found: f"%({found[1]})s::{types[int(found[1]) - 1]}", sql
+        )
+        self._connections: WeakSet[Any] = WeakSet()  # those that have planned it
+
+    def execute(self, *values: Any) -> Any:
+        """Return the cursor. In the caller's session."""
+        named = {str(number): value for number, value in enumerate(values, 1)}
+        if settings.direct_database_url:
+            return database.execute_sql(self._unprepared, named)
+        connection = database.connection()
+        if connection not in self._connections:
+            database.execute_sql(self._prepare)
+            self._connections.add(connection)
+        return database.execute_sql(self._execute, named)
 
 
 class Outage:

@@ -4,7 +4,7 @@ import asyncio
 import logging
 import queue
 import threading
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import Callable, Sequence
 from typing import Generic, TypeVar
 
@@ -32,9 +32,9 @@ class GroupCommit(Generic[Item, Result]):
         waiting: int = 4096,
     ) -> None:
         self._handle, self._name, self._largest, self._waiting = handle, name, largest, waiting
-        self._queue: queue.SimpleQueue[tuple[Item, asyncio.Future[Result]] | None] = (
-            queue.SimpleQueue()
-        )
+        self._line: deque[tuple[Item, asyncio.Future[Result]]] = deque()
+        self._signals: queue.SimpleQueue[bool] = queue.SimpleQueue()  # False: the end
+        self._waking: asyncio.AbstractEventLoop | None = None  # the loop that is about to signal
         self._thread: threading.Thread | None = None
         self._is_over = False
 
@@ -47,30 +47,38 @@ class GroupCommit(Generic[Item, Result]):
         """Refuse further items, handle those that wait, then end the thread."""
         self._is_over = True
         if self._thread is not None:
-            self._queue.put(None)
+            self._signals.put(False)
             self._thread.join()
             self._thread = None
 
     async def submit(self, item: Item) -> Result:
         if self._is_over:
             raise Unavailable("The service is shutting down. Try again later.", retry_after=1)
-        if self._queue.qsize() >= self._waiting:
+        if len(self._line) >= self._waiting:
             raise Unavailable(
                 "Too many requests are waiting to be stored. Try again later.", retry_after=1
             )
-        future: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
-        self._queue.put((item, future))
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[Result] = loop.create_future()
+        self._line.append((item, future))
+        # One signal for all that this turn of the loop submits: the thread would compete with
+        # them for the interpreter.
+        if self._waking is not loop:
+            self._waking = loop
+            loop.call_soon(self._wake)
         return await future
 
+    def _wake(self) -> None:
+        self._waking = None
+        self._signals.put(True)
+
     def _run(self) -> None:
-        while (entry := self._queue.get()) is not None:
-            batch = [entry]
-            while len(batch) < self._largest and not self._queue.empty():
-                if (following := self._queue.get()) is None:
-                    self._queue.put(None)  # ends the thread after this batch
-                    break
-                batch.append(following)
-            self._answer(batch)
+        goes_on = True
+        while goes_on:
+            goes_on = self._signals.get()
+            while self._line:
+                size = min(len(self._line), self._largest)
+                self._answer([self._line.popleft() for _ in range(size)])
 
     def _answer(self, batch: "list[tuple[Item, asyncio.Future[Result]]]") -> None:
         try:

@@ -46,13 +46,14 @@ current = _current.get  # the trace of this thread or coroutine, or None
 enter = _current.set  # for this coroutine and those that it starts
 
 
-def begun(request_id: str = "") -> TraceContext:
-    """Return a new trace."""
+def begun(request_id: str | None = "") -> TraceContext:
+    """Return a new trace. Without a request id (None) it has that of the span."""
     digits = token_hex(24)
-    return TraceContext(digits[:32], digits[32:], request_id=request_id)
+    trace_id, span_id = digits[:32], digits[32:]
+    return TraceContext(trace_id, span_id, request_id=span_id if request_id is None else request_id)
 
 
-def received(headers: Sequence[str], request_id: str = "") -> TraceContext:
+def received(headers: Sequence[str], request_id: str | None = "") -> TraceContext:
     """Return the trace of one valid traceparent header, or else a new trace."""
     if not headers:
         return begun(request_id)
@@ -64,7 +65,13 @@ def received(headers: Sequence[str], request_id: str = "") -> TraceContext:
         or NONE & {found[2], found[3]}
     ):
         return begun(request_id)
-    return TraceContext(found[2], token_hex(8), bool(int(found[4], 16) & SAMPLED), request_id)
+    span_id = token_hex(8)
+    return TraceContext(
+        found[2],
+        span_id,
+        bool(int(found[4], 16) & SAMPLED),
+        span_id if request_id is None else request_id,
+    )
 
 
 @contextmanager

@@ -169,11 +169,8 @@ class ReliableQueue(Huey):
             timeout = CLAIM_SECONDS if self._has_polled and not self._immediate else 0
             claim = self.storage.claim(timeout, self._worker.finished)
             self._forget_finished()
-            with self._saying:
-                is_first = not self._has_polled and not self._immediate
-                self._has_polled |= is_first
-            if is_first:
-                self._say(f"huey@{self.name} ready")
+            if not self._has_polled and not self._immediate:
+                self._say_ready()
             if claim is None:
                 return None
             if self._handed_back.is_set():
@@ -188,6 +185,13 @@ class ReliableQueue(Huey):
             task.claim = claim
             self._known.add(claim.receipt)
             return task
+
+    def _say_ready(self) -> None:
+        """Say once that the first of the workers has polled."""
+        with self._saying:
+            has_polled, self._has_polled = self._has_polled, True
+        if not has_polled:
+            self._say(f"huey@{self.name} ready")
 
     def deserialize_task(self, data: bytes) -> Task:
         """Return a verified task.
@@ -316,7 +320,7 @@ class ReliableQueue(Huey):
         return False
 
     def _get_timestamp(self) -> datetime:
-        return self._now().astimezone(UTC).replace(tzinfo=None)
+        return self._now().replace(tzinfo=None)
 
     def _epoch(self) -> float:
         return self._now().timestamp()

@@ -3,6 +3,7 @@
 A message moves from a ready lane into this list, and leaves it when its task has run.
 """
 
+import hashlib
 import time
 import uuid
 from collections.abc import Callable, Iterable, Sequence
@@ -14,6 +15,7 @@ from typing import Any
 import redis
 from huey.storage import RedisStorage
 from redis.backoff import NoBackoff
+from redis.exceptions import NoScriptError
 from redis.retry import Retry
 
 from reliable_queue import redis_scripts as scripts
@@ -69,7 +71,6 @@ class ReliableRedisStorage(ReliableStorage, RedisStorage):
         self._clock_offset: float | None = None
         self._poll_lock = PollLock()
         self._claims = RequestCoalescer(self._claim_ready)
-        self._script = cache(self.conn.register_script)
         self._prefix = f"{{huey.{self.name}}}:"  # the braces keep all keys on one node of a cluster
         self.queue_key = self._prefix + "ready:"
         self.schedule_key = self._prefix + "schedule"
@@ -227,7 +228,16 @@ class ReliableRedisStorage(ReliableStorage, RedisStorage):
         return int(self._run(scripts.TAKE_DEAD, "", *letter_ids))
 
     def _run(self, script: str, *arguments: Any, client: redis.Redis | None = None) -> Any:
-        return self._script(script)(keys=[self._prefix], args=arguments, client=client)
+        client = client or self.conn
+        try:
+            return client.evalsha(_sha1(script), 1, self._prefix, *arguments)
+        except NoScriptError:  # a new server
+            return client.eval(script, 1, self._prefix, *arguments)
+
+
+@cache
+def _sha1(script: str) -> str:
+    return hashlib.sha1(script.encode(), usedforsecurity=False).hexdigest()
 
 
 def _pool(url: str, socket_timeout: float, connect_timeout: float) -> redis.ConnectionPool:

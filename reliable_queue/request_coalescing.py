@@ -1,6 +1,7 @@
 """Request coalescing: threads that ask at once share one call to the broker."""
 
 import threading
+import time
 from collections.abc import Callable, Sequence
 from typing import Generic, TypeVar
 
@@ -36,14 +37,17 @@ class RequestCoalescer(Generic[Question, Answer]):
         self._lock = threading.Lock()
         self._waiting: list[PendingRequest[Question, Answer]] = []
         self._is_asking = False
+        self._were_many = False  # the last questions
 
     def ask(self, question: Question) -> Answer:
-        mine = PendingRequest[Question, Answer](question)
+        mine: PendingRequest[Question, Answer] = PendingRequest(question)
         with self._lock:
             self._waiting.append(mine)
             asks, self._is_asking = not self._is_asking, True
         if not asks:
             mine.turn.acquire()
+        elif self._were_many:
+            time.sleep(0)  # those that were answered with this thread may ask along
         if not mine.is_answered:
             self._ask_for_all(mine)
         if mine.error is not None:
@@ -54,6 +58,7 @@ class RequestCoalescer(Generic[Question, Answer]):
         """Answer all that wait, then wake them and the thread that asks next."""
         with self._lock:
             batch, self._waiting = self._waiting, []
+            self._were_many = len(batch) > 1
         try:
             answers = self._answer([entry.question for entry in batch])
             for entry, answer in zip(batch, answers, strict=True):

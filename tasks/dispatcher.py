@@ -25,6 +25,7 @@ logger = logging.getLogger(__name__)
 WAITING = 1000  # batches
 LARGEST = 500  # jobs in one round trip
 FIRST_PAUSE, LONGEST_PAUSE = 0.2, 5.0  # seconds between two tries
+GATHERING = 0.01  # seconds in which jobs come together for one round trip
 
 
 def enqueue(jobs: Iterable[Job]) -> None:
@@ -75,6 +76,7 @@ class Sender:
     def _run(self) -> None:
         while not (self._stopping.is_set() and self._queue.empty()):
             jobs = list(self._queue.get())
+            self._stopping.wait(GATHERING)
             while len(jobs) < LARGEST and not self._queue.empty():  # in one round trip
                 jobs += self._queue.get()
             if jobs and not self._sent(jobs):

@@ -135,7 +135,7 @@ class Endpoint:
 
     async def answer(self, request: Request, caller: Principal) -> Response:
         """Read the request and run the handler; a repeated one gets the first response."""
-        ids = ids_of(request)
+        ids = ids_of(request) if request.path_params else {}
         query, sent = await self.read(request)
         key, body = None, None
         if self.takes_key and idempotency.HEADER in request.headers:
@@ -176,7 +176,10 @@ class Endpoint:
         """Run the handler in the loop, or in a thread when it is the caller's turn."""
         if self.is_async:
             revocations.check_still(call.caller)  # its body may have come slowly
-            return to_response(call.request, await self.handler(call), self.status)
+            answer = await self.handler(call)
+            if isinstance(answer, Response):
+                return answer
+            return to_response(call.request, answer, self.status)
         if self.public:
             return await in_public_thread(address_of(call.request), self.run, call)
         with idempotency.one_at_a_time(call.key):

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from uuid import UUID
 
+from pydantic_core import from_json
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -53,7 +54,7 @@ def make_key(key: str, owner_id: UUID, request: Request, content: bytes) -> Idem
     asked = hashlib.sha256("\n".join((request.method, request.scope["path"], query, "")).encode())
     if can_parse_inline(content):
         try:
-            content = json.dumps(json.loads(content.decode()), sort_keys=True).encode()
+            content = json.dumps(from_json(content), sort_keys=True).encode()
         except (ValueError, RecursionError):  # it is no JSON
             content = content.decode("utf-8", "backslashreplace").encode()
     asked.update(content)
@@ -78,7 +79,7 @@ def one_at_a_time(key: IdempotencyKey | None, *, patience: float = 0.0) -> Itera
         return
     hash_ = key.key_hash
     with _ended:
-        if not _ended.wait_for(lambda: hash_ not in _running, patience):
+        if hash_ in _running and not _ended.wait_for(lambda: hash_ not in _running, patience):
             raise KeyInUse(
                 "A request with this Idempotency-Key is still being processed. Retry in a moment.",
                 retry_after=1,

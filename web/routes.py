@@ -102,6 +102,7 @@ from web.pages.page_route import PageRoute, UploadPage
 from web.pages.plan import editing, history, roadmap, roadmap_stream
 from web.pages.share import importing, sharing
 from web.search_filters import FilterQuery, LogSearchQuery, SearchQuery
+from web.stated_endpoint import StatedEndpoint
 
 API = "/api/v1"
 EXPORT = API + "/auth/me/export"
@@ -191,9 +192,10 @@ ENDPOINTS = (
         current=keys.read_invitation),
     roadmaps.CreateEndpoint("POST", API + "/roadmaps", roadmaps.create_roadmap, "Create a roadmap",
         roadmaps.Accepted, body=RoadmapRequest, status=202),
-    Endpoint("GET", API + "/roadmaps", roadmaps.list_roadmaps, "List roadmaps",
-        json_types.Page[RoadmapSummary], query=roadmaps.ListQuery),
-    Endpoint("GET", ROADMAP, roadmaps.read_roadmap, "Read a roadmap", roadmaps.LinkedTree),
+    StatedEndpoint("GET", API + "/roadmaps", roadmaps.list_roadmaps, "List roadmaps",
+        json_types.Page[RoadmapSummary], query=roadmaps.ListQuery, place=roadmaps.list_place),
+    StatedEndpoint("GET", ROADMAP, roadmaps.read_roadmap, "Read a roadmap", roadmaps.LinkedTree,
+        place=roadmaps.tree_place),
     Endpoint("DELETE", ROADMAP, trash.trash_roadmap, "Move a roadmap to the trash", None,
         status=204, current=roadmaps.read_roadmap),
     Endpoint("GET", API + "/trash", trash.list_trash, "List the trash", json_types.Page[Trashed],
@@ -211,8 +213,8 @@ ENDPOINTS = (
         Activity),
     Endpoint("GET", ROADMAP + "/logs", roadmaps.list_logs, "Read the execution log of a roadmap",
         json_types.Page[LogRecord], query=roadmaps.LogsQuery),
-    Endpoint("GET", ROADMAP + "/concepts/{concept_id}", roadmaps.read_concept, "Read a concept",
-        ConceptDetail),
+    StatedEndpoint("GET", ROADMAP + "/concepts/{concept_id}", roadmaps.read_concept,
+        "Read a concept", ConceptDetail, place=roadmaps.concept_place),
     command(ROADMAP + "/approve", decisions.approve_plan, "Approve the plan", body=ApproveRequest),
     command(ROADMAP + "/revise", decisions.revise_plan, "Revise the plan",
         body=ReviseRequest),
@@ -261,8 +263,8 @@ ENDPOINTS = (
         raises=(Gone,)),
     Endpoint("GET", SHARED + "/concepts/{concept_id}", shares.read_shared_concept,
         "Read a concept of a shared roadmap", SharedConceptDetail, public=True, raises=(Gone,)),
-    Endpoint("GET", ROADMAP + "/schedule", learning.read_schedule, "Read the schedule",
-        Schedule),
+    StatedEndpoint("GET", ROADMAP + "/schedule", learning.read_schedule, "Read the schedule",
+        Schedule, place=learning.schedule_place),
     Endpoint("PUT", ROADMAP + "/schedule", learning.save_schedule, "Set the schedule",
         Schedule, body=ScheduleRequest, current=learning.read_schedule, raises=(Conflict,)),
     Endpoint("GET", API + "/reviews", reviews.list_reviews, "List due reviews", Reviews,

@@ -11,16 +11,29 @@ from benchmarks.subjects import (
     embedded,
     logs,
     memory,
+    pages,
     queue,
     read,
     size,
     start,
 )
-from benchmarks.targets import ACCEPT, CONNECTIONS, EMBEDDED, LOGS, MEMORY, QUEUE, READ, SIZE, START
+from benchmarks.targets import (
+    ACCEPT,
+    CONNECTIONS,
+    EMBEDDED,
+    LOGS,
+    MEMORY,
+    PAGES,
+    QUEUE,
+    READ,
+    SIZE,
+    START,
+)
 
 SUBJECTS: Mapping[str, Callable[[Ground, Effort], Iterator[Sample]]] = {
     ACCEPT: accept.measure,
     READ: read.measure,
+    PAGES: pages.measure,
     CONNECTIONS: connections.measure,
     MEMORY: memory.measure,
     START: start.measure,

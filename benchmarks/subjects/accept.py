@@ -1,12 +1,12 @@
 """POST /api/v1/roadmaps: how many a second, how quickly at 100 a second, and while 500 people watch roadmaps.
 
-Of the service with an Idempotency-Key on each request, and without one: the peers have none.
+Of the service with an Idempotency-Key on each request, and without one: most peers have none.
 """
 
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 
-from benchmarks.contenders import Bare, Contender, FastApi, Handwritten, Service
+from benchmarks.contenders import Bare, Contender, FastApi, Handwritten, Lean, Service
 from benchmarks.effort import Effort
 from benchmarks.figures import Sample, turns
 from benchmarks.ground import Ground, say
@@ -15,6 +15,8 @@ from benchmarks.targets import (
     ACCEPT,
     ALONE,
     GENERATOR,
+    LEAN,
+    LEAN_NO_KEY,
     MEDIAN_POSTS,
     NO_KEY,
     OURS,
@@ -29,7 +31,7 @@ RATE = 100  # requests a second, for their latency
 
 
 def measure(ground: Ground, effort: Effort) -> Iterator[Sample]:
-    service, peers = Service(), (FastApi(), Handwritten(), Bare())
+    service, peers = Service(), (FastApi(), Handwritten(), Lean(), Bare())
     with ExitStack() as ends:
         for contender in (service, *peers):
             ends.enter_context(contender.serving(ground))
@@ -42,9 +44,10 @@ def measure(ground: Ground, effort: Effort) -> Iterator[Sample]:
 def _rates(ground: Ground, effort: Effort, contenders: Sequence[Contender]) -> Iterator[Sample]:
     variants = [(each.name, each) for each in contenders]
     variants.insert(1, (NO_KEY, contenders[0]))
+    variants += [(LEAN_NO_KEY, each) for each in contenders if each.name == LEAN]
     for number, (name, contender) in turns(variants, effort.rounds):
         say(f"accept: {name}, round {number + 1} of {effort.rounds}")
-        found = _turn(ground, contender, effort.seconds, named=name == OURS)
+        found = _turn(ground, contender, effort.seconds, named=name in (OURS, LEAN))
         yield Sample(ACCEPT, POSTS, name, number, found.rate)
         yield Sample(ACCEPT, GENERATOR, name, number, found.cpu * 100)
 
@@ -54,7 +57,7 @@ def _latencies(ground: Ground, effort: Effort, contenders: Sequence[Contender]) 
     for contender in contenders:
         seconds = effort.latency_seconds / (1 if contender.name == OURS else 3)
         say(f"accept: {contender.name}, {RATE} requests a second for {seconds:.0f} s")
-        found = _turn(ground, contender, seconds, named=contender.name == OURS, rate=RATE)
+        found = _turn(ground, contender, seconds, named=contender.name in (OURS, LEAN), rate=RATE)
         yield Sample(ACCEPT, MEDIAN_POSTS, contender.name, 0, found.latencies["p50"])
         yield Sample(ACCEPT, SLOW_POSTS, contender.name, 0, found.latencies["p99"])
 

@@ -34,7 +34,7 @@ def measure(ground: Ground, effort: Effort) -> Iterator[Sample]:
     if not effort.is_short:
         say(f"connections: {FASTAPI}, for {seconds:g} s")
         peer = FastApi()
-        peer.tree = tree
+        peer.trees = [[tree]]
         with (
             peer.serving(ground),
             peer.consuming(ground),

@@ -58,7 +58,8 @@ def peer(ground: Ground, name: str) -> Iterator[Subject]:
     """The peers' API, a worker for each queue, and Flower, which shows what the service shows by itself."""
     celery, maker = FastApi(), Service(members=1)
     with Ground() as elsewhere, maker.serving(elsewhere):
-        celery.tree = maker.finished_roadmap()
+        tree = maker.finished_roadmap()
+        celery.trees = [[tree]]
     with (
         celery.serving(ground),
         celery.consuming(ground) as (content, logs),
@@ -76,7 +77,7 @@ def peer(ground: Ground, name: str) -> Iterator[Subject]:
             api="api",
             database=celery.environment["DATABASE_URL"],
             learner=Learner(celery.port, celery.headers(celery.tokens[0]), follows=False),
-            tree=f"{PATH}/{celery.tree['id']}",
+            tree=f"{PATH}/{tree['id']}",
             times=TIMES,
             note=OF_PEER,
         )

@@ -1,13 +1,14 @@
 """Next lessons of an account: roadmaps with their next concept and schedule.
 
-The home page reads them with every visit: in a few queries, and of each concept only what is
-needed.
+The home page reads them whenever they have changed: in a few queries, and of each concept only what
+is needed.
 """
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import groupby, islice
+from hashlib import sha256
+from itertools import groupby
 from typing import Any
 from uuid import UUID
 
@@ -15,9 +16,10 @@ import peewee
 from pydantic import BaseModel
 
 from core import clock
-from core.db import session
-from models.roadmaps import Concept, Content, Module, Roadmap, Stage
-from roadmap.accounts.access import newest_of
+from core.db import database, is_postgres, session
+from models.roadmaps import Concept, Content, Module, ReviewCard, Roadmap, Stage
+from roadmap.accounts.access import LAST, newest_of
+from roadmap.learning.reviews import DUE
 from roadmap.learning.schedule import Schedule, schedule_of
 from roadmap.plan.concept_marks import next_of
 from roadmap.plan.outline import ContentKind
@@ -34,12 +36,27 @@ from roadmap.plan.views import (
 LOOKED_AT = 500  # newest roadmaps of an account; no others are shown
 BEGUN = 60  # of those, last learned
 NEWEST = 20  # of the others
-AT_ONCE = 6  # roadmaps that are read together
+AT_ONCE = 3  # roadmaps that are read together: as many as home shows
 OPEN = (ConceptProgress.todo, ConceptProgress.learning)
 # A content that can be read, whatever it is.
 SOMETHING = {ContentKind.tutorial: ContentState(status=ContentStatus.ready, version=1, error="")}
 # Of a concept, for its schedule and the choice of the next one.
 FACTS = ("id", "title", "hours", "progress_at")
+# The state of the home page, for each visit, in SQL: peewee writes a statement more slowly than it
+# is run. RECENT has bounds on all columns of an index, and their order: see in_order_of_id.
+RECENT = """FROM roadmap r WHERE r.owner_id >= ? AND (r.owner_id, r.id) < (?, ?)
+    AND r.trashed_at IS NULL ORDER BY r.owner_id DESC, r.id DESC"""
+LEARNED_AT = """SELECT max(n.progress_at) FROM concept n
+    WHERE n.roadmap_id = r.id AND n.progress_at IS NOT NULL"""
+ORDER = f"""SELECT string_agg(id || ready || coalesce(at, ''), ' ') FROM (
+    SELECT CAST(r.id AS text) AS id, CAST(r.contents_ready > 0 AS text) AS ready,
+    CAST(({LEARNED_AT}) AS text) AS at {RECENT} LIMIT {LOOKED_AT}) AS recent"""
+PROGRESS = """SELECT string_agg(n.id || n.progress || coalesce(CAST(n.progress_at AS text), ''), ' ')
+    FROM concept n WHERE n.roadmap_id = r.id"""
+STATE = f"""SELECT (SELECT CAST(a.profile AS text) FROM account a WHERE a.id = ?), ({DUE}), ({ORDER}),
+    (SELECT string_agg(r, ' ') FROM (SELECT <r> AS r {RECENT} LIMIT ?) AS latest),
+    (SELECT string_agg(<r> || coalesce(({PROGRESS}), ''), ' ') FROM roadmap r WHERE r.id IN (<ids>))"""
+COLUMNS = " || ".join(f"quote(r.{field.column_name})" for field in Roadmap._meta.sorted_fields)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,17 +78,49 @@ def next_lessons(owner_id: UUID, *, limit: int) -> list[NextLesson]:
 
     First the last learned ones, then the newest.
     """
+    return find_lessons(owner_id, limit=limit)[0]
+
+
+def find_lessons(owner_id: UUID, *, limit: int) -> tuple[list[NextLesson], list[UUID]]:
+    """Return the next lessons, and the IDs of all roadmaps that were read for them."""
+    found, read = list[NextLesson](), list[UUID]()
     with session():
-        return list(islice(_lessons(owner_id), limit))
+        for ids in _candidates(owner_id):
+            found += _read(ids)
+            read += ids
+            if len(found) >= limit:
+                break
+    return found[:limit], read
 
 
-def _lessons(owner_id: UUID) -> Iterator[NextLesson]:
-    """Yield lessons, and read no more roadmaps than are needed."""
+def home_state(owner_id: UUID, at: datetime, *, latest: int, read: Sequence[UUID]) -> bytes:
+    """Return a hash of what the home page shows at a time, in one query.
+
+    That is the profile, the number of due questions, the latest roadmaps and the next lessons.
+    `read` are the roadmaps that were read for these; of the others only their order counts. A plan,
+    and what can be read of it, change with the row of their roadmap.
+    """
+    owner, last = Roadmap.owner.db_value(owner_id), Roadmap.id.db_value(LAST)
+    ids = [Roadmap.id.db_value(each) for each in read]
+    statement = STATE.replace("<ids>", ", ".join("?" * len(ids)) or "NULL")
+    if is_postgres():
+        statement = statement.replace("<r>", "r::text").replace("?", "%s")
+    else:
+        statement = statement.replace("<r>", COLUMNS).replace("string_agg(", "group_concat(")
+    due_at = ReviewCard.due_at.db_value(at)
+    recent = (owner, owner, last)
+    with session():
+        row = database.execute_sql(
+            statement, (owner, owner, due_at, *recent, *recent, latest, *ids)
+        ).fetchone()
+    return sha256(repr((row, at.date())).encode()).digest()
+
+
+def _candidates(owner_id: UUID) -> Iterator[Sequence[UUID]]:
+    """Yield roadmaps that may have a next lesson, and look for no more than are needed."""
     begun = _learned_last(owner_id)
-    for ids in peewee.chunked(begun, AT_ONCE):
-        yield from _read(ids)
-    for ids in peewee.chunked(_others(owner_id, begun), AT_ONCE):
-        yield from _read(ids)
+    yield from peewee.chunked(begun, AT_ONCE)
+    yield from peewee.chunked(_others(owner_id, begun), AT_ONCE)
 
 
 def _recent(owner_id: UUID) -> Any:

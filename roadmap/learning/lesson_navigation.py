@@ -1,12 +1,32 @@
-"""Course of a roadmap: its concepts in the order of learning."""
+"""Course of a roadmap: its concepts in the order of learning; and the state of one lesson."""
 
+import hashlib
 from uuid import UUID
 
-from core.db import session
+from core.db import database, is_postgres, session
+from core.errors import NotFound
 from core.lazy_model import LazyModel
-from models.roadmaps import Concept, Module, Stage
+from models.roadmaps import Concept, Module, Roadmap, Stage
 from roadmap.accounts.access import get_owned
 from roadmap.plan.statuses import ConceptProgress, RoadmapStatus
+
+PARTS = (
+    "c.id || ' ' || c.status || ' ' || c.version || ' ' || coalesce(c.links_noted, 0) || c.error"
+)
+LINKS = "l.digest || ' ' || l.state || ' ' || coalesce(CAST(l.checked_at AS text), '') || l.reason"
+USED = """FROM content c JOIN link_use u ON u.content_id = c.id
+    JOIN checked_link l ON l.digest = u.link_id WHERE c.concept_id = n.id"""
+OWN = """FROM concept n JOIN roadmap r ON r.id = n.roadmap_id
+    WHERE n.id = {0} AND r.id = {0} AND r.owner_id = {0} AND r.trashed_at IS NULL"""
+ATTEMPT = (
+    """(SELECT a.id FROM quiz_attempt a WHERE a.concept_id = n.id ORDER BY a.id DESC LIMIT 1)"""
+)
+STATE_ON_POSTGRES = f"""SELECT r::text, n::text, {ATTEMPT}::text,
+    (SELECT string_agg({PARTS}, ' ' ORDER BY c.id) FROM content c WHERE c.concept_id = n.id),
+    (SELECT string_agg({LINKS}, ' ' ORDER BY l.digest) {USED}) {OWN.format("%s")}"""
+STATE_ON_SQLITE = f"""SELECT r.*, n.*, {ATTEMPT},
+    (SELECT group_concat({PARTS}) FROM content c WHERE c.concept_id = n.id),
+    (SELECT group_concat({LINKS}) {USED}) {OWN.format("?")}"""
 
 
 class CourseStep(LazyModel):
@@ -48,3 +68,21 @@ def course(owner_id: UUID, roadmap_id: UUID) -> Course:
                 for id_, title, progress, module, stage in planned.tuples()
             ],
         )
+
+
+def lesson_state(owner_id: UUID, roadmap_id: UUID, concept_id: UUID) -> bytes:
+    """Return a hash of all that a lesson shows: plan, contents, links, notes and last attempt.
+
+    In one query. A plan changes with the row of its roadmap. Raises NotFound.
+    """
+    keys = [
+        Concept.id.db_value(concept_id),
+        *(Roadmap.id.db_value(roadmap_id), Roadmap.owner.db_value(owner_id)),
+    ]
+    statement = STATE_ON_POSTGRES if is_postgres() else STATE_ON_SQLITE
+    with session():
+        row = database.execute_sql(statement, keys).fetchone()
+        if row is None:
+            get_owned(owner_id, roadmap_id)  # raises NotFound or InTrash
+            raise NotFound("This concept does not exist in this roadmap.")
+    return hashlib.sha256(repr(row).encode()).digest()

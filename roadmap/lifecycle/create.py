@@ -1,5 +1,6 @@
 """Creation of roadmaps, many requests per transaction, within limits of work."""
 
+import json
 from collections import Counter
 from collections.abc import Collection, Sequence
 from contextlib import suppress
@@ -11,7 +12,7 @@ from uuid import UUID
 import peewee
 
 from core import clock, tracing
-from core.db import session, settings, transaction
+from core.db import PreparedStatement, is_postgres, session, settings, transaction
 from core.errors import RateLimited, Unauthenticated, Unavailable
 from core.ids import new_id
 from models.accounts import Account
@@ -29,6 +30,52 @@ COUNTED_FOR = 1.0  # seconds
 MOST_COUNTED = 10_000  # accounts
 # The text of the index, which SQLite compares.
 UNDER_WAY = peewee.SQL("status IN ('queued', 'planning', 'building')")
+# Counts what is under way, then inserts keys, roadmaps and their first events: one round trip, for
+# PostgreSQL. What does not fit, and what has a key that is known, is left out.
+INSERT_AT_ONCE = PreparedStatement(
+    "insert_roadmaps",
+    ("json", "bigint", "timestamp", "text"),
+    """
+WITH asked AS (
+    SELECT *, row_number() OVER (PARTITION BY owner ORDER BY id) AS place
+    FROM json_to_recordset($1) AS asked(
+        id uuid, owner uuid, goal text, level text, hours_per_week integer, deadline date,
+        begins_on date, background text, motivation text, preferences text, language text,
+        resource_language text, review boolean,
+        key_hash text, fingerprint text, answer_status integer, headers jsonb, content text)
+), under_way AS (
+    SELECT owner, (
+        SELECT count(*) FROM roadmap
+        WHERE owner_id = owner AND status IN ('queued', 'planning', 'building')
+    ) AS number
+    FROM (SELECT DISTINCT owner FROM asked) AS owners
+), fitting AS (
+    SELECT asked.* FROM asked JOIN under_way USING (owner) WHERE place + number <= $2
+), key AS (
+    INSERT INTO first_answer
+        (key_hash, owner_id, fingerprint, status, headers, content, is_repeatable, created_at)
+    SELECT key_hash, owner, fingerprint, answer_status, headers, convert_to(content, 'UTF8'), true,
+        $3
+    FROM fitting WHERE key_hash IS NOT NULL ORDER BY key_hash
+    ON CONFLICT DO NOTHING RETURNING key_hash
+), made AS (
+    INSERT INTO roadmap
+        (id, owner_id, goal, level, hours_per_week, deadline, begins_on, background, motivation,
+        preferences, language, resource_language, review, approved, revision, title, generator,
+        weeks, hours, status, error, contents_total, contents_ready, contents_failed, spent,
+        over_budget, last_seq, created_at, updated_at, due_at, attempts, interruptions)
+    SELECT id, owner, goal, level, hours_per_week, deadline, begins_on, background, motivation,
+        preferences, language, resource_language, review, false, 0, '', '', 0, 0, 'queued', '',
+        0, 0, 0, 0, false, 1, $3, $3, $3, 0, 0
+    FROM fitting WHERE key_hash IS NULL OR key_hash IN (SELECT key_hash FROM key)
+    RETURNING id
+), event AS (
+    INSERT INTO roadmap_event (roadmap_id, seq, type, data, at)
+    SELECT id, 1, $4, '{}', $3 FROM made
+)
+SELECT id FROM made
+""",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +100,7 @@ def create_many(batch: Sequence[NewRoadmap]) -> list[Job | StoredAnswer | Except
     A request that was answered before gets that answer.
     """
     try:
-        return _insert(batch)
+        return _insert_at_once(batch) if is_postgres() else _insert(batch)
     except peewee.IntegrityError:
         if len(batch) > 1:
             return [result for new in batch for result in create_many([new])]
@@ -117,6 +164,37 @@ def too_long_a_queue(waiting: int) -> Unavailable:
         f"{waiting} roadmaps are already waiting for a worker. Try again later.",
         retry_after=COME_BACK,
     )
+
+
+def _insert_at_once(batch: Sequence[NewRoadmap]) -> list[Job | StoredAnswer | Exception]:
+    """Insert roadmaps in one statement; those that it left out one step after the other."""
+    rows: dict[Any, dict[str, Any]] = {}
+    for new in batch:
+        row = new.request.model_dump(mode="json")
+        row |= {"id": new.id.hex, "owner": new.owner_id.hex}
+        if (answer := new.answer) is not None:
+            row |= {
+                "key_hash": answer.key.key_hash,
+                "fingerprint": answer.key.fingerprint,
+                "answer_status": answer.status,
+                "headers": answer.headers,
+                "content": (answer.content or b"").decode(),
+            }
+        rows.setdefault(new.key_hash or new.id, row)  # a key may come twice
+    values = (
+        json.dumps([*rows.values()]),
+        settings.most_unfinished_roadmaps,
+        clock.now().replace(tzinfo=None),  # as all times are stored, in UTC
+        EventType.queued,
+    )
+    with session():
+        made = {id_ for (id_,) in INSERT_AT_ONCE.execute(*values)}
+    left = [new for new in batch if new.id not in made]
+    others = dict(zip((new.id for new in left), _insert(left) if left else [], strict=True))
+    return [
+        Job(JobName.plan_roadmap, new.id, trace=new.trace) if new.id in made else others[new.id]
+        for new in batch
+    ]
 
 
 def _insert(batch: Sequence[NewRoadmap]) -> list[Job | StoredAnswer | Exception]:

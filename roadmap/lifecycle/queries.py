@@ -1,12 +1,11 @@
 """Queries on an account's roadmaps; roadmaps of others raise NotFound."""
 
-import hashlib
 from collections import defaultdict
 from collections.abc import Iterable
 from typing import Any, TypeVar
 from uuid import UUID
 
-from core.db import database, is_postgres, session
+from core.db import session
 from core.errors import NotFound
 from core.json_types import Page, from_row
 from models.logs import ExecutionLog
@@ -15,6 +14,7 @@ from roadmap.accounts.access import FIRST, get_owned, newest_of
 from roadmap.budget.budget import money
 from roadmap.budget.cost_report import pending_estimate
 from roadmap.learning.notes import notes_tag
+from roadmap.lifecycle import read_states
 from roadmap.lifecycle.completion import progress
 from roadmap.lifecycle.link_status import checked
 from roadmap.lifecycle.plan_rows import IS_CURRENT, key_of, planned
@@ -37,17 +37,6 @@ from roadmap.plan.views import (
 
 Node = TypeVar("Node", StageNode, ModuleNode)
 KINDS = list(ContentKind)
-PARTS = "c.id || ' ' || c.status || ' ' || c.version || ' ' || c.error"
-LEARNED = "n.id || ' ' || n.progress || ' ' || coalesce(CAST(n.progress_at AS text), '')"
-STATE_ON_POSTGRES = f"""SELECT sha256(convert_to(concat(r,
-    (SELECT string_agg({PARTS}, ' ' ORDER BY c.id) FROM content c WHERE c.roadmap_id = r.id),
-    (SELECT string_agg({LEARNED}, ' ' ORDER BY n.id) FROM concept n WHERE n.roadmap_id = r.id)),
-    'UTF8'))::text
-    FROM roadmap r WHERE r.id = %s AND r.owner_id = %s AND r.trashed_at IS NULL"""
-STATE_ON_SQLITE = f"""SELECT r.*,
-    (SELECT group_concat({PARTS}) FROM content c WHERE c.roadmap_id = r.id),
-    (SELECT group_concat({LEARNED}) FROM concept n WHERE n.roadmap_id = r.id)
-    FROM roadmap r WHERE r.id = ? AND r.owner_id = ? AND r.trashed_at IS NULL"""
 
 
 def list_roadmaps(
@@ -127,19 +116,13 @@ def roadmap_tree(owner_id: UUID, roadmap_id: UUID, *, with_trash: bool = False) 
 
 
 def tree_state(owner_id: UUID, roadmap_id: UUID) -> bytes:
-    """Return a hash of all that `roadmap_tree` returns, estimates excepted.
-
-    In one query. A plan changes with the row of its roadmap only, contents and progress without it.
-    Raises NotFound.
-    """
-    keys = (Roadmap.id.db_value(roadmap_id), Roadmap.owner.db_value(owner_id))
-    statement = STATE_ON_POSTGRES if is_postgres() else STATE_ON_SQLITE
+    """Return the state of all that `roadmap_tree` returns, estimates excepted. Raises NotFound."""
     with session():
-        row = database.execute_sql(statement, keys).fetchone()
-        if row is None:
+        [state] = read_states.tree_states([(owner_id, roadmap_id)])
+        if state is None:
             get_owned(owner_id, roadmap_id)  # raises NotFound or InTrash
             raise NotFound("This roadmap does not exist.")
-    return hashlib.sha256(repr(row).encode()).digest()
+    return state
 
 
 def resources_of(roadmap_id: UUID, concept_id: UUID) -> list[CheckedResource] | None:

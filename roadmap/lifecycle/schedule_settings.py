@@ -46,7 +46,7 @@ def read_schedule(owner_id: UUID, roadmap_id: UUID) -> Schedule:
     return schedule_of(roadmap_tree(owner_id, roadmap_id), clock.now().date())
 
 
-def reschedule(owner_id: UUID, roadmap_id: UUID, request: ScheduleRequest) -> Schedule:
+def reschedule(owner_id: UUID, roadmap_id: UUID, request: ScheduleRequest) -> None:
     """Set hours, deadline and first day, and recalculate the weeks of the plan.
 
     Contents, revisions and progress stay. Raises NotFound, Invalid, and Conflict when there is no
@@ -75,7 +75,6 @@ def reschedule(owner_id: UUID, roadmap_id: UUID, request: ScheduleRequest) -> Sc
                 keys[week].append(key)
         for week, changed in keys.items():
             Concept.update(week=week).where(its, Concept.key.in_(changed)).execute()
-        return read_schedule(owner_id, roadmap_id)
 
 
 def _check(row: Roadmap, request: ScheduleRequest) -> None:

@@ -1,8 +1,9 @@
 """Execution log: records are buffered, sent in batches and stored once.
 
-`record()` fills the buffer, a timer thread sends batches, `store_batch` writes them.
+`record()` appends to the buffer; a thread turns what is there into documents and sends them in
+batches; `store_batch` writes them.
 
-A record has its id and time from the start, so a batch that is stored twice stores nothing twice.
+A record keeps its id however often it is sent, so a batch that is stored twice stores nothing twice.
 Each process numbers its records and sends the number along, so that records lost by the broker are
 counted: `ledger()`. Records whose month is deleted already (`log_retention.py`) are counted and not
 stored.
@@ -11,13 +12,16 @@ stored.
 import atexit
 import json
 import logging
+import marshal
 import os
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
@@ -38,7 +42,8 @@ from roadmap.operations.log_months import oldest_kept
 logger = logging.getLogger(__name__)
 FLUSH_SECONDS = 0.25  # the oldest record waits no longer than this
 BATCH = 500
-CAPACITY = 20_000  # records that wait while the sink is away; further ones are dropped
+# Of records that wait while the sink is away; further ones are dropped
+CAPACITY, CAPACITY_BYTES = 100_000, 16 * 2**20
 # After a day a process becomes another source with numbers of its own: old ones can be summed up.
 RENEWED = timedelta(days=1)
 SETTLED = timedelta(minutes=1)  # records that are missing for longer are not on their way
@@ -67,6 +72,8 @@ ON CONFLICT (id) DO UPDATE SET
 """
 SIMPLE = (str, int, bool, type(None))  # as they are in JSON
 Document = dict[str, Any]
+# Nanoseconds, level, category, step, message, details, duration_ms, roadmap_id, concept_id, trace_id
+Entry = tuple[int, str, str, str, str, Any, int | None, str | None, str | None, str | None]
 Sink = Callable[[list[Document], Document], None]
 
 
@@ -94,12 +101,15 @@ class LogLedger:
 class Buffer:
     """Buffer of records until `sink` has taken them.
 
+    They wait as bytes: small, of a known size, and out of reach of whoever changes their details.
     `dropped` counts those it had no room for.
     """
 
     def __init__(self, *, capacity: int = CAPACITY, batch: int = BATCH) -> None:
         self.id = new_id()
-        self._records: deque[tuple[Document, str | None]] = deque()  # each with its trace
+        self._entries: deque[bytes] = deque()
+        self._bytes_added = self._bytes_taken = 0
+        self._next: list[tuple[Document, str | None]] = []  # to be sent, each with its trace
         self._capacity, self._batch = capacity, batch
         self._flushing = threading.Lock()
         self._arrived = threading.Event()  # there is something to send
@@ -113,24 +123,44 @@ class Buffer:
         self._sent_before = self._dropped_before = self._dropped_sent = 0
 
     def renew_source(self) -> None:
-        """Become another source, with numbers of its own; also after a fork."""
+        """Become another source, with numbers of its own."""
         self.id, self._begun = new_id(), clock.now()
         self._sent_before, self._dropped_before = self.sent, self._dropped_sent
 
-    def add(self, record: Document, trace_id: str | None = None, *, now: bool) -> None:
-        if len(self._records) >= self._capacity:
+    def reset_after_fork(self) -> None:
+        """Become another source, and leave to the parent what waits."""
+        self._entries.clear()
+        self._next.clear()
+        self._bytes_taken, self.accepted, self._timer = self._bytes_added, self.sent, None
+        self._flushing, self._counting = threading.Lock(), threading.Lock()
+        self._arrived, self._urgent = threading.Event(), threading.Event()
+        self.renew_source()
+
+    def add(self, entry: Entry, *, now: bool) -> None:
+        waiting = len(self._entries)
+        if waiting > self._capacity * 3 // 4 and not waiting % 16 and not self._refused:
+            time.sleep(0)  # offers the interpreter to the thread that sends
+        if (
+            len(self._entries) >= self._capacity
+            or self._bytes_added - self._bytes_taken >= CAPACITY_BYTES
+        ):
             self.dropped += 1
             return
-        self._records.append((record, trace_id))
+        packed = _packed(entry)
+        self._entries.append(packed)
         self.accepted += 1
-        if self._timer is None or not self._timer.is_alive():  # also after a fork
+        self._bytes_added += len(packed)
+        if not self._arrived.is_set():
+            self._wake()
+        if (now or waiting + 1 >= self._batch) and not self._urgent.is_set():
+            self._urgent.set()
+
+    def _wake(self) -> None:
+        self._arrived.set()
+        if self._timer is None or not self._timer.is_alive():
             flush = self._flush_regularly
             self._timer = threading.Thread(target=flush, name="LogFlusher", daemon=True)
             self._timer.start()
-        if not self._arrived.is_set():
-            self._arrived.set()
-        if now or len(self._records) >= self._batch:
-            self._urgent.set()
 
     def flush(self) -> None:
         """Send all buffered records. Those that the sink refuses stay for the next flush."""
@@ -146,25 +176,25 @@ class Buffer:
             try:
                 self._send(store_batch)
             finally:
-                if self._records:
+                if lost := len(self):
                     logger.error(
                         "%d log records are lost: neither the queue nor the database accepts them",
-                        len(self._records),
+                        lost,
                     )
 
     def _send(self, sink: Sink) -> None:
-        while self._records:
+        while len(self):
             # Before a batch, since sources that were silent for long are summed up; but not while
             # one is refused, which may be on its way under the current id.
             if not self._refused and clock.now() - self._begun > RENEWED:
                 self.renew_source()
-            batch = [self._records.popleft() for _ in range(min(self._batch, len(self._records)))]
-            records, traces = map(list, zip(*batch, strict=True))
+            self._fill_batch()
+            records, traces = map(list, zip(*self._next, strict=True))
             dropped = self.dropped - self._dropped_before
             source: Document = {
                 "id": self.id.hex,
                 "service": settings.service_type,
-                "last_seq": self.sent - self._sent_before + len(batch),
+                "last_seq": self.sent - self._sent_before + len(records),
                 "dropped": dropped,
                 # Not in the records: an older version stores these as they come, without a trace.
                 "traces": traces,
@@ -172,14 +202,21 @@ class Buffer:
             try:
                 sink(records, source)
             except Exception as error:  # an edge: the log must not break what it records
-                self._records.extendleft(reversed(batch))
                 if not self._refused:
                     logger.warning("log records are waiting, since they cannot be sent: %s", error)
                 self._refused = True
                 return
             self._refused = False
-            self.sent += len(batch)
+            self._next.clear()
+            self.sent += len(records)
             self._dropped_sent = self._dropped_before + dropped
+
+    def _fill_batch(self) -> None:
+        """Take what there is room for beside the documents that the sink has refused."""
+        for _ in range(min(self._batch - len(self._next), len(self._entries))):
+            packed = self._entries.popleft()
+            self._bytes_taken += len(packed)
+            self._next.append(_unpacked(packed))
 
     def count(self) -> None:
         """Add accepted records to the metric: many at once, before counts are saved."""
@@ -190,7 +227,7 @@ class Buffer:
                 self._counted = accepted
 
     def __len__(self) -> int:
-        return len(self._records)
+        return len(self._next) + len(self._entries)
 
     def _flush_regularly(self) -> None:
         while True:
@@ -199,13 +236,13 @@ class Buffer:
             self._urgent.wait(FLUSH_SECONDS)
             self._urgent.clear()
             self.flush()
-            if self._records:  # refused by the sink: try again
+            if len(self):  # refused by the sink: try again
                 self._arrived.set()
 
 
 buffer = Buffer()
 atexit.register(buffer.close)
-os.register_at_fork(after_in_child=buffer.renew_source)
+os.register_at_fork(after_in_child=buffer.reset_after_fork)
 
 
 def record(
@@ -225,31 +262,69 @@ def record(
     Errors are sent at once.
     """
     trace = trace or current()
+    entry = (
+        clock.time_ns(),
+        level.value,
+        category,
+        step,
+        message,
+        details,
+        duration_ms,
+        roadmap_id.hex if roadmap_id else None,
+        concept_id.hex if concept_id else None,
+        trace.id if trace else None,
+    )
+    buffer.add(entry, now=level is LogLevel.error)
+
+
+def _packed(entry: Entry) -> bytes:
+    try:
+        return marshal.dumps(entry)
+    except ValueError:  # something in it is of no built-in type
+        at, level, category, step, message, details, *rest = entry
+        texts = map(str, (level, category, step, message))
+        return marshal.dumps((at, *texts, details and _plain(details), *rest))
+
+
+def _unpacked(packed: bytes) -> tuple[Document, str | None]:
+    """Return the document of an entry, with a new id, and its trace."""
+    (at, level, category, step, message, details, duration, roadmap_id, concept_id, trace_id) = (
+        marshal.loads(packed)
+    )
     document = {
-        "id": new_hex(),
-        "at": clock.now().isoformat(),
-        "level": level.value,
+        "id": new_hex(at),
+        "at": f"{_to_the_second(at // 10**9)}.{at // 1000 % 10**6:06d}+00:00",
+        "level": level,
         "category": category,
         "step": step,
         "message": strip_nul(str(message)),
         "details": _plain(details) if details else None,
-        "duration_ms": duration_ms,
-        "roadmap_id": roadmap_id.hex if roadmap_id else None,
-        "concept_id": concept_id.hex if concept_id else None,
+        "duration_ms": duration,
+        "roadmap_id": roadmap_id,
+        "concept_id": concept_id,
     }
-    buffer.add(document, trace.id if trace else None, now=level is LogLevel.error)
+    return document, trace_id
 
 
-def _plain(details: Mapping[str, Any]) -> Document:
+@lru_cache(maxsize=2)
+def _to_the_second(seconds: int) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S")
+
+
+def _plain(details: Mapping[Any, Any]) -> Document:
     """Return details with types of JSON.
 
     A record that cannot be sent would hold up all others.
     """
-    if all(type(name) is str and type(value) in SIMPLE for name, value in details.items()):
-        return {
-            strip_nul(name): strip_nul(value) if type(value) is str else value
-            for name, value in details.items()
-        }
+    plain: Document = {}
+    for name, value in details.items():
+        if type(name) is not str or type(value) not in SIMPLE:
+            return _through_json(details)
+        plain[strip_nul(name)] = strip_nul(value) if type(value) is str else value
+    return plain
+
+
+def _through_json(details: Mapping[Any, Any]) -> Document:
     try:
         text = json.dumps(details, default=str, skipkeys=True, allow_nan=False, ensure_ascii=False)
         plain: Document = json.loads(strip_nul_json(text))

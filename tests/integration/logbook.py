@@ -18,6 +18,7 @@ from core.db import database, session, settings
 from core.ids import first_id, new_id
 from core.migrate import migrate
 from models.logs import ExecutionLog
+from roadmap.operations.execution_log import Entry
 from tests.database import using
 from tests.servers import Postgres
 
@@ -91,3 +92,9 @@ def partition_of(id_: str | UUID) -> str:
 def counts_of(table: type[peewee.Model]) -> int:
     with session():
         return int(table.select().count())
+
+
+def entry(message: object = "It happened.") -> Entry:
+    """A record of now, as it is given to a buffer."""
+    now = clock.time_ns()
+    return (now, "info", "test", "step", str(message), None, None, None, None, None)

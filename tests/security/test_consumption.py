@@ -675,6 +675,21 @@ class TestTurns:
         await work(busy)  # its places are free again
         assert running.count(busy) == concurrency.AT_ONCE + 4
 
+    @pytest.mark.anyio
+    async def test_in_embedded_mode_there_is_no_line(self) -> None:
+        running, gate = [], anyio.Event()
+
+        async def work() -> None:
+            running.append(1)
+            await gate.wait()
+
+        async with anyio.create_task_group() as group:
+            for _ in range(concurrency.AT_ONCE + concurrency.WAITING + 1):
+                group.start_soon(concurrency.await_for_account, LOCAL_OWNER, work)
+            await anyio.wait_all_tasks_blocked()
+            assert len(running) == concurrency.AT_ONCE + concurrency.WAITING + 1
+            gate.set()
+
 
 class TestStreams:
     def test_none_lasts_for_ever(self, client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:

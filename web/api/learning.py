@@ -1,13 +1,29 @@
 """Progress, notes, quizzes and schedule of a learner."""
 
+from collections.abc import Sequence
+from functools import partial
+
+from starlette.responses import Response
+
+from core import clock
+from core.db import transaction
 from roadmap.learning import progress
 from roadmap.learning.progress import Attempt, LearnerConcept, Profile
-from roadmap.learning.schedule import Schedule
-from roadmap.lifecycle import schedule_settings
+from roadmap.lifecycle import read_states, schedule_settings
+from roadmap.lifecycle.read_states import Ids
 from web.call import Call
 from web.http.pagination import Limit, PageQuery, paged
-from web.http.responses import Reply
+from web.http.responses import Document, Reply
 from web.http.urls import quoted_path
+from web.stated_endpoint import DocumentKind, DocumentPlace
+
+
+def _schedule_states(places: Sequence[Ids]) -> list[bytes | None]:
+    today = clock.now().date().isoformat().encode()
+    return [state and state + today for state in read_states.tree_states(places)]
+
+
+_schedules = DocumentKind(_schedule_states)
 
 
 class AttemptsQuery(PageQuery):
@@ -74,17 +90,25 @@ def patch_profile(call: Call) -> Profile:
     return progress.change_profile(call.owner, call.body)
 
 
-def read_schedule(call: Call) -> Schedule:
+def read_schedule(call: Call) -> Document:
     """The remaining concepts by day and week.
 
     They are compared with the first schedule and the target date. Empty without a plan.
     """
-    return schedule_settings.read_schedule(call.owner, call.ids["roadmap_id"])
+    place = schedule_place(call)
+    return place.document(partial(schedule_settings.read_schedule, *place.ids))
 
 
-def save_schedule(call: Call) -> Schedule:
+def schedule_place(call: Call) -> DocumentPlace:
+    return DocumentPlace(_schedules, (call.owner, call.ids["roadmap_id"]))
+
+
+def save_schedule(call: Call) -> Response:
     """Replace the schedule settings.
 
     The weeks are recalculated; contents and progress stay.
     """
-    return schedule_settings.reschedule(call.owner, call.ids["roadmap_id"], call.body)
+    with transaction():
+        schedule_settings.reschedule(call.owner, call.ids["roadmap_id"], call.body)
+        now = read_schedule(call)
+    return Response(now.content, headers={"ETag": now.tag}, media_type="application/json")

@@ -3,7 +3,7 @@
 import asyncio
 import re
 from contextlib import aclosing, suppress
-from dataclasses import replace
+from functools import cache, partial
 from typing import Annotated
 from uuid import UUID
 
@@ -12,13 +12,14 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 
-from core.db import snapshot
 from core.errors import Conflict, FieldError, RoadmapError
+from core.ids import new_id
 from core.lazy_model import LazyModel
 from core.sanitize import CLEAN, Rule
+from roadmap.accounts.access import LAST
 from roadmap.accounts.identity import Principal
 from roadmap.generation.generator import current_generator
-from roadmap.lifecycle import own_roadmaps, queries
+from roadmap.lifecycle import own_roadmaps, queries, read_states
 from roadmap.lifecycle.build_status import activity
 from roadmap.lifecycle.create import NewRoadmap
 from roadmap.lifecycle.own_roadmaps import Order, RoadmapFilter
@@ -26,7 +27,7 @@ from roadmap.operations.execution_log import LogLevel
 from roadmap.plan.event_types import TERMINAL, EventType
 from roadmap.plan.schemas import PRINTABLE
 from roadmap.plan.statuses import RoadmapStatus
-from roadmap.plan.views import Activity, ConceptDetail, RoadmapTree
+from roadmap.plan.views import Activity, RoadmapTree
 from web import idempotency
 from web.authentication import run_for_principal
 from web.call import Call
@@ -34,12 +35,13 @@ from web.create_writer import accept
 from web.endpoint import Endpoint
 from web.http.pagination import CURSOR, Limit, PageQuery, paged
 from web.http.prefer_header import MINIMAL, prefers_minimal, wait_of
-from web.http.response_cache import ResponseCache
-from web.http.responses import Document, Reply, to_response
+from web.http.responses import Answer, Document, Reply, to_response
 from web.links import Links, links_of
 from web.sse import last_event_id, poller, stream
+from web.stated_endpoint import DocumentKind, DocumentPlace
 
-trees = ResponseCache()
+tree_kind = DocumentKind(read_states.tree_states)
+concept_kind = DocumentKind(read_states.concept_states)
 OUTLINED = TERMINAL | {EventType.outlined, EventType.awaiting_review}
 
 
@@ -55,6 +57,12 @@ class Accepted(AcceptedMinimal):
     links: Links = Field(
         description="Where its things are; left out for who prefers `return=minimal`."
     )
+
+
+# The responses in JSON, where this stands for the id of the roadmap
+ANY_ID, PATH = str(UUID(int=0)), "/api/v1/roadmaps"
+ACCEPTED = Accepted(id=UUID(ANY_ID), links=links_of(UUID(ANY_ID))).model_dump_json()
+ACCEPTED_MINIMAL = AcceptedMinimal(id=UUID(ANY_ID)).model_dump_json()
 
 
 class LinkedTree(RoadmapTree):
@@ -131,52 +139,78 @@ async def create_roadmap(call: Call) -> Response:
     most N seconds (202). With `Prefer: return=minimal`, a 202 has no links; `Location` has the path
     of the roadmap.
     """
-    new = NewRoadmap(call.owner, current_generator().fit(call.body.in_language_of_goal()))
-    links = links_of(new.id)
-    headers = {"Location": links.self, "Retry-After": "1"}
-    body: AcceptedMinimal = Accepted(id=new.id, links=links)
+    request = current_generator().fit(call.body.in_language_of_goal())
+    roadmap_id, content = new_id(), ACCEPTED
+    headers = {"Location": f"{PATH}/{roadmap_id}", "Retry-After": "1"}
     if "prefer" in call.request.headers and prefers_minimal(call.request):
-        body, headers = AcceptedMinimal(id=new.id), {**headers, **MINIMAL}
-    response = to_response(call.request, Reply(body, headers=headers), 202)
+        content, headers = ACCEPTED_MINIMAL, {**headers, **MINIMAL}
+    body = content.replace(ANY_ID, str(roadmap_id)).encode()
+    response = Response(body, 202, headers, media_type="application/json")
+    owner_id = call.caller.account_id
     if call.key is None:
-        await accept(new)
+        await accept(NewRoadmap(owner_id, request, roadmap_id))
         return response
     with idempotency.one_at_a_time(call.key):  # the response is stored with the roadmap
-        earlier = await accept(replace(new, answer=idempotency.to_stored(call.key, response)))
+        stored = idempotency.to_stored(call.key, response)
+        earlier = await accept(NewRoadmap(owner_id, request, roadmap_id, stored))
     return response if earlier is None else idempotency.replay(call.key, earlier)
 
 
-def list_roadmaps(call: Call) -> Reply:
+def list_roadmaps(call: Call) -> Answer:
     """Roadmaps of the account, newest first unless `sort` says otherwise."""
     query: ListQuery = call.query
     wanted = RoadmapFilter(query.status, query.q.strip(), query.sort)
-    return paged(
-        call.request,
-        call.query,
-        own_roadmaps.list_own(call.owner, wanted, after=query.cursor, limit=query.limit),
-    )
+
+    def read() -> Reply:
+        page = own_roadmaps.list_own(call.owner, wanted, after=query.cursor, limit=query.limit)
+        return paged(call.request, call.query, page)
+
+    place = list_place(call)
+    return read() if place is None else place.document(read)
+
+
+def list_place(call: Call) -> DocumentPlace | None:
+    """Return the place of a list along the index of all roadmaps of the account."""
+    query: ListQuery = call.query
+    plain = {"limit", "cursor"}  # the default order has no more in its cursor than an id
+    if query.model_fields_set - plain or "." in (query.cursor or ""):
+        return None
+    ids = (call.owner, UUID(query.cursor) if query.cursor else LAST)
+    return DocumentPlace(_kind_of_lists(query.limit), ids, frozenset(query.model_fields_set))
+
+
+@cache
+def _kind_of_lists(limit: int) -> DocumentKind:
+    return DocumentKind(partial(read_states.list_states, limit))
 
 
 def read_roadmap(call: Call) -> Document:
     """All stages, modules and concepts, with the status of each part."""
-    roadmap_id = call.ids["roadmap_id"]
-    known = trees.get(roadmap_id, queries.tree_state(call.owner, roadmap_id))
-    if known is not None:
-        return known
-    with snapshot():  # so that the state is that of the tree
-        state, tree = queries.tree_state(call.owner, roadmap_id), _tree(call.owner, roadmap_id)
-    made = Document(tree.model_dump_json().encode())
-    if tree.estimate is not None:  # prices and budgets change without the state
-        return made
-    return trees.keep(roadmap_id, state, made)
+
+    def read() -> LinkedTree | Document:
+        tree = _tree(call.owner, call.ids["roadmap_id"])
+        # Prices and budgets change without the state
+        return tree if tree.estimate is None else Document(tree.model_dump_json().encode())
+
+    return tree_place(call).document(read)
 
 
-def read_concept(call: Call) -> ConceptDetail:
+def tree_place(call: Call) -> DocumentPlace:
+    return DocumentPlace(tree_kind, (call.owner, call.ids["roadmap_id"]))
+
+
+def read_concept(call: Call) -> Document:
     """A concept with its contents and the learner's notes.
 
     Parts that are not ready are null.
     """
-    return queries.concept_detail(call.owner, call.ids["roadmap_id"], call.ids["concept_id"])
+    place = concept_place(call)
+    return place.document(partial(queries.concept_detail, *place.ids))
+
+
+def concept_place(call: Call) -> DocumentPlace:
+    ids = (call.owner, call.ids["roadmap_id"], call.ids["concept_id"])
+    return DocumentPlace(concept_kind, ids)
 
 
 def read_activity(call: Call) -> Activity:

@@ -6,7 +6,7 @@ for each other. Requests without an account have threads of their own and a boun
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any, TypeVar, cast
 from uuid import UUID
@@ -98,10 +98,20 @@ async def run_for_account(account_id: UUID, function: Callable[..., Result], *gi
 
     Raises RateLimited.
     """
+    return await await_for_account(account_id, run_in_threadpool, function, *given)
+
+
+async def await_for_account(
+    account_id: UUID, function: Callable[..., Awaitable[Result]], *given: Any
+) -> Result:
+    """Await a coroutine when it is the account's turn; at once in embedded mode.
+
+    Raises RateLimited.
+    """
     if settings.embedded:
-        return await run_in_threadpool(function, *given)
+        return await function(*given)
     async with account_slot(account_id):
-        return await run_in_threadpool(function, *given)
+        return await function(*given)
 
 
 def account_slot(account_id: UUID) -> AbstractAsyncContextManager[None]:

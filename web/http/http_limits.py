@@ -13,7 +13,7 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from core.errors import Malformed
 from core.rate_limiter import Limit, Limiter
-from web.http.middleware import CAREFUL, count_unreadable
+from web.http.middleware import CAREFUL, COMPLETE, count_unreadable
 from web.http.problems import PROBLEMS
 
 logger = logging.getLogger(__name__)
@@ -62,6 +62,7 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         self._in_head, self._head = True, 0
+        cast(dict[str, Any], self.scope)[COMPLETE] = True
         super().on_message_complete()
 
     def on_header(self, name: bytes, value: bytes) -> None:

@@ -73,16 +73,16 @@ def is_of_account(request: Request) -> bool:
     return request.scope.get("state", {}).get("counted", (None, ""))[0] is REQUESTS
 
 
-def rate_limit_headers(state: Mapping[str, Any]) -> dict[bytes, bytes]:
+def rate_limit_headers(state: Mapping[str, Any]) -> list[tuple[bytes, bytes]]:
     """Return the headers RateLimit and RateLimit-Policy (an IETF draft) of a counted request."""
     limit, key = state.get("counted", (None, ""))
     if limit is None or not limit.most:
-        return {}
+        return []
     left, seconds = limiter.left(limit, key)
-    return {
-        b"ratelimit-policy": f'"{limit.name}";q={limit.most};w={limit.seconds}'.encode(),
-        b"ratelimit": f'"{limit.name}";r={left};t={whole_seconds(seconds)}'.encode(),
-    }
+    return [
+        (b"ratelimit-policy", f'"{limit.name}";q={limit.most};w={limit.seconds}'.encode()),
+        (b"ratelimit", f'"{limit.name}";r={left};t={whole_seconds(seconds)}'.encode()),
+    ]
 
 
 @contextmanager

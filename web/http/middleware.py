@@ -11,7 +11,6 @@ route and method count as unmatched: clients could make many numbers of them.
 import logging
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from secrets import token_hex
 from time import perf_counter
 from typing import Any
 
@@ -44,7 +43,7 @@ def hsts(settings: Settings) -> dict[str, str]:
     return {} if settings.embedded else {"Strict-Transport-Security": f"max-age=31536000{below}"}
 
 
-# For responses to programs; a page has a Content-Security-Policy of its own.
+# A page has a Content-Security-Policy of its own.
 CAREFUL = {
     "Cache-Control": "no-store",
     "Content-Security-Policy": (
@@ -59,6 +58,13 @@ CAREFUL = {
 } | hsts(settings)
 
 CAREFUL_RAW = tuple((name.lower().encode(), value.encode()) for name, value in CAREFUL.items())
+# Responses that no browser shows, by their media type: each header costs time
+DATA = (b"application/json", b"application/problem+json", b"")
+FOR_PAGES = (
+    *(b"cross-origin-opener-policy", b"cross-origin-resource-policy", b"permissions-policy"),
+    *(b"referrer-policy", b"x-frame-options"),
+)
+DATA_RAW = tuple(header for header in CAREFUL_RAW if header[0] not in FOR_PAGES)
 
 
 # Headers that pages of other origins may send, and those that they may read of a response.
@@ -72,6 +78,7 @@ EXPOSED = (
 )
 
 
+COMPLETE = "roadmap.complete"  # the key of a scope whose body is there when its handler begins
 HEADERS = "roadmap.headers"  # the key of a scope under which the middleware keeps them
 BEGUN = "roadmap.begun"  # the key of a scope whose response has begun
 ErrorHandler = Callable[[Request, Any], Awaitable[Response]]
@@ -130,24 +137,29 @@ class RequestMiddleware:
         status, is_stream = NO_ANSWER, False
         headers = scope[HEADERS] = IndexedHeaders(scope)
         given = headers.get("x-request-id", "")
-        request_id = given if REQUEST_ID.fullmatch(given) else token_hex(8)
-        scope.setdefault("state", {})["request_id"] = request_id
-        tracing.enter(tracing.received(headers.getlist(tracing.HEADER), request_id))
+        trace = tracing.received(
+            headers.getlist(tracing.HEADER), given if REQUEST_ID.fullmatch(given) else None
+        )
+        tracing.enter(trace)
+        state = scope.setdefault("state", {})
+        state["request_id"] = trace.request_id
 
         async def send_response(message: Message) -> None:
             nonlocal status, is_stream
             if message["type"] == "http.response.start":
-                response_headers = message["headers"] = list(message["headers"])
-                names = dict(response_headers)
-                ours = {
-                    b"x-request-id": request_id.encode(),
-                    **limits.rate_limit_headers(scope["state"]),
-                }
-                for name, value in (*ours.items(), *CAREFUL_RAW):
-                    if name not in names:
-                        response_headers.append((name, value))
+                given = dict(message["headers"])
+                media_type = given.get(b"content-type", b"")
+                ours = (
+                    (b"x-request-id", trace.request_id.encode()),
+                    *limits.rate_limit_headers(state),
+                    *(DATA_RAW if media_type in DATA else CAREFUL_RAW),
+                )
+                message["headers"] = [
+                    *message["headers"],
+                    *[header for header in ours if header[0] not in given],
+                ]
                 scope[BEGUN], status = True, str(message["status"])
-                is_stream = names.get(b"content-type", b"").startswith(b"text/event-stream")
+                is_stream = media_type.startswith(b"text/event-stream")
                 if is_stream:
                     RequestMiddleware.open_streams += 1
                     _count(scope, status)

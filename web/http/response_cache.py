@@ -12,7 +12,9 @@ from web.http.responses import Document
 
 Facts = TypeVar("Facts")
 
-MOST_BYTES = 4 * 1024 * 1024  # of one process; the least recently used are dropped
+# Of one process; the least recently used are dropped
+MOST_BYTES = 4 * 1024 * 1024
+MOST_DOCUMENTS = 1000  # since a small one takes more than its content
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +66,7 @@ class ResponseCache:
             if len(document.content) <= self._most:
                 self._kept[key] = (state, document)
                 self._size += len(document.content)
-            while self._size > self._most:
+            while self._size > self._most or len(self._kept) > MOST_DOCUMENTS:
                 self._forget(next(iter(self._kept)))
         return document
 

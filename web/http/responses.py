@@ -38,19 +38,28 @@ class Reply:
 
 
 class Document:
-    """Content of a GET with its headers. Its tag and compressed form are made once."""
+    """Content of a GET with its headers. Its tag and compressed form are made once.
 
-    def __init__(self, content: bytes, headers: Mapping[str, str] | None = None) -> None:
-        self.content, self.headers = content, headers or {}
+    The tag is one of the state that the content was made of, or else of the content.
+    """
+
+    def __init__(
+        self, content: bytes, headers: Mapping[str, str] | None = None, state: bytes | None = None
+    ) -> None:
+        self.content, self.headers, self.state = content, headers or {}, state
 
     @cached_property
     def tag(self) -> str:
-        return etag(self.content)
+        return etag(self.content if self.state is None else self.state)
 
     @cached_property
     def shortened(self) -> bytes:
         """Return the compressed content. Takes time: call it in a thread."""
         return gzip.compress(self.content, LEVEL, mtime=0)
+
+    @property
+    def is_shortened(self) -> bool:
+        return "shortened" in self.__dict__ or len(self.content) < SHORTEST
 
 
 Answer = BaseModel | Document | Reply | Response | None
@@ -82,7 +91,7 @@ def to_response(
     if request.method not in ("GET", "HEAD"):
         tag = {"ETag": etag(content)} if as_read else {}
         return Response(
-            content, reply.status or status, {**reply.headers, **tag}, media_type="application/json"
+            content, reply.status or status, {**tag, **reply.headers}, media_type="application/json"
         )
     return conditional_response(
         request, Document(content), "application/json", reply.headers, may_be_kept=may_be_kept
@@ -110,6 +119,16 @@ def conditional_response(
         sent["Content-Encoding"] = "gzip"
     content = document.shortened if is_short else document.content
     return Response(content, 200, sent, media_type=media_type)
+
+
+def not_modified(request: Request, tag: str) -> Response | None:
+    """Return 304 if If-None-Match names this ETag, with the form of it that is named."""
+    if not is_not_modified(request, tag):
+        return None
+    packed = compressed_tag(tag)
+    sent = packed if packed in request.headers["if-none-match"] else tag
+    headers = {"ETag": sent, "Vary": "Accept-Encoding", "Cache-Control": "private, no-cache"}
+    return Response(status_code=304, headers=headers)
 
 
 def takes_gzip(request: Request) -> bool:

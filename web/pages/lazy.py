@@ -1,11 +1,17 @@
 """Renderers of Markdown and code, loaded with the first page that needs them."""
 
-from functools import lru_cache
+import gzip
 from gettext import NullTranslations
+from hashlib import sha256
 
 from markupsafe import Markup
 
-RENDERED = 16  # tutorials that are kept as HTML, usually 30 KB each: versions never change
+from core.i18n import language_of
+from web.http.response_cache import ResponseCache
+from web.http.responses import Document
+
+# Tutorials as HTML, compressed: several hundred. Texts of the catalogue are in many roadmaps.
+tutorials = ResponseCache(2 * 1024 * 1024)
 
 
 def prose(
@@ -22,10 +28,14 @@ def prose(
     return prose(markdown, top=top, code_label=code_label, table_label=table_label, prefix=prefix)
 
 
-@lru_cache(maxsize=RENDERED)
 def tutorial_html(markdown: str, words: NullTranslations) -> Markup:
     """Return a tutorial as HTML, with labels in the reader's language."""
-    return prose(markdown, code_label=words.gettext("Code"), table_label=words.gettext("Table"))
+    key = (sha256(markdown.encode()).digest(), language_of(words))
+    if (known := tutorials.get(key, b"")) is None:
+        code, table = words.gettext("Code"), words.gettext("Table")
+        html = prose(markdown, code_label=code, table_label=table).encode()
+        known = tutorials.keep(key, b"", Document(gzip.compress(html, mtime=0)))
+    return Markup(gzip.decompress(known.content).decode())
 
 
 def coloured(code: str, language: str) -> str | None:

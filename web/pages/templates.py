@@ -3,6 +3,7 @@
 Both are kept in cookies, which need no account.
 """
 
+import gzip
 import json
 import re
 import secrets
@@ -19,16 +20,17 @@ from markupsafe import Markup
 from starlette.requests import Request
 from starlette.responses import Response
 
-from core.db import settings
+from core.db import settings, snapshot
 from core.i18n import LANGUAGES, negotiated, texts
 from core.sanitize import format_size
 from roadmap.exchange.formats.registry import FORMATS
 from roadmap.exchange.map.drawing import SHAPES
+from roadmap.generation.generator import has_model
 from roadmap.plan.concept_marks import WORDS, ConceptMark, mark_of
 from roadmap.plan.outline import ContentKind
 from web.call import Call
 from web.http.response_cache import DocumentSource, Facts, ResponseCache
-from web.http.responses import ZIPPED, Document, compressed, is_compressed
+from web.http.responses import LEVEL, ZIPPED, Document, compressed, is_compressed, takes_gzip
 from web.http.urls import path_and_query
 from web.pages import labels, static_files
 from web.pages.forms import local_path, page_of, see_other
@@ -48,6 +50,7 @@ THEMES = ("auto", "light", "dark")
 COOKIE_PREFIX = "" if settings.embedded else "__Host-"
 A_YEAR = 365 * 24 * 3600  # seconds
 MOST_BYTES = 8 * 1024 * 1024  # of public pages
+MOST_OWN_BYTES = 8 * 1024 * 1024  # of pages of accounts, compressed: some thousand lessons
 # Stands for the name of a form, which is new in each response (forms.py).
 FORM = secrets.token_urlsafe(16)
 CODE = re.compile(r"`([^`\n]+)`")
@@ -59,6 +62,7 @@ HEADERS = {
 VARY = "Accept-Encoding, Accept-Language, Cookie"
 
 _pages = ResponseCache(MOST_BYTES)
+own_pages = ResponseCache(MOST_OWN_BYTES)
 
 
 def language_of(request: Request) -> str:
@@ -153,6 +157,46 @@ def public_page(
     elif is_compressed(request, content):
         content, encoding = document.shortened, ZIPPED
     return _response(request, content, {**encoding, **(headers or {})})
+
+
+def own_page(
+    call: Call,
+    template: str,
+    source: DocumentSource[Facts],
+    context: Callable[[Facts], Mapping[str, Any]],
+    *,
+    lasts: Callable[[Facts], bool] = lambda _: True,
+    has_form: bool = False,
+) -> Response:
+    """Return a page of an account, rendered once for each state of its source.
+
+    Only a GET without a query is kept, and only if the page `lasts` until the state changes: it may
+    also show what others do. The state must be read from rows of the account, so that the page of
+    what it no longer has is not found. `has_form`: the context has FORM, in place of
+    which each response has a new name. It takes time: for a thread.
+    """
+    request = call.request
+    key = (
+        path_and_query(request),
+        call.owner,
+        *(language_of(request), theme_of(request), *_rights(request), has_model()),
+    )
+    known = own_pages.get(key, source.state())
+    if known is None:
+        with snapshot():  # so that the state is that of the facts
+            facts, state = source.read(), source.state()
+        html = rendered(request, template, **context(facts)).encode()
+        known = Document(gzip.compress(html, LEVEL, mtime=0))
+        if request.method == "GET" and not request.scope["query_string"] and lasts(facts):
+            own_pages.keep(key, state, known)
+    if not has_form and takes_gzip(request):
+        return _response(request, known.content, ZIPPED)
+    content = gzip.decompress(known.content)
+    encoding: Mapping[str, str] = {}
+    if has_form:
+        content = content.replace(FORM.encode(), secrets.token_urlsafe(16).encode())
+        content, encoding = compressed(request, content)
+    return _response(request, content, encoding)
 
 
 def _response(

@@ -1,5 +1,6 @@
-"""Makes the tables and so many accounts, logged in, and writes their tokens, one a line. From its standard input it takes a
-tree as the service answers it (or an empty line), and stores that as a roadmap of the first account under the same id.
+"""Makes the tables and so many accounts, logged in, and writes their tokens, one a line. From its standard input it takes the
+trees of each account, from the first one on, as the service answers them (or an empty line), and stores them as roadmaps under
+the same ids.
 
     python -m benchmarks.peers.fastapi_celery.prepare 200
 """
@@ -47,8 +48,8 @@ def main(count: int) -> None:
             for account in accounts
         ]
         session.add_all(logins)
-        if tree := json.loads(sys.stdin.readline() or "null"):
-            session.add(roadmap_of(tree, accounts[0].id))
+        for account, trees in zip(accounts, json.loads(sys.stdin.readline() or "[]"), strict=False):
+            session.add_all(roadmap_of(tree, account.id) for tree in trees)
         session.commit()
         for login in logins:
             payload = {"sub": str(login.account_id), "sid": str(login.id), "exp": until}

@@ -34,6 +34,7 @@ def text_width(text: str, size: float, *, bold: bool = False) -> float:
     return round(sum(_em(character, bold) for character in text) * size, 6)
 
 
+@lru_cache(maxsize=2_000)  # titles, which stay when the state of a plan changes
 def wrap(
     text: str, width: float, size: float, *, bold: bool = False, most: int = 3
 ) -> tuple[str, ...]:

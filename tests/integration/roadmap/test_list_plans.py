@@ -21,9 +21,10 @@ from core.db import database, session, transaction
 from core.errors import Invalid
 from core.ids import new_id
 from models.accounts import Account, LoginSession
-from models.roadmaps import Roadmap
+from models.roadmaps import Concept, Roadmap
 from roadmap.accounts import sessions
-from roadmap.lifecycle import admin_queries, own_roadmaps, queries, trash
+from roadmap.accounts.access import LAST
+from roadmap.lifecycle import admin_queries, own_roadmaps, queries, read_states, trash
 from roadmap.lifecycle.admin_queries import RoadmapSearch
 from roadmap.lifecycle.own_roadmaps import Order, RoadmapFilter
 from roadmap.plan.statuses import RoadmapStatus
@@ -92,6 +93,30 @@ def test_a_list_looks_at_what_it_shows(
 
     assert max(map(most_rows, plans(run, monkeypatch))) <= MOST
     assert listed == expected(filling, before, status)
+
+
+def test_states_of_many_look_at_what_they_are_of(
+    filling: Filling, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Those of requests that come together are read by one statement, which could sort all roadmaps first."""
+    reader = filling.reader
+    with session():
+        everybody = [account.id for account in Account.select(Account.id)] * 5
+        query = Concept.select(Concept.id, Concept.roadmap, Roadmap.owner).join(Roadmap)
+        parts = [(owner, roadmap, each) for each, roadmap, owner in query.limit(20).tuples()]
+    roadmaps = [(reader, each) for each in expected(filling, None)]
+    middle = filling.middle_of_reader()
+    reads: tuple[Callable[[], list[bytes | None]], ...] = (
+        lambda: read_states.list_states(LIMIT, [(owner, LAST) for owner in everybody]),
+        lambda: read_states.list_states(LIMIT, [(reader, middle)]),
+        lambda: read_states.tree_states(roadmaps),
+        lambda: read_states.concept_states(parts),
+    )
+    for read in reads:
+        states = read()
+        assert None not in states
+        [plan] = plans(read, monkeypatch)
+        assert most_rows(plan) <= 200 * len(states)  # the tables of contents have no more
 
 
 @pytest.mark.parametrize("order", [Order.newest, Order.oldest])

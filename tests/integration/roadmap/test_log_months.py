@@ -29,6 +29,7 @@ from tests.integration.logbook import (
     ask,
     counts_of,
     document,
+    entry,
     id_at,
     own_database,
     partition_of,
@@ -517,12 +518,12 @@ class TestSources:
         buffer = Buffer()
         buffer.sink = store_batch
         for _ in range(3):
-            buffer.add(document(), now=False)
+            buffer.add(entry(), now=False)
         buffer.flush()
         clock.travel(log_retention.ENDED + timedelta(minutes=1))
         log_retention.sum_up_sources()
         assert counts_of(LogSource) == 1
-        buffer.add(document(), now=False)
+        buffer.add(entry(), now=False)
         buffer.flush()
         clock.travel(timedelta(minutes=5))
         assert ledger() == LogLedger(stored=5, missing=0, dropped=0)
@@ -541,15 +542,15 @@ class TestSources:
         buffer = Buffer(capacity=3)
         buffer.sink = sink
         for _ in range(5):
-            buffer.add(document(), now=False)  # two find no room
+            buffer.add(entry(), now=False)  # two find no room
         buffer.flush()
         clock.travel(timedelta(days=1, minutes=1))
         refuse[0] = True
-        buffer.add(document(), now=False)
+        buffer.add(entry(), now=False)
         buffer.flush()
         refuse[0] = False
         buffer.flush()  # the same once more, under the same id
-        buffer.add(document(), now=False)
+        buffer.add(entry(), now=False)
         buffer.flush()
         clock.travel(timedelta(minutes=5))
         assert len(set(sources)) == 2

@@ -4,24 +4,29 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
+from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
 import pytest
+from pydantic import SecretStr
 
 from core import clock
 from core.db import SerializationConflict, database, session, settings, transaction
 from core.errors import RateLimited, RoadmapError, Unavailable
 from core.ids import new_id
-from models.accounts import Account
+from models.accounts import Account, IdempotentAnswer
 from models.roadmaps import Concept, Content, Revision, Roadmap, RoadmapEvent
+from roadmap.accounts.idempotency_store import StoredAnswer
+from roadmap.accounts.identity import IdempotencyKey
 from roadmap.exchange.import_validation import RoadmapFile
 from roadmap.exchange.importer import import_roadmap
 from roadmap.lifecycle import commands, trash
 from roadmap.lifecycle import create as create_
 from roadmap.lifecycle.create import NewRoadmap, create_many, rehearse
 from roadmap.plan.edits import AddConcept, Remove, Rewrite
-from roadmap.plan.jobs import Job
+from roadmap.plan.jobs import Job, JobName
 from roadmap.plan.outline import ContentKind
 from roadmap.plan.schemas import RoadmapRequest
 from roadmap.plan.statuses import RoadmapStatus
@@ -345,3 +350,70 @@ def test_of_conditional_retries_at_once_none_counts_what_was_before(
 
     got = at_once([lambda id_=id_: retry(id_) for id_ in ids])  # type: ignore[misc]
     assert got["done"] == under_way() == 1
+
+
+class TestOneStatement:
+    """What PostgreSQL inserts in one statement is what step by step is inserted."""
+
+    def keyed(self, name: str) -> NewRoadmap:
+        request = RoadmapRequest(goal=GOAL, preferences="日本語 '%' \\", hours_per_week=3)
+        new = NewRoadmap(OWNER, request)
+        key = IdempotencyKey(OWNER, name * 64, "f" * 64)
+        answer = StoredAnswer(key, 202, {"location": str(new.id)}, f'{{"é":"{new.id}"}}'.encode())
+        return replace(new, answer=answer)
+
+    @pytest.mark.parametrize("is_pooled", [False, True])
+    def test_rows_are_the_same(
+        self, limit: Callable[..., None], is_pooled: bool, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        limit(10)
+        if is_pooled:  # behind a transaction pooler the statement is not prepared
+            pooled = settings.model_copy(update={"direct_database_url": SecretStr("postgresql:")})
+            monkeypatch.setattr("core.db.settings", pooled)
+        one, other = self.keyed("a"), self.keyed("b")
+        create_many([one])
+        with monkeypatch.context() as patch:
+            patch.setattr(create_, "is_postgres", lambda: False)
+            create_many([other])
+        with session():
+            found = [
+                [
+                    list(Roadmap.select().where(Roadmap.id == new.id).dicts()),
+                    list(RoadmapEvent.select().where(RoadmapEvent.roadmap == new.id).dicts()),
+                    list(
+                        IdempotentAnswer.select()
+                        .where(IdempotentAnswer.key_hash == new.key_hash)
+                        .dicts()
+                    ),
+                ]
+                for new in (one, other)
+            ]
+        times = {"at", "created_at", "updated_at", "due_at"}
+        for part, same in zip(*found, strict=True):
+            assert len(part) == len(same) == 1
+            assert part[0].keys() == same[0].keys()
+            for name in part[0].keys() - times - {"key_hash"}:
+                given, expected = (
+                    bytes(value).decode() if isinstance(value, bytes | memoryview) else str(value)
+                    for value in (part[0][name], same[0][name])
+                )
+                assert given == expected.replace(str(other.id), str(one.id)), name
+            for name in part[0].keys() & times:
+                assert abs(same[0][name] - part[0][name]) < timedelta(seconds=60)
+
+    def test_each_of_a_mixed_batch_gets_its_own_result(self, limit: Callable[..., None]) -> None:
+        limit(3)
+        known = self.keyed("a")
+        create_many([known])
+        again, new, twice = (self.keyed(name) for name in "abb")
+        plain = replace(self.keyed("c"), answer=None)
+        results = create_many([again, new, twice, plain, self.keyed("d")])
+        assert results[0] == known.answer
+        assert results[1] == Job(JobName.plan_roadmap, new.id, trace=new.trace)
+        assert results[2] == new.answer
+        assert results[3] == Job(JobName.plan_roadmap, plain.id, trace=plain.trace)
+        assert isinstance(results[4], RateLimited)
+        with session():
+            assert Roadmap.select().count() == 3
+            assert RoadmapEvent.select().count() == 3
+            assert IdempotentAnswer.select().count() == 2

@@ -13,7 +13,13 @@ from core.db import database, session, transaction
 from models.accounts import Account
 from models.roadmaps import Concept, Roadmap
 from roadmap.learning import reviews
-from roadmap.learning.continue_learning import LOOKED_AT, NEWEST, next_lessons
+from roadmap.learning.continue_learning import (
+    LOOKED_AT,
+    NEWEST,
+    find_lessons,
+    home_state,
+    next_lessons,
+)
 from tests.integration.logbook import own_database
 from tests.integration.roadmap.test_reviews import made
 from tests.servers import Postgres
@@ -98,6 +104,9 @@ def test_one_question_is_found_without_looking_at_the_others(
     assert reviews.list_due(reader.id, limit=LIMIT).due == reviews.MOST_COUNTED
     most = looked_at(lambda: reviews.list_due(reader.id, limit=LIMIT), monkeypatch)
     assert most <= 2 * reviews.MOST_COUNTED
+    assert reviews.count_due(reader.id, clock.now()) == reviews.MOST_COUNTED
+    most = looked_at(lambda: reviews.count_due(reader.id, clock.now()), monkeypatch)
+    assert most <= 2 * reviews.MOST_COUNTED
 
 
 @pytest.fixture(scope="module")
@@ -116,6 +125,15 @@ def test_where_one_goes_on_is_found_among_the_newest(
     assert len(next_lessons(learner.id, limit=3)) == 3
     assert looked_at(lambda: next_lessons(learner.id, limit=3), monkeypatch) < ROADMAPS * CONCEPTS
     assert NEWEST < ROADMAPS
+
+
+def test_whether_that_has_changed_is_found_without_looking_at_more(
+    learner: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found, read = find_lessons(learner.id, limit=3)
+    assert [lesson.id for lesson in found] == read
+    seen = looked_at(lambda: home_state(learner.id, clock.now(), latest=6, read=read), monkeypatch)
+    assert seen <= ROADMAPS * CARDS  # those of the account
 
 
 def test_what_was_learned_last_is_found_without_looking_at_the_rest(

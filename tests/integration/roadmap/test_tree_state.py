@@ -1,6 +1,6 @@
-"""The state of a roadmap's tree is another one after every change that the tree tells, on both kinds of database."""
+"""The states of a roadmap, a concept and a list are others after every change that these tell, on both kinds of database."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -8,13 +8,18 @@ from uuid import UUID
 import peewee
 import pytest
 
-from core.db import snapshot, transaction
+from core.db import session, settings, snapshot, transaction
 from core.errors import NotFound
 from core.ids import new_id
 from models.accounts import Account
+from models.base import Leased
 from models.bulk import insert_rows
+from models.link_checks import CheckedLink, LinkUse
 from models.roadmaps import Concept, Content, Module, Roadmap, Stage
+from roadmap.accounts.access import LAST
+from roadmap.lifecycle import read_states
 from roadmap.lifecycle.queries import tree_state
+from roadmap.lifecycle.read_states import concept_states, list_states, tree_states
 from tests.integration.logbook import MODES, own_database
 
 NOW = datetime(2026, 2, 28, 12, tzinfo=UTC)
@@ -30,6 +35,8 @@ OTHER_VALUE = {
 }
 OTHER_VALUE |= {"DATETIME": NOW + timedelta(microseconds=1), "DATE": date(2027, 1, 1)}
 OWN_KEYS = ("id", "owner")
+LEASE = Leased._meta.fields.keys() - {"id"}
+SHOWN = [field for field in Roadmap._meta.sorted_fields if field.name not in (*OWN_KEYS, *LEASE)]
 
 
 @pytest.fixture(scope="module", params=MODES)
@@ -77,7 +84,7 @@ def state() -> bytes | None:
         return None
 
 
-def changed(table: type[Any], **changes: Any) -> bool:
+def changed(table: type[Any], state: Callable[[], bytes | None] = state, **changes: Any) -> bool:
     """Whether the state is another one when the first row of a table is changed so; changed back, it is the one of before."""
     before = state()
     first = table.select().order_by(table.id).first()
@@ -89,11 +96,16 @@ def changed(table: type[Any], **changes: Any) -> bool:
     return after != before
 
 
-@pytest.mark.parametrize(
-    "field", [field for field in Roadmap._meta.sorted_fields if field.name not in OWN_KEYS], ids=str
-)
+@pytest.mark.parametrize("field", SHOWN, ids=str)
 def test_it_changes_with_everything_of_the_roadmap(tree: None, field: peewee.Field) -> None:
     assert changed(Roadmap, **{field.name: OTHER_VALUE[field.field_type]})
+
+
+def test_it_does_not_change_with_the_lease(tree: None) -> None:
+    """Which is renewed every few seconds: a tag would be out of date before it is used."""
+    for name in LEASE:
+        field = Roadmap._meta.fields[name]
+        assert not changed(Roadmap, **{name: OTHER_VALUE[field.field_type]})
 
 
 @pytest.mark.parametrize(
@@ -122,3 +134,103 @@ def test_what_is_read_in_a_snapshot_inside_of_a_transaction_is_what_that_has_cha
     with snapshot():
         assert tree_state(OWNER, ROADMAP) != before
     Content.update(status="ready").execute()
+
+
+def test_of_many_each_has_its_own(tree: None) -> None:
+    places = [(OTHER, ROADMAP), (OWNER, ROADMAP), (OWNER, new_id()), (OWNER, ROADMAP)]
+    mine = tree_state(OWNER, ROADMAP)
+    assert tree_states(places) == [None, mine, None, mine]
+
+
+def state_of_concept() -> bytes | None:
+    """Of the first concept."""
+    with session():
+        first = Concept.select().order_by(Concept.id).first()
+    [found] = concept_states([(OWNER, ROADMAP, first.id)])
+    return found
+
+
+FACTS = [
+    field
+    for field in Concept._meta.sorted_fields
+    if not isinstance(field, peewee.ForeignKeyField) and field.name != "id"
+]
+
+
+class TestConcept:
+    @pytest.mark.parametrize(
+        "field",
+        FACTS,
+        ids=str,
+    )
+    def test_it_changes_with_everything_of_the_concept(
+        self, tree: None, field: peewee.Field
+    ) -> None:
+        assert changed(Concept, state_of_concept, **{field.name: OTHER_VALUE[field.field_type]})
+
+    @pytest.mark.parametrize(
+        "change", [{"status": "building"}, {"version": 2}, {"error": "x"}], ids=repr
+    )
+    def test_it_changes_with_a_part(self, tree: None, change: dict[str, Any]) -> None:
+        assert changed(Content, state_of_concept, **change)
+
+    @pytest.mark.parametrize(
+        "change", [{"state": "dead"}, {"reason": "x"}, {"checked_at": NOW}], ids=repr
+    )
+    def test_it_changes_with_a_check_of_its_links(self, tree: None, change: dict[str, Any]) -> None:
+        with transaction():
+            CheckedLink.create(
+                digest="d" * 64, url="https://example.org/", state="alive", due_at=NOW
+            )
+            LinkUse.create(content=Content.select().order_by(Content.id).first().id, link="d" * 64)
+        before = state_of_concept()
+        CheckedLink.update(**change).execute()
+        assert state_of_concept() not in (None, before)
+        CheckedLink.delete().execute()
+
+    @pytest.mark.parametrize("is_checked", [True, False])
+    def test_it_is_not_known_before_its_links_are_registered_for_checks(
+        self, tree: None, monkeypatch: pytest.MonkeyPatch, is_checked: bool
+    ) -> None:
+        mine = settings.model_copy(update={"link_check_days": 30 if is_checked else 0})
+        monkeypatch.setattr(read_states, "settings", mine)
+        content = Content.select().order_by(Content.id).first()
+        its = Content.id == content.id
+        Content.update(kind="resources", version=1).where(its).execute()
+        assert (state_of_concept() is None) is is_checked
+        Content.update(links_noted=1).where(its).execute()
+        assert state_of_concept() is not None
+        Content.update(kind="quiz", version=content.version, links_noted=None).where(its).execute()
+
+    def test_other_accounts_and_other_roadmaps_have_none(self, tree: None) -> None:
+        with session():
+            first = Concept.select().first().id
+        places = [(OTHER, ROADMAP, first), (OWNER, new_id(), first), (OWNER, ROADMAP, new_id())]
+        assert concept_states(places) == [None] * 3
+
+
+def state_of_list() -> bytes | None:
+    [found] = list_states(20, [(OWNER, LAST)])
+    return found
+
+
+class TestList:
+    @pytest.mark.parametrize("field", SHOWN, ids=str)
+    def test_it_changes_with_everything_of_a_roadmap(self, tree: None, field: peewee.Field) -> None:
+        assert changed(Roadmap, state_of_list, **{field.name: OTHER_VALUE[field.field_type]})
+
+    def test_it_changes_with_another_roadmap_on_the_page_or_behind_it(self, tree: None) -> None:
+        assert list_states(1, [(OWNER, LAST), (OWNER, ROADMAP)]) == list_states(
+            20, [(OWNER, LAST), (OWNER, ROADMAP)]
+        )
+        before = list_states(1, [(OWNER, LAST), (OWNER, ROADMAP), (OTHER, LAST)])
+        with session():
+            row = Roadmap.get_by_id(ROADMAP).__data__
+        insert_rows(Roadmap, [{**row, "id": UUID(int=1)}])
+        after = list_states(1, [(OWNER, LAST), (OWNER, ROADMAP), (OTHER, LAST)])
+        Roadmap.delete().where(Roadmap.id == UUID(int=1)).execute()
+        assert [now == then for now, then in zip(after, before, strict=True)] == [
+            False,
+            False,
+            True,
+        ]

@@ -112,7 +112,7 @@ def tokens(site: Stack, visitor: Visitor, other: Visitor) -> dict[str, str]:
     return made
 
 
-def in_turn(
+def await_for_account(
     endpoints: list[Endpoint], headers: list[dict[str, str]], each: int
 ) -> list[tuple[Endpoint, dict[str, str]]]:
     """Each endpoint with so many of the headers, each of which is then tried at many: one place decides for all endpoints."""
@@ -182,7 +182,7 @@ class TestPagesElsewhere:
         }
         wait_until(lambda: nothing_runs(site), reason="what other tests have begun is done")
         before = everything(site)
-        for endpoint, headers in in_turn(
+        for endpoint, headers in await_for_account(
             UNSAFE, [*ELSEWHERE.values(), {"X-CSRF-Token": "wrong"}], each
         ):
             path = endpoint.path.format(**things)
@@ -334,7 +334,7 @@ class TestPagesElsewhere:
             )
         }
         ids["token"] = "of-a-link"
-        for endpoint, headers in in_turn(UNSAFE, [*ELSEWHERE.values()], each):
+        for endpoint, headers in await_for_account(UNSAFE, [*ELSEWHERE.values()], each):
             answer = stack.request(
                 endpoint.method, endpoint.path.format(**ids), headers=headers, **body_of(endpoint)
             )

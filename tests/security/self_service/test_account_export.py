@@ -313,11 +313,11 @@ class TestExport:
         self, ann: Person, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         ann.post(EXPORT)
-        in_turn, answers = account_export.run_for_principal, []
+        await_for_account, answers = account_export.run_for_principal, []
 
         async def meanwhile(*given: Any) -> Any:
             """While a piece is sent, another download is begun."""
-            result = await in_turn(*given)
+            result = await await_for_account(*given)
             if isinstance(result, bytes) and not answers:
                 answers.append(await run_in_threadpool(ann.get, ARCHIVE))
             return result

@@ -58,7 +58,7 @@ PUBLIC = {
     "lifecycle": """
         account_deletion activate_plan admin_queries build_status commands completion
         content_job content_versions create events leases link_checker link_status
-        own_roadmaps plan_job plan_rows queries rescue revisions
+        own_roadmaps plan_job plan_rows queries read_states rescue revisions
         schedule_settings timeline.spans timeline.timeline transfer
         trash
     """,

@@ -17,6 +17,7 @@ NOTHING_PUBLIC = {  # what libraries have no other name for
     "_graceful": "huey: whether a consumer that ends waits for its workers",
     "_restart": "huey: whether a consumer is started again when it has ended",
     "_handle_signal": "huey: what a consumer does with a signal",
+    "_in_use": "peewee: the connections of a pool that threads have",
 }
 OWN = ("self", "cls", "super")
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)

@@ -1,6 +1,9 @@
 """One concept: its lesson, quiz, notes and progress, and the next concept."""
 
 from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
 from uuid import UUID
 
 from starlette.responses import Response
@@ -10,8 +13,8 @@ from core.i18n import gettext_noop
 from roadmap.generation.context import BUILT_IN
 from roadmap.generation.generator import check_feedback, has_model
 from roadmap.learning import progress
-from roadmap.learning.lesson_navigation import course
-from roadmap.learning.progress import Attempt, AttemptRequest, NotesRequest
+from roadmap.learning.lesson_navigation import Course, course, lesson_state
+from roadmap.learning.progress import Attempt, AttemptRequest, AttemptSummary, NotesRequest
 from roadmap.lifecycle import commands, queries
 from roadmap.lifecycle.commands import EDITABLE
 from roadmap.plan.concept_marks import mark_of
@@ -20,11 +23,12 @@ from roadmap.plan.statuses import OPEN, ConceptProgress, RoadmapStatus
 from roadmap.plan.views import ConceptDetail
 from web.call import Call
 from web.http.problems import status_of
+from web.http.response_cache import DocumentSource
 from web.pages import error_messages
 from web.pages.forms import AnyQuery, Form, filled, is_part, see_other
 from web.pages.labels import ROADMAP_LANGUAGES
 from web.pages.lazy import tutorial_html
-from web.pages.templates import page, texts_of
+from web.pages.templates import own_page, page, texts_of
 from web.roadmap_commands import apply_command
 
 EMPTY = gettext_noop("Answer at least one question.")
@@ -53,6 +57,16 @@ class ConceptQuery(AnyQuery):
     seen: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class LessonFacts:
+    """A concept with its place in the course, and what the learner did there."""
+
+    concept: ConceptDetail
+    course: Course
+    last_attempt: list[AttemptSummary]
+    shown: Attempt | None  # the attempt whose result is shown
+
+
 def concept_page(
     call: Call,
     *,
@@ -62,51 +76,25 @@ def concept_page(
     wish: str | None = None,
 ) -> Response:
     """Return the page; an error is about the notes, answers or wish that come with it."""
-    place, words = _ids(call), texts_of(call.request)
-    concept, walked = queries.concept_detail(*place), course(*place[:2])
-    tutorial, steps = concept.tutorial, walked.steps
-    at = next((number for number, step in enumerate(steps) if step.id == concept.id), None)
-    if at is None:
-        raise NotFound("This concept does not exist in this roadmap: it has just been removed.")
-    errors, quiz_problem = {}, ""
-    if error and chosen is not None:
-        quiz_problem = words.gettext(QUIZ[type(error)] if chosen else EMPTY)
-    elif error:
-        errors = error_messages.of_fields(words, error.fields)
-        if errors and wish is not None and not has_model():
-            errors = {"instructions": words.gettext(THE_SAME)}
-    is_open = any(state.status in OPEN for state in concept.contents.values())
-    is_built_in = tutorial is not None and tutorial.generator == BUILT_IN
-    return page(
-        call.request,
-        "concept.html",
-        status=status_of(error) if error else 200,
-        concept=concept,
-        course=walked,
-        step=steps[at],
-        previous=steps[at - 1] if at else None,
-        following=next(iter(steps[at + 1 :]), None),
-        needs=[step for step in steps if step.id in concept.prerequisites],
-        prose=tutorial_html(tutorial.markdown, words) if tutorial else None,
-        mark=mark_of(concept),
-        statuses=list(ConceptProgress),
-        open=OPEN,
-        shown=_shown_attempt(call, concept),
-        attempts=progress.list_attempts(*place, limit=1).items,
-        chosen=chosen or [],
-        notes=concept.notes if notes is None else notes,
-        errors=errors,
-        stored=concept.notes if isinstance(error, Conflict) and notes is not None else None,
-        seen=getattr(call.query, "seen", 0),
-        wish=wish,
-        wished=call.ids.get("kind"),
-        wish_problem=error_messages.sentence(words, error) if error and wish is not None else "",
-        follows_words=has_model(),
-        may_upgrade=is_built_in and not is_open and has_model(),
-        may_wish=walked.status in EDITABLE and walked.status != RoadmapStatus.awaiting_review,
-        quiz_problem=quiz_problem,
-        choices=ROADMAP_LANGUAGES,
-    )
+    if error is None:
+        source = DocumentSource(partial(lesson_state, *_ids(call)), partial(_read, call))
+        return own_page(call, "concept.html", source, partial(_context, call))
+    words, lesson = texts_of(call.request), _read(call)
+    context = _context(call, lesson)
+    if chosen is not None:
+        context["chosen"] = chosen
+        context["quiz_problem"] = words.gettext(QUIZ[type(error)] if chosen else EMPTY)
+    else:
+        context["errors"] = error_messages.of_fields(words, error.fields)
+        if context["errors"] and wish is not None and not has_model():
+            context["errors"] = {"instructions": words.gettext(THE_SAME)}
+    if notes is not None:
+        context["notes"] = notes
+        context["stored"] = lesson.concept.notes if isinstance(error, Conflict) else None
+    if wish is not None:
+        context["wish"] = wish
+        context["wish_problem"] = error_messages.sentence(words, error)
+    return page(call.request, "concept.html", status=status_of(error), **context)
 
 
 def set_progress(call: Call) -> Response:
@@ -175,6 +163,56 @@ def upgrade(call: Call) -> Response:
     made = commands.upgrade(*_ids(call), has_model=has_model())
     apply_command(call.ids["roadmap_id"], made)
     return see_other(_path(call))
+
+
+def _read(call: Call) -> LessonFacts:
+    """Raises NotFound."""
+    place = _ids(call)
+    concept = queries.concept_detail(*place)
+    return LessonFacts(
+        concept,
+        course(*place[:2]),
+        progress.list_attempts(*place, limit=1).items,
+        _shown_attempt(call, concept),
+    )
+
+
+def _context(call: Call, lesson: LessonFacts) -> dict[str, Any]:
+    concept, steps = lesson.concept, lesson.course.steps
+    tutorial = concept.tutorial
+    at = next((number for number, step in enumerate(steps) if step.id == concept.id), None)
+    if at is None:
+        raise NotFound("This concept does not exist in this roadmap: it has just been removed.")
+    status = lesson.course.status
+    is_open = any(state.status in OPEN for state in concept.contents.values())
+    is_built_in = tutorial is not None and tutorial.generator == BUILT_IN
+    return {
+        "concept": concept,
+        "course": lesson.course,
+        "step": steps[at],
+        "previous": steps[at - 1] if at else None,
+        "following": next(iter(steps[at + 1 :]), None),
+        "needs": [step for step in steps if step.id in concept.prerequisites],
+        "prose": tutorial and tutorial_html(tutorial.markdown, texts_of(call.request)),
+        "mark": mark_of(concept),
+        "statuses": list(ConceptProgress),
+        "open": OPEN,
+        "shown": lesson.shown,
+        "attempts": lesson.last_attempt,
+        "chosen": [],
+        "notes": concept.notes,
+        "errors": {},
+        "stored": None,
+        "seen": getattr(call.query, "seen", 0),
+        "wish": None,
+        "wished": call.ids.get("kind"),
+        "wish_problem": "",
+        "follows_words": has_model(),
+        "may_upgrade": is_built_in and not is_open and has_model(),
+        "may_wish": status in EDITABLE and status != RoadmapStatus.awaiting_review,
+        "quiz_problem": "",
+        "choices": ROADMAP_LANGUAGES,
+    }
 
 
 def _shown_attempt(call: Call, concept: ConceptDetail) -> Attempt | None:

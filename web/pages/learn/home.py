@@ -1,13 +1,14 @@
 """The home page: a form for a goal, and the roadmaps of the account."""
 
-import secrets
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
 from starlette.responses import Response
 
+from core import clock
 from core.errors import Invalid, RateLimited, RoadmapError, Unavailable
 from core.i18n import gettext_noop
 from roadmap.generation.catalogue import loader
@@ -15,7 +16,7 @@ from roadmap.generation.catalogue.generator import CatalogueGenerator
 from roadmap.generation.catalogue.loader import BrokenFile, Track
 from roadmap.generation.generator import current_generator
 from roadmap.learning import progress, reviews
-from roadmap.learning.continue_learning import next_lessons
+from roadmap.learning.continue_learning import find_lessons, home_state
 from roadmap.learning.progress import Profile
 from roadmap.lifecycle import queries
 from roadmap.lifecycle.create import NewRoadmap
@@ -25,13 +26,15 @@ from web import idempotency
 from web.authentication import run_for_principal
 from web.call import Call
 from web.create_writer import accept
+from web.http.response_cache import DocumentSource
 from web.pages import error_messages
 from web.pages.forms import AnyQuery, Form, filled, form_key, see_other
 from web.pages.labels import ROADMAP_LANGUAGES
-from web.pages.templates import language_of, page, texts_of
+from web.pages.templates import FORM, language_of, own_page, page, texts_of
 
 MOST_CONTINUED = 3  # roadmaps to continue with, on the first page
 LATEST = 5  # roadmaps on the first page
+MOST_READERS = 1000  # accounts of which is known what their first page shows
 ON_A_PAGE = 20
 LIMITS_OF_CATALOGUE = {
     "goal": gettext_noop(
@@ -59,16 +62,35 @@ class RoadmapListQuery(AnyQuery):
 
 
 def home_page(call: Call) -> Response:
-    values = progress.read_profile(call.owner).model_dump(mode="json", exclude_none=True)
-    chosen = call.query.language
-    if chosen is not None:
-        values["language"] = chosen if chosen in ROADMAP_LANGUAGES else ""
-    return _page(
-        call,
-        {**values, "goal": call.query.goal[:1000]},
-        going_on=next_lessons(call.owner, limit=MOST_CONTINUED),
-        due=reviews.count_due(call.owner),
-    )
+    owner, query, now = call.owner, call.query, clock.now()
+
+    def state() -> bytes:
+        return home_state(owner, now, latest=LATEST + 1, read=_read_for(owner))
+
+    def read() -> dict[str, Any]:
+        values = progress.read_profile(owner).model_dump(mode="json", exclude_none=True)
+        if query.language is not None:
+            values["language"] = query.language if query.language in ROADMAP_LANGUAGES else ""
+        lessons, _read_for(owner)[:] = find_lessons(owner, limit=MOST_CONTINUED)
+        return _context(
+            call,
+            {**values, "goal": query.goal[:1000], "form": FORM},
+            problem="",
+            errors={},
+            going_on=lessons,
+            due=reviews.count_due(owner, now),
+        )
+
+    return own_page(call, "start.html", DocumentSource(state, read), dict, has_form=True)
+
+
+@lru_cache(maxsize=MOST_READERS)
+def _read_for(_: UUID) -> list[UUID]:
+    """Return the roadmaps that were read for the lessons on the last page of an account.
+
+    The page depends on them alone and on the order of the others. The list is filled with the page.
+    """
+    return []
 
 
 def roadmaps_page(call: Call) -> Response:
@@ -123,27 +145,22 @@ def _again(call: Call, error: RoadmapError, sentences: Mapping[str, str]) -> Res
     errors = error_messages.of_fields(words, error.fields)
     errors |= {name: words.gettext(sentences[name]) for name in errors.keys() & sentences.keys()}
     values = {name: call.body.text(name) for name in (*FIELDS, "review", "form")}
-    return _page(call, values, error, errors=errors, going_on=[], due=0)
+    context = _context(call, values, errors=errors, going_on=[], due=0)
+    return error_messages.form_page(call.request, "start.html", error, **context)
 
 
-def _page(
-    call: Call, values: Mapping[str, Any], error: RoadmapError | None = None, **context: Any
-) -> Response:
+def _context(call: Call, values: Mapping[str, Any], **others: Any) -> dict[str, Any]:
     defaults = {name: field.default or "" for name, field in RoadmapRequest.model_fields.items()}
-    defaults |= {"language": "", "form": secrets.token_urlsafe(16)}
     language = language_of(call.request)
-    return error_messages.form_page(
-        call.request,
-        "start.html",
-        error,
-        values={**defaults, **values},
-        counted=reviews.MOST_COUNTED,
-        levels=list(Level),
-        choices=ROADMAP_LANGUAGES,
-        tracks=_offered(language) if _has_catalogue() else [],
-        latest=queries.list_roadmaps(call.owner, limit=LATEST, before=None, status=None),
-        **context,
-    )
+    return {
+        "values": {**defaults, "language": "", **values},
+        "counted": reviews.MOST_COUNTED,
+        "levels": list(Level),
+        "choices": ROADMAP_LANGUAGES,
+        "tracks": _offered(language) if _has_catalogue() else [],
+        "latest": queries.list_roadmaps(call.owner, limit=LATEST, before=None, status=None),
+        **others,
+    }
 
 
 def _offered(language: str) -> list[Track]:

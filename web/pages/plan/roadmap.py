@@ -2,8 +2,8 @@
 
 from collections.abc import Callable
 from functools import partial
-from hashlib import sha256
 from time import thread_time
+from typing import Any
 from uuid import UUID
 
 from markupsafe import Markup
@@ -19,18 +19,18 @@ from roadmap.generation.generator import check_feedback, has_model
 from roadmap.lifecycle import commands, events, queries, schedule_settings, trash
 from roadmap.lifecycle.commands import CommandResult
 from roadmap.lifecycle.schedule_settings import ScheduleRequest
+from roadmap.plan.event_types import Event
 from roadmap.plan.schemas import ApproveRequest, ReviseRequest
 from roadmap.plan.views import RoadmapTree, concepts_of
 from tasks.dispatcher import send_after_commit
 from web.call import Call
 from web.http.problems import status_of
-from web.http.response_cache import ResponseCache
-from web.http.responses import Document
+from web.http.response_cache import DocumentSource
 from web.pages import error_messages
 from web.pages.forms import AnyQuery, Form, filled, see_other
 from web.pages.lazy import prose
-from web.pages.roadmap_view import view_of
-from web.pages.templates import language_of, page, texts_of
+from web.pages.roadmap_view import View, view_of
+from web.pages.templates import own_page, page, texts_of
 from web.roadmap_commands import apply_command
 
 NO_WORDS = gettext_noop(
@@ -46,7 +46,6 @@ DONE = {
     "trashed": gettext_noop("The roadmap is in the trash."),
     "deleted": gettext_noop("The roadmap was permanently deleted."),
 }
-maps = ResponseCache()
 SCHEDULE = ("hours_per_week", "deadline", "from_today")
 
 
@@ -60,28 +59,32 @@ class TrashPageQuery(AnyQuery):
 def roadmap_page(
     call: Call, *, error: Invalid | None = None, pace_error: Invalid | None = None
 ) -> Response:
-    view = view_of(call.owner, call.ids["roadmap_id"])
+    """Return the page; an error is about the wish or the schedule that comes with it."""
+    place = call.owner, call.ids["roadmap_id"]
+    today = clock.now().date().isoformat().encode()
+    if (wrong := error or pace_error) is None:
+        source = DocumentSource(
+            lambda: queries.tree_state(*place) + today, partial(_view_and_events, *place)
+        )
+        return own_page(
+            call,
+            "roadmap.html",
+            source,
+            partial(_context, call.request),
+            lasts=lambda found: found[0].is_finished,
+        )
     words = texts_of(call.request)
     errors = error_messages.of_fields(words, error.fields) if error else {}
     if error and not has_model():
         errors = {"feedback": words.gettext(NO_WORDS)}
-    newest = events.events_after(view.tree.id, max(view.activity.seq - MOST_EVENTS, 0))
-    wrong = error or pace_error
-    return page(
-        call.request,
-        "roadmap.html",
-        status=status_of(wrong) if wrong else 200,
-        view=view,
-        tree=view.tree,
-        # The newest first, and none that is newer than the rest of the page.
-        events=[event for event in reversed(newest) if event.seq <= view.activity.seq],
-        drawn=_map(call.request, view.tree),
-        errors=errors,
-        follows_words=has_model(),
-        feedback=call.body.text("feedback") if error else "",
-        pace_errors=error_messages.of_fields(words, pace_error.fields) if pace_error else {},
-        pace_typed={name: call.body.text(name) for name in SCHEDULE} if pace_error else None,
-    )
+    shown = _context(call.request, _view_and_events(*place)) | {
+        "errors": errors,
+        "feedback": call.body.text("feedback") if error else "",
+    }
+    if pace_error:
+        shown["pace_errors"] = error_messages.of_fields(words, pace_error.fields)
+        shown["pace_typed"] = {name: call.body.text(name) for name in SCHEDULE}
+    return page(call.request, "roadmap.html", status=status_of(wrong), **shown)
 
 
 def print_page(call: Call) -> Response:
@@ -202,11 +205,30 @@ def _apply(call: Call, made: CommandResult, place: str = "") -> Response:
     return see_other(f"/roadmaps/{call.ids['roadmap_id']}{place}")
 
 
+def _view_and_events(owner_id: UUID, roadmap_id: UUID) -> tuple[View, list[Event]]:
+    """Return the view with its newest events, the newest first."""
+    view = view_of(owner_id, roadmap_id)
+    newest = events.events_after(view.tree.id, max(view.activity.seq - MOST_EVENTS, 0))
+    # None that is newer than the rest of the page
+    return view, [event for event in reversed(newest) if event.seq <= view.activity.seq]
+
+
+def _context(request: Request, found: tuple[View, list[Event]]) -> dict[str, Any]:
+    view, newest = found
+    return {
+        "view": view,
+        "tree": view.tree,
+        "events": newest,
+        "drawn": _map(request, view.tree),
+        "follows_words": has_model(),
+        "errors": {},
+        "feedback": "",
+        "pace_errors": {},
+        "pace_typed": None,
+    }
+
+
 def _map(request: Request, tree: RoadmapTree) -> Markup:
-    """Return the map as SVG, which is escaped where it is made, once for each state of the tree."""
-    key, state = (tree.id, language_of(request)), sha256(tree.model_dump_json().encode()).digest()
-    if (known := maps.get(key, state)) is None:
-        href = f"/roadmaps/{tree.id}/concepts/"
-        drawn = inlined(tree, lambda concept_id: f"{href}{concept_id}", texts_of(request))
-        known = maps.keep(key, state, Document(drawn.encode()))
-    return Markup(known.content.decode())
+    """Return the map as SVG, which is escaped where it is made."""
+    href = f"/roadmaps/{tree.id}/concepts/"
+    return Markup(inlined(tree, lambda concept_id: f"{href}{concept_id}", texts_of(request)))

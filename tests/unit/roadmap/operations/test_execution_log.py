@@ -15,7 +15,7 @@ import pytest
 from core import clock
 from core.db import session, transaction
 from core.errors import Unavailable
-from core.ids import new_id
+from core.ids import EPOCH, new_id
 from core.tracing import TraceContext, entered
 from models.logs import ExecutionLog, LogSource
 from roadmap.operations import execution_log
@@ -28,6 +28,7 @@ from roadmap.operations.execution_log import (
     store_batch,
 )
 from tasks.logs import store_log_batch
+from tests.integration.logbook import entry
 from tests.stack import ROOT
 from tests.unit.roadmap.lifecycle.leased import away
 from tests.waiting import wait_until
@@ -53,7 +54,7 @@ class Sink:
 
     @property
     def records(self) -> list[Any]:
-        return [document["n"] for batch in self.batches for document in batch]
+        return [int(document["message"]) for batch in self.batches for document in batch]
 
 
 @pytest.fixture
@@ -69,7 +70,7 @@ def buffer_of(sink: Callable[[list[Document], Document], None] | None, **options
 
 def fill(buffer: Buffer, numbers: range) -> None:
     for number in numbers:
-        buffer.add({"n": number}, now=False)
+        buffer.add(entry(number), now=False)
 
 
 @pytest.fixture
@@ -107,7 +108,7 @@ class TestSending:
     def test_an_error_is_sent_at_once_with_what_came_before(self, sink: Sink) -> None:
         buffer = buffer_of(sink, batch=10)
         fill(buffer, range(3))
-        buffer.add({"n": 3}, now=True)
+        buffer.add(entry(3), now=True)
         wait_until(lambda: sink.records == [0, 1, 2, 3], reason="the error is sent")
 
     def test_no_batch_is_larger_than_its_size(self, sink: Sink) -> None:
@@ -163,7 +164,7 @@ class TestAge:
     def test_the_tail_after_a_pause_is_sent_too(self, sink: Sink) -> None:
         buffer = buffer_of(sink)
         for number in range(5):
-            buffer.add({"n": number}, now=False)
+            buffer.add(entry(number), now=False)
             wait_until(lambda: len(buffer) == 0, reason="the record is sent")
         assert sink.records == list(range(5))
 
@@ -216,6 +217,44 @@ class TestRefusal:
         buffer = Buffer(capacity=10)
         fill(buffer, range(15))
         assert (len(buffer), buffer.accepted, buffer.dropped) == (10, 10, 5)
+
+    def test_large_records_find_room_for_fewer(
+        self, sink: Sink, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(execution_log, "CAPACITY_BYTES", 10_000)
+        buffer = Buffer()
+        for _ in range(15):
+            buffer.add(entry("a" * 1000), now=False)
+        assert (len(buffer), buffer.dropped) == (10, 5)
+        buffer.sink = sink
+        buffer.flush()
+        fill(buffer, range(15))
+        assert (len(buffer), buffer.dropped) == (15, 5)
+
+    def test_a_hasty_thread_lets_the_sending_one_go_on_while_there_is_room(
+        self, sink: Sink, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        buffer = buffer_of(sink, capacity=100)
+        monkeypatch.setattr(execution_log.time, "sleep", lambda _: buffer.flush())
+        fill(buffer, range(1000))
+        buffer.flush()
+        assert (buffer.dropped, sink.records) == (0, list(range(1000)))
+
+    def test_a_record_keeps_its_id_when_its_batch_is_sent_again(self) -> None:
+        tries: list[list[str]] = []
+
+        def refuse_once(batch: list[Document], source: Document) -> None:
+            tries.append([document["id"] for document in batch])
+            if len(tries) == 1:
+                raise ConnectionError("the reply is lost")
+
+        buffer = buffer_of(refuse_once)
+        fill(buffer, range(3))
+        buffer.flush()
+        fill(buffer, range(3, 5))
+        buffer.flush()
+        assert [len(ids) for ids in tries] == [3, 5]
+        assert tries[1][:3] == tries[0]
 
     def test_the_oldest_are_kept_and_there_is_room_again_after_a_flush(self, sink: Sink) -> None:
         buffer = Buffer(capacity=10)
@@ -394,6 +433,26 @@ class TestStoring:
         assert [list(details[message]) for message in "23"] == [["unstorable"]] * 2
         assert details["5"] == {"last": True}
 
+    def test_whoever_changes_what_it_recorded_does_not_change_the_record(self) -> None:
+        inner = [1]
+        details: dict[str, Any] = {"list": inner, "text": "before"}
+        record("test", "step", "message", details=details)
+        details["text"] = "after"
+        inner.append(2)
+        execution_log.buffer.flush()
+        assert [row["details"] for row in stored()] == [{"list": [1], "text": "before"}]
+
+    def test_a_record_has_the_time_at_which_it_was_made_however_late_it_is_sent(self) -> None:
+        clock.travel(timedelta(days=-1))
+        record("test", "step", "message")
+        made = clock.now()
+        clock.travel(timedelta(days=1))
+        execution_log.buffer.flush()
+        (row,) = stored()
+        assert timedelta() <= made - row["at"] < timedelta(hours=1)
+        assert made - timedelta(hours=1) < EPOCH + timedelta(milliseconds=row["id"].int >> 80)
+        assert EPOCH + timedelta(milliseconds=row["id"].int >> 80) <= made
+
     def test_records_sort_by_the_time_they_were_made(self) -> None:
         for number in range(50):
             record("test", "step", f"{number}")
@@ -546,7 +605,7 @@ class TestLedger:
     def test_what_a_buffer_sends_over_the_queue_is_counted_with_what_found_no_room(self) -> None:
         buffer = Buffer(capacity=10, batch=4)
         for _ in range(13):
-            buffer.add(document(), now=False)
+            buffer.add(entry(), now=False)
         buffer.sink = store_log_batch
         buffer.flush()
         clock.travel(self.PAST)
@@ -559,10 +618,10 @@ class TestLedger:
         buffer = Buffer()
         buffer.sink = lambda batch, source: None  # taken, and lost
         for _ in range(6):
-            buffer.add(document(), now=False)
+            buffer.add(entry(), now=False)
         buffer.flush()
         buffer.sink = store_log_batch
-        buffer.add(document(), now=False)
+        buffer.add(entry(), now=False)
         buffer.flush()
         clock.travel(self.PAST)
         assert ledger() == LogLedger(stored=1, missing=6, dropped=0)
@@ -575,10 +634,10 @@ class TestLedger:
 
         buffer = Buffer()
         for _ in range(6):
-            buffer.add(document(), now=False)
+            buffer.add(entry(), now=False)
         buffer.sink = take_and_fail
         buffer.flush()
-        buffer.add(document(), now=False)
+        buffer.add(entry(), now=False)
         buffer.sink = store_log_batch
         buffer.flush()
         clock.travel(self.PAST)
@@ -595,7 +654,7 @@ class TestClosing:
     def filled(self, number: int, **options: int) -> Buffer:
         buffer = Buffer(**options)
         for _ in range(number):
-            buffer.add(document(), now=False)
+            buffer.add(entry(), now=False)
         return buffer
 
     def test_what_the_queue_takes_is_not_stored_from_here(self, sink: Sink) -> None:
@@ -662,6 +721,36 @@ class TestClosing:
         assert [row["message"] for row in stored()] == ["0", "1", "2"]
 
 
+FORKS = """
+import os
+from roadmap.operations.execution_log import buffer, record
+
+record("test", "step", "of the parent")
+source = buffer.id
+if child := os.fork():
+    os._exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+record("test", "step", "of the child")
+sent = []
+buffer.sink = lambda records, source: sent.append((records, source))
+buffer.flush()
+[([made], numbers)] = sent
+assert made["message"] == "of the child", made
+assert numbers["last_seq"] == 1 and buffer.id != source, numbers
+"""
+
+
+def test_a_forked_process_leaves_what_waits_to_its_parent() -> None:
+    ended = subprocess.run(
+        [sys.executable, "-c", FORKS],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=30,
+    )
+    assert (ended.returncode, ended.stderr) == (0, "")
+
+
 @pytest.mark.usefixtures("patient")
 def test_accepted_records_are_counted_once_by_several_threads_without_a_flush(
     monkeypatch: pytest.MonkeyPatch,
@@ -677,7 +766,7 @@ def test_accepted_records_are_counted_once_by_several_threads_without_a_flush(
     monkeypatch.setattr(execution_log.metric_counters, "count", count)
     made = Buffer()
     for _ in range(3):
-        made.add(document(), now=False)
+        made.add(entry(), now=False)
     asking = [threading.Thread(target=made.count) for _ in range(2)]
     for thread in asking:
         thread.start()

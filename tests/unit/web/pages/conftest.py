@@ -5,11 +5,14 @@ from starlette.testclient import TestClient
 
 from tests.copies import Copies
 from tests.unit.web.pages.page_text import HTML, concepts_of, made
+from web.http.response_cache import ResponseCache
+from web.pages import templates
 
 
 @pytest.fixture
-def person(client: TestClient) -> TestClient:
-    """Somebody with a browser."""
+def person(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> TestClient:
+    """Somebody with a browser. No page is kept of other tests, which begin with the same rows."""
+    monkeypatch.setattr(templates, "own_pages", ResponseCache())
     client.headers.update(HTML)
     client.follow_redirects = False
     return client

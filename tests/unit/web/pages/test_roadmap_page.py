@@ -18,7 +18,6 @@ from roadmap.plan.statuses import ContentStatus, RoadmapStatus
 from tests.cases import try_each
 from tests.stack import GOAL
 from tests.unit.web.pages.page_text import HTML, PART, concepts_of, made, text_of, tree_of
-from web.http.response_cache import ResponseCache
 from web.pages.labels import Sentences
 
 
@@ -46,7 +45,6 @@ class TestRoadmap:
             return drawn[-1]
 
         monkeypatch.setattr("web.pages.plan.roadmap.inlined", counted)
-        monkeypatch.setattr("web.pages.plan.roadmap.maps", ResponseCache())
         first, again = person.get(roadmap).text, person.get(roadmap).text
         assert (len(drawn), drawn[0] in first, drawn[0] in again) == (1, True, True)
         chinese = person.get(roadmap, headers={"Accept-Language": "zh-CN"}).text

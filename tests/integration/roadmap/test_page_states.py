@@ -1,0 +1,154 @@
+"""States of pages are others after every change that the page shows, on both kinds of database."""
+
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from core import clock
+from core.db import transaction
+from core.errors import InTrash, NotFound
+from core.ids import new_id
+from models.link_checks import CheckedLink, LinkUse
+from models.roadmaps import Concept, Content, QuizAttempt, Roadmap
+from roadmap.learning import reviews
+from roadmap.learning.continue_learning import home_state
+from roadmap.learning.lesson_navigation import lesson_state
+from tests.cases import try_each
+from tests.integration.logbook import MODES, own_database
+from tests.integration.roadmap.test_reviews import Place, made
+
+LATEST, NOW = 2, clock.now()
+
+
+@pytest.fixture(scope="module", params=MODES)
+def place(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Place]:
+    """The ids of a person, a roadmap and a concept with a quiz. Tests change back what they do."""
+    server = request.getfixturevalue("postgres") if request.param == "server" else None
+    with own_database(tmp_path_factory.mktemp("states"), server):
+        yield made()
+
+
+def home(place: Place) -> bytes:
+    owner, roadmap, _ = place
+    return home_state(owner, NOW, latest=LATEST, read=[roadmap])
+
+
+def lesson(place: Place) -> bytes:
+    return lesson_state(*place)
+
+
+def changed(of: Callable[[Place], bytes], place: Place, table: type[Any], **changes: Any) -> bool:
+    """Whether the state is another one after the change, and the first one when that is undone."""
+    before = of(place)
+    with transaction():
+        row = table.select().dicts().get()
+        table.update(**changes).execute()
+    after = of(place)
+    with transaction():
+        table.update(**{name: row[name] for name in changes}).execute()
+    assert of(place) == before
+    return bool(after != before)
+
+
+SEEN = [
+    {"title": "Other"},
+    {"goal": "Other"},
+    {"status": "partial"},
+    {"revision": 2},
+    {"last_seq": 9},
+    {"contents_ready": 0},
+    {"hours_per_week": 3},
+    {"language": "de"},
+    {"deadline": clock.now().date()},
+    {"begins_on": clock.now().date()},
+    {"updated_at": clock.now()},
+]
+
+
+@try_each("state", [home, lesson])
+@try_each("change", SEEN)
+def test_it_changes_with_the_roadmap(
+    place: Place, state: Callable[[Place], bytes], change: dict[str, Any]
+) -> None:
+    assert changed(state, place, Roadmap, **change)
+
+
+@try_each("state", [home, lesson])
+@try_each("change", [{"progress": "done"}, {"progress_at": clock.now()}])
+def test_it_changes_with_progress(
+    place: Place, state: Callable[[Place], bytes], change: dict[str, Any]
+) -> None:
+    assert changed(state, place, Concept, **change)
+
+
+@try_each(
+    "change",
+    [{"status": "building"}, {"version": 7}, {"error": "x"}, {"links_noted": 1}],
+)
+def test_a_lesson_changes_with_its_parts(place: Place, change: dict[str, Any]) -> None:
+    assert changed(lesson, place, Content, **change)
+
+
+def test_a_lesson_changes_with_notes_attempts_and_links(place: Place) -> None:
+    _, roadmap, concept = place
+    assert changed(lesson, place, Concept, notes="x")
+    states, now = [lesson(place)], clock.now()
+    scores = {"version": 1, "answers": [], "score": 1, "total": 4, "created_at": now}
+    link = {"digest": "d", "url": "https://example.org", "state": "unclear", "due_at": now}
+    with transaction():
+        QuizAttempt.create(roadmap=roadmap, concept=concept, **scores)
+    states.append(lesson(place))
+    with transaction():
+        CheckedLink.insert(**link).execute()
+        LinkUse.insert(content=Content.select(Content.id), link="d").execute()
+    states.append(lesson(place))
+    for change in ({"state": "dead"}, {"checked_at": now}, {"reason": "404"}):
+        assert changed(lesson, place, CheckedLink, **change)
+    assert len({*states}) == len(states)
+    with transaction():
+        QuizAttempt.delete().execute()
+        CheckedLink.delete().execute()
+    assert lesson(place) == states[0]
+
+
+def test_home_changes_with_other_roadmaps_of_the_account(place: Place) -> None:
+    owner, roadmap, _ = place
+    states = [home(place)]
+    with transaction():
+        account = Roadmap.get_by_id(roadmap).owner
+    others = [made(account)[1] for _ in range(LATEST)]  # which are the latest then
+    states.append(home(place))
+    for change in ({"progress_at": clock.now()}, {"progress_at": clock.now() + timedelta(1)}):
+        with transaction():
+            Concept.update(change).where(Concept.roadmap == others[0]).execute()
+        states.append(home(place))
+    with transaction():
+        Roadmap.update(trashed_at=clock.now()).where(Roadmap.id == others[1]).execute()
+    states.append(home(place))
+    with transaction():
+        Roadmap.delete().where(Roadmap.id.in_(others)).execute()
+    assert home(place) == states[0]
+    assert all(states.count(state) == 1 for state in states)
+    made()  # of another account
+    assert home(place) == states[0]
+    assert reviews.count_due(owner, clock.now()) == 0
+
+
+def test_other_accounts_have_no_access(place: Place) -> None:
+    owner, roadmap, concept = place
+    other, another, its = made()
+    for ids in ((other, roadmap, concept), (owner, another, concept), (owner, roadmap, its)):
+        with pytest.raises(NotFound):
+            lesson_state(*ids)
+    with transaction():
+        Roadmap.update(trashed_at=clock.now()).where(Roadmap.id == another).execute()
+    with pytest.raises(InTrash):
+        lesson_state(other, another, its)
+    with transaction():
+        Roadmap.delete().where(Roadmap.id == another).execute()
+    with pytest.raises(NotFound):
+        lesson_state(owner, new_id(), concept)
