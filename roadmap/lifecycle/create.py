@@ -30,7 +30,7 @@ COUNTED_FOR = 1.0  # seconds
 MOST_COUNTED = 10_000  # accounts
 # The text of the index, which SQLite compares.
 UNDER_WAY = peewee.SQL("status IN ('queued', 'planning', 'building')")
-# Counts what is under way, then inserts keys, roadmaps and their first events: one round trip, for
+# Counts what is under way unless it is `known`, then inserts keys, roadmaps and their first events: one round trip, for
 # PostgreSQL. What does not fit, and what has a key that is known, is left out.
 INSERT_AT_ONCE = PreparedStatement(
     "insert_roadmaps",
@@ -41,14 +41,14 @@ WITH asked AS (
     FROM json_to_recordset($1) AS asked(
         id uuid, owner uuid, goal text, level text, hours_per_week integer, deadline date,
         begins_on date, background text, motivation text, preferences text, language text,
-        resource_language text, review boolean,
+        resource_language text, review boolean, known bigint,
         key_hash text, fingerprint text, answer_status integer, headers jsonb, content text)
 ), under_way AS (
-    SELECT owner, (
+    SELECT owner, coalesce(known, (
         SELECT count(*) FROM roadmap
         WHERE owner_id = owner AND status IN ('queued', 'planning', 'building')
-    ) AS number
-    FROM (SELECT DISTINCT owner FROM asked) AS owners
+    )) AS number
+    FROM (SELECT owner, max(known) AS known FROM asked GROUP BY owner) AS owners
 ), fitting AS (
     SELECT asked.* FROM asked JOIN under_way USING (owner) WHERE place + number <= $2
 ), key AS (
@@ -68,12 +68,12 @@ WITH asked AS (
         preferences, language, resource_language, review, false, 0, '', '', 0, 0, 'queued', '',
         0, 0, 0, 0, false, 1, $3, $3, $3, 0, 0
     FROM fitting WHERE key_hash IS NULL OR key_hash IN (SELECT key_hash FROM key)
-    RETURNING id
+    RETURNING id, owner_id
 ), event AS (
     INSERT INTO roadmap_event (roadmap_id, seq, type, data, at)
     SELECT id, 1, $4, '{}', $3 FROM made
 )
-SELECT id FROM made
+SELECT id, owner, number FROM made JOIN under_way ON owner = owner_id
 """,
 )
 
@@ -169,9 +169,10 @@ def too_long_a_queue(waiting: int) -> Unavailable:
 def _insert_at_once(batch: Sequence[NewRoadmap]) -> list[Job | StoredAnswer | Exception]:
     """Insert roadmaps in one statement; those that it left out one step after the other."""
     rows: dict[Any, dict[str, Any]] = {}
+    known = _known(Counter(new.owner_id for new in batch))
     for new in batch:
         row = new.request.model_dump(mode="json")
-        row |= {"id": new.id.hex, "owner": new.owner_id.hex}
+        row |= {"id": new.id.hex, "owner": new.owner_id.hex, "known": known.get(new.owner_id)}
         if (answer := new.answer) is not None:
             row |= {
                 "key_hash": answer.key.key_hash,
@@ -188,7 +189,13 @@ def _insert_at_once(batch: Sequence[NewRoadmap]) -> list[Job | StoredAnswer | Ex
         EventType.queued,
     )
     with session():
-        made = {id_ for (id_,) in INSERT_AT_ONCE.execute(*values)}
+        found = INSERT_AT_ONCE.execute(*values).fetchall()
+    for owner, number in {owner: number for _, owner, number in found}.items():
+        if owner not in known:
+            _note(owner, number)
+    for _, owner, _ in found:
+        _add(owner)
+    made = {id_ for id_, _, _ in found}
     left = [new for new in batch if new.id not in made]
     others = dict(zip((new.id for new in left), _insert(left) if left else [], strict=True))
     return [
@@ -220,8 +227,7 @@ def _insert(batch: Sequence[NewRoadmap]) -> list[Job | StoredAnswer | Exception]
             common={"seq": 1, "type": EventType.queued, "data": {}, "at": now},
         )
         for new in made:
-            number, at = _counted.get(new.owner_id, (0, 0.0))
-            _counted[new.owner_id] = number + 1, at
+            _add(new.owner_id)
         ids = {new.id for new in made}
         if has_keys:  # the others may have come twice at once, here or in another process
             before |= _find(
@@ -282,27 +288,41 @@ def _fitting(batch: Sequence[NewRoadmap], beside: Sequence[NewRoadmap] = ()) -> 
 
 
 def _under_way(wanted: Counter[UUID]) -> Counter[UUID]:
-    """Return the roadmaps under way of accounts that want so many more.
+    """Return the roadmaps under way of accounts that want so many more."""
+    known = _known(wanted)
+    if owners := list(wanted.keys() - known):
+        query = Roadmap.select(Roadmap.owner, peewee.fn.COUNT(Roadmap.id)).group_by(Roadmap.owner)
+        found = dict(query.where(Roadmap.owner.in_(owners), UNDER_WAY).tuples())
+        for owner in owners:
+            known[owner] = found.get(owner, 0)
+            _note(owner, known[owner])
+    return Counter(known)
+
+
+def _known(wanted: Counter[UUID]) -> dict[UUID, int]:
+    """Return the roadmaps under way of accounts for which they need not be counted.
 
     To count reads all of them. Up to a tenth of the limit a count of the last second is enough, to
     which this process has added what it let in since.
     """
     now, enough = monotonic(), settings.most_unfinished_roadmaps // 10
-    known = {
+    return {
         owner: number
         for owner, more in wanted.items()
         for number, at in [_counted.get(owner, (enough, now))]
         if number + more < enough and now - at < COUNTED_FOR
     }
-    if owners := list(wanted.keys() - known):
-        query = Roadmap.select(Roadmap.owner, peewee.fn.COUNT(Roadmap.id)).group_by(Roadmap.owner)
-        found = dict(query.where(Roadmap.owner.in_(owners), UNDER_WAY).tuples())
-        if len(_counted) > MOST_COUNTED:
-            _counted.clear()
-        for owner in owners:
-            known[owner] = found.get(owner, 0)
-            _counted[owner] = known[owner], now
-    return Counter(known)
+
+
+def _note(owner: UUID, number: int) -> None:
+    if len(_counted) > MOST_COUNTED:
+        _counted.clear()
+    _counted[owner] = number, monotonic()
+
+
+def _add(owner: UUID) -> None:
+    number, at = _counted.get(owner, (0, 0.0))
+    _counted[owner] = number + 1, at
 
 
 _counted: dict[UUID, tuple[int, float]] = {}  # by account: roadmaps under way, and when it was

@@ -13,7 +13,7 @@ import pytest
 from pydantic import SecretStr
 
 from core import clock
-from core.db import SerializationConflict, database, session, settings, transaction
+from core.db import SerializationConflict, session, settings, transaction
 from core.errors import RateLimited, RoadmapError, Unavailable
 from core.ids import new_id
 from models.accounts import Account, IdempotentAnswer
@@ -67,31 +67,29 @@ def limit(base: None, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     return change
 
 
-def test_far_below_the_limit_they_are_counted_once_a_second(
-    limit: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(("before", "is_counted"), [(1, False), (10, True)])
+def test_up_to_a_tenth_of_the_limit_a_count_of_the_last_second_is_enough(
+    limit: Callable[..., None], monkeypatch: pytest.MonkeyPatch, before: int, is_counted: bool
 ) -> None:
-    sent: list[str] = []
-    execute = type(database.obj).execute_sql
-
-    def noted(self: Any, sql: str, params: Any = None) -> Any:
-        sent.append(sql)
-        return execute(self, sql, params)
-
     limit(unfinished=100)
-    owner = new_id()
-    with transaction():
-        Account.create(id=owner, email="a@example.org", password_hash="", created_at=clock.now())
-    monkeypatch.setattr(type(database.obj), "execute_sql", noted)
     monkeypatch.setattr(create_, "monotonic", lambda: 1000.0)
-    for _ in range(7):
+    owner, other = new_id(), new_id()
+    with transaction():
+        for id_ in (owner, other):
+            Account.create(
+                id=id_, email=f"{id_}@example.org", password_hash="", created_at=clock.now()
+            )
+    for _ in range(before):
         create(owner)
-    assert sum("COUNT" in sql for sql in sent) == 1
-    monkeypatch.setattr(create_, "monotonic", lambda: 1001.5)
-    create(owner)
-    assert sum("COUNT" in sql for sql in sent) == 2
-    for number in range(4):  # from a tenth of the limit on, always
+    for _ in range(100 - before):  # as by another process
+        create(other)
+    with transaction():
+        Roadmap.update(owner=owner).where(Roadmap.owner == other).execute()
+    if not is_counted:
         create(owner)
-        assert sum("COUNT" in sql for sql in sent) == 2 + number
+    monkeypatch.setattr(create_, "monotonic", lambda: 1000.0 if is_counted else 1001.5)
+    with pytest.raises(RateLimited):
+        create(owner)
 
 
 def test_a_rehearsal_stores_nothing(limit: Callable[..., None]) -> None:
