@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from time import monotonic
@@ -30,7 +30,7 @@ COUNTED_FOR = 1.0  # seconds
 MOST_COUNTED = 10_000  # accounts
 # The text of the index, which SQLite compares.
 UNDER_WAY = peewee.SQL("status IN ('queued', 'planning', 'building')")
-# Counts what is under way unless it is `known`, then inserts keys, roadmaps and their first events: one round trip, for
+# Counts what is under way, then inserts keys, roadmaps and their first events: one round trip, for
 # PostgreSQL. What does not fit, and what has a key that is known, is left out.
 INSERT_AT_ONCE = PreparedStatement(
     "insert_roadmaps",
@@ -41,16 +41,16 @@ WITH asked AS (
     FROM json_to_recordset($1) AS asked(
         id uuid, owner uuid, goal text, level text, hours_per_week integer, deadline date,
         begins_on date, background text, motivation text, preferences text, language text,
-        resource_language text, review boolean, known bigint,
+        resource_language text, review boolean, counted integer,
         key_hash text, fingerprint text, answer_status integer, headers jsonb, content text)
 ), under_way AS (
-    SELECT owner, coalesce(known, (
+    SELECT owner, coalesce(counted, (
         SELECT count(*) FROM roadmap
         WHERE owner_id = owner AND status IN ('queued', 'planning', 'building')
     )) AS number
-    FROM (SELECT owner, max(known) AS known FROM asked GROUP BY owner) AS owners
+    FROM (SELECT DISTINCT owner, counted FROM asked) AS owners
 ), fitting AS (
-    SELECT asked.* FROM asked JOIN under_way USING (owner) WHERE place + number <= $2
+    SELECT * FROM asked JOIN under_way USING (owner) WHERE place + number <= $2
 ), key AS (
     INSERT INTO first_answer
         (key_hash, owner_id, fingerprint, status, headers, content, is_repeatable, created_at)
@@ -68,12 +68,12 @@ WITH asked AS (
         preferences, language, resource_language, review, false, 0, '', '', 0, 0, 'queued', '',
         0, 0, 0, 0, false, 1, $3, $3, $3, 0, 0
     FROM fitting WHERE key_hash IS NULL OR key_hash IN (SELECT key_hash FROM key)
-    RETURNING id, owner_id
+    RETURNING id
 ), event AS (
     INSERT INTO roadmap_event (roadmap_id, seq, type, data, at)
     SELECT id, 1, $4, '{}', $3 FROM made
 )
-SELECT id, owner, number FROM made JOIN under_way ON owner = owner_id
+SELECT id, owner, number FROM made JOIN fitting USING (id)
 """,
 )
 
@@ -169,10 +169,14 @@ def too_long_a_queue(waiting: int) -> Unavailable:
 def _insert_at_once(batch: Sequence[NewRoadmap]) -> list[Job | StoredAnswer | Exception]:
     """Insert roadmaps in one statement; those that it left out one step after the other."""
     rows: dict[Any, dict[str, Any]] = {}
-    known = _known(Counter(new.owner_id for new in batch))
+    counted = _counted_lately(batch)
     for new in batch:
         row = new.request.model_dump(mode="json")
-        row |= {"id": new.id.hex, "owner": new.owner_id.hex, "known": known.get(new.owner_id)}
+        row |= {
+            "id": new.id.hex,
+            "owner": new.owner_id.hex,
+            "counted": counted.get(new.owner_id),
+        }
         if (answer := new.answer) is not None:
             row |= {
                 "key_hash": answer.key.key_hash,
@@ -189,13 +193,10 @@ def _insert_at_once(batch: Sequence[NewRoadmap]) -> list[Job | StoredAnswer | Ex
         EventType.queued,
     )
     with session():
-        found = INSERT_AT_ONCE.execute(*values).fetchall()
-    for owner, number in {owner: number for _, owner, number in found}.items():
-        if owner not in known:
-            _note(owner, number)
-    for _, owner, _ in found:
-        _add(owner)
-    made = {id_ for id_, _, _ in found}
+        inserted = INSERT_AT_ONCE.execute(*values).fetchall()
+    made = {id_ for id_, _, _ in inserted}
+    _keep_counts({owner: number for _, owner, number in inserted if owner not in counted})
+    _add_counts([owner for _, owner, _ in inserted])
     left = [new for new in batch if new.id not in made]
     others = dict(zip((new.id for new in left), _insert(left) if left else [], strict=True))
     return [
@@ -226,8 +227,7 @@ def _insert(batch: Sequence[NewRoadmap]) -> list[Job | StoredAnswer | Exception]
             [{"roadmap": new.id} for new in made],
             common={"seq": 1, "type": EventType.queued, "data": {}, "at": now},
         )
-        for new in made:
-            _add(new.owner_id)
+        _add_counts([new.owner_id for new in made])
         ids = {new.id for new in made}
         if has_keys:  # the others may have come twice at once, here or in another process
             before |= _find(
@@ -276,7 +276,13 @@ def _fitting(batch: Sequence[NewRoadmap], beside: Sequence[NewRoadmap] = ()) -> 
 
     Processes that commit at once may each let in a batch more.
     """
-    under_way = _under_way(Counter(new.owner_id for new in batch))
+    under_way = Counter(_counted_lately(batch))
+    if owners := {new.owner_id for new in batch} - under_way.keys():
+        query = Roadmap.select(Roadmap.owner, peewee.fn.COUNT(Roadmap.id)).group_by(Roadmap.owner)
+        found = dict(query.where(Roadmap.owner.in_(list(owners)), UNDER_WAY).tuples())
+        counts = {owner: found.get(owner, 0) for owner in owners}
+        _keep_counts(counts)
+        under_way.update(counts)
     for new in beside:
         under_way[new.owner_id] += 1
     fit = []
@@ -287,42 +293,32 @@ def _fitting(batch: Sequence[NewRoadmap], beside: Sequence[NewRoadmap] = ()) -> 
     return fit
 
 
-def _under_way(wanted: Counter[UUID]) -> Counter[UUID]:
-    """Return the roadmaps under way of accounts that want so many more."""
-    known = _known(wanted)
-    if owners := list(wanted.keys() - known):
-        query = Roadmap.select(Roadmap.owner, peewee.fn.COUNT(Roadmap.id)).group_by(Roadmap.owner)
-        found = dict(query.where(Roadmap.owner.in_(owners), UNDER_WAY).tuples())
-        for owner in owners:
-            known[owner] = found.get(owner, 0)
-            _note(owner, known[owner])
-    return Counter(known)
-
-
-def _known(wanted: Counter[UUID]) -> dict[UUID, int]:
-    """Return the roadmaps under way of accounts for which they need not be counted.
+def _counted_lately(batch: Sequence[NewRoadmap]) -> dict[UUID, int]:
+    """Return the roadmaps under way of accounts that are far below their limit.
 
     To count reads all of them. Up to a tenth of the limit a count of the last second is enough, to
     which this process has added what it let in since.
     """
     now, enough = monotonic(), settings.most_unfinished_roadmaps // 10
-    return {
-        owner: number
-        for owner, more in wanted.items()
-        for number, at in [_counted.get(owner, (enough, now))]
-        if number + more < enough and now - at < COUNTED_FOR
-    }
+    known = {}
+    for owner, more in Counter(new.owner_id for new in batch).items():
+        number, at = _counted.get(owner, (enough, now))
+        if number + more < enough and now - at < COUNTED_FOR:
+            known[owner] = number
+    return known
 
 
-def _note(owner: UUID, number: int) -> None:
+def _keep_counts(counts: Mapping[UUID, int]) -> None:
     if len(_counted) > MOST_COUNTED:
         _counted.clear()
-    _counted[owner] = number, monotonic()
+    now = monotonic()
+    _counted.update({owner: (number, now) for owner, number in counts.items()})
 
 
-def _add(owner: UUID) -> None:
-    number, at = _counted.get(owner, (0, 0.0))
-    _counted[owner] = number + 1, at
+def _add_counts(owners: Iterable[UUID]) -> None:
+    for owner in owners:
+        number, at = _counted.get(owner, (0, 0.0))
+        _counted[owner] = number + 1, at
 
 
 _counted: dict[UUID, tuple[int, float]] = {}  # by account: roadmaps under way, and when it was

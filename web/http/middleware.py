@@ -78,7 +78,6 @@ EXPOSED = (
 )
 
 
-COMPLETE = "roadmap.complete"  # the key of a scope whose body is there when its handler begins
 HEADERS = "roadmap.headers"  # the key of a scope under which the middleware keeps them
 BEGUN = "roadmap.begun"  # the key of a scope whose response has begun
 ErrorHandler = Callable[[Request, Any], Awaitable[Response]]

@@ -16,9 +16,9 @@ from starlette.requests import Request
 from core.errors import FieldError, Invalid, Malformed, TooLarge, TooSlow, Unsupported
 from core.json_types import LANGUAGE_TAG, MergePatch
 from core.sanitize import one_line
-from web.http.middleware import COMPLETE
 from web.http.urls import LONGEST_QUERY, MOST_PARAMETERS, is_too_long
 
+COMPLETE = "roadmap.complete"  # the key of a scope whose body is there when its handler begins
 LARGEST_BODY = 256 * 1024  # bytes: the longest notes, every character of them escaped
 BODY_SECONDS = 30  # for the whole body
 MOST_GROUPS = 2_000_000  # objects and arrays of a body: each takes memory, however short it is
