@@ -200,7 +200,7 @@ class TestBrokenFiles:
 
     @pytest.mark.parametrize("text", ["meanings = ", "", "[meanings]\na = 1\n"])
     def test_words_that_are_broken_are_named_and_no_goal_is_taken(
-        self, copied: Path, client: TestClient, text: str
+        self, client: TestClient, copied: Path, text: str
     ) -> None:
         (copied / "words.toml").write_text(text)
         (named,) = broken_files()
