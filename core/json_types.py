@@ -1,10 +1,8 @@
-"""JSON types: integers, models from rows, pages of a list, merge patches, language tags."""
+"""JSON types: base of models, integers, models from rows, pages of a list, merge patches, tags."""
 
 from typing import Any, Generic, TypeVar
 
-from pydantic import BaseModel, BeforeValidator
-
-from core.lazy_model import LazyModel
+from pydantic import BaseModel, BeforeValidator, ConfigDict
 
 LANGUAGE_TAG = r"^[a-zA-Z]{2,3}(-[a-zA-Z0-9]{2,8})*$"  # BCP 47
 
@@ -12,6 +10,15 @@ LANGUAGE_TAG = r"^[a-zA-Z]{2,3}(-[a-zA-Z0-9]{2,8})*$"  # BCP 47
 def whole(value: Any) -> Any:
     """Return 8 for 8.0, which is an integer in JSON Schema, as many languages write it."""
     return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+class LazyModel(BaseModel):
+    """Base of the models of requests, responses and files.
+
+    Its validator is built at its first use: each process uses a few of all models.
+    """
+
+    model_config = ConfigDict(defer_build=True)
 
 
 WHOLE = BeforeValidator(whole)  # the last annotation of an integer, which is applied first

@@ -16,7 +16,7 @@ from huey.exceptions import HueyException
 from pydantic import Field, ValidationError
 
 from core.errors import FieldError, Invalid
-from core.lazy_model import LazyModel
+from core.json_types import LazyModel
 from reliable_queue.messages import UnreadableMessage
 from reliable_queue.queue import ReliableQueue
 from reliable_queue.storage import ConsumerInfo, DeadLetter

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 from pydantic import AwareDatetime, ConfigDict, Field
 
-from core.lazy_model import LazyModel
+from core.json_types import LazyModel
 from core.sanitize import CLEAN, Rule, validate_printable
 from roadmap.operations.audit_log import Action, Actor, audited
 from tasks import queue_admin

@@ -8,7 +8,7 @@ from uuid import UUID
 from pydantic import ConfigDict
 from starlette.requests import Request
 
-from core.lazy_model import LazyModel
+from core.json_types import LazyModel
 from roadmap.accounts.identity import IdempotencyKey, Principal
 
 

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 
 from core.background_refresh import BackgroundRefresh
+from core.batching import GroupCommit
 from core.db import settings
-from core.group_commit import GroupCommit
 from roadmap.accounts.idempotency_store import StoredAnswer
 from roadmap.lifecycle.create import NewRoadmap, count_queued, create_many, too_long_a_queue
 from roadmap.operations.execution_log import record

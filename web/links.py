@@ -5,7 +5,7 @@ from uuid import UUID
 
 from pydantic import Field, create_model
 
-from core.lazy_model import LazyModel
+from core.json_types import LazyModel
 from roadmap.exchange.formats.registry import FORMATS
 from roadmap.plan.views import RoadmapSummary
 from web.http.responses import Reply

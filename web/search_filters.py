@@ -9,7 +9,7 @@ from uuid import UUID
 
 from pydantic import AfterValidator, AwareDatetime, BeforeValidator, Field
 
-from core.lazy_model import LazyModel
+from core.json_types import LazyModel
 from core.sanitize import CLEAN, Rule
 from roadmap.operations.execution_log import LogLevel
 from roadmap.operations.log_search import LONGEST_TEXT, LogFilter

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from pydantic import BaseModel
 from starlette.responses import Response
 
+from core.batching import GroupRead
 from core.db import snapshot
-from core.group_read import GroupRead
 from roadmap.lifecycle.read_states import Ids
 from web.call import Call
 from web.endpoint import Endpoint

@@ -16,8 +16,7 @@ from core import clock
 from core.db import database_time, session, transaction
 from core.errors import Conflict, Forbidden, NotFound
 from core.ids import new_id
-from core.json_types import WHOLE
-from core.lazy_model import LazyModel
+from core.json_types import WHOLE, LazyModel
 from core.sanitize import CLEAN
 from models.accounts import Account, ApiKey
 from roadmap.accounts.identity import Bearer, Login, Scope

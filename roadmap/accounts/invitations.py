@@ -13,7 +13,7 @@ from core import clock
 from core.db import session, transaction
 from core.errors import FieldError, Forbidden, NotFound
 from core.ids import new_id
-from core.lazy_model import LazyModel
+from core.json_types import LazyModel
 from core.sanitize import Email
 from models.accounts import Account, Invitation
 from roadmap.accounts.identity import INVITATION_LIFE

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from pydantic import Field, SecretStr
 
-from core.lazy_model import LazyModel
+from core.json_types import LazyModel
 from core.password_strength import SHORTEST
 from core.sanitize import CLEAN, Email
 

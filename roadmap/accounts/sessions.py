@@ -11,7 +11,7 @@ from core import clock
 from core.db import database_time, session, settings, transaction
 from core.errors import NotFound
 from core.ids import new_id
-from core.lazy_model import LazyModel
+from core.json_types import LazyModel
 from models.accounts import Account, LoginSession
 from roadmap.accounts.identity import Device, Login
 

@@ -13,8 +13,7 @@ from pydantic import Field
 
 from core import clock
 from core.db import session, settings
-from core.json_types import from_row
-from core.lazy_model import LazyModel
+from core.json_types import LazyModel, from_row
 from models.roadmaps import Concept, Content
 from models.spending import ModelCall, MonthlySpending
 from roadmap.accounts.access import FIRST, get_owned

@@ -27,7 +27,7 @@ from core import clock
 from core.db import session, skip_locked, transaction
 from core.errors import Conflict, NotFound
 from core.ids import new_id
-from core.lazy_model import LazyModel
+from core.json_types import LazyModel
 from core.sanitize import format_size
 from models.accounts import Account, ApiKey, Invitation, LoginSession
 from models.base import Table

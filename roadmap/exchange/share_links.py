@@ -24,8 +24,7 @@ from core.backends import signing_keys
 from core.db import lock_for_update, session, settings, transaction
 from core.errors import Conflict, Gone, NotFound
 from core.ids import new_id
-from core.json_types import WHOLE
-from core.lazy_model import LazyModel
+from core.json_types import WHOLE, LazyModel
 from models.accounts import Account
 from models.roadmaps import Roadmap
 from models.share_links import ShareLink

@@ -13,7 +13,7 @@ from uuid import UUID
 from pydantic import Field
 
 from core.db import session
-from core.lazy_model import LazyModel
+from core.json_types import LazyModel
 from roadmap.exchange.formats.json_ import PortableRoadmap, portable
 from roadmap.exchange.share_links import OpenedLink
 from roadmap.learning.progress import read_profile

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pydantic import Field
 
 from core.errors import FieldError, Invalid
-from core.lazy_model import LazyModel
+from core.json_types import LazyModel
 from roadmap.plan.outline import Question, Quiz
 
 

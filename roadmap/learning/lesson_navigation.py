@@ -5,7 +5,7 @@ from uuid import UUID
 
 from core.db import database, is_postgres, session
 from core.errors import NotFound
-from core.lazy_model import LazyModel
+from core.json_types import LazyModel
 from models.roadmaps import Concept, Module, Roadmap, Stage
 from roadmap.accounts.access import get_owned
 from roadmap.plan.statuses import ConceptProgress, RoadmapStatus

@@ -16,8 +16,7 @@ from core import clock
 from core.db import session, transaction
 from core.errors import Conflict, NotFound
 from core.ids import new_id
-from core.json_types import WHOLE, MergePatch, from_row
-from core.lazy_model import LazyModel
+from core.json_types import WHOLE, LazyModel, MergePatch, from_row
 from models.accounts import Account
 from models.roadmaps import Concept, Content, ContentVersion, QuizAttempt
 from roadmap.accounts.access import LAST, get_owned, lock_owned

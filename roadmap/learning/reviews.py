@@ -21,8 +21,7 @@ from core import clock
 from core.db import database, lock_for_update, session, transaction
 from core.errors import Conflict, NotFound
 from core.ids import new_id
-from core.json_types import WHOLE
-from core.lazy_model import LazyModel
+from core.json_types import WHOLE, LazyModel
 from models.bulk import insert_rows
 from models.roadmaps import Concept, Content, ContentVersion, ReviewCard, Roadmap
 from roadmap.accounts.access import get_owned

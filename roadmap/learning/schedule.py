@@ -14,7 +14,7 @@ from uuid import UUID
 
 from pydantic import Field
 
-from core.lazy_model import LazyModel
+from core.json_types import LazyModel
 from roadmap.plan.statuses import ConceptProgress
 from roadmap.plan.views import ConceptNode, RoadmapTree, StageNode, concepts_of
 

@@ -22,8 +22,7 @@ from pydantic import Field
 from core.db import StatementTimeout, database, is_postgres, limited, session
 from core.errors import FieldError, Invalid, NotFound
 from core.ids import first_id
-from core.json_types import from_row
-from core.lazy_model import LazyModel
+from core.json_types import LazyModel, from_row
 from models.accounts import Account
 from models.logs import ExecutionLog
 from models.roadmaps import Concept, Content, Roadmap

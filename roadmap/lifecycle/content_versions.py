@@ -8,7 +8,7 @@ from pydantic import Field
 
 from core.db import session
 from core.errors import NotFound
-from core.lazy_model import LazyModel
+from core.json_types import LazyModel
 from models.roadmaps import Concept, Content, ContentVersion
 from roadmap.accounts.access import get_owned
 from roadmap.lifecycle.plan_rows import MOST_VERSIONS

@@ -15,7 +15,7 @@ from pydantic import Field
 from core import clock
 from core.db import lock_key_share, session
 from core.ids import new_id
-from core.lazy_model import LazyModel
+from core.json_types import LazyModel
 from models.bulk import insert_rows
 from models.roadmaps import Roadmap, RoadmapEvent
 from models.webhooks import Webhook, WebhookDelivery

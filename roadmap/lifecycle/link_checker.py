@@ -22,11 +22,11 @@ from core import clock
 from core.db import lock_key_share, session, settings, skip_locked, transaction
 from core.errors import RoadmapError
 from core.net.link_probe import LIMIT, Visit, host_of, visit
-from models.link_checks import CheckedLink, LinkUse
+from models.link_checks import UNNOTED, CheckedLink, LinkUse
 from models.roadmaps import Content, ContentVersion
 from roadmap.generation.context import BUILT_IN
 from roadmap.lifecycle import commands, link_status
-from roadmap.lifecycle.link_status import UNNOTED, digest, known
+from roadmap.lifecycle.link_status import digest, known
 from roadmap.lifecycle.plan_rows import IS_CURRENT
 from roadmap.operations.execution_log import record
 from roadmap.plan.jobs import Job

@@ -9,15 +9,10 @@ import peewee
 
 from core import clock
 from core.db import session, settings
-from models.link_checks import CheckedLink, LinkUse
+from models.link_checks import UNNOTED, CheckedLink, LinkUse
 from models.roadmaps import Concept, Content, Roadmap
 from roadmap.plan.statuses import ContentStatus, LinkState, RoadmapStatus
 from roadmap.plan.views import CheckedResource
-
-# Contents whose current version has URLs that are not registered yet; an index of migration 0016.
-UNNOTED = peewee.SQL(
-    "kind = 'resources' AND version > 0 AND (links_noted IS NULL OR links_noted <> version)"
-)
 
 
 def digest(url: str) -> str:

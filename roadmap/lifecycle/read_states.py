@@ -13,8 +13,8 @@ from uuid import UUID
 from core.db import database, is_postgres, session, settings
 from core.version import VERSION
 from models.base import Leased, Table
+from models.link_checks import UNNOTED
 from models.roadmaps import Concept, Roadmap
-from roadmap.lifecycle.link_status import UNNOTED
 
 Ids = tuple[UUID, ...]  # the owner comes first
 PART = "c.id, c.status, c.version, c.error"

@@ -17,8 +17,7 @@ from pydantic import Field, ValidationError
 from core import clock
 from core.db import session, transaction
 from core.errors import Conflict, NotFound
-from core.json_types import from_row
-from core.lazy_model import LazyModel
+from core.json_types import LazyModel, from_row
 from models.roadmaps import Revision, Roadmap
 from roadmap.accounts.access import get_owned
 from roadmap.lifecycle.plan_rows import current_outline, stamp

@@ -10,8 +10,7 @@ from pydantic import ConfigDict, Field
 from core import clock
 from core.db import transaction
 from core.errors import Conflict, FieldError, Invalid
-from core.json_types import WHOLE
-from core.lazy_model import LazyModel
+from core.json_types import WHOLE, LazyModel
 from models.roadmaps import Concept, Roadmap
 from roadmap.accounts.access import transition
 from roadmap.learning.schedule import Schedule, schedule_of

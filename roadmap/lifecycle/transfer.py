@@ -12,7 +12,7 @@ from pydantic import ConfigDict, Field
 
 from core.db import lock_for_update, session, settings, transaction
 from core.errors import Conflict, FieldError, Invalid, NotFound
-from core.lazy_model import LazyModel
+from core.json_types import LazyModel
 from core.sanitize import CLEAN
 from models.accounts import Account
 from models.roadmaps import ReviewCard, Roadmap

@@ -16,8 +16,7 @@ from pydantic import Field
 from core import clock
 from core.db import database, session, skip_locked, transaction
 from core.errors import NotFound
-from core.json_types import Page, from_row
-from core.lazy_model import LazyModel
+from core.json_types import LazyModel, Page, from_row
 from models.roadmaps import Roadmap
 from roadmap.accounts.access import transition
 from roadmap.lifecycle.queries import page_of, summary_of

@@ -28,7 +28,7 @@ from core import clock
 from core.db import after_transaction, session, transaction
 from core.errors import RoadmapError, Unavailable
 from core.ids import first_id, new_id
-from core.lazy_model import LazyModel
+from core.json_types import LazyModel
 from core.sanitize import one_line, strip_nul
 from models.audit import AuditRecord
 

@@ -30,7 +30,7 @@ from pydantic import Field
 from core import clock, metric_counters
 from core.db import database, is_postgres, session, settings, transaction
 from core.ids import new_hex, new_id
-from core.lazy_model import LazyModel
+from core.json_types import LazyModel
 from core.metric_definitions import LOG_ACCEPTED
 from core.sanitize import strip_nul, strip_nul_json
 from core.tracing import TraceContext, current

@@ -13,7 +13,7 @@ from pydantic import Field
 
 from core import clock
 from core.db import session
-from core.lazy_model import LazyModel
+from core.json_types import LazyModel
 from core.metric_counters import SUM, MetricDelta, parts_of
 from core.metric_definitions import FINE, METRICS, QUEUE_AGE, QUEUE_MESSAGES, TASK_SECONDS, TASKS
 from models.metrics import MetricValue

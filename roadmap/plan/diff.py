@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from core.lazy_model import LazyModel
+from core.json_types import LazyModel
 from roadmap.plan.outline import Outline
 from roadmap.plan.validation import Thing, quoted
 

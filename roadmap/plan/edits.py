@@ -9,8 +9,7 @@ from typing import Annotated, Any, Literal, NoReturn
 from pydantic import Field, StringConstraints
 
 from core.errors import FieldError, Invalid
-from core.json_types import WHOLE
-from core.lazy_model import LazyModel
+from core.json_types import WHOLE, LazyModel
 from roadmap.plan.outline import Frozen, Outline
 from roadmap.plan.schemas import PRINTABLE, Number
 from roadmap.plan.validation import (

@@ -5,7 +5,7 @@ from enum import StrEnum
 from typing import Any, Self
 
 from core.i18n import gettext_noop
-from core.lazy_model import LazyModel
+from core.json_types import LazyModel
 from roadmap.plan.statuses import FINAL
 
 TEST = "webhook.test"

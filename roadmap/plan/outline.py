@@ -13,7 +13,7 @@ from typing import Annotated, Literal, Self
 from pydantic import ConfigDict, FailFast, Field, model_validator
 
 from core.i18n import gettext_noop
-from core.lazy_model import LazyModel
+from core.json_types import LazyModel
 
 
 class Level(StrEnum):

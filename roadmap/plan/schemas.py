@@ -8,8 +8,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from core import clock
 from core.errors import FieldError, Invalid
-from core.json_types import LANGUAGE_TAG, WHOLE
-from core.lazy_model import LazyModel
+from core.json_types import LANGUAGE_TAG, WHOLE, LazyModel
 from core.sanitize import Rule
 from roadmap.plan.language_detection import chinese_of
 from roadmap.plan.outline import Level

@@ -4,7 +4,7 @@ from enum import StrEnum
 
 from pydantic import Field
 
-from core.lazy_model import LazyModel
+from core.json_types import LazyModel
 
 
 class RoadmapStatus(StrEnum):

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, Field, create_model
 
-from core.lazy_model import LazyModel
+from core.json_types import LazyModel
 from roadmap.plan.outline import (
     CONTENT_KINDS,
     Analysis,

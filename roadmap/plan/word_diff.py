@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from core.lazy_model import LazyModel
+from core.json_types import LazyModel
 
 How = Literal["same", "added", "removed"]
 MOST = 1000  # lines, or words of a line, that are compared; with more, all of them differ

@@ -16,8 +16,7 @@ from core import clock
 from core.db import lock_for_update, session, settings, transaction
 from core.errors import Conflict, FieldError, Invalid, NotFound, RateLimited
 from core.ids import new_id
-from core.json_types import MergePatch, Page
-from core.lazy_model import LazyModel
+from core.json_types import LazyModel, MergePatch, Page
 from core.net import safe_http
 from core.sanitize import CLEAN
 from models.accounts import Account

@@ -6,7 +6,7 @@ from typing import Literal
 from pydantic import Field
 
 from core.db import settings
-from core.lazy_model import LazyModel
+from core.json_types import LazyModel
 from roadmap.accounts import accounts, sessions
 from roadmap.accounts.schemas import User
 from roadmap.accounts.sessions import SessionList

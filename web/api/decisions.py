@@ -4,7 +4,7 @@ from uuid import UUID
 
 from pydantic import Field
 
-from core.lazy_model import LazyModel
+from core.json_types import LazyModel
 from roadmap.generation.generator import check_feedback, has_model
 from roadmap.lifecycle import commands
 from roadmap.lifecycle.commands import CommandResult

@@ -6,7 +6,7 @@ from operator import attrgetter
 from pydantic import Field
 from starlette.responses import Response
 
-from core.lazy_model import LazyModel
+from core.json_types import LazyModel
 from web.call import Call
 from web.http.problems import TYPES, ProblemType, problem_type
 from web.http.responses import Document, conditional_response

@@ -7,7 +7,7 @@ from starlette.responses import Response
 
 from core.db import database, session, settings
 from core.errors import Unavailable
-from core.lazy_model import LazyModel
+from core.json_types import LazyModel
 from core.migrate import pending
 from core.version import COMMIT, NUMBER
 from tasks.queue_admin import check_brokers

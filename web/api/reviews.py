@@ -5,7 +5,7 @@ from uuid import UUID
 
 from pydantic import Field
 
-from core.lazy_model import LazyModel
+from core.json_types import LazyModel
 from roadmap.learning import reviews
 from roadmap.learning.reviews import MOST_AT_ONCE, CardState, CheckedReview, Reviews
 from web.call import Call

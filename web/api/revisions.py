@@ -5,7 +5,7 @@ from uuid import UUID
 
 from pydantic import Field
 
-from core.lazy_model import LazyModel
+from core.json_types import LazyModel
 from roadmap.budget import cost_report
 from roadmap.lifecycle import content_versions, revisions
 from roadmap.lifecycle.content_versions import VersionDetail, VersionDiff, Versions

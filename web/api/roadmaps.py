@@ -14,7 +14,7 @@ from starlette.responses import Response
 
 from core.errors import Conflict, FieldError, RoadmapError
 from core.ids import new_id
-from core.lazy_model import LazyModel
+from core.json_types import LazyModel
 from core.sanitize import CLEAN, Rule
 from roadmap.accounts.access import LAST
 from roadmap.accounts.identity import Principal

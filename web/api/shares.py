@@ -5,7 +5,7 @@ from functools import partial
 from pydantic import BaseModel
 from starlette.responses import Response
 
-from core.lazy_model import LazyModel
+from core.json_types import LazyModel
 from roadmap.exchange import share_links, shared_view
 from roadmap.exchange.formats.registry import FORMATS
 from roadmap.exchange.formats.source import Source

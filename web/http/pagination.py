@@ -7,7 +7,7 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.requests import Request
 
-from core.lazy_model import LazyModel
+from core.json_types import LazyModel
 from web.http.responses import Reply
 from web.http.urls import quoted_path
 

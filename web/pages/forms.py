@@ -16,7 +16,7 @@ from starlette.responses import Response
 
 from core.db import transaction
 from core.errors import Invalid
-from core.lazy_model import LazyModel
+from core.json_types import LazyModel
 from roadmap.accounts.identity import IdempotencyKey
 from roadmap.plan.views import RoadmapSummary
 from web import idempotency

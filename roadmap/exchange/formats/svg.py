@@ -3,7 +3,7 @@
 from pydantic import ConfigDict, Field
 
 from core.i18n import texts
-from core.lazy_model import LazyModel
+from core.json_types import LazyModel
 from roadmap.exchange.formats.source import Source
 from roadmap.exchange.map.drawing import exported
 from roadmap.exchange.map.shapes import Direction

@@ -17,7 +17,7 @@ from typing import Any
 
 from pydantic import ConfigDict, Field
 
-from core.lazy_model import LazyModel
+from core.json_types import LazyModel
 
 ENOUGH = 4  # points that a track needs
 SAYS_NO_MORE = 1  # point for a goal without unknown words

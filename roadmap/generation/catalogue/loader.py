@@ -11,7 +11,7 @@ from typing import Annotated, Any, TypeVar
 
 from pydantic import BaseModel, Field, ValidationError
 
-from core.lazy_model import LazyModel
+from core.json_types import LazyModel
 from core.sanitize import format_size
 from roadmap.generation.catalogue.goal_matching import Lexicon, Match, Vocabulary
 from roadmap.plan.language_detection import script_of

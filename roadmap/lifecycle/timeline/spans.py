@@ -11,7 +11,7 @@ from uuid import UUID
 
 from pydantic import Field
 
-from core.lazy_model import LazyModel
+from core.json_types import LazyModel
 from models.logs import ExecutionLog
 from roadmap.generation.context import Cause
 from roadmap.plan.statuses import AttemptMark

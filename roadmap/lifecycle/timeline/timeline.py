@@ -10,7 +10,7 @@ from pydantic import Field
 
 from core import clock
 from core.db import session, settings
-from core.lazy_model import LazyModel
+from core.json_types import LazyModel
 from models.logs import ExecutionLog
 from models.roadmaps import Concept, Content, Roadmap, RoadmapEvent
 from models.spending import ModelCall

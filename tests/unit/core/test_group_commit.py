@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from core.batching import GroupCommit
 from core.errors import Unavailable
-from core.group_commit import GroupCommit
 from tests.waiting import wait_until
 
 LIMIT = 20  # seconds until a test that would wait for ever fails

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from core.group_read import AT_ONCE, GroupRead
+from core.batching import AT_ONCE, GroupRead
 from tests.waiting import wait_until
 
 LIMIT = 20  # seconds until a test that would wait for ever fails

@@ -1,4 +1,4 @@
-"""What has not changed is answered from its state: nothing is made, and nobody gets what belongs to others."""
+"""What has not changed is answered from its state: nothing is made, and never the document of another account."""
 
 import re
 from collections.abc import Callable

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from pydantic import Field
 
-from core.lazy_model import LazyModel
+from core.json_types import LazyModel
 from roadmap.operations import audit_log
 from roadmap.operations.audit_log import AuditOutcome
 from web.call import Call

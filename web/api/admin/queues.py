@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from core.lazy_model import LazyModel
+from core.json_types import LazyModel
 from core.sanitize import CLEAN
 from roadmap.operations.audit_log import Action
 from tasks import queue_admin

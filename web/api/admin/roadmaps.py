@@ -7,7 +7,7 @@ from uuid import UUID
 
 from pydantic import Field
 
-from core.lazy_model import LazyModel
+from core.json_types import LazyModel
 from roadmap.lifecycle import admin_queries, transfer
 from roadmap.lifecycle.admin_queries import OverseenDetail, RoadmapSearch
 from roadmap.lifecycle.commands import CommandResult

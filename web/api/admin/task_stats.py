@@ -4,7 +4,7 @@ from datetime import datetime
 
 from pydantic import Field
 
-from core.lazy_model import LazyModel
+from core.json_types import LazyModel
 from roadmap.operations import task_stats
 from roadmap.operations.task_stats import STEPS, Ended, Period, TaskRuns, Waited, since_of
 from tasks.queue_admin import queue_state
