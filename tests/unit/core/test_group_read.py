@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from core.batching import AT_ONCE, GroupRead
+from core.batching import READS_AT_ONCE, GroupRead
 from tests.waiting import wait_until
 
 LIMIT = 20  # seconds until a test that would wait for ever fails
@@ -70,16 +70,21 @@ def test_what_is_asked_for_while_as_many_as_may_are_read_waits_for_the_next(gate
 
     async def main() -> None:
         tasks = []
-        for number in range(AT_ONCE):
+        for number in range(READS_AT_ONCE):
             tasks += await asked(group, number)
             await until(lambda number=number: len(gate.batches) == number + 1)
         tasks += await asked(group, 7, 8, 9)
-        assert len(gate.batches) == AT_ONCE
+        assert len(gate.batches) == READS_AT_ONCE
         gate.open.set()
-        assert [await task for task in tasks] == [*(n * 10 for n in range(AT_ONCE)), 70, 80, 90]
+        assert [await task for task in tasks] == [
+            *(n * 10 for n in range(READS_AT_ONCE)),
+            70,
+            80,
+            90,
+        ]
 
     run(main())
-    assert gate.batches[AT_ONCE:] == [[7, 8, 9]]
+    assert gate.batches[READS_AT_ONCE:] == [[7, 8, 9]]
 
 
 def test_an_error_is_that_of_all_who_asked_together_and_of_nobody_else(gate: Gate) -> None:
@@ -114,9 +119,9 @@ def test_it_serves_one_loop_after_the_other(gate: Gate) -> None:
     group = GroupRead(gate)
 
     async def leave() -> None:
-        for number in range(AT_ONCE + 1):
+        for number in range(READS_AT_ONCE + 1):
             await asked(group, number)
-            await until(lambda number=number: len(gate.batches) >= min(number + 1, AT_ONCE))
+            await until(lambda number=number: len(gate.batches) >= min(number + 1, READS_AT_ONCE))
         asyncio.get_running_loop().call_later(0, gate.open.set)
 
     asyncio.run(leave())
