@@ -9,8 +9,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
-from secrets import token_hex
 from uuid import UUID
+
+from core.ids import random_number
 
 HEADER = "traceparent"
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
@@ -46,10 +47,13 @@ current = _current.get  # the trace of this thread or coroutine, or None
 enter = _current.set  # for this coroutine and those that it starts
 
 
+def _new_span_id() -> str:
+    return f"{random_number():016x}"
+
+
 def begun(request_id: str | None = "") -> TraceContext:
     """Return a new trace. Without a request id (None) it has that of the span."""
-    digits = token_hex(24)
-    trace_id, span_id = digits[:32], digits[32:]
+    trace_id, span_id = f"{random_number():016x}{random_number():016x}", _new_span_id()
     return TraceContext(trace_id, span_id, request_id=span_id if request_id is None else request_id)
 
 
@@ -65,7 +69,7 @@ def received(headers: Sequence[str], request_id: str | None = "") -> TraceContex
         or NONE & {found[2], found[3]}
     ):
         return begun(request_id)
-    span_id = token_hex(8)
+    span_id = _new_span_id()
     return TraceContext(
         found[2],
         span_id,
@@ -88,7 +92,7 @@ def outgoing() -> dict[str, str]:
     """Return the header of an outgoing request, with its own span, if any."""
     if (trace := _current.get()) is None:
         return {}
-    return {HEADER: TraceContext(trace.id, token_hex(8), trace.is_sampled).traceparent}
+    return {HEADER: TraceContext(trace.id, _new_span_id(), trace.is_sampled).traceparent}
 
 
 def packed(trace: TraceContext | None) -> dict[str, str]:

@@ -17,6 +17,7 @@ from typing import Any
 from core import clock, tracing
 from core.connection_errors import broker_trouble
 from core.db import database
+from core.ids import new_hex
 from roadmap.plan.jobs import Job
 from tasks.queues import REGISTRY, content_queue
 
@@ -36,7 +37,7 @@ def enqueue(jobs: Iterable[Job]) -> None:
     messages: list[Any] = []
     for job in jobs:
         eta = clock.now() + timedelta(seconds=job.delay) if job.delay else None
-        messages.append(REGISTRY[job.name].s(str(job.id), eta=eta))
+        messages.append(REGISTRY[job.name].s(str(job.id), eta=eta, id=new_hex()))
         messages[-1].carried = tracing.packed(job.trace)
     content_queue.enqueue_many(messages)
 

@@ -27,7 +27,8 @@ HEADER = "Idempotency-Key"
 REPLAYED = {"Idempotency-Replayed": "true"}
 # As it is, or a quoted string (RFC 9651)
 KEY = re.compile(r'(?!")[!-~]{1,200}|"(?:[ !#-\[\]-~]|\\["\\]){1,200}"')
-OWN = ("content-length", "x-request-id")  # headers that each response sets itself
+OWN = (b"content-length", b"x-request-id")  # headers that each response sets itself
+ONE_SPELLING = json.JSONEncoder(sort_keys=True)
 
 _running: set[str] = set()  # hashes of the keys of requests that this process is answering
 _ended = threading.Condition()  # notified when one of them ends
@@ -54,7 +55,7 @@ def make_key(key: str, owner_id: UUID, request: Request, content: bytes) -> Idem
     asked = hashlib.sha256("\n".join((request.method, request.scope["path"], query, "")).encode())
     if can_parse_inline(content):
         try:
-            content = json.dumps(from_json(content), sort_keys=True).encode()
+            content = ONE_SPELLING.encode(from_json(content)).encode()
         except (ValueError, RecursionError):  # it is no JSON
             content = content.decode("utf-8", "backslashreplace").encode()
     asked.update(content)
@@ -109,7 +110,11 @@ def store(key: IdempotencyKey, response: Response, *, has_secret: bool = False) 
 
 
 def to_stored(key: IdempotencyKey, response: Response, *, has_secret: bool = False) -> StoredAnswer:
-    headers = {name: value for name, value in response.headers.items() if name not in OWN}
+    headers = {
+        name.decode("latin-1"): value.decode("latin-1")
+        for name, value in response.raw_headers
+        if name not in OWN
+    }
     return StoredAnswer(
         key, response.status_code, headers, None if has_secret else bytes(response.body)
     )

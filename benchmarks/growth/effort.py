@@ -14,6 +14,7 @@ class Effort:
     tries: int  # of each page, one after the other
     workers: Sequence[int]
     clients: Sequence[int]
+    streams: Sequence[int]
     roadmaps: Sequence[int]
     whole: int  # roadmaps that have contents, at most
     records: Sequence[int]  # of the log
@@ -30,6 +31,7 @@ FULL = Effort(
     tries=60,
     workers=(1, 2, 3, 4),
     clients=(1, 10, 100, 300, 1000),
+    streams=(1, 100, 500, 1000, 2000),
     roadmaps=(10, 1_000, 100_000, 1_000_000),
     whole=10_000,
     records=(10_000, 1_000_000, 10_000_000),
@@ -45,6 +47,7 @@ QUICK = Effort(
     tries=20,
     workers=(1, 2, 4),
     clients=(1, 10, 100, 300),
+    streams=(1, 100, 300),
     roadmaps=(10, 1_000, 50_000),
     whole=1_000,
     records=(10_000, 200_000),

@@ -51,11 +51,14 @@ LEARNED_AT = """SELECT max(n.progress_at) FROM concept n
 ORDER = f"""SELECT string_agg(id || ready || coalesce(at, ''), ' ') FROM (
     SELECT CAST(r.id AS text) AS id, CAST(r.contents_ready > 0 AS text) AS ready,
     CAST(({LEARNED_AT}) AS text) AS at {RECENT} LIMIT {LOOKED_AT}) AS recent"""
-PROGRESS = """SELECT string_agg(n.id || n.progress || coalesce(CAST(n.progress_at AS text), ''), ' ')
+PROGRESS = """SELECT
+    string_agg(n.id || n.progress || coalesce(CAST(n.progress_at AS text), ''), ' ')
     FROM concept n WHERE n.roadmap_id = r.id"""
-STATE = f"""SELECT (SELECT CAST(a.profile AS text) FROM account a WHERE a.id = ?), ({DUE}), ({ORDER}),
+STATE = f"""SELECT
+    (SELECT CAST(a.profile AS text) FROM account a WHERE a.id = ?), ({DUE}), ({ORDER}),
     (SELECT string_agg(r, ' ') FROM (SELECT <r> AS r {RECENT} LIMIT ?) AS latest),
-    (SELECT string_agg(<r> || coalesce(({PROGRESS}), ''), ' ') FROM roadmap r WHERE r.id IN (<ids>))"""
+    (SELECT string_agg(<r> || coalesce(({PROGRESS}), ''), ' ') FROM roadmap r
+    WHERE r.id IN (<ids>))"""
 COLUMNS = " || ".join(f"quote(r.{field.column_name})" for field in Roadmap._meta.sorted_fields)
 
 

@@ -37,6 +37,10 @@ from roadmap.plan.views import (
 
 Node = TypeVar("Node", StageNode, ModuleNode)
 KINDS = list(ContentKind)
+STATE_OF_PART = (  # without its lease
+    Content.concept.alias("concept_id"),
+    *(getattr(Content, name) for name in ("kind", *ContentState.model_fields)),
+)
 
 
 def list_roadmaps(
@@ -78,7 +82,10 @@ def roadmap_tree(owner_id: UUID, roadmap_id: UUID, *, with_trash: bool = False) 
         stages = list(planned(Stage, roadmap_id))
         modules = _by(planned(Module, roadmap_id), "stage_id")
         concepts = _by(planned(Concept, roadmap_id), "module_id")
-        contents = _by(Content.select().where(Content.roadmap == roadmap_id), "concept_id")
+        contents = _by(
+            Content.select(*STATE_OF_PART).where(Content.roadmap == roadmap_id).namedtuples(),
+            "concept_id",
+        )
         waits = row.status == RoadmapStatus.awaiting_review
         estimate = pending_estimate(roadmap_id) if waits else None
         remarks = (

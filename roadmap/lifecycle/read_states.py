@@ -1,7 +1,7 @@
 """States of what is read: each changes with everything that its answer shows.
 
 They cost less than the answer, and those of requests that arrive together are read by one
-statement. A roadmap's lease does not belong to them: it changes while nobody sees it.
+statement. A roadmap's lease does not belong to them: it changes without a visible change.
 """
 
 import hashlib

@@ -3,10 +3,9 @@
 `record()` appends to the buffer; a thread turns what is there into documents and sends them in
 batches; `store_batch` writes them.
 
-A record keeps its id however often it is sent, so a batch that is stored twice stores nothing twice.
-Each process numbers its records and sends the number along, so that records lost by the broker are
-counted: `ledger()`. Records whose month is deleted already (`log_retention.py`) are counted and not
-stored.
+A record keeps its id in every batch that it is sent in, so that it is stored once. Each process
+numbers its records and sends the number along, so that records lost by the broker are counted:
+`ledger()`. Records whose month is deleted already (`log_retention.py`) are counted and not stored.
 """
 
 import atexit
@@ -72,7 +71,8 @@ ON CONFLICT (id) DO UPDATE SET
 """
 SIMPLE = (str, int, bool, type(None))  # as they are in JSON
 Document = dict[str, Any]
-# Nanoseconds, level, category, step, message, details, duration_ms, roadmap_id, concept_id, trace_id
+# Nanoseconds, level, category, step, message, details, duration_ms, and the ids of roadmap, concept
+# and trace
 Entry = tuple[int, str, str, str, str, Any, int | None, str | None, str | None, str | None]
 Sink = Callable[[list[Document], Document], None]
 
@@ -101,7 +101,7 @@ class LogLedger:
 class Buffer:
     """Buffer of records until `sink` has taken them.
 
-    They wait as bytes: small, of a known size, and out of reach of whoever changes their details.
+    They wait as bytes: small, of a known size, and not affected by later changes of their details.
     `dropped` counts those it had no room for.
     """
 

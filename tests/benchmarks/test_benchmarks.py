@@ -212,6 +212,11 @@ def test_the_page_has_the_section_and_charts_of_the_committed_results(tmp_path: 
         assert chart.read_text("utf-8") == (page.parent / "img" / chart.name).read_text("utf-8")
 
 
+def test_the_page_is_short() -> None:
+    lines = (ROOT / "docs" / "PERFORMANCE.md").read_text("utf-8").splitlines()
+    assert len(" ".join(line for line in lines if not line.startswith("|")).split()) <= 2000
+
+
 def test_a_section_is_written_in_place_and_nothing_else_is_changed(tmp_path: Path) -> None:
     page, made = tmp_path / "page.md", results(*samples(OURS, 1))
     page.write_text("# Page\n\n## Before\n\ntext\n\n## After\n\n### Below\n")

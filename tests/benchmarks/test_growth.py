@@ -306,6 +306,7 @@ def test_every_curve_has_its_points_in_both_forms() -> None:
         for amounts in (
             effort.workers,
             effort.clients,
+            effort.streams,
             effort.roadmaps,
             effort.records,
             effort.messages,

@@ -1,4 +1,4 @@
-"""Pages of an account: rendered once for each state, and at once anew when anything on them changes."""
+"""Pages of an account: rendered once for each state, and again when anything on them changes."""
 
 import re
 from collections.abc import Iterator
