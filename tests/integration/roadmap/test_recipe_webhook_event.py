@@ -28,7 +28,8 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Copy:
     offered = "    outlined = EventType.outlined\n"
     copy.replace(types, offered, f"{offered}    trashed = EventType.trashed\n")
     trash = "roadmap/lifecycle/trash.py"
-    copy.replace(trash, "import commands\n", "import commands, events\n")
+    queries = "from roadmap.lifecycle.queries import"
+    copy.replace(trash, queries, f"from roadmap.lifecycle import events\n{queries}")
     job = "from roadmap.plan.jobs import Job\n"
     copy.replace(trash, job, f"from roadmap.plan.event_types import EventType\n{job}")
     copy.replace(

@@ -204,11 +204,14 @@ def test_a_repeated_request_gets_the_old_answer(upgraded: Upgraded) -> None:
     assert other.json()["type"] == "/problems/idempotency-key-reused"
 
 
-def test_a_cursor_a_tag_and_the_id_of_an_event_go_on_where_they_were(upgraded: Upgraded) -> None:
+def test_a_cursor_and_the_id_of_an_event_go_on_where_they_were(upgraded: Upgraded) -> None:
     facts = upgraded.recording.facts
     page = upgraded.get(f"{ROADMAPS}?limit=1&cursor={facts['cursor']}").json()
     assert [f"{ROADMAPS}/{each['id']}" for each in page["items"]] == [facts["roadmap"]]
-    kept = upgraded.get(facts["roadmap"], headers={"If-None-Match": facts["etag"]})
+    # Each version has tags of its own, since it may show the same state in another way
+    whole = upgraded.get(facts["roadmap"], headers={"If-None-Match": facts["etag"]})
+    assert whole.status_code == 200
+    kept = upgraded.get(facts["roadmap"], headers={"If-None-Match": whole.headers["etag"]})
     assert kept.status_code == 304
     events = upgraded.events(facts["roadmap"], after=3)
     assert [event["id"] for event in events] == list(range(4, len(events) + 4))
