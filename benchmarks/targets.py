@@ -145,15 +145,15 @@ class Target:
 
 
 TARGETS = (
-    Target("accepting a goal, everything on", ACCEPT, POSTS, 10, peer=FASTAPI, usual=4.3),
+    Target("accepting a goal, everything on", ACCEPT, POSTS, 10, peer=FASTAPI, usual=10),
     Target(
-        "accepting a goal, no Idempotency-Key", ACCEPT, POSTS, 10, NO_KEY, peer=FASTAPI, usual=5.8
+        "accepting a goal, no Idempotency-Key", ACCEPT, POSTS, 10, NO_KEY, peer=FASTAPI, usual=13
     ),
-    Target("accepting a goal, everything on", ACCEPT, POSTS, 0.8, peer=BY_HAND, usual=0.51),
+    Target("accepting a goal, everything on", ACCEPT, POSTS, 0.8, peer=BY_HAND, usual=1.1),
     Target(
-        "accepting a goal, no Idempotency-Key", ACCEPT, POSTS, 1, NO_KEY, peer=BY_HAND, usual=0.68
+        "accepting a goal, no Idempotency-Key", ACCEPT, POSTS, 1, NO_KEY, peer=BY_HAND, usual=1.4
     ),
-    Target("accepting a goal, everything on", ACCEPT, POSTS, 0.6, peer=LEAN, usual=0.28),
+    Target("accepting a goal, everything on", ACCEPT, POSTS, 0.6, peer=LEAN, usual=0.52),
     Target(
         "accepting a goal, no Idempotency-Key",
         ACCEPT,
@@ -161,7 +161,7 @@ TARGETS = (
         0.6,
         NO_KEY,
         peer=LEAN_NO_KEY,
-        usual=0.33,
+        usual=0.55,
     ),
     Target(
         "accepting at 100/s, 99 % less 3 ms, no error",
@@ -176,21 +176,21 @@ TARGETS = (
     Target(
         "accepting while 500 streams are open", ACCEPT, POSTS, 0.8, WATCHED, peer=ALONE, usual=0.95
     ),
-    Target("reading a roadmap", READ, TREES, 12, peer=FASTAPI, usual=20),
-    Target("reading an unchanged roadmap (304)", READ, UNCHANGED, 10, peer=FASTAPI, usual=30),
-    Target("reading an unchanged roadmap (304)", READ, UNCHANGED, 0.15, peer=BARE, usual=0.17),
+    Target("reading a roadmap", READ, TREES, 12, peer=FASTAPI, usual=27),
+    Target("reading an unchanged roadmap (304)", READ, UNCHANGED, 10, peer=FASTAPI, usual=27),
+    Target("reading an unchanged roadmap (304)", READ, UNCHANGED, 0.15, peer=BARE, usual=0.15),
     Target("reading an unchanged list", READ, WITH_TAG[LIST], 0.15, peer=BARE, usual=0.21),
     Target("reading an unchanged concept", READ, WITH_TAG[CONCEPT], 0.15, peer=BARE, usual=0.18),
-    Target("reading an unchanged schedule", READ, WITH_TAG[SCHEDULE], 0.15, peer=BARE, usual=0.16),
+    Target("reading an unchanged schedule", READ, WITH_TAG[SCHEDULE], 0.15, peer=BARE, usual=0.14),
     *(
         Target(f"{page}{of}", PAGES, VISITS, 0.25, f"{page}{of}", peer=f"{JSON}{of}", usual=usual)
         for page, of, usual in (
-            (HOME, "", 0.6),
-            (ROADMAP, "", 0.57),
-            (LESSON, "", 0.7),
-            (HOME, OF_ACCOUNTS, 0.52),
-            (ROADMAP, OF_ACCOUNTS, 0.65),
-            (LESSON, OF_ACCOUNTS, 0.6),
+            (HOME, "", 0.4),
+            (ROADMAP, "", 0.35),
+            (LESSON, "", 0.43),
+            (HOME, OF_ACCOUNTS, 0.4),
+            (ROADMAP, OF_ACCOUNTS, 0.4),
+            (LESSON, OF_ACCOUNTS, 0.4),
         )
     ),
     Target("connections, API and both consumers busy", CONNECTIONS, OPEN, 12, at_most=True),
@@ -228,8 +228,8 @@ TARGETS = (
         "the API's start to its first 202", START, TO_ANSWER, 3, peer=BARE, at_most=True, usual=4.7
     ),
     Target("the first goal, of the following ones' median", START, FIRST, 1.5, at_most=True),
-    Target("tasks at least once", QUEUE, TASKS, 7, peer=CELERY, usual=6.6),
-    Target("tasks at least once", QUEUE, TASKS, 2.2, peer=STOCK, usual=2),
+    Target("tasks at least once", QUEUE, TASKS, 7, peer=CELERY, usual=7.5),
+    Target("tasks at least once", QUEUE, TASKS, 2.2, peer=STOCK, usual=2.2),
     Target("tasks at least once, on SQLite", QUEUE, TASKS, 1, SQLITE, peer=STOCK_SQLITE, usual=1.9),
     Target("enqueue to start, idle, 99 %", QUEUE, SLOW_STARTS, 5, at_most=True, control=RAW),
     Target("writing log records, once each", LOGS, WRITTEN, 0.65, peer=COPY, usual=0.65),
