@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from time import monotonic
@@ -99,18 +99,7 @@ def create_many(batch: Sequence[NewRoadmap]) -> list[Job | StoredAnswer | Except
 
     A request that was answered before gets that answer.
     """
-    try:
-        return _insert_at_once(batch) if is_postgres() else _insert(batch)
-    except peewee.IntegrityError:
-        if len(batch) > 1:
-            return [result for new in batch for result in create_many([new])]
-        return [
-            Unauthenticated(
-                "The account of this token no longer exists. Log in with another account."
-            )
-        ]
-    except Unavailable as error:
-        return [error] * len(batch)
+    return _commit(_insert_at_once if is_postgres() else _insert, batch)
 
 
 def rehearse(request: RoadmapRequest) -> None:
@@ -166,6 +155,24 @@ def too_long_a_queue(waiting: int) -> Unavailable:
     )
 
 
+def _commit(
+    insert: Callable[[Sequence[NewRoadmap]], list[Job | StoredAnswer | Exception]],
+    batch: Sequence[NewRoadmap],
+) -> list[Job | StoredAnswer | Exception]:
+    try:
+        return insert(batch)
+    except peewee.IntegrityError:
+        if len(batch) > 1:
+            return [result for new in batch for result in _commit(insert, [new])]
+        return [
+            Unauthenticated(
+                "The account of this token no longer exists. Log in with another account."
+            )
+        ]
+    except Unavailable as error:
+        return [error] * len(batch)
+
+
 def _insert_at_once(batch: Sequence[NewRoadmap]) -> list[Job | StoredAnswer | Exception]:
     """Insert roadmaps in one statement; those that it left out one step after the other."""
     rows: dict[Any, dict[str, Any]] = {}
@@ -198,7 +205,9 @@ def _insert_at_once(batch: Sequence[NewRoadmap]) -> list[Job | StoredAnswer | Ex
     _keep_counts({owner: number for _, owner, number in inserted if owner not in counted})
     _add_counts([owner for _, owner, _ in inserted])
     left = [new for new in batch if new.id not in made]
-    others = dict(zip((new.id for new in left), _insert(left) if left else [], strict=True))
+    # On their own: those that were made are committed, whatever becomes of these.
+    results = _commit(_insert, left) if left else []
+    others = dict(zip((new.id for new in left), results, strict=True))
     return [
         Job(JobName.plan_roadmap, new.id, trace=new.trace) if new.id in made else others[new.id]
         for new in batch

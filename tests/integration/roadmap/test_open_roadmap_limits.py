@@ -10,11 +10,12 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from peewee import IntegrityError
 from pydantic import SecretStr
 
 from core import clock
-from core.db import SerializationConflict, session, settings, transaction
-from core.errors import RateLimited, RoadmapError, Unavailable
+from core.db import SerializationConflict, is_postgres, session, settings, transaction
+from core.errors import RateLimited, RoadmapError, Unauthenticated, Unavailable
 from core.ids import new_id
 from models.accounts import Account, IdempotentAnswer
 from models.bulk import insert_rows
@@ -413,3 +414,21 @@ class TestOneStatement:
             assert Roadmap.select().count() == 3
             assert RoadmapEvent.select().count() == 3
             assert IdempotentAnswer.select().count() == 2
+
+    @pytest.mark.parametrize("error", [Unavailable("away", retry_after=1), IntegrityError("gone")])
+    def test_stored_goals_are_accepted_whatever_becomes_of_the_others(
+        self, limit: Callable[..., None], error: Exception, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        limit(3)
+        create_many([self.keyed("a")])
+
+        def refuse(_: object) -> None:
+            raise error
+
+        monkeypatch.setattr(create_, "_insert", refuse)
+        again, new = self.keyed("a"), replace(self.keyed("b"), answer=None)
+        results = create_many([again, new])
+        assert isinstance(results[0], Unavailable | Unauthenticated)
+        with session():
+            is_stored = Roadmap.select().where(Roadmap.id == new.id).exists()
+        assert isinstance(results[1], Job) == is_stored == is_postgres()
