@@ -3,10 +3,11 @@
 import hashlib
 from uuid import UUID
 
-from core.db import database, is_postgres, session
+from core.db import database, is_postgres, session, settings
 from core.errors import NotFound
 from core.json_types import LazyModel
-from models.roadmaps import Concept, Module, Roadmap, Stage
+from models.link_checks import UNNOTED
+from models.roadmaps import Concept, Content, Module, Roadmap, Stage
 from roadmap.accounts.access import get_owned
 from roadmap.plan.statuses import ConceptProgress, RoadmapStatus
 
@@ -70,10 +71,19 @@ def course(owner_id: UUID, roadmap_id: UUID) -> Course:
         )
 
 
+def are_links_registered(concept_id: UUID) -> bool:
+    """Whether the state of a lesson tells of the checks of all its links, if there are any."""
+    if not settings.link_check_days:
+        return True
+    with session():
+        return not Content.select().where(Content.concept == concept_id, UNNOTED).exists()
+
+
 def lesson_state(owner_id: UUID, roadmap_id: UUID, concept_id: UUID) -> bytes:
     """Return a hash of all that a lesson shows: plan, contents, links, notes and last attempt.
 
-    In one query. A plan changes with the row of its roadmap. Raises NotFound.
+    In one query. A plan changes with the row of its roadmap, and a link that is registered with its
+    checks. Raises NotFound.
     """
     keys = [
         Concept.id.db_value(concept_id),

@@ -3,6 +3,7 @@
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
+from operator import attrgetter
 from typing import Any
 from uuid import UUID
 
@@ -13,7 +14,12 @@ from core.i18n import gettext_noop
 from roadmap.generation.context import BUILT_IN
 from roadmap.generation.generator import check_feedback, has_model
 from roadmap.learning import progress
-from roadmap.learning.lesson_navigation import Course, course, lesson_state
+from roadmap.learning.lesson_navigation import (
+    Course,
+    are_links_registered,
+    course,
+    lesson_state,
+)
 from roadmap.learning.progress import Attempt, AttemptRequest, AttemptSummary, NotesRequest
 from roadmap.lifecycle import commands, queries
 from roadmap.lifecycle.commands import EDITABLE
@@ -65,6 +71,7 @@ class LessonFacts:
     course: Course
     last_attempt: list[AttemptSummary]
     shown: Attempt | None  # the attempt whose result is shown
+    lasts: bool  # until its state changes
 
 
 def concept_page(
@@ -78,7 +85,9 @@ def concept_page(
     """Return the page; an error is about the notes, answers or wish that come with it."""
     if error is None:
         source = DocumentSource(partial(lesson_state, *_ids(call)), partial(_read, call))
-        return own_page(call, "concept.html", source, partial(_context, call))
+        return own_page(
+            call, "concept.html", source, partial(_context, call), lasts=attrgetter("lasts")
+        )
     words, lesson = texts_of(call.request), _read(call)
     context = _context(call, lesson)
     if chosen is not None:
@@ -174,6 +183,7 @@ def _read(call: Call) -> LessonFacts:
         course(*place[:2]),
         progress.list_attempts(*place, limit=1).items,
         _shown_attempt(call, concept),
+        are_links_registered(concept.id),
     )
 
 

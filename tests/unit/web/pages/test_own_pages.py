@@ -12,11 +12,12 @@ from markupsafe import Markup
 from starlette.testclient import TestClient
 
 from core import clock
-from core.db import transaction
+from core.db import settings, transaction
 from models.accounts import Account
 from models.link_checks import CheckedLink, LinkUse
 from models.roadmaps import Concept, Content, ContentVersion, Roadmap
 from roadmap.generation.generator import current_generator
+from roadmap.learning import lesson_navigation
 from tests.cases import try_each
 from tests.unit.web.pages.page_text import CHINESE, HTML, concepts_of, made, text_of
 from tests.unit.web.pages.test_plan_pages import form_at
@@ -263,3 +264,22 @@ def _another_account() -> Account:
         email="other@example.org", password_hash="", created_at=clock.now()
     )
     return made
+
+
+def test_a_lesson_is_not_kept_until_its_links_are_registered(
+    person: TestClient, lesson: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Until then its state does not tell of their checks, which another part may have caused."""
+    checking = settings.model_copy(update={"link_check_days": 7})
+    monkeypatch.setattr(lesson_navigation, "settings", checking)
+    concept, now = UUID(lesson.rpartition("/")[2]), clock.now()
+    with transaction():
+        part = Content.get(Content.concept == concept, Content.kind == "resources")
+        url = ContentVersion.get(ContentVersion.content == part.id).body["items"][0]["url"]
+        link = {"digest": _digest(url), "url": url, "checked_at": now, "due_at": now}
+        CheckedLink.delete().execute()
+        CheckedLink.insert(state="dead", **link).execute()
+    assert "This link no longer works:" in read(person, lesson)
+    with transaction():
+        CheckedLink.update(state="alive").execute()
+    assert "This link no longer works:" not in read(person, lesson)
