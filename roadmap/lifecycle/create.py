@@ -205,8 +205,11 @@ def _insert_at_once(batch: Sequence[NewRoadmap]) -> list[Job | StoredAnswer | Ex
     _keep_counts({owner: number for _, owner, number in inserted if owner not in counted})
     _add_counts([owner for _, owner, _ in inserted])
     left = [new for new in batch if new.id not in made]
-    # On their own: those that were made are committed, whatever becomes of these.
-    results = _commit(_insert, left) if left else []
+    results: list[Job | StoredAnswer | Exception]
+    try:
+        results = _commit(_insert, left) if left else []
+    except Exception as error:  # an edge: those that were made are committed and are answered so
+        results = [error] * len(left)
     others = dict(zip((new.id for new in left), results, strict=True))
     return [
         Job(JobName.plan_roadmap, new.id, trace=new.trace) if new.id in made else others[new.id]

@@ -415,20 +415,27 @@ class TestOneStatement:
             assert RoadmapEvent.select().count() == 3
             assert IdempotentAnswer.select().count() == 2
 
-    @pytest.mark.parametrize("error", [Unavailable("away", retry_after=1), IntegrityError("gone")])
+    @pytest.mark.parametrize(
+        "error",
+        [Unavailable("away", retry_after=1), IntegrityError("gone"), RuntimeError("unexpected")],
+    )
     def test_stored_goals_are_accepted_whatever_becomes_of_the_others(
         self, limit: Callable[..., None], error: Exception, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         limit(3)
         create_many([self.keyed("a")])
 
-        def refuse(_: object) -> None:
+        def refuse(*_: object, **__: object) -> None:
             raise error
 
-        monkeypatch.setattr(create_, "_insert", refuse)
+        monkeypatch.setattr(create_, "insert_rows", refuse)  # of those that are left out
         again, new = self.keyed("a"), replace(self.keyed("b"), answer=None)
+        if isinstance(error, RuntimeError) and not is_postgres():
+            with pytest.raises(RuntimeError):  # nothing is stored
+                create_many([again, new])
+            return
         results = create_many([again, new])
-        assert isinstance(results[0], Unavailable | Unauthenticated)
+        assert isinstance(results[0], Unavailable | Unauthenticated | RuntimeError)
         with session():
             is_stored = Roadmap.select().where(Roadmap.id == new.id).exists()
         assert isinstance(results[1], Job) == is_stored == is_postgres()
