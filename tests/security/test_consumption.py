@@ -216,7 +216,7 @@ class TestSharing:
         monkeypatch.setattr(limits, "exchange", exchange)
         exchange.start()
         limits.count_new_key(new_id())
-        wait_until(
+        assert wait_until(
             lambda: [*broker.client().scan_iter("*roadmap.new-keys*")],
             timeout=10,
             reason="it is sent",
@@ -243,7 +243,7 @@ class TestRefreshing:
         looked: list[int] = []
         refresher = BackgroundRefresh(lambda: looked.append(1), name="Test")
         refresher.start()
-        wait_until(lambda: looked)
+        assert wait_until(lambda: looked)
         refresher.stop()
 
     def test_it_looks_while_there_are_requests_and_sleeps_when_there_are_none(self) -> None:

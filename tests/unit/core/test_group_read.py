@@ -2,15 +2,13 @@
 
 import asyncio
 import threading
-from collections.abc import Callable, Coroutine, Iterator, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
 
 import pytest
 
 from core.batching import READS_AT_ONCE, GroupRead
+from tests.unit.core.test_group_commit import LIMIT, run
 from tests.waiting import wait_until
-
-LIMIT = 20  # seconds until a test that would wait for ever fails
 
 
 class Gate:
@@ -33,13 +31,6 @@ def gate() -> Iterator[Gate]:
     made = Gate()
     yield made
     made.open.set()
-
-
-def run(main: Coroutine[Any, Any, Any]) -> Any:
-    async def limited() -> Any:
-        return await asyncio.wait_for(main, LIMIT)
-
-    return asyncio.run(limited())
 
 
 async def until(condition: Callable[[], object]) -> None:

@@ -263,7 +263,7 @@ def test_the_poller_of_events_ends_however_soon_it_is_stopped(hasty_threads: Non
     ]
     for thread in threads:
         thread.start()
-    wait_until(
+    assert wait_until(
         lambda: not any(thread.is_alive() for thread in threads),
         timeout=10,
         reason="every poller has ended",

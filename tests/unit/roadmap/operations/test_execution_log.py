@@ -36,6 +36,19 @@ from tests.waiting import wait_until
 Document = dict[str, Any]
 
 
+def run_alone(code: str) -> None:
+    """Run code in a process of its own, which must end without an error."""
+    ended = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=30,
+    )
+    assert (ended.returncode, ended.stderr) == (0, "")
+
+
 class Sink:
     """Takes batches, or refuses them while `away`."""
 
@@ -109,7 +122,7 @@ class TestSending:
         buffer = buffer_of(sink, batch=10)
         fill(buffer, range(3))
         buffer.add(entry(3), now=True)
-        wait_until(lambda: sink.records == [0, 1, 2, 3], reason="the error is sent")
+        assert wait_until(lambda: sink.records == [0, 1, 2, 3], reason="the error is sent")
 
     def test_no_batch_is_larger_than_its_size(self, sink: Sink) -> None:
         buffer = Buffer(batch=10)
@@ -159,7 +172,7 @@ class TestAge:
     def test_a_lone_record_is_sent_by_its_age(self, sink: Sink) -> None:
         buffer = buffer_of(sink)
         fill(buffer, range(1))
-        wait_until(lambda: sink.records == [0], reason="the record is sent")
+        assert wait_until(lambda: sink.records == [0], reason="the record is sent")
 
     def test_the_tail_after_a_pause_is_sent_too(self, sink: Sink) -> None:
         buffer = buffer_of(sink)
@@ -174,7 +187,7 @@ class TestAge:
         fill(buffer, range(3))
         wait_until(lambda: sink.refused >= 3, reason="it is tried again and again")
         sink.away = False
-        wait_until(lambda: sink.records == [0, 1, 2], reason="the records are sent")
+        assert wait_until(lambda: sink.records == [0, 1, 2], reason="the records are sent")
 
 
 @pytest.mark.usefixtures("patient")
@@ -709,15 +722,7 @@ class TestClosing:
 
     def test_a_process_that_just_ends_has_stored_what_it_recorded(self) -> None:
         code = "from roadmap.operations.execution_log import record\nfor n in range(3): record('test', 'end', f'{n}')"
-        ended = subprocess.run(
-            [sys.executable, "-c", code],
-            cwd=ROOT,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=30,
-        )
-        assert (ended.returncode, ended.stderr) == (0, "")
+        run_alone(code)
         assert [row["message"] for row in stored()] == ["0", "1", "2"]
 
 
@@ -740,15 +745,7 @@ assert numbers["last_seq"] == 1 and buffer.id != source, numbers
 
 
 def test_a_forked_process_leaves_what_waits_to_its_parent() -> None:
-    ended = subprocess.run(
-        [sys.executable, "-c", FORKS],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=30,
-    )
-    assert (ended.returncode, ended.stderr) == (0, "")
+    run_alone(FORKS)
 
 
 @pytest.mark.usefixtures("patient")
