@@ -179,7 +179,7 @@ class QuizAttempt(Identified):
     roadmap = peewee.ForeignKeyField(Roadmap, on_delete="CASCADE")
     concept = peewee.ForeignKeyField(Concept, on_delete="CASCADE", index=False)
     version = peewee.IntegerField()
-    answers = peewee.JSONField()  # list of lists of indexes
+    answers = peewee.JSONField()  # lists of indexes, or typed texts
     score = peewee.IntegerField()
     total = peewee.IntegerField()
     created_at = UtcDateTimeField()
