@@ -31,13 +31,13 @@ from roadmap.generation.llm.compat import (
     ABOUT_LIMIT,
     CUT_OFF,
     FORM_INSTRUCTION,
-    FORMS,
     HINTS,
     LASTING,
     LASTING_WITHIN,
     LIMITS,
     MAYBE_BILLED,
     NEEDS_LIMIT,
+    OF_THE_REST,
     THOUGHTS,
     UNLUCKY,
     Dialect,
@@ -227,8 +227,8 @@ class ModelClient:
                 self._thread.start()
                 self._loop = loop
         dialect = self._manners.dialect
-        if before:  # the rest of an answer is not in the form of one
-            dialect = dialect._replace(form=len(FORMS) - 1)
+        if before:
+            dialect = dialect._replace(form=OF_THE_REST)
         stream = AnswerStream()
         future = asyncio.run_coroutine_threadsafe(
             self._ask(messages, shape, dialect, stream, tracing.outgoing()), self._loop
@@ -327,7 +327,9 @@ class ModelClient:
         """Return the first choice, and its number of tokens according to the provider."""
         usage = object_of(answer.get("usage"))
         written = _count(usage.get("completion_tokens"))
-        call.used(_count(usage.get("prompt_tokens")), written)
+        details = object_of(usage.get("prompt_tokens_details"))  # DeepSeek has a field instead
+        cached = details.get("cached_tokens") or usage.get("prompt_cache_hit_tokens")
+        call.used(_count(usage.get("prompt_tokens")), written, _count(cached))
         choice = first_choice(answer)
         if error := answer.get("error") or choice.get("error"):
             raise self._fault_within(error)

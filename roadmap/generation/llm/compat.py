@@ -9,10 +9,10 @@ from typing import Any, Literal, NamedTuple, TypedDict
 from pydantic import BaseModel
 
 # Of an answer, the strictest first: a schema with all bounds, without those of texts (which OpenAI
-# refuses), without any.
-FORMS = ("json_schema", "json_schema", "json_schema", "json_object", None)
+# refuses), without any. The last is that of the rest of an answer, which is in no form of its own.
+FORMS = ("json_schema", "json_schema", "json_schema", "json_object", None, None)
 BOUNDS = ((), ("maxLength",), ("maxLength", "minItems", "maxItems"))  # what each of these lacks
-WITHOUT_SCHEMA = FORMS.index("json_object")
+WITHOUT_SCHEMA, OF_THE_REST = FORMS.index("json_object"), len(FORMS) - 1
 # Names of the most tokens of an answer. The older name first: providers that want the new one
 # refuse it free of charge, while servers that know only the old one (Ollama, llama-cpp-python)
 # ignore the new one.
@@ -24,7 +24,8 @@ STREAMS: tuple[dict[str, Any], ...] = (
 )
 MISCOUNTED = 16  # tokens by which a provider may be wrong about its answer
 FORM_INSTRUCTION = (
-    "Answer with one JSON object and nothing else: no other words, no code fence. "
+    "The form of your answer, which is no part of the document above: "
+    "one JSON object and nothing else: no other words, no code fence. "
     "It must be valid under this JSON schema:\n"
 )
 # Refusals of OpenAI, Azure, OpenRouter, vLLM, llama.cpp, Groq, DeepSeek, Mistral and servers made
@@ -141,7 +142,11 @@ class Refusal(Exception):
 def request_in(
     messages: Sequence[Message], shape: type[BaseModel], dialect: Dialect, max_tokens: int
 ) -> dict[str, Any]:
-    """Return the request to the provider. The first message is that of the system."""
+    """Return the request to the provider; a schema in words ends the last message.
+
+    There it leaves what precedes it as it is, for caches, and needs no message of its own: the
+    templates of some models want user and assistant to alternate.
+    """
     form, limit = FORMS[dialect.form], LIMITS[dialect.limit]
     request: dict[str, Any] = {"messages": list(messages), **STREAMS[dialect.stream]}
     if limit:
@@ -150,12 +155,11 @@ def request_in(
         request["reasoning_effort"] = dialect.effort
     if form:
         request["response_format"] = _response_format(shape, dialect.form)
-    if form == "json_schema":
+    if form == "json_schema" or dialect.form == OF_THE_REST:
         return request
-    # One message of the system: the templates of some models have no second one.
-    system, *others = messages
-    content = f"{system['content']}\n\n{FORM_INSTRUCTION}{schema_text(shape)}"
-    request["messages"] = [Message(role="system", content=content), *others]
+    *others, last = messages
+    content = f"{last['content']}\n\n{FORM_INSTRUCTION}{schema_text(shape)}"
+    request["messages"] = [*others, Message(role=last["role"], content=content)]
     return request
 
 

@@ -170,6 +170,7 @@ class TestReceipts:
             "failed": 0,
             "prompt_tokens": 1000,
             "completion_tokens": 3000,
+            "cached_tokens": 0,
             "ms": 8000,
         }
         quiz = {
@@ -177,6 +178,7 @@ class TestReceipts:
             "failed": 3,
             "prompt_tokens": 1900,
             "completion_tokens": 3000,
+            "cached_tokens": 0,
             "ms": 8520,
         }
         assert report.steps == [
@@ -209,6 +211,7 @@ class TestReceipts:
             **{
                 "prompt_tokens": 900,
                 "completion_tokens": None,
+                "cached_tokens": None,
                 "ms": 500,
                 "price": Decimal("0.005"),
             },
@@ -225,6 +228,7 @@ class TestReceipts:
             **{
                 "prompt_tokens": 1000,
                 "completion_tokens": 3000,
+                "cached_tokens": None,
                 "ms": 8000,
                 "price": Decimal("0.00625"),
             },
@@ -270,7 +274,7 @@ class TestReceipts:
     def test_a_receipt_agrees_with_what_the_ledger_wrote(self) -> None:
         roadmap_id = a_roadmap()
         with a_call(roadmap_id, new_id()) as call:
-            call.used(*USED[0])
+            call.used(*USED[0], cached_tokens=300)
         begun(roadmap_id, new_id())
         report = receipt(LOCAL_OWNER, roadmap_id, limit=10, after=None)
         assert (report.spent, report.reserved) == (Decimal("0.0057"), Decimal("0.005"))
@@ -306,7 +310,7 @@ class TestReceipts:
 class TestEstimates:
     def test_without_measurements_the_assumptions_count(self) -> None:
         found = estimate({"tutorial": 30, "quiz": 10, "resources": 0}, MODEL)
-        prompt, completion = 30 * 900 + 10 * 850, 30 * 2600 + 10 * 1200
+        prompt, completion = 30 * 2600 + 10 * 4000, 30 * 2600 + 10 * 1200
         price = Decimal(prompt * 25 + completion * 200) / 100 / 10**6
         assert found == Estimate(
             calls=40,
@@ -322,7 +326,7 @@ class TestEstimates:
     ) -> None:
         prices = (PRICE, Price("own", Decimal(1), Decimal(2)))
         budgets(monkeypatch, openai_model_quiz="own", model_prices=prices)
-        quiz = Decimal(850 * 1 + 1200 * 2) / 10**6
+        quiz = Decimal(4000 * 1 + 1200 * 2) / 10**6
         assert estimate({"quiz": 1}, MODEL).price == quiz
         both = estimate({"quiz": 1, "tutorial": 1}, MODEL).price
         assert both == estimate({"tutorial": 1}, MODEL).price + quiz
@@ -330,7 +334,7 @@ class TestEstimates:
     def test_every_step_has_an_assumption(self) -> None:
         steps = ("analysis", "outline", "repair", "revise", "tutorial", "resources", "quiz")
         found = estimate(dict.fromkeys(steps, 1), MODEL)
-        assert (found.calls, found.prompt_tokens, found.completion_tokens) == (7, 15_650, 18_200)
+        assert (found.calls, found.prompt_tokens, found.completion_tokens) == (7, 22_200, 18_200)
 
     def test_measured_steps_count_with_their_mean_rounded_up(self) -> None:
         measured("quiz", (1, 10), (2, 10), (2, 10), (2, 10), (2, 12))
@@ -349,7 +353,7 @@ class TestEstimates:
         assert estimate({"quiz": 1, "tutorial": 0}, MODEL).measured
         found = estimate({"quiz": 1, "tutorial": 1}, MODEL)
         assert (found.prompt_tokens, found.completion_tokens, found.measured) == (
-            100 + 900,
+            100 + 2600,
             10 + 2600,
             False,
         )
@@ -378,7 +382,7 @@ class TestEstimates:
 
     def test_a_model_without_a_price_has_an_estimate_without_one(self) -> None:
         found = estimate({"quiz": 2}, "unknown")
-        assert (found.calls, found.prompt_tokens, found.price) == (2, 1700, None)
+        assert (found.calls, found.prompt_tokens, found.price) == (2, 8000, None)
 
     def test_the_catalogue_calls_nothing_and_costs_nothing(self) -> None:
         nothing = Estimate(
@@ -407,7 +411,7 @@ class TestEstimates:
         found = pending_estimate(roadmap_id)
         assert (found.calls, found.prompt_tokens, found.completion_tokens) == (
             3,
-            2 * 900 + 850,
+            2 * 2600 + 4000,
             2 * 2600 + 1200,
         )
         assert receipt(LOCAL_OWNER, roadmap_id, limit=1, after=None).estimate == found
