@@ -7,6 +7,7 @@ validate the answers.
 import math
 import random
 import re
+import zlib
 from typing import Annotated, Any, TypeVar
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field
@@ -61,8 +62,15 @@ Line = Annotated[str, AfterValidator(_short), AfterValidator(one_line)]
 Several = Annotated[list[Item], FIRST_ONLY, AfterValidator(_few)]
 
 
-class Draft(BaseModel, extra="ignore", json_schema_extra={"additionalProperties": False}):
-    """Form of a model; extra fields are ignored, and the schema that is sent forbids them."""
+def _closed(schema: dict[str, Any]) -> None:
+    schema |= {"additionalProperties": False, "required": list(schema["properties"])}
+
+
+class Draft(BaseModel, extra="ignore", json_schema_extra=_closed):
+    """Form of a model; extra fields are ignored, and the schema that is sent forbids them.
+
+    It also requires all fields, as structured output does. Some may be missing all the same.
+    """
 
 
 class AnalysisDraft(Draft):
@@ -170,18 +178,43 @@ class ResourcesDraft(Draft):
 
 
 class QuestionDraft(Draft):
+    """One flat form for all kinds: the lists that are not of its kind stay empty."""
+
+    kind: str = Field(default_factory=str, description="choice, typed or order")
     prompt: Words
-    right_options: Annotated[
-        Several[Line], Field(description="one, or several when several are right")
-    ]
-    wrong_options: Annotated[
-        Several[Line], Field(description="one to four that a learner could believe")
-    ]
+    right_options: Several[Line] = Field(
+        default_factory=list, description="of a choice: one, or several when several are right"
+    )
+    wrong_options: Several[Line] = Field(
+        default_factory=list, description="of a choice: one to four that a learner could believe"
+    )
+    accepted: Several[Line] = Field(
+        default_factory=list, description="of a typed answer: every short text that is right"
+    )
+    lines: Several[Line] = Field(
+        default_factory=list, description="of an order: three to seven, in the right order"
+    )
     explanation: Annotated[
         Line, Field(description="why the right ones are right and the tempting wrong one is wrong")
     ]
 
+    needs_tutorial: bool = Field(
+        default_factory=bool,
+        description="whether only numbers or names of the tutorial's own example answer it",
+    )
+
     def to_question(self) -> Question:
+        facts: dict[str, Any] = {
+            "prompt": self.prompt,
+            "explanation": self.explanation,
+            "seed": zlib.crc32(self.prompt.encode()),
+            "needs_tutorial": self.needs_tutorial,
+        }
+        is_choice = bool(self.right_options and self.wrong_options)
+        if self.lines and (self.kind == "order" or not is_choice):
+            return Question(type="order", options=tuple(self.lines), **facts)
+        if self.accepted and (self.kind == "typed" or not is_choice):
+            return Question(type="typed", accepted=tuple(self.accepted), **facts)
         options = [
             *((text, True) for text in self.right_options),
             *((text, False) for text in self.wrong_options),
@@ -194,10 +227,9 @@ class QuestionDraft(Draft):
             else "true_false"
             if is_statement
             else "single",
-            prompt=self.prompt,
             options=tuple(text for text, _ in options),
             answers=tuple(index for index, (_, right) in enumerate(options) if right),
-            explanation=self.explanation,
+            **facts,
         )
 
 
