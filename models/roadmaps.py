@@ -153,6 +153,7 @@ class ContentVersion(Table):
     instruction = peewee.TextField(default="")
     # Fingerprint of the concept when this was written
     subject = peewee.CharField(max_length=64, default="")
+    remarks = peewee.JSONField(null=True)  # list of text: what it lacks; null: of an older version
     created_at = UtcDateTimeField()
 
     Meta = SimpleNamespace(

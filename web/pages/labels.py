@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from gettext import NullTranslations
 from uuid import UUID
 
+from markupsafe import Markup
+
 from core.i18n import gettext_noop, sentence_gap
 from roadmap.generation.context import BUILT_IN
 from roadmap.operations.execution_log import LogLevel
@@ -182,9 +184,9 @@ class Sentences:
         """Return the separator of two sentences in this language."""
         return sentence_gap(self.texts)
 
-    def joined(self, *sentences: str) -> str:
-        """Return the sentences that are not empty as one text."""
-        return self.gap.join(filter(None, sentences))
+    def joined(self, *sentences: str) -> Markup:
+        """Return the sentences that are not empty as one text; those of a template are escaped."""
+        return Markup(self.gap).join(filter(None, sentences))
 
     def event(self, of: str) -> str:
         """Return the event that a webhook receives."""
