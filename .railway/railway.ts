@@ -68,6 +68,7 @@ const FOR_API_AND_CONTENT = [
   "BUDGET_PER_ROADMAP",
   "BUDGET_PER_USER_MONTH",
   "REPAIR_ROUNDS",
+  "QUIZ_CHECK",
 ] as const;
 const FOR_THE_API = [
   "ADMIN_EMAIL",

@@ -250,6 +250,11 @@ class Settings(BaseModel):
         le=5,
         description="Rounds in which a model may repair an invalid outline.",
     )
+    quiz_check: bool = Field(
+        True,
+        description="Have a second call answer each quiz without its key, and questions that it "
+        "answers otherwise rewritten or left out. Not done where a budget is needed for the rest.",
+    )
     lease_seconds: Seconds = Field(
         120,
         description="Maximum time a live worker may hold a roadmap or content. Longer than "

@@ -21,6 +21,7 @@ from roadmap.generation.context import (
     InvalidOutline,
     RetryLater,
 )
+from roadmap.generation.llm import quiz_check
 from roadmap.generation.llm.client import ModelClient, TooManyRequests
 from roadmap.generation.llm.compat import Message
 from roadmap.generation.llm.prompt import prompt
@@ -34,6 +35,7 @@ from roadmap.plan.outline import (
     ContentKind,
     Contents,
     Outline,
+    Quiz,
     Tutorial,
     hours_until,
 )
@@ -150,6 +152,9 @@ class ModelGenerator:
             if poor:  # the second answer is not in the agreed form
                 return poor[0]
             raise
+
+    def check_quiz(self, quiz: Quiz, brief: ConceptBrief) -> tuple[Quiz, list[str]]:
+        return quiz_check.checked(quiz, brief, self._ask)
 
     def _design(self, step: str, design: DesignBrief, facts: dict[str, Any]) -> Outline:
         """Ask for an outline. Raises InvalidOutline, since repairs are a step of their own."""
