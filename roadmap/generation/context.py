@@ -30,7 +30,8 @@ class DesignBrief:
 class ConceptBrief:
     """Input of a content, which should differ from `previous` according to `instruction`.
 
-    `dead` are URLs that must not be named; `tutorial` is the subject of a quiz, if it is written.
+    `dead` are URLs that must not be named; `candidates` are pages that a search has found;
+    `tutorial` is the subject of a quiz, if it is written.
     """
 
     request: RoadmapRequest
@@ -44,6 +45,7 @@ class ConceptBrief:
     instruction: str = ""
     previous: Contents | None = None
     dead: tuple[str, ...] = ()
+    candidates: tuple[dict[str, str], ...] = ()
     tutorial: str = ""
 
 

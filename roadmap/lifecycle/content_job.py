@@ -13,6 +13,7 @@ from core import clock
 from core.db import database, settings, transaction
 from models.roadmaps import Concept, Content, ContentVersion, Module, Roadmap, Stage
 from roadmap.budget.budget import BudgetMeter, CallPurpose
+from roadmap.generation import search
 from roadmap.generation.cancellation import LeaseLost, StopSignal
 from roadmap.generation.context import ConceptBrief, GeneratorFault
 from roadmap.generation.generator import Generator
@@ -114,6 +115,8 @@ def _write_and_save(
         stop,
     )
     with keeper.holding(BUILDING, token, stop):
+        if kind is ContentKind.resources and generator.repairs:
+            brief = replace(brief, candidates=search.candidates(brief, **place))
         try:
             written = call_generator(lambda: _write(generator.metered(meter), kind, brief))
         except GeneratorFault as fault:
