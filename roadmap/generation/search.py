@@ -56,7 +56,7 @@ def candidates(
     if base is None:
         return ()
     try:
-        found = read(_answer(base, brief))
+        found = read(ask(base, brief))
     except (Unreachable, ValueError) as error:
         count(SEARCHES, provider=provider, outcome="failed")
         record(
@@ -73,7 +73,7 @@ def candidates(
     return found
 
 
-def _answer(base: str, brief: ConceptBrief) -> bytes:
+def ask(base: str, brief: ConceptBrief) -> bytes:
     """Ask the search engine. Raises Unreachable, and ValueError with a reason."""
     provider, networks = settings.search_provider, ANYWHERE if settings.search_url else ()
     key = settings.search_key.get_secret_value() if settings.search_key else ""
