@@ -181,6 +181,9 @@ class Resource(Frozen):
     )
     language: str = Field(description="Language, as a BCP 47 tag.")
     why: Annotated[str, Field(min_length=1)] = Field(description="Why it is useful.")
+    searched: Literal[True] | None = Field(
+        None, description="Whether a search has found it; null: not known.", exclude_if=is_none
+    )
 
 
 class Resources(Contents):

@@ -36,6 +36,7 @@ from roadmap.plan.outline import (
     Contents,
     Outline,
     Quiz,
+    Resources,
     Tutorial,
     hours_until,
 )
@@ -134,6 +135,10 @@ class ModelGenerator:
 
         def made(draft: Any) -> Contents:
             content: Contents = draft.to_content()
+            if isinstance(content, Resources):
+                found = {each["url"]: {"searched": True} for each in brief.candidates}
+                items = (each.model_copy(update=found.get(each.url)) for each in content.items)
+                content = Resources(items=tuple(items))
             if wrong := language_error(content.text(), brief.request.language):
                 raise ValueError(wrong)
             if (
@@ -281,6 +286,8 @@ def _facts(kind: ContentKind, brief: ConceptBrief) -> dict[str, Any]:
         facts["tutorial"] = brief.tutorial
     if brief.dead:
         facts["dead_addresses"] = brief.dead
+    if brief.candidates:
+        facts["candidates"] = brief.candidates
     return facts
 
 
