@@ -181,6 +181,8 @@ class ModelGenerator:
             )
         return made
 
+    ask = _ask  # for questions of tools, such as those to a judge (quality/evaluation/)
+
     def _complete(self, step: str, messages: list[Message], shape: type[BaseModel]) -> str:
         most_prompt, most_completion = self._client.bound(messages, shape)
         bounds = {"most_prompt_tokens": most_prompt, "most_completion_tokens": most_completion}
