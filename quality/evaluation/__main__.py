@@ -9,6 +9,7 @@ import hashlib
 import json
 import random
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from statistics import fmean
 from time import sleep
@@ -157,7 +158,8 @@ class EvaluationRun:
         def call(step: str, *facts: str, **most: int) -> Any:
             if not (number := next(self.numbers, 0)):
                 raise KeyboardInterrupt
-            click.echo(f"{number:5} {name}: {step}")
+            with suppress(OSError):  # a closed pipe is no fault of the model
+                click.echo(f"{number:5} {name}: {step}")
             return meter.call(step, *facts, **most)
 
         return SimpleNamespace(call=call)
