@@ -1,6 +1,5 @@
 """Scores of a course by code, the table of runs, and the comparison of two. Pure."""
 
-import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from math import comb
@@ -21,7 +20,6 @@ FREQUENT = {
     "fr": "les des est dans pour avec vous et",
     "de": "der die und das ist nicht ein mit",
 }
-BOLD = re.compile(r"^```.*?^```|\*\*([^*\n]{2,60})\*\*", re.DOTALL | re.MULTILINE)
 NOISE = 0.05  # probability of as uneven a split by chance
 HEAD = ("score", "goals", "first", "second", "difference", "better, worse", "by chance", "")
 
@@ -37,14 +35,9 @@ def scored(
     """
     concepts = measuring.measured(course, measuring.Comparison([course]), seen)
     tutorials = {each.key: each.tutorial for each in course.concepts if each.tutorial}
-    introduced = {key: terms(tutorial) for key, tutorial in tutorials.items()}
-    times = Counter(term for found in introduced.values() for term in found)
+    lessons = {key: tutorial_lint.read(tutorial) for key, tutorial in tutorials.items()}
+    twice = tutorial_lint.introduced_twice(tutorials)
     urls = [item.url for each in course.concepts for item in each.resources or ()]
-    texts = [
-        (tutorial_lint.read(each.tutorial).prose, each.tutorial_language)
-        for each in course.concepts
-        if each.tutorial
-    ]
     checks: dict[str, Iterable[bool]] = {
         "written": (
             name not in each.missing
@@ -61,12 +54,14 @@ def scored(
             *(False for each in concepts for _ in each.missing),
         ],
         "above_floor": (not floor.faults(each) for each in concepts),
-        "terms_once": (number == 1 for number in times.values()),
+        "terms_once": (
+            term.casefold() not in twice for each in lessons.values() for term in each.terms
+        ),
         "prerequisites_used": (
-            any(term in tutorial.casefold() for term in introduced[need])
+            any(term.casefold() in tutorial.casefold() for term in lessons[need].terms)
             for key, tutorial in tutorials.items()
             for need in needs.get(key, ())
-            if introduced.get(need)
+            if need in lessons and lessons[need].terms
         ),
         "official": map(links.is_official, urls),
         "alive": (not visit.wrong for visit in (seen or {}).values()),
@@ -78,17 +73,16 @@ def scored(
         "language": (
             _is_in(text, language)
             for text, language in [
-                *texts,
+                *(
+                    (lessons[each.key].prose, each.tutorial_language)
+                    for each in course.concepts
+                    if each.key in lessons
+                ),
                 *((each.quiz.text(), each.language) for each in course.concepts if each.quiz),
             ]
         ),
     }
     return {name: fmean(found) if (found := [*shares]) else None for name, shares in checks.items()}
-
-
-def terms(tutorial: str) -> frozenset[str]:
-    """Return the terms that a tutorial introduces: its words in bold, without those in code."""
-    return frozenset(found.strip(" .,:").casefold() for found in BOLD.findall(tutorial) if found)
 
 
 def _is_in(text: str, language: str) -> bool:

@@ -10,10 +10,11 @@ from pydantic import TypeAdapter
 
 from core.net.link_probe import Visit
 from quality.evaluation.__main__ import HERE, chosen
-from quality.evaluation.scoring import CRITERIA, compared, row, scored, sign_test, table, terms
+from quality.evaluation.scoring import CRITERIA, compared, row, scored, sign_test, table
 from quality.measuring import FinishedRoadmap, Subject
 from quality.subjects import of_catalogue
 from roadmap.generation.llm.prompt import prompt
+from roadmap.generation.tutorial_lint import read
 from roadmap.plan.outline import Outline, Quiz, Resource
 from roadmap.plan.schemas import RoadmapRequest
 from tests.cases import try_each
@@ -103,7 +104,7 @@ class TestScores:
 
     def test_prerequisites_are_used_by_their_terms(self) -> None:
         needs = {first().key: (course().concepts[1].key,)}
-        (term, *_) = terms(course().concepts[1].tutorial or "")
+        (term, *_) = read(course().concepts[1].tutorial or "").terms
         assert scores(needs)["prerequisites_used"] == 0.0
         assert scores(needs, tutorial=f"{tutorial()} {term}")["prerequisites_used"] == 1.0
 
@@ -113,10 +114,6 @@ class TestScores:
         assert scored(course(), {}, seen)["alive"] == 1.0
         seen[urls[0]] = Visit(404, "it answered with status 404")
         assert scored(course(), {}, seen)["alive"] == pytest.approx(1 - 1 / len(urls))
-
-    def test_terms_are_bold_and_not_in_code(self) -> None:
-        text = "A **Gluten net.** holds; **salt** helps.\n\n```python\na = 2 **b** 3\n```\n"
-        assert terms(text) == {"gluten net", "salt"}
 
     def test_spanish_is_told_from_english(self) -> None:
         changes = {"tutorial": SPANISH * 9, "tutorial_language": "es"}
