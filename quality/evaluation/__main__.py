@@ -14,11 +14,11 @@ from pathlib import Path
 from statistics import fmean
 from time import sleep
 from types import SimpleNamespace
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 from uuid import NAMESPACE_URL, UUID, uuid5
 
 import click
-from pydantic import TypeAdapter, create_model
+from pydantic import Field, TypeAdapter, create_model
 
 from core import backends, migrate
 from core.db import session, settings
@@ -45,7 +45,7 @@ JUDGEMENT: Any = create_model(  # type: ignore[call-overload]
     "Judgement",
     __base__=schemas.Draft,
     **dict.fromkeys(scoring.CRITERIA, (Literal[1, 2, 3, 4, 5], ...)),
-    reason=(schemas.Line, ...),
+    reason=(Annotated[schemas.Line, Field(json_schema_extra={"maxLength": 200})], ...),
 )
 
 
