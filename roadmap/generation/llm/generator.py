@@ -205,6 +205,8 @@ class ModelGenerator:
             )
         return made
 
+    ask = _ask  # for questions of tools, such as those to a judge (quality/evaluation/)
+
     def _complete(self, step: str, messages: list[Message], shape: type[BaseModel]) -> str:
         model = self._models.get(step, self._model)
 
