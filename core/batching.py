@@ -4,7 +4,7 @@ import asyncio
 import logging
 import queue
 import threading
-from collections import defaultdict, deque
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from typing import Generic, TypeVar
 
@@ -35,7 +35,7 @@ class GroupCommit(Generic[Item, Result]):
         waiting: int = 4096,
     ) -> None:
         self._handle, self._name, self._largest, self._waiting = handle, name, largest, waiting
-        self._line: deque[tuple[Item, asyncio.Future[Result]]] = deque()
+        self._line: list[tuple[Item, asyncio.Future[Result]]] = []
         self._signals: queue.SimpleQueue[bool] = queue.SimpleQueue()  # False: the end
         self._waking: asyncio.AbstractEventLoop | None = None  # the loop that is about to signal
         self._thread: threading.Thread | None = None
@@ -79,20 +79,21 @@ class GroupCommit(Generic[Item, Result]):
         goes_on = True
         while goes_on:
             goes_on = self._signals.get()
-            while self._line:
-                size = min(len(self._line), self._largest)
-                self._answer([self._line.popleft() for _ in range(size)])
+            while batch := self._line[: self._largest]:
+                del self._line[: len(batch)]
+                self._answer(batch)
 
     def _answer(self, batch: "list[tuple[Item, asyncio.Future[Result]]]") -> None:
+        items, futures = zip(*batch, strict=True)
         try:
-            results = self._handle([item for item, _ in batch])
+            results = self._handle(items)
             if len(results) != len(batch):
                 raise RuntimeError(f"{len(results)} results for {len(batch)} items")
         except Exception as error:  # an edge: every waiting request gets an answer
             logger.exception("%s failed for a batch of %d", self._name, len(batch))
             results = [error] * len(batch)
         by_loop = defaultdict(list)
-        for (_, future), result in zip(batch, results, strict=True):
+        for future, result in zip(futures, results, strict=True):
             by_loop[future.get_loop()].append((future, result))
         for loop, answers in by_loop.items():
             if not loop.is_closed():

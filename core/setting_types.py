@@ -66,15 +66,19 @@ def _digits(value: object) -> object:
 
 @dataclass(frozen=True, slots=True)
 class Price:
-    """Price of a million tokens, in the currency of the settings."""
+    """Price of a million tokens, in the currency of the settings.
+
+    `cached`: of tokens of the prompt that the provider had in its cache; None: as others.
+    """
 
     model: str
     prompt: Decimal
     completion: Decimal
+    cached: Decimal | None = None
 
 
 def _prices(value: object) -> object:
-    """Parse `gpt-5-mini=0.25/2, other=0.1/0.4`.
+    """Parse `gpt-5-mini=0.25/2, other=0.1/0.4/0.01`.
 
     A name may contain an equals sign or a slash.
     """
@@ -83,13 +87,13 @@ def _prices(value: object) -> object:
     number = r"([0-9]{1,6}(?:\.[0-9]{1,6})?)"
     prices = []
     for part in value.split(","):
-        match = re.fullmatch(rf"([^\s;]+)\s*=\s*{number}/{number}", part.strip())
+        match = re.fullmatch(rf"([^\s;]+)\s*=\s*{number}/{number}(?:/{number})?", part.strip())
         if match is None:
             raise ValueError(
-                "must be MODEL=PROMPT/COMPLETION for each model, separated by commas, "
-                "as in gpt-5-mini=0.25/2"
+                "must be MODEL=PROMPT/COMPLETION or MODEL=PROMPT/COMPLETION/CACHED for each model, "
+                "separated by commas, as in gpt-5-mini=0.25/2/0.025"
             )
-        prices.append(Price(match[1], Decimal(match[2]), Decimal(match[3])))
+        prices.append(Price(match[1], *(Decimal(each) for each in match.groups()[1:] if each)))
     if len({price.model for price in prices}) < len(prices):
         raise ValueError("must name each model once")
     return tuple(prices)

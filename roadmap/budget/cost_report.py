@@ -54,6 +54,7 @@ class StepCost(LazyModel):
     failed: int = Field(description="Number of calls without an answer.")
     prompt_tokens: int = Field(description="Prompt tokens.")
     completion_tokens: int = Field(description="Completion tokens.")
+    cached_tokens: int = Field(description="Prompt tokens that the provider had in its cache.")
     ms: int = Field(description="Total duration in milliseconds.")
     price: Decimal = Field(description="Cost in the currency of the receipt.")
 
@@ -75,6 +76,9 @@ class CallRecord(LazyModel):
     reason: str = Field(description="Reason of the failure; empty: none.")
     prompt_tokens: int | None = Field(description="Prompt tokens; null: unknown.")
     completion_tokens: int | None = Field(description="Completion tokens; null: unknown.")
+    cached_tokens: int | None = Field(
+        description="Prompt tokens that the provider had in its cache; null: none, or unknown."
+    )
     ms: int | None = Field(description="Duration in milliseconds; null: running.")
     price: Decimal = Field(
         description="Cost. While the call runs, or if the cost is unknown, its maximum."
@@ -221,7 +225,7 @@ def _record(row: ModelCall) -> CallRecord:
 def _steps(roadmap_id: UUID) -> list[StepCost]:
     """Return the sums of each step, in the order of their first calls."""
     is_good = ModelCall.outcome.in_((CallOutcome.ok, CallOutcome.running))
-    columns = ("prompt_tokens", "completion_tokens", "ms", "price")
+    columns = ("prompt_tokens", "completion_tokens", "cached_tokens", "ms", "price")
     rows = (
         ModelCall.select(
             ModelCall.step,

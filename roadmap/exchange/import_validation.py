@@ -269,6 +269,8 @@ def _of_concept(place: Place, concept: PortableConcept) -> Iterator[Found]:
             yield (*where, "question"), rule
             continue
         fingerprint = questions[card.question].fingerprint
+        if questions[card.question].needs_tutorial:
+            yield (*where, "question"), "needs its tutorial, and is never reviewed"
         if fingerprint in asked:
             yield (*where, "question"), "already has a card"
         asked.add(fingerprint)
@@ -283,10 +285,10 @@ def _attempt(
         yield (*place, "answers"), f"do not belong to the quiz, which has {count} questions"
         return
     right = 0
-    for number, (question, chosen) in enumerate(zip(questions, attempt.answers, strict=True)):
-        if not fits(question, chosen):
+    for number, (question, answer) in enumerate(zip(questions, attempt.answers, strict=True)):
+        if not fits(question, answer):
             yield (*place, "answers", number), rule_of(question)
-        right += is_right(question, chosen)
+        right += is_right(question, answer)
     if attempt.total != count:
         yield (*place, "total"), f"must be the number of questions, {count}"
     if attempt.score != right:

@@ -1,7 +1,7 @@
 """Input of generators, and their errors."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, ClassVar
 
@@ -31,6 +31,8 @@ class ConceptBrief:
     """Input of a content, which should differ from `previous` according to `instruction`.
 
     `dead` are URLs that must not be named; `tutorial` is the subject of a quiz, if it is written.
+    For a model: `analysis` and `outline` of the course, and `terms` that earlier tutorials teach,
+    by the key of their concept.
     """
 
     request: RoadmapRequest
@@ -45,6 +47,9 @@ class ConceptBrief:
     previous: Contents | None = None
     dead: tuple[str, ...] = ()
     tutorial: str = ""
+    analysis: Analysis | None = None
+    outline: Outline | None = None
+    terms: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 class Cause(StrEnum):

@@ -8,8 +8,16 @@ from typing import Protocol
 class MeteredCall(Protocol):
     """Metered call. Without `used` or `unbilled` at its end, it counts with its maximum."""
 
-    def used(self, prompt_tokens: int | None, completion_tokens: int | None) -> None:
-        """Count the tokens of an answer, useful or not. None: not given by the provider."""
+    def used(
+        self,
+        prompt_tokens: int | None,
+        completion_tokens: int | None,
+        cached_tokens: int | None = None,
+    ) -> None:
+        """Count the tokens of an answer, useful or not. None: not given by the provider.
+
+        `cached_tokens` are those of the prompt that the provider had in its cache.
+        """
 
     def unbilled(self) -> None:
         """Count nothing: the answer was an HTTP error, or there was no connection."""
@@ -33,7 +41,7 @@ class UsageMeter(Protocol):
 
 
 class _FreeCall:
-    def used(self, prompt_tokens: int | None, completion_tokens: int | None) -> None:
+    def used(self, *tokens: int | None) -> None:
         """Count nothing."""
 
     def unbilled(self) -> None:

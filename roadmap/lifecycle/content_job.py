@@ -6,13 +6,16 @@ once.
 
 from dataclasses import replace
 from functools import partial
+from itertools import takewhile
 from time import monotonic
+from typing import Any
 from uuid import UUID
 
 from core import clock
-from core.db import database, settings, transaction
+from core.db import database, session, settings, transaction
 from models.roadmaps import Concept, Content, ContentVersion, Module, Roadmap, Stage
 from roadmap.budget.budget import BudgetMeter, CallPurpose
+from roadmap.generation import tutorial_lint
 from roadmap.generation.cancellation import LeaseLost, StopSignal
 from roadmap.generation.context import ConceptBrief, GeneratorFault
 from roadmap.generation.generator import Generator
@@ -28,13 +31,22 @@ from roadmap.lifecycle import completion, events, leases, link_checker, link_sta
 from roadmap.lifecycle.attempts import after_fault, held_up, log_begun, place_of
 from roadmap.lifecycle.content_versions import read_content
 from roadmap.lifecycle.leases import BUILDING, keeper
-from roadmap.lifecycle.plan_rows import contents_that_fit, newest_version, ready, subject
+from roadmap.lifecycle.plan_rows import (
+    IS_CURRENT,
+    contents_that_fit,
+    current_outline,
+    newest_version,
+    ready,
+    subject,
+)
 from roadmap.operations.execution_log import LogLevel, record
 from roadmap.plan.event_types import EventType
 from roadmap.plan.jobs import Job, JobName
-from roadmap.plan.outline import ContentKind, Contents, Resources, Tutorial
+from roadmap.plan.outline import Analysis, ContentKind, Contents, Resources, Tutorial
 from roadmap.plan.schemas import accepted_request
 from roadmap.plan.statuses import NOBODYS, OPEN, ContentStatus, RoadmapStatus
+
+MOST_EARLIER = 30  # tutorials whose terms a tutorial must not explain again
 
 
 def build_content(content_id: UUID, generator: Generator) -> list[Job]:
@@ -51,8 +63,8 @@ def build_content(content_id: UUID, generator: Generator) -> list[Job]:
                 if token is not None:
                     content, brief = _load_brief(content_id)
                     check_quarantine(content)
-            if token is None:
-                return leases.recheck(BUILDING, content_id)
+            if token is None:  # its worker may have died before it could enqueue the quiz
+                return leases.recheck(BUILDING, content_id) + _quiz_jobs(content_id)
             log_begun("building", content.kind, content)
             if content.interruptions >= MOST_INTERRUPTIONS:
                 return _give_up(
@@ -60,7 +72,7 @@ def build_content(content_id: UUID, generator: Generator) -> list[Job]:
                 )
             return _write_and_save(content, token, brief, generator)
     except LeaseLost:  # the worker that took it over logs its own attempts
-        return []
+        return _quiz_jobs(content_id)
     except ProviderRateLimited as busy:
         held_up.note(content_id, busy)
         return [Job(JobName.build_content, content_id, delay=busy.retry_after)]
@@ -82,7 +94,7 @@ def _load_brief(content_id: UUID) -> tuple[Content, ConceptBrief]:
     concept, roadmap = content.concept, content.concept.module.stage.roadmap
     dead = link_status.dead_of(content.id) if content.kind == ContentKind.resources else ()
     tutorial = None
-    if content.kind == ContentKind.quiz:  # tutorials are begun before quizzes
+    if content.kind == ContentKind.quiz:  # its tutorial has ended
         row = Content.get_or_none(
             (Content.concept == concept.id) & (Content.kind == ContentKind.tutorial)
         )
@@ -103,6 +115,35 @@ def _load_brief(content_id: UUID) -> tuple[Content, ConceptBrief]:
     )
 
 
+def _in_course(content: Content, brief: ConceptBrief) -> ConceptBrief:
+    """Add the course, and the terms of tutorials that are written and come earlier."""
+    row = content.concept.module.stage.roadmap
+    with session():
+        outline = current_outline(row)
+        needed = {concept.key: concept.prerequisites for concept in outline.concepts()}
+        earlier = list(takewhile(lambda key: key != brief.key, needed))
+        near = earlier[-MOST_EARLIER:] if content.kind == ContentKind.tutorial else []
+        versions = ContentVersion.select(Concept.key, ContentVersion.body).join(
+            Content, on=IS_CURRENT
+        )
+        tutorials = dict(
+            versions.join(Concept)
+            .where(Content.roadmap == row.id, Content.kind == ContentKind.tutorial)
+            .where(Concept.key.in_([*near, *needed.get(brief.key, ())]))
+            .tuples()
+        )
+    return replace(
+        brief,
+        analysis=row.analysis and Analysis.model_validate(row.analysis),
+        outline=outline,
+        terms={
+            key: tutorial_lint.read(tutorials[key]["markdown"]).terms
+            for key in earlier
+            if key in tutorials
+        },
+    )
+
+
 def _write_and_save(
     content: Content, token: UUID, brief: ConceptBrief, generator: Generator
 ) -> list[Job]:
@@ -114,6 +155,8 @@ def _write_and_save(
         stop,
     )
     with keeper.holding(BUILDING, token, stop):
+        if generator.repairs:  # a model, which knows nothing of the course
+            brief = _in_course(content, brief)
         try:
             written = call_generator(lambda: _write(generator.metered(meter), kind, brief))
         except GeneratorFault as fault:
@@ -188,7 +231,25 @@ def _save_content(
                 **completion.progress(row),
             },
         )
-        return completion.finish_if_last(row)
+        return _quiz_jobs(content.id, due_at=clock.now()) + completion.finish_if_last(row)
+
+
+def _quiz_jobs(content_id: UUID, **changes: Any) -> list[Job]:
+    """Return the job of the quiz that waited for this part, its tutorial; change its row."""
+    of_tutorial = Content.select(Content.concept).where(
+        Content.id == content_id, Content.kind == ContentKind.tutorial
+    )
+    query = Content.select(Content.id).where(
+        Content.concept.in_(of_tutorial),
+        Content.kind == ContentKind.quiz,
+        Content.status == ContentStatus.pending,
+        BUILDING.among,
+    )
+    with session():
+        ids = [row.id for row in query]
+        if ids and changes:
+            Content.update(changes).where(Content.id.in_(ids)).execute()
+    return [Job(JobName.build_content, id_, first=True) for id_ in ids]
 
 
 def _give_up(content: Content, token: UUID, reason: str) -> list[Job]:
@@ -209,7 +270,7 @@ def _give_up(content: Content, token: UUID, reason: str) -> list[Job]:
                 **completion.progress(row),
             },
         )
-        jobs = completion.finish_if_last(row)
+        jobs = _quiz_jobs(content.id, due_at=clock.now()) + completion.finish_if_last(row)
     record("building", content.kind, reason, level=LogLevel.error, **place_of(content))
     return jobs
 
@@ -240,4 +301,4 @@ def stop(content_id: UUID, reason: str) -> list[Job]:
         place = {"roadmap_id": content.roadmap_id, "concept_id": content.concept_id}
         entry = partial(record, level=LogLevel.warning, **place)
         database.after_commit(partial(entry, "building", content.kind, reason))
-        return completion.finish_if_last(row)
+        return _quiz_jobs(content.id, due_at=clock.now()) + completion.finish_if_last(row)

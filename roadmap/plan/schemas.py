@@ -64,6 +64,11 @@ DEFAULT_LANGUAGE = "en"
 LanguageTag = Annotated[str, Field(pattern=LANGUAGE_TAG, max_length=35)]
 
 
+def hide_default(schema: dict[str, Any]) -> None:
+    """Remove from the API's schema a default that depends on more than it can express."""
+    del schema["default"]
+
+
 class RoadmapRequest(LazyModel, frozen=True, extra="forbid", str_strip_whitespace=True):
     """A goal with preferences. Only the goal is required."""
 
@@ -84,8 +89,8 @@ class RoadmapRequest(LazyModel, frozen=True, extra="forbid", str_strip_whitespac
     motivation: Text = Field("", description="Reason for learning.")
     preferences: Text = Field("", description="Learning preferences.")
     language: LanguageTag = Field(
-        # Not a constant: the default depends on more than OpenAPI can express.
-        default_factory=lambda: DEFAULT_LANGUAGE,
+        DEFAULT_LANGUAGE,
+        json_schema_extra=hide_default,
         description="Language of the roadmap, as a BCP 47 tag. Default: Chinese for a goal "
         "in Chinese if available, else `en`.",
     )
@@ -105,12 +110,11 @@ class RoadmapRequest(LazyModel, frozen=True, extra="forbid", str_strip_whitespac
         if self.names_language:
             return self
         chinese = None if self.goal.isascii() else chinese_of(self.goal)
-        return self.in_language(chinese or otherwise)
+        language = chinese or otherwise
+        return self if language == self.language else self.in_language(language)
 
     def in_language(self, language: str) -> "RoadmapRequest":
         """Return it in this language, which stays a default."""
-        if language == self.language:
-            return self
         return self.model_construct(
             _fields_set=self.model_fields_set, **{**self.__dict__, "language": language}
         )

@@ -141,10 +141,11 @@ async def create_roadmap(call: Call) -> Response:
     """
     request = current_generator().fit(call.body.in_language_of_goal())
     roadmap_id, content = new_id(), ACCEPTED
-    headers = {"Location": f"{PATH}/{roadmap_id}", "Retry-After": "1"}
+    id_text = str(roadmap_id)
+    headers = {"Location": f"{PATH}/{id_text}", "Retry-After": "1"}
     if "prefer" in call.request.headers and prefers_minimal(call.request):
         content, headers = ACCEPTED_MINIMAL, {**headers, **MINIMAL}
-    body = content.replace(ANY_ID, str(roadmap_id)).encode()
+    body = content.replace(ANY_ID, id_text).encode()
     response = Response(body, 202, headers, media_type="application/json")
     owner_id = call.caller.account_id
     if call.key is None:

@@ -153,10 +153,10 @@ class RequestMiddleware:
                     *limits.rate_limit_headers(state),
                     *(DATA_RAW if media_type in DATA else CAREFUL_RAW),
                 )
-                message["headers"] = [
-                    *message["headers"],
-                    *[header for header in ours if header[0] not in given],
-                ]
+                sent = message["headers"] = [*message["headers"]]
+                for header in ours:
+                    if header[0] not in given:
+                        sent.append(header)
                 scope[BEGUN], status = True, str(message["status"])
                 is_stream = media_type.startswith(b"text/event-stream")
                 if is_stream:

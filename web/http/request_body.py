@@ -11,7 +11,7 @@ from typing import Any, get_origin
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import from_json
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 
 from core.errors import FieldError, Invalid, Malformed, TooLarge, TooSlow, Unsupported
 from core.json_types import LANGUAGE_TAG, MergePatch
@@ -149,6 +149,12 @@ def body_of(model: type[BaseModel], content: bytes) -> BaseModel:
         return model()
     if not content:
         raise Malformed("The body is empty. Send a JSON body.")
+    if len(content) <= SMALL_BODY:
+        with suppress(ValidationError):
+            body = model.model_validate_json(content, strict=True)
+            # As many fields as names, so that none comes twice: to check them takes longer
+            if content.count(b":") == len(body.model_fields_set):
+                return body
     _check_names(content)
     try:
         return model.model_validate_json(content, strict=True)
@@ -225,10 +231,15 @@ async def read_body(request: Request, most: int = LARGEST_BODY) -> bytes:
     in_time = nullcontext() if COMPLETE in request.scope else asyncio.timeout(BODY_SECONDS)
     try:
         async with in_time:
-            async for chunk in request.stream():
-                content += chunk
+            more = True
+            while more:  # `request.stream()` takes longer
+                message = await request.receive()
+                if message["type"] == "http.disconnect":
+                    raise ClientDisconnect
+                content += message.get("body", b"")
                 if len(content) > most:
                     raise TooLarge(too_large)
+                more = message.get("more_body", False)
     except TimeoutError:
         raise TooSlow(
             f"The body did not arrive within {BODY_SECONDS} s. Send the request "

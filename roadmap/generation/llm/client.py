@@ -254,7 +254,9 @@ class ModelClient:
         answer = _object(loaded(body))
         usage = _object(answer.get("usage"))
         written = _count(usage.get("completion_tokens"))
-        call.used(_count(usage.get("prompt_tokens")), written)
+        details = _object(usage.get("prompt_tokens_details"))  # DeepSeek has a field instead
+        cached = details.get("cached_tokens") or usage.get("prompt_cache_hit_tokens")
+        call.used(_count(usage.get("prompt_tokens")), written, _count(cached))
         choices = answer.get("choices")
         choice = _object(choices[0] if isinstance(choices, list) and choices else None)
         if error := answer.get("error") or choice.get("error"):

@@ -15,7 +15,8 @@ FORMS = ("json_schema", "json_object", None)  # of an answer, the strictest firs
 LIMITS = ("max_tokens", "max_completion_tokens", None)
 MISCOUNTED = 16  # tokens by which a provider may be wrong about its answer
 FORM_INSTRUCTION = (
-    "Answer with one JSON object and nothing else: no other words, no code fence. "
+    "The form of your answer, which is no part of the document above: "
+    "one JSON object and nothing else: no other words, no code fence. "
     "It must be valid under this JSON schema:\n"
 )
 # Refusals of OpenAI, Azure, OpenRouter, vLLM, llama.cpp, Groq, DeepSeek, Mistral and servers made
@@ -122,16 +123,19 @@ class Refusal(Exception):
 def request_in(
     messages: Sequence[Message], shape: type[BaseModel], dialect: Dialect, max_tokens: int
 ) -> dict[str, Any]:
-    """Return the request to the provider. The first message is that of the system."""
+    """Return the request to the provider; a schema in words ends the last message.
+
+    There it leaves what precedes it as it is, for caches, and needs no message of its own: the
+    templates of some models want user and assistant to alternate.
+    """
     form, limit = FORMS[dialect.form], LIMITS[dialect.limit]
     request: dict[str, Any] = {"messages": list(messages)} | ({limit: max_tokens} if limit else {})
     if form == "json_schema":
         schema = {"name": shape.__name__, "schema": shape.model_json_schema(), "strict": True}
         return {**request, "response_format": {"type": form, form: schema}}
-    # One message of the system: the templates of some models have no second one.
-    system, *others = messages
-    content = f"{system['content']}\n\n{FORM_INSTRUCTION}{schema_text(shape)}"
-    request["messages"] = [Message(role="system", content=content), *others]
+    *others, last = messages
+    content = f"{last['content']}\n\n{FORM_INSTRUCTION}{schema_text(shape)}"
+    request["messages"] = [*others, Message(role=last["role"], content=content)]
     return request | ({"response_format": {"type": form}} if form else {})
 
 

@@ -45,6 +45,8 @@ AGAIN = (
     "answer again, with the whole JSON of this `schema` and nothing else."
 )
 MOST_PROBLEMS = 10
+LONGEST_OUTLINE = 20_000  # characters of all titles
+MOST_KNOWN_TERMS, MOST_NEXT = 150, 8
 
 Made = TypeVar("Made")
 
@@ -131,7 +133,7 @@ class ModelGenerator:
 
         try:
             draft = resolve_name(CONTENT_KINDS[kind].draft)
-            return self._ask(kind, draft, _facts(brief), made)
+            return self._ask(kind, draft, _facts(kind, brief), made)
         except GeneratorFault:
             if poor:  # the second answer is not in the agreed form
                 return poor[0]
@@ -222,10 +224,18 @@ def _wishes(request: RoadmapRequest) -> dict[str, Any]:
     return facts
 
 
-def _facts(brief: ConceptBrief) -> dict[str, Any]:
+def _facts(kind: ContentKind, brief: ConceptBrief) -> dict[str, Any]:
+    """Return what a content is made from; first what is the same for all of a roadmap."""
     facts: dict[str, Any] = {
         "request": brief.request.model_dump(mode="json"),
         "roadmap": brief.roadmap_title,
+    }
+    if brief.analysis:
+        facts["analysis"] = brief.analysis.model_dump(mode="json")
+    if brief.outline:
+        facts["outline"] = _titles(brief.outline)
+    facts |= {
+        "task": kind,
         "stage": brief.stage_title,
         "module": brief.module_title,
         "concept": {
@@ -234,6 +244,8 @@ def _facts(brief: ConceptBrief) -> dict[str, Any]:
             "outcomes": brief.outcomes,
         },
     }
+    if brief.outline:
+        facts |= _neighbours(brief, brief.outline)
     if brief.instruction or brief.dead:
         facts["previous"] = (
             None if brief.previous is None else brief.previous.model_dump(mode="json")
@@ -245,3 +257,51 @@ def _facts(brief: ConceptBrief) -> dict[str, Any]:
     if brief.dead:
         facts["dead_addresses"] = brief.dead
     return facts
+
+
+def _titles(outline: Outline) -> list[dict[str, Any]]:
+    """Return the titles of a course; without those of concepts if they are too long."""
+    whole = [
+        {
+            "stage": stage.title,
+            "modules": [
+                {"module": module.title, "concepts": [each.title for each in module.concepts]}
+                for module in stage.modules
+            ],
+        }
+        for stage in outline.stages
+    ]
+    if len(json.dumps(whole, ensure_ascii=False)) <= LONGEST_OUTLINE:
+        return whole
+    return [
+        {"stage": stage.title, "modules": [module.title for module in stage.modules]}
+        for stage in outline.stages
+    ]
+
+
+def _neighbours(brief: ConceptBrief, outline: Outline) -> dict[str, Any]:
+    """Return the place of a concept in its course, what it builds on, and what comes next."""
+    concepts = list(outline.concepts())
+    here = next((at for at, each in enumerate(concepts) if each.key == brief.key), None)
+    if here is None:  # it has left the plan meanwhile
+        return {}
+    needed, later = set(concepts[here].prerequisites), concepts[here + 1 :]
+    known = dict.fromkeys(
+        term for key, terms in brief.terms.items() if key not in needed for term in terms
+    )
+    return {
+        "number": here + 1,
+        "of": len(concepts),
+        "prerequisites": [
+            {
+                "title": each.title,
+                "outcomes": each.outcomes,
+                "terms": brief.terms.get(each.key, ()),
+            }
+            for each in concepts
+            if each.key in needed
+        ],
+        "known_terms": list(known)[-MOST_KNOWN_TERMS:],
+        "next": [each.title for each in later if brief.key in each.prerequisites][:MOST_NEXT]
+        or [each.title for each in later[:1]],
+    }

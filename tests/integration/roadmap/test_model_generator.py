@@ -90,6 +90,23 @@ WRITTEN = {ContentKind(kind): form for kind, form in FITTING.items()}
 WRITTEN[ContentKind.tutorial] = {"markdown": f"\n{TUTORIAL}\n"}
 SOUND = outline(concept("flour"), concept("dough", "flour"), concept("oven", "dough"))
 
+IN_COURSE = replace(
+    BRIEF,
+    key="rest",
+    title="Rest",
+    analysis=ANALYSIS,
+    outline=OutlineDraft.model_validate_json(
+        outline(
+            concept("flour"),
+            concept("kneading"),
+            concept("rest", "kneading"),
+            concept("oven", "rest"),
+            concept("crust", "rest"),
+        )
+    ).to_outline(),
+    terms={"flour": ("flour", "ash"), "kneading": ("gluten", "window pane")},
+)
+
 
 def generator(base_url: str, *, timeout: float = 10) -> ModelGenerator:
     return ModelGenerator(key=KEY, base_url=base_url, model=MODEL, timeout=timeout)
@@ -240,11 +257,72 @@ class TestRequests:
             "outcomes": ["knead a dough"],
         }
 
-    def test_each_step_has_a_prompt_of_its_own(self, llmock: LLMock) -> None:
+    def test_each_step_of_a_design_has_a_prompt_of_its_own_and_contents_share_one(
+        self, llmock: LLMock
+    ) -> None:
         ask_for_everything(llmock)
-        assert len(
-            {record.body["messages"][0]["content"] for record in llmock.requests}
-        ) == 2 + len(ContentKind)
+        texts = [record.body["messages"][0]["content"] for record in llmock.requests]
+        assert len(set(texts)) == 2 + 1
+        assert len(set(texts[2:])) == 1
+
+    def test_all_calls_for_the_contents_of_a_roadmap_begin_with_the_same_bytes(
+        self, llmock: LLMock
+    ) -> None:
+        made = generator(llmock.base_url())
+        for brief in (
+            IN_COURSE,
+            replace(IN_COURSE, key="oven", title="Oven", terms={"kneading": ("gluten",)}),
+            replace(IN_COURSE, instruction="Shorter.", previous=Tutorial(markdown="Old.")),
+        ):
+            for kind, words in WRITTEN.items():
+                llmock.add(Reply(text=json.dumps(words)))
+                made.write(kind, brief)
+        asked = [record.body["messages"] for record in llmock.requests]
+        assert len({system["content"] for system, _ in asked}) == 1
+        stable = {user["content"].partition('"task": ')[0] for _, user in asked}
+        assert len(stable) == 1
+        sent_first = json.loads(f"{stable.pop()}}}".replace(", }", "}"))
+        assert list(sent_first) == ["request", "roadmap", "analysis", "outline"]
+        assert sent_first["outline"] == [
+            {
+                "stage": "Start",
+                "modules": [
+                    {"module": "Basics", "concepts": ["Flour", "Kneading", "Rest", "Oven", "Crust"]}
+                ],
+            }
+        ]
+
+    def test_a_content_knows_what_came_before_it_and_what_comes_next(self, llmock: LLMock) -> None:
+        generator(llmock.base_url()).write(ContentKind.tutorial, IN_COURSE)
+        data = json.loads(llmock.last_request.body["messages"][1]["content"])
+        place = ("task", "number", "of", "prerequisites", "known_terms", "next")
+        assert {name: data[name] for name in place} == {
+            "task": "tutorial",
+            "number": 3,
+            "of": 5,
+            "prerequisites": [
+                {"title": "Kneading", "outcomes": ["do it"], "terms": ["gluten", "window pane"]}
+            ],
+            "known_terms": ["flour", "ash"],
+            "next": ["Oven", "Crust"],
+        }
+
+    def test_what_nothing_builds_on_is_followed_by_the_next_concept(self, llmock: LLMock) -> None:
+        made = generator(llmock.base_url())
+        for key, following in (("flour", ["Kneading"]), ("crust", [])):
+            made.write(ContentKind.tutorial, replace(IN_COURSE, key=key))
+            data = json.loads(llmock.last_request.body["messages"][1]["content"])
+            assert (key, data["next"]) == (key, following)
+
+    def test_the_titles_of_a_course_are_bounded(self, llmock: LLMock) -> None:
+        many = [concept(f"part-{number}", title=f"{number} {'x' * 190}") for number in range(200)]
+        long = OutlineDraft.model_validate_json(outline(*many)).to_outline()
+        terms = {each.key: ("t" * 60,) * 20 for each in long.concepts()}
+        brief = replace(IN_COURSE, key="part-100", outline=long, terms=terms)
+        generator(llmock.base_url()).write(ContentKind.tutorial, brief)
+        asked = llmock.last_request.body["messages"][1]["content"]
+        assert json.loads(asked)["outline"] == [{"stage": "Start", "modules": ["Basics"]}]
+        assert len(asked) < 20_000
 
     def test_the_key_goes_into_the_authorization_header_alone(self, provider: Provider) -> None:
         provider.answer = lambda handler: handler.say(200, completion(SOUND))
@@ -505,16 +583,14 @@ class TestForms:
         provider.answer = lambda handler: handler.say(200, answers[len(provider.requests) - 1])
         assert problems(generator(provider.url).outline(DESIGN)) == []
         first, second = (request["messages"] for request in provider.requests)
-        assert second[0]["content"].startswith(
-            first[0]["content"]
-        )  # the schema follows when the first answer was no JSON at all
-        assert second[1 : len(first)] == first[1:]
+        assert second[: len(first)] == first
         answered, wrong = second[len(first) :]
         assert (answered["role"], wrong["role"]) == ("assistant", "user")
         assert (
             answered["content"] == json.loads(NO_ANSWERS[name])["choices"][0]["message"]["content"]
         )
-        body = json.loads(wrong["content"])
+        # The schema follows when the first answer was no JSON at all.
+        body, _ = json.JSONDecoder().raw_decode(wrong["content"])
         assert body["problems"]
         assert body["schema"]["title"] == "OutlineDraft"
 

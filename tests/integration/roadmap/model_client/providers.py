@@ -32,11 +32,18 @@ class Watch:
 
     def __init__(self, stopped: bool = False) -> None:
         self.usage: list[Any] = []
+        self.cached: list[int | None] = []
         self.stops: list[Callable[[], None]] = []
         self.stopped = stopped
 
-    def used(self, prompt_tokens: int | None, completion_tokens: int | None) -> None:
+    def used(
+        self,
+        prompt_tokens: int | None,
+        completion_tokens: int | None,
+        cached_tokens: int | None = None,
+    ) -> None:
         self.usage.append((prompt_tokens, completion_tokens))
+        self.cached.append(cached_tokens)
 
     def unbilled(self) -> None:
         self.usage.append("unbilled")

@@ -201,6 +201,27 @@ class TestMetering:
         assert call.usage == [(11, 22)]
 
     @pytest.mark.parametrize(
+        ("usage", "cached"),
+        [
+            ({"prompt_tokens_details": {"cached_tokens": 8}}, 8),
+            ({"prompt_cache_hit_tokens": 9, "prompt_cache_miss_tokens": 2}, 9),
+            ({"prompt_tokens_details": None}, None),
+            ({"prompt_tokens_details": {"cached_tokens": 0}}, None),
+            ({"prompt_tokens_details": {"cached_tokens": "8"}}, None),
+        ],
+    )
+    def test_the_tokens_that_the_provider_had_in_its_cache_are_recorded(
+        self, provider: Provider, usage: dict[str, Any], cached: int | None
+    ) -> None:
+        body = with_usage(
+            completion(REPLY), {"prompt_tokens": 11, "completion_tokens": 22, **usage}
+        )
+        provider.answer = lambda handler: handler.say(200, body)
+        call = Watch()
+        assert ask(client(provider.url), call) == REPLY
+        assert (call.usage, call.cached) == ([(11, 22)], [cached])
+
+    @pytest.mark.parametrize(
         ("usage", "expected"),
         [
             ({"prompt_tokens": 11, "completion_tokens": 0}, (11, None)),
