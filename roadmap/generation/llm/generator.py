@@ -21,6 +21,7 @@ from roadmap.generation.context import (
     InvalidOutline,
     RetryLater,
 )
+from roadmap.generation.llm import quiz_check
 from roadmap.generation.llm.client import ModelClient, TooManyRequests
 from roadmap.generation.llm.compat import Message
 from roadmap.generation.llm.prompt import prompt
@@ -34,6 +35,8 @@ from roadmap.plan.outline import (
     ContentKind,
     Contents,
     Outline,
+    Quiz,
+    Resources,
     Tutorial,
     hours_until,
 )
@@ -132,6 +135,10 @@ class ModelGenerator:
 
         def made(draft: Any) -> Contents:
             content: Contents = draft.to_content()
+            if isinstance(content, Resources):
+                found = {each["url"]: {"searched": True} for each in brief.candidates}
+                items = (each.model_copy(update=found.get(each.url)) for each in content.items)
+                content = Resources(items=tuple(items))
             if wrong := language_error(content.text(), brief.request.language):
                 raise ValueError(wrong)
             if (
@@ -150,6 +157,9 @@ class ModelGenerator:
             if poor:  # the second answer is not in the agreed form
                 return poor[0]
             raise
+
+    def check_quiz(self, quiz: Quiz, brief: ConceptBrief) -> tuple[Quiz, list[str]]:
+        return quiz_check.checked(quiz, brief, self._ask)
 
     def _design(self, step: str, design: DesignBrief, facts: dict[str, Any]) -> Outline:
         """Ask for an outline. Raises InvalidOutline, since repairs are a step of their own."""
@@ -194,6 +204,8 @@ class ModelGenerator:
                 f"The model's answer is not in the agreed form: {' '.join(problems)[:300]}"
             )
         return made
+
+    ask = _ask  # for questions of tools, such as those to a judge (quality/evaluation/)
 
     def _complete(self, step: str, messages: list[Message], shape: type[BaseModel]) -> str:
         model = self._models.get(step, self._model)
@@ -276,6 +288,8 @@ def _facts(kind: ContentKind, brief: ConceptBrief) -> dict[str, Any]:
         facts["tutorial"] = brief.tutorial
     if brief.dead:
         facts["dead_addresses"] = brief.dead
+    if brief.candidates:
+        facts["candidates"] = brief.candidates
     return facts
 
 
