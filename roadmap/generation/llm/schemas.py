@@ -72,6 +72,7 @@ Words = Annotated[
 ]
 Line = Annotated[str, AfterValidator(_short), AfterValidator(one_line), _up_to(1000)]
 Name = Annotated[Line, _up_to(200)]
+Summary = Annotated[Words, _up_to(600)]
 Several = Annotated[list[Item], FIRST_ONLY, AfterValidator(_few)]
 
 
@@ -93,14 +94,16 @@ class Draft(BaseModel, extra="ignore", json_schema_extra=_closed):
 
 class AnalysisDraft(Draft):
     aim: Annotated[
-        Line, Field(description="what the person will be able to do in the end, one sentence")
+        Line,
+        _up_to(400),
+        Field(description="what the person will be able to do in the end, one sentence"),
     ]
     known: Annotated[
-        Several[Name], sized(0, 10, "what the person knows already and needs not learn")
+        Several[Name], sized(0, 8, "what the person knows already and needs not learn")
     ]
-    subjects: Annotated[Several[Name], sized(1, 20, "what has to be learned, from the ground up")]
+    subjects: Annotated[Several[Name], sized(1, 15, "what has to be learned, from the ground up")]
     assumptions: Annotated[
-        Several[Name], sized(0, 10, "what had to be guessed because the person did not say it")
+        Several[Name], sized(0, 5, "what had to be guessed because the person did not say it")
     ]
 
     def to_analysis(self) -> Analysis:
@@ -112,7 +115,7 @@ class ConceptDraft(Draft):
         Name, Field(description="short name in lower case with hyphens, unique in the roadmap")
     ]
     title: Name
-    description: Words
+    description: Summary
     hours: Annotated[int, BeforeValidator(_whole)]
     difficulty: Annotated[int, Field(description="1 easy to 5 hard")]
     prerequisites: Annotated[
@@ -120,7 +123,7 @@ class ConceptDraft(Draft):
         sized(0, 20, "keys of concepts that come earlier and are needed directly"),
     ]
     outcomes: Annotated[
-        Several[Line], sized(1, 12, "two to four, each completing 'you will be able to'")
+        Several[Name], sized(1, 12, "two to four, each completing 'you will be able to'")
     ]
 
 
@@ -129,7 +132,7 @@ class ModuleDraft(Draft):
         Name, Field(description="short name in lower case with hyphens, unique among the modules")
     ]
     title: Name
-    description: Words
+    description: Summary
     concepts: Annotated[Several[ConceptDraft], sized(1, 20)]
 
 
@@ -138,7 +141,7 @@ class StageDraft(Draft):
         Name, Field(description="short name in lower case with hyphens, unique among the stages")
     ]
     title: Name
-    description: Words
+    description: Summary
     modules: Annotated[Several[ModuleDraft], sized(1, 12)]
 
 
