@@ -7,7 +7,7 @@ validate the answers.
 import math
 import random
 import re
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field
 
@@ -15,9 +15,15 @@ from core.sanitize import one_line, plain
 from roadmap.plan.markdown_sanitizer import sanitized
 from roadmap.plan.outline import (
     FIRST_ONLY,
+    LONGEST_ASKED,
+    LONGEST_SUGGESTION,
     LONGEST_WORDS,
+    MOST_ASKED,
     MOST_ITEMS,
+    MOST_SUGGESTIONS,
     Analysis,
+    AnalysisKind,
+    ClarifyingQuestion,
     Level,
     Outline,
     OutlineConcept,
@@ -65,7 +71,28 @@ class Draft(BaseModel, extra="ignore", json_schema_extra={"additionalProperties"
     """Form of a model; extra fields are ignored, and the schema that is sent forbids them."""
 
 
-class AnalysisDraft(Draft):
+class AskedDraft(Draft):
+    question: Line
+    suggestions: Annotated[Several[Line], Field(description="two to four answers to choose from")]
+
+
+def _all_required(schema: dict[str, Any]) -> None:
+    """Require fields that have a default for models whose answer follows no schema."""
+    schema |= {"additionalProperties": False, "required": list(schema["properties"])}
+
+
+class AnalysisDraft(Draft, json_schema_extra=_all_required):
+    kind: Annotated[
+        Literal["course", "two_courses", "unclear", "not_learning"],
+        Field(default_factory=lambda: "course", description="what the goal is"),
+    ]
+    remark: Annotated[
+        Line, Field(default_factory=str, description="why, in one sentence; empty for a course")
+    ]
+    courses: Annotated[
+        Several[Line],
+        Field(default_factory=list, description="names of the two courses; empty for one"),
+    ]
     aim: Annotated[
         Line, Field(description="what the person will be able to do in the end, one sentence")
     ]
@@ -78,9 +105,36 @@ class AnalysisDraft(Draft):
     assumptions: Annotated[
         Several[Line], Field(description="what had to be guessed because the person did not say it")
     ]
+    questions: Annotated[
+        Several[AskedDraft],
+        Field(default_factory=list, description="at most `questions_allowed`, else empty"),
+    ]
+
+    @property
+    def asked(self) -> list[ClarifyingQuestion]:
+        """Questions with suggestions, cut to their bounds; first which of two courses is meant."""
+        asked = [(each.question, each.suggestions) for each in self.questions]
+        if self.kind == "two_courses":
+            asked.insert(0, (self.remark, self.courses))
+        found = []
+        for question, texts in asked:
+            different = list(dict.fromkeys(text[:LONGEST_SUGGESTION] for text in texts if text))
+            if question and len(different) > 1:
+                suggestions = tuple(different[:MOST_SUGGESTIONS])
+                found.append(
+                    ClarifyingQuestion(question=question[:LONGEST_ASKED], suggestions=suggestions)
+                )
+        return found
 
     def to_analysis(self) -> Analysis:
-        return Analysis(**self.model_dump())
+        is_one = self.kind in ("course", "not_learning")  # the latter by a mere doubt
+        facts = self.model_dump(include={"aim", "known", "subjects", "assumptions"})
+        return Analysis(
+            **facts,
+            kind=AnalysisKind.course if is_one else AnalysisKind(self.kind),
+            remark="" if is_one else self.remark[:LONGEST_ASKED],
+            questions=tuple(self.asked[:MOST_ASKED]),
+        )
 
 
 class ConceptDraft(Draft):
