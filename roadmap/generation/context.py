@@ -10,6 +10,7 @@ from roadmap.plan.outline import Analysis, Contents, Outline
 from roadmap.plan.schemas import RoadmapRequest
 
 BUILT_IN = "catalogue"  # name of the generator that needs no key
+QUIZ_CHECK = "quiz_check"  # step of the calls that check a quiz
 
 
 @dataclass(frozen=True, slots=True)
