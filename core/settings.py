@@ -50,6 +50,21 @@ class LogFormat(StrEnum):
     json = "json"
 
 
+class ModelProfile(StrEnum):
+    auto = "auto"
+    large = "large"
+    small = "small"
+
+
+# Defaults under MODEL_PROFILE=small: a model on a machine of one's own is slow, and does one thing
+# at a time. Outlines are made of parts that fit together, so repairing the whole is not worth it.
+SMALL = {
+    "model_concurrency": "1",
+    "model_max_tokens": "4096",
+    "model_timeout_seconds": "900",
+    "lease_seconds": "960",
+    "repair_rounds": "0",
+}
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 LOOPBACK_NETWORKS = ("127.0.0.0/8", "::1/128")
 SHORTEST_KEY = 32  # characters of a SECRET_KEY
@@ -190,6 +205,12 @@ class Settings(BaseModel):
     )
     openai_model: str = Field(
         "gpt-5-mini", min_length=1, max_length=200, description="Name of the model."
+    )
+    model_profile: ModelProfile = Field(
+        ModelProfile.auto,
+        description="How the model is asked: large, or small (short prompts, outlines stage by "
+        "stage, one call at a time, long time limits). auto: small if its server reports a context "
+        "of fewer than 16384 tokens.",
     )
     model_timeout_seconds: Seconds = Field(90, description="Limit of one model call.")
     model_concurrency: Count = Field(
@@ -468,6 +489,8 @@ def from_environment(environment: Mapping[str, str]) -> Settings:
         for variable in (name.upper(), SETTING_ALIASES.get(name, "")):
             if environment.get(variable, "").strip():
                 values.setdefault(name, environment[variable])
+    if values.get("model_profile", "").strip() == ModelProfile.small:
+        values = SMALL | values
     if environment.get("RAILWAY_ENVIRONMENT_ID") or environment.get("RAILWAY_PUBLIC_DOMAIN"):
         values["allowed_hosts"] = ",".join(
             [

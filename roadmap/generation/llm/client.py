@@ -147,6 +147,10 @@ class ModelClient:
         size = len("".join(texts).encode("utf-8", "surrogatepass"))
         return size + OVERHEAD * (len(messages) + 1), self._max_tokens
 
+    def fit(self, context: int) -> None:
+        """Leave half of a context to the prompt."""
+        self._max_tokens = min(self._max_tokens, context // 2)
+
     def close(self) -> None:
         """Close connections and thread, and cut running calls short. Another call reopens them."""
         with self._lock:

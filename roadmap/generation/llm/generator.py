@@ -5,6 +5,7 @@ Texts of persons and pages are data in every question: JSON in the user's messag
 
 import copy
 import json
+import math
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from pkgutil import resolve_name
@@ -14,6 +15,7 @@ from pydantic import BaseModel, ValidationError
 
 from core import clock
 from core.sanitize import strip_nul_json
+from core.settings import ModelProfile
 from roadmap.generation import tutorial_lint
 from roadmap.generation.context import (
     ConceptBrief,
@@ -24,9 +26,11 @@ from roadmap.generation.context import (
 )
 from roadmap.generation.llm.client import ModelClient, TooManyRequests
 from roadmap.generation.llm.compat import Message
+from roadmap.generation.llm.profile import SMALL_CONTEXT, ServerProfile, shorter_facts
 from roadmap.generation.llm.prompt import prompt
 from roadmap.generation.llm.rate_control import ProviderRateLimited, RateControl
 from roadmap.generation.llm.schemas import AnalysisDraft, OutlineDraft
+from roadmap.generation.llm.stages import LARGE, SMALL, Size, stage_form, titles_form
 from roadmap.generation.usage import FREE, UsageMeter
 from roadmap.plan.language_detection import language_error
 from roadmap.plan.outline import (
@@ -66,6 +70,8 @@ class ModelGenerator:
         max_tokens: int = 16_384,
         concurrency: int = 8,
         must_limit: bool = False,
+        profile: ModelProfile = ModelProfile.large,
+        may_restrict: bool = True,
     ) -> None:
         self._client = ModelClient(
             key=key,
@@ -75,13 +81,16 @@ class ModelGenerator:
             max_tokens=max_tokens,
             must_limit=must_limit,
         )
-        self._pace = RateControl(concurrency)
+        self._pace, self._may_restrict = RateControl(concurrency), may_restrict
+        self._profile = ServerProfile(
+            profile, base_url=base_url, key=key, model=model, learned=self._fit_context
+        )
         self._model = model
         self._meter: UsageMeter = FREE
         self.name = f"model:{model}"[:100]
 
     def prompt_version(self, step: str) -> str:
-        return prompt(step).version
+        return prompt(step, small=self._profile.is_small()).version
 
     def fit(self, request: RoadmapRequest) -> RoadmapRequest:
         """Accept any goal, in any language."""
@@ -99,13 +108,40 @@ class ModelGenerator:
         return twin
 
     def analyse(self, request: RoadmapRequest) -> Analysis:
-        return self._ask("analysis", AnalysisDraft, _wishes(request), AnalysisDraft.to_analysis)
+        form = self._profile.form(AnalysisDraft)
+        return self._ask("analysis", form, _wishes(request), AnalysisDraft.to_analysis)
 
     def outline(self, design: DesignBrief) -> Outline:
+        if design.current is None and self._profile.is_small():
+            return self._titles(design)
         if design.current is None:
             return self._design(design.step, design, {})
         current = design.current.model_dump(mode="json")
         return self._design(design.step, design, {"outline": current, "feedback": design.feedback})
+
+    def fill(self, design: DesignBrief, outline: Outline) -> Outline:
+        """Ask for the first empty stage, which knows what is in those before it."""
+        known, size = _known(design), self._size(design)
+        empty = [stage for stage in outline.stages if not stage.modules]
+        hours = math.inf
+        if "hours_available" in known:
+            hours = max(1, (known["hours_available"] - outline.hours) // len(empty))
+            known["hours"] = hours
+        known |= {
+            "outline": [
+                {
+                    "stage": stage.title,
+                    "concepts": [each.title for part in stage.modules for each in part.concepts],
+                }
+                for stage in outline.stages
+            ],
+            "stage": {"title": empty[0].title, "description": empty[0].description},
+        }
+
+        def made(part: Any) -> Outline:
+            return _in_language(part.fill(outline, size, hours), design)
+
+        return self._ask("stage", stage_form(size), known, made)
 
     def repair(
         self, design: DesignBrief, draft: dict[str, Any], problems: Sequence[str]
@@ -132,20 +168,38 @@ class ModelGenerator:
             return content
 
         try:
-            draft = resolve_name(CONTENT_KINDS[kind].draft)
-            return self._ask(kind, draft, _facts(kind, brief), made)
+            form = self._profile.form(resolve_name(CONTENT_KINDS[kind].draft))
+            facts = _facts(kind, brief)
+            if self._profile.is_small():
+                facts = shorter_facts(facts)
+            return self._ask(kind, form, facts, made)
         except GeneratorFault:
             if poor:  # the second answer is not in the agreed form
                 return poor[0]
             raise
 
+    def _titles(self, design: DesignBrief) -> Outline:
+        """Ask for the stages alone; each is filled by a call of its own."""
+
+        size = self._size(design)
+
+        def made(titles: Any) -> Outline:
+            return _in_language(titles.to_outline(size), design)
+
+        return self._ask("stages", titles_form(size), _known(design), made)
+
+    def _size(self, design: DesignBrief) -> Size:
+        most = SMALL if self._profile.is_small() else LARGE
+        return most.within(_wishes(design.request).get("hours_available"))
+
+    def _fit_context(self, context: int) -> None:
+        self._client.fit(context)
+        if context < SMALL_CONTEXT and self._may_restrict:
+            self._pace.restrict(1)
+
     def _design(self, step: str, design: DesignBrief, facts: dict[str, Any]) -> Outline:
         """Ask for an outline. Raises InvalidOutline, since repairs are a step of their own."""
-        known = {
-            **_wishes(design.request),
-            "analysis": design.analysis.model_dump(mode="json"),
-            **facts,
-        }
+        known = _known(design) | facts
         draft: OutlineDraft = self._ask(step, OutlineDraft, known, lambda draft: draft)
         try:
             return draft.to_outline()
@@ -156,12 +210,13 @@ class ModelGenerator:
         self, step: str, shape: type[Any], facts: dict[str, Any], make: Callable[[Any], Made]
     ) -> Made:
         """Ask, and once again after an invalid answer. Raises GeneratorFault."""
+        instructions = prompt(step, small=self._profile.is_small()).text
         try:
             self._pace.begin()
         except ProviderRateLimited as busy:  # a pause that began after the slot was taken
             raise RetryLater(str(busy), busy.retry_after) from busy
         messages: list[Message] = [
-            {"role": "system", "content": prompt(step).text},
+            {"role": "system", "content": instructions},
             {"role": "user", "content": json.dumps(facts, ensure_ascii=False)},
         ]
         answer = self._complete(step, messages, shape)
@@ -187,7 +242,7 @@ class ModelGenerator:
         most_prompt, most_completion = self._client.bound(messages, shape)
         bounds = {"most_prompt_tokens": most_prompt, "most_completion_tokens": most_completion}
         try:
-            with self._meter.call(step, self._model, prompt(step).version, **bounds) as call:
+            with self._meter.call(step, self._model, self.prompt_version(step), **bounds) as call:
                 answer = self._client.complete(messages, shape, call)
         except TooManyRequests as fault:
             self._pace.slow_down(fault.retry_after)
@@ -222,6 +277,16 @@ def _wishes(request: RoadmapRequest) -> dict[str, Any]:
             request.deadline, clock.now().date(), request.hours_per_week
         )
     return facts
+
+
+def _known(design: DesignBrief) -> dict[str, Any]:
+    return {**_wishes(design.request), "analysis": design.analysis.model_dump(mode="json")}
+
+
+def _in_language(outline: Outline, design: DesignBrief) -> Outline:
+    if wrong := language_error(outline.text(), design.request.language):
+        raise ValueError(wrong)
+    return outline
 
 
 def _facts(kind: ContentKind, brief: ConceptBrief) -> dict[str, Any]:

@@ -34,7 +34,7 @@ from roadmap.plan.outline import (
 Item = TypeVar("Item")
 
 
-def _whole(hours: Any) -> Any:
+def whole(hours: Any) -> Any:
     """Accept 2.5 and "3 hours", which models write if the schema is not enforced."""
     if isinstance(hours, str) and (found := re.match(r"\s*([0-9]{1,4}(?:\.[0-9]{1,3})?)", hours)):
         hours = float(found[1])
@@ -89,7 +89,7 @@ class ConceptDraft(Draft):
     ]
     title: Line
     description: Words
-    hours: Annotated[int, BeforeValidator(_whole)]
+    hours: Annotated[int, BeforeValidator(whole)]
     difficulty: Annotated[int, Field(description="1 easy to 5 hard")]
     prerequisites: Annotated[
         Several[Line],

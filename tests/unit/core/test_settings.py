@@ -59,6 +59,13 @@ def test_nothing_but_the_service_type_is_needed_in_embedded_mode() -> None:
     )
 
 
+def test_the_profile_of_a_small_model_has_defaults_of_its_own() -> None:
+    settings = from_environment(EMBEDDED | {"MODEL_PROFILE": "small", "REPAIR_ROUNDS": "1"})
+    assert (settings.model_concurrency, settings.repair_rounds) == (1, 1)
+    assert settings.model_timeout_seconds < settings.lease_seconds
+    assert complaint(EMBEDDED | {"MODEL_PROFILE": "tiny"}).startswith("MODEL_PROFILE: must be")
+
+
 @try_each("service", [*SERVICES, ALL])
 def test_both_urls_and_a_key_make_server_mode_for_every_service(service: str) -> None:
     settings = from_environment({**SERVER, "SERVICE_TYPE": service})

@@ -1,0 +1,158 @@
+"""Profile of the model: a small one gets short prompts, and plans an outline stage by stage.
+
+`auto` asks the model's server for the size of its context, once in a process and at the first call:
+so only workers ask.
+"""
+
+import asyncio
+import logging
+import re
+import threading
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
+
+from pydantic import BaseModel
+
+from core.settings import ModelProfile
+from roadmap.generation.llm.compat import loaded
+
+SMALL_CONTEXT = 16_384  # tokens; a server with fewer has a small model
+LIMIT = 5.0  # seconds
+LARGEST = 2 * 1024 * 1024  # bytes of an answer
+FEW_CHARACTERS, FEW_ITEMS = 200, 5  # of a text and of a list that a small model writes
+LONGEST_TUTORIAL = 6000  # characters that it reads for a quiz
+MOST_CONTEXT = 100_000_000  # tokens; a larger number is none
+OLLAMA_CONTEXT = 4096  # tokens, unless num_ctx says otherwise: much less than the model's own
+
+Form = TypeVar("Form", bound=BaseModel)
+
+logger = logging.getLogger(__name__)
+
+
+class ServerProfile:
+    """Profile of a process. Thread-safe; `learned` is called with the server's context."""
+
+    def __init__(
+        self,
+        chosen: ModelProfile,
+        *,
+        base_url: str,
+        key: str,
+        model: str,
+        learned: Callable[[int], object],
+    ) -> None:
+        self._server, self._learned = (base_url, key, model), learned
+        self._small = None if chosen == ModelProfile.auto else chosen == ModelProfile.small
+        self._lock = threading.Lock()
+
+    def is_small(self) -> bool:
+        with self._lock:
+            if self._small is None:
+                context = context_size(*self._server)
+                self._small = context is not None and context < SMALL_CONTEXT
+                if context is not None:
+                    size = "small" if self._small else "large"
+                    logger.info("the context has %d tokens: a %s model", context, size)
+                    self._learned(context)
+            return self._small
+
+    def form(self, shape: type[Form]) -> type[Form]:
+        """Return the form that the model fills in."""
+        return shorter_form(shape) if self.is_small() else shape
+
+
+@lru_cache(maxsize=64)
+def shorter_form(shape: type[Form]) -> type[Form]:
+    """Return the same form, with tighter bounds in the schema: a small model fills what it may."""
+
+    class Shorter(shape):  # type: ignore[misc, valid-type]
+        @classmethod
+        def model_json_schema(cls, *args: Any, **options: Any) -> dict[str, Any]:
+            schema: dict[str, Any] = _tighter(super().model_json_schema(*args, **options))
+            return schema
+
+    Shorter.__name__ = shape.__name__
+    return Shorter
+
+
+def _tighter(schema: Any) -> Any:
+    if isinstance(schema, list):
+        return [_tighter(part) for part in schema]
+    if not isinstance(schema, dict):
+        return schema
+    tight = {name: _tighter(part) for name, part in schema.items()}
+    if isinstance(most := schema.get("maxLength"), int):
+        tight["maxLength"] = min(most, max(FEW_CHARACTERS, most // 10))
+    if isinstance(most := schema.get("maxItems"), int):
+        tight["maxItems"] = min(most, max(FEW_ITEMS, schema.get("minItems", 0)))
+    return tight
+
+
+def shorter_facts(facts: dict[str, Any]) -> dict[str, Any]:
+    """Return what a content is made from without the course as a whole."""
+    short = {name: fact for name, fact in facts.items() if name not in ("outline", "known_terms")}
+    return short | (
+        {"tutorial": facts["tutorial"][:LONGEST_TUTORIAL]} if "tutorial" in facts else {}
+    )
+
+
+def context_size(base_url: str, key: str, model: str) -> int | None:
+    """Return how many tokens prompt and answer may have; None: the server does not say."""
+    try:
+        return asyncio.run(_ask(base_url, key, model))
+    except Exception as error:  # an edge: whatever the server does, the work goes on
+        logger.info("the size of the context is unknown: %s", type(error).__name__)
+        return None
+
+
+async def _ask(base_url: str, key: str, model: str) -> int | None:
+    """Ask as vLLM, llama.cpp and Ollama document it; other servers are asked once."""
+    import httpx2  # late, for the reason given in `client`
+
+    base = urlsplit(base_url)
+    root = base._replace(path="", query="", fragment="").geturl()
+    models = base._replace(path=f"{base.path.rstrip('/')}/models").geturl()
+    # Unpacked: a few compressed bytes could become any number.
+    headers = {"Authorization": f"Bearer {key}", "Accept-Encoding": "identity"}
+    async with asyncio.timeout(LIMIT), httpx2.AsyncClient(headers=headers, timeout=LIMIT) as http:
+
+        async def answer(method: str, url: str, question: Any = None) -> Any:
+            body = bytearray()
+            async with http.stream(method, url, json=question) as response:
+                async for piece in response.aiter_raw():
+                    body += piece
+                    if len(body) > LARGEST:
+                        return None
+                return loaded(bytes(body)) if response.is_success else None
+
+        listed = _at(await answer("GET", models), "data")
+        entries = listed if isinstance(listed, list) else []
+        named = [each for each in entries if _at(each, "id") in (model, f"{model}:latest")]
+        entry = next(iter(named or (entries if len(entries) == 1 else [])), None)
+        if size := _size(_at(entry, "max_model_len")) or _size(_at(entry, "meta", "n_ctx")):
+            return size  # vLLM, llama.cpp
+        if _at(entry, "owned_by") == "llamacpp":  # an older one
+            props = await answer("GET", f"{root}/props")
+            size = _size(_at(props, "default_generation_settings", "n_ctx"))
+            return size or _size(_at(entry, "meta", "n_ctx_train"))
+        if _at(entry, "owned_by") != "library":
+            return None
+        shown = await answer("POST", f"{root}/api/show", {"model": model})  # Ollama
+    if chosen := re.search(r"^num_ctx\s+([0-9]{1,9})\s*$", str(_at(shown, "parameters")), re.M):
+        return _size(int(chosen[1]))
+    family = _at(shown, "model_info", "general.architecture")
+    own = _size(_at(shown, "model_info", f"{family}.context_length"))
+    return own and min(own, OLLAMA_CONTEXT)
+
+
+def _at(value: Any, *names: str) -> Any:
+    """Return what is at this path of a JSON document, or None."""
+    for name in names:
+        value = value.get(name) if isinstance(value, dict) else None
+    return value
+
+
+def _size(value: Any) -> int | None:
+    return value if type(value) is int and 0 < value <= MOST_CONTEXT else None
