@@ -281,9 +281,9 @@ class TestRequests:
         assert len({system["content"] for system, _ in asked}) == 1
         stable = {user["content"].partition('"task": ')[0] for _, user in asked}
         assert len(stable) == 1
-        told = json.loads(f"{stable.pop()}}}".replace(", }", "}"))
-        assert list(told) == ["request", "roadmap", "analysis", "outline"]
-        assert told["outline"] == [
+        sent_first = json.loads(f"{stable.pop()}}}".replace(", }", "}"))
+        assert list(sent_first) == ["request", "roadmap", "analysis", "outline"]
+        assert sent_first["outline"] == [
             {
                 "stage": "Start",
                 "modules": [
