@@ -34,7 +34,6 @@ from core.setting_types import (
     MonitorToken,
     Origins,
     PostgresUrl,
-    Price,
     Prices,
     Proxies,
     Receivers,
@@ -62,6 +61,7 @@ SMALL = {
     "model_concurrency": "1",
     "model_max_tokens": "4096",
     "model_timeout_seconds": "900",
+    "model_idle_seconds": "120",
     "lease_seconds": "960",
     "repair_rounds": "0",
 }
@@ -94,9 +94,14 @@ class Admission(StrEnum):
 
 
 CURRENCY, HEADER_NAME = r"^[A-Za-z]{3}$", r"^[A-Za-z0-9-]{1,40}$"
+EFFORT = "^[a-z]{0,20}$"
+OwnModel = Annotated[str, Field(max_length=200)]
+# Steps of model calls by the setting OPENAI_MODEL_...; the others are named like theirs.
+STEPS_OF = {"outline": ("analysis", "outline", "stages", "stage", "revise", "repair")}
 LOG_LEVEL = "^(?i:debug|info|warning|error)$"
 PATTERNS = {
     CURRENCY: "must be the three letters of a currency, as in USD",
+    EFFORT: "must be one word in lower case, as in low, medium or high",
     HEADER_NAME: "must be the name of a header: letters, digits and hyphens, as in X-Forwarded-For",
     LOG_LEVEL: "must be debug, info, warning or error",
 }
@@ -206,6 +211,21 @@ class Settings(BaseModel):
     openai_model: str = Field(
         "gpt-5-mini", min_length=1, max_length=200, description="Name of the model."
     )
+    openai_model_outline: OwnModel = Field(
+        "", description="Model of analyses, outlines and changes, if not OPENAI_MODEL."
+    )
+    openai_model_tutorial: OwnModel = Field(
+        "", description="Model of tutorials, if not OPENAI_MODEL."
+    )
+    openai_model_resources: OwnModel = Field(
+        "", description="Model of resources, if not OPENAI_MODEL."
+    )
+    openai_model_quiz: OwnModel = Field("", description="Model of quizzes, if not OPENAI_MODEL.")
+    openai_reasoning_effort: str = Field(
+        "",
+        pattern=EFFORT,
+        description="Effort of models that reason, such as low or high. Empty: theirs.",
+    )
     model_profile: ModelProfile = Field(
         ModelProfile.auto,
         description="How the model is asked: large, or small (short prompts, outlines stage by "
@@ -213,6 +233,11 @@ class Settings(BaseModel):
         "of fewer than 16384 tokens.",
     )
     model_timeout_seconds: Seconds = Field(90, description="Limit of one model call.")
+    model_idle_seconds: Seconds = Field(
+        30,
+        description="Silence in the middle of an answer after which a call is given up. The first "
+        "token may take MODEL_TIMEOUT_SECONDS.",
+    )
     model_concurrency: Count = Field(
         8,
         ge=1,
@@ -420,11 +445,20 @@ class Settings(BaseModel):
         return bool(self.budget_per_roadmap or self.budget_per_user_month)
 
     @property
-    def model_price(self) -> Price | None:
-        """Return the price of OPENAI_MODEL, or None if MODEL_PRICES lacks it."""
-        return next(
-            (price for price in self.model_prices if price.model == self.openai_model), None
-        )
+    def step_models(self) -> dict[str, str]:
+        """Return the models of steps that have one of their own."""
+        return {
+            step: model
+            for part in ("outline", "tutorial", "resources", "quiz")
+            for step in STEPS_OF.get(part, (part,))
+            if (model := getattr(self, f"openai_model_{part}"))
+        }
+
+    @property
+    def lacks_price(self) -> bool:
+        """Return whether MODEL_PRICES lacks a model."""
+        priced = {price.model for price in self.model_prices}
+        return not {self.openai_model, *self.step_models.values()} <= priced
 
     @model_validator(mode="after")
     def _adds_up(self) -> Self:
@@ -465,8 +499,8 @@ class Settings(BaseModel):
             ),
             f"ADMIN_PASSWORD {weakness}": self.admin_email and weakness,
             "MODEL_PRICES must name OPENAI_MODEL when there is a budget: "
-            "without its price the cost of a call is unknown": (
-                self.has_budget and self.openai_api_key and self.model_price is None
+            "without its price, and those of OPENAI_MODEL_..., the cost of a call is unknown": (
+                self.has_budget and self.openai_api_key and self.lacks_price
             ),
             "MODEL_TIMEOUT_SECONDS must be shorter than LEASE_SECONDS": (
                 self.model_timeout_seconds >= self.lease_seconds

@@ -18,7 +18,10 @@ from roadmap.plan.schemas import RoadmapRequest
 class Generator(Protocol):
     @property
     def name(self) -> str:
-        """Return the name that is stored with every roadmap and content."""
+        """Return the name, which tells the catalogue from a model."""
+
+    def name_of(self, step: str) -> str:
+        """Return the name that is stored with the results of a step."""
 
     @property
     def repairs(self) -> bool:
@@ -72,7 +75,10 @@ def choose_generator(settings: Settings) -> Generator:
             key=settings.openai_api_key.get_secret_value(),
             base_url=settings.openai_base_url,
             model=settings.openai_model,
+            models=settings.step_models,
+            effort=settings.openai_reasoning_effort,
             timeout=settings.model_timeout_seconds,
+            idle=settings.model_idle_seconds,
             max_tokens=settings.model_max_tokens,
             concurrency=settings.model_concurrency,
             must_limit=settings.has_budget,

@@ -213,7 +213,7 @@ def _save_content(
             content=content.id,
             version=version,
             body=written.model_dump(mode="json"),
-            generator=generator.name,
+            generator=generator.name_of(content.kind),
             prompt_version=generator.prompt_version(content.kind),
             instruction=content.instruction,
             subject=subject(content.concept),

@@ -31,6 +31,7 @@ def stack(tap: Tap, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]
         "BUDGET_PER_ROADMAP": "1000",
         "MODEL_MAX_TOKENS": "320",
         "MODEL_TIMEOUT_SECONDS": "250",
+        "MODEL_IDLE_SECONDS": "120",
         "LEASE_SECONDS": "260",
         "MAX_ATTEMPTS": "2",
         "CONTENT_WORKERS": "1",

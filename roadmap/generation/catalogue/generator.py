@@ -53,6 +53,9 @@ class CatalogueGenerator:
     name = BUILT_IN
     repairs = False  # tracks stay as people have written them
 
+    def name_of(self, step: str) -> str:
+        return self.name
+
     def prompt_version(self, step: str) -> str:
         return ""
 

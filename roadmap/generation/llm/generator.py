@@ -5,8 +5,9 @@ Texts of persons and pages are data in every question: JSON in the user's messag
 
 import copy
 import json
+import logging
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pkgutil import resolve_name
 from typing import Any, Self, TypeVar
@@ -14,7 +15,6 @@ from typing import Any, Self, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from core import clock
-from core.sanitize import strip_nul_json
 from core.settings import ModelProfile
 from roadmap.generation import tutorial_lint
 from roadmap.generation.context import (
@@ -24,14 +24,14 @@ from roadmap.generation.context import (
     InvalidOutline,
     RetryLater,
 )
-from roadmap.generation.llm.client import ModelClient, TooManyRequests
+from roadmap.generation.llm.client import AnswerCut, ModelClient, TooManyRequests
 from roadmap.generation.llm.compat import Message
 from roadmap.generation.llm.profile import SMALL_CONTEXT, ServerProfile, shorter_facts
 from roadmap.generation.llm.prompt import prompt
 from roadmap.generation.llm.rate_control import ProviderRateLimited, RateControl
 from roadmap.generation.llm.schemas import AnalysisDraft, OutlineDraft
 from roadmap.generation.llm.stages import LARGE, SMALL, Size, stage_form, titles_form
-from roadmap.generation.usage import FREE, UsageMeter
+from roadmap.generation.usage import FREE, MeteredCall, UsageMeter
 from roadmap.plan.language_detection import language_error
 from roadmap.plan.outline import (
     CONTENT_KINDS,
@@ -52,6 +52,8 @@ MOST_PROBLEMS = 10
 LONGEST_OUTLINE = 20_000  # characters of all titles
 MOST_KNOWN_TERMS, MOST_NEXT = 150, 8
 
+logger = logging.getLogger(__name__)
+
 Made = TypeVar("Made")
 
 
@@ -70,24 +72,37 @@ class ModelGenerator:
         max_tokens: int = 16_384,
         concurrency: int = 8,
         must_limit: bool = False,
+        models: Mapping[str, str] | None = None,
+        idle: float = 30,
+        effort: str = "",
         profile: ModelProfile = ModelProfile.large,
         may_restrict: bool = True,
     ) -> None:
-        self._client = ModelClient(
-            key=key,
-            base_url=base_url,
-            model=model,
-            timeout=timeout,
-            max_tokens=max_tokens,
-            must_limit=must_limit,
-        )
+        self._models = models or {}  # of steps that have their own
+        # A provider takes other fields from other models, and the client learns which.
+        self._clients = {
+            name: ModelClient(
+                key=key,
+                base_url=base_url,
+                model=name,
+                timeout=timeout,
+                idle=idle,
+                max_tokens=max_tokens,
+                effort=effort,
+                must_limit=must_limit,
+            )
+            for name in {model, *self._models.values()}
+        }
         self._pace, self._may_restrict = RateControl(concurrency), may_restrict
         self._profile = ServerProfile(
             profile, base_url=base_url, key=key, model=model, learned=self._fit_context
         )
         self._model = model
         self._meter: UsageMeter = FREE
-        self.name = f"model:{model}"[:100]
+        self.name = self.name_of("")
+
+    def name_of(self, step: str) -> str:
+        return f"model:{self._models.get(step, self._model)}"[:100]
 
     def prompt_version(self, step: str) -> str:
         return prompt(step, small=self._profile.is_small()).version
@@ -112,10 +127,15 @@ class ModelGenerator:
         return self._ask("analysis", form, _wishes(request), AnalysisDraft.to_analysis)
 
     def outline(self, design: DesignBrief) -> Outline:
+        """Ask for all of it, or for its stages alone where there is little room for an answer."""
         if design.current is None and self._profile.is_small():
             return self._titles(design)
         if design.current is None:
-            return self._design(design.step, design, {})
+            try:
+                return self._design(design.step, design, {})
+            except AnswerCut as cut:
+                logger.warning("the outline is asked for stage by stage: %s", cut)
+                return self._titles(design)
         current = design.current.model_dump(mode="json")
         return self._design(design.step, design, {"outline": current, "feedback": design.feedback})
 
@@ -193,7 +213,8 @@ class ModelGenerator:
         return most.within(_wishes(design.request).get("hours_available"))
 
     def _fit_context(self, context: int) -> None:
-        self._client.fit(context)
+        for client in self._clients.values():
+            client.fit(context)
         if context < SMALL_CONTEXT and self._may_restrict:
             self._pace.restrict(1)
 
@@ -239,11 +260,19 @@ class ModelGenerator:
         return made
 
     def _complete(self, step: str, messages: list[Message], shape: type[BaseModel]) -> str:
-        most_prompt, most_completion = self._client.bound(messages, shape)
-        bounds = {"most_prompt_tokens": most_prompt, "most_completion_tokens": most_completion}
+        model = self._models.get(step, self._model)
+
+        def begin(most_prompt: int, most_completion: int) -> AbstractContextManager[MeteredCall]:
+            return self._meter.call(
+                step,
+                model,
+                self.prompt_version(step),
+                most_prompt_tokens=most_prompt,
+                most_completion_tokens=most_completion,
+            )
+
         try:
-            with self._meter.call(step, self._model, self.prompt_version(step), **bounds) as call:
-                answer = self._client.complete(messages, shape, call)
+            answer = self._clients[model].complete(messages, shape, begin)
         except TooManyRequests as fault:
             self._pace.slow_down(fault.retry_after)
             raise
@@ -256,7 +285,7 @@ def _tried(
 ) -> tuple[Made | None, list[str]]:
     """Return the result that `make` returns for an answer, or its problems."""
     try:
-        return make(shape.model_validate_json(strip_nul_json(answer))), []
+        return make(shape.read(answer)), []
     except ValidationError as error:
         return None, _rules(error)
     except ValueError as error:

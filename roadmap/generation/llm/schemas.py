@@ -1,17 +1,18 @@
 """Forms that a model fills in: JSON schemas whose valid answers become domain types.
 
-They have no defaults and no length limits, which structured output does not allow. The domain types
-validate the answers.
+They have no defaults, which structured output does not allow. Their bounds, which end the answers
+of small models, are wide and only in the schema: the domain types validate the answers.
 """
 
 import math
 import random
 import re
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Self, TypeVar
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field
 
-from core.sanitize import one_line, plain
+from core.sanitize import one_line, plain, strip_nul, strip_nul_json
+from roadmap.generation.llm.markdown_answer import plain_markdown
 from roadmap.plan.markdown_sanitizer import sanitized
 from roadmap.plan.outline import (
     FIRST_ONLY,
@@ -55,14 +56,31 @@ def _few(items: list[Item]) -> list[Item]:
 
 LONGEST_TUTORIAL = 100_000  # characters; checks read each of them many times
 
-Markdown = Annotated[str, AfterValidator(plain), AfterValidator(str.strip)]
-Words = Annotated[str, AfterValidator(_short), AfterValidator(plain), AfterValidator(str.strip)]
-Line = Annotated[str, AfterValidator(_short), AfterValidator(one_line)]
+
+def _up_to(characters: int) -> Any:
+    return Field(json_schema_extra={"maxLength": characters})
+
+
+def _count(least: int, most: int, description: str | None = None) -> Any:
+    return Field(description=description, json_schema_extra={"minItems": least, "maxItems": most})
+
+
+Markdown = Annotated[str, AfterValidator(plain), AfterValidator(str.strip), _up_to(40_000)]
+Words = Annotated[
+    str, AfterValidator(_short), AfterValidator(plain), AfterValidator(str.strip), _up_to(2000)
+]
+Line = Annotated[str, AfterValidator(_short), AfterValidator(one_line), _up_to(1000)]
+Name = Annotated[Line, _up_to(200)]
 Several = Annotated[list[Item], FIRST_ONLY, AfterValidator(_few)]
 
 
 class Draft(BaseModel, extra="ignore", json_schema_extra={"additionalProperties": False}):
     """Form of a model; extra fields are ignored, and the schema that is sent forbids them."""
+
+    @classmethod
+    def read(cls, answer: str) -> Self:
+        """Return the form that an answer fills in. Raises ValidationError."""
+        return cls.model_validate_json(strip_nul_json(answer))
 
 
 class AnalysisDraft(Draft):
@@ -70,13 +88,11 @@ class AnalysisDraft(Draft):
         Line, Field(description="what the person will be able to do in the end, one sentence")
     ]
     known: Annotated[
-        Several[Line], Field(description="what the person knows already and needs not learn")
+        Several[Name], _count(0, 10, "what the person knows already and needs not learn")
     ]
-    subjects: Annotated[
-        Several[Line], Field(description="what has to be learned, from the ground up")
-    ]
+    subjects: Annotated[Several[Name], _count(1, 20, "what has to be learned, from the ground up")]
     assumptions: Annotated[
-        Several[Line], Field(description="what had to be guessed because the person did not say it")
+        Several[Name], _count(0, 10, "what had to be guessed because the person did not say it")
     ]
 
     def to_analysis(self) -> Analysis:
@@ -85,42 +101,42 @@ class AnalysisDraft(Draft):
 
 class ConceptDraft(Draft):
     key: Annotated[
-        Line, Field(description="short name in lower case with hyphens, unique in the roadmap")
+        Name, Field(description="short name in lower case with hyphens, unique in the roadmap")
     ]
-    title: Line
+    title: Name
     description: Words
     hours: Annotated[int, BeforeValidator(whole)]
     difficulty: Annotated[int, Field(description="1 easy to 5 hard")]
     prerequisites: Annotated[
-        Several[Line],
-        Field(description="keys of concepts that come earlier and are needed directly"),
+        Several[Name],
+        _count(0, 20, "keys of concepts that come earlier and are needed directly"),
     ]
     outcomes: Annotated[
-        Several[Line], Field(description="two to four, each completing 'you will be able to'")
+        Several[Line], _count(1, 12, "two to four, each completing 'you will be able to'")
     ]
 
 
 class ModuleDraft(Draft):
     key: Annotated[
-        Line, Field(description="short name in lower case with hyphens, unique among the modules")
+        Name, Field(description="short name in lower case with hyphens, unique among the modules")
     ]
-    title: Line
+    title: Name
     description: Words
-    concepts: Several[ConceptDraft]
+    concepts: Annotated[Several[ConceptDraft], _count(1, 20)]
 
 
 class StageDraft(Draft):
     key: Annotated[
-        Line, Field(description="short name in lower case with hyphens, unique among the stages")
+        Name, Field(description="short name in lower case with hyphens, unique among the stages")
     ]
-    title: Line
+    title: Name
     description: Words
-    modules: Several[ModuleDraft]
+    modules: Annotated[Several[ModuleDraft], _count(1, 12)]
 
 
 class OutlineDraft(Draft):
-    title: Line
-    stages: Several[StageDraft]
+    title: Name
+    stages: Annotated[Several[StageDraft], _count(1, 20)]
 
     def to_outline(self) -> Outline:
         stages = tuple(
@@ -147,6 +163,12 @@ class TutorialDraft(Draft):
         Field(description="the whole tutorial in Markdown, without HTML and without images"),
     ]
 
+    @classmethod
+    def read(cls, answer: str) -> Self:
+        """Do the same, also with an answer that is the Markdown alone."""
+        markdown = plain_markdown(answer)
+        return super().read(answer) if markdown is None else cls(markdown=strip_nul(markdown))
+
     def to_content(self) -> Tutorial:
         if len(self.markdown) > LONGEST_TUTORIAL:
             raise ValueError(f"A tutorial has at most {LONGEST_TUTORIAL:,} characters.")
@@ -163,7 +185,7 @@ class ResourceDraft(Draft):
 
 
 class ResourcesDraft(Draft):
-    items: Several[ResourceDraft]
+    items: Annotated[Several[ResourceDraft], _count(3, 20)]
 
     def to_content(self) -> Resources:
         return Resources(items=tuple(Resource(**item.model_dump()) for item in self.items))
@@ -171,11 +193,9 @@ class ResourcesDraft(Draft):
 
 class QuestionDraft(Draft):
     prompt: Words
-    right_options: Annotated[
-        Several[Line], Field(description="one, or several when several are right")
-    ]
+    right_options: Annotated[Several[Line], _count(1, 6, "one, or several when several are right")]
     wrong_options: Annotated[
-        Several[Line], Field(description="one to four that a learner could believe")
+        Several[Line], _count(1, 6, "one to four that a learner could believe")
     ]
     explanation: Annotated[
         Line, Field(description="why the right ones are right and the tempting wrong one is wrong")
@@ -202,7 +222,7 @@ class QuestionDraft(Draft):
 
 
 class QuizDraft(Draft):
-    questions: Several[QuestionDraft]
+    questions: Annotated[Several[QuestionDraft], _count(4, 20)]
 
     def to_content(self) -> Quiz:
         return Quiz(questions=tuple(question.to_question() for question in self.questions))

@@ -11,9 +11,10 @@ from core import clock
 from core.settings import ModelProfile
 from roadmap.generation.context import DesignBrief, GeneratorFault
 from roadmap.generation.llm.generator import ModelGenerator
+from roadmap.generation.llm.prompt import prompt
 from roadmap.generation.llm.stages import LARGE, SMALL, Size
 from roadmap.lifecycle import plan_job
-from roadmap.plan.outline import Analysis, Outline
+from roadmap.plan.outline import Analysis, ContentKind, Outline
 from roadmap.plan.schemas import RoadmapRequest
 from roadmap.plan.validation import problems
 from tests.cases import try_each
@@ -148,6 +149,36 @@ class TestParts:
         with providing(answers(**titles)) as provider:
             made = outline_by(generator(provider))
         assert [each.key for each in made.concepts()][:2] == ["concept-1", "concept-2"]
+
+
+class TestFallback:
+    def test_an_outline_that_is_cut_off_is_asked_for_stage_by_stage(self) -> None:
+        def answer(handler: Handler) -> None:
+            if handler.asked["messages"][0]["content"] == prompt("outline").text:
+                handler.say(200, completion('{"title": "Bak', finish_reason="length"))
+            else:
+                answers()(handler)
+
+        with providing(answer) as provider:
+            made = outline_by(generator(provider, ModelProfile.large))
+        kinds = [kind_of(request) for request in provider.requests if "response_format" in request]
+        assert kinds == ["OutlineDraft", "TitlesDraft", "StagePart", "StagePart"]
+        assert len(provider.requests) == 6  # two continuations, which have no form
+        assert problems(made) == []
+
+    def test_a_small_model_is_sent_short_prompts_and_forms(self, provider: Provider) -> None:
+        for profile in (ModelProfile.large, ModelProfile.small):
+            generator(provider, profile).analyse(BRIEF.request)
+        large, small = (
+            request["response_format"]["json_schema"]["schema"]["properties"]
+            for request in provider.requests
+        )
+        assert (large["subjects"]["maxItems"], small["subjects"]["maxItems"]) == (20, 5)
+        assert (large["aim"]["maxLength"], small["aim"]["maxLength"]) == (1000, 200)
+        for kind in ContentKind:
+            shorter = prompt(kind, small=True)
+            assert len(shorter.text) < len(prompt(kind).text) / 2
+            assert shorter.version != prompt(kind).version
 
 
 @try_each(

@@ -271,6 +271,8 @@ BAD_TEXTS = {
         "=1/2",
     ],
     "OPENAI_MODEL": [SECRET * 20],
+    "OPENAI_MODEL_QUIZ": [SECRET * 20],
+    "OPENAI_REASONING_EFFORT": [SECRET, "very high", "HIGH"],
     "ADMIN_EMAIL": [SECRET, f"{SECRET}@", f"a b@{SECRET}.org", f"a\u200b@{SECRET}.org"],
     "LOG_LEVEL": [SECRET, "critical", "info debug"],
 }
@@ -358,6 +360,22 @@ def test_a_log_level_is_taken_in_any_case(level: str) -> None:
 def test_a_model_call_must_end_before_its_lease() -> None:
     line = complaint({**EMBEDDED, "MODEL_TIMEOUT_SECONDS": "60", "LEASE_SECONDS": "60"})
     assert line == "MODEL_TIMEOUT_SECONDS must be shorter than LEASE_SECONDS"
+
+
+def test_a_step_may_have_a_model_of_its_own() -> None:
+    own = {"OPENAI_MODEL_OUTLINE": "large", "OPENAI_MODEL_QUIZ": "small"}
+    settings = from_environment({**EMBEDDED, **own})
+    design = dict.fromkeys(("analysis", "outline", "stages", "stage", "revise", "repair"), "large")
+    assert settings.step_models == {**design, "quiz": "small"}
+    assert from_environment(EMBEDDED).step_models == {}
+
+
+def test_with_a_budget_every_model_needs_a_price() -> None:
+    budget = {"OPENAI_API_KEY": "k", "OPENAI_MODEL": "a", "BUDGET_PER_ROADMAP": "1"}
+    own = {**EMBEDDED, **budget, "OPENAI_MODEL_TUTORIAL": "b"}
+    with pytest.raises(SettingsError, match="MODEL_PRICES must name OPENAI_MODEL"):
+        from_environment({**own, "MODEL_PRICES": "a=1/2"})
+    assert from_environment({**own, "MODEL_PRICES": "a=1/2,b=3/4"}).has_budget
 
 
 def test_one_late_heartbeat_must_not_be_a_death() -> None:
