@@ -53,8 +53,7 @@ class ServerProfile:
                 context = context_size(*self._server)
                 self._small = context is not None and context < SMALL_CONTEXT
                 if context is not None:
-                    size = "small" if self._small else "large"
-                    logger.info("the context has %d tokens: a %s model", context, size)
+                    logger.info("the model has a context of %d tokens", context)
                     self._learned(context)
             return self._small
 
@@ -82,12 +81,13 @@ def _tighter(schema: Any) -> Any:
         return [_tighter(part) for part in schema]
     if not isinstance(schema, dict):
         return schema
-    tight = {name: _tighter(part) for name, part in schema.items()}
-    if isinstance(most := schema.get("maxLength"), int):
-        tight["maxLength"] = min(most, max(FEW_CHARACTERS, most // 10))
-    if isinstance(most := schema.get("maxItems"), int):
-        tight["maxItems"] = min(most, max(FEW_ITEMS, schema.get("minItems", 0)))
-    return tight
+    least = {"maxLength": FEW_CHARACTERS, "maxItems": max(FEW_ITEMS, schema.get("minItems", 0))}
+    return {
+        name: min(part, max(least[name], part // 10))
+        if name in least and isinstance(part, int)
+        else _tighter(part)
+        for name, part in schema.items()
+    }
 
 
 def shorter_facts(facts: dict[str, Any]) -> dict[str, Any]:

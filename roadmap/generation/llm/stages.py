@@ -143,10 +143,10 @@ class StagePart(Draft):
                 )
         if not modules:
             raise ValueError("All these concepts are in earlier stages; name new ones.")
-        stages = [*outline.stages]
-        at = next(number for number, stage in enumerate(stages) if not stage.modules)
-        stages[at] = stages[at].model_copy(update={"modules": tuple(modules.values())})
-        return outline.model_copy(update={"stages": tuple(stages)})
+        empty = next(stage for stage in outline.stages if not stage.modules)
+        filled = empty.model_copy(update={"modules": tuple(modules.values())})
+        stages = tuple(filled if stage is empty else stage for stage in outline.stages)
+        return outline.model_copy(update={"stages": stages})
 
 
 @lru_cache(maxsize=64)
