@@ -31,7 +31,6 @@ from core.setting_types import (
     Hosts,
     Linked,
     Money,
-    MonitorToken,
     Origins,
     PostgresUrl,
     Prices,
@@ -39,6 +38,7 @@ from core.setting_types import (
     Receivers,
     RedisUrl,
     Seconds,
+    Token,
     WebAddress,
 )
 
@@ -56,7 +56,8 @@ class ModelProfile(StrEnum):
 
 
 # Defaults under MODEL_PROFILE=small: a model on a machine of one's own is slow, and does one thing
-# at a time. Outlines are made of parts that fit together, so repairing the whole is not worth it.
+# at a time. Outlines are made of parts that fit together, so repairing the whole is not worth it;
+# and what a small model says of its own quiz says little.
 SMALL = {
     "model_concurrency": "1",
     "model_max_tokens": "4096",
@@ -64,6 +65,7 @@ SMALL = {
     "model_idle_seconds": "120",
     "lease_seconds": "960",
     "repair_rounds": "0",
+    "quiz_check": "false",
 }
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 LOOPBACK_NETWORKS = ("127.0.0.0/8", "::1/128")
@@ -91,6 +93,14 @@ class Admission(StrEnum):
     open = "open"
     invite = "invite"
     closed = "closed"
+
+
+class SearchProvider(StrEnum):
+    """Form of the requests to a search engine."""
+
+    searxng = "searxng"
+    brave = "brave"
+    tavily = "tavily"
 
 
 CURRENCY, HEADER_NAME = r"^[A-Za-z]{3}$", r"^[A-Za-z0-9-]{1,40}$"
@@ -272,6 +282,11 @@ class Settings(BaseModel):
         le=5,
         description="Rounds in which a model may repair an invalid outline.",
     )
+    quiz_check: bool = Field(
+        True,
+        description="Have a second call answer each quiz without its key, and questions that it "
+        "answers otherwise rewritten or left out. Not done where a budget is needed for the rest.",
+    )
     lease_seconds: Seconds = Field(
         120,
         description="Maximum time a live worker may hold a roadmap or content. Longer than "
@@ -359,6 +374,16 @@ class Settings(BaseModel):
         description="Private addresses or networks that link checks may reach, such as those of a "
         "wiki.",
     )
+    search_provider: SearchProvider = Field(
+        SearchProvider.searxng,
+        description="Search engine that finds resources for a model: searxng, brave or tavily.",
+    )
+    search_url: WebAddress | None = Field(
+        None,
+        description="Address of the search engine, which may be a private one. Without it: Brave's "
+        "or Tavily's own, and no search by SearXNG.",
+    )
+    search_key: Token = Field(None, description="Key for Brave or Tavily.")
     requests_per_minute: Count = Field(
         600,
         ge=0,
@@ -387,7 +412,7 @@ class Settings(BaseModel):
         description="Roadmaps of all accounts that may wait for a worker; more are answered with "
         "503.",
     )
-    metrics_token: MonitorToken = Field(
+    metrics_token: Token = Field(
         None,
         description="Bearer token for GET /metrics, at least 16 characters. Without it: accounts "
         "and keys that may observe; in embedded mode no token.",
@@ -501,6 +526,12 @@ class Settings(BaseModel):
             "MODEL_PRICES must name OPENAI_MODEL when there is a budget: "
             "without its price, and those of OPENAI_MODEL_..., the cost of a call is unknown": (
                 self.has_budget and self.openai_api_key and self.lacks_price
+            ),
+            "SEARCH_KEY goes with SEARCH_PROVIDER=brave or tavily, which need one": (
+                (self.search_key is None) != (self.search_provider == SearchProvider.searxng)
+            ),
+            "SEARCH_URL must not contain a user name or a password": (
+                "@" in (self.search_url or "").partition("//")[2].partition("/")[0]
             ),
             "MODEL_TIMEOUT_SECONDS must be shorter than LEASE_SECONDS": (
                 self.model_timeout_seconds >= self.lease_seconds

@@ -11,7 +11,7 @@ from core.errors import Invalid
 from core.settings import Settings
 from roadmap.generation.context import ConceptBrief, DesignBrief
 from roadmap.generation.usage import UsageMeter
-from roadmap.plan.outline import Analysis, ContentKind, Contents, Outline
+from roadmap.plan.outline import Analysis, ContentKind, Contents, Outline, Quiz
 from roadmap.plan.schemas import RoadmapRequest
 
 
@@ -64,6 +64,12 @@ class Generator(Protocol):
 
     def write(self, kind: ContentKind, brief: ConceptBrief) -> Contents:
         """Return a content of a concept. Raise GeneratorFault."""
+
+    def check_quiz(self, quiz: Quiz, brief: ConceptBrief) -> tuple[Quiz, list[str]]:
+        """Return the quiz without questions whose key is in doubt, and what was found.
+
+        Raise GeneratorFault.
+        """
 
 
 def choose_generator(settings: Settings) -> Generator:

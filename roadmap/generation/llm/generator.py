@@ -24,10 +24,11 @@ from roadmap.generation.context import (
     InvalidOutline,
     RetryLater,
 )
+from roadmap.generation.llm import quiz_check
 from roadmap.generation.llm.client import AnswerCut, ModelClient, TooManyRequests
 from roadmap.generation.llm.compat import Message
-from roadmap.generation.llm.profile import SMALL_CONTEXT, ServerProfile, shorter_facts
-from roadmap.generation.llm.prompt import prompt
+from roadmap.generation.llm.profile import SMALL_CONTEXT, ServerProfile, shorter_facts, shorter_form
+from roadmap.generation.llm.prompt import Prompt, prompt
 from roadmap.generation.llm.rate_control import ProviderRateLimited, RateControl
 from roadmap.generation.llm.schemas import AnalysisDraft, OutlineDraft
 from roadmap.generation.llm.stages import LARGE, SMALL, Size, stage_form, titles_form
@@ -39,6 +40,8 @@ from roadmap.plan.outline import (
     ContentKind,
     Contents,
     Outline,
+    Quiz,
+    Resources,
     Tutorial,
     hours_until,
 )
@@ -105,7 +108,10 @@ class ModelGenerator:
         return f"model:{self._models.get(step, self._model)}"[:100]
 
     def prompt_version(self, step: str) -> str:
-        return prompt(step, small=self._profile.is_small()).version
+        return self._prompt(step).version
+
+    def _prompt(self, step: str) -> Prompt:
+        return prompt(step, small=self._profile.is_small())
 
     def fit(self, request: RoadmapRequest) -> RoadmapRequest:
         """Accept any goal, in any language."""
@@ -123,8 +129,7 @@ class ModelGenerator:
         return twin
 
     def analyse(self, request: RoadmapRequest) -> Analysis:
-        form = self._profile.form(AnalysisDraft)
-        return self._ask("analysis", form, _wishes(request), AnalysisDraft.to_analysis)
+        return self._ask("analysis", AnalysisDraft, _wishes(request), AnalysisDraft.to_analysis)
 
     def outline(self, design: DesignBrief) -> Outline:
         """Ask for all of it, or for its stages alone where there is little room for an answer."""
@@ -176,6 +181,10 @@ class ModelGenerator:
 
         def made(draft: Any) -> Contents:
             content: Contents = draft.to_content()
+            if isinstance(content, Resources):
+                found = {each["url"]: {"searched": True} for each in brief.candidates}
+                items = (each.model_copy(update=found.get(each.url)) for each in content.items)
+                content = Resources(items=tuple(items))
             if wrong := language_error(content.text(), brief.request.language):
                 raise ValueError(wrong)
             if (
@@ -188,11 +197,11 @@ class ModelGenerator:
             return content
 
         try:
-            form = self._profile.form(resolve_name(CONTENT_KINDS[kind].draft))
+            draft = resolve_name(CONTENT_KINDS[kind].draft)
             facts = _facts(kind, brief)
             if self._profile.is_small():
                 facts = shorter_facts(facts)
-            return self._ask(kind, form, facts, made)
+            return self._ask(kind, draft, facts, made)
         except GeneratorFault:
             if poor:  # the second answer is not in the agreed form
                 return poor[0]
@@ -200,7 +209,6 @@ class ModelGenerator:
 
     def _titles(self, design: DesignBrief) -> Outline:
         """Ask for the stages alone; each is filled by a call of its own."""
-
         size = self._size(design)
 
         def made(titles: Any) -> Outline:
@@ -218,6 +226,9 @@ class ModelGenerator:
         if context < SMALL_CONTEXT and self._may_restrict:
             self._pace.restrict(1)
 
+    def check_quiz(self, quiz: Quiz, brief: ConceptBrief) -> tuple[Quiz, list[str]]:
+        return quiz_check.checked(quiz, brief, self._ask)
+
     def _design(self, step: str, design: DesignBrief, facts: dict[str, Any]) -> Outline:
         """Ask for an outline. Raises InvalidOutline, since repairs are a step of their own."""
         known = _known(design) | facts
@@ -231,13 +242,14 @@ class ModelGenerator:
         self, step: str, shape: type[Any], facts: dict[str, Any], make: Callable[[Any], Made]
     ) -> Made:
         """Ask, and once again after an invalid answer. Raises GeneratorFault."""
-        instructions = prompt(step, small=self._profile.is_small()).text
+        if self._profile.is_small():
+            shape = shorter_form(shape)
         try:
             self._pace.begin()
         except ProviderRateLimited as busy:  # a pause that began after the slot was taken
             raise RetryLater(str(busy), busy.retry_after) from busy
         messages: list[Message] = [
-            {"role": "system", "content": instructions},
+            {"role": "system", "content": self._prompt(step).text},
             {"role": "user", "content": json.dumps(facts, ensure_ascii=False)},
         ]
         answer = self._complete(step, messages, shape)
@@ -258,6 +270,8 @@ class ModelGenerator:
                 f"The model's answer is not in the agreed form: {' '.join(problems)[:300]}"
             )
         return made
+
+    ask = _ask  # for questions of tools, such as those to a judge (quality/evaluation/)
 
     def _complete(self, step: str, messages: list[Message], shape: type[BaseModel]) -> str:
         model = self._models.get(step, self._model)
@@ -350,6 +364,8 @@ def _facts(kind: ContentKind, brief: ConceptBrief) -> dict[str, Any]:
         facts["tutorial"] = brief.tutorial
     if brief.dead:
         facts["dead_addresses"] = brief.dead
+    if brief.candidates:
+        facts["candidates"] = brief.candidates
     return facts
 
 

@@ -9,11 +9,8 @@ import logging
 import re
 import threading
 from collections.abc import Callable
-from functools import lru_cache
-from typing import Any, TypeVar
+from typing import Any
 from urllib.parse import urlsplit
-
-from pydantic import BaseModel
 
 from core.settings import ModelProfile
 from roadmap.generation.llm.compat import loaded
@@ -25,8 +22,6 @@ FEW_CHARACTERS, FEW_ITEMS = 200, 5  # of a text and of a list that a small model
 LONGEST_TUTORIAL = 6000  # characters that it reads for a quiz
 MOST_CONTEXT = 100_000_000  # tokens; a larger number is none
 OLLAMA_CONTEXT = 4096  # tokens, unless num_ctx says otherwise: much less than the model's own
-
-Form = TypeVar("Form", bound=BaseModel)
 
 logger = logging.getLogger(__name__)
 
@@ -57,16 +52,11 @@ class ServerProfile:
                     self._learned(context)
             return self._small
 
-    def form(self, shape: type[Form]) -> type[Form]:
-        """Return the form that the model fills in."""
-        return shorter_form(shape) if self.is_small() else shape
 
-
-@lru_cache(maxsize=64)
-def shorter_form(shape: type[Form]) -> type[Form]:
+def shorter_form(shape: Any) -> Any:
     """Return the same form, with tighter bounds in the schema: a small model fills what it may."""
 
-    class Shorter(shape):  # type: ignore[misc, valid-type]
+    class Shorter(shape):  # type: ignore[misc]
         @classmethod
         def model_json_schema(cls, *args: Any, **options: Any) -> dict[str, Any]:
             schema: dict[str, Any] = _tighter(super().model_json_schema(*args, **options))

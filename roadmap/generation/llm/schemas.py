@@ -7,6 +7,7 @@ of small models, are wide and only in the schema: the domain types validate the 
 import math
 import random
 import re
+import zlib
 from typing import Annotated, Any, Self, TypeVar
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field
@@ -57,25 +58,32 @@ def _few(items: list[Item]) -> list[Item]:
 LONGEST_TUTORIAL = 100_000  # characters; checks read each of them many times
 
 
-def _up_to(characters: int) -> Any:
+def up_to(characters: int) -> Any:
     return Field(json_schema_extra={"maxLength": characters})
 
 
-def _count(least: int, most: int, description: str | None = None) -> Any:
+def sized(least: int, most: int, description: str | None = None) -> Any:
     return Field(description=description, json_schema_extra={"minItems": least, "maxItems": most})
 
 
-Markdown = Annotated[str, AfterValidator(plain), AfterValidator(str.strip), _up_to(40_000)]
+Markdown = Annotated[str, AfterValidator(plain), AfterValidator(str.strip), up_to(40_000)]
 Words = Annotated[
-    str, AfterValidator(_short), AfterValidator(plain), AfterValidator(str.strip), _up_to(2000)
+    str, AfterValidator(_short), AfterValidator(plain), AfterValidator(str.strip), up_to(2000)
 ]
-Line = Annotated[str, AfterValidator(_short), AfterValidator(one_line), _up_to(1000)]
-Name = Annotated[Line, _up_to(200)]
+Line = Annotated[str, AfterValidator(_short), AfterValidator(one_line), up_to(1000)]
+Name = Annotated[Line, up_to(200)]
 Several = Annotated[list[Item], FIRST_ONLY, AfterValidator(_few)]
 
 
-class Draft(BaseModel, extra="ignore", json_schema_extra={"additionalProperties": False}):
-    """Form of a model; extra fields are ignored, and the schema that is sent forbids them."""
+def _closed(schema: dict[str, Any]) -> None:
+    schema |= {"additionalProperties": False, "required": list(schema["properties"])}
+
+
+class Draft(BaseModel, extra="ignore", json_schema_extra=_closed):
+    """Form of a model; extra fields are ignored, and the schema that is sent forbids them.
+
+    It also requires all fields, as structured output does. Some may be missing all the same.
+    """
 
     @classmethod
     def read(cls, answer: str) -> Self:
@@ -88,11 +96,11 @@ class AnalysisDraft(Draft):
         Line, Field(description="what the person will be able to do in the end, one sentence")
     ]
     known: Annotated[
-        Several[Name], _count(0, 10, "what the person knows already and needs not learn")
+        Several[Name], sized(0, 10, "what the person knows already and needs not learn")
     ]
-    subjects: Annotated[Several[Name], _count(1, 20, "what has to be learned, from the ground up")]
+    subjects: Annotated[Several[Name], sized(1, 20, "what has to be learned, from the ground up")]
     assumptions: Annotated[
-        Several[Name], _count(0, 10, "what had to be guessed because the person did not say it")
+        Several[Name], sized(0, 10, "what had to be guessed because the person did not say it")
     ]
 
     def to_analysis(self) -> Analysis:
@@ -109,10 +117,10 @@ class ConceptDraft(Draft):
     difficulty: Annotated[int, Field(description="1 easy to 5 hard")]
     prerequisites: Annotated[
         Several[Name],
-        _count(0, 20, "keys of concepts that come earlier and are needed directly"),
+        sized(0, 20, "keys of concepts that come earlier and are needed directly"),
     ]
     outcomes: Annotated[
-        Several[Line], _count(1, 12, "two to four, each completing 'you will be able to'")
+        Several[Line], sized(1, 12, "two to four, each completing 'you will be able to'")
     ]
 
 
@@ -122,7 +130,7 @@ class ModuleDraft(Draft):
     ]
     title: Name
     description: Words
-    concepts: Annotated[Several[ConceptDraft], _count(1, 20)]
+    concepts: Annotated[Several[ConceptDraft], sized(1, 20)]
 
 
 class StageDraft(Draft):
@@ -131,12 +139,12 @@ class StageDraft(Draft):
     ]
     title: Name
     description: Words
-    modules: Annotated[Several[ModuleDraft], _count(1, 12)]
+    modules: Annotated[Several[ModuleDraft], sized(1, 12)]
 
 
 class OutlineDraft(Draft):
     title: Name
-    stages: Annotated[Several[StageDraft], _count(1, 20)]
+    stages: Annotated[Several[StageDraft], sized(1, 20)]
 
     def to_outline(self) -> Outline:
         stages = tuple(
@@ -185,23 +193,50 @@ class ResourceDraft(Draft):
 
 
 class ResourcesDraft(Draft):
-    items: Annotated[Several[ResourceDraft], _count(3, 20)]
+    items: Annotated[Several[ResourceDraft], sized(3, 20)]
 
     def to_content(self) -> Resources:
         return Resources(items=tuple(Resource(**item.model_dump()) for item in self.items))
 
 
 class QuestionDraft(Draft):
+    """One flat form for all kinds: the lists that are not of its kind stay empty."""
+
+    kind: Name = Field(default_factory=str, description="choice, typed or order")
     prompt: Words
-    right_options: Annotated[Several[Line], _count(1, 6, "one, or several when several are right")]
+    right_options: Annotated[
+        Several[Line], sized(0, 6, "of a choice: one, or several when several are right")
+    ] = Field(default_factory=list)
     wrong_options: Annotated[
-        Several[Line], _count(1, 6, "one to four that a learner could believe")
-    ]
+        Several[Line], sized(0, 6, "of a choice: one to four that a learner could believe")
+    ] = Field(default_factory=list)
+    accepted: Annotated[
+        Several[Line], sized(0, 10, "of a typed answer: every short text that is right")
+    ] = Field(default_factory=list)
+    lines: Annotated[
+        Several[Line], sized(0, 7, "of an order: three to seven, in the right order")
+    ] = Field(default_factory=list)
     explanation: Annotated[
         Line, Field(description="why the right ones are right and the tempting wrong one is wrong")
     ]
 
+    needs_tutorial: bool = Field(
+        default_factory=bool,
+        description="whether only numbers or names of the tutorial's own example answer it",
+    )
+
     def to_question(self) -> Question:
+        facts: dict[str, Any] = {
+            "prompt": self.prompt,
+            "explanation": self.explanation,
+            "seed": zlib.crc32(self.prompt.encode()),
+            "needs_tutorial": self.needs_tutorial,
+        }
+        is_choice = bool(self.right_options and self.wrong_options)
+        if self.lines and (self.kind == "order" or not is_choice):
+            return Question(type="order", options=tuple(self.lines), **facts)
+        if self.accepted and (self.kind == "typed" or not is_choice):
+            return Question(type="typed", accepted=tuple(self.accepted), **facts)
         options = [
             *((text, True) for text in self.right_options),
             *((text, False) for text in self.wrong_options),
@@ -214,15 +249,14 @@ class QuestionDraft(Draft):
             else "true_false"
             if is_statement
             else "single",
-            prompt=self.prompt,
             options=tuple(text for text, _ in options),
             answers=tuple(index for index, (_, right) in enumerate(options) if right),
-            explanation=self.explanation,
+            **facts,
         )
 
 
 class QuizDraft(Draft):
-    questions: Annotated[Several[QuestionDraft], _count(4, 20)]
+    questions: Annotated[Several[QuestionDraft], sized(4, 20)]
 
     def to_content(self) -> Quiz:
         return Quiz(questions=tuple(question.to_question() for question in self.questions))

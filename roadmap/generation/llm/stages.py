@@ -5,12 +5,12 @@ prerequisites are titles of earlier concepts, so that the parts fit together wit
 """
 
 from functools import lru_cache
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, NamedTuple
 
 from pydantic import AfterValidator, BeforeValidator, Field, create_model
 
 from core.sanitize import one_line, plain
-from roadmap.generation.llm.schemas import Draft, Several, whole
+from roadmap.generation.llm.schemas import Draft, Several, sized, up_to, whole
 from roadmap.plan.edits import made_key
 from roadmap.plan.outline import Outline, OutlineConcept, OutlineModule, OutlineStage
 from roadmap.plan.validation import meaning
@@ -19,24 +19,18 @@ Heading = Annotated[
     str,
     AfterValidator(one_line),
     AfterValidator(lambda text: text[:200]),
-    Field(json_schema_extra={"maxLength": 100}),
+    up_to(100),
 ]
 Summary = Annotated[
     str,
     AfterValidator(plain),
     AfterValidator(lambda text: text[:1000]),
-    Field(json_schema_extra={"maxLength": 300}),
+    up_to(300),
 ]
 
 
 def _between(least: int, most: int) -> AfterValidator:
     return AfterValidator(lambda number: min(max(number, least), most))
-
-
-def _few(least: int, most: int, description: str | None = None) -> Any:
-    """Return bounds that end the answer of a small model; `fill` leaves out what is too much."""
-    bounds: Any = {"minItems": least, "maxItems": most}
-    return Field(description=description, json_schema_extra=bounds)
 
 
 class Size(NamedTuple):
@@ -85,9 +79,9 @@ class ConceptPart(Draft):
     description: Summary
     hours: Annotated[int, BeforeValidator(whole), _between(1, 20)]
     difficulty: Annotated[int, _between(1, 5), Field(description="1 easy to 5 hard")]
-    prerequisites: Annotated[Several[Heading], _few(0, MOST_NEEDED, "titles of earlier concepts")]
+    prerequisites: Annotated[Several[Heading], sized(0, MOST_NEEDED, "titles of earlier concepts")]
     outcomes: Annotated[
-        Several[Heading], _few(1, MOST_OUTCOMES, "each completing 'you will be able to'")
+        Several[Heading], sized(1, MOST_OUTCOMES, "each completing 'you will be able to'")
     ]
 
 
@@ -152,14 +146,14 @@ class StagePart(Draft):
 @lru_cache(maxsize=64)
 def titles_form(size: Size) -> type[TitlesDraft]:
     """Return the form for the titles of so many stages."""
-    stages = Annotated[Several[StageTitle], _few(1, size.stages)]
+    stages = Annotated[Several[StageTitle], sized(1, size.stages)]
     return create_model("TitlesDraft", __base__=TitlesDraft, stages=(stages, ...))
 
 
 @lru_cache(maxsize=64)
 def stage_form(size: Size) -> type[StagePart]:
     """Return the form for one stage."""
-    concepts = Annotated[Several[ConceptPart], _few(1, size.concepts)]
+    concepts = Annotated[Several[ConceptPart], sized(1, size.concepts)]
     module = create_model("ModulePart", __base__=ModulePart, concepts=(concepts, ...))
-    modules = Annotated[Several[module], _few(1, size.modules)]
+    modules = Annotated[Several[module], sized(1, size.modules)]
     return create_model("StagePart", __base__=StagePart, modules=(modules, ...))

@@ -357,6 +357,48 @@ def test_a_log_level_is_taken_in_any_case(level: str) -> None:
     assert from_environment({**EMBEDDED, "LOG_LEVEL": level}).log_level == level
 
 
+@pytest.mark.parametrize(
+    ("search", "rule"),
+    [
+        (
+            {"SEARCH_KEY": "k" * 31},
+            "SEARCH_KEY goes with SEARCH_PROVIDER=brave or tavily, which need one",
+        ),
+        (
+            {"SEARCH_PROVIDER": "brave"},
+            "SEARCH_KEY goes with SEARCH_PROVIDER=brave or tavily, which need one",
+        ),
+        (
+            {"SEARCH_PROVIDER": "tavily", "SEARCH_KEY": f"{SECRET}\r\nX: y"},
+            "SEARCH_KEY: must be at least 16 characters of ASCII without spaces",
+        ),
+        ({"SEARCH_PROVIDER": "bing"}, "SEARCH_PROVIDER: must be searxng, brave or tavily"),
+        (
+            {"SEARCH_URL": f"https://me:{SECRET}@search.example.org"},
+            "SEARCH_URL must not contain a user name or a password",
+        ),
+        (
+            {"SEARCH_URL": "searxng:8080"},
+            "SEARCH_URL: must be the whole address of a server, as in https://api.openai.com/v1",
+        ),
+    ],
+)
+def test_settings_of_a_search_fit_each_other(search: dict[str, str], rule: str) -> None:
+    assert complaint({**EMBEDDED, **search}) == rule
+
+
+@pytest.mark.parametrize(
+    "search",
+    [
+        {"SEARCH_URL": "http://searxng:8080"},
+        {"SEARCH_PROVIDER": "brave", "SEARCH_KEY": "k" * 31},
+        {"SEARCH_PROVIDER": "tavily", "SEARCH_KEY": "k" * 31, "SEARCH_URL": "http://10.0.0.1/"},
+    ],
+)
+def test_a_search_needs_an_address_or_a_key(search: dict[str, str]) -> None:
+    assert from_environment({**EMBEDDED, **search}).search_provider
+
+
 def test_a_model_call_must_end_before_its_lease() -> None:
     line = complaint({**EMBEDDED, "MODEL_TIMEOUT_SECONDS": "60", "LEASE_SECONDS": "60"})
     assert line == "MODEL_TIMEOUT_SECONDS must be shorter than LEASE_SECONDS"
@@ -466,7 +508,7 @@ def test_secrets_are_secret_in_the_model() -> None:
         for name in Settings.model_fields
         if name.endswith(("_key", "_password", "_token", "database_url", "redis_url"))
     }
-    assert len(secret) == 7
+    assert len(secret) == 8
     hidden = {
         name
         for name, field in Settings.model_fields.items()

@@ -58,7 +58,8 @@ API_AND_CONTENT = {
         "MODEL_MAX_TOKENS",
         "MODEL_PRICES",
     ),
-    *("CURRENCY", "BUDGET_PER_ROADMAP", "BUDGET_PER_USER_MONTH", "REPAIR_ROUNDS"),
+    *("CURRENCY", "BUDGET_PER_ROADMAP", "BUDGET_PER_USER_MONTH"),
+    *("REPAIR_ROUNDS", "QUIZ_CHECK", "SEARCH_PROVIDER", "SEARCH_URL", "SEARCH_KEY"),
 }
 TSX = Path("node_modules", ".bin", "tsx")
 NEEDED = {"DATABASE_URL": "postgresql://x/y", "REDIS_URL": "redis://x", "SECRET_KEY": "k" * 32}

@@ -9,7 +9,7 @@ import pytest
 from pydantic import SecretStr
 
 from core import clock
-from core.db import transaction
+from core.db import settings, transaction
 from core.errors import NotFound
 from core.ids import new_id
 from core.setting_types import Price
@@ -421,3 +421,11 @@ class TestEstimates:
         waiting(roadmap_id, "tutorial")
         assert pending_estimate(roadmap_id) == estimate({}, None)
         assert receipt(LOCAL_OWNER, roadmap_id, limit=1, after=None).estimate is None
+
+
+def test_a_quiz_that_is_checked_is_a_call_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    checking = settings.model_copy(update={"quiz_check": True})
+    monkeypatch.setattr("roadmap.budget.cost_report.settings", checking)
+    found = estimate({"quiz": 3, "tutorial": 2}, MODEL)
+    assert (found.calls, found.completion_tokens) == (8, 3 * (1200 + 300) + 2 * 2600)
+    assert estimate({"tutorial": 2}, MODEL).calls == 2
