@@ -27,7 +27,7 @@ from roadmap.generation.context import (
 from roadmap.generation.llm import quiz_check
 from roadmap.generation.llm.client import AnswerCut, ModelClient, TooManyRequests
 from roadmap.generation.llm.compat import Message
-from roadmap.generation.llm.profile import SMALL_CONTEXT, ServerProfile, shorter_facts, shorter_form
+from roadmap.generation.llm.profile import SMALL_CONTEXT, ServerProfile, shorter_form
 from roadmap.generation.llm.prompt import Prompt, prompt
 from roadmap.generation.llm.rate_control import ProviderRateLimited, RateControl
 from roadmap.generation.llm.schemas import AnalysisDraft, OutlineDraft
@@ -148,10 +148,7 @@ class ModelGenerator:
         """Ask for the first empty stage, which knows what is in those before it."""
         known, size = _known(design), self._size(design)
         empty = [stage for stage in outline.stages if not stage.modules]
-        hours = math.inf
-        if "hours_available" in known:
-            hours = max(1, (known["hours_available"] - outline.hours) // len(empty))
-            known["hours"] = hours
+        left = known.get("hours_available", math.inf) - outline.hours
         known |= {
             "outline": [
                 {
@@ -163,10 +160,12 @@ class ModelGenerator:
             "stage": {"title": empty[0].title, "description": empty[0].description},
         }
 
-        def made(part: Any) -> Outline:
-            return _in_language(part.fill(outline, size, hours), design)
-
-        return self._ask("stage", stage_form(size), known, made)
+        return self._ask(
+            "stage",
+            stage_form(size),
+            known,
+            lambda part: _in_language(part.fill(outline, size, left / len(empty)), design),
+        )
 
     def repair(
         self, design: DesignBrief, draft: dict[str, Any], problems: Sequence[str]
@@ -199,8 +198,9 @@ class ModelGenerator:
         try:
             draft = resolve_name(CONTENT_KINDS[kind].draft)
             facts = _facts(kind, brief)
-            if self._profile.is_small():
-                facts = shorter_facts(facts)
+            if self._profile.is_small():  # the concept's neighbours are enough
+                facts.pop("outline", None)
+                facts.pop("known_terms", None)
             return self._ask(kind, draft, facts, made)
         except GeneratorFault:
             if poor:  # the second answer is not in the agreed form
@@ -211,10 +211,12 @@ class ModelGenerator:
         """Ask for the stages alone; each is filled by a call of its own."""
         size = self._size(design)
 
-        def made(titles: Any) -> Outline:
-            return _in_language(titles.to_outline(size), design)
-
-        return self._ask("stages", titles_form(size), _known(design), made)
+        return self._ask(
+            "stages",
+            titles_form(size),
+            _known(design),
+            lambda titles: _in_language(titles.to_outline(size), design),
+        )
 
     def _size(self, design: DesignBrief) -> Size:
         most = SMALL if self._profile.is_small() else LARGE

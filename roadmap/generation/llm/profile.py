@@ -19,7 +19,6 @@ SMALL_CONTEXT = 16_384  # tokens; a server with fewer has a small model
 LIMIT = 5.0  # seconds
 LARGEST = 2 * 1024 * 1024  # bytes of an answer
 FEW_CHARACTERS, FEW_ITEMS = 200, 5  # of a text and of a list that a small model writes
-LONGEST_TUTORIAL = 6000  # characters that it reads for a quiz
 MOST_CONTEXT = 100_000_000  # tokens; a larger number is none
 OLLAMA_CONTEXT = 4096  # tokens, unless num_ctx says otherwise: much less than the model's own
 
@@ -80,14 +79,6 @@ def _tighter(schema: Any) -> Any:
     }
 
 
-def shorter_facts(facts: dict[str, Any]) -> dict[str, Any]:
-    """Return what a content is made from without the course as a whole."""
-    short = {name: fact for name, fact in facts.items() if name not in ("outline", "known_terms")}
-    return short | (
-        {"tutorial": facts["tutorial"][:LONGEST_TUTORIAL]} if "tutorial" in facts else {}
-    )
-
-
 def context_size(base_url: str, key: str, model: str) -> int | None:
     """Return how many tokens prompt and answer may have; None: the server does not say."""
     try:
@@ -117,32 +108,20 @@ async def _ask(base_url: str, key: str, model: str) -> int | None:
                         return None
                 return loaded(bytes(body)) if response.is_success else None
 
-        listed = _at(await answer("GET", models), "data")
-        entries = listed if isinstance(listed, list) else []
-        named = [each for each in entries if _at(each, "id") in (model, f"{model}:latest")]
-        entry = next(iter(named or (entries if len(entries) == 1 else [])), None)
-        if size := _size(_at(entry, "max_model_len")) or _size(_at(entry, "meta", "n_ctx")):
-            return size  # vLLM, llama.cpp
-        if _at(entry, "owned_by") == "llamacpp":  # an older one
-            props = await answer("GET", f"{root}/props")
-            size = _size(_at(props, "default_generation_settings", "n_ctx"))
-            return size or _size(_at(entry, "meta", "n_ctx_train"))
-        if _at(entry, "owned_by") != "library":
-            return None
-        shown = await answer("POST", f"{root}/api/show", {"model": model})  # Ollama
-    if chosen := re.search(r"^num_ctx\s+([0-9]{1,9})\s*$", str(_at(shown, "parameters")), re.M):
-        return _size(int(chosen[1]))
-    family = _at(shown, "model_info", "general.architecture")
-    own = _size(_at(shown, "model_info", f"{family}.context_length"))
-    return own and min(own, OLLAMA_CONTEXT)
-
-
-def _at(value: Any, *names: str) -> Any:
-    """Return what is at this path of a JSON document, or None."""
-    for name in names:
-        value = value.get(name) if isinstance(value, dict) else None
-    return value
-
-
-def _size(value: Any) -> int | None:
-    return value if type(value) is int and 0 < value <= MOST_CONTEXT else None
+        entries = {each["id"]: each for each in (await answer("GET", models))["data"]}
+        alone = entries if len(entries) == 1 else ()
+        entry = entries[
+            next(name for name in (model, f"{model}:latest", *alone) if name in entries)
+        ]
+        meta, owner = entry.get("meta") or {}, entry.get("owned_by")
+        size = entry.get("max_model_len") or meta.get("n_ctx")  # vLLM, llama.cpp
+        if not size and owner == "llamacpp":  # an older one
+            props = await answer("GET", f"{root}/props") or {"default_generation_settings": {}}
+            size = props["default_generation_settings"].get("n_ctx") or meta["n_ctx_train"]
+        if not size and owner == "library":  # Ollama
+            shown = await answer("POST", f"{root}/api/show", {"model": model})
+            chosen = re.search(r"^num_ctx\s+([0-9]{1,9})\s*$", shown.get("parameters", ""), re.M)
+            about = shown["model_info"]
+            own = about[f"{about['general.architecture']}.context_length"]
+            size = int(chosen[1]) if chosen else min(own, OLLAMA_CONTEXT)
+    return size if type(size) is int and 0 < size <= MOST_CONTEXT else None
