@@ -42,7 +42,7 @@ from roadmap.plan.outline import (
 Item = TypeVar("Item")
 
 
-def _whole(hours: Any) -> Any:
+def whole(hours: Any) -> Any:
     """Accept 2.5 and "3 hours", which models write if the schema is not enforced."""
     if isinstance(hours, str) and (found := re.match(r"\s*([0-9]{1,4}(?:\.[0-9]{1,3})?)", hours)):
         hours = float(found[1])
@@ -64,7 +64,7 @@ def _few(items: list[Item]) -> list[Item]:
 LONGEST_TUTORIAL = 100_000  # characters; checks read each of them many times
 
 
-def _up_to(characters: int) -> Any:
+def up_to(characters: int) -> Any:
     return Field(json_schema_extra={"maxLength": characters})
 
 
@@ -72,12 +72,12 @@ def sized(least: int, most: int, description: str | None = None) -> Any:
     return Field(description=description, json_schema_extra={"minItems": least, "maxItems": most})
 
 
-Markdown = Annotated[str, AfterValidator(plain), AfterValidator(str.strip), _up_to(40_000)]
+Markdown = Annotated[str, AfterValidator(plain), AfterValidator(str.strip), up_to(40_000)]
 Words = Annotated[
-    str, AfterValidator(_short), AfterValidator(plain), AfterValidator(str.strip), _up_to(2000)
+    str, AfterValidator(_short), AfterValidator(plain), AfterValidator(str.strip), up_to(2000)
 ]
-Line = Annotated[str, AfterValidator(_short), AfterValidator(one_line), _up_to(1000)]
-Name = Annotated[Line, _up_to(200)]
+Line = Annotated[str, AfterValidator(_short), AfterValidator(one_line), up_to(1000)]
+Name = Annotated[Line, up_to(200)]
 Several = Annotated[list[Item], FIRST_ONLY, AfterValidator(_few)]
 
 
@@ -157,7 +157,7 @@ class ConceptDraft(Draft):
     ]
     title: Name
     description: Words
-    hours: Annotated[int, BeforeValidator(_whole)]
+    hours: Annotated[int, BeforeValidator(whole)]
     difficulty: Annotated[int, Field(description="1 easy to 5 hard")]
     prerequisites: Annotated[
         Several[Name],
