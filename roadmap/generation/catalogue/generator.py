@@ -20,7 +20,7 @@ from roadmap.generation.catalogue.loader import (
     language_of,
     tracks,
 )
-from roadmap.generation.context import BUILT_IN, ConceptBrief, DesignBrief, GeneratorFault
+from roadmap.generation.context import BUILT_IN, Answers, ConceptBrief, DesignBrief, GeneratorFault
 from roadmap.generation.preferences import learning_preferences
 from roadmap.generation.usage import UsageMeter
 from roadmap.plan.language_detection import script_of
@@ -108,7 +108,7 @@ class CatalogueGenerator:
             fields=(FieldError(pointer, NEEDS_A_MODEL[pointer]),),
         )
 
-    def analyse(self, request: RoadmapRequest) -> Analysis:
+    def analyse(self, request: RoadmapRequest, answers: Answers = None) -> Analysis:
         track = _track(request)
         concepts = (_loaded(track, id_) for id_ in track.concept_ids)
         return Analysis(
@@ -116,6 +116,9 @@ class CatalogueGenerator:
             known=tuple(each.title for each in concepts if not each.is_news_to(request.level)),
             subjects=tuple(module.title for stage in track.stages for module in stage.modules),
         )
+
+    def fill(self, design: DesignBrief, outline: Outline) -> Outline:
+        raise GeneratorFault("A built-in track has no empty stage.", lasting=True)
 
     def repair(
         self, design: DesignBrief, draft: dict[str, Any], problems: Sequence[str]
