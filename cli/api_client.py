@@ -158,7 +158,8 @@ class ApiClient:
             f"{_place(each)}: {each['detail'].rstrip('.')}" for each in problem.get("errors") or ()
         )
         detail = f"Invalid {fields}." if fields else problem.get("detail") or problem.get("title")
-        hint = " `roadmap list` shows your roadmaps." if answer.status_code == 404 else ""
+        lacks = answer.status_code == 404 and "/roadmaps/" in str(answer.url)
+        hint = " `roadmap list` shows your roadmaps." if lacks else ""
         raise CommandFailed(one_line(f"{detail}{hint}"))
 
     def _json(self, answer: httpx2.Response) -> Json:

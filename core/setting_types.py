@@ -12,7 +12,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 
-SHORTEST_TOKEN = 16  # characters of a METRICS_TOKEN
+SHORTEST_TOKEN = 16  # characters of a METRICS_TOKEN or a SEARCH_KEY
 # Allowed in REDIS_URL. Other options of the driver are no text, or change what a queue reads.
 BROKER_OPTIONS = (
     "db", "username", "password", "protocol", "client_name", "max_connections",
@@ -66,15 +66,19 @@ def _digits(value: object) -> object:
 
 @dataclass(frozen=True, slots=True)
 class Price:
-    """Price of a million tokens, in the currency of the settings."""
+    """Price of a million tokens, in the currency of the settings.
+
+    `cached`: of tokens of the prompt that the provider had in its cache; None: as others.
+    """
 
     model: str
     prompt: Decimal
     completion: Decimal
+    cached: Decimal | None = None
 
 
 def _prices(value: object) -> object:
-    """Parse `gpt-5-mini=0.25/2, other=0.1/0.4`.
+    """Parse `gpt-5-mini=0.25/2, other=0.1/0.4/0.01`.
 
     A name may contain an equals sign or a slash.
     """
@@ -83,13 +87,13 @@ def _prices(value: object) -> object:
     number = r"([0-9]{1,6}(?:\.[0-9]{1,6})?)"
     prices = []
     for part in value.split(","):
-        match = re.fullmatch(rf"([^\s;]+)\s*=\s*{number}/{number}", part.strip())
+        match = re.fullmatch(rf"([^\s;]+)\s*=\s*{number}/{number}(?:/{number})?", part.strip())
         if match is None:
             raise ValueError(
-                "must be MODEL=PROMPT/COMPLETION for each model, separated by commas, "
-                "as in gpt-5-mini=0.25/2"
+                "must be MODEL=PROMPT/COMPLETION or MODEL=PROMPT/COMPLETION/CACHED for each model, "
+                "separated by commas, as in gpt-5-mini=0.25/2/0.025"
             )
-        prices.append(Price(match[1], Decimal(match[2]), Decimal(match[3])))
+        prices.append(Price(match[1], *(Decimal(each) for each in match.groups()[1:] if each)))
     if len({price.model for price in prices}) < len(prices):
         raise ValueError("must name each model once")
     return tuple(prices)
@@ -145,12 +149,9 @@ def _broker(url: SecretStr) -> SecretStr:
     return url
 
 
-def _monitor_token(token: SecretStr) -> SecretStr:
+def _token(token: SecretStr) -> SecretStr:
     if not re.fullmatch(rf"[!-~]{{{SHORTEST_TOKEN},}}", token.get_secret_value()):
-        raise ValueError(
-            f"must be at least {SHORTEST_TOKEN} characters of ASCII without spaces, "
-            "as in `openssl rand -hex 32`"
-        )
+        raise ValueError(f"must be at least {SHORTEST_TOKEN} characters of ASCII without spaces")
     return token
 
 
@@ -160,7 +161,7 @@ Count = Annotated[int, BeforeValidator(_digits)]
 Money = Annotated[Decimal, Field(ge=0, le=1_000_000, decimal_places=6)]
 Prices = Annotated[tuple[Price, ...], BeforeValidator(_prices)]
 WebAddress = Annotated[str, AfterValidator(_web_address)]
-MonitorToken = Annotated[SecretStr, AfterValidator(_monitor_token)] | None
+Token = Annotated[SecretStr, AfterValidator(_token)] | None
 Texts = Annotated[tuple[str, ...], BeforeValidator(_split)]
 Hosts = Annotated[
     Texts,

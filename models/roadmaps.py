@@ -153,6 +153,7 @@ class ContentVersion(Table):
     instruction = peewee.TextField(default="")
     # Fingerprint of the concept when this was written
     subject = peewee.CharField(max_length=64, default="")
+    remarks = peewee.JSONField(null=True)  # list of text: what it lacks; null: of an older version
     created_at = UtcDateTimeField()
 
     Meta = SimpleNamespace(
@@ -178,7 +179,7 @@ class QuizAttempt(Identified):
     roadmap = peewee.ForeignKeyField(Roadmap, on_delete="CASCADE")
     concept = peewee.ForeignKeyField(Concept, on_delete="CASCADE", index=False)
     version = peewee.IntegerField()
-    answers = peewee.JSONField()  # list of lists of indexes
+    answers = peewee.JSONField()  # lists of indexes, or typed texts
     score = peewee.IntegerField()
     total = peewee.IntegerField()
     created_at = UtcDateTimeField()

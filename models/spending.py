@@ -27,6 +27,7 @@ class ModelCall(Identified):
     price = peewee.BigIntegerField()  # its cost; while it runs, its reservation
     prompt_tokens = peewee.IntegerField(null=True)  # null: the server did not say
     completion_tokens = peewee.IntegerField(null=True)
+    cached_tokens = peewee.IntegerField(null=True)  # of the prompt; null: none, or unknown
     ms = peewee.IntegerField(null=True)
     started_at = UtcDateTimeField()
 

@@ -18,10 +18,9 @@ from roadmap.generation import generator
 from roadmap.lifecycle import leases
 from roadmap.plan.jobs import Job
 from tasks.dispatcher import enqueue
-from tasks.queues import content_queue, task
+from tasks.queues import BEFORE_CONTENTS, content_queue, task
 
 logger = logging.getLogger(__name__)
-BEFORE_CONTENTS = 1  # priority
 
 
 @task(content_queue, priority=BEFORE_CONTENTS, stop="roadmap.lifecycle.plan_job:stop")

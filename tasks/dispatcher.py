@@ -19,7 +19,7 @@ from core.connection_errors import broker_trouble
 from core.db import database
 from core.ids import new_hex
 from roadmap.plan.jobs import Job
-from tasks.queues import REGISTRY, content_queue
+from tasks.queues import BEFORE_CONTENTS, REGISTRY, content_queue
 
 logger = logging.getLogger(__name__)
 
@@ -37,7 +37,9 @@ def enqueue(jobs: Iterable[Job]) -> None:
     messages: list[Any] = []
     for job in jobs:
         eta = clock.now() + timedelta(seconds=job.delay) if job.delay else None
-        messages.append(REGISTRY[job.name].s(str(job.id), eta=eta, id=new_hex()))
+        priority = BEFORE_CONTENTS if job.first else None  # that of the task
+        task = REGISTRY[job.name]
+        messages.append(task.s(str(job.id), eta=eta, priority=priority, id=new_hex()))
         messages[-1].carried = tracing.packed(job.trace)
     content_queue.enqueue_many(messages)
 

@@ -24,6 +24,7 @@ from roadmap.operations.metrics_store import saver
 logger = logging.getLogger(__name__)
 # A task that fails unexpectedly is tried again after 1, 3 and 9 s, then becomes a dead letter.
 RETRIES, FIRST_DELAY, BACKOFF = 3, 1, 3
+BEFORE_CONTENTS = 1  # priority
 OUTAGE_PAUSE = 2  # seconds between two tries while the database is away; the outage ends them
 REGISTRY: dict[str, Any] = {}  # tasks, by the name of their function
 STOPS: dict[str, str] = {}  # functions that end the row of a task, by the name of the task

@@ -30,7 +30,7 @@ from core.setting_types import Price
 from models.roadmaps import Roadmap
 from models.spending import ModelCall, MonthlySpending
 from roadmap.generation.cancellation import StopSignal
-from roadmap.generation.context import Cause, GeneratorFault, RetryLater
+from roadmap.generation.context import QUIZ_CHECK, Cause, GeneratorFault, RetryLater
 from roadmap.generation.llm.rate_control import RetryStagger
 from roadmap.generation.retry_policy import ms_since, retry_save
 
@@ -93,8 +93,13 @@ class BudgetMeter:
     Every model call of its generator is paid from the owner's budgets.
     """
 
-    def __init__(self, purpose: CallPurpose, stop: StopSignal) -> None:
-        self._purpose, self._stop = purpose, stop
+    def __init__(
+        self,
+        purpose: CallPurpose,
+        stop: StopSignal,
+        received: Callable[[str], object] = lambda text: None,
+    ) -> None:
+        self._purpose, self._stop, self.received = purpose, stop, received
         self.calls = 0  # begun
 
     def call(
@@ -131,18 +136,25 @@ class BudgetedCall:
         self._ledger, self._stop = ledger, stop
         self._facts, self._price, self._most = facts, price, most
         self._id, self._billed, self._ended = new_id(), most, False
-        self._tokens: tuple[int | None, int | None] = (None, None)
+        self._tokens: tuple[int | None, ...] = (None, None, None)
 
-    def used(self, prompt_tokens: int | None, completion_tokens: int | None) -> None:
+    def used(
+        self,
+        prompt_tokens: int | None,
+        completion_tokens: int | None,
+        cached_tokens: int | None = None,
+    ) -> None:
         """Note the usage that the provider reports, or None.
 
         More than was reserved is possible.
         """
-        prompt, completion = self._tokens = _plausible(prompt_tokens), _plausible(completion_tokens)
+        prompt, completion = _plausible(prompt_tokens), _plausible(completion_tokens)
+        cached = min(_plausible(cached_tokens) or 0, prompt or 0)
+        self._tokens = prompt, completion, cached or None
         if prompt is None or completion is None:
             self._billed = self._most
         else:
-            self._billed = cost(self._price, prompt, completion)
+            self._billed = cost(self._price, prompt, completion, cached)
 
     def unbilled(self) -> None:
         """Note that the provider bills nothing for its answer."""
@@ -151,6 +163,10 @@ class BudgetedCall:
     def on_stop(self, callback: Callable[[], object]) -> None:
         """Call `callback`, from any thread, on a stop; never after the end of the call."""
         self._stop.on_stop(lambda: None if self._ended else callback())
+
+    def received(self, text: str) -> None:
+        """Pass on the text that is being written."""
+        self._ledger.received(text)
 
     def __enter__(self) -> Self:
         if self._stop.stopped:
@@ -169,6 +185,8 @@ class BudgetedCall:
                     started_at=now,
                 ).execute()
         except OverBudget:
+            if self._facts["step"] == QUIZ_CHECK:  # nothing is unwritten without it
+                raise
             with transaction():
                 Roadmap.update(over_budget=True).where(
                     Roadmap.id == self._facts["roadmap_id"]
@@ -182,7 +200,7 @@ class BudgetedCall:
         self, _: type[BaseException] | None, error: BaseException | None, __: TracebackType | None
     ) -> None:
         self._ended = True
-        tokens = dict(zip(("prompt", "completion"), self._tokens, strict=True))
+        tokens = dict(zip(("prompt", "completion", "cached"), self._tokens, strict=True))
         outcome, reason = _ending(error, stopped=self._stop.stopped)
         result = {
             "outcome": outcome,
@@ -198,7 +216,7 @@ class BudgetedCall:
         metric_counters.observe(MODEL_SECONDS, seconds, model=model, step=step)
         count(MODEL_COST, self._billed / MICRO, model=model, currency=settings.currency)
         for kind, used in tokens.items():
-            if used is not None:
+            if used is not None and kind != "cached":  # which are among those of the prompt
                 count(MODEL_TOKENS, used, model=model, kind=kind)
 
     def _settle(self, result: dict[str, Any]) -> None:
@@ -232,14 +250,22 @@ def price_of(model: str) -> Price | None:
     return next((price for price in settings.model_prices if price.model == model), None)
 
 
-def cost(price: Price | None, prompt_tokens: int, completion_tokens: int) -> int:
+def cost(
+    price: Price | None, prompt_tokens: int, completion_tokens: int, cached_tokens: int = 0
+) -> int:
     """Return the cost in millionths of the currency, rounded up; 0 without a price.
 
     A price is that of a million tokens, and so the millionths that one token costs.
+    `cached_tokens` are among those of the prompt.
     """
     if price is None:
         return 0
-    return math.ceil(prompt_tokens * price.prompt + completion_tokens * price.completion)
+    cached_price = price.prompt if price.cached is None else price.cached
+    return math.ceil(
+        (prompt_tokens - cached_tokens) * price.prompt
+        + cached_tokens * cached_price
+        + completion_tokens * price.completion
+    )
 
 
 def money(micro: int) -> Decimal:

@@ -8,7 +8,9 @@ import json
 import re
 import tomllib
 import warnings
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice
 
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
@@ -20,6 +22,7 @@ FEWEST_WORDS = 15
 ASIAN = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
 WORD = re.compile(r"[^\W_]+(?:['\u2019-][^\W_]+)*")
 SPACES = {"softbreak": " ", "hardbreak": " "}
+MOST_TERMS, LONGEST_TERM = 20, 60  # of a tutorial; characters
 PYTHON_BLOCK = "python_block"  # module name in warnings about such code
 PARSER = MarkdownIt("commonmark").enable("table")
 PARSED = {"python": "Python", "py": "Python", "json": "JSON", "toml": "TOML"}
@@ -48,10 +51,14 @@ class Section:
 
 @dataclass(frozen=True, slots=True)
 class Lesson:
-    """Tutorial; `prose` is its text without code and headings, a line per paragraph."""
+    """Tutorial; `prose` is its text without code and headings, a line per paragraph.
+
+    `terms` are those that it introduces: they are bold where they first stand.
+    """
 
     sections: tuple[Section, ...]
     prose: str
+    terms: tuple[str, ...]
 
     @property
     def blocks(self) -> tuple[CodeBlock, ...]:
@@ -70,6 +77,7 @@ class Lesson:
 def read(markdown: str) -> Lesson:
     parts: list[tuple[str, list[str], list[CodeBlock]]] = [("", [], [])]
     prose: list[str] = []
+    terms: dict[str, str] = {}
     tokens = PARSER.parse(markdown)
     for at, token in enumerate(tokens):
         if token.type in ("fence", "code_block"):
@@ -82,10 +90,28 @@ def read(markdown: str) -> Lesson:
         elif token.type == "inline":
             parts[-1][1].append(_text(token))
             prose.append(_text(token, code=False))
+            for term in _bold(token):
+                terms.setdefault(term.casefold(), term)
     return Lesson(
         tuple(Section(title, "\n".join(texts), tuple(blocks)) for title, texts, blocks in parts),
         "\n".join(prose),
+        tuple(islice(terms.values(), MOST_TERMS)),
     )
+
+
+def _bold(token: Token) -> Iterator[str]:
+    """Yield the bold texts of a paragraph that are short enough to be terms."""
+    inside, term = 0, ""
+    for child in token.children or ():
+        if child.type == "strong_open":
+            inside, term = inside + 1, term if inside else ""
+        elif child.type == "strong_close":
+            inside -= 1
+            term = term.strip(" .:;,!?\u3002\uff0c\uff1a")
+            if not inside and 0 < len(term) <= LONGEST_TERM:
+                yield term
+        elif inside:
+            term += child.content or SPACES.get(child.type, "")
 
 
 def faults(markdown: str) -> list[str]:
@@ -109,6 +135,18 @@ def faults(markdown: str) -> list[str]:
                 f"The {PARSED[block.language]} code in line {block.line} does not parse: {wrong}."
             )
     return found
+
+
+def introduced_twice(tutorials: Mapping[str, str]) -> dict[str, list[str]]:
+    """Return terms that several tutorials of a course introduce, with their names.
+
+    `tutorials` are in the order of learning.
+    """
+    names: dict[str, list[str]] = {}
+    for name, markdown in tutorials.items():
+        for term in read(markdown).terms:
+            names.setdefault(term.casefold(), []).append(name)
+    return {term: those for term, those in names.items() if len(those) > 1}
 
 
 def fault_of(block: CodeBlock) -> str:

@@ -8,14 +8,25 @@ from typing import Protocol
 class MeteredCall(Protocol):
     """Metered call. Without `used` or `unbilled` at its end, it counts with its maximum."""
 
-    def used(self, prompt_tokens: int | None, completion_tokens: int | None) -> None:
-        """Count the tokens of an answer, useful or not. None: not given by the provider."""
+    def used(
+        self,
+        prompt_tokens: int | None,
+        completion_tokens: int | None,
+        cached_tokens: int | None = None,
+    ) -> None:
+        """Count the tokens of an answer, useful or not. None: not given by the provider.
+
+        `cached_tokens` are those of the prompt that the provider had in its cache.
+        """
 
     def unbilled(self) -> None:
         """Count nothing: the answer was an HTTP error, or there was no connection."""
 
     def on_stop(self, callback: Callable[[], object]) -> None:
         """Register what ends the call, from any thread; it is called now if it was stopped."""
+
+    def received(self, text: str) -> None:
+        """Take the text of the answer as far as it has come, once a second at most."""
 
 
 class UsageMeter(Protocol):
@@ -33,7 +44,7 @@ class UsageMeter(Protocol):
 
 
 class _FreeCall:
-    def used(self, prompt_tokens: int | None, completion_tokens: int | None) -> None:
+    def used(self, *tokens: int | None) -> None:
         """Count nothing."""
 
     def unbilled(self) -> None:
@@ -41,6 +52,9 @@ class _FreeCall:
 
     def on_stop(self, callback: Callable[[], object]) -> None:
         """Do nothing: it is never stopped."""
+
+    def received(self, text: str) -> None:
+        """Do nothing."""
 
 
 class _FreeMeter:

@@ -8,10 +8,11 @@ from typing import Any
 from uuid import UUID
 
 from core.db import session
-from models.roadmaps import Content, Revision, Roadmap
+from models.roadmaps import Concept, Content, Module, Revision, Roadmap, Stage
 from roadmap.budget.cost_report import pending_estimate
 from roadmap.learning import reviews
 from roadmap.lifecycle import completion, events, plan_rows
+from roadmap.lifecycle.leases import BUILDING
 from roadmap.plan.event_types import EventType
 from roadmap.plan.jobs import Job, JobName
 from roadmap.plan.outline import Outline, total_weeks
@@ -72,16 +73,18 @@ def restore_previous(roadmap_id: UUID, revision: Revision) -> list[Job]:
 
 
 def pending_jobs(roadmap_id: UUID) -> list[Job]:
-    """Return jobs for all pending contents.
+    """Return jobs for all pending contents that can begin, concept by concept.
 
     The worker that planned them may have died before it could enqueue them.
     """
     query = (
         Content.select(Content.id)
-        .join(Roadmap)
+        .join(Concept)
+        .join(Module)
+        .join(Stage)
         .where(Content.roadmap == roadmap_id, Content.status == ContentStatus.pending)
-        .where(Roadmap.status == RoadmapStatus.building)
-        .order_by(Content.id)
+        .where(BUILDING.among)
+        .order_by(Stage.position, Module.position, Concept.position, Content.id)
     )
     with session():
         return [Job(JobName.build_content, row.id) for row in query]

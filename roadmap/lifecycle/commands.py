@@ -375,9 +375,8 @@ def _open_status(row: Roadmap) -> RoadmapStatus:
 
 def _build_jobs(row: Roadmap, contents: list[UUID]) -> list[Job]:
     """Return jobs for contents that were just opened: the others have their messages."""
-    if row.status != RoadmapStatus.building:
-        return []
-    return [Job(JobName.build_content, id_) for id_ in contents]
+    opened = set(contents)
+    return [job for job in pending_jobs(row.id) if job.id in opened]
 
 
 def _expect(row: Roadmap, revision: int | None) -> None:

@@ -6,13 +6,18 @@ once.
 
 from dataclasses import replace
 from functools import partial
+from itertools import takewhile
 from time import monotonic
+from typing import Any
 from uuid import UUID
 
 from core import clock
-from core.db import database, settings, transaction
+from core.db import database, session, settings, transaction
+from core.errors import Unavailable
 from models.roadmaps import Concept, Content, ContentVersion, Module, Roadmap, Stage
 from roadmap.budget.budget import BudgetMeter, CallPurpose
+from roadmap.budget.cost_report import lasts
+from roadmap.generation import search, tutorial_lint
 from roadmap.generation.cancellation import LeaseLost, StopSignal
 from roadmap.generation.context import ConceptBrief, GeneratorFault
 from roadmap.generation.generator import Generator
@@ -28,13 +33,22 @@ from roadmap.lifecycle import completion, events, leases, link_checker, link_sta
 from roadmap.lifecycle.attempts import after_fault, held_up, log_begun, place_of
 from roadmap.lifecycle.content_versions import read_content
 from roadmap.lifecycle.leases import BUILDING, keeper
-from roadmap.lifecycle.plan_rows import contents_that_fit, newest_version, ready, subject
+from roadmap.lifecycle.plan_rows import (
+    IS_CURRENT,
+    contents_that_fit,
+    current_outline,
+    newest_version,
+    ready,
+    subject,
+)
 from roadmap.operations.execution_log import LogLevel, record
 from roadmap.plan.event_types import EventType
 from roadmap.plan.jobs import Job, JobName
-from roadmap.plan.outline import ContentKind, Contents, Resources, Tutorial
+from roadmap.plan.outline import Analysis, ContentKind, Contents, Quiz, Resources, Tutorial
 from roadmap.plan.schemas import accepted_request
 from roadmap.plan.statuses import NOBODYS, OPEN, ContentStatus, RoadmapStatus
+
+MOST_EARLIER = 30  # tutorials whose terms a tutorial must not explain again
 
 
 def build_content(content_id: UUID, generator: Generator) -> list[Job]:
@@ -51,8 +65,8 @@ def build_content(content_id: UUID, generator: Generator) -> list[Job]:
                 if token is not None:
                     content, brief = _load_brief(content_id)
                     check_quarantine(content)
-            if token is None:
-                return leases.recheck(BUILDING, content_id)
+            if token is None:  # its worker may have died before it could enqueue the quiz
+                return leases.recheck(BUILDING, content_id) + _quiz_jobs(content_id)
             log_begun("building", content.kind, content)
             if content.interruptions >= MOST_INTERRUPTIONS:
                 return _give_up(
@@ -60,7 +74,7 @@ def build_content(content_id: UUID, generator: Generator) -> list[Job]:
                 )
             return _write_and_save(content, token, brief, generator)
     except LeaseLost:  # the worker that took it over logs its own attempts
-        return []
+        return _quiz_jobs(content_id)
     except ProviderRateLimited as busy:
         held_up.note(content_id, busy)
         return [Job(JobName.build_content, content_id, delay=busy.retry_after)]
@@ -82,7 +96,7 @@ def _load_brief(content_id: UUID) -> tuple[Content, ConceptBrief]:
     concept, roadmap = content.concept, content.concept.module.stage.roadmap
     dead = link_status.dead_of(content.id) if content.kind == ContentKind.resources else ()
     tutorial = None
-    if content.kind == ContentKind.quiz:  # tutorials are begun before quizzes
+    if content.kind == ContentKind.quiz:  # its tutorial has ended
         row = Content.get_or_none(
             (Content.concept == concept.id) & (Content.kind == ContentKind.tutorial)
         )
@@ -103,6 +117,35 @@ def _load_brief(content_id: UUID) -> tuple[Content, ConceptBrief]:
     )
 
 
+def _in_course(content: Content, brief: ConceptBrief) -> ConceptBrief:
+    """Add the course, and the terms of tutorials that are written and come earlier."""
+    row = content.concept.module.stage.roadmap
+    with session():
+        outline = current_outline(row)
+        needed = {concept.key: concept.prerequisites for concept in outline.concepts()}
+        earlier = list(takewhile(lambda key: key != brief.key, needed))
+        near = earlier[-MOST_EARLIER:] if content.kind == ContentKind.tutorial else []
+        versions = ContentVersion.select(Concept.key, ContentVersion.body).join(
+            Content, on=IS_CURRENT
+        )
+        tutorials = dict(
+            versions.join(Concept)
+            .where(Content.roadmap == row.id, Content.kind == ContentKind.tutorial)
+            .where(Concept.key.in_([*near, *needed.get(brief.key, ())]))
+            .tuples()
+        )
+    return replace(
+        brief,
+        analysis=row.analysis and Analysis.model_validate(row.analysis),
+        outline=outline,
+        terms={
+            key: tutorial_lint.read(tutorials[key]["markdown"]).terms
+            for key in earlier
+            if key in tutorials
+        },
+    )
+
+
 def _write_and_save(
     content: Content, token: UUID, brief: ConceptBrief, generator: Generator
 ) -> list[Job]:
@@ -114,8 +157,13 @@ def _write_and_save(
         stop,
     )
     with keeper.holding(BUILDING, token, stop):
+        if generator.repairs:  # a model, which knows nothing of the course
+            brief = _in_course(content, brief)
+            if kind is ContentKind.resources:
+                brief = replace(brief, candidates=search.candidates(brief, **place))
         try:
-            written = call_generator(lambda: _write(generator.metered(meter), kind, brief))
+            metered = generator.metered(meter)
+            written = call_generator(lambda: _write(metered, kind, brief))
         except GeneratorFault as fault:
             return retry_save(
                 partial(
@@ -129,15 +177,33 @@ def _write_and_save(
                     give_up=partial(_give_up, content, token),
                 )
             )
-        jobs = retry_save(partial(_save_content, content, token, written, generator))
+        remarks: list[str] = []
+        if isinstance(written, Quiz):
+            written, remarks = _checked(content, written, brief, metered)
+        jobs = retry_save(partial(_save_content, content, token, written, generator, remarks))
     record(
         "building",
         kind,
         f"Wrote the {kind} on '{brief.title}'",
         **place,
         duration_ms=ms_since(started),
+        details={"remarks": remarks} if remarks else None,
     )
     return jobs
+
+
+def _checked(
+    content: Content, quiz: Quiz, brief: ConceptBrief, generator: Generator
+) -> tuple[Quiz, list[str]]:
+    """Check a quiz, and say what was found; a quiz that cannot be checked stays as it is."""
+    if not (generator.repairs and settings.quiz_check):
+        return quiz, []
+    try:
+        if not lasts(content.roadmap_id):
+            return quiz, ["The quiz was not checked: the budget is needed for what is unwritten."]
+        return call_generator(lambda: generator.check_quiz(quiz, brief))
+    except (GeneratorFault, Unavailable) as fault:
+        return quiz, [f"The quiz was not checked: {fault}"]
 
 
 def _write(generator: Generator, kind: ContentKind, brief: ConceptBrief) -> Contents:
@@ -159,7 +225,7 @@ def _write(generator: Generator, kind: ContentKind, brief: ConceptBrief) -> Cont
 
 
 def _save_content(
-    content: Content, token: UUID, written: Contents, generator: Generator
+    content: Content, token: UUID, written: Contents, generator: Generator, remarks: list[str]
 ) -> list[Job]:
     """Save a version and make it current. Raises LeaseLost, which saves nothing."""
     with transaction():
@@ -170,10 +236,11 @@ def _save_content(
             content=content.id,
             version=version,
             body=written.model_dump(mode="json"),
-            generator=generator.name,
+            generator=generator.name_of(content.kind),
             prompt_version=generator.prompt_version(content.kind),
             instruction=content.instruction,
             subject=subject(content.concept),
+            remarks=remarks,
             created_at=clock.now(),
         ).execute()
         if content.kind == ContentKind.quiz:
@@ -188,7 +255,25 @@ def _save_content(
                 **completion.progress(row),
             },
         )
-        return completion.finish_if_last(row)
+        return _quiz_jobs(content.id, due_at=clock.now()) + completion.finish_if_last(row)
+
+
+def _quiz_jobs(content_id: UUID, **changes: Any) -> list[Job]:
+    """Return the job of the quiz that waited for this part, its tutorial; change its row."""
+    of_tutorial = Content.select(Content.concept).where(
+        Content.id == content_id, Content.kind == ContentKind.tutorial
+    )
+    query = Content.select(Content.id).where(
+        Content.concept.in_(of_tutorial),
+        Content.kind == ContentKind.quiz,
+        Content.status == ContentStatus.pending,
+        BUILDING.among,
+    )
+    with session():
+        ids = [row.id for row in query]
+        if ids and changes:
+            Content.update(changes).where(Content.id.in_(ids)).execute()
+    return [Job(JobName.build_content, id_, first=True) for id_ in ids]
 
 
 def _give_up(content: Content, token: UUID, reason: str) -> list[Job]:
@@ -209,7 +294,7 @@ def _give_up(content: Content, token: UUID, reason: str) -> list[Job]:
                 **completion.progress(row),
             },
         )
-        jobs = completion.finish_if_last(row)
+        jobs = _quiz_jobs(content.id, due_at=clock.now()) + completion.finish_if_last(row)
     record("building", content.kind, reason, level=LogLevel.error, **place_of(content))
     return jobs
 
@@ -240,4 +325,4 @@ def stop(content_id: UUID, reason: str) -> list[Job]:
         place = {"roadmap_id": content.roadmap_id, "concept_id": content.concept_id}
         entry = partial(record, level=LogLevel.warning, **place)
         database.after_commit(partial(entry, "building", content.kind, reason))
-        return completion.finish_if_last(row)
+        return _quiz_jobs(content.id, due_at=clock.now()) + completion.finish_if_last(row)

@@ -30,8 +30,10 @@ from models.roadmaps import Content, Roadmap
 from models.webhooks import WebhookDelivery
 from roadmap.generation.cancellation import LeaseLost, StopSignal
 from roadmap.plan.jobs import Job, JobName
+from roadmap.plan.outline import ContentKind
 from roadmap.plan.statuses import (
     NOBODYS,
+    OPEN,
     ContentStatus,
     DeliveryStatus,
     ExportStatus,
@@ -61,6 +63,12 @@ class LeaseKind:
 
 
 _being_built = Roadmap.select(Roadmap.id).where(Roadmap.status == RoadmapStatus.building)
+_tutorial = Content.alias()
+_is_open = _tutorial.select(peewee.SQL("1")).where(
+    _tutorial.concept == Content.concept,
+    _tutorial.kind == ContentKind.tutorial,
+    _tutorial.status.in_(OPEN),
+)
 PLANNING = LeaseKind(
     Roadmap, RoadmapStatus.queued, RoadmapStatus.planning, JobName.plan_roadmap, among=True
 )
@@ -69,7 +77,9 @@ BUILDING = LeaseKind(
     ContentStatus.pending,
     ContentStatus.building,
     JobName.build_content,
-    among=Content.roadmap.in_(_being_built),
+    # A quiz is written from its tutorial, whose end returns its job.
+    among=Content.roadmap.in_(_being_built)
+    & ((Content.kind != ContentKind.quiz) | ~peewee.fn.EXISTS(_is_open)),
 )
 DELIVERING = LeaseKind(
     WebhookDelivery,

@@ -295,8 +295,7 @@ def _open_contents(
         (content.concept_id, content.kind): content
         for content in Content.select().where(Content.roadmap == roadmap_id)
     }
-    # Tutorials first: quizzes ask about them.
-    needed = [(concept_id, kind) for kind in ContentKind for concept_id in wanted]
+    needed = [(concept_id, kind) for concept_id in wanted for kind in ContentKind]
     new: list[dict[str, Any]] = [
         {"id": new_id(), "concept": place[0], "kind": place[1]}
         for place in needed

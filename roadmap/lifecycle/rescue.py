@@ -45,7 +45,7 @@ def _overdue(work: LeaseKind, most: int | None = None, patience: int = 1) -> lis
     query = (
         table.select(table.id)
         .where(late, (table.status == work.waiting) | abandoned, work.among)
-        .order_by(table.due_at)
+        .order_by(table.due_at, table.id)
         .limit(most or MOST_AT_ONCE)
     )
     with transaction():

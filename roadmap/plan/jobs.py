@@ -17,9 +17,13 @@ class JobName(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """Run the named task for this row, `delay` seconds from now, in the trace of what led to it."""
+    """Run the named task for this row, `delay` seconds from now, in the trace of what led to it.
+
+    `first`: before the contents that wait in the queue.
+    """
 
     name: JobName
     id: UUID
     delay: float = 0
+    first: bool = False
     trace: TraceContext | None = field(default_factory=tracing.current, compare=False, repr=False)

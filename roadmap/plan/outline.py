@@ -3,12 +3,13 @@
 import hashlib
 import json
 import math
+import unicodedata
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import ConfigDict, FailFast, Field, model_validator
 
@@ -33,6 +34,11 @@ def is_none(value: object) -> bool:
     return value is None
 
 
+def is_empty(value: object) -> bool:
+    """Whether a field is left out, as above, when it has nothing."""
+    return not value
+
+
 class Frozen(LazyModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -42,6 +48,8 @@ Title = Annotated[str, Field(min_length=1, max_length=200)]
 FIRST_ONLY = FailFast()
 LONGEST_WORDS = 20_000  # characters of any text in contents but a tutorial
 MOST_ITEMS = 1000  # resources, or questions
+MOST_LINES, MOST_ACCEPTED = 20, 20  # lines to put in order; accepted texts of a typed answer
+LONGEST_ACCEPTED = 200  # characters of one of them
 Points = Annotated[
     tuple[Annotated[str, Field(max_length=500)], ...], Field(max_length=60), FIRST_ONLY
 ]
@@ -173,6 +181,9 @@ class Resource(Frozen):
     )
     language: str = Field(description="Language, as a BCP 47 tag.")
     why: Annotated[str, Field(min_length=1)] = Field(description="Why it is useful.")
+    searched: Literal[True] | None = Field(
+        None, description="Whether a search has found it; null: not known.", exclude_if=is_none
+    )
 
 
 class Resources(Contents):
@@ -198,34 +209,124 @@ class Resources(Contents):
         return "\n".join(line for item in items for line in item)
 
 
-QuestionType = Literal["single", "multiple", "true_false"]
+QuestionType = Literal["single", "multiple", "true_false", "typed", "order"]
+QUESTION_TYPES = "One correct option, several, true or false, a typed answer, or lines to order."
+QUESTION_HINTS: dict[str, str] = {  # after a prompt
+    "multiple": gettext_noop("(select all that apply)"),
+    "order": gettext_noop("(put in order)"),
+}
+QUOTES = " '\"`\u2018\u2019“”«»„「」『』"
+MARKS = ".,;:!?。、"  # those after a sentence; NFKC has made dots of an ellipsis
+Seed = Annotated[int, Field(ge=0, lt=2**32)]
+
+
+def shuffled(texts: Sequence[str], *salt: object) -> list[int]:
+    """Return the indexes of different texts in an order that follows from the salt, anywhere."""
+
+    def place(index: int) -> bytes:
+        text = f"{salt} {texts[index]}".encode("utf-8", "surrogatepass")
+        return hashlib.sha256(text).digest()
+
+    return sorted(range(len(texts)), key=place)
+
+
+def normalized(text: str) -> str:
+    """Return a text as typed answers are compared.
+
+    Without differences of width and case, and without space, quotes and final marks around it.
+    """
+    folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
+    line = " ".join(folded.split())
+    return line.strip(QUOTES).rstrip(QUOTES + MARKS) or line
 
 
 class Question(Frozen):
-    """A question. `answers` has the indexes of the correct options."""
+    """A question. `answers` has the indexes of the correct options.
 
-    type: QuestionType = Field(description="Type: one correct option, several, or true or false.")
+    A typed answer has `accepted` texts instead of options; lines to order have neither, and their
+    `options` are in the right order. Fields that older versions do not know are left out if unused.
+    """
+
+    type: QuestionType = Field(description=QUESTION_TYPES)
     prompt: Annotated[str, Field(min_length=1)] = Field(description="Text of the question.")
     options: Annotated[
         tuple[Annotated[str, Field(min_length=1)], ...], Field(min_length=2), FIRST_ONLY
-    ] = Field(description="Options.")
+    ] = Field(
+        default_factory=tuple,
+        description="Options, or lines in the right order; left out for a typed answer.",
+        exclude_if=is_empty,
+    )
     answers: Annotated[tuple[int, ...], Field(min_length=1), FIRST_ONLY] = Field(
-        description="Indexes of the correct options."
+        default_factory=tuple,
+        description="Indexes of the correct options; left out for typed answers and lines.",
+        exclude_if=is_empty,
+    )
+    accepted: Annotated[
+        tuple[Annotated[str, Field(min_length=1, max_length=LONGEST_ACCEPTED)], ...],
+        Field(min_length=1, max_length=MOST_ACCEPTED),
+        FIRST_ONLY,
+    ] = Field(
+        default_factory=tuple,
+        description="Accepted texts of a typed answer.",
+        exclude_if=is_empty,
     )
     explanation: Annotated[str, Field(min_length=1)] = Field(description="Why.")
+    seed: Seed | None = Field(
+        None,
+        description="Shuffles the options for each attempt; null: they stay as they are.",
+        exclude_if=is_none,
+    )
+    needs_tutorial: bool = Field(
+        False,
+        description="Whether it asks about numbers of the tutorial, and so never for review.",
+        exclude_if=is_empty,
+    )
 
     @property
     def fingerprint(self) -> str:
         """Hash of prompt, options and answers: equal for the same question of another version."""
-        asked = json.dumps(
-            [self.prompt, list(self.options), sorted(self.answers)], ensure_ascii=False
-        )
-        return hashlib.sha256(asked.encode()).hexdigest()
+        asked: list[Any] = [self.prompt, list(self.options), sorted(self.answers)]
+        if not self.answers:
+            asked += [self.type, list(self.accepted)]
+        return hashlib.sha256(json.dumps(asked, ensure_ascii=False).encode()).hexdigest()
+
+    def accepts(self, typed: str) -> bool:
+        """Return whether a typed answer is one of those that are accepted."""
+        wanted = normalized(typed)
+        return bool(wanted) and wanted in map(normalized, self.accepted)
+
+    @property
+    def given(self) -> list[int]:
+        """Indexes of the options in the order of clients, which is never that of the lines."""
+        if self.type != "order":
+            return list(range(len(self.options)))
+        lines = shuffled(self.options, self.seed or 0)
+        return lines if lines != sorted(lines) else [*lines[1:], lines[0]]
+
+    @property
+    def right(self) -> list[int]:
+        """Indexes of the correct options, or of the lines in order, as clients know them."""
+        if self.type != "order":
+            return sorted(self.answers)
+        given = self.given
+        return sorted(range(len(given)), key=given.__getitem__)
 
     @model_validator(mode="after")
     def _can_be_answered(self) -> Self:
         if len(set(self.options)) < len(self.options):
             raise ValueError("options must be different")
+        if (self.type == "typed") != bool(self.accepted):
+            raise ValueError("a typed answer, and no other, has accepted texts")
+        if not all(text.strip() for text in self.accepted):
+            raise ValueError("accepted texts must not be blank")
+        if self.type in ("typed", "order"):
+            if self.answers or (self.type == "typed") == bool(self.options):
+                raise ValueError("typed answers have no options, lines have; neither has answers")
+            if len(self.options) > MOST_LINES:
+                raise ValueError(f"at most {MOST_LINES} lines can be put in order")
+            return self
+        if not self.options or not self.answers:
+            raise ValueError("needs options, and answers among them")
         if not set(self.answers) <= set(range(len(self.options))) or len(set(self.answers)) < len(
             self.answers
         ):
@@ -278,7 +379,7 @@ CONTENT_KINDS = {
         body=Tutorial,
         draft="roadmap.generation.llm.schemas:TutorialDraft",
         catalogue="roadmap.generation.catalogue.generator:tutorial_of",
-        tokens=(900, 2600),
+        tokens=(2600, 2600),
         label=gettext_noop("Tutorial"),
         writing=gettext_noop("Writing the tutorial on “%(concept)s”"),
         written=gettext_noop("The tutorial on “%(concept)s” is ready"),
@@ -290,7 +391,7 @@ CONTENT_KINDS = {
         body=Resources,
         draft="roadmap.generation.llm.schemas:ResourcesDraft",
         catalogue="roadmap.generation.catalogue.generator:resources_of",
-        tokens=(800, 500),
+        tokens=(2500, 500),
         label=gettext_noop("Resources"),
         writing=gettext_noop("Looking for resources on “%(concept)s”"),
         written=gettext_noop("The resources on “%(concept)s” are ready"),
@@ -305,7 +406,7 @@ CONTENT_KINDS = {
         body=Quiz,
         draft="roadmap.generation.llm.schemas:QuizDraft",
         catalogue="roadmap.generation.catalogue.generator:quiz_of",
-        tokens=(850, 1200),
+        tokens=(4000, 1200),
         label=gettext_noop("Quiz"),
         writing=gettext_noop("Writing the quiz on “%(concept)s”"),
         written=gettext_noop("The quiz on “%(concept)s” is ready"),

@@ -8,11 +8,13 @@ from dataclasses import dataclass
 from gettext import NullTranslations
 from uuid import UUID
 
+from markupsafe import Markup
+
 from core.i18n import gettext_noop, sentence_gap
 from roadmap.generation.context import BUILT_IN
 from roadmap.operations.execution_log import LogLevel
 from roadmap.plan.event_types import TEST, Event, EventType
-from roadmap.plan.outline import CONTENT_KINDS, ContentKind, Level
+from roadmap.plan.outline import CONTENT_KINDS, QUESTION_HINTS, ContentKind, Level
 from roadmap.plan.statuses import (
     ConceptProgress,
     ContentStatus,
@@ -54,6 +56,7 @@ STATUSES = {
     RoadmapStatus.failed: gettext_noop("Failed"),
     RoadmapStatus.cancelled: gettext_noop("Cancelled"),
 }
+HINTS = QUESTION_HINTS
 LEVELS = {
     Level.beginner: gettext_noop("Beginner"),
     Level.intermediate: gettext_noop("Intermediate"),
@@ -181,9 +184,9 @@ class Sentences:
         """Return the separator of two sentences in this language."""
         return sentence_gap(self.texts)
 
-    def joined(self, *sentences: str) -> str:
-        """Return the sentences that are not empty as one text."""
-        return self.gap.join(filter(None, sentences))
+    def joined(self, *sentences: str) -> Markup:
+        """Return the sentences that are not empty as one text; those of a template are escaped."""
+        return Markup(self.gap).join(filter(None, sentences))
 
     def event(self, of: str) -> str:
         """Return the event that a webhook receives."""

@@ -37,9 +37,11 @@ class ScheduleText:
         return self.texts.gettext("%(day)d %(month)s %(year)d") % values
 
     def until(self, at: datetime, now: datetime) -> str:
-        """Return the time until then, at least a minute."""
+        """Return the time until then, in one unit."""
+        if at - now < timedelta(minutes=1):
+            return self.texts.gettext("in less than a minute")
         ngettext = self.texts.ngettext
-        minutes = max(1, -(-(at - now) // timedelta(minutes=1)))
+        minutes = -(-(at - now) // timedelta(minutes=1))
         hours, days = round(minutes / 60), round(minutes / 60 / 24)
         if minutes < MINUTES_AT_MOST:
             count, text = minutes, ngettext("in %(count)d minute", "in %(count)d minutes", minutes)

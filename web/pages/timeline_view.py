@@ -191,11 +191,11 @@ def draw(chart: Chart, now: datetime, title: str, href: Href, words: NullTransla
     step = chart.ticks[1][0] - chart.ticks[0][0] if len(chart.ticks) > 1 else 0.1
     for second, x in chart.ticks:
         svg += f'<path class="w-grid" d="M{_number(x)} {_number(TOP - 6)}V{height}"/>'
-        svg += _small(x, TOP - 12, duration_text(second, step))
+        svg += _small(x, TOP - 12, duration_text(second, step, words))
     for gap in chart.scale.gaps:
         middle = (gap.left + gap.right) / 2
         svg += f'<path class="w-gap" d="{_zigzag(middle, TOP - 6, chart.height)}"/>'
-        svg += _small(middle, 12, duration_text(round(gap.end - gap.start)))
+        svg += _small(middle, 12, duration_text(round(gap.end - gap.start), texts=words))
     return svg + "".join(_row(row, chart, now, href, words) for row in chart.rows) + "</svg>"
 
 

@@ -169,7 +169,8 @@ def duration_text(seconds: float, step: float = 1.0, texts: NullTranslations = E
     days, rest = divmod(round(seconds), 86_400)
     hours, minutes, left = rest // 3600, rest // 60 % 60, rest % 60
     if days:
-        return f"{days} d {hours}:{minutes:02d}"
+        values = {"days": days, "time": f"{hours}:{minutes:02d}"}
+        return texts.gettext("%(days)d d %(time)s") % values
     return f"{hours}:{minutes:02d}:{left:02d}" if hours else f"{minutes}:{left:02d}"
 
 

@@ -5,7 +5,7 @@ Texts of persons and pages are data in every question: JSON in the user's messag
 
 import copy
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pkgutil import resolve_name
 from typing import Any, Self, TypeVar
@@ -13,7 +13,6 @@ from typing import Any, Self, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from core import clock
-from core.sanitize import strip_nul_json
 from roadmap.generation import tutorial_lint
 from roadmap.generation.context import (
     ConceptBrief,
@@ -22,12 +21,13 @@ from roadmap.generation.context import (
     InvalidOutline,
     RetryLater,
 )
+from roadmap.generation.llm import quiz_check
 from roadmap.generation.llm.client import ModelClient, TooManyRequests
 from roadmap.generation.llm.compat import Message
 from roadmap.generation.llm.prompt import prompt
 from roadmap.generation.llm.rate_control import ProviderRateLimited, RateControl
 from roadmap.generation.llm.schemas import AnalysisDraft, OutlineDraft
-from roadmap.generation.usage import FREE, UsageMeter
+from roadmap.generation.usage import FREE, MeteredCall, UsageMeter
 from roadmap.plan.language_detection import language_error
 from roadmap.plan.outline import (
     CONTENT_KINDS,
@@ -35,6 +35,8 @@ from roadmap.plan.outline import (
     ContentKind,
     Contents,
     Outline,
+    Quiz,
+    Resources,
     Tutorial,
     hours_until,
 )
@@ -45,6 +47,8 @@ AGAIN = (
     "answer again, with the whole JSON of this `schema` and nothing else."
 )
 MOST_PROBLEMS = 10
+LONGEST_OUTLINE = 20_000  # characters of all titles
+MOST_KNOWN_TERMS, MOST_NEXT = 150, 8
 
 Made = TypeVar("Made")
 
@@ -64,19 +68,32 @@ class ModelGenerator:
         max_tokens: int = 16_384,
         concurrency: int = 8,
         must_limit: bool = False,
+        models: Mapping[str, str] | None = None,
+        idle: float = 30,
+        effort: str = "",
     ) -> None:
-        self._client = ModelClient(
-            key=key,
-            base_url=base_url,
-            model=model,
-            timeout=timeout,
-            max_tokens=max_tokens,
-            must_limit=must_limit,
-        )
+        self._models = models or {}  # of steps that have their own
+        # A provider takes other fields from other models, and the client learns which.
+        self._clients = {
+            name: ModelClient(
+                key=key,
+                base_url=base_url,
+                model=name,
+                timeout=timeout,
+                idle=idle,
+                max_tokens=max_tokens,
+                effort=effort,
+                must_limit=must_limit,
+            )
+            for name in {model, *self._models.values()}
+        }
         self._pace = RateControl(concurrency)
         self._model = model
         self._meter: UsageMeter = FREE
-        self.name = f"model:{model}"[:100]
+        self.name = self.name_of("")
+
+    def name_of(self, step: str) -> str:
+        return f"model:{self._models.get(step, self._model)}"[:100]
 
     def prompt_version(self, step: str) -> str:
         return prompt(step).version
@@ -118,6 +135,10 @@ class ModelGenerator:
 
         def made(draft: Any) -> Contents:
             content: Contents = draft.to_content()
+            if isinstance(content, Resources):
+                found = {each["url"]: {"searched": True} for each in brief.candidates}
+                items = (each.model_copy(update=found.get(each.url)) for each in content.items)
+                content = Resources(items=tuple(items))
             if wrong := language_error(content.text(), brief.request.language):
                 raise ValueError(wrong)
             if (
@@ -131,11 +152,14 @@ class ModelGenerator:
 
         try:
             draft = resolve_name(CONTENT_KINDS[kind].draft)
-            return self._ask(kind, draft, _facts(brief), made)
+            return self._ask(kind, draft, _facts(kind, brief), made)
         except GeneratorFault:
             if poor:  # the second answer is not in the agreed form
                 return poor[0]
             raise
+
+    def check_quiz(self, quiz: Quiz, brief: ConceptBrief) -> tuple[Quiz, list[str]]:
+        return quiz_check.checked(quiz, brief, self._ask)
 
     def _design(self, step: str, design: DesignBrief, facts: dict[str, Any]) -> Outline:
         """Ask for an outline. Raises InvalidOutline, since repairs are a step of their own."""
@@ -181,12 +205,22 @@ class ModelGenerator:
             )
         return made
 
+    ask = _ask  # for questions of tools, such as those to a judge (quality/evaluation/)
+
     def _complete(self, step: str, messages: list[Message], shape: type[BaseModel]) -> str:
-        most_prompt, most_completion = self._client.bound(messages, shape)
-        bounds = {"most_prompt_tokens": most_prompt, "most_completion_tokens": most_completion}
+        model = self._models.get(step, self._model)
+
+        def begin(most_prompt: int, most_completion: int) -> AbstractContextManager[MeteredCall]:
+            return self._meter.call(
+                step,
+                model,
+                prompt(step).version,
+                most_prompt_tokens=most_prompt,
+                most_completion_tokens=most_completion,
+            )
+
         try:
-            with self._meter.call(step, self._model, prompt(step).version, **bounds) as call:
-                answer = self._client.complete(messages, shape, call)
+            answer = self._clients[model].complete(messages, shape, begin)
         except TooManyRequests as fault:
             self._pace.slow_down(fault.retry_after)
             raise
@@ -199,7 +233,7 @@ def _tried(
 ) -> tuple[Made | None, list[str]]:
     """Return the result that `make` returns for an answer, or its problems."""
     try:
-        return make(shape.model_validate_json(strip_nul_json(answer))), []
+        return make(shape.read(answer)), []
     except ValidationError as error:
         return None, _rules(error)
     except ValueError as error:
@@ -222,10 +256,18 @@ def _wishes(request: RoadmapRequest) -> dict[str, Any]:
     return facts
 
 
-def _facts(brief: ConceptBrief) -> dict[str, Any]:
+def _facts(kind: ContentKind, brief: ConceptBrief) -> dict[str, Any]:
+    """Return what a content is made from; first what is the same for all of a roadmap."""
     facts: dict[str, Any] = {
         "request": brief.request.model_dump(mode="json"),
         "roadmap": brief.roadmap_title,
+    }
+    if brief.analysis:
+        facts["analysis"] = brief.analysis.model_dump(mode="json")
+    if brief.outline:
+        facts["outline"] = _titles(brief.outline)
+    facts |= {
+        "task": kind,
         "stage": brief.stage_title,
         "module": brief.module_title,
         "concept": {
@@ -234,6 +276,8 @@ def _facts(brief: ConceptBrief) -> dict[str, Any]:
             "outcomes": brief.outcomes,
         },
     }
+    if brief.outline:
+        facts |= _neighbours(brief, brief.outline)
     if brief.instruction or brief.dead:
         facts["previous"] = (
             None if brief.previous is None else brief.previous.model_dump(mode="json")
@@ -244,4 +288,54 @@ def _facts(brief: ConceptBrief) -> dict[str, Any]:
         facts["tutorial"] = brief.tutorial
     if brief.dead:
         facts["dead_addresses"] = brief.dead
+    if brief.candidates:
+        facts["candidates"] = brief.candidates
     return facts
+
+
+def _titles(outline: Outline) -> list[dict[str, Any]]:
+    """Return the titles of a course; without those of concepts if they are too long."""
+    whole = [
+        {
+            "stage": stage.title,
+            "modules": [
+                {"module": module.title, "concepts": [each.title for each in module.concepts]}
+                for module in stage.modules
+            ],
+        }
+        for stage in outline.stages
+    ]
+    if len(json.dumps(whole, ensure_ascii=False)) <= LONGEST_OUTLINE:
+        return whole
+    return [
+        {"stage": stage.title, "modules": [module.title for module in stage.modules]}
+        for stage in outline.stages
+    ]
+
+
+def _neighbours(brief: ConceptBrief, outline: Outline) -> dict[str, Any]:
+    """Return the place of a concept in its course, what it builds on, and what comes next."""
+    concepts = list(outline.concepts())
+    here = next((at for at, each in enumerate(concepts) if each.key == brief.key), None)
+    if here is None:  # it has left the plan meanwhile
+        return {}
+    needed, later = set(concepts[here].prerequisites), concepts[here + 1 :]
+    known = dict.fromkeys(
+        term for key, terms in brief.terms.items() if key not in needed for term in terms
+    )
+    return {
+        "number": here + 1,
+        "of": len(concepts),
+        "prerequisites": [
+            {
+                "title": each.title,
+                "outcomes": each.outcomes,
+                "terms": brief.terms.get(each.key, ()),
+            }
+            for each in concepts
+            if each.key in needed
+        ],
+        "known_terms": list(known)[-MOST_KNOWN_TERMS:],
+        "next": [each.title for each in later if brief.key in each.prerequisites][:MOST_NEXT]
+        or [each.title for each in later[:1]],
+    }

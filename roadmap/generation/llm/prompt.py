@@ -1,9 +1,15 @@
-"""Prompts of the steps: a file for each in `prompts/`."""
+"""Prompts of the steps: a file for each in `prompts/`.
+
+Those of contents are one text, with the rules of a course first. So all calls for the contents of
+a roadmap begin with the same bytes, which providers cache.
+"""
 
 import hashlib
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+
+from roadmap.plan.outline import ContentKind
 
 FOLDER = Path(__file__).parent / "prompts"
 
@@ -19,5 +25,6 @@ class Prompt:
 @lru_cache(maxsize=32)
 def prompt(step: str) -> Prompt:
     """Return the prompt of a step, without data of persons, which is sent as JSON."""
-    text = (FOLDER / f"{step}.md").read_text("utf-8")
+    names = ["course", *ContentKind] if step in set(ContentKind) else [step]
+    text = "\n".join((FOLDER / f"{name}.md").read_text("utf-8") for name in names)
     return Prompt(text, f"{step}-{hashlib.sha256(text.encode()).hexdigest()[:10]}")

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import date, timedelta
+from itertools import pairwise
 from time import monotonic
 from types import SimpleNamespace
 from typing import Any, NamedTuple
@@ -89,6 +90,23 @@ def outline(*concepts: dict[str, Any], **changes: Any) -> str:
 WRITTEN = {ContentKind(kind): form for kind, form in FITTING.items()}
 WRITTEN[ContentKind.tutorial] = {"markdown": f"\n{TUTORIAL}\n"}
 SOUND = outline(concept("flour"), concept("dough", "flour"), concept("oven", "dough"))
+
+IN_COURSE = replace(
+    BRIEF,
+    key="rest",
+    title="Rest",
+    analysis=ANALYSIS,
+    outline=OutlineDraft.model_validate_json(
+        outline(
+            concept("flour"),
+            concept("kneading"),
+            concept("rest", "kneading"),
+            concept("oven", "rest"),
+            concept("crust", "rest"),
+        )
+    ).to_outline(),
+    terms={"flour": ("flour", "ash"), "kneading": ("gluten", "window pane")},
+)
 
 
 def generator(base_url: str, *, timeout: float = 10) -> ModelGenerator:
@@ -194,6 +212,24 @@ class TestRequests:
         ]
         assert {record.body["model"] for record in llmock.requests} == {MODEL}
 
+    def test_a_step_may_have_a_model_of_its_own(self, llmock: LLMock) -> None:
+        made = ModelGenerator(
+            key=KEY,
+            base_url=llmock.base_url(),
+            model=MODEL,
+            timeout=10,
+            models={"tutorial": "gpt-writes"},
+            effort="low",
+        )
+        for kind, words in WRITTEN.items():
+            llmock.add(Reply(text=json.dumps(words)))
+            made.write(kind, BRIEF)
+        models = [record.body["model"] for record in llmock.requests]
+        assert models == ["gpt-writes", MODEL, MODEL]
+        assert [made.name_of(kind) for kind in WRITTEN] == [f"model:{each}" for each in models]
+        assert made.name == f"model:{MODEL}"
+        assert {record.body["reasoning_effort"] for record in llmock.requests} == {"low"}
+
     def test_what_the_person_wrote_is_only_in_the_user_message_as_json(
         self, llmock: LLMock
     ) -> None:
@@ -240,11 +276,72 @@ class TestRequests:
             "outcomes": ["knead a dough"],
         }
 
-    def test_each_step_has_a_prompt_of_its_own(self, llmock: LLMock) -> None:
+    def test_each_step_of_a_design_has_a_prompt_of_its_own_and_contents_share_one(
+        self, llmock: LLMock
+    ) -> None:
         ask_for_everything(llmock)
-        assert len(
-            {record.body["messages"][0]["content"] for record in llmock.requests}
-        ) == 2 + len(ContentKind)
+        texts = [record.body["messages"][0]["content"] for record in llmock.requests]
+        assert len(set(texts)) == 2 + 1
+        assert len(set(texts[2:])) == 1
+
+    def test_all_calls_for_the_contents_of_a_roadmap_begin_with_the_same_bytes(
+        self, llmock: LLMock
+    ) -> None:
+        made = generator(llmock.base_url())
+        for brief in (
+            IN_COURSE,
+            replace(IN_COURSE, key="oven", title="Oven", terms={"kneading": ("gluten",)}),
+            replace(IN_COURSE, instruction="Shorter.", previous=Tutorial(markdown="Old.")),
+        ):
+            for kind, words in WRITTEN.items():
+                llmock.add(Reply(text=json.dumps(words)))
+                made.write(kind, brief)
+        asked = [record.body["messages"] for record in llmock.requests]
+        assert len({system["content"] for system, _ in asked}) == 1
+        stable = {user["content"].partition('"task": ')[0] for _, user in asked}
+        assert len(stable) == 1
+        sent_first = json.loads(f"{stable.pop()}}}".replace(", }", "}"))
+        assert list(sent_first) == ["request", "roadmap", "analysis", "outline"]
+        assert sent_first["outline"] == [
+            {
+                "stage": "Start",
+                "modules": [
+                    {"module": "Basics", "concepts": ["Flour", "Kneading", "Rest", "Oven", "Crust"]}
+                ],
+            }
+        ]
+
+    def test_a_content_knows_what_came_before_it_and_what_comes_next(self, llmock: LLMock) -> None:
+        generator(llmock.base_url()).write(ContentKind.tutorial, IN_COURSE)
+        data = json.loads(llmock.last_request.body["messages"][1]["content"])
+        place = ("task", "number", "of", "prerequisites", "known_terms", "next")
+        assert {name: data[name] for name in place} == {
+            "task": "tutorial",
+            "number": 3,
+            "of": 5,
+            "prerequisites": [
+                {"title": "Kneading", "outcomes": ["do it"], "terms": ["gluten", "window pane"]}
+            ],
+            "known_terms": ["flour", "ash"],
+            "next": ["Oven", "Crust"],
+        }
+
+    def test_what_nothing_builds_on_is_followed_by_the_next_concept(self, llmock: LLMock) -> None:
+        made = generator(llmock.base_url())
+        for key, following in (("flour", ["Kneading"]), ("crust", [])):
+            made.write(ContentKind.tutorial, replace(IN_COURSE, key=key))
+            data = json.loads(llmock.last_request.body["messages"][1]["content"])
+            assert (key, data["next"]) == (key, following)
+
+    def test_the_titles_of_a_course_are_bounded(self, llmock: LLMock) -> None:
+        many = [concept(f"part-{number}", title=f"{number} {'x' * 190}") for number in range(200)]
+        long = OutlineDraft.model_validate_json(outline(*many)).to_outline()
+        terms = {each.key: ("t" * 60,) * 20 for each in long.concepts()}
+        brief = replace(IN_COURSE, key="part-100", outline=long, terms=terms)
+        generator(llmock.base_url()).write(ContentKind.tutorial, brief)
+        asked = llmock.last_request.body["messages"][1]["content"]
+        assert json.loads(asked)["outline"] == [{"stage": "Start", "modules": ["Basics"]}]
+        assert len(asked) < 20_000
 
     def test_the_key_goes_into_the_authorization_header_alone(self, provider: Provider) -> None:
         provider.answer = lambda handler: handler.say(200, completion(SOUND))
@@ -505,16 +602,14 @@ class TestForms:
         provider.answer = lambda handler: handler.say(200, answers[len(provider.requests) - 1])
         assert problems(generator(provider.url).outline(DESIGN)) == []
         first, second = (request["messages"] for request in provider.requests)
-        assert second[0]["content"].startswith(
-            first[0]["content"]
-        )  # the schema follows when the first answer was no JSON at all
-        assert second[1 : len(first)] == first[1:]
+        assert second[: len(first)] == first
         answered, wrong = second[len(first) :]
         assert (answered["role"], wrong["role"]) == ("assistant", "user")
         assert (
             answered["content"] == json.loads(NO_ANSWERS[name])["choices"][0]["message"]["content"]
         )
-        body = json.loads(wrong["content"])
+        # The schema follows when the first answer was no JSON at all.
+        body, _ = json.JSONDecoder().raw_decode(wrong["content"])
         assert body["problems"]
         assert body["schema"]["title"] == "OutlineDraft"
 
@@ -534,11 +629,45 @@ class TestForms:
         assert "I cannot help with that." in str(fault)
         assert fault.lasting
 
-    def test_an_answer_that_is_cut_off_is_a_fault_that_says_so(self, llmock: LLMock) -> None:
-        llmock.add(Reply(text=SOUND[: len(SOUND) // 2], finish_reason="length"))
+    def test_an_answer_that_is_cut_off_is_continued(self, llmock: LLMock) -> None:
+        cuts = (0, len(SOUND) // 3, len(SOUND) // 2, len(SOUND))
+        for start, end in pairwise(cuts):
+            ended = "stop" if end == cuts[-1] else "length"
+            llmock.add(Reply(text=SOUND[start:end], finish_reason=ended))
+        assert generator(llmock.base_url()).outline(DESIGN).title == "Baking bread"
+        first, *others = [record.body for record in llmock.requests]
+        for end, body in zip(cuts[1:], others, strict=False):
+            assert body["messages"][-2] == {"role": "assistant", "content": SOUND[:end]}
+            assert "Go on" in body["messages"][-1]["content"]
+            assert "response_format" not in body  # it would begin another answer
+        assert "response_format" in first
+        assert len(others) == 2
+
+    def test_an_answer_that_does_not_end_is_a_lasting_fault_after_two_continuations(
+        self, llmock: LLMock
+    ) -> None:
+        for _ in range(3):
+            llmock.add(Reply(text='{"title": "And so on', finish_reason="length"))
         fault = fault_of(lambda: generator(llmock.base_url()).outline(DESIGN))
-        assert "length" in str(fault)
-        assert not fault.lasting
+        assert fault.lasting
+        assert "length limit" in str(fault)
+        assert "MODEL_MAX_TOKENS" in str(fault)
+        assert len(llmock.requests) == 3
+
+    def test_a_model_that_thinks_up_to_its_limit_is_a_lasting_fault(
+        self, provider: Provider
+    ) -> None:
+        provider.answer = lambda handler: handler.say(200, completion("", finish_reason="length"))
+        fault = fault_of(lambda: generator(provider.url).outline(DESIGN))
+        assert fault.lasting
+        assert "before it answered" in str(fault)
+        assert len(provider.requests) == 1
+
+    def test_a_tutorial_may_come_as_markdown(self, llmock: LLMock) -> None:
+        llmock.add(Reply(text=f"<think>Hm.</think>\n```markdown\n{TUTORIAL}\n```"))
+        written = generator(llmock.base_url()).write(ContentKind.tutorial, BRIEF)
+        assert written == Tutorial(markdown=TUTORIAL)
+        assert len(llmock.requests) == 1
 
     def test_an_answer_that_a_filter_withholds_is_a_fault_that_says_so(
         self, llmock: LLMock

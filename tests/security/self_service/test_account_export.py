@@ -139,7 +139,7 @@ class TestExport:
             for name in shown
             if any(word in name for word in ("hash", "secret", "token", "password"))
         }
-        assert risky == {"prompt_tokens", "completion_tokens"}
+        assert risky == {"prompt_tokens", "completion_tokens", "cached_tokens"}
 
     def test_names_in_it_lead_nowhere(self, ann: Person) -> None:
         document = {

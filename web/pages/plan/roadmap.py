@@ -21,7 +21,7 @@ from roadmap.lifecycle.commands import CommandResult
 from roadmap.lifecycle.schedule_settings import ScheduleRequest
 from roadmap.plan.event_types import Event
 from roadmap.plan.schemas import ApproveRequest, ReviseRequest
-from roadmap.plan.views import RoadmapTree, concepts_of
+from roadmap.plan.views import RoadmapTree, concepts_of, without_answers
 from tasks.dispatcher import send_after_commit
 from web.call import Call
 from web.http.problems import status_of
@@ -98,7 +98,7 @@ def print_page(call: Call) -> Response:
     printed = {}
     for number, node in enumerate(concepts_of(tree), 1):
         kept = document.concepts[node.key]
-        written, html = kept.contents.tutorial, None
+        written, quiz, html = kept.contents.tutorial, kept.contents.quiz, None
         if written is not None:
             left -= len(written.body.markdown)
             if left >= 0 and thread_time() < until:
@@ -112,6 +112,7 @@ def print_page(call: Call) -> Response:
                 )
         printed[node.id] = {
             "kept": kept,
+            "quiz": quiz and without_answers(quiz.body, 1),
             "tutorial": html,
             "is_long": written is not None and html is None,  # there was no room for it
         }

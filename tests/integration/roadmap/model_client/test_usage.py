@@ -162,13 +162,13 @@ class TestLimits:
     @pytest.mark.parametrize(
         "message", ["Unknown field", "response_format is bad", "max_tokens is bad"]
     )
-    def test_a_server_that_refuses_everything_is_asked_five_times_at_most(
+    def test_a_server_that_refuses_everything_is_asked_seven_times_at_most(
         self, provider: Provider, message: str
     ) -> None:
         provider.answer = answers(refuses=lambda request: refused(message))
         call = Watch()
         assert fault_of(lambda: ask(client(provider.url), call)).lasting
-        assert len(provider.requests) == (5 if message == "Unknown field" else 3)
+        assert len(provider.requests) == (7 if message == "Unknown field" else 3)
         assert call.usage == ["unbilled"]
 
 
@@ -184,7 +184,6 @@ class TestMetering:
         "body",
         [
             whole(content=None, message={"refusal": "No."}),
-            whole(finish_reason="length"),
             whole(finish_reason="content_filter"),
             whole(content=""),
             whole(content=None, message={"content": [{"type": "image_url", "image_url": "x"}]}),
@@ -199,6 +198,27 @@ class TestMetering:
         call = Watch()
         fault_of(lambda: ask(client(provider.url), call))
         assert call.usage == [(11, 22)]
+
+    @pytest.mark.parametrize(
+        ("usage", "cached"),
+        [
+            ({"prompt_tokens_details": {"cached_tokens": 8}}, 8),
+            ({"prompt_cache_hit_tokens": 9, "prompt_cache_miss_tokens": 2}, 9),
+            ({"prompt_tokens_details": None}, None),
+            ({"prompt_tokens_details": {"cached_tokens": 0}}, None),
+            ({"prompt_tokens_details": {"cached_tokens": "8"}}, None),
+        ],
+    )
+    def test_the_tokens_that_the_provider_had_in_its_cache_are_recorded(
+        self, provider: Provider, usage: dict[str, Any], cached: int | None
+    ) -> None:
+        body = with_usage(
+            completion(REPLY), {"prompt_tokens": 11, "completion_tokens": 22, **usage}
+        )
+        provider.answer = lambda handler: handler.say(200, body)
+        call = Watch()
+        assert ask(client(provider.url), call) == REPLY
+        assert (call.usage, call.cached) == ([(11, 22)], [cached])
 
     @pytest.mark.parametrize(
         ("usage", "expected"),

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -76,6 +77,19 @@ class TestPrices:
     ) -> None:
         assert cost(PRICE, prompt, completion) == micro
 
+    def test_tokens_in_the_cache_of_the_provider_cost_their_own_price_if_there_is_one(self) -> None:
+        cheaper = replace(PRICE, cached=Decimal("0.025"))
+        assert cost(cheaper, 1_000_000, 0, 800_000) == 50_000 + 20_000
+        assert cost(PRICE, 1_000_000, 0, 800_000) == 250_000
+
+    def test_no_more_tokens_are_cached_than_the_prompt_has(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        budgets(monkeypatch, model_prices=(replace(PRICE, cached=Decimal(0)),))
+        with a_call(a_roadmap()) as call:
+            call.used(400, 0, 10**6)
+        assert call_columns("price", "prompt_tokens", "cached_tokens") == [(0, 400, 400)]
+
     def test_a_price_is_that_of_the_model_that_is_called(
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -127,6 +141,7 @@ class TestACall:
             "price": RESERVED,
             "prompt_tokens": None,
             "completion_tokens": None,
+            "cached_tokens": None,
             "ms": None,
         }
 

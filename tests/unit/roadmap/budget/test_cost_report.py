@@ -9,9 +9,10 @@ import pytest
 from pydantic import SecretStr
 
 from core import clock
-from core.db import transaction
+from core.db import settings, transaction
 from core.errors import NotFound
 from core.ids import new_id
+from core.setting_types import Price
 from models.roadmaps import Concept, Content, Module, Roadmap, Stage
 from models.spending import ModelCall, MonthlySpending
 from roadmap.accounts.identity import LOCAL_OWNER
@@ -27,6 +28,7 @@ from roadmap.budget.cost_report import (
 from roadmap.plan.views import Estimate
 from tests.unit.roadmap.budget.books import (
     MODEL,
+    PRICE,
     PROMPTS,
     RESERVED,
     USED,
@@ -168,6 +170,7 @@ class TestReceipts:
             "failed": 0,
             "prompt_tokens": 1000,
             "completion_tokens": 3000,
+            "cached_tokens": 0,
             "ms": 8000,
         }
         quiz = {
@@ -175,6 +178,7 @@ class TestReceipts:
             "failed": 3,
             "prompt_tokens": 1900,
             "completion_tokens": 3000,
+            "cached_tokens": 0,
             "ms": 8520,
         }
         assert report.steps == [
@@ -207,6 +211,7 @@ class TestReceipts:
             **{
                 "prompt_tokens": 900,
                 "completion_tokens": None,
+                "cached_tokens": None,
                 "ms": 500,
                 "price": Decimal("0.005"),
             },
@@ -223,6 +228,7 @@ class TestReceipts:
             **{
                 "prompt_tokens": 1000,
                 "completion_tokens": 3000,
+                "cached_tokens": None,
                 "ms": 8000,
                 "price": Decimal("0.00625"),
             },
@@ -268,7 +274,7 @@ class TestReceipts:
     def test_a_receipt_agrees_with_what_the_ledger_wrote(self) -> None:
         roadmap_id = a_roadmap()
         with a_call(roadmap_id, new_id()) as call:
-            call.used(*USED[0])
+            call.used(*USED[0], cached_tokens=300)
         begun(roadmap_id, new_id())
         report = receipt(LOCAL_OWNER, roadmap_id, limit=10, after=None)
         assert (report.spent, report.reserved) == (Decimal("0.0057"), Decimal("0.005"))
@@ -304,7 +310,7 @@ class TestReceipts:
 class TestEstimates:
     def test_without_measurements_the_assumptions_count(self) -> None:
         found = estimate({"tutorial": 30, "quiz": 10, "resources": 0}, MODEL)
-        prompt, completion = 30 * 900 + 10 * 850, 30 * 2600 + 10 * 1200
+        prompt, completion = 30 * 2600 + 10 * 4000, 30 * 2600 + 10 * 1200
         price = Decimal(prompt * 25 + completion * 200) / 100 / 10**6
         assert found == Estimate(
             calls=40,
@@ -315,10 +321,20 @@ class TestEstimates:
             measured=False,
         )
 
+    def test_a_step_with_a_model_of_its_own_has_its_price(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        prices = (PRICE, Price("own", Decimal(1), Decimal(2)))
+        budgets(monkeypatch, openai_model_quiz="own", model_prices=prices)
+        quiz = Decimal(4000 * 1 + 1200 * 2) / 10**6
+        assert estimate({"quiz": 1}, MODEL).price == quiz
+        both = estimate({"quiz": 1, "tutorial": 1}, MODEL).price
+        assert both == estimate({"tutorial": 1}, MODEL).price + quiz
+
     def test_every_step_has_an_assumption(self) -> None:
         steps = ("analysis", "outline", "repair", "revise", "tutorial", "resources", "quiz")
         found = estimate(dict.fromkeys(steps, 1), MODEL)
-        assert (found.calls, found.prompt_tokens, found.completion_tokens) == (7, 15_650, 18_200)
+        assert (found.calls, found.prompt_tokens, found.completion_tokens) == (7, 22_200, 18_200)
 
     def test_measured_steps_count_with_their_mean_rounded_up(self) -> None:
         measured("quiz", (1, 10), (2, 10), (2, 10), (2, 10), (2, 12))
@@ -337,7 +353,7 @@ class TestEstimates:
         assert estimate({"quiz": 1, "tutorial": 0}, MODEL).measured
         found = estimate({"quiz": 1, "tutorial": 1}, MODEL)
         assert (found.prompt_tokens, found.completion_tokens, found.measured) == (
-            100 + 900,
+            100 + 2600,
             10 + 2600,
             False,
         )
@@ -366,7 +382,7 @@ class TestEstimates:
 
     def test_a_model_without_a_price_has_an_estimate_without_one(self) -> None:
         found = estimate({"quiz": 2}, "unknown")
-        assert (found.calls, found.prompt_tokens, found.price) == (2, 1700, None)
+        assert (found.calls, found.prompt_tokens, found.price) == (2, 8000, None)
 
     def test_the_catalogue_calls_nothing_and_costs_nothing(self) -> None:
         nothing = Estimate(
@@ -395,7 +411,7 @@ class TestEstimates:
         found = pending_estimate(roadmap_id)
         assert (found.calls, found.prompt_tokens, found.completion_tokens) == (
             3,
-            2 * 900 + 850,
+            2 * 2600 + 4000,
             2 * 2600 + 1200,
         )
         assert receipt(LOCAL_OWNER, roadmap_id, limit=1, after=None).estimate == found
@@ -405,3 +421,11 @@ class TestEstimates:
         waiting(roadmap_id, "tutorial")
         assert pending_estimate(roadmap_id) == estimate({}, None)
         assert receipt(LOCAL_OWNER, roadmap_id, limit=1, after=None).estimate is None
+
+
+def test_a_quiz_that_is_checked_is_a_call_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    checking = settings.model_copy(update={"quiz_check": True})
+    monkeypatch.setattr("roadmap.budget.cost_report.settings", checking)
+    found = estimate({"quiz": 3, "tutorial": 2}, MODEL)
+    assert (found.calls, found.completion_tokens) == (8, 3 * (1200 + 300) + 2 * 2600)
+    assert estimate({"tutorial": 2}, MODEL).calls == 2

@@ -90,10 +90,15 @@ def holding(keeper: leases.LeaseKeeper, works: Mapping[UUID, LeaseKind]) -> Iter
         yield
 
 
+def can_begin(content_id: UUID) -> bool:
+    """A quiz waits for its tutorial."""
+    return the_content(content_id).kind != "quiz"
+
+
 def all_claimed() -> dict[UUID, LeaseKind]:
-    """All contents of a roadmap, and another roadmap, by their tokens."""
+    """All contents of a roadmap that can begin, and another roadmap, by their tokens."""
     _, contents = planned()
     return {
-        **{claimed(BUILDING, each): BUILDING for each in contents},
+        **{claimed(BUILDING, each): BUILDING for each in contents if can_begin(each)},
         claimed(PLANNING, accepted()): PLANNING,
     }

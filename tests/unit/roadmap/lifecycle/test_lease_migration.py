@@ -20,7 +20,7 @@ from roadmap.accounts.identity import LOCAL_OWNER
 from roadmap.lifecycle import content_job, plan_job
 from tests.database import using
 from tests.unit.roadmap.lifecycle.test_jobs import (
-    CONTENTS,
+    FIRST,
     Interrupted,
     Small,
     assert_events_without_gaps,
@@ -134,7 +134,7 @@ class TestMigration:
         roadmap_id = self.write(before) if when == "before" else None
         Runner(before, str(DIRECTORY)).up()
         roadmap_id = roadmap_id or self.write(before)
-        assert len(plan_job.plan(roadmap_id, Small())) == CONTENTS
+        assert len(plan_job.plan(roadmap_id, Small())) == FIRST
         row = the_roadmap(roadmap_id)
         assert (row.status, row.attempts, row.interruptions) == ("building", 1, 0)
 

@@ -20,6 +20,7 @@ from tasks.queues import content_queue, logs_queue
 from tests.unit.roadmap.lifecycle.leased import away
 from tests.unit.roadmap.lifecycle.test_jobs import (
     CONTENTS,
+    FIRST,
     GOAL,
     LONG,
     Failing,
@@ -54,7 +55,8 @@ class TestRescue:
         clock.travel(2 * LONG)
         found = rescue.overdue()
         assert {step.name for step in found} == {JobName.build_content}
-        assert sorted(step.id for step in found) == sorted(contents)
+        tutorial, resources, _ = contents[:3]
+        assert [step.id for step in found] == [tutorial, resources, *contents[3:5]]
 
     @pytest.fixture(params=["a lost plan", "lost contents", "a dead planner", "a dead writer"])
     def lost(self, request: pytest.FixtureRequest) -> Iterator[int]:
@@ -64,7 +66,7 @@ class TestRescue:
             yield 1
         elif request.param == "lost contents":
             planned()
-            yield CONTENTS
+            yield FIRST
         elif request.param == "a dead planner":
             roadmap_id = accepted()
             with pytest.raises(Killed):
@@ -72,10 +74,10 @@ class TestRescue:
             yield 1
         else:
             _, contents = planned()
-            with pytest.raises(Killed):
-                content_job.build_content(contents[0], Failing("", Killed()))
-            for content_id in contents[1:]:
+            for content_id in contents[:-1]:
                 content_job.build_content(content_id, Small())
+            with pytest.raises(Killed):
+                content_job.build_content(contents[-1], Failing("", Killed()))
             yield 1
 
     def test_what_was_named_is_not_named_again_until_its_next_time(self, lost: int) -> None:
@@ -104,7 +106,21 @@ class TestRescue:
         clock.travel(-LONG)
         assert rescue.overdue() == []
         clock.travel(2 * LONG)
+        # Its quiz waits for it, and is not named.
         assert rescue.overdue() == [Job(JobName.build_content, contents[0])]
+
+    def test_a_quiz_is_named_when_its_tutorial_has_ended_and_its_message_was_lost(self) -> None:
+        _, contents = planned()
+        tutorial, _, quiz = contents[:3]
+        second = Small()
+        assert content_job.build_content(quiz, second) == []  # not before its tutorial
+        assert (second.asked, rescue.overdue()) == ([], [])
+        clock.travel(2 * LONG)
+        (step,) = content_job.build_content(tutorial, Small())
+        assert step == Job(JobName.build_content, quiz, first=True)
+        assert quiz not in {step.id for step in rescue.overdue()}  # its message has just been sent
+        clock.travel(2 * LONG)
+        assert quiz in {step.id for step in rescue.overdue()}
 
     def test_what_waits_for_its_next_attempt_is_not_lost(self) -> None:
         roadmap_id = accepted()
@@ -147,7 +163,7 @@ class TestRescue:
 
     def test_what_a_live_worker_holds_is_not_named_however_late_it_is(self) -> None:
         clock.travel(-LONG)
-        roadmap_id, (first, *others) = planned()
+        roadmap_id, (*others, first) = planned()
         for content_id in others:
             content_job.build_content(content_id, Small())
         second = accepted()
@@ -170,12 +186,12 @@ class TestPatience:
 
     @pytest.fixture
     def both(self) -> tuple[UUID, list[UUID]]:
-        """A roadmap and contents that have been due for as long as contents may wait, less a little."""
+        """A roadmap and contents that can begin, and have been due for as long as contents may wait, less a little."""
         clock.travel(-self.AGE * 0.9)
         _, contents = planned()
         roadmap_id = accepted()
         clock.travel(self.AGE * 0.9)
-        return roadmap_id, contents
+        return roadmap_id, [*contents[:2], *contents[3:5]]
 
     def named(self, waiting: int) -> set[UUID]:
         return {step.id for step in rescue.overdue(waiting)}
@@ -257,7 +273,7 @@ class TestUpkeep:
         assert sent == [[]]
         content_queue.storage.flush_queue()
         upkeep.rescue_again.call_local()
-        assert len(sent[-1]) == CONTENTS
+        assert len(sent[-1]) == FIRST
 
     def test_what_upkeep_finds_is_finished(self, monkeypatch: pytest.MonkeyPatch) -> None:
         use(Small(), monkeypatch)

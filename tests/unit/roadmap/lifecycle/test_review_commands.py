@@ -61,7 +61,8 @@ class TestReview:
     ) -> None:
         roadmap_id = created(client, review=True)
         decided = do(commands.approve(LOCAL_OWNER, roadmap_id, 1))
-        assert (decided.status, decided.revision, len(decided.steps)) == ("building", 1, 2 * KINDS)
+        assert (decided.status, decided.revision) == ("building", 1)
+        assert len(decided.steps) == 2 * (KINDS - 1)  # quizzes wait for their tutorials
         assert the_roadmap(roadmap_id).status == "ready"
         assert_events_without_gaps(roadmap_id)
 
@@ -85,7 +86,7 @@ class TestReview:
         for thread in threads:
             thread.join()
         (decided,) = [outcome for outcome in outcomes if isinstance(outcome, CommandResult)]
-        assert len(decided.steps) == 2 * KINDS
+        assert len(decided.steps) == 2 * (KINDS - 1)
         assert event_names(roadmap_id).count("roadmap.approved") == 1
 
     def test_the_approval_of_a_revision_that_is_not_current_any_more_changes_nothing(

@@ -4,6 +4,7 @@ import ast
 import re
 
 import pytest
+from markupsafe import Markup
 from starlette.testclient import TestClient
 
 from core.i18n import ENGLISH, texts
@@ -57,6 +58,11 @@ def test_every_known_reason_is_in_the_code() -> None:
         for piece in re.split(r"'?%\(\w+\)s'?\.?", MADE_OF.sub("", text))
     ]
     assert [text for text, piece in pieces if piece not in constants] == []
+
+
+def test_joined_sentences_are_escaped_once() -> None:
+    joined = Sentences(ENGLISH).joined(Markup("It&#39;s late."), "1 < 2.")
+    assert joined == Markup("It&#39;s late. 1 &lt; 2.")
 
 
 def test_sentences_are_joined_with_a_space_only_where_the_language_has_one() -> None:

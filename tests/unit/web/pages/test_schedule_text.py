@@ -25,8 +25,9 @@ def test_days_are_in_words() -> None:
 @try_each(
     ("pause", "expected"),
     [
-        (timedelta(seconds=-5), "in 1 minute"),
-        (timedelta(seconds=50), "in 1 minute"),
+        (timedelta(seconds=-5), "in less than a minute"),
+        (timedelta(seconds=50), "in less than a minute"),
+        (timedelta(seconds=60), "in 1 minute"),
         (timedelta(seconds=330), "in 6 minutes"),
         (timedelta(minutes=10), "in 10 minutes"),
         (timedelta(minutes=59, seconds=30), "in 1 hour"),

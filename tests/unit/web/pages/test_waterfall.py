@@ -249,6 +249,10 @@ class TestScale:
     def test_texts_of_durations(self, seconds: float, expected: str) -> None:
         assert duration_text(seconds, 0.1 if seconds < 1 and seconds else 1) == expected
 
+    def test_days_are_translated(self) -> None:
+        chinese = duration_text(3 * 86_400, texts=texts("zh-Hans"))
+        assert chinese == "3 天 0:00"
+
 
 class TestDrawing:
     def drawn(self, spans: list[Span], language: str = "en") -> str:

@@ -1,0 +1,37 @@
+"""What is read in a tutorial: the terms that it introduces, each where it is bold."""
+
+import pytest
+
+from roadmap.generation.tutorial_lint import introduced_twice, read
+
+
+@pytest.mark.parametrize(
+    ("markdown", "terms"),
+    [
+        ("A **list** holds items; a **List** is the same.", ("list",)),
+        ("A **`dict`:** and a ***set*** and a **frozen\nset**.", ("dict", "set", "frozen set")),
+        ("- **元组**：不可变。\n- __集合__。", ("元组", "集合")),
+        ("## A **title** is no term\n\n`**code**`\n\n```\n**code**\n```", ()),
+        (f"**{'long ' * 20}** and ** no ** and ****", ()),
+        ("| **key** | b |\n|---|---|\n| **a** | b |", ("key", "a")),
+    ],
+)
+def test_terms_are_what_is_bold_and_short(markdown: str, terms: tuple[str, ...]) -> None:
+    assert read(markdown).terms == terms
+
+
+def test_there_are_at_most_twenty() -> None:
+    assert len(read(" ".join(f"**term {number}**" for number in range(100))).terms) == 20
+
+
+def test_terms_that_a_course_introduces_twice_are_found() -> None:
+    course = {
+        "lists": "A **list** holds **items**.",
+        "loops": "A loop takes **Items** one by one, in an **iteration**.",
+        "sets": "A **set** has no order; an **iteration** has one, a **list** too.",
+    }
+    assert introduced_twice(course) == {
+        "list": ["lists", "sets"],
+        "items": ["lists", "loops"],
+        "iteration": ["loops", "sets"],
+    }
