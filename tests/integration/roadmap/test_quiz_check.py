@@ -216,7 +216,7 @@ def garbage(handler: Handler) -> None:
     handler.say(200, completion("I cannot <b>do</b> that."))
 
 
-def hangs_up(handler: Handler) -> None:
+def no_such_question(handler: Handler) -> None:
     handler.say(200, completion(json.dumps({"answers": [{"number": 99, "answer": ["1"]}]})))
 
 
@@ -228,7 +228,7 @@ def late(handler: Handler) -> None:
     handler.server.released.wait(20)
 
 
-INSTEAD = {"garbage": garbage, "hangs_up": hangs_up, "429": too_many, "late": late}
+INSTEAD = {"garbage": garbage, "no_such_question": no_such_question, "429": too_many, "late": late}
 
 
 @pytest.mark.parametrize("how", INSTEAD)
