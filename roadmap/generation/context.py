@@ -10,6 +10,7 @@ from roadmap.plan.outline import Analysis, Contents, Outline
 from roadmap.plan.schemas import RoadmapRequest
 
 BUILT_IN = "catalogue"  # name of the generator that needs no key
+QUIZ_CHECK = "quiz_check"  # step of the calls that check a quiz
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,9 +31,9 @@ class DesignBrief:
 class ConceptBrief:
     """Input of a content, which should differ from `previous` according to `instruction`.
 
-    `dead` are URLs that must not be named; `tutorial` is the subject of a quiz, if it is written.
-    For a model: `analysis` and `outline` of the course, and `terms` that earlier tutorials teach,
-    by the key of their concept.
+    `dead` are URLs that must not be named; `candidates` are pages that a search has found;
+    `tutorial` is the subject of a quiz, if it is written. For a model: `analysis` and `outline` of
+    the course, and `terms` that earlier tutorials teach, by the key of their concept.
     """
 
     request: RoadmapRequest
@@ -46,6 +47,7 @@ class ConceptBrief:
     instruction: str = ""
     previous: Contents | None = None
     dead: tuple[str, ...] = ()
+    candidates: tuple[dict[str, str], ...] = ()
     tutorial: str = ""
     analysis: Analysis | None = None
     outline: Outline | None = None

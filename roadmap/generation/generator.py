@@ -11,14 +11,17 @@ from core.errors import Invalid
 from core.settings import Settings
 from roadmap.generation.context import ConceptBrief, DesignBrief
 from roadmap.generation.usage import UsageMeter
-from roadmap.plan.outline import Analysis, ContentKind, Contents, Outline
+from roadmap.plan.outline import Analysis, ContentKind, Contents, Outline, Quiz
 from roadmap.plan.schemas import RoadmapRequest
 
 
 class Generator(Protocol):
     @property
     def name(self) -> str:
-        """Return the name that is stored with every roadmap and content."""
+        """Return the name, which tells the catalogue from a model."""
+
+    def name_of(self, step: str) -> str:
+        """Return the name that is stored with the results of a step."""
 
     @property
     def repairs(self) -> bool:
@@ -59,6 +62,12 @@ class Generator(Protocol):
     def write(self, kind: ContentKind, brief: ConceptBrief) -> Contents:
         """Return a content of a concept. Raise GeneratorFault."""
 
+    def check_quiz(self, quiz: Quiz, brief: ConceptBrief) -> tuple[Quiz, list[str]]:
+        """Return the quiz without questions whose key is in doubt, and what was found.
+
+        Raise GeneratorFault.
+        """
+
 
 def choose_generator(settings: Settings) -> Generator:
     """Return the model's generator if there is a key, else the catalogue; load only this."""
@@ -69,7 +78,10 @@ def choose_generator(settings: Settings) -> Generator:
             key=settings.openai_api_key.get_secret_value(),
             base_url=settings.openai_base_url,
             model=settings.openai_model,
+            models=settings.step_models,
+            effort=settings.openai_reasoning_effort,
             timeout=settings.model_timeout_seconds,
+            idle=settings.model_idle_seconds,
             max_tokens=settings.model_max_tokens,
             concurrency=settings.model_concurrency,
             must_limit=settings.has_budget,

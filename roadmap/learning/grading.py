@@ -1,6 +1,5 @@
 """Grading of answers to quizzes, always on the server."""
 
-import unicodedata
 from collections.abc import Sequence
 from typing import Annotated, Any
 
@@ -13,7 +12,6 @@ from core.sanitize import one_line, strip_nul
 from roadmap.plan.outline import FIRST_ONLY, Question, Quiz
 
 LONGEST_ANSWER = 500  # characters of a typed one
-QUOTES, MARKS = " '\"`\u2018\u2019“”«»„「」『』", ".,;:!?。、"  # NFKC has made dots of an ellipsis
 
 Chosen = Annotated[
     tuple[Annotated[int, Field(ge=0, le=1000), WHOLE], ...], Field(max_length=100), FIRST_ONLY
@@ -107,9 +105,7 @@ def grade_one(number: int, question: Question, answer: Answer) -> GradedQuestion
 def is_right(question: Question, answer: Answer) -> bool:
     """Return whether exactly the right options are chosen, or an accepted text is typed."""
     if isinstance(answer, str):
-        return bool(answer.strip()) and normalized(answer) in {
-            normalized(text) for text in question.accepted
-        }
+        return question.accepts(answer)
     if question.type == "order":
         return list(answer) == question.right
     return bool(answer) and set(answer) == set(question.answers)
@@ -131,13 +127,3 @@ def rule_of(question: Question) -> str:
     if question.type == "order":
         return f"must be the indexes of all {len(question.options)} lines in order, or empty"
     return f"must be indexes of its {len(question.options)} options, without duplicates"
-
-
-def normalized(text: str) -> str:
-    """Return a text as typed answers are compared.
-
-    Without differences of width and case, and without space, quotes and final marks around it.
-    """
-    folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
-    line = " ".join(folded.split())
-    return line.strip(QUOTES).rstrip(QUOTES + MARKS) or line

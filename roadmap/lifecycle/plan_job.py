@@ -229,7 +229,7 @@ class Planning:
                 outline=draft.draft,
                 problems=draft.problems,
                 rounds=rounds,
-                generator=self.generator.name,
+                generator=self.generator.name_of(step),
                 prompt_version=self.generator.prompt_version(step),
             )
             events.bump_and_append(
@@ -251,7 +251,9 @@ class Planning:
             leases.release(
                 Roadmap, self.row.id, self.token, status=status, error="", approved=False
             )
-            row, _ = adopt_outline(self.row.id, outline, number, generator=self.generator.name)
+            row, _ = adopt_outline(
+                self.row.id, outline, number, generator=self.generator.name_of("outline")
+            )
             revisions.close(self.revision, RevisionStatus.done)
             jobs = events.append(
                 row,

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import math
+import unicodedata
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -180,6 +181,9 @@ class Resource(Frozen):
     )
     language: str = Field(description="Language, as a BCP 47 tag.")
     why: Annotated[str, Field(min_length=1)] = Field(description="Why it is useful.")
+    searched: Literal[True] | None = Field(
+        None, description="Whether a search has found it; null: not known.", exclude_if=is_none
+    )
 
 
 class Resources(Contents):
@@ -211,6 +215,8 @@ QUESTION_HINTS: dict[str, str] = {  # after a prompt
     "multiple": gettext_noop("(select all that apply)"),
     "order": gettext_noop("(put in order)"),
 }
+QUOTES = " '\"`\u2018\u2019“”«»„「」『』"
+MARKS = ".,;:!?。、"  # those after a sentence; NFKC has made dots of an ellipsis
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
 
 
@@ -222,6 +228,16 @@ def shuffled(texts: Sequence[str], *salt: object) -> list[int]:
         return hashlib.sha256(text).digest()
 
     return sorted(range(len(texts)), key=place)
+
+
+def normalized(text: str) -> str:
+    """Return a text as typed answers are compared.
+
+    Without differences of width and case, and without space, quotes and final marks around it.
+    """
+    folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
+    line = " ".join(folded.split())
+    return line.strip(QUOTES).rstrip(QUOTES + MARKS) or line
 
 
 class Question(Frozen):
@@ -273,6 +289,11 @@ class Question(Frozen):
         if not self.answers:
             asked += [self.type, list(self.accepted)]
         return hashlib.sha256(json.dumps(asked, ensure_ascii=False).encode()).hexdigest()
+
+    def accepts(self, typed: str) -> bool:
+        """Return whether a typed answer is one of those that are accepted."""
+        wanted = normalized(typed)
+        return bool(wanted) and wanted in map(normalized, self.accepted)
 
     @property
     def given(self) -> list[int]:

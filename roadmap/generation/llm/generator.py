@@ -5,7 +5,7 @@ Texts of persons and pages are data in every question: JSON in the user's messag
 
 import copy
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pkgutil import resolve_name
 from typing import Any, Self, TypeVar
@@ -13,7 +13,6 @@ from typing import Any, Self, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from core import clock
-from core.sanitize import strip_nul_json
 from roadmap.generation import tutorial_lint
 from roadmap.generation.context import (
     ConceptBrief,
@@ -22,12 +21,13 @@ from roadmap.generation.context import (
     InvalidOutline,
     RetryLater,
 )
+from roadmap.generation.llm import quiz_check
 from roadmap.generation.llm.client import ModelClient, TooManyRequests
 from roadmap.generation.llm.compat import Message
 from roadmap.generation.llm.prompt import prompt
 from roadmap.generation.llm.rate_control import ProviderRateLimited, RateControl
 from roadmap.generation.llm.schemas import AnalysisDraft, OutlineDraft
-from roadmap.generation.usage import FREE, UsageMeter
+from roadmap.generation.usage import FREE, MeteredCall, UsageMeter
 from roadmap.plan.language_detection import language_error
 from roadmap.plan.outline import (
     CONTENT_KINDS,
@@ -35,6 +35,8 @@ from roadmap.plan.outline import (
     ContentKind,
     Contents,
     Outline,
+    Quiz,
+    Resources,
     Tutorial,
     hours_until,
 )
@@ -66,19 +68,32 @@ class ModelGenerator:
         max_tokens: int = 16_384,
         concurrency: int = 8,
         must_limit: bool = False,
+        models: Mapping[str, str] | None = None,
+        idle: float = 30,
+        effort: str = "",
     ) -> None:
-        self._client = ModelClient(
-            key=key,
-            base_url=base_url,
-            model=model,
-            timeout=timeout,
-            max_tokens=max_tokens,
-            must_limit=must_limit,
-        )
+        self._models = models or {}  # of steps that have their own
+        # A provider takes other fields from other models, and the client learns which.
+        self._clients = {
+            name: ModelClient(
+                key=key,
+                base_url=base_url,
+                model=name,
+                timeout=timeout,
+                idle=idle,
+                max_tokens=max_tokens,
+                effort=effort,
+                must_limit=must_limit,
+            )
+            for name in {model, *self._models.values()}
+        }
         self._pace = RateControl(concurrency)
         self._model = model
         self._meter: UsageMeter = FREE
-        self.name = f"model:{model}"[:100]
+        self.name = self.name_of("")
+
+    def name_of(self, step: str) -> str:
+        return f"model:{self._models.get(step, self._model)}"[:100]
 
     def prompt_version(self, step: str) -> str:
         return prompt(step).version
@@ -120,6 +135,10 @@ class ModelGenerator:
 
         def made(draft: Any) -> Contents:
             content: Contents = draft.to_content()
+            if isinstance(content, Resources):
+                found = {each["url"]: {"searched": True} for each in brief.candidates}
+                items = (each.model_copy(update=found.get(each.url)) for each in content.items)
+                content = Resources(items=tuple(items))
             if wrong := language_error(content.text(), brief.request.language):
                 raise ValueError(wrong)
             if (
@@ -138,6 +157,9 @@ class ModelGenerator:
             if poor:  # the second answer is not in the agreed form
                 return poor[0]
             raise
+
+    def check_quiz(self, quiz: Quiz, brief: ConceptBrief) -> tuple[Quiz, list[str]]:
+        return quiz_check.checked(quiz, brief, self._ask)
 
     def _design(self, step: str, design: DesignBrief, facts: dict[str, Any]) -> Outline:
         """Ask for an outline. Raises InvalidOutline, since repairs are a step of their own."""
@@ -186,11 +208,19 @@ class ModelGenerator:
     ask = _ask  # for questions of tools, such as those to a judge (quality/evaluation/)
 
     def _complete(self, step: str, messages: list[Message], shape: type[BaseModel]) -> str:
-        most_prompt, most_completion = self._client.bound(messages, shape)
-        bounds = {"most_prompt_tokens": most_prompt, "most_completion_tokens": most_completion}
+        model = self._models.get(step, self._model)
+
+        def begin(most_prompt: int, most_completion: int) -> AbstractContextManager[MeteredCall]:
+            return self._meter.call(
+                step,
+                model,
+                prompt(step).version,
+                most_prompt_tokens=most_prompt,
+                most_completion_tokens=most_completion,
+            )
+
         try:
-            with self._meter.call(step, self._model, prompt(step).version, **bounds) as call:
-                answer = self._client.complete(messages, shape, call)
+            answer = self._clients[model].complete(messages, shape, begin)
         except TooManyRequests as fault:
             self._pace.slow_down(fault.retry_after)
             raise
@@ -203,7 +233,7 @@ def _tried(
 ) -> tuple[Made | None, list[str]]:
     """Return the result that `make` returns for an answer, or its problems."""
     try:
-        return make(shape.model_validate_json(strip_nul_json(answer))), []
+        return make(shape.read(answer)), []
     except ValidationError as error:
         return None, _rules(error)
     except ValueError as error:
@@ -258,6 +288,8 @@ def _facts(kind: ContentKind, brief: ConceptBrief) -> dict[str, Any]:
         facts["tutorial"] = brief.tutorial
     if brief.dead:
         facts["dead_addresses"] = brief.dead
+    if brief.candidates:
+        facts["candidates"] = brief.candidates
     return facts
 
 

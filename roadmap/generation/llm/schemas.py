@@ -1,17 +1,19 @@
 """Forms that a model fills in: JSON schemas whose valid answers become domain types.
 
-They have no defaults and no length limits, which structured output does not allow. The domain types
-validate the answers.
+They have no defaults, which structured output does not allow. Their bounds, which end the answers
+of small models, are wide and only in the schema: the domain types validate the answers.
 """
 
 import math
 import random
 import re
-from typing import Annotated, Any, TypeVar
+import zlib
+from typing import Annotated, Any, Self, TypeVar
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field
 
-from core.sanitize import one_line, plain
+from core.sanitize import one_line, plain, strip_nul, strip_nul_json
+from roadmap.generation.llm.markdown_answer import plain_markdown
 from roadmap.plan.markdown_sanitizer import sanitized
 from roadmap.plan.outline import (
     FIRST_ONLY,
@@ -55,14 +57,38 @@ def _few(items: list[Item]) -> list[Item]:
 
 LONGEST_TUTORIAL = 100_000  # characters; checks read each of them many times
 
-Markdown = Annotated[str, AfterValidator(plain), AfterValidator(str.strip)]
-Words = Annotated[str, AfterValidator(_short), AfterValidator(plain), AfterValidator(str.strip)]
-Line = Annotated[str, AfterValidator(_short), AfterValidator(one_line)]
+
+def _up_to(characters: int) -> Any:
+    return Field(json_schema_extra={"maxLength": characters})
+
+
+def sized(least: int, most: int, description: str | None = None) -> Any:
+    return Field(description=description, json_schema_extra={"minItems": least, "maxItems": most})
+
+
+Markdown = Annotated[str, AfterValidator(plain), AfterValidator(str.strip), _up_to(40_000)]
+Words = Annotated[
+    str, AfterValidator(_short), AfterValidator(plain), AfterValidator(str.strip), _up_to(2000)
+]
+Line = Annotated[str, AfterValidator(_short), AfterValidator(one_line), _up_to(1000)]
+Name = Annotated[Line, _up_to(200)]
 Several = Annotated[list[Item], FIRST_ONLY, AfterValidator(_few)]
 
 
-class Draft(BaseModel, extra="ignore", json_schema_extra={"additionalProperties": False}):
-    """Form of a model; extra fields are ignored, and the schema that is sent forbids them."""
+def _closed(schema: dict[str, Any]) -> None:
+    schema |= {"additionalProperties": False, "required": list(schema["properties"])}
+
+
+class Draft(BaseModel, extra="ignore", json_schema_extra=_closed):
+    """Form of a model; extra fields are ignored, and the schema that is sent forbids them.
+
+    It also requires all fields, as structured output does. Some may be missing all the same.
+    """
+
+    @classmethod
+    def read(cls, answer: str) -> Self:
+        """Return the form that an answer fills in. Raises ValidationError."""
+        return cls.model_validate_json(strip_nul_json(answer))
 
 
 class AnalysisDraft(Draft):
@@ -70,13 +96,11 @@ class AnalysisDraft(Draft):
         Line, Field(description="what the person will be able to do in the end, one sentence")
     ]
     known: Annotated[
-        Several[Line], Field(description="what the person knows already and needs not learn")
+        Several[Name], sized(0, 10, "what the person knows already and needs not learn")
     ]
-    subjects: Annotated[
-        Several[Line], Field(description="what has to be learned, from the ground up")
-    ]
+    subjects: Annotated[Several[Name], sized(1, 20, "what has to be learned, from the ground up")]
     assumptions: Annotated[
-        Several[Line], Field(description="what had to be guessed because the person did not say it")
+        Several[Name], sized(0, 10, "what had to be guessed because the person did not say it")
     ]
 
     def to_analysis(self) -> Analysis:
@@ -85,42 +109,42 @@ class AnalysisDraft(Draft):
 
 class ConceptDraft(Draft):
     key: Annotated[
-        Line, Field(description="short name in lower case with hyphens, unique in the roadmap")
+        Name, Field(description="short name in lower case with hyphens, unique in the roadmap")
     ]
-    title: Line
+    title: Name
     description: Words
     hours: Annotated[int, BeforeValidator(_whole)]
     difficulty: Annotated[int, Field(description="1 easy to 5 hard")]
     prerequisites: Annotated[
-        Several[Line],
-        Field(description="keys of concepts that come earlier and are needed directly"),
+        Several[Name],
+        sized(0, 20, "keys of concepts that come earlier and are needed directly"),
     ]
     outcomes: Annotated[
-        Several[Line], Field(description="two to four, each completing 'you will be able to'")
+        Several[Line], sized(1, 12, "two to four, each completing 'you will be able to'")
     ]
 
 
 class ModuleDraft(Draft):
     key: Annotated[
-        Line, Field(description="short name in lower case with hyphens, unique among the modules")
+        Name, Field(description="short name in lower case with hyphens, unique among the modules")
     ]
-    title: Line
+    title: Name
     description: Words
-    concepts: Several[ConceptDraft]
+    concepts: Annotated[Several[ConceptDraft], sized(1, 20)]
 
 
 class StageDraft(Draft):
     key: Annotated[
-        Line, Field(description="short name in lower case with hyphens, unique among the stages")
+        Name, Field(description="short name in lower case with hyphens, unique among the stages")
     ]
-    title: Line
+    title: Name
     description: Words
-    modules: Several[ModuleDraft]
+    modules: Annotated[Several[ModuleDraft], sized(1, 12)]
 
 
 class OutlineDraft(Draft):
-    title: Line
-    stages: Several[StageDraft]
+    title: Name
+    stages: Annotated[Several[StageDraft], sized(1, 20)]
 
     def to_outline(self) -> Outline:
         stages = tuple(
@@ -147,6 +171,12 @@ class TutorialDraft(Draft):
         Field(description="the whole tutorial in Markdown, without HTML and without images"),
     ]
 
+    @classmethod
+    def read(cls, answer: str) -> Self:
+        """Do the same, also with an answer that is the Markdown alone."""
+        markdown = plain_markdown(answer)
+        return super().read(answer) if markdown is None else cls(markdown=strip_nul(markdown))
+
     def to_content(self) -> Tutorial:
         if len(self.markdown) > LONGEST_TUTORIAL:
             raise ValueError(f"A tutorial has at most {LONGEST_TUTORIAL:,} characters.")
@@ -163,25 +193,50 @@ class ResourceDraft(Draft):
 
 
 class ResourcesDraft(Draft):
-    items: Several[ResourceDraft]
+    items: Annotated[Several[ResourceDraft], sized(3, 20)]
 
     def to_content(self) -> Resources:
         return Resources(items=tuple(Resource(**item.model_dump()) for item in self.items))
 
 
 class QuestionDraft(Draft):
+    """One flat form for all kinds: the lists that are not of its kind stay empty."""
+
+    kind: Name = Field(default_factory=str, description="choice, typed or order")
     prompt: Words
     right_options: Annotated[
-        Several[Line], Field(description="one, or several when several are right")
-    ]
+        Several[Line], sized(0, 6, "of a choice: one, or several when several are right")
+    ] = Field(default_factory=list)
     wrong_options: Annotated[
-        Several[Line], Field(description="one to four that a learner could believe")
-    ]
+        Several[Line], sized(0, 6, "of a choice: one to four that a learner could believe")
+    ] = Field(default_factory=list)
+    accepted: Annotated[
+        Several[Line], sized(0, 10, "of a typed answer: every short text that is right")
+    ] = Field(default_factory=list)
+    lines: Annotated[
+        Several[Line], sized(0, 7, "of an order: three to seven, in the right order")
+    ] = Field(default_factory=list)
     explanation: Annotated[
         Line, Field(description="why the right ones are right and the tempting wrong one is wrong")
     ]
 
+    needs_tutorial: bool = Field(
+        default_factory=bool,
+        description="whether only numbers or names of the tutorial's own example answer it",
+    )
+
     def to_question(self) -> Question:
+        facts: dict[str, Any] = {
+            "prompt": self.prompt,
+            "explanation": self.explanation,
+            "seed": zlib.crc32(self.prompt.encode()),
+            "needs_tutorial": self.needs_tutorial,
+        }
+        is_choice = bool(self.right_options and self.wrong_options)
+        if self.lines and (self.kind == "order" or not is_choice):
+            return Question(type="order", options=tuple(self.lines), **facts)
+        if self.accepted and (self.kind == "typed" or not is_choice):
+            return Question(type="typed", accepted=tuple(self.accepted), **facts)
         options = [
             *((text, True) for text in self.right_options),
             *((text, False) for text in self.wrong_options),
@@ -194,15 +249,14 @@ class QuestionDraft(Draft):
             else "true_false"
             if is_statement
             else "single",
-            prompt=self.prompt,
             options=tuple(text for text, _ in options),
             answers=tuple(index for index, (_, right) in enumerate(options) if right),
-            explanation=self.explanation,
+            **facts,
         )
 
 
 class QuizDraft(Draft):
-    questions: Several[QuestionDraft]
+    questions: Annotated[Several[QuestionDraft], sized(4, 20)]
 
     def to_content(self) -> Quiz:
         return Quiz(questions=tuple(question.to_question() for question in self.questions))

@@ -22,6 +22,7 @@ from models.roadmaps import Content, Roadmap, RoadmapEvent
 from models.spending import ModelCall
 from models.webhooks import WebhookDelivery
 from roadmap.budget.budget import CallOutcome, money
+from roadmap.generation.context import QUIZ_CHECK
 from roadmap.lifecycle.timeline.spans import (
     REVIEW,
     Moment,
@@ -259,7 +260,8 @@ def _contents(facts: Facts) -> list[Span]:
     calls: dict[PartKey, list[ModelCall]] = defaultdict(list)
     for call in facts.calls:
         if call.concept_id is not None:
-            calls[call.concept_id, call.step].append(call)
+            kind = ContentKind.quiz if call.step == QUIZ_CHECK else call.step
+            calls[call.concept_id, kind].append(call)
     spans: list[Span] = []
     for key in dict.fromkeys((*rows, *moments)):
         spans += _part(

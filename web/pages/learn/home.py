@@ -1,6 +1,6 @@
 """The home page: a form for a goal, and the roadmaps of the account."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
 from typing import Any
@@ -27,9 +27,10 @@ from web.authentication import run_for_principal
 from web.call import Call
 from web.create_writer import accept
 from web.http.response_cache import DocumentSource
-from web.pages import error_messages
+from web.pages import error_messages, own_chat
 from web.pages.forms import AnyQuery, Form, filled, form_key, see_other
 from web.pages.labels import ROADMAP_LANGUAGES
+from web.pages.own_chat import ChatQuery
 from web.pages.templates import FORM, language_of, own_page, page, texts_of
 
 MOST_CONTINUED = 3  # roadmaps to continue with, on the first page
@@ -38,8 +39,7 @@ MOST_READERS = 1000  # accounts of which is known what their first page shows
 ON_A_PAGE = 20
 LIMITS_OF_CATALOGUE = {
     "goal": gettext_noop(
-        "There is no ready-made roadmap for this goal. Choose one of those below. For any other"
-        " goal, the operator of this service must set OPENAI_API_KEY."
+        "There is no ready-made roadmap for this goal. Below are other ways to one."
     ),
     "language": gettext_noop(
         "This ready-made roadmap is not available in this language. Choose “Automatic”. For other"
@@ -146,7 +146,18 @@ def _again(call: Call, error: RoadmapError, sentences: Mapping[str, str]) -> Res
     errors |= {name: words.gettext(sentences[name]) for name in errors.keys() & sentences.keys()}
     values = {name: call.body.text(name) for name in (*FIELDS, "review", "form")}
     context = _context(call, values, errors=errors, going_on=[], due=0)
+    if "nearest" in error.members:
+        context |= _ways_out(call.body, error.members, context["tracks"])
     return error_messages.form_page(call.request, "start.html", error, **context)
+
+
+def _ways_out(form: Form, members: Mapping[str, Any], tracks: Sequence[Track]) -> dict[str, Any]:
+    """Return what a page shows for a goal that no track covers."""
+    titled = {track.id: track for track in tracks}
+    near = [(titled[each["id"]], each) for each in members["nearest"]]
+    wishes = ChatQuery.model_validate(form.given(*ChatQuery.model_fields))
+    chat = {**own_chat.box(wishes), "prompt": members["chat_prompt"]}
+    return {"near": near, "chat": chat, "problem": ""}  # the field says what is wrong
 
 
 def _context(call: Call, values: Mapping[str, Any], **others: Any) -> dict[str, Any]:
@@ -159,6 +170,7 @@ def _context(call: Call, values: Mapping[str, Any], **others: Any) -> dict[str, 
         "choices": ROADMAP_LANGUAGES,
         "tracks": _offered(language) if _has_catalogue() else [],
         "latest": queries.list_roadmaps(call.owner, limit=LATEST, before=None, status=None),
+        **{"near": [], "chat": None},  # only for a goal that no track covers
         **others,
     }
 

@@ -13,8 +13,8 @@ from starlette.testclient import TestClient
 
 from roadmap.exchange.formats.anki import deck_of
 from roadmap.exchange.import_validation import RoadmapFile
-from roadmap.learning.grading import fits, grade_one, is_right, normalized
-from roadmap.plan.outline import Question
+from roadmap.learning.grading import fits, grade_one, is_right
+from roadmap.plan.outline import Question, normalized
 from roadmap.plan.views import as_asked
 from tests.cases import try_each
 from tests.portables import AT, FIRST, QUESTIONS, small
