@@ -70,7 +70,7 @@ def candidates(
         )
         return ()
     count(SEARCHES, provider=provider, outcome="done")
-    return found
+    return tuple(each for each in found if each["url"] not in brief.dead)
 
 
 def ask(base: str, brief: ConceptBrief) -> bytes:

@@ -9,6 +9,7 @@ from core.metric_definitions import SEARCHES
 from tests.integration.conftest import GOAL, Provider, modelled
 from tests.integration.roadmap.test_model_build import concepts_of, logs_of
 from tests.search_engine import FIRST, SearchEngine, answering, searching, stalling, tavily
+from tests.site import Site, page, served
 from tests.stack import Stack
 from tests.waiting import wait_until
 
@@ -96,3 +97,38 @@ def test_nor_does_one_that_stalls(stack: Stack, provider: Provider, engine: Sear
     tree = stack.finished(stack.create(GOAL))
     assert tree["status"] == "ready"
     assert "candidates" not in json.dumps(provider.door.facts)
+
+
+@pytest.mark.parametrize("visiting", ["embedded"], indirect=True)
+def test_soft_404s_that_a_model_names_are_not_shown(
+    visiting: tuple[Stack, Site], provider: Provider
+) -> None:
+    stack, site = visiting
+    here = {"Content_Type": "text/html"}
+    site.pages |= {
+        "/knead": page(200, b"<title>Kneading dough</title>", **here),
+        "/missing": page(200, b"<title>Page not found - Example</title>", **here),
+        "/moved": page(301, Location="/"),
+        "/": page(200, b"<title>Acme Bakeries</title><p>Welcome", **here),
+    }
+    items = [
+        {"title": "Kneading dough", "url": site.url(path), **NAMED}
+        for path in ("/knead", "/missing", "/moved")
+    ]
+    provider.writes(resources=json.dumps({"items": items}))
+    tree = stack.finished(stack.create(GOAL))
+    path = f"{tree['links']['self']}/concepts/{concepts_of(tree)[0]['id']}"
+    (shown,) = stack.get(path).json()["resources"]
+    assert (shown["url"], shown["state"]) == (site.url("/knead"), "alive")
+    assert "unverified" not in shown
+    dead = [each for each in provider.door.facts if "dead_addresses" in each]
+    assert dead[0]["dead_addresses"] == [site.url("/missing"), site.url("/moved")]
+
+
+@pytest.fixture
+def visiting(
+    request: pytest.FixtureRequest, serving: Provider, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[Stack, Site]]:
+    links = {"LINK_CHECK_DAYS": "30", "LINK_NETWORKS": "127.0.0.0/8"}
+    with served() as site, modelled(request, serving, tmp_path_factory, **links) as stack:
+        yield stack, site

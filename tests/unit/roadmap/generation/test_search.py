@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
@@ -124,6 +125,18 @@ class TestForms:
         query = engine.searches[0].asked["q"]
         assert query.startswith("g C++ C# site x fr 9 a' well-known .NET long long")
         assert len(query) <= 200
+
+    def test_the_addresses_of_their_own_are_those_that_they_document(self) -> None:
+        assert {name: f"{base}/search" for name, base in search.OWN_URLS.items()} == {
+            "brave": "https://api.search.brave.com/res/v1/web/search",
+            "tavily": "https://api.tavily.com/search",
+        }
+
+    def test_pages_that_are_known_to_be_dead_are_no_candidates(
+        self, engine: SearchEngine, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        of = replace(brief(), dead=(FIRST[1],))
+        assert found_by(monkeypatch, SearchProvider.searxng, engine.url, of) == FOUND[1:]
 
     def test_without_an_engine_nothing_is_asked(
         self, engine: SearchEngine, monkeypatch: pytest.MonkeyPatch, logged: list[str]
