@@ -267,12 +267,9 @@ def taught() -> Teacher:
 
 
 def service(folder: Path, server: Provider, **others: str) -> Stack:
-    return embedded_stack(
-        folder,
-        **{"OPENAI_API_KEY": "sk-test", "OPENAI_BASE_URL": server.url, "OPENAI_MODEL": MODEL},
-        **{"MODEL_PRICES": f"{MODEL}=1/2", "QUIZ_CHECK": "true", "MODEL_MAX_TOKENS": "1000"},
-        **others,
-    )
+    model = {"OPENAI_API_KEY": "sk-test", "OPENAI_BASE_URL": server.url, "OPENAI_MODEL": MODEL}
+    model |= {"MODEL_PRICES": f"{MODEL}=1/2", "MODEL_MAX_TOKENS": "1000", "QUIZ_CHECK": "true"}
+    return embedded_stack(folder, **model | others)
 
 
 @pytest.fixture(scope="module")
@@ -349,9 +346,11 @@ class TestService:
 
 
 def test_where_the_budget_is_needed_for_the_rest_it_is_left_out(tmp_path: Path) -> None:
+    # A call is reserved with 0.002, and costs a tenth of it: eleven would fit, and all checks.
+    scarce = {"MODEL_PRICES": f"{MODEL}=0/2", "BUDGET_PER_ROADMAP": "0.0065"}
     with (
         providing(Teacher()) as server,
-        running(service(tmp_path, server, BUDGET_PER_ROADMAP="0.0205")) as stack,
+        running(service(tmp_path, server, **scarce)) as stack,
     ):
         tree, receipt, logs, _ = TestService().built(stack)
     assert tree["status"] == "ready"
