@@ -1,7 +1,9 @@
 """The check of quizzes: a model's server answers them rightly, wrongly, with garbage, with 429, or too late."""
 
 import json
+import sqlite3
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -329,6 +331,9 @@ class TestService:
         expected = ["Question 3 was rewritten: a second answer was not its key."]
         assert [each["details"]["remarks"] for each in logs] == [expected] * len(quizzes)
         assert {questions[2]["prompt"] for questions in quizzes} == {f"{TYPED['prompt']} (again)"}
+        with closing(sqlite3.connect(stack.folder / "data" / "roadmap.db", timeout=10)) as file:
+            kept = file.execute("SELECT DISTINCT remarks FROM content_version").fetchall()
+        assert (json.dumps(expected),) in kept
 
     @pytest.mark.parametrize("how", ["garbage", "late", "429"])
     def test_a_fault_keeps_the_quiz_unchecked(
