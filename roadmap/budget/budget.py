@@ -93,8 +93,13 @@ class BudgetMeter:
     Every model call of its generator is paid from the owner's budgets.
     """
 
-    def __init__(self, purpose: CallPurpose, stop: StopSignal) -> None:
-        self._purpose, self._stop = purpose, stop
+    def __init__(
+        self,
+        purpose: CallPurpose,
+        stop: StopSignal,
+        received: Callable[[str], object] = lambda text: None,
+    ) -> None:
+        self._purpose, self._stop, self.received = purpose, stop, received
         self.calls = 0  # begun
 
     def call(
@@ -158,6 +163,10 @@ class BudgetedCall:
     def on_stop(self, callback: Callable[[], object]) -> None:
         """Call `callback`, from any thread, on a stop; never after the end of the call."""
         self._stop.on_stop(lambda: None if self._ended else callback())
+
+    def received(self, text: str) -> None:
+        """Pass on the text that is being written."""
+        self._ledger.received(text)
 
     def __enter__(self) -> Self:
         if self._stop.stopped:

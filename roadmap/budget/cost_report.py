@@ -36,6 +36,8 @@ from roadmap.plan.views import Estimate
 ASSUMED: dict[str, tuple[int, int]] = {
     "analysis": (900, 400),
     "outline": (1200, 4500),
+    "stages": (800, 400),
+    "stage": (1200, 1200),
     "repair": (5500, 4500),
     "revise": (5500, 4500),
     **{kind: entry.tokens for kind, entry in CONTENT_KINDS.items()},
@@ -190,20 +192,23 @@ def estimate(kinds: Mapping[str, int], model: str | None) -> Estimate:
     wanted = {step: calls for step, calls in kinds.items() if calls} if model else {}
     if settings.quiz_check and ContentKind.quiz in wanted:
         wanted[QUIZ_CHECK] = wanted[ContentKind.quiz]
-    prompt, completion, measured = 0, 0, True
+    prompt, completion, total, measured, priced = 0, 0, 0, True, True
     with session():
         for step, calls in wanted.items():
-            known, *sums = _measured(step, str(model))
+            its_model = settings.step_models.get(step, str(model))
+            known, *sums = _measured(step, its_model)
             if known < ENOUGH:
                 known, sums, measured = 1, list(ASSUMED[step]), False
-            prompt += -(-calls * sums[0] // known)  # rounded up
-            completion += -(-calls * sums[1] // known)
-    price = price_of(str(model)) if wanted else None
+            tokens = [-(-calls * each // known) for each in sums]  # rounded up
+            prompt, completion = prompt + tokens[0], completion + tokens[1]
+            price = price_of(its_model)
+            priced &= price is not None
+            total += cost(price, *tokens)
     return Estimate(
         calls=sum(wanted.values()),
         prompt_tokens=prompt,
         completion_tokens=completion,
-        price=money(cost(price, prompt, completion)) if price or not wanted else None,
+        price=money(total) if priced else None,
         currency=settings.currency,
         measured=measured,
     )

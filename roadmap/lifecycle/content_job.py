@@ -17,7 +17,7 @@ from core.errors import Unavailable
 from models.roadmaps import Concept, Content, ContentVersion, Module, Roadmap, Stage
 from roadmap.budget.budget import BudgetMeter, CallPurpose
 from roadmap.budget.cost_report import lasts
-from roadmap.generation import tutorial_lint
+from roadmap.generation import search, tutorial_lint
 from roadmap.generation.cancellation import LeaseLost, StopSignal
 from roadmap.generation.context import ConceptBrief, GeneratorFault
 from roadmap.generation.generator import Generator
@@ -159,6 +159,8 @@ def _write_and_save(
     with keeper.holding(BUILDING, token, stop):
         if generator.repairs:  # a model, which knows nothing of the course
             brief = _in_course(content, brief)
+            if kind is ContentKind.resources:
+                brief = replace(brief, candidates=search.candidates(brief, **place))
         try:
             metered = generator.metered(meter)
             written = call_generator(lambda: _write(metered, kind, brief))
@@ -234,7 +236,7 @@ def _save_content(
             content=content.id,
             version=version,
             body=written.model_dump(mode="json"),
-            generator=generator.name,
+            generator=generator.name_of(content.kind),
             prompt_version=generator.prompt_version(content.kind),
             instruction=content.instruction,
             subject=subject(content.concept),

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Mapping
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID
 
 from pydantic import BaseModel, Field, create_model
@@ -14,12 +14,14 @@ from roadmap.plan.outline import (
     CONTENT_KINDS,
     QUESTION_TYPES,
     Analysis,
+    ClarifyingQuestion,
     ContentKind,
     Level,
     Question,
     QuestionType,
     Quiz,
     Resource,
+    is_none,
     shuffled,
 )
 from roadmap.plan.statuses import ConceptProgress, ContentStatus, LinkState, Progress, RoadmapStatus
@@ -116,6 +118,11 @@ class CheckedResource(Resource):
 
     level: Level | None = Field(None, description="Level of the audience; null: unknown.")
     state: LinkState = Field(LinkState.unchecked, description="Result of the link check.")
+    unverified: Literal[True] | None = Field(
+        None,
+        description="A model has named the link, no search has found it, and it was not checked.",
+        exclude_if=is_none,
+    )
     checked_at: datetime | None = Field(
         None, description="Time of the last link check; null: none."
     )
@@ -255,6 +262,9 @@ class RoadmapTree(RoadmapSummary):
     remarks: list[str] = Field(description="Accepted weaknesses of the plan.")
     estimate: Estimate | None = Field(
         description="Estimated cost of the contents, while the plan waits for review."
+    )
+    questions: list[ClarifyingQuestion] = Field(
+        [], description="Questions that wait for answers; empty: none."
     )
     learned: Learned = Field(description="Progress of the learner.")
     stages: list[StageNode] = Field(description="The plan; empty: none yet.")

@@ -90,8 +90,15 @@ def _empty_query(model: type[BaseModel]) -> BaseModel:
         ) from None
 
 
-async def read_json(model: type[BaseModel], request: Request, most: int = LARGEST_BODY) -> bytes:
+async def read_json(
+    model: type[BaseModel],
+    request: Request,
+    most: int = LARGEST_BODY,
+    others: tuple[str, ...] = (),
+) -> bytes:
     """Return the bytes sent as JSON for this model; none where the model is optional.
+
+    They may be sent as one of the `others`, which are media types.
 
     Raises Malformed, Unsupported, TooLarge, TooSlow.
     """
@@ -99,7 +106,8 @@ async def read_json(model: type[BaseModel], request: Request, most: int = LARGES
     if is_optional(model) and not (content := await read_body(request, most)):
         return content
     content_type, _, parameters = request.headers.get("content-type", "").lower().partition(";")
-    if content_type.strip() != "application/json" and not content_type.strip().endswith("+json"):
+    content_type = content_type.strip()
+    if content_type not in ("application/json", *others) and not content_type.endswith("+json"):
         raise Unsupported(
             "The content type is not supported. Send the body as Content-Type: application/json."
         )

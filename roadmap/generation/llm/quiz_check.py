@@ -13,7 +13,7 @@ from pydantic import Field
 
 from core.errors import Unavailable
 from roadmap.generation.context import QUIZ_CHECK, ConceptBrief, GeneratorFault
-from roadmap.generation.llm.schemas import Draft, Line, QuestionDraft, Several
+from roadmap.generation.llm.schemas import Draft, Line, QuestionDraft, Several, sized
 from roadmap.plan.language_detection import language_error
 from roadmap.plan.outline import Question, Quiz, shuffled
 
@@ -27,19 +27,21 @@ class AnswerDraft(Draft):
     number: Annotated[int, Field(description="that of the question")]
     answer: Annotated[
         Several[Line],
-        Field(
-            description="labels of all right options; or of all lines, in their right order; or "
-            "the one text that is to be typed"
+        sized(
+            1,
+            10,
+            "labels of all right options; or of all lines, in their right order; or the one text "
+            "that is to be typed",
         ),
     ]
 
 
 class AnswersDraft(Draft):
-    answers: Several[AnswerDraft]
+    answers: Annotated[Several[AnswerDraft], sized(1, 20)]
 
 
 class RewrittenDraft(Draft):
-    questions: Several[QuestionDraft]
+    questions: Annotated[Several[QuestionDraft], sized(1, 20)]
 
 
 def checked(quiz: Quiz, brief: ConceptBrief, ask: Ask) -> tuple[Quiz, list[str]]:

@@ -48,12 +48,18 @@ API_AND_CONTENT = {
         "OPENAI_API_KEY",
         "OPENAI_BASE_URL",
         "OPENAI_MODEL",
+        "OPENAI_MODEL_OUTLINE",
+        "OPENAI_MODEL_TUTORIAL",
+        "OPENAI_MODEL_RESOURCES",
+        "OPENAI_MODEL_QUIZ",
+        "OPENAI_REASONING_EFFORT",
+        "MODEL_IDLE_SECONDS",
         "MODEL_CONCURRENCY",
         "MODEL_MAX_TOKENS",
         "MODEL_PRICES",
     ),
     *("CURRENCY", "BUDGET_PER_ROADMAP", "BUDGET_PER_USER_MONTH"),
-    *("REPAIR_ROUNDS", "QUIZ_CHECK"),
+    *("REPAIR_ROUNDS", "QUIZ_CHECK", "SEARCH_PROVIDER", "SEARCH_URL", "SEARCH_KEY"),
 }
 TSX = Path("node_modules", ".bin", "tsx")
 NEEDED = {"DATABASE_URL": "postgresql://x/y", "REDIS_URL": "redis://x", "SECRET_KEY": "k" * 32}

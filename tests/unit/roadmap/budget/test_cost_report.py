@@ -12,6 +12,7 @@ from core import clock
 from core.db import settings, transaction
 from core.errors import NotFound
 from core.ids import new_id
+from core.setting_types import Price
 from models.roadmaps import Concept, Content, Module, Roadmap, Stage
 from models.spending import ModelCall, MonthlySpending
 from roadmap.accounts.identity import LOCAL_OWNER
@@ -27,6 +28,7 @@ from roadmap.budget.cost_report import (
 from roadmap.plan.views import Estimate
 from tests.unit.roadmap.budget.books import (
     MODEL,
+    PRICE,
     PROMPTS,
     RESERVED,
     USED,
@@ -318,6 +320,16 @@ class TestEstimates:
             currency="USD",
             measured=False,
         )
+
+    def test_a_step_with_a_model_of_its_own_has_its_price(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        prices = (PRICE, Price("own", Decimal(1), Decimal(2)))
+        budgets(monkeypatch, openai_model_quiz="own", model_prices=prices)
+        quiz = Decimal(4000 * 1 + 1200 * 2) / 10**6
+        assert estimate({"quiz": 1}, MODEL).price == quiz
+        both = estimate({"quiz": 1, "tutorial": 1}, MODEL).price
+        assert both == estimate({"tutorial": 1}, MODEL).price + quiz
 
     def test_every_step_has_an_assumption(self) -> None:
         steps = ("analysis", "outline", "repair", "revise", "tutorial", "resources", "quiz")
