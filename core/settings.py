@@ -207,8 +207,8 @@ class Settings(BaseModel):
     )
     model_prices: Prices = Field(
         (),
-        description="Price of a million prompt and completion tokens by model, and of cached prompt "
-        "tokens if they are cheaper: gpt-5-mini=0.25/2/0.025, other=0.1/0.4.",
+        description="Price of a million prompt and completion tokens by model, and of cached "
+        "prompt tokens if they are cheaper: gpt-5-mini=0.25/2/0.025, other=0.1/0.4.",
     )
     currency: str = Field(
         "USD", pattern=CURRENCY, description="Currency of MODEL_PRICES and of the budgets."

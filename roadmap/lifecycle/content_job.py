@@ -15,7 +15,7 @@ from core import clock
 from core.db import database, session, settings, transaction
 from models.roadmaps import Concept, Content, ContentVersion, Module, Roadmap, Stage
 from roadmap.budget.budget import BudgetMeter, CallPurpose
-from roadmap.generation import tutorial_lint
+from roadmap.generation import floors, tutorial_lint
 from roadmap.generation.cancellation import LeaseLost, StopSignal
 from roadmap.generation.context import ConceptBrief, GeneratorFault
 from roadmap.generation.generator import Generator
@@ -46,7 +46,8 @@ from roadmap.plan.outline import Analysis, ContentKind, Contents, Resources, Tut
 from roadmap.plan.schemas import accepted_request
 from roadmap.plan.statuses import NOBODYS, OPEN, ContentStatus, RoadmapStatus
 
-MOST_EARLIER = 30  # tutorials whose terms a tutorial must not explain again
+# Tutorials whose terms a tutorial must not explain again; characters of each
+MOST_EARLIER, MOST_READ = 30, 20_000
 
 
 def build_content(content_id: UUID, generator: Generator) -> list[Job]:
@@ -137,7 +138,7 @@ def _in_course(content: Content, brief: ConceptBrief) -> ConceptBrief:
         analysis=row.analysis and Analysis.model_validate(row.analysis),
         outline=outline,
         terms={
-            key: tutorial_lint.read(tutorials[key]["markdown"]).terms
+            key: tutorial_lint.read(tutorials[key]["markdown"][:MOST_READ]).terms
             for key in earlier
             if key in tutorials
         },
@@ -172,11 +173,13 @@ def _write_and_save(
                     give_up=partial(_give_up, content, token),
                 )
             )
-        jobs = retry_save(partial(_save_content, content, token, written, generator))
+        remarks = floors.lacking(written, brief) if generator.repairs else []
+        jobs = retry_save(partial(_save_content, content, token, written, generator, remarks))
     record(
         "building",
         kind,
-        f"Wrote the {kind} on '{brief.title}'",
+        f"Wrote the {kind} on '{brief.title}'{'; it falls short: ' if remarks else ''}"
+        + " ".join(remarks),
         **place,
         duration_ms=ms_since(started),
     )
@@ -202,7 +205,7 @@ def _write(generator: Generator, kind: ContentKind, brief: ConceptBrief) -> Cont
 
 
 def _save_content(
-    content: Content, token: UUID, written: Contents, generator: Generator
+    content: Content, token: UUID, written: Contents, generator: Generator, remarks: list[str]
 ) -> list[Job]:
     """Save a version and make it current. Raises LeaseLost, which saves nothing."""
     with transaction():
@@ -217,6 +220,7 @@ def _save_content(
             prompt_version=generator.prompt_version(content.kind),
             instruction=content.instruction,
             subject=subject(content.concept),
+            remarks=remarks,
             created_at=clock.now(),
         ).execute()
         if content.kind == ContentKind.quiz:

@@ -160,7 +160,8 @@ class TestAnswers:
         assert isinstance(resources, Resources)
         assert resources.model_dump(mode="json") == WRITTEN[ContentKind.resources]
         assert isinstance(quiz, Quiz)
-        (question,) = quiz.questions
+        question, *others = quiz.questions
+        assert len(others) == 3
         assert sorted(question.options) == ["Gluten", "Luck", "Salt"]
         assert [question.options[index] for index in question.answers] == ["Gluten"]
 
@@ -281,9 +282,9 @@ class TestRequests:
         assert len({system["content"] for system, _ in asked}) == 1
         stable = {user["content"].partition('"task": ')[0] for _, user in asked}
         assert len(stable) == 1
-        told = json.loads(f"{stable.pop()}}}".replace(", }", "}"))
-        assert list(told) == ["request", "roadmap", "analysis", "outline"]
-        assert told["outline"] == [
+        shared = json.loads(f"{stable.pop()}}}".replace(", }", "}"))
+        assert list(shared) == ["request", "roadmap", "analysis", "outline"]
+        assert shared["outline"] == [
             {
                 "stage": "Start",
                 "modules": [

@@ -44,7 +44,7 @@ PUBLIC = {
     """,
     "generation": """
         cancellation catalogue.generator catalogue.goal_matching catalogue.loader
-        context generator llm.health llm.rate_control retry_policy tutorial_lint
+        context floors generator llm.health llm.rate_control retry_policy tutorial_lint
     """,
     "accounts": """
         access accounts api_keys idempotency_store identity invitations locks principals
