@@ -80,6 +80,28 @@ def test_any_goal_becomes_a_roadmap_by_the_model(model_stack: Stack, provider: P
     assert_key_is_nowhere(model_stack, tree, until="finish")
 
 
+def test_contents_are_written_from_the_whole_course_and_begin_with_the_same_bytes(
+    model_stack: Stack, provider: Provider
+) -> None:
+    tree = model_stack.finished(model_stack.create(GOAL))
+    oven = concepts_of(tree)[2]
+    model_stack.post(
+        f"{tree['links']['self']}/concepts/{oven['id']}/tutorial/regenerate",
+        json={"instructions": "Shorter."},
+    )
+    model_stack.finished(tree["links"]["self"])
+    asked = [body["messages"] for body in provider.door.bodies[2:]]
+    assert len(asked) == 3 * 3 + 1
+    beginnings = {
+        (system["content"], user["content"].partition('"task": ')[0]) for system, user in asked
+    }
+    assert len(beginnings) == 1
+    last = provider.door.facts[-1]
+    assert (last["number"], last["of"], last["next"], last["known_terms"]) == (3, 3, [], ["Gluten"])
+    assert last["prerequisites"] == [{"title": "Dough", "outcomes": ["do it"], "terms": ["Gluten"]}]
+    assert last["analysis"]["aim"] == "To bake bread."
+
+
 def test_a_provider_that_always_fails_ends_in_a_reason_after_a_bounded_number_of_attempts(
     model_stack: Stack, provider: Provider
 ) -> None:
