@@ -18,7 +18,7 @@ option = $(shell echo $(1) | tr 'A-Z_' 'a-z-')
 CHECKED := cli core reliable_queue models roadmap tasks web migrations roadmap_app.py roadmap_cli.py tests benchmarks quality scripts examples
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test test-fast test-all test-browser screenshots soak fuzz lint format texts examples openapi lock audit licences quality image railway bench bench-smoke bench-accept bench-costs bench-delivery bench-logs bench-observing bench-growth bench-usage capacity clean
+.PHONY: help run demo test test-fast test-all test-browser test-model screenshots soak fuzz lint format texts examples openapi lock audit licences quality evaluate image railway bench bench-smoke bench-accept bench-costs bench-delivery bench-logs bench-observing bench-growth bench-usage capacity clean
 
 help: ## Show the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-15s %s\n", $$1, $$2}'
@@ -40,6 +40,9 @@ test-all: $(if $(ONLY),$(VENV)/dev,test test-browser) ## The daily suite and wha
 
 test-browser: $(VENV)/dev ## Tests in a real browser; installs one where it can
 	@./scripts/test_browser.sh
+
+test-model: $(VENV)/dev ## A roadmap by a real, tiny model behind llama.cpp's server; brings both (130 MB) where it can
+	@$(BIN)/python -m pytest -rs tests/model
 
 screenshots: $(VENV)/dev ## Take the pictures of docs/img in a real browser
 	@./scripts/screenshots.sh
@@ -76,6 +79,9 @@ lock: ## Write requirements.lock from requirements.txt; UPGRADE=1 takes the newe
 
 quality: $(VENV)/dev ## How well is taught: the built-in catalogue, or make quality GOAL="..." or FILE=roadmap.json; LINKS=0 visits none
 	@SERVICE_TYPE=all $(BIN)/python -m quality $(if $(GOAL_TO_MEASURE),--goal "$$GOAL") $(if $(FILE),--file "$(FILE)") $(if $(TRACK),--track "$(TRACK)") $(if $(filter 0,$(LINKS)),--no-links)
+
+evaluate: $(VENV)/dev ## Courses for the goals of quality/evaluation, scored by code and by a judge: make evaluate ONLY="chess-endgames" CONCEPTS=2; COMPARE="a.json b.json" compares two runs
+	@SERVICE_TYPE=all LOG_LEVEL=ERROR $(BIN)/python -m quality.evaluation $(foreach name,GOALS ONLY CONCEPTS SEED LIMIT LABEL INTO,$(if $(call given,$(name)),--$(call option,$(name)) "$(call given,$(name))")) $(if $(filter 1,$(LINKS)),--links) $(if $(COMPARE),--compare $(COMPARE))
 
 audit: $(VENV)/run ## Look up known vulnerabilities of locked packages; STRICT=1 fails if no service answers
 	@$(BIN)/python -m scripts.audit $(if $(STRICT),--strict)

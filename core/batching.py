@@ -4,7 +4,7 @@ import asyncio
 import logging
 import queue
 import threading
-from collections import defaultdict, deque
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from typing import Generic, TypeVar
 
@@ -35,7 +35,7 @@ class GroupCommit(Generic[Item, Result]):
         waiting: int = 4096,
     ) -> None:
         self._handle, self._name, self._largest, self._waiting = handle, name, largest, waiting
-        self._line: deque[tuple[Item, asyncio.Future[Result]]] = deque()
+        self._line: list[tuple[Item, asyncio.Future[Result]]] = []
         self._signals: queue.SimpleQueue[bool] = queue.SimpleQueue()  # False: the end
         self._waking: asyncio.AbstractEventLoop | None = None  # the loop that is about to signal
         self._thread: threading.Thread | None = None
@@ -79,24 +79,22 @@ class GroupCommit(Generic[Item, Result]):
         goes_on = True
         while goes_on:
             goes_on = self._signals.get()
-            while self._line:
-                size = min(len(self._line), self._largest)
-                self._answer([self._line.popleft() for _ in range(size)])
-
-    def _answer(self, batch: "list[tuple[Item, asyncio.Future[Result]]]") -> None:
-        try:
-            results = self._handle([item for item, _ in batch])
-            if len(results) != len(batch):
-                raise RuntimeError(f"{len(results)} results for {len(batch)} items")
-        except Exception as error:  # an edge: every waiting request gets an answer
-            logger.exception("%s failed for a batch of %d", self._name, len(batch))
-            results = [error] * len(batch)
-        by_loop = defaultdict(list)
-        for (_, future), result in zip(batch, results, strict=True):
-            by_loop[future.get_loop()].append((future, result))
-        for loop, answers in by_loop.items():
-            if not loop.is_closed():
-                loop.call_soon_threadsafe(_settle, answers)
+            while batch := self._line[: self._largest]:
+                del self._line[: len(batch)]
+                items, futures = zip(*batch, strict=True)
+                try:
+                    results = self._handle(items)
+                    if len(results) != len(items):
+                        raise RuntimeError(f"{len(results)} results for {len(items)} items")
+                except Exception as error:  # an edge: every waiting request gets an answer
+                    logger.exception("%s failed for a batch of %d", self._name, len(items))
+                    results = [error] * len(items)
+                by_loop = defaultdict(list)
+                for future, result in zip(futures, results, strict=True):
+                    by_loop[future.get_loop()].append((future, result))
+                for loop, answers in by_loop.items():
+                    if not loop.is_closed():
+                        loop.call_soon_threadsafe(_settle, answers)
 
 
 def _settle(answers: "list[tuple[asyncio.Future[Result], Result | Exception]]") -> None:
@@ -136,19 +134,16 @@ class GroupRead(Generic[Item, Result]):
     async def _run(self) -> None:
         while batch := self._waiting[: self._largest]:
             del self._waiting[: len(batch)]
-            await self._answer(batch)
-
-    async def _answer(self, batch: "list[tuple[Item, asyncio.Future[Result]]]") -> None:
-        results: Sequence[Result] = ()
-        failure: Exception | None = None
-        try:
-            results = await anyio.to_thread.run_sync(self.read, [item for item, _ in batch])
-        except Exception as error:  # an edge: every waiting request gets an answer
-            failure = error
-        for number, (_, future) in enumerate(batch):
-            if future.done():  # the client went away
-                continue
-            if failure is not None:
-                future.set_exception(failure)
-            else:
-                future.set_result(results[number])
+            results: Sequence[Result] = ()
+            failure: Exception | None = None
+            try:
+                results = await anyio.to_thread.run_sync(self.read, [item for item, _ in batch])
+            except Exception as error:  # an edge: every waiting request gets an answer
+                failure = error
+            for number, (_, future) in enumerate(batch):
+                if future.done():  # the client went away
+                    continue
+                if failure is not None:
+                    future.set_exception(failure)
+                else:
+                    future.set_result(results[number])

@@ -1,6 +1,8 @@
 """Expected errors of requests. Handlers raise them; `web/errors.py` answers."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,12 +22,18 @@ class RoadmapError(Exception):
     """Base of all expected errors. `detail`: problem, cause, remedy; no secrets."""
 
     def __init__(
-        self, detail: str, *, fields: tuple[FieldError, ...] = (), retry_after: int | None = None
+        self,
+        detail: str,
+        *,
+        fields: tuple[FieldError, ...] = (),
+        retry_after: int | None = None,
+        members: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__(detail)
         self.detail = detail
         self.fields = fields
         self.retry_after = retry_after  # seconds
+        self.members = members or {}  # more of the problem document
 
 
 class Malformed(RoadmapError):

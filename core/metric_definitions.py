@@ -58,6 +58,7 @@ MODEL_CALLS = "roadmap_model_calls_total"
 MODEL_SECONDS = "roadmap_model_call_duration_seconds"
 MODEL_TOKENS = "roadmap_model_tokens_total"
 MODEL_COST = "roadmap_model_cost_total"
+SEARCHES = "roadmap_searches_total"
 WEBHOOKS = "roadmap_webhook_deliveries_total"
 CONNECTIONS = "roadmap_database_connections"
 MOST_CONNECTIONS = "roadmap_database_connections_max"
@@ -104,6 +105,7 @@ _TABLE = (
     Metric(MODEL_COST, Kind.counter,
            "Cost of model calls",
            ("model", "currency")),
+    Metric(SEARCHES, Kind.counter, "Searches for resources", ("provider", "outcome")),
     Metric(WEBHOOKS, Kind.counter,
            "Webhook attempts",
            ("outcome",)),

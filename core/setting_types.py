@@ -12,7 +12,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 
-SHORTEST_TOKEN = 16  # characters of a METRICS_TOKEN
+SHORTEST_TOKEN = 16  # characters of a METRICS_TOKEN or a SEARCH_KEY
 # Allowed in REDIS_URL. Other options of the driver are no text, or change what a queue reads.
 BROKER_OPTIONS = (
     "db", "username", "password", "protocol", "client_name", "max_connections",
@@ -149,12 +149,9 @@ def _broker(url: SecretStr) -> SecretStr:
     return url
 
 
-def _monitor_token(token: SecretStr) -> SecretStr:
+def _token(token: SecretStr) -> SecretStr:
     if not re.fullmatch(rf"[!-~]{{{SHORTEST_TOKEN},}}", token.get_secret_value()):
-        raise ValueError(
-            f"must be at least {SHORTEST_TOKEN} characters of ASCII without spaces, "
-            "as in `openssl rand -hex 32`"
-        )
+        raise ValueError(f"must be at least {SHORTEST_TOKEN} characters of ASCII without spaces")
     return token
 
 
@@ -164,7 +161,7 @@ Count = Annotated[int, BeforeValidator(_digits)]
 Money = Annotated[Decimal, Field(ge=0, le=1_000_000, decimal_places=6)]
 Prices = Annotated[tuple[Price, ...], BeforeValidator(_prices)]
 WebAddress = Annotated[str, AfterValidator(_web_address)]
-MonitorToken = Annotated[SecretStr, AfterValidator(_monitor_token)] | None
+Token = Annotated[SecretStr, AfterValidator(_token)] | None
 Texts = Annotated[tuple[str, ...], BeforeValidator(_split)]
 Hosts = Annotated[
     Texts,

@@ -31,15 +31,14 @@ from core.setting_types import (
     Hosts,
     Linked,
     Money,
-    MonitorToken,
     Origins,
     PostgresUrl,
-    Price,
     Prices,
     Proxies,
     Receivers,
     RedisUrl,
     Seconds,
+    Token,
     WebAddress,
 )
 
@@ -50,6 +49,24 @@ class LogFormat(StrEnum):
     json = "json"
 
 
+class ModelProfile(StrEnum):
+    auto = "auto"
+    large = "large"
+    small = "small"
+
+
+# Defaults under MODEL_PROFILE=small: a model on a machine of one's own is slow, and does one thing
+# at a time. Outlines are made of parts that fit together, so repairing the whole is not worth it;
+# and what a small model says of its own quiz says little.
+SMALL = {
+    "model_concurrency": "1",
+    "model_max_tokens": "4096",
+    "model_timeout_seconds": "900",
+    "model_idle_seconds": "120",
+    "lease_seconds": "960",
+    "repair_rounds": "0",
+    "quiz_check": "false",
+}
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 LOOPBACK_NETWORKS = ("127.0.0.0/8", "::1/128")
 SHORTEST_KEY = 32  # characters of a SECRET_KEY
@@ -78,10 +95,23 @@ class Admission(StrEnum):
     closed = "closed"
 
 
+class SearchProvider(StrEnum):
+    """Form of the requests to a search engine."""
+
+    searxng = "searxng"
+    brave = "brave"
+    tavily = "tavily"
+
+
 CURRENCY, HEADER_NAME = r"^[A-Za-z]{3}$", r"^[A-Za-z0-9-]{1,40}$"
+EFFORT = "^[a-z]{0,20}$"
+OwnModel = Annotated[str, Field(max_length=200)]
+# Steps of model calls by the setting OPENAI_MODEL_...; the others are named like theirs.
+STEPS_OF = {"outline": ("analysis", "outline", "stages", "stage", "revise", "repair")}
 LOG_LEVEL = "^(?i:debug|info|warning|error)$"
 PATTERNS = {
     CURRENCY: "must be the three letters of a currency, as in USD",
+    EFFORT: "must be one word in lower case, as in low, medium or high",
     HEADER_NAME: "must be the name of a header: letters, digits and hyphens, as in X-Forwarded-For",
     LOG_LEVEL: "must be debug, info, warning or error",
 }
@@ -191,7 +221,33 @@ class Settings(BaseModel):
     openai_model: str = Field(
         "gpt-5-mini", min_length=1, max_length=200, description="Name of the model."
     )
+    openai_model_outline: OwnModel = Field(
+        "", description="Model of analyses, outlines and changes, if not OPENAI_MODEL."
+    )
+    openai_model_tutorial: OwnModel = Field(
+        "", description="Model of tutorials, if not OPENAI_MODEL."
+    )
+    openai_model_resources: OwnModel = Field(
+        "", description="Model of resources, if not OPENAI_MODEL."
+    )
+    openai_model_quiz: OwnModel = Field("", description="Model of quizzes, if not OPENAI_MODEL.")
+    openai_reasoning_effort: str = Field(
+        "",
+        pattern=EFFORT,
+        description="Effort of models that reason, such as low or high. Empty: theirs.",
+    )
+    model_profile: ModelProfile = Field(
+        ModelProfile.auto,
+        description="How the model is asked: large, or small (short prompts, outlines stage by "
+        "stage, one call at a time, long time limits). auto: small if its server reports a context "
+        "of fewer than 16384 tokens.",
+    )
     model_timeout_seconds: Seconds = Field(90, description="Limit of one model call.")
+    model_idle_seconds: Seconds = Field(
+        30,
+        description="Silence in the middle of an answer after which a call is given up. The first "
+        "token may take MODEL_TIMEOUT_SECONDS.",
+    )
     model_concurrency: Count = Field(
         8,
         ge=1,
@@ -207,8 +263,8 @@ class Settings(BaseModel):
     )
     model_prices: Prices = Field(
         (),
-        description="Price of a million prompt and completion tokens by model, and of cached "
-        "prompt tokens if they are cheaper: gpt-5-mini=0.25/2/0.025, other=0.1/0.4.",
+        description="Price of a million prompt and completion tokens by model, and of "
+        "cached prompt tokens if they are cheaper: gpt-5-mini=0.25/2/0.025, other=0.1/0.4.",
     )
     currency: str = Field(
         "USD", pattern=CURRENCY, description="Currency of MODEL_PRICES and of the budgets."
@@ -225,6 +281,11 @@ class Settings(BaseModel):
         ge=0,
         le=5,
         description="Rounds in which a model may repair an invalid outline.",
+    )
+    quiz_check: bool = Field(
+        True,
+        description="Have a second call answer each quiz without its key, and questions that it "
+        "answers otherwise rewritten or left out. Not done where a budget is needed for the rest.",
     )
     lease_seconds: Seconds = Field(
         120,
@@ -313,6 +374,16 @@ class Settings(BaseModel):
         description="Private addresses or networks that link checks may reach, such as those of a "
         "wiki.",
     )
+    search_provider: SearchProvider = Field(
+        SearchProvider.searxng,
+        description="Search engine that finds resources for a model: searxng, brave or tavily.",
+    )
+    search_url: WebAddress | None = Field(
+        None,
+        description="Address of the search engine, which may be a private one. Without it: Brave's "
+        "or Tavily's own, and no search by SearXNG.",
+    )
+    search_key: Token = Field(None, description="Key for Brave or Tavily.")
     requests_per_minute: Count = Field(
         600,
         ge=0,
@@ -341,7 +412,7 @@ class Settings(BaseModel):
         description="Roadmaps of all accounts that may wait for a worker; more are answered with "
         "503.",
     )
-    metrics_token: MonitorToken = Field(
+    metrics_token: Token = Field(
         None,
         description="Bearer token for GET /metrics, at least 16 characters. Without it: accounts "
         "and keys that may observe; in embedded mode no token.",
@@ -399,11 +470,20 @@ class Settings(BaseModel):
         return bool(self.budget_per_roadmap or self.budget_per_user_month)
 
     @property
-    def model_price(self) -> Price | None:
-        """Return the price of OPENAI_MODEL, or None if MODEL_PRICES lacks it."""
-        return next(
-            (price for price in self.model_prices if price.model == self.openai_model), None
-        )
+    def step_models(self) -> dict[str, str]:
+        """Return the models of steps that have one of their own."""
+        return {
+            step: model
+            for part in ("outline", "tutorial", "resources", "quiz")
+            for step in STEPS_OF.get(part, (part,))
+            if (model := getattr(self, f"openai_model_{part}"))
+        }
+
+    @property
+    def lacks_price(self) -> bool:
+        """Return whether MODEL_PRICES lacks a model."""
+        priced = {price.model for price in self.model_prices}
+        return not {self.openai_model, *self.step_models.values()} <= priced
 
     @model_validator(mode="after")
     def _adds_up(self) -> Self:
@@ -444,8 +524,14 @@ class Settings(BaseModel):
             ),
             f"ADMIN_PASSWORD {weakness}": self.admin_email and weakness,
             "MODEL_PRICES must name OPENAI_MODEL when there is a budget: "
-            "without its price the cost of a call is unknown": (
-                self.has_budget and self.openai_api_key and self.model_price is None
+            "without its price, and those of OPENAI_MODEL_..., the cost of a call is unknown": (
+                self.has_budget and self.openai_api_key and self.lacks_price
+            ),
+            "SEARCH_KEY goes with SEARCH_PROVIDER=brave or tavily, which need one": (
+                (self.search_key is None) != (self.search_provider == SearchProvider.searxng)
+            ),
+            "SEARCH_URL must not contain a user name or a password": (
+                "@" in (self.search_url or "").partition("//")[2].partition("/")[0]
             ),
             "MODEL_TIMEOUT_SECONDS must be shorter than LEASE_SECONDS": (
                 self.model_timeout_seconds >= self.lease_seconds
@@ -468,6 +554,8 @@ def from_environment(environment: Mapping[str, str]) -> Settings:
         for variable in (name.upper(), SETTING_ALIASES.get(name, "")):
             if environment.get(variable, "").strip():
                 values.setdefault(name, environment[variable])
+    if values.get("model_profile", "").strip() == ModelProfile.small:
+        values = SMALL | values
     if environment.get("RAILWAY_ENVIRONMENT_ID") or environment.get("RAILWAY_PUBLIC_DOMAIN"):
         values["allowed_hosts"] = ",".join(
             [

@@ -37,23 +37,16 @@ class TraceContext:
     def trace_id(self) -> UUID:
         return UUID(hex=self.id)
 
-    @property
-    def traceparent(self) -> str:
-        return f"{CURRENT}-{self.id}-{self.span_id}-{SAMPLED if self.is_sampled else 0:02x}"
-
 
 _current: ContextVar[TraceContext | None] = ContextVar("trace", default=None)
 current = _current.get  # the trace of this thread or coroutine, or None
 enter = _current.set  # for this coroutine and those that it starts
 
 
-def _new_span_id() -> str:
-    return f"{random_number():016x}"
-
-
 def begun(request_id: str | None = "") -> TraceContext:
     """Return a new trace. Without a request id (None) it has that of the span."""
-    trace_id, span_id = f"{random_number():016x}{random_number():016x}", _new_span_id()
+    trace_id = f"{random_number():016x}{random_number():016x}"
+    span_id = f"{random_number():016x}"
     return TraceContext(trace_id, span_id, request_id=span_id if request_id is None else request_id)
 
 
@@ -69,7 +62,7 @@ def received(headers: Sequence[str], request_id: str | None = "") -> TraceContex
         or NONE & {found[2], found[3]}
     ):
         return begun(request_id)
-    span_id = _new_span_id()
+    span_id = f"{random_number():016x}"
     return TraceContext(
         found[2],
         span_id,
@@ -92,16 +85,18 @@ def outgoing() -> dict[str, str]:
     """Return the header of an outgoing request, with its own span, if any."""
     if (trace := _current.get()) is None:
         return {}
-    return {HEADER: TraceContext(trace.id, _new_span_id(), trace.is_sampled).traceparent}
+    return packed(TraceContext(trace.id, f"{random_number():016x}", trace.is_sampled))
 
 
 def packed(trace: TraceContext | None) -> dict[str, str]:
     """Return the fields that a queue message carries."""
     if trace is None:
         return {}
-    return {HEADER: trace.traceparent} | (
-        {"request_id": trace.request_id} if trace.request_id else {}
-    )
+    flags = SAMPLED if trace.is_sampled else 0
+    fields = {HEADER: f"{CURRENT}-{trace.id}-{trace.span_id}-{flags:02x}"}
+    if trace.request_id:
+        fields["request_id"] = trace.request_id
+    return fields
 
 
 class Carried:

@@ -120,11 +120,12 @@ class Roadmap:
         return self._call("GET", f"{ROADMAPS}/{roadmap_id}/concepts/{concept_id}")[0]
 
     def answer_quiz(
-        self, roadmap_id: str, concept_id: str, version: int, answers: Sequence[Sequence[int]]
+        self, roadmap_id: str, concept_id: str, version: int, answers: Sequence[Sequence[int] | str]
     ) -> Json:
-        """Grade `answers`: for each question of the quiz the chosen options, from 0."""
+        """Grade `answers`: for each question the chosen options, from 0, or a typed text."""
         path = f"{ROADMAPS}/{roadmap_id}/concepts/{concept_id}/quiz/attempts"
-        return self._post(path, {"version": version, "answers": [list(each) for each in answers]})
+        chosen = [each if isinstance(each, str) else list(each) for each in answers]
+        return self._post(path, {"version": version, "answers": chosen})
 
     def _post(self, path: str, body: Json, key: str | None = None) -> Json:
         return self._call("POST", path, body, {"Idempotency-Key": key or str(uuid.uuid4())})[0]

@@ -19,6 +19,7 @@ from models.base import Table
 
 AS_IN_JSON = {"TEXT", "VARCHAR", "INT", "BIGINT", "SMALLINT", "BOOL", "DOUBLE", "FLOAT"}
 Change = Callable[[Any], Any]
+COMPACT = json.JSONEncoder(separators=(",", ":"), allow_nan=False)
 # Types of fields in PostgreSQL
 TYPES = {
     "UUID": "uuid", "TEXT": "text", "VARCHAR": "text", "INT": "integer", "BIGINT": "bigint",
@@ -64,7 +65,7 @@ def insert_rows(
                 changed[name] = change(row[name])
         own.append(changed)
     values = [None if same[name] is None else change(same[name]) for name, change in shared]
-    return int(database.execute_sql(statement, (*values, *defaults, _dumped(own))).rowcount)
+    return int(database.execute_sql(statement, (*values, *defaults, COMPACT.encode(own))).rowcount)
 
 
 @lru_cache
@@ -130,7 +131,7 @@ def _written(field: peewee.Field) -> Change:
     """Return the conversion to a number or text that both databases accept."""
     kind = _kind(field)
     if kind == "JSON":
-        return _dumped
+        return COMPACT.encode
     if kind == "DATE":
         return str
     if kind == "UUID":
@@ -140,10 +141,6 @@ def _written(field: peewee.Field) -> Change:
             datetime.fromisoformat(value) if isinstance(value, str) else value
         )
     return cast(Change, field.db_value)
-
-
-def _dumped(value: Any) -> str:
-    return json.dumps(value, separators=(",", ":"), allow_nan=False)
 
 
 def delete_batches(key: peewee.Field, old: peewee.Select, *, size: int, batches: int) -> None:

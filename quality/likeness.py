@@ -41,7 +41,9 @@ def weights(tutorials: Iterable[str]) -> Mapping[str, float]:
 
 def support(question: Question, tutorial: frozenset[str], weight: Mapping[str, float]) -> float:
     """Return the weighted share (0 to 1) of question and answer in the tutorial."""
-    right = " ".join(question.options[index] for index in question.answers)
+    right = " ".join(
+        question.accepted[:1] or (question.options[index] for index in question.answers)
+    )
     asked = frozenset(terms(f"{question.prompt} {right}"))
     most = max(weight.values(), default=1.0)
     weighed = {term: weight.get(term, most) for term in asked}

@@ -203,7 +203,7 @@ def question_faults(question: Question) -> list[str]:
     """Return faults of a question, as ends of sentences."""
     options, kind = question.options, question.type
     rules = {
-        "every option is right": len(options) == len(question.answers),
+        "every option is right": len(options) == len(question.answers) > 0,
         f"true or false has {len(options)} options": kind == "true_false" and len(options) != 2,
         "a choice of two is a guess": kind == "single" and len(options) < 3,
         "two options are the same": len({each.strip().casefold() for each in options})

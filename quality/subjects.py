@@ -66,7 +66,7 @@ def _written(
 def of_file(path: Path) -> FinishedRoadmap:
     """Read a roadmap that was exported as JSON. Raises NotMeasurable."""
     try:
-        return _of_document(path.read_bytes(), path.name)
+        return of_document(path.read_bytes(), path.name)
     except OSError as error:
         raise NotMeasurable(f"{path} cannot be read: {error.strerror}.") from None
 
@@ -82,10 +82,11 @@ def of_service(goal: str, level: Level, language: str) -> FinishedRoadmap:
             client, {"goal": goal, "level": level, "hours_per_week": 8, "language": language}
         )
         exported = client.content(f"{ROADMAPS}/{roadmap['id']}/export.json")
-    return _of_document(exported, roadmap["title"] or goal)
+    return of_document(exported, roadmap["title"] or goal)
 
 
-def _of_document(text: bytes, name: str) -> FinishedRoadmap:
+def of_document(text: bytes, name: str) -> FinishedRoadmap:
+    """Read the text of a roadmap that was exported as JSON. Raises NotMeasurable."""
     try:
         document = RoadmapFile.model_validate_json(text)
     except ValidationError as error:

@@ -50,13 +50,12 @@ class SignedJsonSerializer:
 
     def seal(self, message: Message, at: float | None, baggage: Mapping[str, str]) -> bytes:
         """Sign a message with its envelope, for `open`."""
-        fields = {
-            name: value for name, value in message._asdict().items() if value not in (None, (), {})
-        }
+        fields = {}
+        for name, value in message._asdict().items():
+            if value not in (None, (), {}):
+                fields[name] = _encode_moment(value) if name in MOMENTS else value
         if fields.keys() & FOLLOWING:
             raise TypeError("chains and chords are not supported: let the task enqueue the next")
-        for name in fields.keys() & MOMENTS:
-            fields[name] = _encode_moment(fields[name])
         document = {"message": fields, "at": at} | ({"baggage": dict(baggage)} if baggage else {})
         payload = json.dumps(document, separators=(",", ":")).encode()
         return _signature(self._keys[0], payload) + b"." + payload

@@ -110,12 +110,13 @@ class ReliableQueue(Huey):
 
     def enqueue_many(self, tasks: Iterable[Task]) -> None:
         """Enqueue tasks in one round trip. In immediate mode run them here, one by one."""
-        tasks = list(tasks)
-        if self._immediate or any(task.eta is not None or task.expires for task in tasks):
-            for task in tasks:
+        ready = []
+        for task in tasks:
+            if self._immediate or task.eta is not None or task.expires:
                 self.enqueue(task)
-            return
-        self.storage.enqueue_many((self.serialize_task(task), task.priority or 0) for task in tasks)
+            else:
+                ready.append((self.serialize_task(task), task.priority or 0))
+        self.storage.enqueue_many(ready)
 
     def enqueue(self, task: Task) -> None:
         """Enqueue now, or put on the schedule when the task has a time that has not come."""

@@ -28,7 +28,7 @@ QUESTIONS = [
 ]
 DOCUMENT: dict[str, Any] = {
     "format": "roadmap",
-    "version": 1,
+    "version": 2,
     "exported_at": AT,
     "request": {
         **{

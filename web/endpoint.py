@@ -228,7 +228,9 @@ class Endpoint:
 
 
 class LargeBody(Endpoint):
-    """Endpoint that takes a body of up to LARGEST_DOCUMENT bytes."""
+    """Endpoint that takes a body of up to LARGEST_DOCUMENT bytes, JSON or a text that has some."""
+
+    also: ClassVar[tuple[str, ...]] = ("text/plain",)
 
     async def answer(self, request: Request, caller: Principal) -> Response:
         async with large_body_slot(caller.account_id):
@@ -236,7 +238,8 @@ class LargeBody(Endpoint):
 
     async def read(self, request: Request) -> tuple[BaseModel, Any]:
         assert self.body is not None
-        return query_of(self.query, request), await read_json(self.body, request, LARGEST_DOCUMENT)
+        content = await read_json(self.body, request, LARGEST_DOCUMENT, self.also)
+        return query_of(self.query, request), content
 
     async def parse_key(
         self, request: Request, caller: Principal, sent: Any

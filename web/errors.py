@@ -119,7 +119,7 @@ def _expected(request: Request, error: RoadmapError) -> Response:
 def _refused(request: Request, error: RoadmapError, page: Response | None = None) -> Response:
     """Return the page, or else a document, with the headers that belong to the error."""
     kind = problem_kind(error)
-    response = page or problem(request, kind, error.detail, error.fields)
+    response = page or problem(request, kind, error.detail, error.fields, error.members)
     if error.retry_after is not None:
         response.headers["Retry-After"] = str(error.retry_after)
     if kind.status == 401:

@@ -48,6 +48,7 @@ from roadmap.operations.execution_log import LogRecord
 from roadmap.operations.log_search import LogEntry
 from roadmap.plan.edits import EditRequest
 from roadmap.plan.schemas import (
+    AnswersRequest,
     ApproveRequest,
     ProgressRequest,
     RegenerateRequest,
@@ -98,6 +99,7 @@ from web.pages.admin import overview as admin_overview
 from web.pages.admin import queues as admin_queues
 from web.pages.admin import roadmaps as admin_roadmaps
 from web.pages.learn import concept, home, review
+from web.pages.own_chat import ChatQuery
 from web.pages.page_route import PageRoute, UploadPage
 from web.pages.plan import editing, history, roadmap, roadmap_stream
 from web.pages.share import importing, sharing
@@ -215,6 +217,8 @@ ENDPOINTS = (
         json_types.Page[LogRecord], query=roadmaps.LogsQuery),
     StatedEndpoint("GET", ROADMAP + "/concepts/{concept_id}", roadmaps.read_concept,
         "Read a concept", ConceptDetail, place=roadmaps.concept_place),
+    command(ROADMAP + "/answers", decisions.answer_questions, "Answer the questions before the plan",
+        body=AnswersRequest),
     command(ROADMAP + "/approve", decisions.approve_plan, "Approve the plan", body=ApproveRequest),
     command(ROADMAP + "/revise", decisions.revise_plan, "Revise the plan",
         body=ReviseRequest),
@@ -370,12 +374,13 @@ PAGES = (
     PageRoute("GET", "/", home.home_page, query=home.StartQuery, for_programs=BY_PATH["/"]),
     PageRoute("GET", "/roadmaps", home.roadmaps_page, query=home.RoadmapListQuery),
     PageRoute("POST", "/roadmaps", home.create),
-    PageRoute("GET", "/import", importing.import_page),
-    UploadPage("POST", "/import", importing.take, body=RoadmapFile),
+    PageRoute("GET", "/import", importing.import_page, query=ChatQuery),
+    UploadPage("POST", "/import", importing.take, body=RoadmapFile, query=ChatQuery),
     PageRoute("GET", PAGE, roadmap.roadmap_page),
     PageRoute("GET", PAGE + "/print", roadmap.print_page),
     PageRoute("GET", PAGE + "/picture", roadmap.picture),
     PageRoute("GET", PAGE + "/live", roadmap_stream.watch, query=roadmap_stream.LiveQuery),
+    PageRoute("POST", PAGE + "/answers", roadmap.answer),
     PageRoute("POST", PAGE + "/approve", roadmap.approve),
     PageRoute("POST", PAGE + "/revise", roadmap.revise),
     PageRoute("POST", PAGE + "/cancel", roadmap.cancel),

@@ -62,7 +62,13 @@ def _draft(content: Any) -> str:
         right = [each.options[place] for place in each.answers]
         wrong = [option for option in each.options if option not in right]
         question = {"prompt": each.prompt, "right_options": right, "explanation": each.explanation}
-        questions.append({**question, "wrong_options": wrong or ["None."]})
+        if each.type == "order":
+            question["lines"] = list(each.options)
+        elif each.type == "typed":
+            question["accepted"] = list(each.accepted)
+        else:
+            question["wrong_options"] = wrong or ["None."]
+        questions.append(question)
     return json.dumps({"questions": questions})
 
 

@@ -44,7 +44,8 @@ class Model:
 
 def settings_for(provider: Provider) -> dict[str, str]:
     """Of who asks it, by their variables."""
-    return {"OPENAI_API_KEY": KEY, "OPENAI_BASE_URL": provider.url, "OPENAI_MODEL": MODEL}
+    model = {"OPENAI_API_KEY": KEY, "OPENAI_BASE_URL": provider.url, "OPENAI_MODEL": MODEL}
+    return model | {"QUIZ_CHECK": "false"}
 
 
 def answer(handler: Handler) -> None:

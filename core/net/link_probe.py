@@ -1,8 +1,9 @@
 """Link probe: does a page of another site exist?
 
-A visit names its program, asks for the head alone where the server supports that, obeys robots.txt
-(RFC 9309) and follows few redirects, each of which `safe_http.py` checks like the first URL. Time,
-bytes and steps are limited.
+A visit names its program, obeys robots.txt (RFC 9309) and follows few redirects, each of which
+`safe_http.py` checks like the first URL. It reads the beginning of a page whose title was promised
+(`soft_404.py`), else the head alone where the server supports that. Time, bytes and steps are
+limited.
 """
 
 import threading
@@ -13,6 +14,7 @@ from urllib.parse import quote, unquote, urldefrag, urljoin, urlparse, urlsplit
 
 from core.net.ip_allowlist import Networks
 from core.net.safe_http import FetchedResponse, Target, Unreachable, head, parse
+from core.net.soft_404 import LARGEST_PAGE, Soft404, sign_of
 from core.version import NUMBER
 
 LIMIT = 20.0  # seconds for all steps of a visit
@@ -38,7 +40,7 @@ class Visit:
     """Result of a visit. The page exists when `wrong` is empty.
 
     `status` is None without an answer. `refused`: our rules forbid the visit; `unwelcome`: those
-    of the site do.
+    of the site do. `soft`: the page is there, and is another one.
     """
 
     status: int | None
@@ -46,11 +48,12 @@ class Visit:
     refused: bool = False
     unwelcome: bool = False
     retry_after: float | None = None
+    soft: Soft404 | None = None
 
     @property
     def is_gone(self) -> bool:
         """Return whether the page certainly does not exist."""
-        return self.refused or self.status in GONE
+        return self.refused or self.status in GONE or self.soft is Soft404.missing
 
 
 class Robots:
@@ -103,10 +106,15 @@ def _is_readable(line: str) -> bool:
 robots = Robots()
 
 
-def visit(url: str, *, networks: Networks = (), limit: float = LIMIT) -> Visit:
-    """Visit a URL once, with its redirects. Never raises for what a server does."""
+def visit(
+    url: str, *, networks: Networks = (), limit: float = LIMIT, promised: str | None = None
+) -> Visit:
+    """Visit a URL once, with its redirects. Never raises for what a server does.
+
+    With the title that is `promised`, an empty one included, soft 404s are found.
+    """
     until = monotonic() + limit
-    whose = "its address"
+    asked, whose = url, "its address"
     try:
         for _ in range(MOST_REDIRECTS + 1):
             try:
@@ -115,11 +123,17 @@ def visit(url: str, *, networks: Networks = (), limit: float = LIMIT) -> Visit:
                 return Visit(None, f"{whose} {error}", refused=True)
             if not robots.allow(target, networks, until):
                 return Visit(None, NOT_WANTED, unwelcome=True)
-            answer = _fetch(target, networks, until)
+            answer = _fetch(target, networks, until, with_page=promised is not None)
             status, location = answer.status, answer.location
             if status not in REDIRECTS or not location:
-                wrong = "" if 200 <= status < 300 else f"it answered with status {status}"
-                return Visit(status, wrong, retry_after=answer.retry_after)
+                if not 200 <= status < 300:
+                    return Visit(
+                        status,
+                        f"it answered with status {status}",
+                        retry_after=answer.retry_after,
+                    )
+                soft = sign_of(promised or "", asked, url, answer.content_type, answer.body)
+                return Visit(status, soft or "", soft=soft)
             whose = "the address to which it redirects"
             try:
                 url = urljoin(url, location)
@@ -152,8 +166,18 @@ def host_of(url: str) -> str:
         return url
 
 
-def _fetch(target: Target, networks: Networks, until: float) -> FetchedResponse:
-    """HEAD the page, and GET it if HEAD is not answered well."""
+def _fetch(target: Target, networks: Networks, until: float, *, with_page: bool) -> FetchedResponse:
+    """GET the page, or only HEAD it, and GET it if HEAD is not answered well."""
+    if with_page:
+        return head(
+            "GET",
+            target,
+            HEADERS,
+            networks=networks,
+            until=until,
+            most_body=LARGEST_PAGE,
+            needed=False,
+        )
     try:
         answer = head("HEAD", target, HEADERS, networks=networks, until=until)
         if answer.status in HEAD_IS_ENOUGH:

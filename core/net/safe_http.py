@@ -79,6 +79,7 @@ class FetchedResponse:
     retry_after: float | None
     location: str | None = None
     body: bytes = b""
+    content_type: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,14 +183,20 @@ def head(
     *,
     networks: Networks,
     until: float,
+    body: bytes = b"",
     most_body: int = 0,
+    needed: bool = True,
 ) -> FetchedResponse:
-    """HEAD or GET once, also by http, and keep `most_body` bytes of the body.
+    """HEAD, GET or POST once, also by http, and keep `most_body` bytes of the answer's body.
 
-    Raises Unreachable when no answer comes before `until`, by the monotonic clock.
+    Raises Unreachable when no answer comes before `until`, by the monotonic clock. Of a body that
+    is not `needed` only what comes at once is kept.
     """
     addresses = _resolved(target, networks, until, plain=True)
-    return _exchange(method, target, headers, addresses, until, most_body=most_body)
+    headers = {**headers, **({"Content-Length": str(len(body))} if body else {})}
+    return _exchange(
+        method, target, headers, addresses, until, body=body, most_body=most_body, needed=needed
+    )
 
 
 def _resolved(target: Target, networks: Networks, until: float, *, plain: bool) -> list[Address]:
@@ -250,6 +257,7 @@ def _exchange(
     *,
     body: bytes = b"",
     most_body: int = 0,
+    needed: bool = True,
 ) -> FetchedResponse:
     """Send one request over a connection of its own and return the answer.
 
@@ -270,7 +278,7 @@ def _exchange(
             while rest:
                 connection.settimeout(_left(until))
                 rest = rest[connection.send(rest) :]
-            return _read_answer(http, connection, until, most_body)
+            return _read_answer(http, connection, until, most_body, needed=needed and most_body > 0)
     except h11.RemoteProtocolError:
         raise Unreachable(NOT_HTTP) from None
     except (OSError, ValueError) as error:
@@ -296,7 +304,12 @@ def _connect(addresses: list[Address], port: int, until: float) -> socket.socket
 
 
 def _read_answer(
-    http: h11.Connection, connection: socket.socket, until: float, most_body: int
+    http: h11.Connection,
+    connection: socket.socket,
+    until: float,
+    most_body: int,
+    *,
+    needed: bool,
 ) -> FetchedResponse:
     """Read the final answer and `most_body` bytes of its body.
 
@@ -308,7 +321,7 @@ def _read_answer(
         while not isinstance(event := http.next_event(), h11.EndOfMessage):
             if isinstance(event, h11.Response):
                 response = event
-                until = until if most_body else min(until, monotonic() + PARTING)
+                until = until if needed else min(until, monotonic() + PARTING)
             elif isinstance(event, h11.Data):
                 body += event.data
                 if 0 < most_body <= len(body):
@@ -323,7 +336,7 @@ def _read_answer(
                 http.receive_data(data)
                 received += len(data)
     except (OSError, h11.RemoteProtocolError) as error:
-        if response is None or (most_body and isinstance(error, OSError)):
+        if response is None or (needed and isinstance(error, OSError)):
             raise
     if response is None or response.status_code > 599:
         raise Unreachable(NOT_HTTP)
@@ -334,6 +347,7 @@ def _read_answer(
         float(wait) if re.fullmatch(rb"[0-9]{1,7}", wait) else None,
         location.decode("utf-8", "replace") if location is not None else None,
         body[:most_body],
+        headers.get(b"content-type", b"").decode("ascii", "replace"),
     )
 
 

@@ -30,7 +30,7 @@ from core.setting_types import Price
 from models.roadmaps import Roadmap
 from models.spending import ModelCall, MonthlySpending
 from roadmap.generation.cancellation import StopSignal
-from roadmap.generation.context import Cause, GeneratorFault, RetryLater
+from roadmap.generation.context import QUIZ_CHECK, Cause, GeneratorFault, RetryLater
 from roadmap.generation.llm.rate_control import RetryStagger
 from roadmap.generation.retry_policy import ms_since, retry_save
 
@@ -93,8 +93,13 @@ class BudgetMeter:
     Every model call of its generator is paid from the owner's budgets.
     """
 
-    def __init__(self, purpose: CallPurpose, stop: StopSignal) -> None:
-        self._purpose, self._stop = purpose, stop
+    def __init__(
+        self,
+        purpose: CallPurpose,
+        stop: StopSignal,
+        received: Callable[[str], object] = lambda text: None,
+    ) -> None:
+        self._purpose, self._stop, self.received = purpose, stop, received
         self.calls = 0  # begun
 
     def call(
@@ -159,6 +164,10 @@ class BudgetedCall:
         """Call `callback`, from any thread, on a stop; never after the end of the call."""
         self._stop.on_stop(lambda: None if self._ended else callback())
 
+    def received(self, text: str) -> None:
+        """Pass on the text that is being written."""
+        self._ledger.received(text)
+
     def __enter__(self) -> Self:
         if self._stop.stopped:
             raise GeneratorFault("The work is no longer needed. The model was not called.")
@@ -176,6 +185,8 @@ class BudgetedCall:
                     started_at=now,
                 ).execute()
         except OverBudget:
+            if self._facts["step"] == QUIZ_CHECK:  # nothing is unwritten without it
+                raise
             with transaction():
                 Roadmap.update(over_budget=True).where(
                     Roadmap.id == self._facts["roadmap_id"]

@@ -14,7 +14,7 @@ from pydantic import Field
 from core import clock
 from core.db import session, settings
 from core.json_types import LazyModel, from_row
-from models.roadmaps import Concept, Content
+from models.roadmaps import Concept, Content, Roadmap
 from models.spending import ModelCall, MonthlySpending
 from roadmap.accounts.access import FIRST, get_owned
 from roadmap.budget.budget import (
@@ -27,7 +27,8 @@ from roadmap.budget.budget import (
     price_of,
     total_of,
 )
-from roadmap.plan.outline import CONTENT_KINDS
+from roadmap.generation.context import QUIZ_CHECK
+from roadmap.plan.outline import CONTENT_KINDS, ContentKind
 from roadmap.plan.statuses import ContentStatus
 from roadmap.plan.views import Estimate
 
@@ -35,9 +36,12 @@ from roadmap.plan.views import Estimate
 ASSUMED: dict[str, tuple[int, int]] = {
     "analysis": (900, 400),
     "outline": (1200, 4500),
+    "stages": (800, 400),
+    "stage": (1200, 1200),
     "repair": (5500, 4500),
     "revise": (5500, 4500),
     **{kind: entry.tokens for kind, entry in CONTENT_KINDS.items()},
+    QUIZ_CHECK: (2200, 300),
 }
 ENOUGH = 5  # measured calls of a step
 RECENT = 200  # calls whose mean is expected of the next one
@@ -167,26 +171,44 @@ def pending_estimate(roadmap_id: UUID) -> Estimate:
         return estimate(dict(pending.tuples()), model)
 
 
+def lasts(roadmap_id: UUID) -> bool:
+    """Whether the roadmap's budget is enough for the contents that wait, and a call beside them.
+
+    Contents are estimated; a call is reserved with as much as the dearest one so far.
+    """
+    most = ModelCall.select(peewee.fn.MAX(ModelCall.reserved))
+    with session():
+        spent = Roadmap.select(Roadmap.spent).where(Roadmap.id == roadmap_id).scalar() or 0
+        call = most.where(ModelCall.roadmap_id == roadmap_id).scalar() or 0
+        needed = money(spent + call) + (pending_estimate(roadmap_id).price or 0)
+    return not settings.budget_per_roadmap or needed < settings.budget_per_roadmap
+
+
 def estimate(kinds: Mapping[str, int], model: str | None) -> Estimate:
     """Estimate so many calls of each step.
 
     The catalogue, which has no model, makes none.
     """
     wanted = {step: calls for step, calls in kinds.items() if calls} if model else {}
-    prompt, completion, measured = 0, 0, True
+    if settings.quiz_check and ContentKind.quiz in wanted:
+        wanted[QUIZ_CHECK] = wanted[ContentKind.quiz]
+    prompt, completion, total, measured, priced = 0, 0, 0, True, True
     with session():
         for step, calls in wanted.items():
-            known, *sums = _measured(step, str(model))
+            its_model = settings.step_models.get(step, str(model))
+            known, *sums = _measured(step, its_model)
             if known < ENOUGH:
                 known, sums, measured = 1, list(ASSUMED[step]), False
-            prompt += -(-calls * sums[0] // known)  # rounded up
-            completion += -(-calls * sums[1] // known)
-    price = price_of(str(model)) if wanted else None
+            tokens = [-(-calls * each // known) for each in sums]  # rounded up
+            prompt, completion = prompt + tokens[0], completion + tokens[1]
+            price = price_of(its_model)
+            priced &= price is not None
+            total += cost(price, *tokens)
     return Estimate(
         calls=sum(wanted.values()),
         prompt_tokens=prompt,
         completion_tokens=completion,
-        price=money(cost(price, prompt, completion)) if price or not wanted else None,
+        price=money(total) if priced else None,
         currency=settings.currency,
         measured=measured,
     )

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ValidationError, model_validator
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from core import clock
+from roadmap.exchange import chat_answer
 from roadmap.exchange.formats.json_ import PortableAttempt, PortableConcept, PortableRoadmap
 from roadmap.learning.grading import fits, is_right, rule_of
 from roadmap.learning.spaced_repetition import faults
@@ -32,7 +33,7 @@ Found = tuple[Place, str]
 
 
 class RoadmapFile(PortableRoadmap):
-    """A roadmap exported as JSON by this or another instance."""
+    """A roadmap exported as JSON by this or another instance, or the answer of a chat."""
 
     @model_validator(mode="after")
     def _keeps_to_the_rules(self) -> Self:
@@ -41,6 +42,9 @@ class RoadmapFile(PortableRoadmap):
     @classmethod
     def model_validate_json(cls, json_data: str | bytes | bytearray, **options: Any) -> Self:
         """Validate each concept by itself: pydantic needs 300 bytes for a list of one number."""
+        content = json_data.encode() if isinstance(json_data, str) else json_data
+        if chat_answer.is_answer(content):
+            return cls._of_answer(content)
         concepts, head = _taken_apart(json_data)
         errors: list[InitErrorDetails] = []
         found = {}
@@ -64,6 +68,17 @@ class RoadmapFile(PortableRoadmap):
             raise ValidationError.from_exception_data(cls.__name__, errors)
         roadmap_file = cls.model_construct(**{**dict(roadmap), "concepts": found})
         return _checked(roadmap_file)  # type: ignore[return-value] # it is
+
+    @classmethod
+    def _of_answer(cls, content: bytes | bytearray) -> Self:
+        """Validate the answer of a chat. Raises Invalid, with places in the answer."""
+        answer = chat_answer.ChatAnswer(content)
+        try:
+            return cls.model_validate(answer.document())
+        except ValidationError as error:
+            wrong = error.errors(include_url=False, include_input=False)[:MOST_ERRORS]
+            rules = ((answer.place(each["loc"]), each["msg"]) for each in wrong)
+            raise chat_answer.refused(*rules) from None
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle each concept by itself: a receiving process holds one of them at a time."""
@@ -254,6 +269,8 @@ def _of_concept(place: Place, concept: PortableConcept) -> Iterator[Found]:
             yield (*where, "question"), rule
             continue
         fingerprint = questions[card.question].fingerprint
+        if questions[card.question].needs_tutorial:
+            yield (*where, "question"), "needs its tutorial, and is never reviewed"
         if fingerprint in asked:
             yield (*where, "question"), "already has a card"
         asked.add(fingerprint)
@@ -268,10 +285,10 @@ def _attempt(
         yield (*place, "answers"), f"do not belong to the quiz, which has {count} questions"
         return
     right = 0
-    for number, (question, chosen) in enumerate(zip(questions, attempt.answers, strict=True)):
-        if not fits(question, chosen):
+    for number, (question, answer) in enumerate(zip(questions, attempt.answers, strict=True)):
+        if not fits(question, answer):
             yield (*place, "answers", number), rule_of(question)
-        right += is_right(question, chosen)
+        right += is_right(question, answer)
     if attempt.total != count:
         yield (*place, "total"), f"must be the number of questions, {count}"
     if attempt.score != right:

@@ -9,7 +9,10 @@ from core.sanitize import strip_nul
 from roadmap.plan.outline import Analysis, Contents, Outline
 from roadmap.plan.schemas import RoadmapRequest
 
+# To the questions of an analysis, which are in each; None: it may ask
+Answers = Sequence[dict[str, str]] | None
 BUILT_IN = "catalogue"  # name of the generator that needs no key
+QUIZ_CHECK = "quiz_check"  # step of the calls that check a quiz
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,9 +33,9 @@ class DesignBrief:
 class ConceptBrief:
     """Input of a content, which should differ from `previous` according to `instruction`.
 
-    `dead` are URLs that must not be named; `tutorial` is the subject of a quiz, if it is written.
-    For a model: `analysis` and `outline` of the course, and `terms` that earlier tutorials teach,
-    by the key of their concept.
+    `dead` are URLs that must not be named; `candidates` are pages that a search has found;
+    `tutorial` is the subject of a quiz, if it is written. For a model: `analysis` and `outline` of
+    the course, and `terms` that earlier tutorials teach, by the key of their concept.
     """
 
     request: RoadmapRequest
@@ -46,6 +49,7 @@ class ConceptBrief:
     instruction: str = ""
     previous: Contents | None = None
     dead: tuple[str, ...] = ()
+    candidates: tuple[dict[str, str], ...] = ()
     tutorial: str = ""
     analysis: Analysis | None = None
     outline: Outline | None = None
@@ -82,6 +86,13 @@ class RetryLater(GeneratorFault):
     def __init__(self, reason: str, retry_after: float) -> None:
         super().__init__(reason, retry_after=retry_after)
         self.wait = retry_after
+
+
+class NotLearning(GeneratorFault):
+    """There is nothing to learn for the goal."""
+
+    def __init__(self, remark: str) -> None:
+        super().__init__(f"This goal is not about learning: {remark or '-'}", lasting=True)
 
 
 class InvalidOutline(GeneratorFault):

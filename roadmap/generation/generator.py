@@ -9,16 +9,19 @@ from typing import Any, Protocol, Self
 from core.db import settings
 from core.errors import Invalid
 from core.settings import Settings
-from roadmap.generation.context import ConceptBrief, DesignBrief
+from roadmap.generation.context import Answers, ConceptBrief, DesignBrief
 from roadmap.generation.usage import UsageMeter
-from roadmap.plan.outline import Analysis, ContentKind, Contents, Outline
+from roadmap.plan.outline import Analysis, ContentKind, Contents, Outline, Quiz
 from roadmap.plan.schemas import RoadmapRequest
 
 
 class Generator(Protocol):
     @property
     def name(self) -> str:
-        """Return the name that is stored with every roadmap and content."""
+        """Return the name, which tells the catalogue from a model."""
+
+    def name_of(self, step: str) -> str:
+        """Return the name that is stored with the results of a step."""
 
     @property
     def repairs(self) -> bool:
@@ -45,11 +48,17 @@ class Generator(Protocol):
     def metered(self, meter: UsageMeter) -> Self:
         """Return the same generator with this meter for its calls."""
 
-    def analyse(self, request: RoadmapRequest) -> Analysis:
-        """Return the analysis of a request. Raise GeneratorFault."""
+    def analyse(self, request: RoadmapRequest, answers: Answers = None) -> Analysis:
+        """Return the analysis of a request, with questions if it may ask and there are no answers.
+
+        Raise GeneratorFault.
+        """
 
     def outline(self, design: DesignBrief) -> Outline:
         """Return a new or a changed outline. Raise InvalidOutline, GeneratorFault."""
+
+    def fill(self, design: DesignBrief, outline: Outline) -> Outline:
+        """Return the outline with contents in its first empty stage. Raise GeneratorFault."""
 
     def repair(
         self, design: DesignBrief, draft: dict[str, Any], problems: Sequence[str]
@@ -58,6 +67,12 @@ class Generator(Protocol):
 
     def write(self, kind: ContentKind, brief: ConceptBrief) -> Contents:
         """Return a content of a concept. Raise GeneratorFault."""
+
+    def check_quiz(self, quiz: Quiz, brief: ConceptBrief) -> tuple[Quiz, list[str]]:
+        """Return the quiz without questions whose key is in doubt, and what was found.
+
+        Raise GeneratorFault.
+        """
 
 
 def choose_generator(settings: Settings) -> Generator:
@@ -69,10 +84,15 @@ def choose_generator(settings: Settings) -> Generator:
             key=settings.openai_api_key.get_secret_value(),
             base_url=settings.openai_base_url,
             model=settings.openai_model,
+            models=settings.step_models,
+            effort=settings.openai_reasoning_effort,
             timeout=settings.model_timeout_seconds,
+            idle=settings.model_idle_seconds,
             max_tokens=settings.model_max_tokens,
             concurrency=settings.model_concurrency,
             must_limit=settings.has_budget,
+            profile=settings.model_profile,
+            may_restrict="model_concurrency" not in settings.model_fields_set,
         )
     from roadmap.generation.catalogue.generator import CatalogueGenerator
 

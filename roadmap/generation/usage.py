@@ -25,6 +25,9 @@ class MeteredCall(Protocol):
     def on_stop(self, callback: Callable[[], object]) -> None:
         """Register what ends the call, from any thread; it is called now if it was stopped."""
 
+    def received(self, text: str) -> None:
+        """Take the text of the answer as far as it has come, once a second at most."""
+
 
 class UsageMeter(Protocol):
     """Meter that opens a call, or raises when its maximum cost is not allowed."""
@@ -49,6 +52,9 @@ class _FreeCall:
 
     def on_stop(self, callback: Callable[[], object]) -> None:
         """Do nothing: it is never stopped."""
+
+    def received(self, text: str) -> None:
+        """Do nothing."""
 
 
 class _FreeMeter:

@@ -22,9 +22,9 @@ from models.roadmaps import Concept, Content, ContentVersion, QuizAttempt
 from roadmap.accounts.access import LAST, get_owned, lock_owned
 from roadmap.accounts.locks import lock_account
 from roadmap.learning import reviews
-from roadmap.learning.grading import GradedQuestion, grade_all
+from roadmap.learning.grading import Answer, GradedQuestion, grade_all
 from roadmap.learning.notes import notes_tag
-from roadmap.plan.outline import FIRST_ONLY, ContentKind, Level, Quiz
+from roadmap.plan.outline import ContentKind, Level, Quiz
 from roadmap.plan.schemas import (
     LONGEST_NOTES,
     MOST_ATTEMPTS,
@@ -70,19 +70,11 @@ class AttemptRequest(LazyModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
     version: Number = Field(description="Version of the quiz that was answered.")
     answers: Annotated[
-        tuple[
-            Annotated[
-                tuple[Annotated[int, Field(ge=0, le=1000), WHOLE], ...],
-                Field(max_length=100),
-                FIRST_ONLY,
-            ],
-            ...,
-        ],
+        tuple[Answer, ...],
         Field(min_length=1, max_length=MOST_QUESTIONS),
     ] = Field(
-        description=(
-            "Indexes of the chosen options for each question, in order; empty: not answered."
-        )
+        description="For each question, in order: indexes of the chosen options, of all lines in "
+        "order, or a typed text; empty: not answered."
     )
 
 
@@ -209,7 +201,7 @@ def attempt(owner_id: UUID, roadmap_id: UUID, concept_id: UUID, request: Attempt
             **made.model_dump(),
             roadmap=roadmap_id,
             concept=concept_id,
-            answers=[question.chosen for question in graded],
+            answers=[question.answer for question in graded],
         ).execute()
         newest = (
             QuizAttempt.select(QuizAttempt.id)

@@ -25,7 +25,7 @@ from core.json_types import WHOLE, LazyModel
 from models.bulk import insert_rows
 from models.roadmaps import Concept, Content, ContentVersion, ReviewCard, Roadmap
 from roadmap.accounts.access import get_owned
-from roadmap.learning.grading import GradedQuestion, grade_one
+from roadmap.learning.grading import Answer, GradedQuestion, grade_one
 from roadmap.learning.spaced_repetition import Memory, MemoryState, ReviewRating, outcomes, rated
 from roadmap.plan.outline import ContentKind, Question, Quiz
 from roadmap.plan.statuses import ConceptProgress
@@ -68,9 +68,10 @@ class ReviewCheck(LazyModel):
     """The chosen answers."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
-    chosen: Annotated[
-        tuple[Annotated[int, Field(ge=0, le=1000), WHOLE], ...], Field(max_length=100)
-    ] = Field(description="Indexes of the chosen options; empty: not answered.")
+    chosen: Answer = Field(
+        description="Indexes of the chosen options, of all lines in order, or a typed text; empty: "
+        "not answered."
+    )
 
 
 class ReviewRequest(LazyModel):
@@ -178,6 +179,8 @@ def placed(
     """Return a card for each question of this version; new ones are due. Locks rows."""
     number_of: dict[str, int] = {}
     for number, question in enumerate(quiz.questions):
+        if question.needs_tutorial:
+            continue  # its numbers are forgotten by the time it would be asked
         number_of.setdefault(question.fingerprint, number)  # the same question twice: asked once
     now = clock.now()
     common = {
@@ -298,7 +301,7 @@ def note_answers(
     for card in placed(owner_id, roadmap_id, concept_id, version, quiz):
         memory, answer = _memory(card), graded[card.number]
         is_due = memory.is_new or memory.due_at <= now
-        if answer.chosen and (is_due or not (answer.is_right or memory.is_shaky)):
+        if answer.answer and (is_due or not (answer.is_right or memory.is_shaky)):
             rating = ReviewRating.good if answer.is_right else ReviewRating.again
             after = asdict(rated(memory, rating, now))
             ReviewCard.update(**after).where(ReviewCard.id == card.id).execute()

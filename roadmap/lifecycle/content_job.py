@@ -13,9 +13,11 @@ from uuid import UUID
 
 from core import clock
 from core.db import database, session, settings, transaction
+from core.errors import Unavailable
 from models.roadmaps import Concept, Content, ContentVersion, Module, Roadmap, Stage
 from roadmap.budget.budget import BudgetMeter, CallPurpose
-from roadmap.generation import floors, tutorial_lint
+from roadmap.budget.cost_report import lasts
+from roadmap.generation import floors, search, tutorial_lint
 from roadmap.generation.cancellation import LeaseLost, StopSignal
 from roadmap.generation.context import ConceptBrief, GeneratorFault
 from roadmap.generation.generator import Generator
@@ -42,7 +44,7 @@ from roadmap.lifecycle.plan_rows import (
 from roadmap.operations.execution_log import LogLevel, record
 from roadmap.plan.event_types import EventType
 from roadmap.plan.jobs import Job, JobName
-from roadmap.plan.outline import Analysis, ContentKind, Contents, Resources, Tutorial
+from roadmap.plan.outline import Analysis, ContentKind, Contents, Quiz, Resources, Tutorial
 from roadmap.plan.schemas import accepted_request
 from roadmap.plan.statuses import NOBODYS, OPEN, ContentStatus, RoadmapStatus
 
@@ -158,8 +160,11 @@ def _write_and_save(
     with keeper.holding(BUILDING, token, stop):
         if generator.repairs:  # a model, which knows nothing of the course
             brief = _in_course(content, brief)
+            if kind is ContentKind.resources:
+                brief = replace(brief, candidates=search.candidates(brief, **place))
         try:
-            written = call_generator(lambda: _write(generator.metered(meter), kind, brief))
+            metered = generator.metered(meter)
+            written = call_generator(lambda: _write(metered, kind, brief))
         except GeneratorFault as fault:
             return retry_save(
                 partial(
@@ -173,17 +178,36 @@ def _write_and_save(
                     give_up=partial(_give_up, content, token),
                 )
             )
-        remarks = floors.lacking(written, brief) if generator.repairs else []
+        remarks: list[str] = []
+        if isinstance(written, Quiz):
+            written, remarks = _checked(content, written, brief, metered)
+        if generator.repairs:
+            remarks = [*floors.lacking(written, brief), *remarks]
         jobs = retry_save(partial(_save_content, content, token, written, generator, remarks))
     record(
         "building",
         kind,
-        f"Wrote the {kind} on '{brief.title}'{'; it falls short: ' if remarks else ''}"
+        f"Wrote the {kind} on '{brief.title}'{'. Remarks: ' if remarks else ''}"
         + " ".join(remarks),
         **place,
         duration_ms=ms_since(started),
+        details={"remarks": remarks} if remarks else None,
     )
     return jobs
+
+
+def _checked(
+    content: Content, quiz: Quiz, brief: ConceptBrief, generator: Generator
+) -> tuple[Quiz, list[str]]:
+    """Check a quiz, and say what was found; a quiz that cannot be checked stays as it is."""
+    if not (generator.repairs and settings.quiz_check):
+        return quiz, []
+    try:
+        if not lasts(content.roadmap_id):
+            return quiz, ["The quiz was not checked: the budget is needed for what is unwritten."]
+        return call_generator(lambda: generator.check_quiz(quiz, brief))
+    except (GeneratorFault, Unavailable) as fault:
+        return quiz, [f"The quiz was not checked: {fault}"]
 
 
 def _write(generator: Generator, kind: ContentKind, brief: ConceptBrief) -> Contents:
@@ -216,7 +240,7 @@ def _save_content(
             content=content.id,
             version=version,
             body=written.model_dump(mode="json"),
-            generator=generator.name,
+            generator=generator.name_of(content.kind),
             prompt_version=generator.prompt_version(content.kind),
             instruction=content.instruction,
             subject=subject(content.concept),

@@ -41,7 +41,7 @@ WITH asked AS (
     FROM json_to_recordset($1) AS asked(
         id uuid, owner uuid, goal text, level text, hours_per_week integer, deadline date,
         begins_on date, background text, motivation text, preferences text, language text,
-        resource_language text, review boolean, counted integer,
+        resource_language text, review boolean, clarify boolean, counted integer,
         key_hash text, fingerprint text, answer_status integer, headers jsonb, content text)
 ), under_way AS (
     SELECT owner, coalesce(counted, (
@@ -61,12 +61,12 @@ WITH asked AS (
 ), made AS (
     INSERT INTO roadmap
         (id, owner_id, goal, level, hours_per_week, deadline, begins_on, background, motivation,
-        preferences, language, resource_language, review, approved, revision, title, generator,
-        weeks, hours, status, error, contents_total, contents_ready, contents_failed, spent,
+        preferences, language, resource_language, review, clarify, approved, revision, title,
+        generator, weeks, hours, status, error, contents_total, contents_ready, contents_failed, spent,
         over_budget, last_seq, created_at, updated_at, due_at, attempts, interruptions)
     SELECT id, owner, goal, level, hours_per_week, deadline, begins_on, background, motivation,
-        preferences, language, resource_language, review, false, 0, '', '', 0, 0, 'queued', '',
-        0, 0, 0, 0, false, 1, $3, $3, $3, 0, 0
+        preferences, language, resource_language, review, clarify, false, 0, '', '', 0, 0, 'queued',
+        '', 0, 0, 0, 0, false, 1, $3, $3, $3, 0, 0
     FROM fitting WHERE key_hash IS NULL OR key_hash IN (SELECT key_hash FROM key)
     RETURNING id
 ), event AS (
@@ -176,7 +176,7 @@ def _commit(
 def _insert_at_once(batch: Sequence[NewRoadmap]) -> list[Job | StoredAnswer | Exception]:
     """Insert roadmaps in one statement; those that it left out one step after the other."""
     rows: dict[Any, dict[str, Any]] = {}
-    counted = _counted_lately(batch)
+    counted = _counted_lately(Counter(new.owner_id for new in batch))
     for new in batch:
         row = new.request.model_dump(mode="json")
         row |= {
@@ -202,8 +202,10 @@ def _insert_at_once(batch: Sequence[NewRoadmap]) -> list[Job | StoredAnswer | Ex
     with session():
         inserted = INSERT_AT_ONCE.execute(*values).fetchall()
     made = {id_ for id_, _, _ in inserted}
-    _keep_counts({owner: number for _, owner, number in inserted if owner not in counted})
-    _add_counts([owner for _, owner, _ in inserted])
+    _keep_counts(
+        {owner: number for _, owner, number in inserted if owner not in counted},
+        let_in=[owner for _, owner, _ in inserted],
+    )
     left = [new for new in batch if new.id not in made]
     results: list[Job | StoredAnswer | Exception]
     try:
@@ -239,7 +241,7 @@ def _insert(batch: Sequence[NewRoadmap]) -> list[Job | StoredAnswer | Exception]
             [{"roadmap": new.id} for new in made],
             common={"seq": 1, "type": EventType.queued, "data": {}, "at": now},
         )
-        _add_counts([new.owner_id for new in made])
+        _keep_counts({}, let_in=[new.owner_id for new in made])
         ids = {new.id for new in made}
         if has_keys:  # the others may have come twice at once, here or in another process
             before |= _find(
@@ -288,11 +290,12 @@ def _fitting(batch: Sequence[NewRoadmap], beside: Sequence[NewRoadmap] = ()) -> 
 
     Processes that commit at once may each let in a batch more.
     """
-    under_way = Counter(_counted_lately(batch))
-    if owners := {new.owner_id for new in batch} - under_way.keys():
+    asked = Counter(new.owner_id for new in batch)
+    under_way = Counter(_counted_lately(asked))
+    if owners := asked.keys() - under_way.keys():
         query = Roadmap.select(Roadmap.owner, peewee.fn.COUNT(Roadmap.id)).group_by(Roadmap.owner)
-        found = dict(query.where(Roadmap.owner.in_(list(owners)), UNDER_WAY).tuples())
-        counts = {owner: found.get(owner, 0) for owner in owners}
+        found = query.where(Roadmap.owner.in_(list(owners)), UNDER_WAY).tuples()
+        counts = {**dict.fromkeys(owners, 0), **dict(found)}
         _keep_counts(counts)
         under_way.update(counts)
     for new in beside:
@@ -305,7 +308,7 @@ def _fitting(batch: Sequence[NewRoadmap], beside: Sequence[NewRoadmap] = ()) -> 
     return fit
 
 
-def _counted_lately(batch: Sequence[NewRoadmap]) -> dict[UUID, int]:
+def _counted_lately(asked: Mapping[UUID, int]) -> dict[UUID, int]:
     """Return the roadmaps under way of accounts that are far below their limit.
 
     To count reads all of them. Up to a tenth of the limit a count of the last second is enough, to
@@ -313,22 +316,21 @@ def _counted_lately(batch: Sequence[NewRoadmap]) -> dict[UUID, int]:
     """
     now, enough = monotonic(), settings.most_unfinished_roadmaps // 10
     known = {}
-    for owner, more in Counter(new.owner_id for new in batch).items():
+    for owner, more in asked.items():
         number, at = _counted.get(owner, (enough, now))
         if number + more < enough and now - at < COUNTED_FOR:
             known[owner] = number
     return known
 
 
-def _keep_counts(counts: Mapping[UUID, int]) -> None:
+def _keep_counts(counts: Mapping[UUID, int], *, let_in: Iterable[UUID] = ()) -> None:
+    """Keep counts of the database, and add an account for each roadmap that was let in."""
     if len(_counted) > MOST_COUNTED:
         _counted.clear()
     now = monotonic()
-    _counted.update({owner: (number, now) for owner, number in counts.items()})
-
-
-def _add_counts(owners: Iterable[UUID]) -> None:
-    for owner in owners:
+    for owner, number in counts.items():
+        _counted[owner] = number, now
+    for owner in let_in:
         number, at = _counted.get(owner, (0, 0.0))
         _counted[owner] = number + 1, at
 

@@ -1,14 +1,14 @@
 """Checker of resource URLs; has resources with dead URLs replaced.
 
 Every minute a few URLs are visited, one of each host, so that no site is asked often. An answer
-that says "gone" makes a URL dead at once. Faults of its server or of the way there do so when they
-come three times in a row over days, and only if this machine has reached others meanwhile: without
-a network, no fault counts.
+that says "gone" makes a URL dead at once. Faults of its server or of the way there, and pages that
+are another one than promised, do so when they come three times in a row over days, and only if this
+machine has reached others meanwhile: without a network, no fault counts.
 """
 
 import logging
 import random
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import timedelta
@@ -90,7 +90,7 @@ def run_checks(*, by_model: bool) -> list[Job]:
         if not _note_next():
             break
     if links := _claim_due():
-        seen = _visited([link.url for link in links])
+        seen = _visited(_promised(links))
         is_online = _is_online(seen.values())
         with transaction():
             for link in sorted(links, key=lambda link: str(link.digest)):
@@ -119,12 +119,17 @@ def run_checks(*, by_model: bool) -> list[Job]:
 def dead_among(resources: Resources, *, look: bool) -> tuple[str, ...]:
     """Return the dead URLs of resources, as far as is known.
 
-    With `look`, URLs that were never visited are visited now.
+    With `look`, URLs that were never visited are visited now; those of other pages than promised
+    count as dead at once, since they were never shown.
     """
-    urls = [item.url for item in resources.items]
+    urls, others = [item.url for item in resources.items], set[str]()
     with session():
         links = known(urls)
-    new = [url for url in dict.fromkeys(urls) if url not in links or links[url].checked_at is None]
+    new = {
+        item.url: item.title
+        for item in resources.items
+        if item.url not in links or links[item.url].checked_at is None
+    }
     if look and new and not blind.is_so():
         seen_of = _visited(new, within=WHILE_WRITING)
         telling = {url: seen for url, seen in seen_of.items() if seen.status or seen.refused}
@@ -136,7 +141,9 @@ def dead_among(resources: Resources, *, look: bool) -> tuple[str, ...]:
                 if (link := CheckedLink.get_or_none(CheckedLink.digest == digest(url))) is not None:
                     _save(link, telling[url])
             links = known(urls)
-    return tuple(url for url in urls if url in links and links[url].state == LinkState.dead)
+        others = {url for url, seen in telling.items() if seen.soft}
+    dead = {url for url, link in links.items() if link.state == LinkState.dead}
+    return tuple(url for url in urls if url in dead | others)
 
 
 def without(resources: Resources, dead: Sequence[str]) -> Resources:
@@ -209,15 +216,29 @@ def _defer(digests: Collection[str], wait: timedelta) -> None:
     CheckedLink.update(due_at=clock.now() + wait).where(CheckedLink.digest.in_(digests)).execute()
 
 
-def _visited(urls: Sequence[str], within: float = inf) -> dict[str, Visit]:
-    """Visit URLs, all of them `within` so many seconds; late visits find nothing."""
+def _promised(links: Sequence[CheckedLink]) -> dict[str, str]:
+    """Return URLs with the titles of resources, each by one of the parts that name it."""
+    titles = dict.fromkeys((link.url for link in links), "")
+    current = ContentVersion.select(ContentVersion.body).join(Content, on=IS_CURRENT)
+    parts = current.join(LinkUse, on=LinkUse.content == Content.id)
+    with session():
+        for link in links:
+            version = parts.where(LinkUse.link == link.digest).first()
+            items = version.body["items"] if version else ()
+            titles |= {item["url"]: item["title"] for item in items if item["url"] == link.url}
+    return titles
+
+
+def _visited(promised: Mapping[str, str], within: float = inf) -> dict[str, Visit]:
+    """Visit URLs with their titles, all `within` so many seconds; late visits find nothing."""
     until = monotonic() + within
 
-    def ask(url: str) -> Visit:
-        return visit(url, networks=settings.linked, limit=min(LIMIT, until - monotonic()))
+    def ask(url: str, title: str) -> Visit:
+        limit = min(LIMIT, until - monotonic())
+        return visit(url, networks=settings.linked, limit=limit, promised=title)
 
     with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="Visit") as pool:
-        return dict(zip(urls, pool.map(ask, urls), strict=True))
+        return dict(zip(promised, pool.map(ask, promised, promised.values()), strict=True))
 
 
 def _is_online(seen: Iterable[Visit]) -> bool:
@@ -271,7 +292,7 @@ def _judged(link: CheckedLink, seen: Visit) -> tuple[LinkState, int, timedelta |
         return LinkState.alive, 0, None
     if seen.is_gone:
         return LinkState.dead, 0, None
-    if seen.unwelcome or (seen.status is not None and seen.status < 500):
+    if seen.unwelcome or (seen.status is not None and seen.status < 500 and not seen.soft):
         asked = None if seen.retry_after is None else timedelta(seconds=seen.retry_after)
         return LinkState.unclear, 0, asked and min(asked, LONGEST_WAIT)
     if link.failures >= len(PAUSES) or link.state == LinkState.dead:

@@ -1,8 +1,7 @@
 """Status of resource URLs, as found by `link_checker.py`."""
 
 import hashlib
-from collections.abc import Collection, Sequence
-from typing import Any
+from collections.abc import Collection
 from uuid import UUID
 
 import peewee
@@ -10,7 +9,8 @@ import peewee
 from core import clock
 from core.db import session, settings
 from models.link_checks import UNNOTED, CheckedLink, LinkUse
-from models.roadmaps import Concept, Content, Roadmap
+from models.roadmaps import Concept, Content, ContentVersion, Roadmap
+from roadmap.generation.context import BUILT_IN
 from roadmap.plan.statuses import ContentStatus, LinkState, RoadmapStatus
 from roadmap.plan.views import CheckedResource
 
@@ -26,14 +26,21 @@ def known(urls: Collection[str]) -> dict[str, CheckedLink]:
     return {link.url: link for link in query} if digests else {}
 
 
-def checked(items: Sequence[dict[str, Any]]) -> list[CheckedResource]:
-    """Add their status to stored resources. Needs a session."""
-    found = known({item["url"] for item in items})
+def checked(version: ContentVersion) -> list[CheckedResource]:
+    """Return the resources of a version with the status of their links. Needs a session."""
+    items = version.body["items"]
+    found, by_model = known({item["url"] for item in items}), version.generator != BUILT_IN
     status_of = {
         url: {"state": link.state, "checked_at": link.checked_at, "reason": link.reason}
         for url, link in found.items()
     }
-    return [CheckedResource(**item, **status_of.get(item["url"], {})) for item in items]
+    shown = [CheckedResource(**item, **status_of.get(item["url"], {})) for item in items]
+    return [
+        each.model_copy(update={"unverified": True})
+        if by_model and not each.searched and each.checked_at is None
+        else each
+        for each in shown
+    ]
 
 
 def dead_of(content_id: UUID) -> tuple[str, ...]:

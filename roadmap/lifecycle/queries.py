@@ -117,6 +117,7 @@ def roadmap_tree(owner_id: UUID, roadmap_id: UUID, *, with_trash: bool = False) 
         **_computed(row),
         remarks=remarks or [],
         estimate=estimate,
+        questions=row.analysis["questions"] if row.status == RoadmapStatus.awaiting_answers else [],
         learned=learned_of(nodes),
         stages=nodes,
     )
@@ -138,7 +139,7 @@ def resources_of(roadmap_id: UUID, concept_id: UUID) -> list[CheckedResource] | 
     with session():
         mine = (Content.concept == concept_id) & (Content.roadmap == roadmap_id)
         version = query.where(mine, Content.kind == ContentKind.resources).first()
-        return version and checked(version.body["items"])
+        return version and checked(version)
 
 
 def concept_detail(owner_id: UUID, roadmap_id: UUID, concept_id: UUID) -> ConceptDetail:
@@ -241,6 +242,6 @@ def _detail(kind: ContentKind, version: ContentVersion | None) -> Any:
         facts = {"version": version.version, "generator": version.generator}
         return TutorialDetail(**version.body, **facts)
     if kind is ContentKind.resources:
-        return checked(version.body["items"])
+        return checked(version)
     body = CONTENT_KINDS[kind].body.model_validate(version.body)
     return without_answers(body, version.version) if isinstance(body, Quiz) else body

@@ -146,21 +146,23 @@ class Buffer:
         ):
             self.dropped += 1
             return
-        packed = _packed(entry)
+        try:
+            packed = marshal.dumps(entry)
+        except ValueError:  # something in it is of no built-in type
+            at, level, category, step, message, details, *rest = entry
+            texts = map(str, (level, category, step, message))
+            packed = marshal.dumps((at, *texts, details and _plain(details), *rest))
         self._entries.append(packed)
         self.accepted += 1
         self._bytes_added += len(packed)
         if not self._arrived.is_set():
-            self._wake()
+            self._arrived.set()
+            if self._timer is None or not self._timer.is_alive():
+                flush = self._flush_regularly
+                self._timer = threading.Thread(target=flush, name="LogFlusher", daemon=True)
+                self._timer.start()
         if (now or waiting + 1 >= self._batch) and not self._urgent.is_set():
             self._urgent.set()
-
-    def _wake(self) -> None:
-        self._arrived.set()
-        if self._timer is None or not self._timer.is_alive():
-            flush = self._flush_regularly
-            self._timer = threading.Thread(target=flush, name="LogFlusher", daemon=True)
-            self._timer.start()
 
     def flush(self) -> None:
         """Send all buffered records. Those that the sink refuses stay for the next flush."""
@@ -188,7 +190,11 @@ class Buffer:
             # one is refused, which may be on its way under the current id.
             if not self._refused and clock.now() - self._begun > RENEWED:
                 self.renew_source()
-            self._fill_batch()
+            # What there is room for beside the documents that the sink has refused
+            for _ in range(min(self._batch - len(self._next), len(self._entries))):
+                packed = self._entries.popleft()
+                self._bytes_taken += len(packed)
+                self._next.append(_unpacked(packed))
             records, traces = map(list, zip(*self._next, strict=True))
             dropped = self.dropped - self._dropped_before
             source: Document = {
@@ -210,13 +216,6 @@ class Buffer:
             self._next.clear()
             self.sent += len(records)
             self._dropped_sent = self._dropped_before + dropped
-
-    def _fill_batch(self) -> None:
-        """Take what there is room for beside the documents that the sink has refused."""
-        for _ in range(min(self._batch - len(self._next), len(self._entries))):
-            packed = self._entries.popleft()
-            self._bytes_taken += len(packed)
-            self._next.append(_unpacked(packed))
 
     def count(self) -> None:
         """Add accepted records to the metric: many at once, before counts are saved."""
@@ -277,27 +276,19 @@ def record(
     buffer.add(entry, now=level is LogLevel.error)
 
 
-def _packed(entry: Entry) -> bytes:
-    try:
-        return marshal.dumps(entry)
-    except ValueError:  # something in it is of no built-in type
-        at, level, category, step, message, details, *rest = entry
-        texts = map(str, (level, category, step, message))
-        return marshal.dumps((at, *texts, details and _plain(details), *rest))
-
-
 def _unpacked(packed: bytes) -> tuple[Document, str | None]:
     """Return the document of an entry, with a new id, and its trace."""
     (at, level, category, step, message, details, duration, roadmap_id, concept_id, trace_id) = (
         marshal.loads(packed)
     )
+    text = str(message)
     document = {
         "id": new_hex(at),
         "at": f"{_to_the_second(at // 10**9)}.{at // 1000 % 10**6:06d}+00:00",
         "level": level,
         "category": category,
         "step": step,
-        "message": strip_nul(str(message)),
+        "message": text if text.isprintable() else strip_nul(text),
         "details": _plain(details) if details else None,
         "duration_ms": duration,
         "roadmap_id": roadmap_id,

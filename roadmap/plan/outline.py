@@ -3,12 +3,13 @@
 import hashlib
 import json
 import math
+import unicodedata
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import ConfigDict, FailFast, Field, model_validator
 
@@ -33,6 +34,16 @@ def is_none(value: object) -> bool:
     return value is None
 
 
+def is_empty(value: object) -> bool:
+    """Whether a field is left out, as above, when it has nothing."""
+    return not value
+
+
+def is_course(kind: object) -> bool:
+    """Whether a field is left out, as above, when a goal is one course."""
+    return kind == AnalysisKind.course
+
+
 class Frozen(LazyModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -42,6 +53,8 @@ Title = Annotated[str, Field(min_length=1, max_length=200)]
 FIRST_ONLY = FailFast()
 LONGEST_WORDS = 20_000  # characters of any text in contents but a tutorial
 MOST_ITEMS = 1000  # resources, or questions
+MOST_LINES, MOST_ACCEPTED = 20, 20  # lines to put in order; accepted texts of a typed answer
+LONGEST_ACCEPTED = 200  # characters of one of them
 Points = Annotated[
     tuple[Annotated[str, Field(max_length=500)], ...], Field(max_length=60), FIRST_ONLY
 ]
@@ -112,6 +125,30 @@ class Outline(Frozen):
         return sum(concept.hours for concept in self.concepts())
 
 
+class AnalysisKind(StrEnum):
+    """What a goal is. One that is not about learning has no analysis."""
+
+    course = "course"
+    two_courses = "two_courses"
+    unclear = "unclear"
+
+
+MOST_ASKED, MOST_SUGGESTIONS = 3, 4  # questions before a plan, and suggestions of one
+LONGEST_ASKED, LONGEST_SUGGESTION = 500, 200  # characters
+Suggestion = Annotated[str, Field(min_length=1, max_length=LONGEST_SUGGESTION)]
+
+
+class ClarifyingQuestion(Frozen):
+    """A question to the learner before the plan."""
+
+    question: Annotated[str, Field(min_length=1, max_length=LONGEST_ASKED)] = Field(
+        description="Text of the question."
+    )
+    suggestions: Annotated[tuple[Suggestion, ...], Field(max_length=MOST_SUGGESTIONS)] = Field(
+        description="Suggested answers."
+    )
+
+
 class Analysis(Frozen):
     """Goal, prior knowledge and needs of a person, the input of an outline."""
 
@@ -121,6 +158,16 @@ class Analysis(Frozen):
     known: Points = Field((), description="Prior knowledge.")
     subjects: Points = Field((), description="What has to be learned.")
     assumptions: Points = Field((), description="Assumptions.")
+    # Left out where they say nothing: older versions do not know them.
+    kind: AnalysisKind = Field(
+        AnalysisKind.course, description="What the goal is.", exclude_if=is_course
+    )
+    remark: Annotated[str, Field(max_length=LONGEST_ASKED)] = Field(
+        "", description="Why it is no ordinary course, in a sentence.", exclude_if=is_empty
+    )
+    questions: Annotated[tuple[ClarifyingQuestion, ...], Field(max_length=MOST_ASKED)] = Field(
+        (), description="Questions that were asked before the plan.", exclude_if=is_empty
+    )
 
 
 class Contents(Frozen, ABC):
@@ -173,6 +220,9 @@ class Resource(Frozen):
     )
     language: str = Field(description="Language, as a BCP 47 tag.")
     why: Annotated[str, Field(min_length=1)] = Field(description="Why it is useful.")
+    searched: Literal[True] | None = Field(
+        None, description="Whether a search has found it; null: not known.", exclude_if=is_none
+    )
 
 
 class Resources(Contents):
@@ -198,34 +248,124 @@ class Resources(Contents):
         return "\n".join(line for item in items for line in item)
 
 
-QuestionType = Literal["single", "multiple", "true_false"]
+QuestionType = Literal["single", "multiple", "true_false", "typed", "order"]
+QUESTION_TYPES = "One correct option, several, true or false, a typed answer, or lines to order."
+QUESTION_HINTS: dict[str, str] = {  # after a prompt
+    "multiple": gettext_noop("(select all that apply)"),
+    "order": gettext_noop("(put in order)"),
+}
+QUOTES = " '\"`\u2018\u2019“”«»„「」『』"
+MARKS = ".,;:!?。、"  # those after a sentence; NFKC has made dots of an ellipsis
+Seed = Annotated[int, Field(ge=0, lt=2**32)]
+
+
+def shuffled(texts: Sequence[str], *salt: object) -> list[int]:
+    """Return the indexes of different texts in an order that follows from the salt, anywhere."""
+
+    def place(index: int) -> bytes:
+        text = f"{salt} {texts[index]}".encode("utf-8", "surrogatepass")
+        return hashlib.sha256(text).digest()
+
+    return sorted(range(len(texts)), key=place)
+
+
+def normalized(text: str) -> str:
+    """Return a text as typed answers are compared.
+
+    Without differences of width and case, and without space, quotes and final marks around it.
+    """
+    folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
+    line = " ".join(folded.split())
+    return line.strip(QUOTES).rstrip(QUOTES + MARKS) or line
 
 
 class Question(Frozen):
-    """A question. `answers` has the indexes of the correct options."""
+    """A question. `answers` has the indexes of the correct options.
 
-    type: QuestionType = Field(description="Type: one correct option, several, or true or false.")
+    A typed answer has `accepted` texts instead of options; lines to order have neither, and their
+    `options` are in the right order. Fields that older versions do not know are left out if unused.
+    """
+
+    type: QuestionType = Field(description=QUESTION_TYPES)
     prompt: Annotated[str, Field(min_length=1)] = Field(description="Text of the question.")
     options: Annotated[
         tuple[Annotated[str, Field(min_length=1)], ...], Field(min_length=2), FIRST_ONLY
-    ] = Field(description="Options.")
+    ] = Field(
+        default_factory=tuple,
+        description="Options, or lines in the right order; left out for a typed answer.",
+        exclude_if=is_empty,
+    )
     answers: Annotated[tuple[int, ...], Field(min_length=1), FIRST_ONLY] = Field(
-        description="Indexes of the correct options."
+        default_factory=tuple,
+        description="Indexes of the correct options; left out for typed answers and lines.",
+        exclude_if=is_empty,
+    )
+    accepted: Annotated[
+        tuple[Annotated[str, Field(min_length=1, max_length=LONGEST_ACCEPTED)], ...],
+        Field(min_length=1, max_length=MOST_ACCEPTED),
+        FIRST_ONLY,
+    ] = Field(
+        default_factory=tuple,
+        description="Accepted texts of a typed answer.",
+        exclude_if=is_empty,
     )
     explanation: Annotated[str, Field(min_length=1)] = Field(description="Why.")
+    seed: Seed | None = Field(
+        None,
+        description="Shuffles the options for each attempt; null: they stay as they are.",
+        exclude_if=is_none,
+    )
+    needs_tutorial: bool = Field(
+        False,
+        description="Whether it asks about numbers of the tutorial, and so never for review.",
+        exclude_if=is_empty,
+    )
 
     @property
     def fingerprint(self) -> str:
         """Hash of prompt, options and answers: equal for the same question of another version."""
-        asked = json.dumps(
-            [self.prompt, list(self.options), sorted(self.answers)], ensure_ascii=False
-        )
-        return hashlib.sha256(asked.encode()).hexdigest()
+        asked: list[Any] = [self.prompt, list(self.options), sorted(self.answers)]
+        if not self.answers:
+            asked += [self.type, list(self.accepted)]
+        return hashlib.sha256(json.dumps(asked, ensure_ascii=False).encode()).hexdigest()
+
+    def accepts(self, typed: str) -> bool:
+        """Return whether a typed answer is one of those that are accepted."""
+        wanted = normalized(typed)
+        return bool(wanted) and wanted in map(normalized, self.accepted)
+
+    @property
+    def given(self) -> list[int]:
+        """Indexes of the options in the order of clients, which is never that of the lines."""
+        if self.type != "order":
+            return list(range(len(self.options)))
+        lines = shuffled(self.options, self.seed or 0)
+        return lines if lines != sorted(lines) else [*lines[1:], lines[0]]
+
+    @property
+    def right(self) -> list[int]:
+        """Indexes of the correct options, or of the lines in order, as clients know them."""
+        if self.type != "order":
+            return sorted(self.answers)
+        given = self.given
+        return sorted(range(len(given)), key=given.__getitem__)
 
     @model_validator(mode="after")
     def _can_be_answered(self) -> Self:
         if len(set(self.options)) < len(self.options):
             raise ValueError("options must be different")
+        if (self.type == "typed") != bool(self.accepted):
+            raise ValueError("a typed answer, and no other, has accepted texts")
+        if not all(text.strip() for text in self.accepted):
+            raise ValueError("accepted texts must not be blank")
+        if self.type in ("typed", "order"):
+            if self.answers or (self.type == "typed") == bool(self.options):
+                raise ValueError("typed answers have no options, lines have; neither has answers")
+            if len(self.options) > MOST_LINES:
+                raise ValueError(f"at most {MOST_LINES} lines can be put in order")
+            return self
+        if not self.options or not self.answers:
+            raise ValueError("needs options, and answers among them")
         if not set(self.answers) <= set(range(len(self.options))) or len(set(self.answers)) < len(
             self.answers
         ):

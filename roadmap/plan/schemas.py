@@ -11,7 +11,7 @@ from core.errors import FieldError, Invalid
 from core.json_types import LANGUAGE_TAG, WHOLE, LazyModel
 from core.sanitize import Rule
 from roadmap.plan.language_detection import chinese_of
-from roadmap.plan.outline import Level
+from roadmap.plan.outline import MOST_ASKED, MOST_SUGGESTIONS, Level
 from roadmap.plan.statuses import ConceptProgress
 
 SHORTEST_GOAL = 2  # characters
@@ -64,6 +64,11 @@ DEFAULT_LANGUAGE = "en"
 LanguageTag = Annotated[str, Field(pattern=LANGUAGE_TAG, max_length=35)]
 
 
+def hide_default(schema: dict[str, Any]) -> None:
+    """Remove from the API's schema a default that depends on more than it can express."""
+    del schema["default"]
+
+
 class RoadmapRequest(LazyModel, frozen=True, extra="forbid", str_strip_whitespace=True):
     """A goal with preferences. Only the goal is required."""
 
@@ -84,8 +89,8 @@ class RoadmapRequest(LazyModel, frozen=True, extra="forbid", str_strip_whitespac
     motivation: Text = Field("", description="Reason for learning.")
     preferences: Text = Field("", description="Learning preferences.")
     language: LanguageTag = Field(
-        # Not a constant: the default depends on more than OpenAPI can express.
-        default_factory=lambda: DEFAULT_LANGUAGE,
+        DEFAULT_LANGUAGE,
+        json_schema_extra=hide_default,
         description="Language of the roadmap, as a BCP 47 tag. Default: Chinese for a goal "
         "in Chinese if available, else `en`.",
     )
@@ -94,6 +99,11 @@ class RoadmapRequest(LazyModel, frozen=True, extra="forbid", str_strip_whitespac
     )
     review: bool = Field(
         False, description="Wait for approval of the plan before building its contents."
+    )
+    clarify: bool = Field(
+        False,
+        description="Ask up to three questions before the plan if the goal leaves them open. "
+        "Without a model there are none.",
     )
 
     @property
@@ -105,15 +115,49 @@ class RoadmapRequest(LazyModel, frozen=True, extra="forbid", str_strip_whitespac
         if self.names_language:
             return self
         chinese = None if self.goal.isascii() else chinese_of(self.goal)
-        return self.in_language(chinese or otherwise)
+        language = chinese or otherwise
+        return self if language == self.language else self.in_language(language)
 
     def in_language(self, language: str) -> "RoadmapRequest":
         """Return it in this language, which stays a default."""
-        if language == self.language:
-            return self
         return self.model_construct(
             _fields_set=self.model_fields_set, **{**self.__dict__, "language": language}
         )
+
+
+class ChosenAnswer(LazyModel, frozen=True, extra="forbid", str_strip_whitespace=True):
+    """An answer: a suggestion or own words, which come first; without both there is none."""
+
+    choice: Annotated[int, Field(ge=0, lt=MOST_SUGGESTIONS), WHOLE] | None = Field(
+        None, description="Index of a suggestion, from 0."
+    )
+    text: Annotated[str, Field(max_length=500), PRINTABLE] = Field(
+        "", description="An answer in own words."
+    )
+
+
+class AnswersRequest(
+    LazyModel,
+    frozen=True,
+    extra="forbid",
+    str_strip_whitespace=True,
+    json_schema_extra={"minProperties": 1, "maxProperties": 1},
+):
+    """Answers to the questions of a roadmap, or `skip`."""
+
+    answers: Annotated[list[ChosenAnswer], Field(max_length=MOST_ASKED)] = Field(
+        default_factory=list, description="One for each question, in order."
+    )
+    skip: bool = Field(
+        False, description="True: plan without answers, with the assumptions of the analysis."
+    )
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> Self:
+        if self.skip == bool(self.answers):
+            rule = "send either answers, or skip as true"
+            raise Invalid("Some fields are not valid.", fields=(FieldError("/answers", rule),))
+        return self
 
 
 class ApproveRequest(LazyModel, frozen=True, extra="forbid"):

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Mapping
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID
 
 from pydantic import BaseModel, Field, create_model
@@ -12,13 +12,17 @@ from pydantic import BaseModel, Field, create_model
 from core.json_types import LazyModel
 from roadmap.plan.outline import (
     CONTENT_KINDS,
+    QUESTION_TYPES,
     Analysis,
+    ClarifyingQuestion,
     ContentKind,
     Level,
     Question,
     QuestionType,
     Quiz,
     Resource,
+    is_none,
+    shuffled,
 )
 from roadmap.plan.statuses import ConceptProgress, ContentStatus, LinkState, Progress, RoadmapStatus
 
@@ -56,9 +60,25 @@ class QuizQuestion(LazyModel):
     """A question without its answers."""
 
     id: int = Field(description="Index in the quiz, from 0.")
-    type: QuestionType = Field(description="Type: one correct option, several, or true or false.")
+    type: QuestionType = Field(description=QUESTION_TYPES)
     prompt: str = Field(description="Text of the question.")
-    options: list[str] = Field(description="Options.")
+    options: list[str] = Field(
+        description="Options, or lines to put in order; empty: the answer is typed."
+    )
+    seed: int | None = Field(
+        None,
+        description="Shuffle what you show by this and, for example, the number of attempts; null: "
+        "show the options as they are. Answers have the indexes in `options`.",
+    )
+    needs_tutorial: bool = Field(
+        False, description="Whether it asks about numbers of the tutorial; never for review."
+    )
+
+    def arranged(self, turn: object) -> list[int]:
+        """Return the indexes of the options as pages show them, in another order each turn."""
+        if self.type == "true_false" or (self.type != "order" and self.seed is None):
+            return list(range(len(self.options)))
+        return shuffled(self.options, self.seed or 0, str(turn))
 
 
 class QuizDetail(LazyModel):
@@ -84,7 +104,12 @@ def without_answers(quiz: Quiz, version: int) -> QuizDetail:
 
 def as_asked(number: int, question: Question) -> QuizQuestion:
     return QuizQuestion(
-        id=number, type=question.type, prompt=question.prompt, options=list(question.options)
+        id=number,
+        type=question.type,
+        prompt=question.prompt,
+        options=[question.options[index] for index in question.given],
+        seed=question.seed,
+        needs_tutorial=question.needs_tutorial,
     )
 
 
@@ -93,6 +118,11 @@ class CheckedResource(Resource):
 
     level: Level | None = Field(None, description="Level of the audience; null: unknown.")
     state: LinkState = Field(LinkState.unchecked, description="Result of the link check.")
+    unverified: Literal[True] | None = Field(
+        None,
+        description="A model has named the link, no search has found it, and it was not checked.",
+        exclude_if=is_none,
+    )
     checked_at: datetime | None = Field(
         None, description="Time of the last link check; null: none."
     )
@@ -232,6 +262,9 @@ class RoadmapTree(RoadmapSummary):
     remarks: list[str] = Field(description="Accepted weaknesses of the plan.")
     estimate: Estimate | None = Field(
         description="Estimated cost of the contents, while the plan waits for review."
+    )
+    questions: list[ClarifyingQuestion] = Field(
+        [], description="Questions that wait for answers; empty: none."
     )
     learned: Learned = Field(description="Progress of the learner.")
     stages: list[StageNode] = Field(description="The plan; empty: none yet.")

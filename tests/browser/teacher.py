@@ -346,6 +346,7 @@ class Teacher:
             "OPENAI_BASE_URL": self.url,
             "OPENAI_MODEL": "teacher",
             "MODEL_PRICES": "teacher=0.25/2",
+            "QUIZ_CHECK": "false",
         }
 
 

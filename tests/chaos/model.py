@@ -174,6 +174,7 @@ class Model:
             "OPENAI_BASE_URL": url,
             "OPENAI_MODEL": "gpt-faults",
             "MODEL_PRICES": "gpt-faults=1/2",
+            "QUIZ_CHECK": "false",
         }
 
     def start(self) -> None:

@@ -82,10 +82,12 @@ class Door:
                 pass
             self.left.append(kind)
             return
-        body = json.dumps({**asked, "model": kind}).encode()
+        bodies = [json.dumps({**asked, "model": kind}).encode()]
 
         async def replay() -> Message:
-            return {"type": "http.request", "body": body, "more_body": False}
+            if bodies:
+                return {"type": "http.request", "body": bodies.pop(), "more_body": False}
+            return await receive()
 
         await self.app(scope, replay, send)
 

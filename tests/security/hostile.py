@@ -22,7 +22,7 @@ from core.i18n import ENGLISH
 from roadmap.exchange.formats.markdown import as_markdown
 from roadmap.generation import tutorial_lint
 from roadmap.generation.context import GeneratorFault, InvalidOutline
-from roadmap.generation.llm.client import LARGEST_ANSWER
+from roadmap.generation.llm.answer_stream import LARGEST_ANSWER
 from roadmap.generation.llm.generator import ModelGenerator
 from roadmap.generation.llm.schemas import LONGEST_TUTORIAL
 from roadmap.lifecycle import revisions

@@ -42,7 +42,11 @@ from web.stated_endpoint import DocumentKind, DocumentPlace
 
 tree_kind = DocumentKind(read_states.tree_states)
 concept_kind = DocumentKind(read_states.concept_states)
-OUTLINED = TERMINAL | {EventType.outlined, EventType.awaiting_review}
+OUTLINED = TERMINAL | {
+    EventType.outlined,
+    EventType.awaiting_review,
+    EventType.awaiting_answers,
+}
 
 
 class AcceptedMinimal(LazyModel):
@@ -135,16 +139,18 @@ class CreateEndpoint(Endpoint):
 async def create_roadmap(call: Call) -> Response:
     """Store the goal and answer 202; workers build the roadmap.
 
-    With `Prefer: wait=N`, the response waits for the outline (201 with the whole roadmap), or at
+    With `Prefer: wait=N`, the response waits for the outline or for questions before it (201 with
+    the whole roadmap), or at
     most N seconds (202). With `Prefer: return=minimal`, a 202 has no links; `Location` has the path
     of the roadmap.
     """
     request = current_generator().fit(call.body.in_language_of_goal())
     roadmap_id, content = new_id(), ACCEPTED
-    headers = {"Location": f"{PATH}/{roadmap_id}", "Retry-After": "1"}
+    id_text = str(roadmap_id)
+    headers = {"Location": f"{PATH}/{id_text}", "Retry-After": "1"}
     if "prefer" in call.request.headers and prefers_minimal(call.request):
         content, headers = ACCEPTED_MINIMAL, {**headers, **MINIMAL}
-    body = content.replace(ANY_ID, str(roadmap_id)).encode()
+    body = content.replace(ANY_ID, id_text).encode()
     response = Response(body, 202, headers, media_type="application/json")
     owner_id = call.caller.account_id
     if call.key is None:

@@ -30,7 +30,8 @@ def check_host(request: Request) -> None:
     given = request.headers.getlist("host")
     if len(given) > 1:
         raise Forbidden("The request must have exactly one Host header.")
-    host = _name(given[0] if given else "")
+    found = HOST.fullmatch(given[0].lower()) if given else None
+    host = found[1].strip("[]") if found else ""
     if host in LOOPBACK:
         return
     if settings.embedded:
@@ -90,9 +91,8 @@ def own_address(request: Request) -> str:
 
     The Host header was checked before.
     """
-    host = request.headers["host"]
-    scheme = request.scope["scheme"] if _name(host) in LOOPBACK else "https"
-    return f"{scheme}://{host}"
+    scheme = request.scope["scheme"] if request.url.hostname in LOOPBACK else "https"
+    return f"{scheme}://{request.headers['host']}"
 
 
 def address_of(request: Request) -> str:
@@ -119,9 +119,3 @@ def _address(text: str) -> IPv4Address | IPv6Address | None:
     except ValueError:
         return None
     return getattr(address, "ipv4_mapped", None) or address
-
-
-def _name(host: str) -> str:
-    """Return a host without its port; empty when it is no host."""
-    found = HOST.fullmatch(host.lower())
-    return found[1].strip("[]") if found else ""

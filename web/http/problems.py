@@ -4,7 +4,9 @@
 names them.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from pydantic import BaseModel, Field
 from starlette.requests import Request
@@ -209,6 +211,15 @@ class Wrong(BaseModel):
     )
 
 
+class NearRoadmap(BaseModel):
+    """A built-in roadmap that has a part of the goal. Send its title as the goal to get it."""
+
+    id: str = Field(description="Name of the track.", examples=["devops"])
+    title: str = Field(description="Title.", examples=["DevOps engineer"])
+    has: list[str] = Field(description="Words of the goal that it covers.", examples=[["Git"]])
+    lacks: list[str] = Field(description="Words of the goal that it does not cover.")
+
+
 class Problem(BaseModel):
     """Problem details (RFC 9457).
 
@@ -225,13 +236,26 @@ class Problem(BaseModel):
         examples=["Some fields are not valid."],
     )
     errors: list[Wrong] | None = Field(None, description="Each invalid value.")
+    nearest: list[NearRoadmap] | None = Field(
+        None, description="For a goal without a built-in roadmap: those closest to it, best first."
+    )
+    chat_prompt: str | None = Field(
+        None, description="For such a goal: a prompt for any chat, whose answer can be imported."
+    )
+    outline: str | None = Field(
+        None, description="For such a goal: an outline as JSON, to be filled in and imported."
+    )
     request_id: str | None = Field(
         None, description="Identifies the request in the log.", examples=["9f86d081884c7d65"]
     )
 
 
 def problem(
-    request: Request, kind: ProblemType, detail: str, fields: tuple[FieldError, ...] = ()
+    request: Request,
+    kind: ProblemType,
+    detail: str,
+    fields: tuple[FieldError, ...] = (),
+    members: Mapping[str, Any] | None = None,
 ) -> Response:
     """Return the problem document as a response."""
     request_id = request.scope.get("state", {}).get("request_id")
@@ -242,6 +266,7 @@ def problem(
         detail=detail,
         errors=[field_problems(field) for field in fields] or None,
         request_id=request_id,
+        **members or {},
     )
     content = document.model_dump_json(exclude_none=True)
     response = Response(content, kind.status, media_type=MEDIA_TYPE)

@@ -16,8 +16,10 @@ from starlette.responses import Response
 
 from core.db import transaction
 from core.errors import Invalid
+from core.i18n import gettext_noop
 from core.json_types import LazyModel
 from roadmap.accounts.identity import IdempotencyKey
+from roadmap.plan.outline import MOST_LINES
 from roadmap.plan.views import RoadmapSummary
 from web import idempotency
 from web.call import Call
@@ -29,6 +31,8 @@ LOCAL_PATH = re.compile(r"/(?![/\\])[!-~]{0,500}")
 ACCEPTED = re.compile(
     r"(?:^|,)\s*text/html\s*(?:;(?!\s*q=0(?:\.0*)?\s*(?:,|$))[^,]*)?(?=,|$)", re.IGNORECASE
 )
+INCOMPLETE = -1
+UNORDERED = gettext_noop("Give each line a position of its own, or none to all of them.")
 PATIENCE = 10.0  # seconds for which a second click waits for the first
 Model = TypeVar("Model", bound=BaseModel)
 Document = TypeVar("Document")
@@ -52,6 +56,28 @@ class AnyQuery(LazyModel):
     """A query without unknown fields; every field has a default, used if a value does not fit."""
 
     model_config = ConfigDict(extra="ignore")
+
+
+def index_of(text: str) -> int | None:
+    """Return the number that a field has, or None."""
+    return int(text) if text.isdecimal() and len(text) < 5 else None
+
+
+def answer_in(form: Form, name: str) -> list[int] | str:
+    """Return the answer to a question: what was typed, or the indexes of options or of lines.
+
+    Lines are fields with positions. A position without a line of its own has INCOMPLETE.
+    """
+    if f"{name}.text" in form:
+        return form.text(f"{name}.text").strip()
+    lines = [number for number in range(MOST_LINES) if f"{name}.{number}" in form]
+    if lines:
+        order = [INCOMPLETE] * len(lines)
+        for number in lines:
+            if 0 < (place := index_of(form.text(f"{name}.{number}")) or 0) <= len(lines):
+                order[place - 1] = number
+        return order if set(order) != {INCOMPLETE} else []
+    return [at for text in form.getlist(name) if (at := index_of(text)) is not None]
 
 
 def wants_page(request: Request) -> bool:

@@ -14,7 +14,7 @@ from core.i18n import gettext_noop, sentence_gap
 from roadmap.generation.context import BUILT_IN
 from roadmap.operations.execution_log import LogLevel
 from roadmap.plan.event_types import TEST, Event, EventType
-from roadmap.plan.outline import CONTENT_KINDS, ContentKind, Level
+from roadmap.plan.outline import CONTENT_KINDS, QUESTION_HINTS, ContentKind, Level
 from roadmap.plan.statuses import (
     ConceptProgress,
     ContentStatus,
@@ -49,6 +49,7 @@ ROADMAP_LANGUAGES = {  # that forms offer, each in its own language
 STATUSES = {
     RoadmapStatus.queued: gettext_noop("Waiting"),
     RoadmapStatus.planning: gettext_noop("Being planned"),
+    RoadmapStatus.awaiting_answers: gettext_noop("Waiting for answers"),
     RoadmapStatus.awaiting_review: gettext_noop("Needs your approval"),
     RoadmapStatus.building: gettext_noop("Being written"),
     RoadmapStatus.ready: gettext_noop("Ready"),
@@ -56,6 +57,7 @@ STATUSES = {
     RoadmapStatus.failed: gettext_noop("Failed"),
     RoadmapStatus.cancelled: gettext_noop("Cancelled"),
 }
+HINTS = QUESTION_HINTS
 LEVELS = {
     Level.beginner: gettext_noop("Beginner"),
     Level.intermediate: gettext_noop("Intermediate"),

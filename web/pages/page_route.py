@@ -50,11 +50,7 @@ class PageRoute(Endpoint):
 
         Raises Unsupported, TooLarge, TooSlow, Malformed.
         """
-        query = self.query()
-        if not is_too_long(request):
-            given = dict(reversed(request.query_params.multi_items()))  # the first of each name
-            with suppress(ValidationError):
-                query = self.query.model_validate(given)
+        query = self.read_query(request)
         if self.method != "POST":
             return query, None
         if "content-type" not in request.headers and not await read_body(request, 0):
@@ -74,6 +70,14 @@ class PageRoute(Endpoint):
             )
         return query, await anyio.to_thread.run_sync(_parsed, content, limiter=_form_threads)
 
+    def read_query(self, request: Request) -> BaseModel:
+        query = self.query()
+        if not is_too_long(request):
+            given = dict(reversed(request.query_params.multi_items()))  # the first of each name
+            with suppress(ValidationError):
+                query = self.query.model_validate(given)
+        return query
+
     async def parse(self, caller: Principal, sent: Any) -> Any:
         return sent
 
@@ -82,7 +86,7 @@ class UploadPage(LargeBody, PageRoute):
     """A form with a file in it, which may be large."""
 
     async def read(self, request: Request) -> tuple[BaseModel, Any]:
-        return self.query(), await upload.receive_upload(request, LARGEST_DOCUMENT)
+        return self.read_query(request), await upload.receive_upload(request, LARGEST_DOCUMENT)
 
     async def parse(
         self, caller: Principal, sent: tuple[str, bytes] | upload.FileForm

@@ -17,6 +17,7 @@ from starlette.requests import Request
 
 from core.errors import Invalid, Malformed, RoadmapError, TooLarge, Unsupported
 from core.sanitize import format_size
+from roadmap.plan.format_version import LARGEST_ANSWER
 from web.http.child_process import run_in_child
 from web.http.request_body import BODY_SECONDS, LARGEST_BODY, body_of, can_parse_inline, read_body
 
@@ -24,17 +25,17 @@ AROUND = 64 * 1024  # bytes of a form beside its file
 # Bytes of one that is too large: browsers show no response while they are still sending.
 MOST_PASSED_OVER = 64 * 1024 * 1024
 MOST_FILES = MOST_TEXTS = 10  # of a form, which has one of each
-LONGEST_FIELD = 4096  # bytes of a field that is no file
+LONGEST_FIELD = LARGEST_ANSWER  # bytes of a field that is no file
 PIECE = 64 * 1024  # bytes that are parsed at once: the parser holds what it found in them
 
 
 @dataclass(frozen=True, slots=True)
 class FileForm:
-    """A form with the document in its file, or the error of that; neither if it has no file."""
+    """A form with the document in its file, or its field `answer`, or the error of that."""
 
     texts: Mapping[str, str]
     document: BaseModel | None = None
-    digest: str = ""  # of the file
+    digest: str = ""  # of its text
     error: RoadmapError | None = None
 
     def text(self, name: str) -> str:
@@ -80,6 +81,7 @@ def parse_upload(model: type[BaseModel], content_type: str, content: bytes) -> F
 def _read(model: type[BaseModel], content_type: str, content: bytes) -> FileForm:
     """Return the form. Raises Malformed if it is none."""
     texts, file = _parsed(content_type, content)
+    file = file or texts.get("answer", "").encode()
     if not file:
         return FileForm(texts)
     try:

@@ -45,3 +45,14 @@ document.addEventListener("htmx:after:request", ({ target, detail }) => {
 addEventListener("pagehide", () => {
   if (notes && notes.value !== saved) navigator.sendBeacon(notes.form.action, new URLSearchParams(new FormData(notes.form)));
 });
+
+for (const button of document.querySelectorAll("[data-copy]")) {
+  const text = document.getElementById(button.dataset.copy);
+  button.hidden = false;
+  button.addEventListener("click", async () => {
+    text.select();
+    if (navigator.clipboard) await navigator.clipboard.writeText(text.value); // over plain HTTP there is none
+    else document.execCommand("copy");
+    button.textContent = button.dataset.copied;
+  });
+}

@@ -21,7 +21,7 @@ from core.i18n import ENGLISH
 from core.sanitize import one_line, plain, strip_nul
 from roadmap.exchange.formats.json_ import PortableRoadmap
 from roadmap.exchange.formats.source import Source
-from roadmap.plan.outline import OutlineConcept, Question
+from roadmap.plan.outline import QUESTION_HINTS, OutlineConcept, Question
 
 BEGIN = (1980, 1, 1, 0, 0, 0)
 FIELDS = ("Question", "Options", "Answer", "Explanation", "Concept")
@@ -63,7 +63,8 @@ def deck_of(
                 found = document.concepts.get(concept.key)
                 quiz = found and found.contents.quiz
                 # Questions that a quiz repeats are one note.
-                unique = {each.fingerprint: each for each in quiz.body.questions} if quiz else {}
+                asked = quiz.body.questions if quiz else ()
+                unique = {each.fingerprint: each for each in asked if not each.needs_tutorial}
                 for question in unique.values():
                     guid = genanki.guid_for(roadmap_id, concept.key, question.fingerprint)
                     deck.add_note(
@@ -96,20 +97,22 @@ def _packed(package: Any) -> bytes:
 
 
 def _fields(question: Question, concept: OutlineConcept, texts: NullTranslations) -> list[str]:
-    several = ""
-    if question.type == "multiple":
-        several = " <small>" + _shown(texts.gettext("(select all that apply)")) + "</small>"
+    hint = ""
+    if question.type in QUESTION_HINTS:
+        hint = f" <small>{_shown(texts.gettext(QUESTION_HINTS[question.type]))}</small>"
+    options = [question.options[number] for number in question.given]
+    tag = "ol" if question.type == "order" else "ul"
     return [
-        f"<p>{_shown(question.prompt)}{several}</p>",
-        _list(question.options),
-        _list(question.options[number] for number in sorted(question.answers)),
+        f"<p>{_shown(question.prompt)}{hint}</p>",
+        _list(options) if options else "",
+        _list(question.accepted or [options[number] for number in question.right], tag),
         _shown(question.explanation),
         _shown(concept.title),
     ]
 
 
-def _list(items: Iterable[str]) -> str:
-    return f"<ul>{''.join(f'<li>{_shown(item)}</li>' for item in items)}</ul>"
+def _list(items: Iterable[str], tag: str = "ul") -> str:
+    return f"<{tag}>{''.join(f'<li>{_shown(item)}</li>' for item in items)}</{tag}>"
 
 
 def _shown(text: str) -> str:

@@ -24,6 +24,7 @@ from core.json_types import WHOLE
 from core.sanitize import format_size
 from models.roadmaps import Concept, Content, ContentVersion, QuizAttempt, ReviewCard, Roadmap
 from roadmap.accounts.access import get_owned
+from roadmap.learning.grading import Answer
 from roadmap.learning.spaced_repetition import MOST_REVIEWS, MOST_STABILITY, Memory
 from roadmap.lifecycle.plan_rows import current_outline, subject
 from roadmap.plan.format_version import FORMAT, LARGEST_DOCUMENT, VERSION
@@ -69,8 +70,8 @@ def _version(number: int) -> int:
             "is the format of a newer version of Roadmap ({number}); this version reads {reads}",
             {"number": number, "reads": VERSION},
         )
-    if number < VERSION:
-        raise ValueError(f"must be {VERSION}")
+    if number < 1:
+        raise ValueError(f"must be between 1 and {VERSION}")
     return number
 
 
@@ -85,7 +86,6 @@ Moment = Annotated[AwareDatetime, AfterValidator(_plausible)]
 Day = Annotated[date, AfterValidator(_plausible)]
 Count = Annotated[int, Field(ge=0, le=1_000_000), WHOLE]
 Index = Annotated[int, Field(ge=0, le=1000), WHOLE]
-Chosen = Annotated[tuple[Index, ...], Field(max_length=100), FIRST_ONLY]
 Times = Annotated[int, Field(ge=0, le=MOST_REVIEWS), WHOLE]
 Days = Annotated[float, Field(ge=0, le=MOST_STABILITY, allow_inf_nan=False)]
 Difficulty = Annotated[float, Field(ge=0, le=10, allow_inf_nan=False)]
@@ -147,8 +147,8 @@ class PortableAttempt(Frozen):
     """An attempt at the quiz in this document."""
 
     answers: Annotated[
-        tuple[Chosen, ...], Field(min_length=1, max_length=MOST_QUESTIONS), FIRST_ONLY
-    ] = Field(description="Indexes of the chosen options for each question, in order.")
+        tuple[Answer, ...], Field(min_length=1, max_length=MOST_QUESTIONS), FIRST_ONLY
+    ] = Field(description="For each question, in order: chosen indexes, or a typed text.")
     score: Count = Field(description="Number of correct answers.")
     total: Count = Field(description="Number of questions.")
     created_at: Moment = Field(description="Time of the attempt.")
@@ -200,7 +200,7 @@ class PortableRoadmap(Frozen):
 
     format: Annotated[str, AfterValidator(_format)] = Field(description="`roadmap`.")
     version: Annotated[int, AfterValidator(_version), WHOLE] = Field(
-        description=f"Version of the format: {VERSION}."
+        description=f"Version of the format: {VERSION}; 1 is read as well."
     )
     exported_at: Moment = Field(description="Time of creation.")
     request: PortableGoal = Field(description="The request.")
@@ -371,7 +371,8 @@ def _cards(rows: Iterable[ReviewCard], quiz: Quiz | None) -> tuple[PortableCard,
     """Return the cards of questions of the quiz, with counts within the bounds of an import."""
     places: dict[str, int] = {}
     for number, question in enumerate(quiz.questions if quiz else ()):
-        places.setdefault(question.fingerprint, number)
+        if not question.needs_tutorial:
+            places.setdefault(question.fingerprint, number)
     names = PortableCard.model_fields.keys() - {"question", "reviews", "lapses", "stability"}
     found = [
         PortableCard(

@@ -14,7 +14,7 @@ from core.i18n import DEFAULT, negotiated, texts
 from roadmap.exchange.formats.json_ import PortableRoadmap, portable
 from roadmap.lifecycle import queries
 from roadmap.plan.outline import ContentKind
-from roadmap.plan.views import RoadmapTree, concepts_of
+from roadmap.plan.views import RoadmapTree, concepts_of, without_answers
 
 
 def today() -> datetime:
@@ -68,6 +68,8 @@ class Source:
             }
             if resources := written[ContentKind.resources]:
                 written[ContentKind.resources] = resources["items"]
+            if quiz := its.contents.quiz:  # lines to order are in the right one
+                written[ContentKind.quiz] = without_answers(quiz.body, 1).model_dump(mode="json")
             found[concept.key] = {
                 **concept.model_dump(
                     mode="json", include={"title", "description", "hours", "week", "progress"}

@@ -3,13 +3,15 @@
 import re
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pkgutil import resolve_name
 from typing import Any, Self
 
 from core.errors import FieldError, Invalid, Unavailable
+from roadmap.generation import own_chat
 from roadmap.generation.catalogue import loader as files
-from roadmap.generation.catalogue.goal_matching import ENOUGH
+from roadmap.generation.catalogue.goal_matching import ENOUGH, INTENT
 from roadmap.generation.catalogue.loader import (
     BrokenFile,
     CatalogueConcept,
@@ -18,7 +20,7 @@ from roadmap.generation.catalogue.loader import (
     language_of,
     tracks,
 )
-from roadmap.generation.context import BUILT_IN, ConceptBrief, DesignBrief, GeneratorFault
+from roadmap.generation.context import BUILT_IN, Answers, ConceptBrief, DesignBrief, GeneratorFault
 from roadmap.generation.preferences import learning_preferences
 from roadmap.generation.usage import UsageMeter
 from roadmap.plan.language_detection import script_of
@@ -39,6 +41,10 @@ from roadmap.plan.outline import (
 )
 from roadmap.plan.schemas import RoadmapRequest
 
+NO_TRACK = "No built-in track fits this goal; set OPENAI_API_KEY to have it designed."
+# Of tracks beside a goal that none covers: points, words that they lack for each that they have
+NEAR, MOST_LACKS = 3, 3
+MOST_NEAR, MOST_WORDS = 3, 5  # tracks, and words of each, that are named
 # Rules by field of a request.
 NEEDS_A_MODEL = {
     "/feedback": "requires a model: set OPENAI_API_KEY, or change the plan with POST .../edits",
@@ -47,11 +53,29 @@ NEEDS_A_MODEL = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class NearTrack:
+    """A track that has a part of a goal; words are as the goal has them."""
+
+    id: str
+    title: str
+    has: list[str]
+    lacks: list[str]
+
+    @property
+    def sentence(self) -> str:
+        subject = ", ".join(self.lacks) or f"{', '.join(self.has)} alone"
+        return f"Nothing on {subject}; the closest is '{self.title}'."
+
+
 class CatalogueGenerator:
     """Generator that needs no key and answers at once."""
 
     name = BUILT_IN
     repairs = False  # tracks stay as people have written them
+
+    def name_of(self, step: str) -> str:
+        return self.name
 
     def prompt_version(self, step: str) -> str:
         return ""
@@ -65,14 +89,7 @@ class CatalogueGenerator:
     def fit(self, request: RoadmapRequest) -> RoadmapRequest:
         track = find_track(request.goal)
         if track is None:
-            titles = ", ".join(f"'{track.title}'" for track in tracks().values())
-            rule = (
-                f"no built-in track matches this goal. Available tracks: {titles}. With "
-                "OPENAI_API_KEY set, any goal works"
-            )
-            raise Invalid(
-                "No built-in track matches this goal.", fields=(FieldError("/goal", rule),)
-            )
+            raise _refusal(request)
         if language_of(request.language) in track.languages:
             return request
         if request.names_language:
@@ -81,10 +98,7 @@ class CatalogueGenerator:
                 f"the built-in track '{track.title}' is written in {there}. "
                 "With OPENAI_API_KEY set, any language works"
             )
-            raise Invalid(
-                "The built-in catalogue has no track for this goal in this language.",
-                fields=(FieldError("/language", rule),),
-            )
+            raise Invalid(_not_in(track, request.language), fields=(FieldError("/language", rule),))
         is_near = script_of(request.language) == "Hant" and files.CHINESE in track.languages
         return request.in_language(files.CHINESE if is_near else files.ENGLISH)
 
@@ -94,7 +108,7 @@ class CatalogueGenerator:
             fields=(FieldError(pointer, NEEDS_A_MODEL[pointer]),),
         )
 
-    def analyse(self, request: RoadmapRequest) -> Analysis:
+    def analyse(self, request: RoadmapRequest, answers: Answers = None) -> Analysis:
         track = _track(request)
         concepts = (_loaded(track, id_) for id_ in track.concept_ids)
         return Analysis(
@@ -102,6 +116,9 @@ class CatalogueGenerator:
             known=tuple(each.title for each in concepts if not each.is_news_to(request.level)),
             subjects=tuple(module.title for stage in track.stages for module in stage.modules),
         )
+
+    def fill(self, design: DesignBrief, outline: Outline) -> Outline:
+        raise GeneratorFault("A built-in track has no empty stage.", lasting=True)
 
     def repair(
         self, design: DesignBrief, draft: dict[str, Any], problems: Sequence[str]
@@ -132,6 +149,9 @@ class CatalogueGenerator:
         concept = _loaded(_in(tracks()[track_id], written_in), concept_id)
         content: Contents = resolve_name(CONTENT_KINDS[kind].catalogue)(concept, brief)
         return content
+
+    def check_quiz(self, quiz: Quiz, brief: ConceptBrief) -> tuple[Quiz, list[str]]:
+        return quiz, []  # people have checked it
 
 
 def tutorial_of(concept: CatalogueConcept, brief: ConceptBrief) -> Tutorial:
@@ -179,20 +199,14 @@ def _track(request: RoadmapRequest) -> Track:
     """Return the track of a request in its language. Raises GeneratorFault."""
     track = find_track(request.goal)
     if track is None:
-        raise GeneratorFault(
-            "No built-in track fits this goal; set OPENAI_API_KEY to have it designed.",
-            lasting=True,
-        )
+        raise GeneratorFault(NO_TRACK, lasting=True)
     return _in(track, language_of(request.language) or files.ENGLISH)
 
 
 def _in(track: Track, language: str) -> Track:
     """Return a track in a language. Raises GeneratorFault."""
     if language not in track.languages:
-        raise GeneratorFault(
-            f"The built-in track '{track.title}' is not written in {files.LANGUAGES[language]}.",
-            lasting=True,
-        )
+        raise GeneratorFault(_not_in(track, language), lasting=True)
     try:
         return files.load_track(track.id, language)
     except BrokenFile as broken:
@@ -205,6 +219,45 @@ def _loaded(track: Track, concept_id: str) -> CatalogueConcept:
         return files.load_concept(track.id, concept_id, track.language)
     except BrokenFile as broken:
         raise _unusable(track, broken) from None
+
+
+def _not_in(track: Track, tag: str) -> str:
+    return f"The built-in track '{track.title}' is not written in {files.LANGUAGES.get(tag, tag)}."
+
+
+def _refusal(request: RoadmapRequest) -> Invalid:
+    """Return the refusal of a goal, with what can be done instead."""
+    titles = ", ".join(f"'{track.title}'" for track in tracks().values())
+    rule = f"should be a subject of a built-in track: {titles}. With OPENAI_API_KEY set, any works"
+    near = nearest_tracks(request.goal)
+    closest = near[0].sentence if near else "None of the built-in tracks comes close."
+    members = {
+        "nearest": [asdict(each) for each in near],
+        "chat_prompt": own_chat.prompt_of(request),
+        "outline": own_chat.outline_of(request),
+    }
+    fields = (FieldError("/goal", rule),)
+    return Invalid(f"{NO_TRACK} {closest}", fields=fields, members=members)
+
+
+def nearest_tracks(goal: str) -> list[NearTrack]:
+    """Return the tracks that have a part of a goal which none covers, best first.
+
+    One that has little of it, and that by words with several meanings, is not near.
+    """
+    phrases = dict(files.lexicon().phrases(goal))
+    near = []
+    for track in tracks().values():
+        has = [
+            word for word, names in phrases.items() if names & track.match.points.keys() - {INTENT}
+        ]
+        lacks = [word for word, names in phrases.items() if not names & track.match.points.keys()]
+        points = sum(track.match.points.get(name, 0) for word in has for name in phrases[word])
+        if points >= NEAR and len(lacks) <= MOST_LACKS * len(has):
+            found = NearTrack(track.id, track.title, has, lacks[:MOST_WORDS])
+            near.append((points, found))
+    near.sort(key=lambda each: -each[0])
+    return [found for _, found in near[:MOST_NEAR]]
 
 
 def _unusable(track: Track, broken: BrokenFile) -> GeneratorFault:

@@ -8,7 +8,7 @@ be fast: each word is looked up once, by its stem, longer phrases before shorter
 import re
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from importlib import import_module
@@ -148,25 +148,37 @@ class Lexicon:
 
     def _meanings(self, text: str) -> tuple[frozenset[str], bool]:
         """Return the meanings of a text, and whether it has words without any."""
+        phrases = self.phrases(text)
+        meanings = frozenset(name for _, names in phrases for name in names)
+        return meanings, not all(names for _, names in phrases)
+
+    def phrases(self, text: str) -> list[tuple[str, Set[str]]]:
+        """Return the words of a text that say something, with their meanings, if they are known."""
         chinese = self._denied.sub("", _joined(text))
-        found = {name for word in self._found.findall(chinese) for name in self._chinese[word]}
+        found: list[tuple[str, Set[str]]] = [
+            (word, self._chinese[word]) for word in self._found.findall(chinese)
+        ]
+        written = TOKEN.findall(text.replace("\u2019", "'"))[:MOST_WORDS]
         words = [
             word if word in self._nothing else self._spelled(word)
-            for word in tokens(text)[:MOST_WORDS]
+            for word in map(str.lower, written)
         ]
-        at, says_more, denied_at = 0, False, -1 - REACH
+        at, denied_at = 0, -1 - REACH
         while at < len(words):
             longest = self._longest.get(words[at], 0)
-            phrases = (tuple(words[at : at + length]) for length in range(longest, 0, -1))
-            phrase = next((phrase for phrase in phrases if phrase in self._phrases), None)
+            known = (tuple(words[at : at + length]) for length in range(longest, 0, -1))
+            phrase = next((phrase for phrase in known if phrase in self._phrases), None)
+            length = 1
             if words[at] in self._denials:
                 denied_at = at
             elif phrase is not None:
-                found |= self._phrases[phrase] if at - denied_at > REACH else set()
+                length = len(phrase)
+                if at - denied_at > REACH:
+                    found.append((" ".join(written[at : at + length]), self._phrases[phrase]))
             elif words[at] not in self._nothing:
-                says_more = True
-            at += 1 if words[at] in self._denials else len(phrase or " ")
-        return frozenset(found), says_more
+                found.append((written[at], frozenset()))
+            at += length
+        return found
 
     def _spelled(self, word: str) -> str:
         """Return the stem of a word, or of the known word that it is a typo of."""

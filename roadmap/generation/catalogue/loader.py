@@ -106,8 +106,11 @@ class TranslatedTrack(Strict):
 
 
 class TranslatedQuestion(Strict):
+    """Without `accepted`, the texts of a typed answer are those of the English file."""
+
     prompt: str
-    options: list[str]
+    options: list[str] = Field(default_factory=list)
+    accepted: list[str] = Field(default_factory=list)
     explanation: str
 
 
@@ -203,7 +206,7 @@ def load_concept(track_id: str, concept_id: str, language: str = ENGLISH) -> Cat
     questions = []
     for number, (question, words) in enumerate(zip(concept.questions, its.questions, strict=True)):
         _same_length(file, f"questions.{number}.options", words.options, question.options)
-        facts = {"type": question.type, "answers": list(question.answers), **words.model_dump()}
+        facts = question.model_dump() | words.model_dump(exclude_defaults=True)
         questions.append(_read(file, Question, facts, ("questions", str(number))))
     resources = [
         item.model_copy(update={"why": why}) for item, why in zip(resources, its.whys, strict=True)

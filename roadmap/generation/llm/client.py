@@ -8,9 +8,10 @@ import asyncio
 import logging
 import re
 import threading
-from collections.abc import AsyncIterator, Mapping, Sequence
-from concurrent.futures import CancelledError
-from contextlib import suppress
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from concurrent.futures import CancelledError, wait
+from contextlib import AbstractContextManager, suppress
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlsplit
 
@@ -19,6 +20,13 @@ from pydantic import BaseModel
 from core import tracing
 from core.sanitize import one_line
 from roadmap.generation.context import Cause, GeneratorFault
+from roadmap.generation.llm.answer_stream import (
+    AnswerStream,
+    check_parts,
+    first_choice,
+    object_of,
+    text_of,
+)
 from roadmap.generation.llm.compat import (
     ABOUT_LIMIT,
     CUT_OFF,
@@ -29,13 +37,14 @@ from roadmap.generation.llm.compat import (
     LIMITS,
     MAYBE_BILLED,
     NEEDS_LIMIT,
+    OF_THE_REST,
+    THOUGHTS,
     UNLUCKY,
     Dialect,
     Message,
     ProviderFeatures,
     Refusal,
     json_within,
-    loaded,
     request_in,
     schema_text,
     simpler_dialect,
@@ -46,9 +55,7 @@ if TYPE_CHECKING:
     import httpx2
     import openai
 
-LARGEST_ANSWER, LARGEST_ERROR = 2 * 1024 * 1024, 64 * 1024  # bytes
-# Commas, brackets and braces of an answer: a parsed value takes up to 230 bytes.
-MOST_PARTS = 150_000
+LARGEST_ERROR = 64 * 1024  # bytes
 UNPACKED = {"Accept-Encoding": "identity"}
 MARGIN = 10.0  # seconds for the end of a call
 # Most seconds for a connection, and for the body of an error, whose status is known.
@@ -56,6 +63,15 @@ CONNECTING, EXPLAINING = 10.0, 5.0
 MOST_TOKENS = 2_000_000  # more than any model reads or writes at once
 LONGEST_SHOWN = 3000  # characters of a provider's message that are read
 OVERHEAD = 100  # most tokens that a provider adds to a message
+LOOK = 1.0  # seconds between two looks at the text that is being received
+CONTINUATIONS = 2  # of an answer that is cut off at its length limit
+GO_ON = (
+    "Your answer was cut off. Go on with its next character: repeat nothing, explain nothing, "
+    "and put no code fence around it."
+)
+
+# Opens a metered call of so many tokens of prompt and answer.
+Begin = Callable[[int, int], AbstractContextManager[MeteredCall]]
 
 logger = logging.getLogger(__name__)
 
@@ -66,11 +82,16 @@ class TooManyRequests(GeneratorFault):
     cause = Cause.rate_limit
 
 
+class AnswerCut(GeneratorFault):
+    """The answer has not come to its end within the limit of tokens."""
+
+
 class ModelClient:
     """Client for all threads of a process, which learns from refusals what its provider supports.
 
-    `timeout` is in seconds, for each call; the retries of the library are off, since tasks retry.
-    With `must_limit`, which a budget needs, no call is made without a limit of tokens.
+    `timeout` is in seconds, for each call, and `idle` for each token after the first; the retries
+    of the library are off, since tasks retry. With `must_limit`, which a budget needs, no call is
+    made without a limit of tokens.
     """
 
     def __init__(
@@ -81,39 +102,72 @@ class ModelClient:
         model: str,
         timeout: float,
         max_tokens: int,
+        idle: float = 30,
+        effort: str = "",
         must_limit: bool = False,
     ) -> None:
-        self._key, self._base_url, self._model, self._timeout = key, base_url, model, timeout
+        self._key, self._base_url, self._model = key, base_url, model
+        self._timeout, self._idle = timeout, idle
         self._max_tokens, self._must_limit = max_tokens, must_limit
         self._lock = threading.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._manners = ProviderFeatures(max_tokens)
+        self._manners = ProviderFeatures(max_tokens, effort)
 
-    def complete(
-        self, messages: Sequence[Message], shape: type[BaseModel], call: MeteredCall
-    ) -> str:
-        """Return the JSON or other text of the answer. Raises GeneratorFault with a reason."""
-        body, dialect = self._answer(messages, shape, call)
-        choice, written = self._choice(body, call)
-        self._manners.answered(dialect, written)
-        text = self._text(choice)
-        found = json_within(text)
-        self._manners.kept_to_form(dialect, kept=found is not None)
+    def complete(self, messages: Sequence[Message], shape: type[BaseModel], begin: Begin) -> str:
+        """Return the JSON or other text of the answer. Raises GeneratorFault with a reason.
+
+        An answer that is cut off at its length limit is continued, by metered calls of their own.
+        """
+        asked, text = list(messages), ""
+        for _ in range(1 + CONTINUATIONS):
+            with begin(*self.bound(asked, shape)) as call:
+                answer, dialect = self._answer(asked, shape, call, text)
+                choice, written = self._choice(answer, call)
+                self._manners.answered(dialect, written, needs_usage=self._must_limit)
+                part = THOUGHTS.sub("", self._text(choice))
+            text += part
+            if choice.get("finish_reason") != "length":
+                break
+            if not part:
+                raise AnswerCut(
+                    "The model reached its length limit before it answered; MODEL_MAX_TOKENS says "
+                    "ours.",
+                    lasting=True,
+                )
+            asked = [
+                *messages,
+                {"role": "assistant", "content": text},
+                {"role": "user", "content": GO_ON},
+            ]
+        else:
+            raise AnswerCut(
+                f"The model's answer was cut off at its length limit, and {CONTINUATIONS} "
+                "continuations did not end it; MODEL_MAX_TOKENS says ours.",
+                lasting=True,
+            )
+        check_parts(text.encode("utf-8", "replace"))
+        found = json_within(text, shape.model_fields)
+        if len(asked) == len(messages):
+            self._manners.kept_to_form(dialect, kept=found is not None)
         return text if found is None else found
 
     def check(self, messages: Sequence[Message], shape: type[BaseModel], call: MeteredCall) -> None:
         """Check that the model answers, be it up to its limit. Raises GeneratorFault."""
         try:
-            body, _ = self._answer(messages, shape, call)
+            answer, _ = self._answer(messages, shape, call)
         except GeneratorFault as fault:
             if isinstance(fault.__cause__, Refusal) and CUT_OFF in fault.__cause__.words:
                 return
             raise
-        self._choice(body, call)
+        self._choice(answer, call)
 
     def _answer(
-        self, messages: Sequence[Message], shape: type[BaseModel], call: MeteredCall
-    ) -> tuple[bytes, Dialect]:
+        self,
+        messages: Sequence[Message],
+        shape: type[BaseModel],
+        call: MeteredCall,
+        before: str = "",
+    ) -> tuple[dict[str, Any], Dialect]:
         if self._must_limit and LIMITS[self._manners.dialect.limit] is None:
             call.unbilled()
             raise GeneratorFault(
@@ -121,7 +175,7 @@ class ModelClient:
             )
         openai, httpx2 = _libraries()
         try:
-            return self._converse(messages, shape, call)
+            return self._converse(messages, shape, call, before)
         except Refusal as refusal:
             if refusal.status not in MAYBE_BILLED:
                 call.unbilled()
@@ -147,6 +201,10 @@ class ModelClient:
         size = len("".join(texts).encode("utf-8", "surrogatepass"))
         return size + OVERHEAD * (len(messages) + 1), self._max_tokens
 
+    def fit(self, context: int) -> None:
+        """Leave half of a context to the prompt."""
+        self._max_tokens = min(self._max_tokens, context // 2)
+
     def close(self) -> None:
         """Close connections and thread, and cut running calls short. Another call reopens them."""
         with self._lock:
@@ -159,9 +217,9 @@ class ModelClient:
         loop.close()
 
     def _converse(
-        self, messages: Sequence[Message], shape: type[BaseModel], call: MeteredCall
-    ) -> tuple[bytes, Dialect]:
-        """Return the body of the answer, and its dialect.
+        self, messages: Sequence[Message], shape: type[BaseModel], call: MeteredCall, before: str
+    ) -> tuple[dict[str, Any], Dialect]:
+        """Return the answer, which continues the text before it, and its dialect.
 
         Calls run in one event loop, which ends a call in time whatever the server does: a blocking
         client waits without end for a server that sends single bytes.
@@ -176,30 +234,43 @@ class ModelClient:
                 )
                 self._thread.start()
                 self._loop = loop
+        dialect = self._manners.dialect
+        if before:
+            dialect = dialect._replace(form=OF_THE_REST)
+        stream = AnswerStream()
         future = asyncio.run_coroutine_threadsafe(
-            self._ask(messages, shape, tracing.outgoing()), self._loop
+            self._ask(messages, shape, dialect, stream, tracing.outgoing()), self._loop
         )
+        until = monotonic() + self._timeout + MARGIN
         try:
             call.on_stop(future.cancel)
-            return future.result(self._timeout + MARGIN)
+            while not wait([future], LOOK).done and monotonic() < until:
+                call.received(before + stream.text)
+            dialect = future.result(0)
+            return stream.answer(), dialect
         finally:
             future.cancel()
 
     async def _ask(
-        self, messages: Sequence[Message], shape: type[BaseModel], headers: Mapping[str, str]
-    ) -> tuple[bytes, Dialect]:
-        """Ask in simpler dialects, five times at most, while refusals (which are free) name them.
+        self,
+        messages: Sequence[Message],
+        shape: type[BaseModel],
+        dialect: Dialect,
+        stream: AnswerStream,
+        headers: Mapping[str, str],
+    ) -> Dialect:
+        """Ask in simpler dialects, ten times at most, while refusals (which are free) name them.
 
         The dialect of an answer is kept despite a refusal: then only this call is simpler.
         """
-        dialect = self._manners.dialect
         async with asyncio.timeout(self._timeout):
             while True:
                 try:
                     request = request_in(messages, shape, dialect, self._max_tokens)
-                    return await self._receive(request, headers), dialect
+                    await self._receive(request, headers, stream)
+                    return dialect
                 except Refusal as refusal:
-                    simpler = simpler_dialect(dialect, refusal, self._model)
+                    simpler = simpler_dialect(dialect, refusal, self._model, shape)
                     refusal.unlimited = bool(
                         simpler and self._must_limit and LIMITS[simpler.limit] is None
                     )
@@ -211,8 +282,11 @@ class ModelClient:
                     )
                     dialect = simpler
 
-    async def _receive(self, request: dict[str, Any], headers: Mapping[str, str]) -> bytes:
+    async def _receive(
+        self, request: dict[str, Any], headers: Mapping[str, str], stream: AnswerStream
+    ) -> None:
         asking = self._client.chat.completions.with_streaming_response
+        loop = asyncio.get_running_loop()
         async with asking.create(
             model=self._model, extra_headers={**headers, **UNPACKED}, **request
         ) as response:
@@ -221,12 +295,18 @@ class ModelClient:
                 raise GeneratorFault(
                     "The server compresses its answer, although it was asked not to."
                 )
-            body = bytearray()
-            if not await _received(body, response.http_response.aiter_raw(), LARGEST_ANSWER):
-                raise GeneratorFault("The model's answer is too long.")
-        if sum(map(body.count, b",[{")) > MOST_PARTS:
-            raise GeneratorFault("The model's answer has too many parts.")
-        return bytes(body)
+            try:
+                async with asyncio.timeout(None) as patience:
+                    async for piece in response.http_response.aiter_raw():
+                        if stream.feed(piece):
+                            patience.reschedule(loop.time() + self._idle)
+                        if stream.is_over:
+                            break
+            except TimeoutError:
+                raise GeneratorFault(
+                    f"The model stopped in the middle of its answer, for {self._idle:g} s; "
+                    "MODEL_IDLE_SECONDS says how long it may."
+                ) from None
 
     def _make_client(self) -> "openai.AsyncOpenAI":
         library, httpx2 = _libraries()
@@ -249,16 +329,16 @@ class ModelClient:
         )
         return client
 
-    def _choice(self, body: bytes, call: MeteredCall) -> tuple[dict[str, Any], int | None]:
+    def _choice(
+        self, answer: dict[str, Any], call: MeteredCall
+    ) -> tuple[dict[str, Any], int | None]:
         """Return the first choice, and its number of tokens according to the provider."""
-        answer = _object(loaded(body))
-        usage = _object(answer.get("usage"))
+        usage = object_of(answer.get("usage"))
         written = _count(usage.get("completion_tokens"))
-        details = _object(usage.get("prompt_tokens_details"))  # DeepSeek has a field instead
+        details = object_of(usage.get("prompt_tokens_details"))  # DeepSeek has a field instead
         cached = details.get("cached_tokens") or usage.get("prompt_cache_hit_tokens")
         call.used(_count(usage.get("prompt_tokens")), written, _count(cached))
-        choices = answer.get("choices")
-        choice = _object(choices[0] if isinstance(choices, list) and choices else None)
+        choice = first_choice(answer)
         if error := answer.get("error") or choice.get("error"):
             raise self._fault_within(error)
         if not isinstance(choice.get("message"), dict):
@@ -268,6 +348,7 @@ class ModelClient:
         return choice, written
 
     def _text(self, choice: dict[str, Any]) -> str:
+        """Return the text, which may be empty if its length is the end of it."""
         ended, message = choice.get("finish_reason"), choice["message"]
         if message.get("refusal"):
             raise GeneratorFault(
@@ -278,21 +359,10 @@ class ModelClient:
                 "The provider's content filter withheld the answer; word the goal differently.",
                 lasting=True,
             )
-        if ended == "length":
-            raise GeneratorFault(
-                "The model's answer was cut off at its length limit; MODEL_MAX_TOKENS says ours."
-            )
-        if not message.get("content"):
-            raise GeneratorFault("The model's answer is empty.")
-        content = message["content"]
-        texts = [
-            part.get("text")
-            for part in (content if isinstance(content, list) else [{"text": content}])
-            if isinstance(part, dict) and part.get("type", "text") == "text"
-        ]
-        if not texts or not all(isinstance(text, str) for text in texts):
-            raise GeneratorFault("The model's answer is not text.")
-        return "".join(map(str, texts))
+        text = text_of(message.get("content") or "")
+        if not text and ended != "length":
+            raise GeneratorFault("The model's answer has no text.")
+        return text
 
     def _fault(self, refusal: Refusal) -> GeneratorFault:
         status, out_of_quota = refusal.status, "insufficient_quota" in refusal.names
@@ -379,10 +449,6 @@ async def _received(body: bytearray, pieces: AsyncIterator[bytes], most: int) ->
         if len(body) > most:
             return False
     return True
-
-
-def _object(value: object) -> dict[str, Any]:
-    return value if isinstance(value, dict) else {}
 
 
 def _words(value: object) -> str:

@@ -1,18 +1,27 @@
-"""Differences of OpenAI-compatible providers: form and length of answers, and refusals of them."""
+"""Differences of OpenAI-compatible providers: what a request may ask for, and refusals of it."""
 
 import json
 import re
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, Literal, NamedTuple, TypedDict
 
 from pydantic import BaseModel
 
-FORMS = ("json_schema", "json_object", None)  # of an answer, the strictest first
+# Of an answer, the strictest first: a schema with all bounds, without those of texts (which OpenAI
+# refuses), without any. The last is that of the rest of an answer, which is in no form of its own.
+FORMS = ("json_schema", "json_schema", "json_schema", "json_object", None, None)
+BOUNDS = ((), ("maxLength",), ("maxLength", "minItems", "maxItems"))  # what each of these lacks
+WITHOUT_SCHEMA, OF_THE_REST = FORMS.index("json_object"), len(FORMS) - 1
 # Names of the most tokens of an answer. The older name first: providers that want the new one
 # refuse it free of charge, while servers that know only the old one (Ollama, llama-cpp-python)
 # ignore the new one.
 LIMITS = ("max_tokens", "max_completion_tokens", None)
+STREAMS: tuple[dict[str, Any], ...] = (
+    {"stream": True, "stream_options": {"include_usage": True}},
+    {"stream": True},
+    {},
+)
 MISCOUNTED = 16  # tokens by which a provider may be wrong about its answer
 FORM_INSTRUCTION = (
     "The form of your answer, which is no part of the document above: "
@@ -25,6 +34,8 @@ ABOUT_FORM = re.compile(
     r"response.?format|json.?(schema|object|mode|output)|schema|structured"
     r"|\bstrict\b|\bgrammar\b|guided"
 )
+ABOUT_STREAM = re.compile(r"\bstream(ing|_options)?\b|include_usage")
+ABOUT_EFFORT = re.compile(r"reasoning.?effort")
 ABOUT_LIMIT = re.compile(r"max_(completion_)?tokens")
 ABOUT_ITS_SIZE = re.compile(
     r"too (large|big|high)|at most|maximum|exceed|higher|(less|greater) than|limit was reached"
@@ -39,6 +50,7 @@ ABOUT_ELSE = re.compile(
 )
 OTHER_FIELDS = {"messages", "model", "input", "prompt"}
 UNLUCKY = "json_validate_failed"  # Groq: the answer, not the request, breaks the schema
+THOUGHTS = re.compile(r"\A\s*<think>.*?</think>", re.DOTALL)
 MOST_BRACES = 200  # places at which JSON within an answer is searched
 # Statuses that the same request would get again.
 LASTING = {301, 302, 303, 307, 308, 400, 401, 402, 403, 404, 422}
@@ -69,39 +81,46 @@ class Message(TypedDict):
 
 
 class Dialect(NamedTuple):
-    """Positions in FORMS and in LIMITS."""
+    """Positions in FORMS, LIMITS and STREAMS, and the effort of reasoning, if it is named."""
 
     form: int = 0
     limit: int = 0
+    stream: int = 0
+    effort: str = ""
 
 
 class ProviderFeatures:
     """Features of a provider that a process has found: the dialect of requests. Thread-safe."""
 
-    def __init__(self, max_tokens: int) -> None:
-        self._max_tokens = max_tokens
+    def __init__(self, max_tokens: int, effort: str = "") -> None:
+        self._max_tokens, self._first = max_tokens, Dialect(effort=effort)
         self._lock = threading.Lock()
         self._dialect: Dialect | None = None  # of the first answer, despite later refusals
         self._keeps_to_form = False
 
     @property
     def dialect(self) -> Dialect:
-        return self._dialect or Dialect()
+        return self._dialect or self._first
 
-    def answered(self, dialect: Dialect, written: int | None) -> None:
-        """Note an answer of so many tokens; one that is too long was not limited."""
+    def answered(self, dialect: Dialect, written: int | None, *, needs_usage: bool) -> None:
+        """Note an answer of so many tokens; one that is too long was not limited.
+
+        Where usage is needed and a stream has none, the next answers are not streamed.
+        """
         with self._lock:
             self._dialect = self._dialect or dialect
             if LIMITS[dialect.limit] and (written or 0) > self._max_tokens + MISCOUNTED:
                 limit = max(self._dialect.limit, dialect.limit + 1)
                 self._dialect = self._dialect._replace(limit=limit)
+            if needs_usage and written is None:
+                self._dialect = self._dialect._replace(stream=len(STREAMS) - 1)
 
     def kept_to_form(self, dialect: Dialect, *, kept: bool) -> None:
         """Note whether an answer was JSON; a provider that ignores schemas gets it in words."""
         with self._lock:
             self._keeps_to_form |= kept
             if not self._keeps_to_form and FORMS[dialect.form] == "json_schema":
-                self._dialect = self.dialect._replace(form=max(self.dialect.form, dialect.form + 1))
+                self._dialect = self.dialect._replace(form=max(self.dialect.form, WITHOUT_SCHEMA))
 
 
 class Refusal(Exception):
@@ -129,21 +148,49 @@ def request_in(
     templates of some models want user and assistant to alternate.
     """
     form, limit = FORMS[dialect.form], LIMITS[dialect.limit]
-    request: dict[str, Any] = {"messages": list(messages)} | ({limit: max_tokens} if limit else {})
-    if form == "json_schema":
-        schema = {"name": shape.__name__, "schema": shape.model_json_schema(), "strict": True}
-        return {**request, "response_format": {"type": form, form: schema}}
+    request: dict[str, Any] = {"messages": list(messages), **STREAMS[dialect.stream]}
+    if limit:
+        request[limit] = max_tokens
+    if dialect.effort:
+        request["reasoning_effort"] = dialect.effort
+    if form:
+        request["response_format"] = _response_format(shape, dialect.form)
+    if form == "json_schema" or dialect.form == OF_THE_REST:
+        return request
     *others, last = messages
     content = f"{last['content']}\n\n{FORM_INSTRUCTION}{schema_text(shape)}"
     request["messages"] = [*others, Message(role=last["role"], content=content)]
-    return request | ({"response_format": {"type": form}} if form else {})
+    return request
+
+
+def _response_format(shape: type[BaseModel], form: int) -> dict[str, Any]:
+    if FORMS[form] != "json_schema":
+        return {"type": FORMS[form]}
+    bounded = _without(BOUNDS[form], shape.model_json_schema())
+    schema = {"name": shape.__name__, "schema": bounded, "strict": True}
+    return {"type": "json_schema", "json_schema": schema}
+
+
+def _without(keywords: Sequence[str], schema: Any) -> Any:
+    """Return a schema without these keywords, whose values are numbers: names of fields stay."""
+    if isinstance(schema, list):
+        return [_without(keywords, part) for part in schema]
+    if not isinstance(schema, dict):
+        return schema
+    return {
+        name: _without(keywords, part)
+        for name, part in schema.items()
+        if name not in keywords or not isinstance(part, int)
+    }
 
 
 def schema_text(shape: type[BaseModel]) -> str:
     return json.dumps(shape.model_json_schema(), ensure_ascii=False)
 
 
-def simpler_dialect(dialect: Dialect, refusal: Refusal, model: str) -> Dialect | None:
+def simpler_dialect(
+    dialect: Dialect, refusal: Refusal, model: str, shape: type[BaseModel]
+) -> Dialect | None:
     """Return the next dialect; None: there is none, or the refusal has another reason."""
     # Without the name of the model, which may be gpt-strict.
     words = re.sub(rf"(?<!\w){re.escape(model.lower())}(?!\w)", "", refusal.words)
@@ -154,14 +201,28 @@ def simpler_dialect(dialect: Dialect, refusal: Refusal, model: str) -> Dialect |
     grammar = refusal.status == 500 and "grammar" in words
     if elsewhere or not (grammar or refusal.status in {400, 404, 422, 501}):
         return None
-    less_form = dialect._replace(form=dialect.form + 1) if FORMS[dialect.form] else None
+    refused = _response_format(shape, dialect.form)
+    less_form = next(
+        (
+            dialect._replace(form=form)
+            for form in range(dialect.form + 1, len(FORMS))
+            if _response_format(shape, form) != refused  # its bounds may be none of this shape's
+        ),
+        None,
+    )
+    less_stream = dialect._replace(stream=dialect.stream + 1) if STREAMS[dialect.stream] else None
+    less_effort = dialect._replace(effort="") if dialect.effort else None
     less_limit = dialect._replace(limit=dialect.limit + 1) if LIMITS[dialect.limit] else None
     if ABOUT_LIMIT.search(words):
         return None if ABOUT_ITS_SIZE.search(words) else less_limit
+    if ABOUT_EFFORT.search(words):
+        return less_effort
+    if ABOUT_STREAM.search(words):
+        return less_stream
     if ABOUT_FORM.search(words):
         return less_form
     unclear = refusal.status in {400, 422} and ABOUT_A_FIELD.search(words)
-    return (less_form or less_limit) if unclear else None
+    return (less_effort or less_stream or less_form or less_limit) if unclear else None
 
 
 def loaded(body: bytes) -> Any:
@@ -171,19 +232,19 @@ def loaded(body: bytes) -> Any:
         return None
 
 
-def json_within(text: str) -> str | None:
-    """Return the largest JSON object within a text that is not in its <think> part, or None."""
-    text = re.sub(r"\A\s*<think>.*?</think>", "", text, flags=re.DOTALL)
+def json_within(text: str, fields: Collection[str]) -> str | None:
+    """Return the largest JSON object with one of these fields within a text, or None."""
     found, place = "", text.find("{")
     for _ in range(MOST_BRACES):
         if place < 0:
             break
         try:
-            end = json.JSONDecoder().raw_decode(text, place)[1]
+            value, end = json.JSONDecoder().raw_decode(text, place)
         except (ValueError, RecursionError):
             end = place + 1
         else:
-            found = max(found, text[place:end], key=len)
+            if not value.keys().isdisjoint(fields):
+                found = max(found, text[place:end], key=len)
         place = text.find("{", end)
     return found or None
 

@@ -5,7 +5,9 @@ Texts of persons and pages are data in every question: JSON in the user's messag
 
 import copy
 import json
-from collections.abc import Callable, Sequence
+import logging
+import math
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from operator import itemgetter
 from pkgutil import resolve_name
@@ -14,32 +16,42 @@ from typing import Any, Self, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from core import clock
-from core.sanitize import strip_nul_json
+from core.settings import ModelProfile
 from roadmap.generation import floors
 from roadmap.generation.context import (
+    Answers,
     ConceptBrief,
     DesignBrief,
     GeneratorFault,
     InvalidOutline,
+    NotLearning,
     RetryLater,
 )
-from roadmap.generation.llm.client import ModelClient, TooManyRequests
+from roadmap.generation.llm import quiz_check
+from roadmap.generation.llm.client import AnswerCut, ModelClient, TooManyRequests
 from roadmap.generation.llm.compat import Message
-from roadmap.generation.llm.prompt import prompt
+from roadmap.generation.llm.profile import SMALL_CONTEXT, ServerProfile, shorter_form
+from roadmap.generation.llm.prompt import Prompt, prompt
 from roadmap.generation.llm.rate_control import ProviderRateLimited, RateControl
 from roadmap.generation.llm.schemas import AnalysisDraft, OutlineDraft
-from roadmap.generation.usage import FREE, UsageMeter
+from roadmap.generation.llm.stages import LARGE, SMALL, Size, stage_form, titles_form
+from roadmap.generation.usage import FREE, MeteredCall, UsageMeter
 from roadmap.plan.language_detection import language_error
 from roadmap.plan.outline import (
     CONTENT_KINDS,
+    LONGEST_ASKED,
+    MOST_ASKED,
     Analysis,
     ContentKind,
     Contents,
     Outline,
+    Quiz,
+    Resources,
     hours_until,
 )
 from roadmap.plan.schemas import RoadmapRequest
 
+logger = logging.getLogger(__name__)
 AGAIN = (
     "Your answer does not fit. `problems` says why; "
     "answer again, with the whole JSON of this `schema` and nothing else."
@@ -47,6 +59,8 @@ AGAIN = (
 MOST_PROBLEMS = 10
 LONGEST_OUTLINE = 20_000  # characters of all titles
 MOST_KNOWN_TERMS, MOST_NEXT = 150, 8
+
+logger = logging.getLogger(__name__)
 
 Made = TypeVar("Made")
 
@@ -66,22 +80,43 @@ class ModelGenerator:
         max_tokens: int = 16_384,
         concurrency: int = 8,
         must_limit: bool = False,
+        models: Mapping[str, str] | None = None,
+        idle: float = 30,
+        effort: str = "",
+        profile: ModelProfile = ModelProfile.large,
+        may_restrict: bool = True,
     ) -> None:
-        self._client = ModelClient(
-            key=key,
-            base_url=base_url,
-            model=model,
-            timeout=timeout,
-            max_tokens=max_tokens,
-            must_limit=must_limit,
+        self._models = models or {}  # of steps that have their own
+        # A provider takes other fields from other models, and the client learns which.
+        self._clients = {
+            name: ModelClient(
+                key=key,
+                base_url=base_url,
+                model=name,
+                timeout=timeout,
+                idle=idle,
+                max_tokens=max_tokens,
+                effort=effort,
+                must_limit=must_limit,
+            )
+            for name in {model, *self._models.values()}
+        }
+        self._pace, self._may_restrict = RateControl(concurrency), may_restrict
+        self._profile = ServerProfile(
+            profile, base_url=base_url, key=key, model=model, learned=self._fit_context
         )
-        self._pace = RateControl(concurrency)
         self._model = model
         self._meter: UsageMeter = FREE
-        self.name = f"model:{model}"[:100]
+        self.name = self.name_of("")
+
+    def name_of(self, step: str) -> str:
+        return f"model:{self._models.get(step, self._model)}"[:100]
 
     def prompt_version(self, step: str) -> str:
-        return prompt(step).version
+        return self._prompt(step).version
+
+    def _prompt(self, step: str) -> Prompt:
+        return prompt(step, small=self._profile.is_small())
 
     def fit(self, request: RoadmapRequest) -> RoadmapRequest:
         """Accept any goal, in any language."""
@@ -98,14 +133,57 @@ class ModelGenerator:
         twin._meter = meter
         return twin
 
-    def analyse(self, request: RoadmapRequest) -> Analysis:
-        return self._ask("analysis", AnalysisDraft, _wishes(request), AnalysisDraft.to_analysis)
+    def analyse(self, request: RoadmapRequest, answers: Answers = None) -> Analysis:
+        allowed = MOST_ASKED if request.clarify and answers is None else 0
+        facts = {**_wishes(request), "questions_allowed": allowed}
+        if answers:
+            facts["answers"] = answers
+
+        def made(draft: AnalysisDraft) -> Analysis:
+            if draft.kind == "not_learning" and not draft.subjects:
+                raise NotLearning(draft.remark[:LONGEST_ASKED])
+            if (asked := len(draft.questions)) > allowed:
+                logger.warning("the model asks %d questions, of which %d are kept", asked, allowed)
+            analysis = draft.to_analysis()
+            return analysis if allowed else analysis.model_copy(update={"questions": ()})
+
+        return self._ask("analysis", AnalysisDraft, facts, made)
 
     def outline(self, design: DesignBrief) -> Outline:
+        """Ask for all of it, or for its stages alone where there is little room for an answer."""
+        if design.current is None and self._profile.is_small():
+            return self._titles(design)
         if design.current is None:
-            return self._design(design.step, design, {})
+            try:
+                return self._design(design.step, design, {})
+            except AnswerCut as cut:
+                logger.warning("the outline is asked for stage by stage: %s", cut)
+                return self._titles(design)
         current = design.current.model_dump(mode="json")
         return self._design(design.step, design, {"outline": current, "feedback": design.feedback})
+
+    def fill(self, design: DesignBrief, outline: Outline) -> Outline:
+        """Ask for the first empty stage, which knows what is in those before it."""
+        known, size = _known(design), self._size(design)
+        empty = [stage for stage in outline.stages if not stage.modules]
+        left = known.get("hours_available", math.inf) - outline.hours
+        known |= {
+            "outline": [
+                {
+                    "stage": stage.title,
+                    "concepts": [each.title for part in stage.modules for each in part.concepts],
+                }
+                for stage in outline.stages
+            ],
+            "stage": {"title": empty[0].title, "description": empty[0].description},
+        }
+
+        return self._ask(
+            "stage",
+            stage_form(size),
+            known,
+            lambda part: _in_language(part.fill(outline, size, left / len(empty)), design),
+        )
 
     def repair(
         self, design: DesignBrief, draft: dict[str, Any], problems: Sequence[str]
@@ -121,6 +199,10 @@ class ModelGenerator:
 
         def made(draft: Any) -> Contents:
             content: Contents = draft.to_content()
+            if isinstance(content, Resources):
+                found = {each["url"]: {"searched": True} for each in brief.candidates}
+                items = (each.model_copy(update=found.get(each.url)) for each in content.items)
+                content = Resources(items=tuple(items))
             if wrong := language_error(content.text(), brief.request.language):
                 raise ValueError(wrong)
             if lacks := floors.lacking(content, brief):
@@ -130,19 +212,43 @@ class ModelGenerator:
 
         try:
             draft = resolve_name(CONTENT_KINDS[kind].draft)
-            return self._ask(kind, draft, _facts(kind, brief), made)
+            facts = _facts(kind, brief)
+            if self._profile.is_small():  # the concept's neighbours are enough
+                facts.pop("outline", None)
+                facts.pop("known_terms", None)
+            return self._ask(kind, draft, facts, made)
         except GeneratorFault:  # a second call may have failed for any reason: the first is paid
             if poor:
                 return min(poor, key=itemgetter(0))[1]
             raise
 
+    def _titles(self, design: DesignBrief) -> Outline:
+        """Ask for the stages alone; each is filled by a call of its own."""
+        size = self._size(design)
+
+        return self._ask(
+            "stages",
+            titles_form(size),
+            _known(design),
+            lambda titles: _in_language(titles.to_outline(size), design),
+        )
+
+    def _size(self, design: DesignBrief) -> Size:
+        most = SMALL if self._profile.is_small() else LARGE
+        return most.within(_wishes(design.request).get("hours_available"))
+
+    def _fit_context(self, context: int) -> None:
+        for client in self._clients.values():
+            client.fit(context)
+        if context < SMALL_CONTEXT and self._may_restrict:
+            self._pace.restrict(1)
+
+    def check_quiz(self, quiz: Quiz, brief: ConceptBrief) -> tuple[Quiz, list[str]]:
+        return quiz_check.checked(quiz, brief, self._ask)
+
     def _design(self, step: str, design: DesignBrief, facts: dict[str, Any]) -> Outline:
         """Ask for an outline. Raises InvalidOutline, since repairs are a step of their own."""
-        known = {
-            **_wishes(design.request),
-            "analysis": design.analysis.model_dump(mode="json"),
-            **facts,
-        }
+        known = _known(design) | facts
         draft: OutlineDraft = self._ask(step, OutlineDraft, known, lambda draft: draft)
         try:
             return draft.to_outline()
@@ -153,12 +259,14 @@ class ModelGenerator:
         self, step: str, shape: type[Any], facts: dict[str, Any], make: Callable[[Any], Made]
     ) -> Made:
         """Ask, and once again after an invalid answer. Raises GeneratorFault."""
+        if self._profile.is_small():
+            shape = shorter_form(shape)
         try:
             self._pace.begin()
         except ProviderRateLimited as busy:  # a pause that began after the slot was taken
             raise RetryLater(str(busy), busy.retry_after) from busy
         messages: list[Message] = [
-            {"role": "system", "content": prompt(step).text},
+            {"role": "system", "content": self._prompt(step).text},
             {"role": "user", "content": json.dumps(facts, ensure_ascii=False)},
         ]
         answer = self._complete(step, messages, shape)
@@ -180,12 +288,22 @@ class ModelGenerator:
             )
         return made
 
+    ask = _ask  # for questions of tools, such as those to a judge (quality/evaluation/)
+
     def _complete(self, step: str, messages: list[Message], shape: type[BaseModel]) -> str:
-        most_prompt, most_completion = self._client.bound(messages, shape)
-        bounds = {"most_prompt_tokens": most_prompt, "most_completion_tokens": most_completion}
+        model = self._models.get(step, self._model)
+
+        def begin(most_prompt: int, most_completion: int) -> AbstractContextManager[MeteredCall]:
+            return self._meter.call(
+                step,
+                model,
+                self.prompt_version(step),
+                most_prompt_tokens=most_prompt,
+                most_completion_tokens=most_completion,
+            )
+
         try:
-            with self._meter.call(step, self._model, prompt(step).version, **bounds) as call:
-                answer = self._client.complete(messages, shape, call)
+            answer = self._clients[model].complete(messages, shape, begin)
         except TooManyRequests as fault:
             self._pace.slow_down(fault.retry_after)
             raise
@@ -198,7 +316,7 @@ def _tried(
 ) -> tuple[Made | None, list[str]]:
     """Return the result that `make` returns for an answer, or its problems."""
     try:
-        return make(shape.model_validate_json(strip_nul_json(answer))), []
+        return make(shape.read(answer)), []
     except ValidationError as error:
         return None, _rules(error)
     except ValueError as error:
@@ -219,6 +337,16 @@ def _wishes(request: RoadmapRequest) -> dict[str, Any]:
             request.deadline, clock.now().date(), request.hours_per_week
         )
     return facts
+
+
+def _known(design: DesignBrief) -> dict[str, Any]:
+    return {**_wishes(design.request), "analysis": design.analysis.model_dump(mode="json")}
+
+
+def _in_language(outline: Outline, design: DesignBrief) -> Outline:
+    if wrong := language_error(outline.text(), design.request.language):
+        raise ValueError(wrong)
+    return outline
 
 
 def _facts(kind: ContentKind, brief: ConceptBrief) -> dict[str, Any]:
@@ -268,6 +396,8 @@ def _facts(kind: ContentKind, brief: ConceptBrief) -> dict[str, Any]:
         facts["tutorial"] = brief.tutorial
     if brief.dead:
         facts["dead_addresses"] = brief.dead
+    if brief.candidates:
+        facts["candidates"] = brief.candidates
     return facts
 
 

@@ -25,6 +25,7 @@ def answer_seconds(settings: Settings) -> float:
         base_url=settings.openai_base_url,
         model=settings.openai_model,
         timeout=min(LIMIT, settings.model_timeout_seconds),
+        effort=settings.openai_reasoning_effort,
         max_tokens=1,
         must_limit=True,
     )

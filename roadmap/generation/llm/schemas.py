@@ -1,23 +1,31 @@
 """Forms that a model fills in: JSON schemas whose valid answers become domain types.
 
-They have no defaults and no length limits, which structured output does not allow. The domain types
-validate the answers.
+They have no defaults, which structured output does not allow. Their bounds, which end the answers
+of small models, are wide and only in the schema: the domain types validate the answers.
 """
 
 import math
 import random
 import re
-from typing import Annotated, Any, TypeVar
+import zlib
+from typing import Annotated, Any, Literal, Self, TypeVar
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field
 
-from core.sanitize import one_line, plain
+from core.sanitize import one_line, plain, strip_nul, strip_nul_json
+from roadmap.generation.llm.markdown_answer import plain_markdown
 from roadmap.plan.markdown_sanitizer import sanitized
 from roadmap.plan.outline import (
     FIRST_ONLY,
+    LONGEST_ASKED,
+    LONGEST_SUGGESTION,
     LONGEST_WORDS,
+    MOST_ASKED,
     MOST_ITEMS,
+    MOST_SUGGESTIONS,
     Analysis,
+    AnalysisKind,
+    ClarifyingQuestion,
     Level,
     Outline,
     OutlineConcept,
@@ -34,7 +42,7 @@ from roadmap.plan.outline import (
 Item = TypeVar("Item")
 
 
-def _whole(hours: Any) -> Any:
+def whole(hours: Any) -> Any:
     """Accept 2.5 and "3 hours", which models write if the schema is not enforced."""
     if isinstance(hours, str) and (found := re.match(r"\s*([0-9]{1,4}(?:\.[0-9]{1,3})?)", hours)):
         hours = float(found[1])
@@ -55,72 +63,132 @@ def _few(items: list[Item]) -> list[Item]:
 
 LONGEST_TUTORIAL = 100_000  # characters; checks read each of them many times
 
-Markdown = Annotated[str, AfterValidator(plain), AfterValidator(str.strip)]
-Words = Annotated[str, AfterValidator(_short), AfterValidator(plain), AfterValidator(str.strip)]
-Line = Annotated[str, AfterValidator(_short), AfterValidator(one_line)]
+
+def up_to(characters: int) -> Any:
+    return Field(json_schema_extra={"maxLength": characters})
+
+
+def sized(least: int, most: int, description: str | None = None) -> Any:
+    return Field(description=description, json_schema_extra={"minItems": least, "maxItems": most})
+
+
+Markdown = Annotated[str, AfterValidator(plain), AfterValidator(str.strip), up_to(40_000)]
+Words = Annotated[
+    str, AfterValidator(_short), AfterValidator(plain), AfterValidator(str.strip), up_to(2000)
+]
+Line = Annotated[str, AfterValidator(_short), AfterValidator(one_line), up_to(1000)]
+Name = Annotated[Line, up_to(200)]
 Several = Annotated[list[Item], FIRST_ONLY, AfterValidator(_few)]
 
 
-class Draft(BaseModel, extra="ignore", json_schema_extra={"additionalProperties": False}):
-    """Form of a model; extra fields are ignored, and the schema that is sent forbids them."""
+def _closed(schema: dict[str, Any]) -> None:
+    schema |= {"additionalProperties": False, "required": list(schema["properties"])}
+    for field in schema["properties"].values():
+        field.pop("default", None)
+
+
+class Draft(BaseModel, extra="ignore", json_schema_extra=_closed):
+    """Form of a model; extra fields are ignored, and the schema that is sent forbids them.
+
+    It also requires all fields, as structured output does. Some may be missing all the same.
+    """
+
+    @classmethod
+    def read(cls, answer: str) -> Self:
+        """Return the form that an answer fills in. Raises ValidationError."""
+        return cls.model_validate_json(strip_nul_json(answer))
+
+
+class AskedDraft(Draft):
+    question: Line
+    suggestions: Annotated[Several[Name], sized(2, 4, "answers to choose from")]
 
 
 class AnalysisDraft(Draft):
+    kind: Literal["course", "two_courses", "unclear", "not_learning"] = "course"
+    remark: Annotated[Line, Field(description="why, in one sentence; empty for a course")] = ""
+    courses: Annotated[Several[Name], sized(0, 2, "names of the two courses; empty for one")] = (
+        Field(default_factory=list)
+    )
     aim: Annotated[
         Line, Field(description="what the person will be able to do in the end, one sentence")
     ]
     known: Annotated[
-        Several[Line], Field(description="what the person knows already and needs not learn")
+        Several[Name], sized(0, 10, "what the person knows already and needs not learn")
     ]
-    subjects: Annotated[
-        Several[Line], Field(description="what has to be learned, from the ground up")
-    ]
+    subjects: Annotated[Several[Name], sized(0, 20, "what has to be learned, from the ground up")]
     assumptions: Annotated[
-        Several[Line], Field(description="what had to be guessed because the person did not say it")
+        Several[Name], sized(0, 10, "what had to be guessed because the person did not say it")
     ]
+    questions: Annotated[
+        Several[AskedDraft], sized(0, 3, "at most `questions_allowed`, else empty")
+    ] = Field(default_factory=list)
+
+    @property
+    def asked(self) -> list[ClarifyingQuestion]:
+        """Questions with suggestions, cut to their bounds; first which of two courses is meant."""
+        asked = [(each.question, each.suggestions) for each in self.questions]
+        if self.kind == "two_courses":
+            asked.insert(0, (self.remark, self.courses))
+        found = []
+        for question, texts in asked:
+            different = list(dict.fromkeys(text[:LONGEST_SUGGESTION] for text in texts if text))
+            if question and len(different) > 1:
+                suggestions = tuple(different[:MOST_SUGGESTIONS])
+                found.append(
+                    ClarifyingQuestion(question=question[:LONGEST_ASKED], suggestions=suggestions)
+                )
+        return found
 
     def to_analysis(self) -> Analysis:
-        return Analysis(**self.model_dump())
+        is_one = self.kind in ("course", "not_learning")  # the latter by a mere doubt
+        facts = self.model_dump(include={"aim", "known", "subjects", "assumptions"})
+        return Analysis(
+            **facts,
+            kind=AnalysisKind.course if is_one else AnalysisKind(self.kind),
+            remark="" if is_one else self.remark[:LONGEST_ASKED],
+            questions=tuple(self.asked[:MOST_ASKED]),
+        )
 
 
 class ConceptDraft(Draft):
     key: Annotated[
-        Line, Field(description="short name in lower case with hyphens, unique in the roadmap")
+        Name, Field(description="short name in lower case with hyphens, unique in the roadmap")
     ]
-    title: Line
+    title: Name
     description: Words
-    hours: Annotated[int, BeforeValidator(_whole)]
+    hours: Annotated[int, BeforeValidator(whole)]
     difficulty: Annotated[int, Field(description="1 easy to 5 hard")]
     prerequisites: Annotated[
-        Several[Line],
-        Field(description="keys of concepts that come earlier and are needed directly"),
+        Several[Name],
+        sized(0, 20, "keys of concepts that come earlier and are needed directly"),
     ]
     outcomes: Annotated[
-        Several[Line], Field(description="two to four, each completing 'you will be able to'")
+        Several[Line], sized(1, 12, "two to four, each completing 'you will be able to'")
     ]
 
 
 class ModuleDraft(Draft):
     key: Annotated[
-        Line, Field(description="short name in lower case with hyphens, unique among the modules")
+        Name, Field(description="short name in lower case with hyphens, unique among the modules")
     ]
-    title: Line
+    title: Name
     description: Words
-    concepts: Several[ConceptDraft]
+    concepts: Annotated[Several[ConceptDraft], sized(1, 20)]
 
 
 class StageDraft(Draft):
     key: Annotated[
-        Line, Field(description="short name in lower case with hyphens, unique among the stages")
+        Name, Field(description="short name in lower case with hyphens, unique among the stages")
     ]
-    title: Line
+    title: Name
     description: Words
-    modules: Several[ModuleDraft]
+    modules: Annotated[Several[ModuleDraft], sized(1, 12)]
 
 
 class OutlineDraft(Draft):
-    title: Line
-    stages: Several[StageDraft]
+    title: Name
+    stages: Annotated[Several[StageDraft], sized(1, 20)]
 
     def to_outline(self) -> Outline:
         stages = tuple(
@@ -147,6 +215,12 @@ class TutorialDraft(Draft):
         Field(description="the whole tutorial in Markdown, without HTML and without images"),
     ]
 
+    @classmethod
+    def read(cls, answer: str) -> Self:
+        """Do the same, also with an answer that is the Markdown alone."""
+        markdown = plain_markdown(answer)
+        return super().read(answer) if markdown is None else cls(markdown=strip_nul(markdown))
+
     def to_content(self) -> Tutorial:
         if len(self.markdown) > LONGEST_TUTORIAL:
             raise ValueError(f"A tutorial has at most {LONGEST_TUTORIAL:,} characters.")
@@ -163,25 +237,50 @@ class ResourceDraft(Draft):
 
 
 class ResourcesDraft(Draft):
-    items: Several[ResourceDraft]
+    items: Annotated[Several[ResourceDraft], sized(3, 20)]
 
     def to_content(self) -> Resources:
         return Resources(items=tuple(Resource(**item.model_dump()) for item in self.items))
 
 
 class QuestionDraft(Draft):
+    """One flat form for all kinds: the lists that are not of its kind stay empty."""
+
+    kind: Name = Field(default_factory=str, description="choice, typed or order")
     prompt: Words
     right_options: Annotated[
-        Several[Line], Field(description="one, or several when several are right")
-    ]
+        Several[Line], sized(0, 6, "of a choice: one, or several when several are right")
+    ] = Field(default_factory=list)
     wrong_options: Annotated[
-        Several[Line], Field(description="one to four that a learner could believe")
-    ]
+        Several[Line], sized(0, 6, "of a choice: one to four that a learner could believe")
+    ] = Field(default_factory=list)
+    accepted: Annotated[
+        Several[Line], sized(0, 10, "of a typed answer: every short text that is right")
+    ] = Field(default_factory=list)
+    lines: Annotated[
+        Several[Line], sized(0, 7, "of an order: three to seven, in the right order")
+    ] = Field(default_factory=list)
     explanation: Annotated[
         Line, Field(description="why the right ones are right and the tempting wrong one is wrong")
     ]
 
+    needs_tutorial: bool = Field(
+        default_factory=bool,
+        description="whether only numbers or names of the tutorial's own example answer it",
+    )
+
     def to_question(self) -> Question:
+        facts: dict[str, Any] = {
+            "prompt": self.prompt,
+            "explanation": self.explanation,
+            "seed": zlib.crc32(self.prompt.encode()),
+            "needs_tutorial": self.needs_tutorial,
+        }
+        is_choice = bool(self.right_options and self.wrong_options)
+        if self.lines and (self.kind == "order" or not is_choice):
+            return Question(type="order", options=tuple(self.lines), **facts)
+        if self.accepted and (self.kind == "typed" or not is_choice):
+            return Question(type="typed", accepted=tuple(self.accepted), **facts)
         options = [
             *((text, True) for text in self.right_options),
             *((text, False) for text in self.wrong_options),
@@ -194,15 +293,14 @@ class QuestionDraft(Draft):
             else "true_false"
             if is_statement
             else "single",
-            prompt=self.prompt,
             options=tuple(text for text, _ in options),
             answers=tuple(index for index, (_, right) in enumerate(options) if right),
-            explanation=self.explanation,
+            **facts,
         )
 
 
 class QuizDraft(Draft):
-    questions: Several[QuestionDraft]
+    questions: Annotated[Several[QuestionDraft], sized(4, 20)]
 
     def to_content(self) -> Quiz:
         return Quiz(questions=tuple(question.to_question() for question in self.questions))

@@ -258,14 +258,14 @@ def test_what_falls_short_is_asked_for_once_more_and_then_kept_and_marked(
     place = f"{tree['links']['self']}/concepts/{node['id']}"
     assert model_stack.get(place).json()["remarks"] == REMARKS
     page = model_stack.get(place.removeprefix("/api/v1"), headers={"Accept": "text/html"}).text
-    assert page.count("This part falls short:") == 3
+    assert page.count("Remarks:") == 3
     assert all(remark in page for remarks in REMARKS.values() for remark in remarks)
     written = [
         record["message"]
         for record in logs_of(model_stack, tree, until="finish")
         if record["message"].startswith("Wrote the quiz")
     ]
-    assert written == [f"Wrote the quiz on 'Flour'; it falls short: {' '.join(REMARKS['quiz'])}"]
+    assert written == [f"Wrote the quiz on 'Flour'. Remarks: {' '.join(REMARKS['quiz'])}"]
 
 
 def test_a_second_answer_that_is_good_has_no_remarks(

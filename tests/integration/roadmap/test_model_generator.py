@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import date, timedelta
+from itertools import pairwise
 from time import monotonic
 from types import SimpleNamespace
 from typing import Any, NamedTuple
@@ -212,6 +213,24 @@ class TestRequests:
         ]
         assert {record.body["model"] for record in llmock.requests} == {MODEL}
 
+    def test_a_step_may_have_a_model_of_its_own(self, llmock: LLMock) -> None:
+        made = ModelGenerator(
+            key=KEY,
+            base_url=llmock.base_url(),
+            model=MODEL,
+            timeout=10,
+            models={"tutorial": "gpt-writes"},
+            effort="low",
+        )
+        for kind, words in WRITTEN.items():
+            llmock.add(Reply(text=json.dumps(words)))
+            made.write(kind, BRIEF)
+        models = [record.body["model"] for record in llmock.requests]
+        assert models == ["gpt-writes", MODEL, MODEL]
+        assert [made.name_of(kind) for kind in WRITTEN] == [f"model:{each}" for each in models]
+        assert made.name == f"model:{MODEL}"
+        assert {record.body["reasoning_effort"] for record in llmock.requests} == {"low"}
+
     def test_what_the_person_wrote_is_only_in_the_user_message_as_json(
         self, llmock: LLMock
     ) -> None:
@@ -282,9 +301,9 @@ class TestRequests:
         assert len({system["content"] for system, _ in asked}) == 1
         stable = {user["content"].partition('"task": ')[0] for _, user in asked}
         assert len(stable) == 1
-        shared = json.loads(f"{stable.pop()}}}".replace(", }", "}"))
-        assert list(shared) == ["request", "roadmap", "analysis", "outline"]
-        assert shared["outline"] == [
+        sent_first = json.loads(f"{stable.pop()}}}".replace(", }", "}"))
+        assert list(sent_first) == ["request", "roadmap", "analysis", "outline"]
+        assert sent_first["outline"] == [
             {
                 "stage": "Start",
                 "modules": [
@@ -611,11 +630,45 @@ class TestForms:
         assert "I cannot help with that." in str(fault)
         assert fault.lasting
 
-    def test_an_answer_that_is_cut_off_is_a_fault_that_says_so(self, llmock: LLMock) -> None:
-        llmock.add(Reply(text=SOUND[: len(SOUND) // 2], finish_reason="length"))
-        fault = fault_of(lambda: generator(llmock.base_url()).outline(DESIGN))
-        assert "length" in str(fault)
-        assert not fault.lasting
+    def test_an_answer_that_is_cut_off_is_continued(self, llmock: LLMock) -> None:
+        cuts = (0, len(SOUND) // 3, len(SOUND) // 2, len(SOUND))
+        for start, end in pairwise(cuts):
+            ended = "stop" if end == cuts[-1] else "length"
+            llmock.add(Reply(text=SOUND[start:end], finish_reason=ended))
+        assert generator(llmock.base_url()).outline(DESIGN).title == "Baking bread"
+        first, *others = [record.body for record in llmock.requests]
+        for end, body in zip(cuts[1:], others, strict=False):
+            assert body["messages"][-2] == {"role": "assistant", "content": SOUND[:end]}
+            assert "Go on" in body["messages"][-1]["content"]
+            assert "response_format" not in body  # it would begin another answer
+        assert "response_format" in first
+        assert len(others) == 2
+
+    def test_an_answer_that_does_not_end_is_a_lasting_fault_after_two_continuations(
+        self, llmock: LLMock
+    ) -> None:
+        for _ in range(3):
+            llmock.add(Reply(text='{"title": "And so on', finish_reason="length"))
+        fault = fault_of(lambda: generator(llmock.base_url()).analyse(BREAD))
+        assert fault.lasting
+        assert "length limit" in str(fault)
+        assert "MODEL_MAX_TOKENS" in str(fault)
+        assert len(llmock.requests) == 3
+
+    def test_a_model_that_thinks_up_to_its_limit_is_a_lasting_fault(
+        self, provider: Provider
+    ) -> None:
+        provider.answer = lambda handler: handler.say(200, completion("", finish_reason="length"))
+        fault = fault_of(lambda: generator(provider.url).analyse(BREAD))
+        assert fault.lasting
+        assert "before it answered" in str(fault)
+        assert len(provider.requests) == 1
+
+    def test_a_tutorial_may_come_as_markdown(self, llmock: LLMock) -> None:
+        llmock.add(Reply(text=f"<think>Hm.</think>\n```markdown\n{TUTORIAL}\n```"))
+        written = generator(llmock.base_url()).write(ContentKind.tutorial, BRIEF)
+        assert written == Tutorial(markdown=TUTORIAL)
+        assert len(llmock.requests) == 1
 
     def test_an_answer_that_a_filter_withholds_is_a_fault_that_says_so(
         self, llmock: LLMock

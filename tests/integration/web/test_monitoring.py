@@ -16,6 +16,7 @@ from tests.browser.teacher import Teacher, teaching
 from tests.chaos.checks import rows
 from tests.integration.provider import MODEL, Handler
 from tests.receiver import Receiver, receiving, status
+from tests.search_engine import SearchEngine, searching
 from tests.servers import Postgres, Redis, free_port
 from tests.stack import NO_TLS, Service, Stack, answer_to, embedded_stack, running, server_stack
 from tests.unit.documents.test_monitoring_page import EXPRESSIONS, names_in
@@ -49,11 +50,20 @@ def teacher() -> Iterator[Asked]:
         yield made
 
 
+@pytest.fixture(scope="module")
+def engine() -> Iterator[SearchEngine]:
+    with searching() as made:
+        yield made
+
+
 @pytest.fixture(scope="module", params=["embedded", "server"])
 def watched(
-    request: pytest.FixtureRequest, teacher: Asked, tmp_path_factory: pytest.TempPathFactory
+    request: pytest.FixtureRequest,
+    teacher: Asked,
+    engine: SearchEngine,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Stack]:
-    """The service with a model, and an API of two processes."""
+    """The service with a model and a search engine, and an API of two processes."""
     folder = tmp_path_factory.mktemp(f"watched-{request.param}")
     environment = {
         **{
@@ -62,6 +72,7 @@ def watched(
             "OPENAI_MODEL": MODEL,
             "MODEL_PRICES": f"{MODEL}=1/2",
         },
+        "SEARCH_URL": engine.url,
         **{
             "API_WORKERS": "2",
             "WEBHOOK_NETWORKS": "127.0.0.0/8",

@@ -59,6 +59,13 @@ def test_nothing_but_the_service_type_is_needed_in_embedded_mode() -> None:
     )
 
 
+def test_the_profile_of_a_small_model_has_defaults_of_its_own() -> None:
+    settings = from_environment(EMBEDDED | {"MODEL_PROFILE": "small", "REPAIR_ROUNDS": "1"})
+    assert (settings.model_concurrency, settings.repair_rounds) == (1, 1)
+    assert settings.model_timeout_seconds < settings.lease_seconds
+    assert complaint(EMBEDDED | {"MODEL_PROFILE": "tiny"}).startswith("MODEL_PROFILE: must be")
+
+
 @try_each("service", [*SERVICES, ALL])
 def test_both_urls_and_a_key_make_server_mode_for_every_service(service: str) -> None:
     settings = from_environment({**SERVER, "SERVICE_TYPE": service})
@@ -264,6 +271,8 @@ BAD_TEXTS = {
         "=1/2",
     ],
     "OPENAI_MODEL": [SECRET * 20],
+    "OPENAI_MODEL_QUIZ": [SECRET * 20],
+    "OPENAI_REASONING_EFFORT": [SECRET, "very high", "HIGH"],
     "ADMIN_EMAIL": [SECRET, f"{SECRET}@", f"a b@{SECRET}.org", f"a\u200b@{SECRET}.org"],
     "LOG_LEVEL": [SECRET, "critical", "info debug"],
 }
@@ -348,9 +357,67 @@ def test_a_log_level_is_taken_in_any_case(level: str) -> None:
     assert from_environment({**EMBEDDED, "LOG_LEVEL": level}).log_level == level
 
 
+@pytest.mark.parametrize(
+    ("search", "rule"),
+    [
+        (
+            {"SEARCH_KEY": "k" * 31},
+            "SEARCH_KEY goes with SEARCH_PROVIDER=brave or tavily, which need one",
+        ),
+        (
+            {"SEARCH_PROVIDER": "brave"},
+            "SEARCH_KEY goes with SEARCH_PROVIDER=brave or tavily, which need one",
+        ),
+        (
+            {"SEARCH_PROVIDER": "tavily", "SEARCH_KEY": f"{SECRET}\r\nX: y"},
+            "SEARCH_KEY: must be at least 16 characters of ASCII without spaces",
+        ),
+        ({"SEARCH_PROVIDER": "bing"}, "SEARCH_PROVIDER: must be searxng, brave or tavily"),
+        (
+            {"SEARCH_URL": f"https://me:{SECRET}@search.example.org"},
+            "SEARCH_URL must not contain a user name or a password",
+        ),
+        (
+            {"SEARCH_URL": "searxng:8080"},
+            "SEARCH_URL: must be the whole address of a server, as in https://api.openai.com/v1",
+        ),
+    ],
+)
+def test_settings_of_a_search_fit_each_other(search: dict[str, str], rule: str) -> None:
+    assert complaint({**EMBEDDED, **search}) == rule
+
+
+@pytest.mark.parametrize(
+    "search",
+    [
+        {"SEARCH_URL": "http://searxng:8080"},
+        {"SEARCH_PROVIDER": "brave", "SEARCH_KEY": "k" * 31},
+        {"SEARCH_PROVIDER": "tavily", "SEARCH_KEY": "k" * 31, "SEARCH_URL": "http://10.0.0.1/"},
+    ],
+)
+def test_a_search_needs_an_address_or_a_key(search: dict[str, str]) -> None:
+    assert from_environment({**EMBEDDED, **search}).search_provider
+
+
 def test_a_model_call_must_end_before_its_lease() -> None:
     line = complaint({**EMBEDDED, "MODEL_TIMEOUT_SECONDS": "60", "LEASE_SECONDS": "60"})
     assert line == "MODEL_TIMEOUT_SECONDS must be shorter than LEASE_SECONDS"
+
+
+def test_a_step_may_have_a_model_of_its_own() -> None:
+    own = {"OPENAI_MODEL_OUTLINE": "large", "OPENAI_MODEL_QUIZ": "small"}
+    settings = from_environment({**EMBEDDED, **own})
+    design = dict.fromkeys(("analysis", "outline", "stages", "stage", "revise", "repair"), "large")
+    assert settings.step_models == {**design, "quiz": "small"}
+    assert from_environment(EMBEDDED).step_models == {}
+
+
+def test_with_a_budget_every_model_needs_a_price() -> None:
+    budget = {"OPENAI_API_KEY": "k", "OPENAI_MODEL": "a", "BUDGET_PER_ROADMAP": "1"}
+    own = {**EMBEDDED, **budget, "OPENAI_MODEL_TUTORIAL": "b"}
+    with pytest.raises(SettingsError, match="MODEL_PRICES must name OPENAI_MODEL"):
+        from_environment({**own, "MODEL_PRICES": "a=1/2"})
+    assert from_environment({**own, "MODEL_PRICES": "a=1/2,b=3/4"}).has_budget
 
 
 def test_one_late_heartbeat_must_not_be_a_death() -> None:
@@ -441,7 +508,7 @@ def test_secrets_are_secret_in_the_model() -> None:
         for name in Settings.model_fields
         if name.endswith(("_key", "_password", "_token", "database_url", "redis_url"))
     }
-    assert len(secret) == 7
+    assert len(secret) == 8
     hidden = {
         name
         for name, field in Settings.model_fields.items()

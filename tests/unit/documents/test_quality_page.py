@@ -6,17 +6,31 @@ import subprocess
 import pytest
 
 from quality.__main__ import main
+from quality.evaluation.__main__ import main as evaluate
 from quality.floor import FLOORS
 from scripts.quality_table import MARKED, table
 from tests.stack import ROOT, clean_environment
 
 PAGE = MARKED.page.read_text("utf-8")
-OPTIONS = {name for option in main.params for name in (*option.opts, *option.secondary_opts)}
+OPTIONS = {
+    name
+    for option in (*main.params, *evaluate.params)
+    for name in (*option.opts, *option.secondary_opts)
+}
+EVALUATION = {
+    "ONLY": "violin tea",
+    "GOALS": "g.json",
+    "CONCEPTS": "5",
+    "SEED": "1",
+    "LIMIT": "9",
+    "LABEL": "second",
+    "INTO": "made",
+}
 
 
-def command(*variables: str) -> str:
+def command(*variables: str, target: str = "quality") -> str:
     """What make would run."""
-    asked = ["make", "--dry-run", "quality", *variables]
+    asked = ["make", "--dry-run", target, *variables]
     dry = subprocess.run(
         asked, cwd=ROOT, env=clean_environment(), capture_output=True, text=True, check=True
     )
@@ -44,7 +58,7 @@ def test_the_page_names_every_option_and_no_other() -> None:
 
 def test_the_page_names_every_variable_of_make_and_no_other() -> None:
     named = set(re.findall(r"\b([A-Z]{3,})=", PAGE)) - {"SERVICE_TYPE"}
-    assert named == {"GOAL", "FILE", "TRACK", "LINKS"}
+    assert named == {"GOAL", "FILE", "TRACK", "LINKS", *EVALUATION, "COMPARE"}
 
 
 @pytest.mark.parametrize(
@@ -59,3 +73,15 @@ def test_the_page_names_every_variable_of_make_and_no_other() -> None:
 def test_make_hands_a_variable_on_as_its_option(variable: str, option: str) -> None:
     assert option in command(variable)
     assert option not in command()
+
+
+@pytest.mark.parametrize("variable", EVALUATION)
+def test_make_hands_a_variable_of_the_evaluation_on(variable: str) -> None:
+    option = f'--{variable.lower()} "{EVALUATION[variable]}"'
+    assert option in command(f"{variable}={EVALUATION[variable]}", target="evaluate")
+    assert "--" not in command(target="evaluate")
+
+
+def test_make_compares_two_files_and_visits_links_when_it_is_asked_to() -> None:
+    assert "--compare a.json b.json" in command("COMPARE=a.json b.json", target="evaluate")
+    assert "--links" in command("LINKS=1", target="evaluate")

@@ -44,7 +44,8 @@ PUBLIC = {
     """,
     "generation": """
         cancellation catalogue.generator catalogue.goal_matching catalogue.loader
-        context floors generator llm.health llm.rate_control retry_policy tutorial_lint
+        context floors generator llm.health llm.prompt llm.rate_control llm.schemas own_chat
+        retry_policy search tutorial_lint
     """,
     "accounts": """
         access accounts api_keys idempotency_store identity invitations locks principals
@@ -63,7 +64,7 @@ PUBLIC = {
         trash
     """,
     "exchange": """
-        account_export formats.json_ formats.markdown formats.registry formats.source
+        account_export chat_answer formats.json_ formats.markdown formats.registry formats.source
         import_validation importer map.drawing map.style map.text_width share_links
         shared_view
     """,

@@ -31,7 +31,17 @@ from web.call import Call
 from web.http.problems import status_of
 from web.http.response_cache import DocumentSource
 from web.pages import error_messages
-from web.pages.forms import AnyQuery, Form, filled, is_part, see_other
+from web.pages.forms import (
+    INCOMPLETE,
+    UNORDERED,
+    AnyQuery,
+    Form,
+    answer_in,
+    filled,
+    index_of,
+    is_part,
+    see_other,
+)
 from web.pages.labels import ROADMAP_LANGUAGES
 from web.pages.lazy import tutorial_html
 from web.pages.templates import own_page, page, texts_of
@@ -71,6 +81,7 @@ class LessonFacts:
     course: Course
     last_attempt: list[AttemptSummary]
     shown: Attempt | None  # the attempt whose result is shown
+    turn: str  # the id of the attempt before, by which options are shuffled
     lasts: bool  # until its state changes
 
 
@@ -79,7 +90,7 @@ def concept_page(
     *,
     error: Conflict | Invalid | None = None,
     notes: str | None = None,
-    chosen: list[list[int]] | None = None,
+    chosen: list[list[int] | str] | None = None,
     wish: str | None = None,
 ) -> Response:
     """Return the page; an error is about the notes, answers or wish that come with it."""
@@ -92,7 +103,8 @@ def concept_page(
     context = _context(call, lesson)
     if chosen is not None:
         context["chosen"] = chosen
-        context["quiz_problem"] = words.gettext(QUIZ[type(error)] if chosen else EMPTY)
+        is_ours = error.detail in (EMPTY, UNORDERED)
+        context["quiz_problem"] = words.gettext(error.detail if is_ours else QUIZ[type(error)])
     else:
         context["errors"] = error_messages.of_fields(words, error.fields)
         if context["errors"] and wish is not None and not has_model():
@@ -139,14 +151,13 @@ def set_notes(call: Call) -> Response:
 def answer(call: Call) -> Response:
     """Grade the answers; after an error they are still in their places."""
     form: Form = call.body
-    count = min(_index(form.text("questions")) or 0, MOST_QUESTIONS)
-    if not any(form.getlist(f"q{number}") for number in range(count)):
-        return concept_page(call, error=Invalid("No question was answered."), chosen=[])
-    answers = [
-        [at for text in form.getlist(f"q{number}") if (at := _index(text)) is not None]
-        for number in range(count)
-    ]
+    count = min(index_of(form.text("questions")) or 0, MOST_QUESTIONS)
+    answers = [answer_in(form, f"q{number}") for number in range(count)]
+    if not any(answers):
+        return concept_page(call, error=Invalid(EMPTY), chosen=[])
     try:
+        if any(INCOMPLETE in each for each in answers if isinstance(each, list)):
+            raise Invalid(UNORDERED)
         request = filled(AttemptRequest, {"version": form.text("version"), "answers": answers})
         made = progress.attempt(*_ids(call), request)
     except (Conflict, Invalid) as error:
@@ -178,11 +189,15 @@ def _read(call: Call) -> LessonFacts:
     """Raises NotFound."""
     place = _ids(call)
     concept = queries.concept_detail(*place)
+    last = progress.list_attempts(*place, limit=1).items
+    shown = _shown_attempt(call, concept)
+    before = progress.list_attempts(*place, limit=1, before=shown.id).items if shown else last
     return LessonFacts(
         concept,
         course(*place[:2]),
-        progress.list_attempts(*place, limit=1).items,
-        _shown_attempt(call, concept),
+        last,
+        shown,
+        str(before[0].id) if before else "",
         are_links_registered(concept.id),
     )
 
@@ -208,6 +223,7 @@ def _context(call: Call, lesson: LessonFacts) -> dict[str, Any]:
         "statuses": list(ConceptProgress),
         "open": OPEN,
         "shown": lesson.shown,
+        "turn": lesson.turn,
         "attempts": lesson.last_attempt,
         "chosen": [],
         "notes": concept.notes,
@@ -233,10 +249,6 @@ def _shown_attempt(call: Call, concept: ConceptDetail) -> Attempt | None:
             attempt = progress.read_attempt(*_ids(call), attempt_id)
             return attempt if attempt.version == concept.quiz.version else None
     return None
-
-
-def _index(text: str) -> int | None:
-    return int(text) if text.isdecimal() and len(text) < 5 else None
 
 
 def _ids(call: Call) -> tuple[UUID, UUID, UUID]:

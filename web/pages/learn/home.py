@@ -1,6 +1,6 @@
 """The home page: a form for a goal, and the roadmaps of the account."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
 from typing import Any
@@ -14,7 +14,7 @@ from core.i18n import gettext_noop
 from roadmap.generation.catalogue import loader
 from roadmap.generation.catalogue.generator import CatalogueGenerator
 from roadmap.generation.catalogue.loader import BrokenFile, Track
-from roadmap.generation.generator import current_generator
+from roadmap.generation.generator import current_generator, has_model
 from roadmap.learning import progress, reviews
 from roadmap.learning.continue_learning import find_lessons, home_state
 from roadmap.learning.progress import Profile
@@ -27,9 +27,10 @@ from web.authentication import run_for_principal
 from web.call import Call
 from web.create_writer import accept
 from web.http.response_cache import DocumentSource
-from web.pages import error_messages
+from web.pages import error_messages, own_chat
 from web.pages.forms import AnyQuery, Form, filled, form_key, see_other
 from web.pages.labels import ROADMAP_LANGUAGES
+from web.pages.own_chat import ChatQuery
 from web.pages.templates import FORM, language_of, own_page, page, texts_of
 
 MOST_CONTINUED = 3  # roadmaps to continue with, on the first page
@@ -38,8 +39,7 @@ MOST_READERS = 1000  # accounts of which is known what their first page shows
 ON_A_PAGE = 20
 LIMITS_OF_CATALOGUE = {
     "goal": gettext_noop(
-        "There is no ready-made roadmap for this goal. Choose one of those below. For any other"
-        " goal, the operator of this service must set OPENAI_API_KEY."
+        "There is no ready-made roadmap for this goal. Below are other ways to one."
     ),
     "language": gettext_noop(
         "This ready-made roadmap is not available in this language. Choose “Automatic”. For other"
@@ -47,6 +47,7 @@ LIMITS_OF_CATALOGUE = {
     ),
 }
 REMEMBERED = tuple(Profile.model_fields)
+CHECKED = ("review", "clarify")
 FIELDS = ("goal", *REMEMBERED, "deadline", "background", "motivation", "preferences")
 
 
@@ -105,7 +106,8 @@ async def create(call: Call) -> Response:
     sentences: Mapping[str, str] = {}
     try:
         request = filled(
-            RoadmapRequest, {**form.given(*FIELDS), "review": bool(form.text("review"))}
+            RoadmapRequest,
+            {**form.given(*FIELDS), **{name: bool(form.text(name)) for name in CHECKED}},
         )
         sent = request.model_dump_json().encode()  # the same in each language of the page
         sentences = LIMITS_OF_CATALOGUE if _has_catalogue() else {}
@@ -144,21 +146,34 @@ def _again(call: Call, error: RoadmapError, sentences: Mapping[str, str]) -> Res
     words = texts_of(call.request)
     errors = error_messages.of_fields(words, error.fields)
     errors |= {name: words.gettext(sentences[name]) for name in errors.keys() & sentences.keys()}
-    values = {name: call.body.text(name) for name in (*FIELDS, "review", "form")}
+    values = {name: call.body.text(name) for name in (*FIELDS, *CHECKED, "form")}
     context = _context(call, values, errors=errors, going_on=[], due=0)
+    if "nearest" in error.members:
+        context |= _ways_out(call.body, error.members, context["tracks"])
     return error_messages.form_page(call.request, "start.html", error, **context)
+
+
+def _ways_out(form: Form, members: Mapping[str, Any], tracks: Sequence[Track]) -> dict[str, Any]:
+    """Return what a page shows for a goal that no track covers."""
+    titled = {track.id: track for track in tracks}
+    near = [(titled[each["id"]], each) for each in members["nearest"]]
+    wishes = ChatQuery.model_validate(form.given(*ChatQuery.model_fields))
+    chat = {**own_chat.box(wishes), "prompt": members["chat_prompt"]}
+    return {"near": near, "chat": chat, "problem": ""}  # the field says what is wrong
 
 
 def _context(call: Call, values: Mapping[str, Any], **others: Any) -> dict[str, Any]:
     defaults = {name: field.default or "" for name, field in RoadmapRequest.model_fields.items()}
     language = language_of(call.request)
     return {
-        "values": {**defaults, "language": "", **values},
+        "values": {**defaults, "language": "", "clarify": True, **values},
+        "may_clarify": has_model(),
         "counted": reviews.MOST_COUNTED,
         "levels": list(Level),
         "choices": ROADMAP_LANGUAGES,
         "tracks": _offered(language) if _has_catalogue() else [],
         "latest": queries.list_roadmaps(call.owner, limit=LATEST, before=None, status=None),
+        **{"near": [], "chat": None},  # only for a goal that no track covers
         **others,
     }
 

@@ -4,8 +4,9 @@ The chosen options are in the URL of the page that shows whether they are right,
 opened again: a check changes nothing, a rating does.
 """
 
-import re
+from collections.abc import Sequence
 from contextlib import suppress
+from urllib.parse import urlencode
 from uuid import UUID
 
 from pydantic import Field, ValidationError
@@ -16,13 +17,23 @@ from core.errors import Conflict, Invalid, NotFound
 from core.i18n import gettext_noop
 from roadmap.learning import reviews
 from roadmap.learning.continue_learning import next_lessons
+from roadmap.learning.grading import LONGEST_ANSWER
 from roadmap.learning.reviews import ReviewCheck, ReviewRequest
 from web.call import Call
 from web.pages.error_messages import form_page
-from web.pages.forms import AnyQuery, Form, filled, see_other
+from web.pages.forms import (
+    INCOMPLETE,
+    UNORDERED,
+    AnyQuery,
+    Form,
+    answer_in,
+    filled,
+    see_other,
+)
 
 NOTHING = "-"  # was chosen
 EMPTY = gettext_noop("Choose an answer, or “I don't know”.")
+OURS = (EMPTY, UNORDERED)
 PROBLEMS = {
     Conflict: gettext_noop(
         "This question was already rated, perhaps in another window. Here is the next one."
@@ -42,38 +53,45 @@ class ReviewSession(AnyQuery):
     def path(self, **more: object) -> str:
         """Return the path of the page, without defaults in its query."""
         values = {"roadmap": self.roadmap, "done": self.done, **more}
-        query = "&".join(f"{name}={value}" for name, value in values.items() if value)
+        query = urlencode({name: value for name, value in values.items() if value})
         return f"/review?{query}" if query else "/review"
 
 
 class ReviewQuery(ReviewSession):
-    """`card`: a question that was answered with `chosen`: indexes of options, joined by points."""
+    """`card`: a question that was answered with `chosen` (indexes, joined by points) or `typed`."""
 
     card: UUID | None = None
     chosen: str = Field("", pattern=r"^(-|[0-9]{1,4}(\.[0-9]{1,4}){0,99})?$")
+    typed: str = Field("", max_length=LONGEST_ANSWER)
+
+    @property
+    def answer(self) -> list[int] | str | None:
+        if self.typed or not self.chosen:
+            return self.typed or None
+        return [] if self.chosen == NOTHING else [int(each) for each in self.chosen.split(".")]
 
 
 def review_page(call: Call) -> Response:
     query: ReviewQuery = call.query
-    return _page(call, query, card_id=query.card, chosen=query.chosen)
+    return _page(call, query, card_id=query.card, answer=query.answer)
 
 
 def check(call: Call) -> Response:
     """Check an answer; with `unknown`, none, whatever was chosen before."""
     form: Form = call.body
     sitting, card_id, is_unknown = _sitting(form), call.ids["card_id"], bool(form.text("unknown"))
-    chosen = [
-        text
-        for text in form.getlist("chosen")
-        if re.fullmatch(r"[0-9]{1,4}", text) and not is_unknown
-    ]
+    answer = [] if is_unknown else answer_in(form, "chosen")
     try:
-        if not chosen and not is_unknown:
+        if not answer and not is_unknown:
             raise Invalid(EMPTY)
-        reviews.check(call.owner, card_id, filled(ReviewCheck, {"chosen": chosen}))
+        if isinstance(answer, list) and INCOMPLETE in answer:
+            raise Invalid(UNORDERED)
+        reviews.check(call.owner, card_id, filled(ReviewCheck, {"chosen": answer}))
     except Invalid as error:
-        return _page(call, sitting, card_id=card_id, error=error)
-    return see_other(sitting.path(card=card_id, chosen=".".join(chosen) or NOTHING))
+        return _page(call, sitting, card_id=card_id, error=error, picked=answer)
+    if isinstance(answer, str):
+        return see_other(sitting.path(card=card_id, typed=answer))
+    return see_other(sitting.path(card=card_id, chosen=".".join(map(str, answer)) or NOTHING))
 
 
 def rate(call: Call) -> Response:
@@ -93,7 +111,8 @@ def _page(
     sitting: ReviewSession,
     *,
     card_id: UUID | None = None,
-    chosen: str = "",
+    answer: list[int] | str | None = None,
+    picked: Sequence[int] | str = (),
     error: Conflict | Invalid | None = None,
 ) -> Response:
     due = reviews.list_due(call.owner, limit=1, roadmap_id=sitting.roadmap)
@@ -102,18 +121,18 @@ def _page(
         asked = reviews.read_card(call.owner, card_id) if card_id else None
     if asked is None or asked.due_at > clock.now():
         asked = next(iter(due.items), None)
-    if asked is not None and asked.id == card_id and chosen:
-        numbers = [] if chosen == NOTHING else [int(number) for number in chosen.split(".")]
+    if asked is not None and asked.id == card_id and answer is not None:
         with suppress(Invalid, NotFound):  # somebody changed the link, or the question is gone
-            checked = reviews.check(call.owner, asked.id, filled(ReviewCheck, {"chosen": numbers}))
+            checked = reviews.check(call.owner, asked.id, filled(ReviewCheck, {"chosen": answer}))
     return form_page(
         call.request,
         "review.html",
         error,
-        instead=PROBLEMS[type(error)] if error and error.detail != EMPTY else EMPTY,
+        instead=PROBLEMS[type(error)] if error and error.detail not in OURS else str(error),
         sitting=sitting,
         card=asked,
         checked=checked,
+        picked=picked,
         due=due,
         counted=reviews.MOST_COUNTED,
         now=clock.now(),

@@ -20,8 +20,9 @@ from roadmap.lifecycle import commands, events, queries, schedule_settings, tras
 from roadmap.lifecycle.commands import CommandResult
 from roadmap.lifecycle.schedule_settings import ScheduleRequest
 from roadmap.plan.event_types import Event
-from roadmap.plan.schemas import ApproveRequest, ReviseRequest
-from roadmap.plan.views import RoadmapTree, concepts_of
+from roadmap.plan.outline import MOST_ASKED
+from roadmap.plan.schemas import AnswersRequest, ApproveRequest, ReviseRequest
+from roadmap.plan.views import RoadmapTree, concepts_of, without_answers
 from tasks.dispatcher import send_after_commit
 from web.call import Call
 from web.http.problems import status_of
@@ -98,7 +99,7 @@ def print_page(call: Call) -> Response:
     printed = {}
     for number, node in enumerate(concepts_of(tree), 1):
         kept = document.concepts[node.key]
-        written, html = kept.contents.tutorial, None
+        written, quiz, html = kept.contents.tutorial, kept.contents.quiz, None
         if written is not None:
             left -= len(written.body.markdown)
             if left >= 0 and thread_time() < until:
@@ -112,6 +113,7 @@ def print_page(call: Call) -> Response:
                 )
         printed[node.id] = {
             "kept": kept,
+            "quiz": quiz and without_answers(quiz.body, 1),
             "tutorial": html,
             "is_long": written is not None and html is None,  # there was no room for it
         }
@@ -122,6 +124,18 @@ def picture(call: Call) -> Response:
     """Return the part of the page that is replaced while it is watched."""
     tree = queries.roadmap_tree(call.owner, call.ids["roadmap_id"])
     return page(call.request, "parts/picture.html", drawn=_map(call.request, tree), tree=tree)
+
+
+def answer(call: Call) -> Response:
+    form: Form = call.body
+    answers = [
+        {"choice": form.text(f"choice{number}") or None, "text": form.text(f"text{number}")}
+        for number in range(MOST_ASKED)
+        if f"text{number}" in form
+    ]
+    is_skipped = bool(form.text("skip")) or not answers
+    sent = filled(AnswersRequest, {"skip": True} if is_skipped else {"answers": answers}).answers
+    return _apply(call, commands.answer(call.owner, call.ids["roadmap_id"], sent))
 
 
 def approve(call: Call) -> Response:

@@ -7,12 +7,13 @@ from starlette.responses import Response
 from core.errors import Invalid, RateLimited, RoadmapError, TooLarge
 from core.i18n import gettext_noop
 from core.sanitize import format_size
+from roadmap.exchange.chat_answer import ANSWER
 from roadmap.exchange.formats import json_
 from roadmap.exchange.import_validation import RoadmapFile
 from roadmap.plan.format_version import LARGEST_DOCUMENT
 from web.call import Call
 from web.http.problems import status_of
-from web.pages import error_messages
+from web.pages import error_messages, own_chat
 from web.pages.forms import create_once
 from web.pages.templates import page, texts_of
 from web.pages.upload import FileForm
@@ -27,6 +28,10 @@ NEWER = gettext_noop(
 )
 NOT_FITTING = gettext_noop(
     "This file is not valid, and nothing was changed. It was altered or is damaged:"
+)
+NO_ANSWER = gettext_noop(
+    "This answer cannot be imported, and nothing was changed. Correct it, or send these remarks to"
+    " the chat:"
 )
 
 
@@ -43,7 +48,8 @@ def import_page(call: Call, error: RoadmapError | None = None, sentence: str = "
         problem=words.gettext(sentence) % {"size": format_size(LARGEST_DOCUMENT)}
         if sentence
         else "",
-        fields=error.fields if error and sentence == NOT_FITTING else (),
+        fields=error.fields if error and sentence in (NOT_FITTING, NO_ANSWER) else (),
+        chat=own_chat.box(call.query, call.body.text("answer") if error is not None else ""),
     )
 
 
@@ -72,6 +78,8 @@ def _sentence(error: RoadmapError) -> str:
         others = {TooLarge: TOO_LARGE, RateLimited: error_messages.PROBLEMS[RateLimited]}
         return others.get(type(error), NO_JSON)
     first = error.fields[0]
+    if first.kind == ANSWER:
+        return NO_ANSWER
     if first.kind == json_.NEWER:
         return NEWER
     return NO_ROADMAP if first.pointer in ("/format", "") else NOT_FITTING

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import Any
 
 import pytest
@@ -35,6 +36,7 @@ class Watch:
         self.cached: list[int | None] = []
         self.stops: list[Callable[[], None]] = []
         self.stopped = stopped
+        self.texts: list[str] = []
 
     def used(
         self,
@@ -47,6 +49,9 @@ class Watch:
 
     def unbilled(self) -> None:
         self.usage.append("unbilled")
+
+    def received(self, text: str) -> None:
+        self.texts.append(text)
 
     def on_stop(self, callback: Callable[[], object]) -> None:
         self.stops.append(callback)
@@ -63,20 +68,28 @@ def fault_of(call: Callable[[], object]) -> GeneratorFault:
 
 
 def client(
-    base_url: str, *, timeout: float = 10, must_limit: bool = False, model: str = MODEL
+    base_url: str,
+    *,
+    timeout: float = 10,
+    idle: float = 10,
+    must_limit: bool = False,
+    model: str = MODEL,
+    effort: str = "",
 ) -> ModelClient:
     return ModelClient(
         key=KEY,
         base_url=base_url,
         model=model,
         timeout=timeout,
+        idle=idle,
         max_tokens=MOST,
+        effort=effort,
         must_limit=must_limit,
     )
 
 
 def ask(made: ModelClient, call: Watch | None = None) -> str:
-    return made.complete(ASKED, Plan, call or Watch())
+    return made.complete(ASKED, Plan, lambda *bound: nullcontext(call or Watch()))
 
 
 def refused(message: str, status: int = 400, **fields: Any) -> tuple[int, bytes]:

@@ -10,7 +10,8 @@ from llmock.pytest_plugin import LLMock
 from llmock.scenarios import Reply
 
 from roadmap.generation.llm import client as client_
-from roadmap.generation.llm.client import MOST_PARTS, TooManyRequests
+from roadmap.generation.llm.answer_stream import MOST_PARTS
+from roadmap.generation.llm.client import TooManyRequests
 from tests.integration.provider import Handler, Provider, completion
 from tests.integration.roadmap.model_client.providers import (
     KEY,

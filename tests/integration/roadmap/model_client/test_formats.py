@@ -3,13 +3,15 @@
 import json
 import threading
 from collections.abc import Callable
-from typing import Any
+from contextlib import AbstractContextManager, nullcontext
+from typing import Annotated, Any
 
 import pytest
 from llmock.pytest_plugin import LLMock
 from llmock.scenarios import Reply
+from pydantic import BaseModel, Field
 
-from roadmap.generation.usage import FREE
+from roadmap.generation.usage import FREE, MeteredCall
 from tests.integration.provider import MODEL, Handler, Provider, completion
 from tests.integration.roadmap.model_client.providers import (
     ASKED,
@@ -41,6 +43,8 @@ class TestAnswers:
             "model": MODEL,
             "messages": ASKED,
             "max_tokens": MOST,
+            "stream": True,
+            "stream_options": {"include_usage": True},
             "response_format": {"type": "json_schema", "json_schema": schema},
         }
 
@@ -53,10 +57,12 @@ class TestAnswers:
         assert 0 < answer <= MOST
 
     def test_a_meter_that_counts_nothing_serves_tests_and_tools(self, provider: Provider) -> None:
-        with FREE.call(
-            "outline", MODEL, "1", most_prompt_tokens=1, most_completion_tokens=1
-        ) as call:
-            assert client(provider.url).complete(ASKED, Plan, call) == REPLY
+        def begin(prompt: int, answer: int) -> AbstractContextManager[MeteredCall]:
+            return FREE.call(
+                "outline", MODEL, "1", most_prompt_tokens=prompt, most_completion_tokens=answer
+            )
+
+        assert client(provider.url).complete(ASKED, Plan, begin) == REPLY
 
     def test_text_around_the_json_is_left_out_also_where_the_schema_should_have_been_enforced(
         self, provider: Provider
@@ -154,7 +160,6 @@ class TestForms:
             refused("'strict' is not permitted"),
             refused("Failed to parse grammar"),
             refused("Unsupported parameter", param="response_format"),
-            refused("Unknown field"),
             refused("no endpoint of this model supports structured outputs", 404),
             refused("json mode is not implemented", 501),
             refused(
@@ -178,6 +183,24 @@ class TestForms:
         assert ask(client(provider.url), call) == REPLY
         assert [form_of(request) for request in provider.requests] == ["json_schema", "json_object"]
         assert call.usage == [(None, None)]
+
+    def test_a_refusal_that_names_no_field_costs_the_stream_before_the_form(
+        self, provider: Provider
+    ) -> None:
+        provider.answer = answers(
+            refuses=lambda request: refused("Unknown field") if form_of(request) else None
+        )
+        assert ask(client(provider.url)) == REPLY
+        assert [
+            ("stream" in request, "stream_options" in request, form_of(request))
+            for request in provider.requests
+        ] == [
+            (True, True, "json_schema"),
+            (True, False, "json_schema"),
+            (False, False, "json_schema"),
+            (False, False, "json_object"),
+            (False, False, None),
+        ]
 
     @pytest.mark.parametrize(
         ("status", "body"),
@@ -345,6 +368,78 @@ class TestForms:
     ) -> None:
         provider.answer = answers(text, refuses=no_schema)
         assert ask(client(provider.url)) == text
+
+
+class Bounded(BaseModel):
+    aim: Annotated[str, Field(json_schema_extra={"maxLength": 9})]
+    maxLength: Annotated[list[str], Field(json_schema_extra={"minItems": 1, "maxItems": 2})]
+
+
+def bounds_of(request: dict[str, Any]) -> set[str] | None:
+    """The bounds in the schema that was sent; None: there is no schema."""
+    if form_of(request) != "json_schema":
+        return None
+    fields = request["response_format"]["json_schema"]["schema"]["properties"]
+    assert set(fields) == {"aim", "maxLength"}
+    return {"maxLength", "minItems", "maxItems"} & {*fields["aim"], *fields["maxLength"]}
+
+
+class TestBounds:
+    """Bounds of texts and lists are sent, and left out step by step where they are refused."""
+
+    @pytest.mark.parametrize(
+        ("refused_ones", "sent"),
+        [
+            ((), [{"maxLength", "minItems", "maxItems"}]),
+            (("maxLength",), [{"maxLength", "minItems", "maxItems"}, {"minItems", "maxItems"}]),
+            (
+                ("maxItems",),
+                [{"maxLength", "minItems", "maxItems"}, {"minItems", "maxItems"}, set()],
+            ),
+        ],
+    )
+    def test_a_server_that_refuses_some_gets_the_others_from_then_on(
+        self, provider: Provider, refused_ones: tuple[str, ...], sent: list[set[str]]
+    ) -> None:
+        def refuses(request: dict[str, Any]) -> tuple[int, bytes] | None:
+            named = sorted((bounds_of(request) or set()) & set(refused_ones))
+            return refused(f"Invalid schema: '{named[0]}' is not permitted.") if named else None
+
+        provider.answer = answers('{"aim": "1"}', refuses=refuses)
+        made = client(provider.url)
+        for _ in range(2):
+            made.complete(ASKED, Bounded, lambda *bound: nullcontext(Watch()))
+        assert [bounds_of(request) for request in provider.requests] == [*sent, sent[-1]]
+
+    def test_a_server_without_schemas_gets_all_bounds_in_words(self, provider: Provider) -> None:
+        provider.answer = answers('{"aim": "1"}', refuses=no_schema)
+        client(provider.url).complete(ASKED, Bounded, lambda *bound: nullcontext(Watch()))
+        assert [form_of(request) for request in provider.requests] == [
+            *["json_schema"] * 3,
+            "json_object",
+        ]
+        words = provider.requests[-1]["messages"][-1]["content"]
+        assert all(bound in words for bound in ("maxLength", "minItems", "maxItems"))
+
+
+class TestEffort:
+    @pytest.mark.parametrize(
+        "message", ["Unsupported parameter: 'reasoning_effort'", "Unknown field"]
+    )
+    def test_it_is_sent_and_left_out_where_it_is_refused(
+        self, provider: Provider, message: str
+    ) -> None:
+        provider.answer = answers(
+            refuses=lambda request: refused(message) if "reasoning_effort" in request else None
+        )
+        made = client(provider.url, effort="low")
+        assert [ask(made), ask(made)] == [REPLY] * 2
+        assert [request.get("reasoning_effort") for request in provider.requests] == [
+            "low",
+            None,
+            None,
+        ]
+        assert all(request["stream"] for request in provider.requests)
 
 
 class TestAddresses:

@@ -32,7 +32,7 @@ def budgets(
 ) -> None:
     amounts = {"budget_per_roadmap": Decimal(roadmap), "budget_per_user_month": Decimal(month)}
     changed = settings.model_copy(
-        update={"model_prices": (PRICE,), "openai_model": MODEL, **amounts, **others}
+        update={"model_prices": (PRICE,), "openai_model": MODEL} | amounts | others
     )
     for module in (budget_, cost_report):
         monkeypatch.setattr(module, "settings", changed)

@@ -9,9 +9,10 @@ import pytest
 from pydantic import SecretStr
 
 from core import clock
-from core.db import transaction
+from core.db import settings, transaction
 from core.errors import NotFound
 from core.ids import new_id
+from core.setting_types import Price
 from models.roadmaps import Concept, Content, Module, Roadmap, Stage
 from models.spending import ModelCall, MonthlySpending
 from roadmap.accounts.identity import LOCAL_OWNER
@@ -27,6 +28,7 @@ from roadmap.budget.cost_report import (
 from roadmap.plan.views import Estimate
 from tests.unit.roadmap.budget.books import (
     MODEL,
+    PRICE,
     PROMPTS,
     RESERVED,
     USED,
@@ -319,6 +321,16 @@ class TestEstimates:
             measured=False,
         )
 
+    def test_a_step_with_a_model_of_its_own_has_its_price(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        prices = (PRICE, Price("own", Decimal(1), Decimal(2)))
+        budgets(monkeypatch, openai_model_quiz="own", model_prices=prices)
+        quiz = Decimal(4000 * 1 + 1200 * 2) / 10**6
+        assert estimate({"quiz": 1}, MODEL).price == quiz
+        both = estimate({"quiz": 1, "tutorial": 1}, MODEL).price
+        assert both == estimate({"tutorial": 1}, MODEL).price + quiz
+
     def test_every_step_has_an_assumption(self) -> None:
         steps = ("analysis", "outline", "repair", "revise", "tutorial", "resources", "quiz")
         found = estimate(dict.fromkeys(steps, 1), MODEL)
@@ -409,3 +421,11 @@ class TestEstimates:
         waiting(roadmap_id, "tutorial")
         assert pending_estimate(roadmap_id) == estimate({}, None)
         assert receipt(LOCAL_OWNER, roadmap_id, limit=1, after=None).estimate is None
+
+
+def test_a_quiz_that_is_checked_is_a_call_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    checking = settings.model_copy(update={"quiz_check": True})
+    monkeypatch.setattr("roadmap.budget.cost_report.settings", checking)
+    found = estimate({"quiz": 3, "tutorial": 2}, MODEL)
+    assert (found.calls, found.completion_tokens) == (8, 3 * (1200 + 300) + 2 * 2600)
+    assert estimate({"tutorial": 2}, MODEL).calls == 2

@@ -24,8 +24,8 @@ LINK = (*LEFT, "contents", "resources", "body", "items", 0, "url")
 # The field, its value, the place that the error names, and a part of its detail.
 REFUSALS: list[tuple[tuple[str | int, ...], Any, str, str]] = [
     (("format",), "anki", "/format", "not a roadmap exported"),
-    (("version",), 2, "/version", "is the format of a newer version of Roadmap (2); this version reads 1"),
-    (("version",), 0, "/version", "must be 1"),
+    (("version",), 3, "/version", "is the format of a newer version of Roadmap (3); this version reads 2"),
+    (("version",), 0, "/version", "must be between 1 and 2"),
     (("version",), "1", "/version", "whole number"),
     (("id",), "01a21e86-8855-7f6c-aa1f-4d0e57f09005", "/id", "not a known field"),
     ((*LEFT, "id"), "01a21e86-8855-7f6c-aa1f-4d0e57f09005", f"/concepts/{FIRST}/id", "not a known field"),

@@ -16,7 +16,7 @@ from core.rate_limiter import Limit
 from roadmap.accounts.identity import LOCAL_OWNER
 from roadmap.exchange.formats.json_ import as_json
 from roadmap.exchange.import_validation import RoadmapFile
-from roadmap.plan.format_version import LARGEST_DOCUMENT
+from roadmap.plan.format_version import LARGEST_ANSWER, LARGEST_DOCUMENT
 from tests.cases import try_each
 from tests.portables import FIRST, small
 from tests.unit.roadmap.exchange.documents import (
@@ -164,7 +164,7 @@ class TestThePage:
             (b"{", 400, "This is not a complete roadmap."),
             (b"{}", 422, "This file contains no roadmap."),
             (
-                json.dumps(small() | {"version": 2}).encode(),
+                json.dumps(small() | {"version": 3}).encode(),
                 422,
                 "comes from a newer version of Roadmap",
             ),
@@ -190,7 +190,7 @@ class TestThePage:
             b'--x\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\n{}',
             b"--x\r\nContent-Disposition: form-data\r\n\r\na\r\n--x--\r\n",
             b'--x\r\nContent-Disposition: form-data; name="form"\r\n\r\n'
-            + b"a" * 5000
+            + b"a" * (LARGEST_ANSWER + 1)
             + b"\r\n--x--\r\n",
             b'--x\r\nContent-Disposition: form-data; name="form"\r\n\r\n\xff\r\n--x--\r\n',
             b'--x\r\nContent-Disposition: form-data; name="a"\r\n\r\nb\r\n' * 30 + b"--x--\r\n",

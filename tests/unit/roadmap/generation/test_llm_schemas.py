@@ -1,5 +1,6 @@
 """The forms that a model fills in: strict schemas, and what becomes of every answer that fits them."""
 
+import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -35,9 +36,6 @@ DRAFTS: list[type[BaseModel]] = [
 UNSUPPORTED = {
     "default",
     "minLength",
-    "maxLength",
-    "minItems",
-    "maxItems",
     "minimum",
     "maximum",
     "oneOf",
@@ -125,6 +123,13 @@ class TestSchemas:
         used = {keyword for node in schemas(draft.model_json_schema()) for keyword in node}
         assert used & UNSUPPORTED == set()
 
+    def test_every_list_and_every_text_has_an_end(self, draft: type[BaseModel]) -> None:
+        for node in schemas(draft.model_json_schema()):
+            if node.get("type") == "array":
+                assert 0 <= node["minItems"] <= node["maxItems"] <= 20
+            if node.get("type") == "string" and "enum" not in node:
+                assert 200 <= node["maxLength"] <= 40_000
+
     def test_no_format_is_used_that_structured_output_refuses(self, draft: type[BaseModel]) -> None:
         used = {
             node["format"]
@@ -137,6 +142,17 @@ class TestSchemas:
         assert [
             node for node in schemas(draft.model_json_schema()) if "$ref" in node and len(node) > 1
         ] == []
+
+
+class TestBounds:
+    def test_what_goes_beyond_the_bounds_of_a_schema_is_accepted_as_before(self) -> None:
+        fields = AnalysisDraft.model_json_schema()["properties"]
+        most = {name: its["maxItems"] for name, its in fields.items() if "maxItems" in its}
+        answer = {name: ["x" * 300] * (count + 5) for name, count in most.items()}
+        analysis = AnalysisDraft.model_validate({"aim": "y" * 1500, **answer}).to_analysis()
+        assert {name: len(getattr(analysis, name)) - 5 for name in most} == most
+        assert an_outline().stages[0].modules[0].concepts == []
+        assert ResourcesDraft(items=[]).items == QuizDraft(questions=[]).questions == []
 
 
 class TestOutline:
@@ -202,6 +218,36 @@ class TestOutline:
                     shape.model_validate(
                         {key: value for key, value in filled.items() if key != name}
                     )
+
+
+class TestMarkdownAlone:
+    TEXT = 'Why knead?\n\n# Kneading\n\n```json\n{"flour": 500}\n```\n\nFold it.'
+
+    @try_each(
+        "answer",
+        [
+            TEXT,
+            f"```markdown\n{TEXT}\n```",
+            f"```md\n{TEXT}\n```\n",
+            f"```\n{TEXT}\n```",
+            f"```markdown\n{TEXT}",
+            json.dumps({"markdown": TEXT}),
+        ],
+    )
+    def test_a_tutorial_may_come_as_markdown(self, answer: str) -> None:
+        assert TutorialDraft.read(answer).to_content().markdown == self.TEXT
+
+    @try_each(
+        "answer", ["Sorry, I cannot.", '{"markdown": "# Cut', 'Here: {"markdown": "# Cut', "", "{}"]
+    )
+    def test_what_has_no_heading_or_is_broken_json_is_refused(self, answer: str) -> None:
+        with pytest.raises(ValidationError):
+            TutorialDraft.read(answer)
+
+    @try_each("answer", [TEXT, "# A plan"])
+    def test_other_forms_take_no_markdown(self, answer: str) -> None:
+        with pytest.raises(ValidationError):
+            AnalysisDraft.read(answer)
 
 
 class TestContents:

@@ -195,6 +195,8 @@ class TestQuiz:
             "type",
             "prompt",
             "options",
+            "seed",
+            "needs_tutorial",
         }
         listed = client.get(f"{concept}/quiz/attempts").json()["items"]
         assert set(listed[0]) == {"id", "version", "score", "total", "created_at"}

@@ -24,7 +24,7 @@ from roadmap.plan.outline import ContentKind, Resource, Resources
 from tasks import content, dispatcher, upkeep
 from tasks.queues import content_queue
 from tests.servers import free_port
-from tests.site import Site, page, served, silent
+from tests.site import Answer, Site, page, served, silent
 
 pytestmark = pytest.mark.usefixtures("short")
 
@@ -146,6 +146,7 @@ class TestMarking:
         self, client: TestClient, site: Site, roadmap: str
     ) -> None:
         assert states(client, site, roadmap) == {"/one": "unchecked", "/two": "unchecked"}
+        assert "unverified" not in shown(client, roadmap)[0]  # the catalogue knows them
         assert [each["checked_at"] for each in shown(client, roadmap)] == [None, None]
 
     def test_a_host_is_asked_for_one_address_a_round(
@@ -454,9 +455,9 @@ class TestFaults:
         assert [each["state"] for each in shown(client, roadmap)] == ["alive"]
 
 
-def _name(roadmap_id: str, *urls: str) -> None:
+def _name(roadmap_id: str, *urls: str, title: str = "x") -> None:
     """As if the current version had named these."""
-    resource = Resource(title="x", url=urls[0], type="article", language="en", why="It is.")
+    resource = Resource(title=title, url=urls[0], type="article", language="en", why="It is.")
     items = [resource.model_copy(update={"url": url}).model_dump(mode="json") for url in urls]
     part = _content(roadmap_id)
     with transaction():
@@ -464,6 +465,68 @@ def _name(roadmap_id: str, *urls: str) -> None:
             ContentVersion.content == part.id
         ).execute()
         Content.update(links_noted=None).where(Content.id == part.id).execute()
+
+
+class TestSoft404:
+    """Pages that are answered with 200 but are not what a resource promises."""
+
+    def test_a_title_that_says_that_the_page_is_missing_is_dead_at_once(
+        self, client: TestClient, site: Site, roadmap: str
+    ) -> None:
+        site.pages["/one"] = _titled("Page not found")
+        for _ in range(3):
+            round_()
+        assert states(client, site, roadmap) == {"/two": "alive", "/spare": "alive"}
+
+    def test_another_page_is_dead_after_three_visits_over_days(
+        self, client: TestClient, site: Site, roadmap: str
+    ) -> None:
+        _name(roadmap, site.url("/one"), title="Kneading dough")
+        _of_a_model(roadmap)
+        site.pages["/one"] = _titled("Acme")
+        found = []
+        for days in (0, 1.1, 2.1):
+            later(days=days)
+            round_()
+            found += [(each["state"], each["reason"]) for each in shown(client, roadmap)]
+        reason = "it is nearly empty, and its title has nothing of what was promised"
+        assert found == [("unclear", reason), ("unclear", reason), ("dead", reason)]
+        site.pages["/one"] = _titled("Kneading the dough")
+        later(days=40)
+        round_()
+        assert states(client, site, roadmap) == {"/one": "alive"}
+
+    @pytest.mark.parametrize("title", ["Page not found", "Acme"])
+    def test_what_a_model_has_just_named_is_dead_at_once(
+        self, site: Site, roadmap: str, title: str
+    ) -> None:
+        site.pages |= {"/new": _titled(title), "/good": _titled("Dough")}
+        first = Resource(title="Dough", url="http://a/", type="book", language="en", why="It is.")
+        urls = (site.url("/new"), site.url("/good"))
+        items = tuple(first.model_copy(update={"url": url}) for url in urls)
+        assert link_checker.dead_among(Resources(items=items), look=True) == urls[:1]
+
+    def test_what_only_a_model_has_named_is_unverified_until_it_is_visited(
+        self, client: TestClient, site: Site, roadmap: str
+    ) -> None:
+        def unverified() -> list[bool]:
+            return [each.get("unverified", False) for each in shown(client, roadmap)]
+
+        _of_a_model(roadmap)
+        assert unverified() == [True, True]
+        part = _content(roadmap)
+        page_path = f"/roadmaps/{roadmap}/concepts/{part.concept_id}"
+        assert client.get(page_path).text.count("unverified") == 2
+        round_()
+        assert sorted(unverified()) == [False, True]
+        round_()
+        assert unverified() == [False, False]
+        assert "unverified" not in client.get(page_path).text
+
+
+def _titled(title: str) -> Answer:
+    body = f"<title>{title}</title>".encode()
+    return page(200, body, Content_Type="text/html; charset=utf-8")
 
 
 class TestKeeping:

@@ -1,0 +1,34 @@
+"""Part of pages: a prompt for a chat of the learner's own, and a place for its answer."""
+
+import secrets
+from typing import Any
+from urllib.parse import urlencode
+
+from roadmap.generation import own_chat
+from roadmap.plan.language_detection import chinese_of
+from roadmap.plan.outline import Level
+from roadmap.plan.schemas import DEFAULT_LANGUAGE, RoadmapRequest
+from web.pages.forms import AnyQuery
+
+
+class ChatQuery(AnyQuery):
+    """Wishes for a course; with `outline`, the box has one to fill in by hand."""
+
+    goal: str = ""
+    level: Level = Level.beginner
+    hours_per_week: int = 8
+    language: str = ""
+    outline: bool = False
+
+
+def box(query: ChatQuery, answer: str = "") -> dict[str, Any]:
+    """Return what the part needs; without a goal there is no prompt."""
+    wishes = query.model_dump(exclude={"outline"})
+    language = query.language or chinese_of(query.goal) or DEFAULT_LANGUAGE
+    request = RoadmapRequest.model_construct(**{**wishes, "language": language})
+    return {
+        "form": secrets.token_urlsafe(16),
+        "query": urlencode(wishes),
+        "prompt": own_chat.prompt_of(request) if query.goal else "",
+        "answer": answer or (own_chat.outline_of(request) if query.outline else ""),
+    }
