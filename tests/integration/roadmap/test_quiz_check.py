@@ -351,7 +351,7 @@ class TestService:
 def test_where_the_budget_is_needed_for_the_rest_it_is_left_out(tmp_path: Path) -> None:
     with (
         providing(Teacher()) as server,
-        running(service(tmp_path, server, BUDGET_PER_ROADMAP="0.0205")) as stack,
+        running(service(tmp_path, server, BUDGET_PER_ROADMAP="0.0265")) as stack,
     ):
         tree, receipt, logs, _ = TestService().built(stack)
     assert tree["status"] == "ready"
