@@ -7,6 +7,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from quality.measuring import ConceptMetrics
+from roadmap.generation.floors import (
+    FEWEST_QUESTIONS,
+    FEWEST_RESOURCES,
+    FEWEST_SECTIONS,
+    FEWEST_TYPES,
+    FEWEST_WORDS,
+)
+from roadmap.generation.tutorial_lint import FEWEST_EXERCISE_WORDS
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +46,7 @@ class Floor:
 # Support is the weighted share of questions and right answers that the tutorial has. Pairs of
 # Chinese characters match more seldom than stems of words.
 FLOORS = (
-    Floor("length of the tutorial", lambda of: of.words, 400, 1500, " words"),
+    Floor("length of the tutorial", lambda of: of.words, FEWEST_WORDS, 1500, " words"),
     Floor(
         "reading level of English (ARI)", lambda of: None if of.is_chinese else of.level, most=12
     ),
@@ -47,21 +55,27 @@ FLOORS = (
         lambda of: of.level if of.is_chinese else None,
         most=30,
     ),
-    Floor("sections", lambda of: None if of.words is None else of.sections, 3),
+    Floor("sections", lambda of: None if of.words is None else of.sections, FEWEST_SECTIONS),
     Floor(
-        "exercise", lambda of: None if of.words is None else of.exercise_words, 15, unit=" words"
+        "exercise",
+        lambda of: None if of.words is None else of.exercise_words,
+        FEWEST_EXERCISE_WORDS,
+        unit=" words",
     ),
     Floor(
-        "solution", lambda of: None if of.words is None else of.solution_words, 15, unit=" words"
+        "solution",
+        lambda of: None if of.words is None else of.solution_words,
+        FEWEST_EXERCISE_WORDS,
+        unit=" words",
     ),
-    Floor("resources", lambda of: of.resources or None, 3),
+    Floor("resources", lambda of: of.resources or None, FEWEST_RESOURCES),
     Floor(
         "official links",
         lambda of: 1 - len(of.unofficial) / of.resources if of.resources else None,
         0.6,
     ),
-    Floor("questions", lambda of: of.questions or None, 4),
-    Floor("types of questions", lambda of: len(of.types) if of.questions else None, 2),
+    Floor("questions", lambda of: of.questions or None, FEWEST_QUESTIONS),
+    Floor("types of questions", lambda of: len(of.types) if of.questions else None, FEWEST_TYPES),
     Floor(
         "quiz answerable from the tutorial (mean)",
         lambda of: None if of.is_chinese else of.mean_support,

@@ -17,9 +17,12 @@ from markdown_it.token import Token
 
 # Characters of a block: parsers of Python and TOML may need the square of its length.
 LONGEST_CODE = 5_000
-# Of an exercise and of a solution; a character of Chinese or Japanese is half a word.
-FEWEST_WORDS = 15
-ASIAN = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
+# Of an exercise and of a solution.
+FEWEST_EXERCISE_WORDS = 15
+# Scripts without spaces: a character is half a word.
+ASIAN = re.compile(
+    r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]"
+)
 WORD = re.compile(r"[^\W_]+(?:['\u2019-][^\W_]+)*")
 SPACES = {"softbreak": " ", "hardbreak": " "}
 MOST_TERMS, LONGEST_TERM = 20, 60  # of a tutorial; characters
@@ -127,8 +130,10 @@ def faults(markdown: str) -> list[str]:
                 "The tutorial must end with two sections (##) of their own: "
                 "an exercise, and its worked solution."
             ]
-        elif (length := words(section.text)) < FEWEST_WORDS:
-            found.append(f"The {where} has {length} words; it needs {FEWEST_WORDS} at least.")
+        elif (length := words(section.text)) < FEWEST_EXERCISE_WORDS:
+            found.append(
+                f"The {where} has {length} words; it needs {FEWEST_EXERCISE_WORDS} at least."
+            )
     for block in lesson.blocks:
         if wrong := fault_of(block):
             found.append(

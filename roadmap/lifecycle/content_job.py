@@ -17,7 +17,7 @@ from core.errors import Unavailable
 from models.roadmaps import Concept, Content, ContentVersion, Module, Roadmap, Stage
 from roadmap.budget.budget import BudgetMeter, CallPurpose
 from roadmap.budget.cost_report import lasts
-from roadmap.generation import search, tutorial_lint
+from roadmap.generation import floors, search, tutorial_lint
 from roadmap.generation.cancellation import LeaseLost, StopSignal
 from roadmap.generation.content_drafts import tutorial_drafts
 from roadmap.generation.context import ConceptBrief, GeneratorFault
@@ -49,7 +49,8 @@ from roadmap.plan.outline import Analysis, ContentKind, Contents, Quiz, Resource
 from roadmap.plan.schemas import accepted_request
 from roadmap.plan.statuses import NOBODYS, OPEN, ContentStatus, RoadmapStatus
 
-MOST_EARLIER = 30  # tutorials whose terms a tutorial must not explain again
+# Tutorials whose terms a tutorial must not explain again; characters of each
+MOST_EARLIER, MOST_READ = 30, 20_000
 
 
 def build_content(content_id: UUID, generator: Generator) -> list[Job]:
@@ -140,7 +141,7 @@ def _in_course(content: Content, brief: ConceptBrief) -> ConceptBrief:
         analysis=row.analysis and Analysis.model_validate(row.analysis),
         outline=outline,
         terms={
-            key: tutorial_lint.read(tutorials[key]["markdown"]).terms
+            key: tutorial_lint.read(tutorials[key]["markdown"][:MOST_READ]).terms
             for key in earlier
             if key in tutorials
         },
@@ -182,11 +183,14 @@ def _write_and_save(
         remarks: list[str] = []
         if isinstance(written, Quiz):
             written, remarks = _checked(content, written, brief, metered)
+        if generator.repairs:
+            remarks = [*floors.lacking(written, brief), *remarks]
         jobs = retry_save(partial(_save_content, content, token, written, generator, remarks))
     record(
         "building",
         kind,
-        f"Wrote the {kind} on '{brief.title}'",
+        f"Wrote the {kind} on '{brief.title}'{'. Remarks: ' if remarks else ''}"
+        + " ".join(remarks),
         **place,
         duration_ms=ms_since(started),
         details={"remarks": remarks} if remarks else None,

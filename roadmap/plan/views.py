@@ -304,6 +304,9 @@ class OwnConcept(ConceptNode):
     roadmap_id: UUID
     notes: str = Field(description="Notes of the learner.")
     notes_tag: str = Field(description="Tag of the notes; `base` of a change.")
+    remarks: dict[ContentKind, list[str]] = Field(
+        {}, description="What parts lack, by kind, in English; without those that lack nothing."
+    )
 
 
 class ConceptDetail(with_kinds(OwnConcept, DETAILS, "detail")):  # type: ignore[misc]

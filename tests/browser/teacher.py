@@ -55,11 +55,35 @@ print(hydration(350, 500))  # 70.0
 
 > Wait until the dough has doubled, not until the clock says so.
 
+## How the net grows
+
+Flour alone has no net. Its proteins lie folded beside each other, and only water lets them move. In the first minutes they
+find each other by chance, and what comes of it tears as soon as it is pulled. Then they begin to hold on to their
+neighbours, in long strands that lie in all directions. Every fold turns the strands the same way and lays one sheet on the
+other, and so the dough that was torn at first can be pulled until light shines through it.
+
+The same happens without any hands, only more slowly. A wet dough that rests overnight is as strong in the morning as one
+that was worked for a quarter of an hour, because the strands slide past each other all the time and catch where they fit.
+This is why a baker who has time saves work, and why a baker in a hurry gets tired arms.
+
+Salt comes last. It pulls the strands together, and a dough that was soft becomes firm within a few turns. Put in at the
+beginning it slows everything down, since the strands find each other less often when they are held so tightly.
+
+## What goes wrong
+
+A dough that sticks to everything is not too wet: most of the time it is too young. Wait for ten minutes before you add
+flour, and look again. A dough that tears when it is shaped is too tight: let it rest under a cloth until it gives way. A
+loaf that runs flat has a net that was worked for too long, or that has waited for too long, and lets the gas go. Nothing
+brings it back; bake it in a tin, and take it out earlier the next time.
+
+How to notice it in time: press a finger into the dough. If the dent comes back at once, the net is young. If it comes back
+slowly and not entirely, the net is ready. If it stays, the net is too old, and the oven should be hot already.
+
 ## Exercise
 
 1. Mix 500 g of flour with 350 g of water.
 2. Wait for half an hour.
-3. Fold it four times, and look whether it holds its shape.
+3. Fold it four times, look whether it holds its shape, and explain in your own words why it works.
 
 ## Solution
 
@@ -81,18 +105,42 @@ def hydration(water: float, flour: float) -> float:
 
 > 等到面团发到两倍大，而不是等到时间到。
 
+## 网是怎样形成的
+
+面粉本身没有网。它的蛋白质折叠着，彼此挨在一起，有了水才能活动。最初几分钟，它们只是偶然相遇，形成的东西一拉就断。
+后来它们开始抓住邻近的蛋白质，连成长长的细丝，朝着各个方向。每折叠一次，细丝就被理向同一个方向，一层叠在另一层上，
+于是起初一拉就断的面团，最后可以拉到透光而不破。
+
+不动手也会发生同样的事，只是慢一些。一块湿面团静置一夜，第二天早上和揉了一刻钟的面团一样有力，因为细丝一直在互相滑动，
+合适的地方就连在一起。所以有时间的面包师省力气，赶时间的面包师手臂酸。
+
+盐要最后放。它把细丝拉紧，本来很软的面团转几圈就变得结实。如果一开始就放盐，一切都会变慢，因为细丝被拉得太紧，
+彼此相遇的机会就少了。水的多少也一样重要：水多的面团，细丝容易活动，网长得快，但是也容易塌；水少的面团，网长得慢，
+揉起来费力，烤出来的面包心却紧密。初学的人先用百分之七十的水，熟练之后再慢慢增加。
+
+## 常见的问题
+
+面团到处粘手，不一定是水太多，多半是时间还不够。先等十分钟，不要急着加面粉，然后再看一次。整形时面团裂开，是因为太紧：
+盖上一块布，让它松弛，直到它不再抵抗。面包摊成一片，是因为网揉得太久，或者等得太久，留不住气体。这时已经无法补救，
+放进模具里烤，下一次早一点取出来就好。
+
+怎样及时发现呢？用手指按一下面团。凹痕马上弹回来，说明网还嫩；凹痕慢慢回来，但是没有完全消失，说明正好；凹痕留在那里不动，
+说明网已经老了，这时烤箱应该早就热好了。另外，看一看面团的表面：光滑而有小气泡，说明里面的网正在把气体留住；
+表面粗糙、有裂口，说明还要再折叠一次。闻一闻也有帮助：刚混合的面团闻起来像湿面粉，发好的面团有一点酸味和酒味，
+发过头的面团酸味很重。把这三个办法合在一起用，比看时钟可靠得多，因为每个厨房的温度不同，每袋面粉的吸水量也不同。
+
 ## 练习
 
 1. 把 500 克面粉和 350 克水混合。
 2. 静置半小时。
-3. 折叠四次，看看面团能不能立住。
+3. 折叠四次，看看面团能不能立住，并用自己的话解释它的原理。
 
 ## 解答
 
 第四次折叠之后面团能够立住：面筋有了足够的时间形成一张网，把气体留在里面。
 """,
 }
-WORDS = {
+WORDS: dict[str, Any] = {
     "en": {
         "title": "Bake bread that people ask for",
         "stage": "Stage of",
@@ -104,6 +152,10 @@ WORDS = {
         "wrong": ["Luck", "A hot oven"],
         "prompts": "Which of these build gluten?",
         "rights": ["Kneading", "Time"],
+        "others": {
+            "What makes the net tighter?": (["Salt"], ["Sugar", "Butter"]),
+            "What does the net keep?": (["The gas"], ["The light", "The sound"]),
+        },
         "explanation": "Gluten is the net that holds the gas; kneading and time build it.",
     },
     "zh-Hans": {
@@ -117,6 +169,10 @@ WORDS = {
         "wrong": ["运气", "很热的烤箱"],
         "prompts": "下面哪些会形成面筋？",
         "rights": ["揉面", "时间"],
+        "others": {
+            "什么会让网更紧实？": (["盐"], ["糖", "黄油"]),
+            "网留住了什么？": (["气体"], ["光", "声音"]),
+        },
         "explanation": "面筋是留住气体的网；揉面和时间会形成它。",
     },
 }
@@ -251,13 +307,18 @@ class Teacher:
 
     def _resources(self, facts: Any) -> Any:
         item = {
-            "title": "The handbook of bread",
-            "url": "https://example.org/bread",
             "type": "book",
             "level": "beginner",
             "language": self.language,
+            "why": WORDS[self.language]["why"],
         }
-        return {"items": [{**item, "why": WORDS[self.language]["why"]}]}
+        books = {"The handbook of bread": "bread", "Flour": "flour", "Wild yeast": "yeast"}
+        return {
+            "items": [
+                {**item, "title": title, "url": f"https://example.org/{path}"}
+                for title, path in books.items()
+            ]
+        }
 
     def _quiz(self, facts: Any) -> Any:
         words = WORDS[self.language]
@@ -271,9 +332,12 @@ class Teacher:
             "right_options": words["rights"],
             "wrong_options": words["wrong"],
         }
-        return {
-            "questions": [{**each, "explanation": words["explanation"]} for each in (one, more)]
-        }
+        others = [
+            {"prompt": prompt, "right_options": right, "wrong_options": wrong}
+            for prompt, (right, wrong) in words["others"].items()
+        ]
+        asked = (one, more, *others)
+        return {"questions": [{**each, "explanation": words["explanation"]} for each in asked]}
 
     def environment(self) -> dict[str, str]:
         """Of the service that asks it."""

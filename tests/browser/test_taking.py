@@ -97,10 +97,10 @@ def test_every_form_is_read_by_a_program_that_knows_it(
         archive.extract("collection.anki2", tmp_path)
     database = sqlite3.connect(tmp_path / "collection.anki2")
     assert database.execute("SELECT COUNT(*), COUNT(DISTINCT guid) FROM notes").fetchone() == (
-        12,
-        12,
+        24,
+        24,
     )
-    assert database.execute("SELECT COUNT(*) FROM cards").fetchone() == (12,)
+    assert database.execute("SELECT COUNT(*) FROM cards").fetchone() == (24,)
     database.close()
 
     answer = page.goto(
@@ -127,7 +127,7 @@ def test_it_goes_to_another_instance_with_what_was_learned(
     assert {**again, "exported_at": ""} == {**json.loads(file.read_bytes()), "exported_at": ""}
     there.locator("#plan").get_by_role("link", name="Flour and water 1").click()
     expect(there.get_by_label("Your notes")).to_have_value(NOTES)
-    expect(there.locator("#quiz")).to_contain_text(re.compile("Last time: . of 2 correct"))
+    expect(there.locator("#quiz")).to_contain_text(re.compile("Last time: . of 4 correct"))
 
 
 def test_without_a_script_it_works_as_well(

@@ -36,37 +36,50 @@ KINDS = {
 ANALYSIS = {"aim": "To bake bread.", "known": [], "subjects": ["Dough"], "assumptions": []}
 QUICKEST, SPREAD = 0.02, 0.18  # seconds; small ones are more frequent
 SLOW_SHARE, SLOW = 0.01, (1.0, 2.0)  # of the calls; seconds
-TUTORIAL = """Knead — 写.
+WHY = "Gluten is a net of proteins that holds the gas, and it takes time until it is strong."
+TUTORIAL = f"""Knead — 写.
+
+## Why it works
+
+**Gluten** is what kneading builds. {" ".join([WHY] * 22)}
 
 ## Exercise
 
-Mix 500 grams of flour with 350 of water, wait for half an hour, and fold it four times.
+Mix 500 grams of flour with 350 of water, wait for half an hour, and knead the dough by four folds.
 
 ## Solution
 
 After the fourth fold it holds its shape, since the gluten has had the time that it needs to build a net."""
+QUESTIONS = {
+    "Why?": (["Gluten"], ["Salt", "Luck"]),
+    "Which two?": (["Kneading", "Time"], ["Luck"]),
+    "Salt makes it tighter.": (["True"], ["False"]),
+    "What for?": (["The gas"], ["The light", "The sound"]),
+}
 WRITTEN: dict[str, dict[str, Any]] = {
     "tutorial": {"markdown": TUTORIAL},
     "resources": {
         "items": [
             {
-                "title": "Dough",
-                "url": "https://example.org/dough",
+                "title": title,
+                "url": f"https://example.org/{title.lower()}",
                 "type": "book",
                 "level": "beginner",
                 "language": "en",
                 "why": "To know.",
             }
+            for title in ("Dough", "Flour", "Water")
         ]
     },
     "quiz": {
         "questions": [
             {
-                "prompt": "Why?",
-                "right_options": ["Gluten"],
-                "wrong_options": ["Salt", "Luck"],
+                "prompt": prompt,
+                "right_options": right,
+                "wrong_options": wrong,
                 "explanation": "It holds.",
             }
+            for prompt, (right, wrong) in QUESTIONS.items()
         ]
     },
 }

@@ -9,6 +9,7 @@ import logging
 import math
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
+from operator import itemgetter
 from pkgutil import resolve_name
 from typing import Any, Self, TypeVar
 
@@ -16,7 +17,7 @@ from pydantic import BaseModel, ValidationError
 
 from core import clock
 from core.settings import ModelProfile
-from roadmap.generation import tutorial_lint
+from roadmap.generation import floors
 from roadmap.generation.context import (
     Answers,
     ConceptBrief,
@@ -46,7 +47,6 @@ from roadmap.plan.outline import (
     Outline,
     Quiz,
     Resources,
-    Tutorial,
     hours_until,
 )
 from roadmap.plan.schemas import RoadmapRequest
@@ -194,7 +194,8 @@ class ModelGenerator:
         return self._design("repair", design, facts)
 
     def write(self, kind: ContentKind, brief: ConceptBrief) -> Contents:
-        poor: list[Contents] = []  # a tutorial with faults, better than none
+        """Return a content that lacks nothing, or else the better one of two answers."""
+        poor: list[tuple[int, Contents]] = []
 
         def made(draft: Any) -> Contents:
             content: Contents = draft.to_content()
@@ -204,12 +205,8 @@ class ModelGenerator:
                 content = Resources(items=tuple(items))
             if wrong := language_error(content.text(), brief.request.language):
                 raise ValueError(wrong)
-            if (
-                isinstance(content, Tutorial)
-                and not (brief.instruction or poor)
-                and (lacks := tutorial_lint.faults(content.markdown))
-            ):
-                poor.append(content)
+            if lacks := floors.lacking(content, brief):
+                poor.insert(0, (len(lacks), content))
                 raise ValueError(" ".join(lacks))
             return content
 
@@ -220,9 +217,9 @@ class ModelGenerator:
                 facts.pop("outline", None)
                 facts.pop("known_terms", None)
             return self._ask(kind, draft, facts, made)
-        except GeneratorFault:
-            if poor:  # the second answer is not in the agreed form
-                return poor[0]
+        except GeneratorFault:  # a second call may have failed for any reason: the first is paid
+            if poor:
+                return min(poor, key=itemgetter(0))[1]
             raise
 
     def _titles(self, design: DesignBrief) -> Outline:
@@ -361,7 +358,22 @@ def _facts(kind: ContentKind, brief: ConceptBrief) -> dict[str, Any]:
     if brief.analysis:
         facts["analysis"] = brief.analysis.model_dump(mode="json")
     if brief.outline:
-        facts["outline"] = _titles(brief.outline)
+        whole = [
+            {
+                "stage": stage.title,
+                "modules": [
+                    {"module": module.title, "concepts": [each.title for each in module.concepts]}
+                    for module in stage.modules
+                ],
+            }
+            for stage in brief.outline.stages
+        ]
+        without_concepts = [
+            {"stage": stage.title, "modules": [module.title for module in stage.modules]}
+            for stage in brief.outline.stages
+        ]
+        is_long = len(json.dumps(whole, ensure_ascii=False)) > LONGEST_OUTLINE
+        facts["outline"] = without_concepts if is_long else whole
     facts |= {
         "task": kind,
         "stage": brief.stage_title,
@@ -387,26 +399,6 @@ def _facts(kind: ContentKind, brief: ConceptBrief) -> dict[str, Any]:
     if brief.candidates:
         facts["candidates"] = brief.candidates
     return facts
-
-
-def _titles(outline: Outline) -> list[dict[str, Any]]:
-    """Return the titles of a course; without those of concepts if they are too long."""
-    whole = [
-        {
-            "stage": stage.title,
-            "modules": [
-                {"module": module.title, "concepts": [each.title for each in module.concepts]}
-                for module in stage.modules
-            ],
-        }
-        for stage in outline.stages
-    ]
-    if len(json.dumps(whole, ensure_ascii=False)) <= LONGEST_OUTLINE:
-        return whole
-    return [
-        {"stage": stage.title, "modules": [module.title for module in stage.modules]}
-        for stage in outline.stages
-    ]
 
 
 def _neighbours(brief: ConceptBrief, outline: Outline) -> dict[str, Any]:

@@ -13,11 +13,10 @@ from pydantic import Field
 
 from core.errors import Unavailable
 from roadmap.generation.context import QUIZ_CHECK, ConceptBrief, GeneratorFault
+from roadmap.generation.floors import FEWEST_QUESTIONS
 from roadmap.generation.llm.schemas import Draft, Line, QuestionDraft, Several, sized
 from roadmap.plan.language_detection import language_error
 from roadmap.plan.outline import Question, Quiz, shuffled
-
-FEWEST = 4  # questions that stay, disputed or not
 
 # Step, form, facts, and what to make of a form that is filled in.
 Ask = Callable[[str, type[Any], dict[str, Any], Callable[[Any], Any]], Any]
@@ -58,7 +57,7 @@ def checked(quiz: Quiz, brief: ConceptBrief, ask: Ask) -> tuple[Quiz, list[str]]
         with suppress(GeneratorFault, Unavailable):  # then they stay disputed
             now |= _rewritten({number: now[number] for number in disputed}, facts, brief, ask)
             still = _disputed({number: now[number] for number in disputed}, facts, ask)
-    left_out = still[: max(0, len(now) - FEWEST)]
+    left_out = still[: max(0, len(now) - FEWEST_QUESTIONS)]
     remarks = [f"Question {number} {_fate(number, still, left_out)}." for number in disputed]
     kept = [question for number, question in now.items() if number not in left_out]
     return Quiz(questions=tuple(kept)), remarks

@@ -66,8 +66,10 @@ def test_any_goal_becomes_a_roadmap_by_the_model(model_stack: Stack, provider: P
         "version": 1,
         "generator": f"model:{MODEL}",
     }
-    assert [resource["url"] for resource in detail["resources"]] == ["https://example.org/dough"]
-    (question,) = detail["quiz"]["questions"]
+    assert [resource["url"] for resource in detail["resources"]] == [
+        f"https://example.org/{name}" for name in ("dough", "flour", "water")
+    ]
+    question = detail["quiz"]["questions"][0]
     assert sorted(question["options"]) == ["Gluten", "Luck", "Salt"]
     assert sorted(provider.door.kinds) == [
         "analysis",
@@ -76,6 +78,28 @@ def test_any_goal_becomes_a_roadmap_by_the_model(model_stack: Stack, provider: P
     ]
     assert (provider.door.keys, provider.door.models) == ({f"Bearer {KEY}"}, {MODEL})
     assert_key_is_nowhere(model_stack, tree, until="finish")
+
+
+def test_contents_are_written_from_the_whole_course_and_begin_with_the_same_bytes(
+    model_stack: Stack, provider: Provider
+) -> None:
+    tree = model_stack.finished(model_stack.create(GOAL))
+    oven = concepts_of(tree)[2]
+    model_stack.post(
+        f"{tree['links']['self']}/concepts/{oven['id']}/tutorial/regenerate",
+        json={"instructions": "Shorter."},
+    )
+    model_stack.finished(tree["links"]["self"])
+    asked = [body["messages"] for body in provider.door.bodies[2:]]
+    assert len(asked) == 3 * 3 + 1
+    beginnings = {
+        (system["content"], user["content"].partition('"task": ')[0]) for system, user in asked
+    }
+    assert len(beginnings) == 1
+    last = provider.door.facts[-1]
+    assert (last["number"], last["of"], last["next"], last["known_terms"]) == (3, 3, [], ["Gluten"])
+    assert last["prerequisites"] == [{"title": "Dough", "outcomes": ["do it"], "terms": ["Gluten"]}]
+    assert last["analysis"]["aim"] == "To bake bread."
 
 
 def test_a_provider_that_always_fails_ends_in_a_reason_after_a_bounded_number_of_attempts(
@@ -202,6 +226,62 @@ def test_a_429_slows_the_whole_process_down(model_stack: Stack, provider: Provid
     assert provider.door.asked_at[-1] > refused_at + 1.9
 
 
+POOR = {
+    "tutorial": {"markdown": f"Knead.\n\n{TUTORIAL[TUTORIAL.index('## Exercise') :]}"},
+    "resources": {"items": WRITTEN[ContentKind.resources]["items"][:2]},
+    "quiz": {"questions": WRITTEN[ContentKind.quiz]["questions"][:1]},
+}
+REMARKS = {
+    "tutorial": [
+        "Words: 46; at least 400 are needed.",
+        "Sections (##): 2; at least 3 are needed.",
+    ],
+    "resources": ["Resources: 2; at least 3 are needed."],
+    "quiz": [
+        "Questions: 1; at least 4 are needed.",
+        "Types of questions: 1; at least 2 are needed.",
+    ],
+}
+
+
+def test_what_falls_short_is_asked_for_once_more_and_then_kept_and_marked(
+    model_stack: Stack, provider: Provider
+) -> None:
+    provider.writes(
+        outline=outline(a_concept("flour")),
+        **{kind: json.dumps(content) for kind, content in POOR.items()},
+    )
+    tree = model_stack.finished(model_stack.create(GOAL))
+    assert (tree["status"], tree["progress"]["ready"]) == ("ready", 3)
+    assert sorted(provider.door.kinds) == sorted(["analysis", "outline", *POOR, *POOR])
+    (node,) = concepts_of(tree)
+    place = f"{tree['links']['self']}/concepts/{node['id']}"
+    assert model_stack.get(place).json()["remarks"] == REMARKS
+    page = model_stack.get(place.removeprefix("/api/v1"), headers={"Accept": "text/html"}).text
+    assert page.count("Remarks:") == 3
+    assert all(remark in page for remarks in REMARKS.values() for remark in remarks)
+    written = [
+        record["message"]
+        for record in logs_of(model_stack, tree, until="finish")
+        if record["message"].startswith("Wrote the quiz")
+    ]
+    assert written == [f"Wrote the quiz on 'Flour'. Remarks: {' '.join(REMARKS['quiz'])}"]
+
+
+def test_a_second_answer_that_is_good_has_no_remarks(
+    model_stack: Stack, provider: Provider
+) -> None:
+    provider.state.scenarios.clear()
+    for kind, content in POOR.items():
+        provider.state.scenarios.add(Reply(text=json.dumps(content), match=Match(model=kind)))
+    provider.writes_more(outline=outline(a_concept("flour")))
+    tree = model_stack.finished(model_stack.create(GOAL))
+    (node,) = concepts_of(tree)
+    detail = model_stack.get(f"{tree['links']['self']}/concepts/{node['id']}").json()
+    assert (detail["remarks"], len(detail["quiz"]["questions"])) == ({}, 4)
+    assert len(provider.door.kinds) == 2 + 2 * 3
+
+
 TITLE, GOAL_IN_CHINESE = "学会烤面包", "我想学会烤面包"
 FLOUR = a_concept(
     "flour", title="面粉与水", description="了解面粉和水的比例，以及它们如何形成面团。"
@@ -212,6 +292,7 @@ QUESTION = {
     "wrong_options": ["因为盐"],
     "explanation": "酵母产生气体。",
 }
+HARDER = {**QUESTION, "wrong_options": ["因为盐", "因为水"]}
 TRANSLATED = {
     "prompt": "Why does dough rise?",
     "right_options": ["Yeast"],
@@ -220,15 +301,17 @@ TRANSLATED = {
 }
 RESOURCE = {**WRITTEN[ContentKind.resources]["items"][0], "why": "它解释了面团为什么会膨胀。"}
 TEXT = (
-    "面团需要时间才能发起来。\n\n```python\nknead(dough)\n```\n\n先把面粉和水混合，然后揉面。\n\n"
-    + PRACTICE
+    f"## 原理\n\n{'面团需要时间才能发起来，面筋形成一张网。' * 50}"
+    "\n\n```python\nknead(dough)\n```\n\n先把面粉和水混合，然后揉面。\n\n" + PRACTICE
 )
 IN_CHINESE = {
     "outline": SOUND,  # in English at first
     "repair": outline(FLOUR, title=TITLE),
     "tutorial": json.dumps({"markdown": TEXT}),
-    "resources": json.dumps({"items": [RESOURCE]}),
-    "quiz": json.dumps({"questions": [QUESTION]}),
+    "resources": json.dumps(
+        {"items": [{**RESOURCE, "url": f"https://example.org/{n}"} for n in range(3)]}
+    ),
+    "quiz": json.dumps({"questions": [QUESTION, *([HARDER] * 3)]}),
 }
 
 

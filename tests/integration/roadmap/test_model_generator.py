@@ -161,7 +161,8 @@ class TestAnswers:
         assert isinstance(resources, Resources)
         assert resources.model_dump(mode="json") == WRITTEN[ContentKind.resources]
         assert isinstance(quiz, Quiz)
-        (question,) = quiz.questions
+        question, *others = quiz.questions
+        assert len(others) == 3
         assert sorted(question.options) == ["Gluten", "Luck", "Salt"]
         assert [question.options[index] for index in question.answers] == ["Gluten"]
 

@@ -22,7 +22,7 @@ from roadmap.learning.reviews import ReviewRequest
 from roadmap.learning.spaced_repetition import ReviewRating
 from roadmap.lifecycle import commands, content_job, plan_rows
 from roadmap.plan.edits import Rewrite
-from roadmap.plan.outline import ContentKind, Contents, Quiz
+from roadmap.plan.outline import ContentKind, Contents, Quiz, Tutorial
 from roadmap.plan.schemas import ProgressRequest
 from roadmap.plan.statuses import ConceptProgress, ContentStatus
 from tests.integration.logbook import MODES, own_database
@@ -36,6 +36,8 @@ class Rewriter(CatalogueGenerator):
     """Writes a quiz of one question of the first version and one that is new."""
 
     def write(self, kind: ContentKind, brief: ConceptBrief) -> Contents:
+        if kind == ContentKind.tutorial:
+            return Tutorial(markdown="New.")
         return Quiz.model_validate({"questions": OTHERS})
 
 
@@ -51,12 +53,12 @@ def lesson(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
 
 
 def built() -> None:
-    """What is to be written is."""
+    """What is to be written is; a quiz waits for its tutorial."""
     with session():
         open_ = list(
-            Content.select(Content.id).where(
-                Content.status == ContentStatus.pending, Content.kind == "quiz"
-            )
+            Content.select(Content.id)
+            .where(Content.status == ContentStatus.pending, Content.kind != "resources")
+            .order_by(Content.kind.desc())
         )
     for content in open_:
         content_job.build_content(content.id, Rewriter())
