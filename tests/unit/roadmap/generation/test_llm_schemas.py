@@ -147,10 +147,14 @@ class TestSchemas:
 class TestBounds:
     def test_what_goes_beyond_the_bounds_of_a_schema_is_accepted_as_before(self) -> None:
         fields = AnalysisDraft.model_json_schema()["properties"]
-        most = {name: its["maxItems"] for name, its in fields.items() if "maxItems" in its}
+        most = {name: fields[name]["maxItems"] for name in ("known", "subjects", "assumptions")}
         answer = {name: ["x" * 300] * (count + 5) for name, count in most.items()}
         analysis = AnalysisDraft.model_validate({"aim": "y" * 1500, **answer}).to_analysis()
         assert {name: len(getattr(analysis, name)) - 5 for name in most} == most
+        asked = [{"question": f"{n}" * 600, "suggestions": ["x" * 300, *"abcde"]} for n in range(9)]
+        draft = AnalysisDraft.model_validate({"aim": "y", **answer, "questions": asked})
+        questions = draft.to_analysis().questions
+        assert [(len(each.question), len(each.suggestions)) for each in questions] == [(500, 4)] * 3
         assert an_outline().stages[0].modules[0].concepts == []
         assert ResourcesDraft(items=[]).items == QuizDraft(questions=[]).questions == []
 
