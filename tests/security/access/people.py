@@ -28,6 +28,7 @@ from roadmap.lifecycle.schedule_settings import ScheduleRequest
 from roadmap.lifecycle.transfer import TransferRequest
 from roadmap.plan.edits import EditRequest
 from roadmap.plan.schemas import (
+    AnswersRequest,
     ApproveRequest,
     ProgressRequest,
     RegenerateRequest,
@@ -79,6 +80,7 @@ CLOSED_PORT = "http://127.0.0.1:1024/"  # a receiver that is not there
 # What is sent where a body is needed. A model that is missing here fails the tests below with a sentence that says so.
 BODIES: dict[type[BaseModel], dict[str, Any]] = {
     EmptyBody: {},
+    AnswersRequest: {"skip": True},
     ApproveRequest: {"revision": 1},
     ReviseRequest: {"feedback": "More about testing, please."},
     EditRequest: {"operations": [{"op": "rewrite", "what": "concept", "key": KEY, "hours": 9}]},
@@ -113,6 +115,7 @@ BODIES: dict[type[BaseModel], dict[str, Any]] = {
 }
 FORMS: dict[str, dict[str, Any]] = {  # and what a page is sent
     "/roadmaps": {"goal": GOAL},
+    PAGE + "/answers": {"skip": "on"},
     PAGE + "/approve": {"revision": "1"},
     PAGE + "/revise": {"feedback": "More about testing, please."},
     PAGE + "/cancel": {},
