@@ -15,6 +15,7 @@ from pydantic import BaseModel
 from starlette.testclient import TestClient
 
 from core.db import database, session
+from models.roadmaps import Roadmap
 from roadmap.accounts.accounts import LOCAL_EMAIL
 from roadmap.accounts.api_keys import KeyRequest
 from roadmap.accounts.identity import Scope
@@ -191,6 +192,7 @@ IN_REVIEW = {
 }
 CANCELLED = {ROADMAP + "/retry", CONTENT + "/retry", PAGE + "/retry", LESSON + "/{kind}/retry"}
 CANCELLED |= {OVERSEEN + "/retry", ADMIN_ROADMAP + "/retry"}
+ASKED = {ROADMAP + "/answers", PAGE + "/answers"}
 EDITED = {REVISION + "/restore", PAGE + "/revisions/{number}/restore"}
 REWRITTEN = {base + "/versions/{number}/restore" for base in (CONTENT, LESSON + "/{kind}")}
 IN_TRASH = {
@@ -202,6 +204,7 @@ IN_TRASH = {
 STATES = (
     IN_REVIEW,
     CANCELLED,
+    ASKED,
     EDITED,
     REWRITTEN,
     IN_TRASH,
@@ -313,6 +316,14 @@ class Person:
                 self.made(f"/roadmaps/{roadmap_id}/cancel")
             return roadmap_id
         roadmap_id = self.roadmap()
+        if endpoint.path in ASKED:  # the catalogue asks nothing
+            asked = {"question": "Why?", "suggestions": ["Work", "Fun"]}
+            changes = {
+                "status": "awaiting_answers",
+                "analysis": {"aim": "It", "questions": [asked]},
+            }
+            with session():
+                Roadmap.update(changes).where(Roadmap.id == UUID(roadmap_id)).execute()
         if endpoint.path in EDITED:
             self.made(f"/roadmaps/{roadmap_id}/edits", **BODIES[EditRequest])
         if endpoint.path in REWRITTEN:
