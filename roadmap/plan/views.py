@@ -21,6 +21,7 @@ from roadmap.plan.outline import (
     QuestionType,
     Quiz,
     Resource,
+    is_empty,
     is_none,
     shuffled,
 )
@@ -264,7 +265,7 @@ class RoadmapTree(RoadmapSummary):
         description="Estimated cost of the contents, while the plan waits for review."
     )
     questions: list[ClarifyingQuestion] = Field(
-        [], description="Questions that wait for answers; empty: none."
+        [], description="Questions that wait for answers; left out: none.", exclude_if=is_empty
     )
     learned: Learned = Field(description="Progress of the learner.")
     stages: list[StageNode] = Field(description="The plan; empty: none yet.")

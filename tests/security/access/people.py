@@ -15,6 +15,7 @@ from pydantic import BaseModel
 from starlette.testclient import TestClient
 
 from core.db import database, session
+from models.roadmaps import Roadmap
 from roadmap.accounts.accounts import LOCAL_EMAIL
 from roadmap.accounts.api_keys import KeyRequest
 from roadmap.accounts.identity import Scope
@@ -28,6 +29,7 @@ from roadmap.lifecycle.schedule_settings import ScheduleRequest
 from roadmap.lifecycle.transfer import TransferRequest
 from roadmap.plan.edits import EditRequest
 from roadmap.plan.schemas import (
+    AnswersRequest,
     ApproveRequest,
     ProgressRequest,
     RegenerateRequest,
@@ -79,6 +81,7 @@ CLOSED_PORT = "http://127.0.0.1:1024/"  # a receiver that is not there
 # What is sent where a body is needed. A model that is missing here fails the tests below with a sentence that says so.
 BODIES: dict[type[BaseModel], dict[str, Any]] = {
     EmptyBody: {},
+    AnswersRequest: {"skip": True},
     ApproveRequest: {"revision": 1},
     ReviseRequest: {"feedback": "More about testing, please."},
     EditRequest: {"operations": [{"op": "rewrite", "what": "concept", "key": KEY, "hours": 9}]},
@@ -113,6 +116,7 @@ BODIES: dict[type[BaseModel], dict[str, Any]] = {
 }
 FORMS: dict[str, dict[str, Any]] = {  # and what a page is sent
     "/roadmaps": {"goal": GOAL},
+    PAGE + "/answers": {"skip": "on"},
     PAGE + "/approve": {"revision": "1"},
     PAGE + "/revise": {"feedback": "More about testing, please."},
     PAGE + "/cancel": {},
@@ -188,6 +192,7 @@ IN_REVIEW = {
 }
 CANCELLED = {ROADMAP + "/retry", CONTENT + "/retry", PAGE + "/retry", LESSON + "/{kind}/retry"}
 CANCELLED |= {OVERSEEN + "/retry", ADMIN_ROADMAP + "/retry"}
+ASKED = {ROADMAP + "/answers", PAGE + "/answers"}
 EDITED = {REVISION + "/restore", PAGE + "/revisions/{number}/restore"}
 REWRITTEN = {base + "/versions/{number}/restore" for base in (CONTENT, LESSON + "/{kind}")}
 IN_TRASH = {
@@ -199,6 +204,7 @@ IN_TRASH = {
 STATES = (
     IN_REVIEW,
     CANCELLED,
+    ASKED,
     EDITED,
     REWRITTEN,
     IN_TRASH,
@@ -310,6 +316,14 @@ class Person:
                 self.made(f"/roadmaps/{roadmap_id}/cancel")
             return roadmap_id
         roadmap_id = self.roadmap()
+        if endpoint.path in ASKED:  # the catalogue asks nothing
+            asked = {"question": "Why?", "suggestions": ["Work", "Fun"]}
+            changes = {
+                "status": "awaiting_answers",
+                "analysis": {"aim": "It", "questions": [asked]},
+            }
+            with session():
+                Roadmap.update(changes).where(Roadmap.id == UUID(roadmap_id)).execute()
         if endpoint.path in EDITED:
             self.made(f"/roadmaps/{roadmap_id}/edits", **BODIES[EditRequest])
         if endpoint.path in REWRITTEN:

@@ -154,6 +154,10 @@ class TestBounds:
         answer = {name: ["x" * 300] * (count + 5) for name, count in most.items()}
         analysis = AnalysisDraft.model_validate({"aim": "y" * 1500, **answer}).to_analysis()
         assert {name: len(getattr(analysis, name)) - 5 for name in most} == most
+        asked = [{"question": f"{n}" * 600, "suggestions": ["x" * 300, *"abcde"]} for n in range(9)]
+        draft = AnalysisDraft.model_validate({"aim": "y", **answer, "questions": asked})
+        questions = draft.to_analysis().questions
+        assert [(len(each.question), len(each.suggestions)) for each in questions] == [(500, 4)] * 3
         assert an_outline().stages[0].modules[0].concepts == []
         assert ResourcesDraft(items=[]).items == QuizDraft(questions=[]).questions == []
 

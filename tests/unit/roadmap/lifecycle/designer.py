@@ -77,6 +77,9 @@ class Designer:
         self.problems: list[list[str]] = []
         self.failing: Callable[[ConceptBrief], bool] = lambda brief: False
 
+    def name_of(self, step: str) -> str:
+        return self.name
+
     def prompt_version(self, step: str) -> str:
         return f"{step}-1"
 
