@@ -29,7 +29,7 @@ def stack(tap: Tap, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]
         "OPENAI_MODEL": MODEL,
         "MODEL_PRICES": f"{MODEL}={PRICE[0]}/{PRICE[1]}",
         "BUDGET_PER_ROADMAP": "1000",
-        "MODEL_MAX_TOKENS": "320",
+        "MODEL_MAX_TOKENS": "512",
         "MODEL_TIMEOUT_SECONDS": "250",
         "MODEL_IDLE_SECONDS": "120",
         "LEASE_SECONDS": "260",
@@ -43,7 +43,9 @@ def stack(tap: Tap, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]
 def create(stack: Stack) -> str:
     """One hour until the deadline: a stage with one concept."""
     deadline = clock.now().date() + timedelta(days=7)
-    return stack.create(GOAL, hours_per_week=1, deadline=deadline.isoformat())
+    return stack.create(
+        GOAL, hours_per_week=1, deadline=deadline.isoformat(), preferences="Short texts."
+    )
 
 
 def calls_of(stack: Stack, path: str) -> list[dict[str, Any]]:
