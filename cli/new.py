@@ -10,7 +10,8 @@ from cli.api_client import ROADMAPS, ApiClient, service_options
 from cli.output import CommandFailed, json_option, say, status_sentence, titled_status
 
 COLUMNS = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-WELL = ("ready", "awaiting_review")
+WAITING = ("awaiting_answers", "awaiting_review")
+WELL = ("ready", *WAITING)
 
 
 @click.command("new")
@@ -43,7 +44,7 @@ WELL = ("ready", "awaiting_review")
 def new_command(goal: str, watch: bool, client: ApiClient, as_json: bool, **fields: Any) -> None:
     """Create a roadmap for GOAL. The service continues even if this command is interrupted.
 
-    With --watch, the exit code is 0 if the roadmap is ready or waits for your approval, otherwise 1.
+    With --watch, the exit code is 0 if the roadmap is ready or waits for you, otherwise 1.
     """
     asked = {name: value for name, value in fields.items() if value not in (None, False)}
     if asked.get("deadline"):
@@ -60,7 +61,7 @@ def new_command(goal: str, watch: bool, client: ApiClient, as_json: bool, **fiel
 
 
 def _watched(client: ApiClient, made: dict[str, Any]) -> dict[str, Any]:
-    """Return the finished tree, or one that waits for approval; progress on stderr."""
+    """Return the finished tree, or one that waits for its owner; progress on stderr."""
     with Progress(*COLUMNS, console=Console(stderr=True), transient=False) as progress:
         bar = progress.add_task("Drafting the plan", total=None)
         for event in client.events(made["links"]["events"]):
@@ -70,9 +71,9 @@ def _watched(client: ApiClient, made: dict[str, Any]) -> dict[str, Any]:
                 progress.update(
                     bar, description="Writing the contents", completed=done, total=data["total"]
                 )
-            if event["type"] == "roadmap.awaiting_review":
+            if event["type"].removeprefix("roadmap.") in WAITING:
                 roadmap = client.get(made["links"]["self"])
-                if roadmap["status"] == "awaiting_review":
+                if roadmap["status"] in WAITING:
                     return roadmap
         roadmap = client.get(made["links"]["self"])
         written = roadmap["progress"]

@@ -35,6 +35,7 @@ json_option = click.option(
 STATUSES = {  # of a roadmap, as a predicate
     "queued": "is queued",
     "planning": "is being planned",
+    "awaiting_answers": "is waiting for your answers",
     "awaiting_review": "is waiting for your approval",
     "building": "is being written",
     "ready": "is ready",

@@ -24,6 +24,9 @@ class Roadmap(Leased):
     language = peewee.CharField(max_length=35)
     resource_language = peewee.CharField(max_length=35, null=True)
     review = peewee.BooleanField(default=False)  # contents wait for approval
+    clarify = peewee.BooleanField(default=False)  # questions may come before the plan
+    # To the questions of the analysis: a list, empty if they were skipped; null: none yet
+    answers = peewee.JSONField(null=True)
     # Still true when only the owner has edited the plan since
     approved = peewee.BooleanField(default=False)
 

@@ -48,6 +48,7 @@ from roadmap.operations.execution_log import LogRecord
 from roadmap.operations.log_search import LogEntry
 from roadmap.plan.edits import EditRequest
 from roadmap.plan.schemas import (
+    AnswersRequest,
     ApproveRequest,
     ProgressRequest,
     RegenerateRequest,
@@ -216,6 +217,8 @@ ENDPOINTS = (
         json_types.Page[LogRecord], query=roadmaps.LogsQuery),
     StatedEndpoint("GET", ROADMAP + "/concepts/{concept_id}", roadmaps.read_concept,
         "Read a concept", ConceptDetail, place=roadmaps.concept_place),
+    command(ROADMAP + "/answers", decisions.answer_questions, "Answer the questions before the plan",
+        body=AnswersRequest),
     command(ROADMAP + "/approve", decisions.approve_plan, "Approve the plan", body=ApproveRequest),
     command(ROADMAP + "/revise", decisions.revise_plan, "Revise the plan",
         body=ReviseRequest),
@@ -377,6 +380,7 @@ PAGES = (
     PageRoute("GET", PAGE + "/print", roadmap.print_page),
     PageRoute("GET", PAGE + "/picture", roadmap.picture),
     PageRoute("GET", PAGE + "/live", roadmap_stream.watch, query=roadmap_stream.LiveQuery),
+    PageRoute("POST", PAGE + "/answers", roadmap.answer),
     PageRoute("POST", PAGE + "/approve", roadmap.approve),
     PageRoute("POST", PAGE + "/revise", roadmap.revise),
     PageRoute("POST", PAGE + "/cancel", roadmap.cancel),

@@ -9,6 +9,8 @@ from core.sanitize import strip_nul
 from roadmap.plan.outline import Analysis, Contents, Outline
 from roadmap.plan.schemas import RoadmapRequest
 
+# To the questions of an analysis, which are in each; None: it may ask
+Answers = Sequence[dict[str, str]] | None
 BUILT_IN = "catalogue"  # name of the generator that needs no key
 QUIZ_CHECK = "quiz_check"  # step of the calls that check a quiz
 
@@ -84,6 +86,13 @@ class RetryLater(GeneratorFault):
     def __init__(self, reason: str, retry_after: float) -> None:
         super().__init__(reason, retry_after=retry_after)
         self.wait = retry_after
+
+
+class NotLearning(GeneratorFault):
+    """There is nothing to learn for the goal."""
+
+    def __init__(self, remark: str) -> None:
+        super().__init__(f"This goal is not about learning: {remark or '-'}", lasting=True)
 
 
 class InvalidOutline(GeneratorFault):

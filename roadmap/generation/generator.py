@@ -9,7 +9,7 @@ from typing import Any, Protocol, Self
 from core.db import settings
 from core.errors import Invalid
 from core.settings import Settings
-from roadmap.generation.context import ConceptBrief, DesignBrief
+from roadmap.generation.context import Answers, ConceptBrief, DesignBrief
 from roadmap.generation.usage import UsageMeter
 from roadmap.plan.outline import Analysis, ContentKind, Contents, Outline, Quiz
 from roadmap.plan.schemas import RoadmapRequest
@@ -48,8 +48,11 @@ class Generator(Protocol):
     def metered(self, meter: UsageMeter) -> Self:
         """Return the same generator with this meter for its calls."""
 
-    def analyse(self, request: RoadmapRequest) -> Analysis:
-        """Return the analysis of a request. Raise GeneratorFault."""
+    def analyse(self, request: RoadmapRequest, answers: Answers = None) -> Analysis:
+        """Return the analysis of a request, with questions if it may ask and there are no answers.
+
+        Raise GeneratorFault.
+        """
 
     def outline(self, design: DesignBrief) -> Outline:
         """Return a new or a changed outline. Raise InvalidOutline, GeneratorFault."""

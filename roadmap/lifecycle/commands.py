@@ -1,4 +1,4 @@
-"""Commands on a roadmap: approve, revise, edit, restore, cancel, retry and others.
+"""Commands on a roadmap: answer, approve, revise, edit, restore, cancel, retry and others.
 
 Each is one transaction that first takes the roadmap's row if its status allows the command, so that
 the second of two at once sees what the first has done. It returns the new state of the roadmap and
@@ -44,8 +44,8 @@ from roadmap.lifecycle.plan_rows import (
 from roadmap.plan import edits
 from roadmap.plan.event_types import EventType
 from roadmap.plan.jobs import Job, JobName
-from roadmap.plan.outline import ContentKind, Outline
-from roadmap.plan.schemas import accepted_request
+from roadmap.plan.outline import Analysis, ClarifyingQuestion, ContentKind, Outline
+from roadmap.plan.schemas import ChosenAnswer, accepted_request
 from roadmap.plan.statuses import (
     BEING_MADE,
     FINAL,
@@ -62,6 +62,7 @@ UNDONE = (ContentStatus.failed, ContentStatus.cancelled)
 UNDER_WAY = (
     RoadmapStatus.queued,
     RoadmapStatus.planning,
+    RoadmapStatus.awaiting_answers,
     RoadmapStatus.awaiting_review,
     RoadmapStatus.building,
 )
@@ -81,6 +82,28 @@ class CommandResult:
     revision: int
     steps: list[Job]
     designing: int | None = None
+
+
+def answer(owner_id: UUID, roadmap_id: UUID, answers: Sequence[ChosenAnswer]) -> CommandResult:
+    """Plan with the answers to the questions; without any, on the assumptions of the analysis.
+
+    Raises NotFound, Conflict, Invalid.
+    """
+    with _locked(owner_id, roadmap_id, [RoadmapStatus.awaiting_answers], "answered") as row:
+        questions = Analysis.model_validate(row.analysis).questions
+        said = _answered(questions, answers)
+        events.bump_and_append(
+            row.id,
+            EventType.answered,
+            {"answers": len(said)},
+            **AFRESH,
+            status=RoadmapStatus.queued,
+            due_at=clock.now(),
+            answers=said,
+            # With answers it is made again.
+            analysis=None if said else {**row.analysis, "questions": []},
+        )
+        return _result(row, "Answered", [Job(JobName.plan_roadmap, roadmap_id)])
 
 
 def approve(owner_id: UUID, roadmap_id: UUID, revision: int | None) -> CommandResult:
@@ -393,6 +416,28 @@ def _expect_plan(row: Roadmap) -> None:
             "The roadmap has no outline to change. Retry the roadmap, or create a new one."
         )
     revisions.number_legacy_plan(row)
+
+
+def _answered(
+    questions: Sequence[ClarifyingQuestion], answers: Sequence[ChosenAnswer]
+) -> list[dict[str, str]]:
+    """Return the answered questions with their answers. Raises Invalid."""
+    if answers and len(answers) != len(questions):
+        raise _unanswerable("/answers", f"should have {len(questions)} items, one a question")
+    said = []
+    for number, (asked, given) in enumerate(zip(questions, answers, strict=False)):
+        text, choice = given.text, given.choice
+        if choice is not None and choice >= len(asked.suggestions):
+            raise _unanswerable(f"/answers/{number}/choice", "is not the index of a suggestion")
+        if not text and choice is not None:
+            text = asked.suggestions[choice]
+        if text:
+            said.append({"question": asked.question, "answer": text})
+    return said
+
+
+def _unanswerable(pointer: str, rule: str) -> Invalid:
+    return Invalid("Some fields are not valid.", fields=(FieldError(pointer, rule),))
 
 
 def _invalid(*rules: str) -> Invalid:

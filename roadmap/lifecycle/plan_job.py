@@ -6,7 +6,7 @@ while the lease is ours, and the next worker continues behind the last saved ste
 held while a generator works.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
@@ -41,7 +41,7 @@ from roadmap.lifecycle.leases import PLANNING, keeper
 from roadmap.operations.execution_log import LogLevel, record
 from roadmap.plan.event_types import EventType
 from roadmap.plan.jobs import Job, JobName
-from roadmap.plan.outline import Analysis, Outline
+from roadmap.plan.outline import Analysis, ClarifyingQuestion, Outline
 from roadmap.plan.schemas import accepted_request
 from roadmap.plan.statuses import RevisionSource, RevisionStatus, RoadmapStatus
 
@@ -95,7 +95,10 @@ class Planning:
         if self.row.interruptions >= MOST_INTERRUPTIONS:
             return self._give_up("Its worker died or hung too often while planning it. Retry it.")
         try:
-            outline = self._design()
+            analysis = self._analyse()
+            if analysis.questions and self.row.clarify and self.row.answers is None:
+                return retry_save(partial(self._pause, analysis.questions))
+            outline = self._design(analysis)
         except GeneratorFault as fault:
             with suppress(LeaseLost):  # the worker that took it over logs its own attempts
                 return retry_save(
@@ -114,21 +117,37 @@ class Planning:
             return []
         return retry_save(partial(self._accept, outline)) + pending_jobs(self.row.id)
 
-    def _design(self) -> Outline:
-        """Analyse, draft and repair, from the last saved step. Raises GeneratorFault."""
+    def _analyse(self) -> Analysis:
+        """Return the analysis, which is saved. Raises GeneratorFault."""
         if self.row.analysis is None:
             started = monotonic()
             with keeper.holding(PLANNING, self.token, self.stop):
-                analysis = call_generator(lambda: self.generator.analyse(self.request))
+                ask = partial(self.generator.analyse, self.request, self.row.answers)
+                analysis = call_generator(ask)
                 retry_save(partial(self._save_analysis, analysis))
             record(
                 "planning",
                 "analysis",
                 f"Analysed the goal: {analysis.aim}",
+                details={"kind": analysis.kind, "questions": len(analysis.questions)},
                 roadmap_id=self.row.id,
                 duration_ms=ms_since(started),
             )
-        design = DesignBrief(self.request, Analysis.model_validate(self.row.analysis))
+        return Analysis.model_validate(self.row.analysis)
+
+    def _pause(self, questions: Sequence[ClarifyingQuestion]) -> list[Job]:
+        """Wait for answers, which come once: the next analysis asks nothing."""
+        asked = [question.model_dump(mode="json") for question in questions]
+        with transaction():
+            leases.release(Roadmap, self.row.id, self.token, error="")
+            row = events.bump(self.row.id, status=RoadmapStatus.awaiting_answers)
+            jobs = events.append(row, EventType.awaiting_answers, {"questions": asked})
+        record("planning", "plan", f"Asked {len(asked)} questions", roadmap_id=row.id)
+        return jobs
+
+    def _design(self, analysis: Analysis) -> Outline:
+        """Draft and repair, from the last saved step. Raises GeneratorFault."""
+        design = DesignBrief(self.request, analysis)
         if self.revision.source != RevisionSource.goal:
             with session():
                 current = plan_rows.current_outline(self.row)

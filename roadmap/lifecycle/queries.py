@@ -117,6 +117,7 @@ def roadmap_tree(owner_id: UUID, roadmap_id: UUID, *, with_trash: bool = False) 
         **_computed(row),
         remarks=remarks or [],
         estimate=estimate,
+        questions=row.analysis["questions"] if row.status == RoadmapStatus.awaiting_answers else [],
         learned=learned_of(nodes),
         stages=nodes,
     )

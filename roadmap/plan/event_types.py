@@ -28,6 +28,8 @@ class EventType(StrEnum):
     imported = "roadmap.imported", gettext_noop("Imported")
     planning = "roadmap.planning", gettext_noop("Planning started")
     analysed = "roadmap.analysed", gettext_noop("Goal analysed")
+    awaiting_answers = "roadmap.awaiting_answers", gettext_noop("There are questions for you")
+    answered = "roadmap.answered", gettext_noop("The questions were answered or skipped")
     drafted = "roadmap.drafted", gettext_noop("A draft of the plan is ready")
     outlined = "roadmap.outlined", gettext_noop("The plan is ready")
     revised = "roadmap.revised", gettext_noop("The plan was changed")
@@ -55,6 +57,7 @@ class WebhookEvent(StrEnum):
     """
 
     outlined = EventType.outlined
+    awaiting_answers = EventType.awaiting_answers
     awaiting_review = EventType.awaiting_review
     ready = EventType.ready
     partial = EventType.partial

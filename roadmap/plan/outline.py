@@ -39,6 +39,11 @@ def is_empty(value: object) -> bool:
     return not value
 
 
+def is_course(kind: object) -> bool:
+    """Whether a field is left out, as above, when a goal is one course."""
+    return kind == AnalysisKind.course
+
+
 class Frozen(LazyModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -120,6 +125,30 @@ class Outline(Frozen):
         return sum(concept.hours for concept in self.concepts())
 
 
+class AnalysisKind(StrEnum):
+    """What a goal is. One that is not about learning has no analysis."""
+
+    course = "course"
+    two_courses = "two_courses"
+    unclear = "unclear"
+
+
+MOST_ASKED, MOST_SUGGESTIONS = 3, 4  # questions before a plan, and suggestions of one
+LONGEST_ASKED, LONGEST_SUGGESTION = 500, 200  # characters
+Suggestion = Annotated[str, Field(min_length=1, max_length=LONGEST_SUGGESTION)]
+
+
+class ClarifyingQuestion(Frozen):
+    """A question to the learner before the plan."""
+
+    question: Annotated[str, Field(min_length=1, max_length=LONGEST_ASKED)] = Field(
+        description="Text of the question."
+    )
+    suggestions: Annotated[tuple[Suggestion, ...], Field(max_length=MOST_SUGGESTIONS)] = Field(
+        description="Suggested answers."
+    )
+
+
 class Analysis(Frozen):
     """Goal, prior knowledge and needs of a person, the input of an outline."""
 
@@ -129,6 +158,16 @@ class Analysis(Frozen):
     known: Points = Field((), description="Prior knowledge.")
     subjects: Points = Field((), description="What has to be learned.")
     assumptions: Points = Field((), description="Assumptions.")
+    # Left out where they say nothing: older versions do not know them.
+    kind: AnalysisKind = Field(
+        AnalysisKind.course, description="What the goal is.", exclude_if=is_course
+    )
+    remark: Annotated[str, Field(max_length=LONGEST_ASKED)] = Field(
+        "", description="Why it is no ordinary course, in a sentence.", exclude_if=is_empty
+    )
+    questions: Annotated[tuple[ClarifyingQuestion, ...], Field(max_length=MOST_ASKED)] = Field(
+        (), description="Questions that were asked before the plan.", exclude_if=is_empty
+    )
 
 
 class Contents(Frozen, ABC):

@@ -11,7 +11,7 @@ from core.errors import FieldError, Invalid
 from core.json_types import LANGUAGE_TAG, WHOLE, LazyModel
 from core.sanitize import Rule
 from roadmap.plan.language_detection import chinese_of
-from roadmap.plan.outline import Level
+from roadmap.plan.outline import MOST_ASKED, MOST_SUGGESTIONS, Level
 from roadmap.plan.statuses import ConceptProgress
 
 SHORTEST_GOAL = 2  # characters
@@ -100,6 +100,11 @@ class RoadmapRequest(LazyModel, frozen=True, extra="forbid", str_strip_whitespac
     review: bool = Field(
         False, description="Wait for approval of the plan before building its contents."
     )
+    clarify: bool = Field(
+        False,
+        description="Ask up to three questions before the plan if the goal leaves them open. "
+        "Without a model there are none.",
+    )
 
     @property
     def names_language(self) -> bool:
@@ -118,6 +123,41 @@ class RoadmapRequest(LazyModel, frozen=True, extra="forbid", str_strip_whitespac
         return self.model_construct(
             _fields_set=self.model_fields_set, **{**self.__dict__, "language": language}
         )
+
+
+class ChosenAnswer(LazyModel, frozen=True, extra="forbid", str_strip_whitespace=True):
+    """An answer: a suggestion or own words, which come first; without both there is none."""
+
+    choice: Annotated[int, Field(ge=0, lt=MOST_SUGGESTIONS), WHOLE] | None = Field(
+        None, description="Index of a suggestion, from 0."
+    )
+    text: Annotated[str, Field(max_length=500), PRINTABLE] = Field(
+        "", description="An answer in own words."
+    )
+
+
+class AnswersRequest(
+    LazyModel,
+    frozen=True,
+    extra="forbid",
+    str_strip_whitespace=True,
+    json_schema_extra={"minProperties": 1, "maxProperties": 1},
+):
+    """Answers to the questions of a roadmap, or `skip`."""
+
+    answers: Annotated[list[ChosenAnswer], Field(max_length=MOST_ASKED)] = Field(
+        default_factory=list, description="One for each question, in order."
+    )
+    skip: bool = Field(
+        False, description="True: plan without answers, with the assumptions of the analysis."
+    )
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> Self:
+        if self.skip == bool(self.answers):
+            rule = "send either answers, or skip as true"
+            raise Invalid("Some fields are not valid.", fields=(FieldError("/answers", rule),))
+        return self
 
 
 class ApproveRequest(LazyModel, frozen=True, extra="forbid"):

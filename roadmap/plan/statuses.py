@@ -10,6 +10,7 @@ from core.json_types import LazyModel
 class RoadmapStatus(StrEnum):
     queued = "queued"
     planning = "planning"
+    awaiting_answers = "awaiting_answers"
     awaiting_review = "awaiting_review"
     building = "building"
     ready = "ready"

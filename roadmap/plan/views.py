@@ -14,6 +14,7 @@ from roadmap.plan.outline import (
     CONTENT_KINDS,
     QUESTION_TYPES,
     Analysis,
+    ClarifyingQuestion,
     ContentKind,
     Level,
     Question,
@@ -261,6 +262,9 @@ class RoadmapTree(RoadmapSummary):
     remarks: list[str] = Field(description="Accepted weaknesses of the plan.")
     estimate: Estimate | None = Field(
         description="Estimated cost of the contents, while the plan waits for review."
+    )
+    questions: list[ClarifyingQuestion] = Field(
+        [], description="Questions that wait for answers; empty: none."
     )
     learned: Learned = Field(description="Progress of the learner.")
     stages: list[StageNode] = Field(description="The plan; empty: none yet.")

@@ -28,6 +28,14 @@ class Decision(LazyModel):
     links: Links
 
 
+def answer_questions(call: Call) -> Reply:
+    """Answer or skip the questions of a roadmap that waits for answers.
+
+    They are asked once; the plan comes next.
+    """
+    return _decided(call, commands.answer(call.owner, call.ids["roadmap_id"], call.body.answers))
+
+
 def approve_plan(call: Call) -> Reply:
     """Approve a plan that waits for review. Its contents are built next."""
     return _decided(call, commands.approve(call.owner, call.ids["roadmap_id"], call.body.revision))

@@ -42,7 +42,11 @@ from web.stated_endpoint import DocumentKind, DocumentPlace
 
 tree_kind = DocumentKind(read_states.tree_states)
 concept_kind = DocumentKind(read_states.concept_states)
-OUTLINED = TERMINAL | {EventType.outlined, EventType.awaiting_review}
+OUTLINED = TERMINAL | {
+    EventType.outlined,
+    EventType.awaiting_review,
+    EventType.awaiting_answers,
+}
 
 
 class AcceptedMinimal(LazyModel):
@@ -135,7 +139,8 @@ class CreateEndpoint(Endpoint):
 async def create_roadmap(call: Call) -> Response:
     """Store the goal and answer 202; workers build the roadmap.
 
-    With `Prefer: wait=N`, the response waits for the outline (201 with the whole roadmap), or at
+    With `Prefer: wait=N`, the response waits for the outline or for questions before it (201 with
+    the whole roadmap), or at
     most N seconds (202). With `Prefer: return=minimal`, a 202 has no links; `Location` has the path
     of the roadmap.
     """

@@ -49,6 +49,7 @@ ROADMAP_LANGUAGES = {  # that forms offer, each in its own language
 STATUSES = {
     RoadmapStatus.queued: gettext_noop("Waiting"),
     RoadmapStatus.planning: gettext_noop("Being planned"),
+    RoadmapStatus.awaiting_answers: gettext_noop("Waiting for answers"),
     RoadmapStatus.awaiting_review: gettext_noop("Needs your approval"),
     RoadmapStatus.building: gettext_noop("Being written"),
     RoadmapStatus.ready: gettext_noop("Ready"),

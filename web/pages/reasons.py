@@ -29,6 +29,7 @@ KNOWN = (
         " or create a new roadmap."
     ),
     gettext_noop("The built-in catalogue does not follow words; set OPENAI_API_KEY."),
+    gettext_noop("This goal is not about learning: %(remark)s"),
     gettext_noop("The model did not answer within %(seconds)s s."),
     gettext_noop("Concept '%(concept)s' needs '%(needed)s', which comes later or is itself."),
     gettext_noop("Its owner has disabled it."),

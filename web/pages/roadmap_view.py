@@ -12,7 +12,7 @@ from roadmap.lifecycle.build_status import activity
 from roadmap.plan.concept_marks import next_of
 from roadmap.plan.language_detection import chinese_of
 from roadmap.plan.outline import ContentKind
-from roadmap.plan.statuses import FINAL, ContentStatus, RoadmapStatus
+from roadmap.plan.statuses import BEING_MADE, FINAL, ContentStatus, RoadmapStatus
 from roadmap.plan.views import Activity, ConceptNode, RoadmapTree, concepts_of
 
 
@@ -39,6 +39,11 @@ class View:
     @property
     def is_finished(self) -> bool:
         return self.tree.status in FINAL
+
+    @property
+    def is_changing(self) -> bool:
+        """Whether it goes on without its owner."""
+        return self.tree.status in BEING_MADE
 
     @property
     def concepts(self) -> list[ConceptNode]:

@@ -22,7 +22,7 @@ from core import clock
 from core.i18n import gettext_noop
 from core.sanitize import one_line, strip_nul
 from roadmap.lifecycle import queries
-from roadmap.lifecycle.timeline.spans import REVIEW, Span, SpanKind, SpanOutcome
+from roadmap.lifecycle.timeline.spans import ANSWERS, REVIEW, Span, SpanKind, SpanOutcome
 from roadmap.lifecycle.timeline.timeline import trace_of
 from roadmap.plan.outline import ContentKind
 from web.call import Call
@@ -66,7 +66,10 @@ OUTCOMES: Mapping[SpanOutcome, str] = {
     SpanOutcome.interrupted: gettext_noop("interrupted"),
     SpanOutcome.running: gettext_noop("in progress"),
 }
-APPROVAL = gettext_noop("Awaiting approval")
+WAITS = {
+    REVIEW: gettext_noop("Awaiting approval"),
+    ANSWERS: gettext_noop("Awaiting answers"),
+}
 ROWS = {
     "plan": gettext_noop("The plan"),
     "decisions": gettext_noop("Decisions"),
@@ -154,8 +157,8 @@ def timeline_context(
 
 def span_name(span: Span, words: NullTranslations) -> str:
     """Return the name of the part, the event, or the step."""
-    if span.kind == SpanKind.wait and span.name == REVIEW:
-        return words.gettext(APPROVAL)
+    if span.kind == SpanKind.wait and span.name in WAITS:
+        return words.gettext(WAITS[span.name])
     if span.kind == SpanKind.content and span.name in set(ContentKind):
         return words.gettext(KINDS[ContentKind(span.name)])
     if span.kind in (SpanKind.decision, SpanKind.webhook) and span.name in HAPPENED:

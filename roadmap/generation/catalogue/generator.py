@@ -20,7 +20,7 @@ from roadmap.generation.catalogue.loader import (
     language_of,
     tracks,
 )
-from roadmap.generation.context import BUILT_IN, ConceptBrief, DesignBrief, GeneratorFault
+from roadmap.generation.context import BUILT_IN, Answers, ConceptBrief, DesignBrief, GeneratorFault
 from roadmap.generation.preferences import learning_preferences
 from roadmap.generation.usage import UsageMeter
 from roadmap.plan.language_detection import script_of
@@ -108,7 +108,7 @@ class CatalogueGenerator:
             fields=(FieldError(pointer, NEEDS_A_MODEL[pointer]),),
         )
 
-    def analyse(self, request: RoadmapRequest) -> Analysis:
+    def analyse(self, request: RoadmapRequest, answers: Answers = None) -> Analysis:
         track = _track(request)
         concepts = (_loaded(track, id_) for id_ in track.concept_ids)
         return Analysis(

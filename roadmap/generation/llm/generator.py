@@ -18,10 +18,12 @@ from core import clock
 from core.settings import ModelProfile
 from roadmap.generation import tutorial_lint
 from roadmap.generation.context import (
+    Answers,
     ConceptBrief,
     DesignBrief,
     GeneratorFault,
     InvalidOutline,
+    NotLearning,
     RetryLater,
 )
 from roadmap.generation.llm import quiz_check
@@ -36,6 +38,8 @@ from roadmap.generation.usage import FREE, MeteredCall, UsageMeter
 from roadmap.plan.language_detection import language_error
 from roadmap.plan.outline import (
     CONTENT_KINDS,
+    LONGEST_ASKED,
+    MOST_ASKED,
     Analysis,
     ContentKind,
     Contents,
@@ -47,6 +51,7 @@ from roadmap.plan.outline import (
 )
 from roadmap.plan.schemas import RoadmapRequest
 
+logger = logging.getLogger(__name__)
 AGAIN = (
     "Your answer does not fit. `problems` says why; "
     "answer again, with the whole JSON of this `schema` and nothing else."
@@ -128,8 +133,21 @@ class ModelGenerator:
         twin._meter = meter
         return twin
 
-    def analyse(self, request: RoadmapRequest) -> Analysis:
-        return self._ask("analysis", AnalysisDraft, _wishes(request), AnalysisDraft.to_analysis)
+    def analyse(self, request: RoadmapRequest, answers: Answers = None) -> Analysis:
+        allowed = MOST_ASKED if request.clarify and answers is None else 0
+        facts = {**_wishes(request), "questions_allowed": allowed}
+        if answers:
+            facts["answers"] = answers
+
+        def made(draft: AnalysisDraft) -> Analysis:
+            if draft.kind == "not_learning" and not draft.subjects:
+                raise NotLearning(draft.remark[:LONGEST_ASKED])
+            if (asked := len(draft.questions)) > allowed:
+                logger.warning("the model asks %d questions, of which %d are kept", asked, allowed)
+            analysis = draft.to_analysis()
+            return analysis if allowed else analysis.model_copy(update={"questions": ()})
+
+        return self._ask("analysis", AnalysisDraft, facts, made)
 
     def outline(self, design: DesignBrief) -> Outline:
         """Ask for all of it, or for its stages alone where there is little room for an answer."""

@@ -8,7 +8,7 @@ import math
 import random
 import re
 import zlib
-from typing import Annotated, Any, Self, TypeVar
+from typing import Annotated, Any, Literal, Self, TypeVar
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field
 
@@ -17,9 +17,15 @@ from roadmap.generation.llm.markdown_answer import plain_markdown
 from roadmap.plan.markdown_sanitizer import sanitized
 from roadmap.plan.outline import (
     FIRST_ONLY,
+    LONGEST_ASKED,
+    LONGEST_SUGGESTION,
     LONGEST_WORDS,
+    MOST_ASKED,
     MOST_ITEMS,
+    MOST_SUGGESTIONS,
     Analysis,
+    AnalysisKind,
+    ClarifyingQuestion,
     Level,
     Outline,
     OutlineConcept,
@@ -77,6 +83,8 @@ Several = Annotated[list[Item], FIRST_ONLY, AfterValidator(_few)]
 
 def _closed(schema: dict[str, Any]) -> None:
     schema |= {"additionalProperties": False, "required": list(schema["properties"])}
+    for field in schema["properties"].values():
+        field.pop("default", None)
 
 
 class Draft(BaseModel, extra="ignore", json_schema_extra=_closed):
@@ -91,20 +99,56 @@ class Draft(BaseModel, extra="ignore", json_schema_extra=_closed):
         return cls.model_validate_json(strip_nul_json(answer))
 
 
+class AskedDraft(Draft):
+    question: Line
+    suggestions: Annotated[Several[Name], sized(2, 4, "answers to choose from")]
+
+
 class AnalysisDraft(Draft):
+    kind: Literal["course", "two_courses", "unclear", "not_learning"] = "course"
+    remark: Annotated[Line, Field(description="why, in one sentence; empty for a course")] = ""
+    courses: Annotated[Several[Name], sized(0, 2, "names of the two courses; empty for one")] = (
+        Field(default_factory=list)
+    )
     aim: Annotated[
         Line, Field(description="what the person will be able to do in the end, one sentence")
     ]
     known: Annotated[
         Several[Name], sized(0, 10, "what the person knows already and needs not learn")
     ]
-    subjects: Annotated[Several[Name], sized(1, 20, "what has to be learned, from the ground up")]
+    subjects: Annotated[Several[Name], sized(0, 20, "what has to be learned, from the ground up")]
     assumptions: Annotated[
         Several[Name], sized(0, 10, "what had to be guessed because the person did not say it")
     ]
+    questions: Annotated[
+        Several[AskedDraft], sized(0, 3, "at most `questions_allowed`, else empty")
+    ] = Field(default_factory=list)
+
+    @property
+    def asked(self) -> list[ClarifyingQuestion]:
+        """Questions with suggestions, cut to their bounds; first which of two courses is meant."""
+        asked = [(each.question, each.suggestions) for each in self.questions]
+        if self.kind == "two_courses":
+            asked.insert(0, (self.remark, self.courses))
+        found = []
+        for question, texts in asked:
+            different = list(dict.fromkeys(text[:LONGEST_SUGGESTION] for text in texts if text))
+            if question and len(different) > 1:
+                suggestions = tuple(different[:MOST_SUGGESTIONS])
+                found.append(
+                    ClarifyingQuestion(question=question[:LONGEST_ASKED], suggestions=suggestions)
+                )
+        return found
 
     def to_analysis(self) -> Analysis:
-        return Analysis(**self.model_dump())
+        is_one = self.kind in ("course", "not_learning")  # the latter by a mere doubt
+        facts = self.model_dump(include={"aim", "known", "subjects", "assumptions"})
+        return Analysis(
+            **facts,
+            kind=AnalysisKind.course if is_one else AnalysisKind(self.kind),
+            remark="" if is_one else self.remark[:LONGEST_ASKED],
+            questions=tuple(self.asked[:MOST_ASKED]),
+        )
 
 
 class ConceptDraft(Draft):

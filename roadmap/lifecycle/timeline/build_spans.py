@@ -24,6 +24,7 @@ from models.webhooks import WebhookDelivery
 from roadmap.budget.budget import CallOutcome, money
 from roadmap.generation.context import QUIZ_CHECK
 from roadmap.lifecycle.timeline.spans import (
+    ANSWERS,
     REVIEW,
     Moment,
     Span,
@@ -62,6 +63,7 @@ SAVED_STEPS: dict[str, SpanKind] = {
     EventType.drafted: SpanKind.outline,
 }
 DECISIONS = {
+    EventType.answered,
     EventType.approved,
     EventType.content_queued,
     EventType.content_restored,
@@ -71,7 +73,9 @@ DECISIONS = {
 # Events after which parts are to be written.
 OPENS = {EventType.outlined, EventType.approved, EventType.revised, EventType.content_queued}
 MOMENT = timedelta(seconds=1)  # between a change and its event
-ENDS_REVIEW = {
+WAITS = {EventType.awaiting_review: REVIEW, EventType.awaiting_answers: ANSWERS}  # their names
+ENDS_WAIT = {
+    EventType.answered,
     EventType.queued,
     EventType.content_queued,
     EventType.approved,
@@ -79,6 +83,7 @@ ENDS_REVIEW = {
     EventType.cancelled,
 }
 ENDS_PLANNING = {
+    EventType.awaiting_answers: SpanOutcome.ok,
     EventType.outlined: SpanOutcome.ok,
     EventType.revised: SpanOutcome.ok,
     EventType.failed: SpanOutcome.failed,
@@ -112,7 +117,7 @@ def spans_of(facts: Facts) -> list[Span]:
     """Return everything that took time, in the order of its begin."""
     spans = [
         *_planning(facts),
-        *_reviews(facts),
+        *_waits(facts),
         *_decisions(facts),
         *_contents(facts),
         *_calls(facts),
@@ -153,7 +158,7 @@ def _planning(facts: Facts) -> list[Span]:
     is_new = False  # an attempt whose record is still to come
     for moment in sorted(moments, key=lambda moment: moment.at):
         match moment.what:
-            case EventType.queued:
+            case EventType.queued | EventType.answered:
                 tries.free_at = moment.at
             case EventType.planning:
                 tries.begin(moment)
@@ -182,24 +187,25 @@ def _planning(facts: Facts) -> list[Span]:
     return [*tries.spans, *_steps(facts, begun)]
 
 
-def _reviews(facts: Facts) -> list[Span]:
-    """Return the waits of the plan for approval."""
+def _waits(facts: Facts) -> list[Span]:
+    """Return the waits for answers and for approval of the plan."""
     spans: list[Span] = []
     for event in sorted(facts.events, key=lambda event: event.at):
-        if event.type == EventType.awaiting_review:
+        if event.type in WAITS:
             spans.append(
                 Span(
-                    id=f"review-{len(spans) + 1}",
+                    id=f"{WAITS[event.type]}-{len(spans) + 1}",
                     kind=SpanKind.wait,
-                    name=REVIEW,
+                    name=WAITS[event.type],
                     started_at=event.at,
                     ended_at=None,
                     outcome=SpanOutcome.running,
                 )
             )
-        elif spans and spans[-1].ended_at is None and event.type in ENDS_REVIEW:
+        elif spans and spans[-1].ended_at is None and event.type in ENDS_WAIT:
             spans[-1].ended_at, spans[-1].outcome = event.at, SpanOutcome.ok
-    if facts.row.status != RoadmapStatus.awaiting_review and spans and spans[-1].ended_at is None:
+    is_waiting = facts.row.status in (RoadmapStatus.awaiting_answers, RoadmapStatus.awaiting_review)
+    if not is_waiting and spans and spans[-1].ended_at is None:
         spans[-1].ended_at, spans[-1].outcome = facts.row.updated_at, SpanOutcome.stopped
     return spans
 

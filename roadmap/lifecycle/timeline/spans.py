@@ -52,7 +52,7 @@ WORK = frozenset(
         SpanKind.model_call,
     }
 )
-REVIEW = "review"  # the name of the wait for approval
+REVIEW, ANSWERS = "review", "answers"  # names of the waits for the owner
 CAUSES = {
     Cause.slots: "all allowed calls were in progress",
     Cause.rate_limit: "the provider asked for a pause",

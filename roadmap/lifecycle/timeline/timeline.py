@@ -19,6 +19,7 @@ from roadmap.accounts.access import get_owned
 from roadmap.budget.budget import money
 from roadmap.lifecycle.timeline.build_spans import Facts, failures, spans_of
 from roadmap.lifecycle.timeline.spans import (
+    ANSWERS,
     REVIEW,
     WORK,
     Span,
@@ -133,7 +134,7 @@ def _totals(facts: Facts, spans: list[Span], sums: dict[str, Any]) -> Totals:
     review = union(
         (s.started_at, s.ended(facts.now))
         for s in spans
-        if s.kind == SpanKind.wait and s.name == REVIEW
+        if s.kind == SpanKind.wait and s.name in (REVIEW, ANSWERS)
     )
     work = union((s.started_at, s.ended(facts.now)) for s in spans if s.kind in WORK)
     making = without(union(live), review)

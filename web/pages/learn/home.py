@@ -14,7 +14,7 @@ from core.i18n import gettext_noop
 from roadmap.generation.catalogue import loader
 from roadmap.generation.catalogue.generator import CatalogueGenerator
 from roadmap.generation.catalogue.loader import BrokenFile, Track
-from roadmap.generation.generator import current_generator
+from roadmap.generation.generator import current_generator, has_model
 from roadmap.learning import progress, reviews
 from roadmap.learning.continue_learning import find_lessons, home_state
 from roadmap.learning.progress import Profile
@@ -47,6 +47,7 @@ LIMITS_OF_CATALOGUE = {
     ),
 }
 REMEMBERED = tuple(Profile.model_fields)
+CHECKED = ("review", "clarify")
 FIELDS = ("goal", *REMEMBERED, "deadline", "background", "motivation", "preferences")
 
 
@@ -105,7 +106,8 @@ async def create(call: Call) -> Response:
     sentences: Mapping[str, str] = {}
     try:
         request = filled(
-            RoadmapRequest, {**form.given(*FIELDS), "review": bool(form.text("review"))}
+            RoadmapRequest,
+            {**form.given(*FIELDS), **{name: bool(form.text(name)) for name in CHECKED}},
         )
         sent = request.model_dump_json().encode()  # the same in each language of the page
         sentences = LIMITS_OF_CATALOGUE if _has_catalogue() else {}
@@ -144,7 +146,7 @@ def _again(call: Call, error: RoadmapError, sentences: Mapping[str, str]) -> Res
     words = texts_of(call.request)
     errors = error_messages.of_fields(words, error.fields)
     errors |= {name: words.gettext(sentences[name]) for name in errors.keys() & sentences.keys()}
-    values = {name: call.body.text(name) for name in (*FIELDS, "review", "form")}
+    values = {name: call.body.text(name) for name in (*FIELDS, *CHECKED, "form")}
     context = _context(call, values, errors=errors, going_on=[], due=0)
     if "nearest" in error.members:
         context |= _ways_out(call.body, error.members, context["tracks"])
@@ -164,7 +166,8 @@ def _context(call: Call, values: Mapping[str, Any], **others: Any) -> dict[str, 
     defaults = {name: field.default or "" for name, field in RoadmapRequest.model_fields.items()}
     language = language_of(call.request)
     return {
-        "values": {**defaults, "language": "", **values},
+        "values": {**defaults, "language": "", "clarify": True, **values},
+        "may_clarify": has_model(),
         "counted": reviews.MOST_COUNTED,
         "levels": list(Level),
         "choices": ROADMAP_LANGUAGES,

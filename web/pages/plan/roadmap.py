@@ -20,7 +20,8 @@ from roadmap.lifecycle import commands, events, queries, schedule_settings, tras
 from roadmap.lifecycle.commands import CommandResult
 from roadmap.lifecycle.schedule_settings import ScheduleRequest
 from roadmap.plan.event_types import Event
-from roadmap.plan.schemas import ApproveRequest, ReviseRequest
+from roadmap.plan.outline import MOST_ASKED
+from roadmap.plan.schemas import AnswersRequest, ApproveRequest, ReviseRequest
 from roadmap.plan.views import RoadmapTree, concepts_of, without_answers
 from tasks.dispatcher import send_after_commit
 from web.call import Call
@@ -123,6 +124,18 @@ def picture(call: Call) -> Response:
     """Return the part of the page that is replaced while it is watched."""
     tree = queries.roadmap_tree(call.owner, call.ids["roadmap_id"])
     return page(call.request, "parts/picture.html", drawn=_map(call.request, tree), tree=tree)
+
+
+def answer(call: Call) -> Response:
+    form: Form = call.body
+    answers = [
+        {"choice": form.text(f"choice{number}") or None, "text": form.text(f"text{number}")}
+        for number in range(MOST_ASKED)
+        if f"text{number}" in form
+    ]
+    is_skipped = bool(form.text("skip")) or not answers
+    sent = filled(AnswersRequest, {"skip": True} if is_skipped else {"answers": answers}).answers
+    return _apply(call, commands.answer(call.owner, call.ids["roadmap_id"], sent))
 
 
 def approve(call: Call) -> Response:

@@ -9,7 +9,7 @@ from starlette.testclient import TestClient
 
 from models.roadmaps import Concept
 from roadmap.accounts.identity import LOCAL_OWNER
-from roadmap.generation.context import ConceptBrief, DesignBrief, GeneratorFault
+from roadmap.generation.context import Answers, ConceptBrief, DesignBrief, GeneratorFault
 from roadmap.generation.usage import UsageMeter
 from roadmap.lifecycle import commands, events, queries
 from roadmap.lifecycle.commands import CommandResult
@@ -93,7 +93,7 @@ class Designer:
     def metered(self, meter: UsageMeter) -> "Designer":
         return self
 
-    def analyse(self, request: RoadmapRequest) -> Analysis:
+    def analyse(self, request: RoadmapRequest, answers: Answers = None) -> Analysis:
         self.asked.append("analysis")
         return Analysis(aim="To bake bread.", known=("water",), subjects=("flour", "dough"))
 

@@ -11,7 +11,7 @@ from core.ids import new_id
 from models.accounts import Account
 from models.roadmaps import Content, ContentVersion, Roadmap
 from roadmap.accounts.identity import LOCAL_OWNER
-from roadmap.generation.context import GeneratorFault
+from roadmap.generation.context import Answers, GeneratorFault
 from roadmap.lifecycle import commands, content_job, content_versions, plan_job, revisions
 from roadmap.plan.edits import Rewrite
 from roadmap.plan.jobs import Job
@@ -82,7 +82,7 @@ class TestCancelling:
         step = accepted()
 
         class Cancelled(Designer):
-            def analyse(self, request: RoadmapRequest) -> Analysis:
+            def analyse(self, request: RoadmapRequest, answers: Answers = None) -> Analysis:
                 commands.cancel(LOCAL_OWNER, step.id)
                 return super().analyse(request)
 

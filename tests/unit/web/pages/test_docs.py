@@ -54,7 +54,7 @@ def wanted_of(method: str, path: str, operation: dict[str, Any]) -> Iterator[str
         f'id="{name}-{each["in"]}-{each["name"]}"' for each in operation.get("parameters", ())
     )
     if "requestBody" in operation:
-        [content] = operation["requestBody"]["content"].values()
+        content = next(iter(operation["requestBody"]["content"].values()))
         schema = DOCUMENT["components"]["schemas"][content["schema"]["$ref"][21:]]
         yield from (f'id="{name}-{field}"' for field in schema.get("properties", ()))
 
