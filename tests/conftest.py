@@ -48,7 +48,7 @@ if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:  # by nohup
 KEPT = {
     name: value
     for name, value in os.environ.items()
-    if name.startswith(("ROADMAP_TEST_", "PYTEST_", "CI"))
+    if name.startswith(("ROADMAP_TEST_", "PYTEST_", "CI", "PIP_"))
 }
 os.environ.clear()  # before the application is imported: its settings are read once
 os.environ.update({**KEPT, **ENVIRONMENT})

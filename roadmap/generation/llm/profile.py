@@ -18,7 +18,7 @@ from roadmap.generation.llm.compat import loaded
 SMALL_CONTEXT = 16_384  # tokens; a server with fewer has a small model
 LIMIT = 5.0  # seconds
 LARGEST = 2 * 1024 * 1024  # bytes of an answer
-FEW_CHARACTERS, FEW_ITEMS = 200, 5  # of a text and of a list that a small model writes
+FEW_CHARACTERS, FEW_ITEMS = 200, 4  # of a text and of a list that a small model writes
 MOST_CONTEXT = 100_000_000  # tokens; a larger number is none
 OLLAMA_CONTEXT = 4096  # tokens, unless num_ctx says otherwise: much less than the model's own
 

@@ -173,8 +173,8 @@ class TestFallback:
             request["response_format"]["json_schema"]["schema"]["properties"]
             for request in provider.requests
         )
-        assert (large["subjects"]["maxItems"], small["subjects"]["maxItems"]) == (20, 5)
-        assert (large["aim"]["maxLength"], small["aim"]["maxLength"]) == (1000, 200)
+        assert (large["subjects"]["maxItems"], small["subjects"]["maxItems"]) == (15, 4)
+        assert (large["aim"]["maxLength"], small["aim"]["maxLength"]) == (400, 200)
         for kind in ContentKind:
             shorter = prompt(kind, small=True)
             assert len(shorter.text) < len(prompt(kind).text) / 2
