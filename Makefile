@@ -18,7 +18,7 @@ option = $(shell echo $(1) | tr 'A-Z_' 'a-z-')
 CHECKED := cli core reliable_queue models roadmap tasks web migrations roadmap_app.py roadmap_cli.py tests benchmarks quality scripts examples
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test test-fast test-all test-browser screenshots soak fuzz lint format texts examples openapi lock audit licences quality evaluate image railway bench bench-smoke bench-accept bench-costs bench-delivery bench-logs bench-observing bench-growth bench-usage capacity clean
+.PHONY: help run demo test test-fast test-all test-browser test-model screenshots soak fuzz lint format texts examples openapi lock audit licences quality evaluate image railway bench bench-smoke bench-accept bench-costs bench-delivery bench-logs bench-observing bench-growth bench-usage capacity clean
 
 help: ## Show the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-15s %s\n", $$1, $$2}'
@@ -40,6 +40,9 @@ test-all: $(if $(ONLY),$(VENV)/dev,test test-browser) ## The daily suite and wha
 
 test-browser: $(VENV)/dev ## Tests in a real browser; installs one where it can
 	@./scripts/test_browser.sh
+
+test-model: $(VENV)/dev ## A roadmap by a real, tiny model behind llama.cpp's server; brings both (130 MB) where it can
+	@$(BIN)/python -m pytest -rs tests/model
 
 screenshots: $(VENV)/dev ## Take the pictures of docs/img in a real browser
 	@./scripts/screenshots.sh

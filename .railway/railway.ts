@@ -45,6 +45,7 @@ const FOR_ALL = [
   "LOGS_WORKERS",
   "CONTENT_WORKERS",
   "MAX_ATTEMPTS",
+  "MODEL_PROFILE", // its defaults have a lease of their own
   "MODEL_TIMEOUT_SECONDS", // which must be shorter than a lease
   "RESCUE_AFTER_SECONDS",
   "RETRY_BASE_SECONDS",

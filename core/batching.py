@@ -81,23 +81,20 @@ class GroupCommit(Generic[Item, Result]):
             goes_on = self._signals.get()
             while batch := self._line[: self._largest]:
                 del self._line[: len(batch)]
-                self._answer(batch)
-
-    def _answer(self, batch: "list[tuple[Item, asyncio.Future[Result]]]") -> None:
-        items, futures = zip(*batch, strict=True)
-        try:
-            results = self._handle(items)
-            if len(results) != len(batch):
-                raise RuntimeError(f"{len(results)} results for {len(batch)} items")
-        except Exception as error:  # an edge: every waiting request gets an answer
-            logger.exception("%s failed for a batch of %d", self._name, len(batch))
-            results = [error] * len(batch)
-        by_loop = defaultdict(list)
-        for future, result in zip(futures, results, strict=True):
-            by_loop[future.get_loop()].append((future, result))
-        for loop, answers in by_loop.items():
-            if not loop.is_closed():
-                loop.call_soon_threadsafe(_settle, answers)
+                items, futures = zip(*batch, strict=True)
+                try:
+                    results = self._handle(items)
+                    if len(results) != len(items):
+                        raise RuntimeError(f"{len(results)} results for {len(items)} items")
+                except Exception as error:  # an edge: every waiting request gets an answer
+                    logger.exception("%s failed for a batch of %d", self._name, len(items))
+                    results = [error] * len(items)
+                by_loop = defaultdict(list)
+                for future, result in zip(futures, results, strict=True):
+                    by_loop[future.get_loop()].append((future, result))
+                for loop, answers in by_loop.items():
+                    if not loop.is_closed():
+                        loop.call_soon_threadsafe(_settle, answers)
 
 
 def _settle(answers: "list[tuple[asyncio.Future[Result], Result | Exception]]") -> None:
@@ -137,19 +134,16 @@ class GroupRead(Generic[Item, Result]):
     async def _run(self) -> None:
         while batch := self._waiting[: self._largest]:
             del self._waiting[: len(batch)]
-            await self._answer(batch)
-
-    async def _answer(self, batch: "list[tuple[Item, asyncio.Future[Result]]]") -> None:
-        results: Sequence[Result] = ()
-        failure: Exception | None = None
-        try:
-            results = await anyio.to_thread.run_sync(self.read, [item for item, _ in batch])
-        except Exception as error:  # an edge: every waiting request gets an answer
-            failure = error
-        for number, (_, future) in enumerate(batch):
-            if future.done():  # the client went away
-                continue
-            if failure is not None:
-                future.set_exception(failure)
-            else:
-                future.set_result(results[number])
+            results: Sequence[Result] = ()
+            failure: Exception | None = None
+            try:
+                results = await anyio.to_thread.run_sync(self.read, [item for item, _ in batch])
+            except Exception as error:  # an edge: every waiting request gets an answer
+                failure = error
+            for number, (_, future) in enumerate(batch):
+                if future.done():  # the client went away
+                    continue
+                if failure is not None:
+                    future.set_exception(failure)
+                else:
+                    future.set_result(results[number])

@@ -49,6 +49,24 @@ class LogFormat(StrEnum):
     json = "json"
 
 
+class ModelProfile(StrEnum):
+    auto = "auto"
+    large = "large"
+    small = "small"
+
+
+# Defaults under MODEL_PROFILE=small: a model on a machine of one's own is slow, and does one thing
+# at a time. Outlines are made of parts that fit together, so repairing the whole is not worth it;
+# and what a small model says of its own quiz says little.
+SMALL = {
+    "model_concurrency": "1",
+    "model_max_tokens": "4096",
+    "model_timeout_seconds": "900",
+    "model_idle_seconds": "120",
+    "lease_seconds": "960",
+    "repair_rounds": "0",
+    "quiz_check": "false",
+}
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 LOOPBACK_NETWORKS = ("127.0.0.0/8", "::1/128")
 SHORTEST_KEY = 32  # characters of a SECRET_KEY
@@ -89,7 +107,7 @@ CURRENCY, HEADER_NAME = r"^[A-Za-z]{3}$", r"^[A-Za-z0-9-]{1,40}$"
 EFFORT = "^[a-z]{0,20}$"
 OwnModel = Annotated[str, Field(max_length=200)]
 # Steps of model calls by the setting OPENAI_MODEL_...; the others are named like theirs.
-STEPS_OF = {"outline": ("analysis", "outline", "revise", "repair")}
+STEPS_OF = {"outline": ("analysis", "outline", "stages", "stage", "revise", "repair")}
 LOG_LEVEL = "^(?i:debug|info|warning|error)$"
 PATTERNS = {
     CURRENCY: "must be the three letters of a currency, as in USD",
@@ -217,6 +235,12 @@ class Settings(BaseModel):
         "",
         pattern=EFFORT,
         description="Effort of models that reason, such as low or high. Empty: theirs.",
+    )
+    model_profile: ModelProfile = Field(
+        ModelProfile.auto,
+        description="How the model is asked: large, or small (short prompts, outlines stage by "
+        "stage, one call at a time, long time limits). auto: small if its server reports a context "
+        "of fewer than 16384 tokens.",
     )
     model_timeout_seconds: Seconds = Field(90, description="Limit of one model call.")
     model_idle_seconds: Seconds = Field(
@@ -530,6 +554,8 @@ def from_environment(environment: Mapping[str, str]) -> Settings:
         for variable in (name.upper(), SETTING_ALIASES.get(name, "")):
             if environment.get(variable, "").strip():
                 values.setdefault(name, environment[variable])
+    if values.get("model_profile", "").strip() == ModelProfile.small:
+        values = SMALL | values
     if environment.get("RAILWAY_ENVIRONMENT_ID") or environment.get("RAILWAY_PUBLIC_DOMAIN"):
         values["allowed_hosts"] = ",".join(
             [

@@ -84,6 +84,10 @@ SUBJECTS = (
     Subject("pages", ("web/pages/**", "web/static/**", "web/templates/**", "locales/**", "tests/browser/**"),
         long=("pytest -n 3 --dist loadfile tests/browser --long",),
         short=()),
+    # Minutes, and more beside other work: the model has two threads.
+    Subject("model", (*SERVICE, "scripts/bring_model.sh", "tests/model/**"),
+        long=("pytest -rs tests/model",),
+        short=()),
     Subject("faults", ("tests/faults/**",), long=("tests.faults --unchanged", "tests.faults"), short=()),
 )
 # fmt: on

@@ -36,6 +36,8 @@ from roadmap.plan.views import Estimate
 ASSUMED: dict[str, tuple[int, int]] = {
     "analysis": (900, 400),
     "outline": (1200, 4500),
+    "stages": (800, 400),
+    "stage": (1200, 1200),
     "repair": (5500, 4500),
     "revise": (5500, 4500),
     **{kind: entry.tokens for kind, entry in CONTENT_KINDS.items()},

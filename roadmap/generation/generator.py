@@ -57,6 +57,9 @@ class Generator(Protocol):
     def outline(self, design: DesignBrief) -> Outline:
         """Return a new or a changed outline. Raise InvalidOutline, GeneratorFault."""
 
+    def fill(self, design: DesignBrief, outline: Outline) -> Outline:
+        """Return the outline with contents in its first empty stage. Raise GeneratorFault."""
+
     def repair(
         self, design: DesignBrief, draft: dict[str, Any], problems: Sequence[str]
     ) -> Outline:
@@ -88,6 +91,8 @@ def choose_generator(settings: Settings) -> Generator:
             max_tokens=settings.model_max_tokens,
             concurrency=settings.model_concurrency,
             must_limit=settings.has_budget,
+            profile=settings.model_profile,
+            may_restrict="model_concurrency" not in settings.model_fields_set,
         )
     from roadmap.generation.catalogue.generator import CatalogueGenerator
 

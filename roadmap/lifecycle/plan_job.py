@@ -157,6 +157,8 @@ class Planning:
         else:
             draft = self._draft(design, design.step, 0, partial(self.generator.outline, design))
         if self.generator.repairs:
+            while begun := revisions.begun(draft.draft):
+                draft = self._draft(design, "stage", 0, partial(self.generator.fill, design, begun))
             while draft.problems and self.revision.rounds < settings.repair_rounds:
                 draft = self._repair(design, draft)
         if draft.outline is None:

@@ -7,6 +7,7 @@ the roadmap's row.
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
@@ -26,7 +27,7 @@ from roadmap.plan.language_detection import language_error
 from roadmap.plan.outline import Outline
 from roadmap.plan.schemas import RoadmapRequest
 from roadmap.plan.statuses import RevisionSource, RevisionStatus
-from roadmap.plan.validation import Thing, doubts, problems
+from roadmap.plan.validation import MOST_STAGES, Thing, doubts, problems
 
 MOST = 500  # revisions of a roadmap
 MOST_PROBLEMS = 40  # of a draft that are kept
@@ -101,6 +102,15 @@ def check_outline(
             outline, hours_per_week=request.hours_per_week, deadline=request.deadline, today=today
         )[:MOST_PROBLEMS],
     )
+
+
+def begun(draft: dict[str, Any]) -> Outline | None:
+    """Return the outline of a draft with stages that are still empty, else None."""
+    with suppress(ValidationError):
+        outline = Outline.model_validate(draft)
+        if len(outline.stages) <= MOST_STAGES and not all(each.modules for each in outline.stages):
+            return outline
+    return None
 
 
 def recognised(outline: Outline, before: Outline | None) -> Outline:

@@ -146,7 +146,12 @@ class Buffer:
         ):
             self.dropped += 1
             return
-        packed = _packed(entry)
+        try:
+            packed = marshal.dumps(entry)
+        except ValueError:  # something in it is of no built-in type
+            at, level, category, step, message, details, *rest = entry
+            texts = map(str, (level, category, step, message))
+            packed = marshal.dumps((at, *texts, details and _plain(details), *rest))
         self._entries.append(packed)
         self.accepted += 1
         self._bytes_added += len(packed)
@@ -269,15 +274,6 @@ def record(
         trace.id if trace else None,
     )
     buffer.add(entry, now=level is LogLevel.error)
-
-
-def _packed(entry: Entry) -> bytes:
-    try:
-        return marshal.dumps(entry)
-    except ValueError:  # something in it is of no built-in type
-        at, level, category, step, message, details, *rest = entry
-        texts = map(str, (level, category, step, message))
-        return marshal.dumps((at, *texts, details and _plain(details), *rest))
 
 
 def _unpacked(packed: bytes) -> tuple[Document, str | None]:

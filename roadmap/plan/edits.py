@@ -216,7 +216,7 @@ class _Tree:
     def _add(self, what: What, siblings: list[Any], operation: Addition) -> None:
         if operation.key in self._used[what]:
             self._refuse("/key", f"is the key of another {what} or of a removed one")
-        key = operation.key or _made_key(operation.title, what, self._used[what])
+        key = operation.key or made_key(operation.title, what, self._used[what])
         self._used[what] |= {key}
         fields = operation.model_dump(mode="json", exclude={"op", "position", "stage", "module"})
         parts: dict[str, Any] = {} if what == "concept" else {PARTS[what]: []}
@@ -253,7 +253,7 @@ class _Tree:
         )
 
 
-def _made_key(title: str, what: What, used: Set[str]) -> str:
+def made_key(title: str, what: What, used: Set[str]) -> str:
     """Return the title in ASCII, or the kind if it has no such letters; numbered if needed."""
     plain = "".join(c for c in unicodedata.normalize("NFKD", title) if not unicodedata.combining(c))
     slug = re.sub(r"[^a-z0-9]+", "-", plain.lower()).strip("-")[:LONGEST_KEY].rstrip("-")

@@ -113,13 +113,13 @@ def _repeated(name: str, things: Sequence[Thing], where: str = "") -> Iterator[s
     """Yield faults of titles that several things with different keys have, as first spelled."""
     groups: defaultdict[str, list[Thing]] = defaultdict(list)
     for thing in things:
-        groups[_meaning(thing.title)].append(thing)
+        groups[meaning(thing.title)].append(thing)
     for group in groups.values():
         if len({thing.key for thing in group}) > 1:
             yield f"The {name} {quoted(group[0].title)} is used {len(group)} times{where}."
 
 
-def _meaning(title: str) -> str:
+def meaning(title: str) -> str:
     """Return the same text for 'Loops, functions' and 'FUNCTIONS: loops'. Never empty."""
     folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", title).casefold())
     spaced = "".join(

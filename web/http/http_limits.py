@@ -25,6 +25,37 @@ HEAD_SECONDS = 30.0  # for a whole head, and for the first one of a connection
 COMPLAINTS = Limit("complaints", 30, 60)
 
 
+class JoiningTransport:
+    """Transport that sends the head of a response with the body, if that follows at once.
+
+    uvicorn writes one after the other, which would be two system calls. What waits is sent in the
+    next turn of the loop, as the head of a stream is.
+    """
+
+    def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
+        self._transport, self._loop, self._head = transport, loop, b""
+        self.is_closing, self.get_extra_info = transport.is_closing, transport.get_extra_info
+        self.pause_reading, self.resume_reading = transport.pause_reading, transport.resume_reading
+
+    def write(self, data: bytes) -> None:
+        if self._head:
+            head, self._head = self._head, b""
+            self._transport.writelines((head, data))
+        elif data.startswith(b"HTTP/1.1 "):
+            self._head = data
+            self._loop.call_soon(self._flush)
+        else:
+            self._transport.write(data)
+
+    def close(self) -> None:
+        self._flush()
+        self._transport.close()
+
+    def _flush(self) -> None:
+        if self._head:
+            self.write(b"")
+
+
 class BoundedProtocol(HttpToolsProtocol):
     """Protocol that answers 400 and closes the connection when a limit is exceeded."""
 
@@ -33,7 +64,8 @@ class BoundedProtocol(HttpToolsProtocol):
     _deadline: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        super().connection_made(cast(asyncio.Transport, transport))
+        joining = JoiningTransport(cast(asyncio.Transport, transport), self.loop)
+        super().connection_made(cast(asyncio.Transport, joining))
         self._deadline = self.loop.call_later(HEAD_SECONDS, self._expire)
 
     def connection_lost(self, exc: Exception | None) -> None:

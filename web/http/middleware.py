@@ -9,7 +9,6 @@ route and method count as unmatched: clients could make many numbers of them.
 """
 
 import logging
-from collections import defaultdict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from time import perf_counter
 from typing import Any
@@ -80,6 +79,7 @@ EXPOSED = (
 
 HEADERS = "roadmap.headers"  # the key of a scope under which the middleware keeps them
 BEGUN = "roadmap.begun"  # the key of a scope whose response has begun
+PARAMETER = ""  # stands for the last segment of a path that is a parameter
 ErrorHandler = Callable[[Request, Any], Awaitable[Response]]
 
 
@@ -228,12 +228,22 @@ class IndexedRouter(Router):
     ) -> None:
         super().__init__(routes, redirect_slashes=False, lifespan=lifespan)
         self._handlers = handlers
-        # By the number of slashes, each with its path before the first parameter
-        self._by_slashes: dict[int, list[tuple[str, Route]]] = defaultdict(list)
+        # By the number of slashes and the last segment, which may be the value of a parameter as
+        # well; each with its path before the first parameter
+        places = []
         for route in routes:
-            start = route.path.partition("{")[0]
-            self._by_slashes[route.path.count("/")].append((start, route))
-        self.most_slashes = max(self._by_slashes)
+            start, end = route.path.partition("{")[0], route.path.rpartition("/")[2]
+            is_parameter = end.startswith("{")
+            places.append((route.path.count("/"), PARAMETER if is_parameter else end, start, route))
+        self._alike: dict[tuple[int, str], list[tuple[str, Route]]] = {
+            (slashes, end): [
+                (start, route)
+                for number, last, start, route in places
+                if number == slashes and last in (end, PARAMETER)
+            ]
+            for slashes, end, _, _ in places
+        }
+        self.most_slashes = max(slashes for slashes, _ in self._alike)
         # By method and path, of paths without parameters
         self._fixed: dict[tuple[str, str], tuple[Route, Scope]] = {}
         for route in routes:
@@ -254,7 +264,9 @@ class IndexedRouter(Router):
 
     def candidates(self, path: str) -> list[Route]:
         """Return the routes that may match the path, in their order."""
-        alike = self._by_slashes.get(path.count("/"), ())
+        slashes, end = path.count("/"), path.rpartition("/")[2]
+        others = self._alike.get((slashes, PARAMETER), [])
+        alike = self._alike.get((slashes, end), others)
         return [route for start, route in alike if path.startswith(start)]
 
     async def app(self, scope: Scope, receive: Receive, send: Send) -> None:

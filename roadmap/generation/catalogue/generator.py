@@ -117,6 +117,9 @@ class CatalogueGenerator:
             subjects=tuple(module.title for stage in track.stages for module in stage.modules),
         )
 
+    def fill(self, design: DesignBrief, outline: Outline) -> Outline:
+        raise GeneratorFault("A built-in track has no empty stage.", lasting=True)
+
     def repair(
         self, design: DesignBrief, draft: dict[str, Any], problems: Sequence[str]
     ) -> Outline:

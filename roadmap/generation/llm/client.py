@@ -82,6 +82,10 @@ class TooManyRequests(GeneratorFault):
     cause = Cause.rate_limit
 
 
+class AnswerCut(GeneratorFault):
+    """The answer has not come to its end within the limit of tokens."""
+
+
 class ModelClient:
     """Client for all threads of a process, which learns from refusals what its provider supports.
 
@@ -125,7 +129,7 @@ class ModelClient:
             if choice.get("finish_reason") != "length":
                 break
             if not part:
-                raise GeneratorFault(
+                raise AnswerCut(
                     "The model reached its length limit before it answered; MODEL_MAX_TOKENS says "
                     "ours.",
                     lasting=True,
@@ -136,7 +140,7 @@ class ModelClient:
                 {"role": "user", "content": GO_ON},
             ]
         else:
-            raise GeneratorFault(
+            raise AnswerCut(
                 f"The model's answer was cut off at its length limit, and {CONTINUATIONS} "
                 "continuations did not end it; MODEL_MAX_TOKENS says ours.",
                 lasting=True,
@@ -196,6 +200,10 @@ class ModelClient:
         texts = [FORM_INSTRUCTION, schema, schema, *(message["content"] for message in messages)]
         size = len("".join(texts).encode("utf-8", "surrogatepass"))
         return size + OVERHEAD * (len(messages) + 1), self._max_tokens
+
+    def fit(self, context: int) -> None:
+        """Leave half of a context to the prompt."""
+        self._max_tokens = min(self._max_tokens, context // 2)
 
     def close(self) -> None:
         """Close connections and thread, and cut running calls short. Another call reopens them."""

@@ -6,6 +6,7 @@ Texts of persons and pages are data in every question: JSON in the user's messag
 import copy
 import json
 import logging
+import math
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pkgutil import resolve_name
@@ -14,6 +15,7 @@ from typing import Any, Self, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from core import clock
+from core.settings import ModelProfile
 from roadmap.generation import tutorial_lint
 from roadmap.generation.context import (
     Answers,
@@ -25,11 +27,13 @@ from roadmap.generation.context import (
     RetryLater,
 )
 from roadmap.generation.llm import quiz_check
-from roadmap.generation.llm.client import ModelClient, TooManyRequests
+from roadmap.generation.llm.client import AnswerCut, ModelClient, TooManyRequests
 from roadmap.generation.llm.compat import Message
-from roadmap.generation.llm.prompt import prompt
+from roadmap.generation.llm.profile import SMALL_CONTEXT, ServerProfile, shorter_form
+from roadmap.generation.llm.prompt import Prompt, prompt
 from roadmap.generation.llm.rate_control import ProviderRateLimited, RateControl
 from roadmap.generation.llm.schemas import AnalysisDraft, OutlineDraft
+from roadmap.generation.llm.stages import LARGE, SMALL, Size, stage_form, titles_form
 from roadmap.generation.usage import FREE, MeteredCall, UsageMeter
 from roadmap.plan.language_detection import language_error
 from roadmap.plan.outline import (
@@ -56,6 +60,8 @@ MOST_PROBLEMS = 10
 LONGEST_OUTLINE = 20_000  # characters of all titles
 MOST_KNOWN_TERMS, MOST_NEXT = 150, 8
 
+logger = logging.getLogger(__name__)
+
 Made = TypeVar("Made")
 
 
@@ -77,6 +83,8 @@ class ModelGenerator:
         models: Mapping[str, str] | None = None,
         idle: float = 30,
         effort: str = "",
+        profile: ModelProfile = ModelProfile.large,
+        may_restrict: bool = True,
     ) -> None:
         self._models = models or {}  # of steps that have their own
         # A provider takes other fields from other models, and the client learns which.
@@ -93,7 +101,10 @@ class ModelGenerator:
             )
             for name in {model, *self._models.values()}
         }
-        self._pace = RateControl(concurrency)
+        self._pace, self._may_restrict = RateControl(concurrency), may_restrict
+        self._profile = ServerProfile(
+            profile, base_url=base_url, key=key, model=model, learned=self._fit_context
+        )
         self._model = model
         self._meter: UsageMeter = FREE
         self.name = self.name_of("")
@@ -102,7 +113,10 @@ class ModelGenerator:
         return f"model:{self._models.get(step, self._model)}"[:100]
 
     def prompt_version(self, step: str) -> str:
-        return prompt(step).version
+        return self._prompt(step).version
+
+    def _prompt(self, step: str) -> Prompt:
+        return prompt(step, small=self._profile.is_small())
 
     def fit(self, request: RoadmapRequest) -> RoadmapRequest:
         """Accept any goal, in any language."""
@@ -136,10 +150,40 @@ class ModelGenerator:
         return self._ask("analysis", AnalysisDraft, facts, made)
 
     def outline(self, design: DesignBrief) -> Outline:
+        """Ask for all of it, or for its stages alone where there is little room for an answer."""
+        if design.current is None and self._profile.is_small():
+            return self._titles(design)
         if design.current is None:
-            return self._design(design.step, design, {})
+            try:
+                return self._design(design.step, design, {})
+            except AnswerCut as cut:
+                logger.warning("the outline is asked for stage by stage: %s", cut)
+                return self._titles(design)
         current = design.current.model_dump(mode="json")
         return self._design(design.step, design, {"outline": current, "feedback": design.feedback})
+
+    def fill(self, design: DesignBrief, outline: Outline) -> Outline:
+        """Ask for the first empty stage, which knows what is in those before it."""
+        known, size = _known(design), self._size(design)
+        empty = [stage for stage in outline.stages if not stage.modules]
+        left = known.get("hours_available", math.inf) - outline.hours
+        known |= {
+            "outline": [
+                {
+                    "stage": stage.title,
+                    "concepts": [each.title for part in stage.modules for each in part.concepts],
+                }
+                for stage in outline.stages
+            ],
+            "stage": {"title": empty[0].title, "description": empty[0].description},
+        }
+
+        return self._ask(
+            "stage",
+            stage_form(size),
+            known,
+            lambda part: _in_language(part.fill(outline, size, left / len(empty)), design),
+        )
 
     def repair(
         self, design: DesignBrief, draft: dict[str, Any], problems: Sequence[str]
@@ -171,22 +215,43 @@ class ModelGenerator:
 
         try:
             draft = resolve_name(CONTENT_KINDS[kind].draft)
-            return self._ask(kind, draft, _facts(kind, brief), made)
+            facts = _facts(kind, brief)
+            if self._profile.is_small():  # the concept's neighbours are enough
+                facts.pop("outline", None)
+                facts.pop("known_terms", None)
+            return self._ask(kind, draft, facts, made)
         except GeneratorFault:
             if poor:  # the second answer is not in the agreed form
                 return poor[0]
             raise
+
+    def _titles(self, design: DesignBrief) -> Outline:
+        """Ask for the stages alone; each is filled by a call of its own."""
+        size = self._size(design)
+
+        return self._ask(
+            "stages",
+            titles_form(size),
+            _known(design),
+            lambda titles: _in_language(titles.to_outline(size), design),
+        )
+
+    def _size(self, design: DesignBrief) -> Size:
+        most = SMALL if self._profile.is_small() else LARGE
+        return most.within(_wishes(design.request).get("hours_available"))
+
+    def _fit_context(self, context: int) -> None:
+        for client in self._clients.values():
+            client.fit(context)
+        if context < SMALL_CONTEXT and self._may_restrict:
+            self._pace.restrict(1)
 
     def check_quiz(self, quiz: Quiz, brief: ConceptBrief) -> tuple[Quiz, list[str]]:
         return quiz_check.checked(quiz, brief, self._ask)
 
     def _design(self, step: str, design: DesignBrief, facts: dict[str, Any]) -> Outline:
         """Ask for an outline. Raises InvalidOutline, since repairs are a step of their own."""
-        known = {
-            **_wishes(design.request),
-            "analysis": design.analysis.model_dump(mode="json"),
-            **facts,
-        }
+        known = _known(design) | facts
         draft: OutlineDraft = self._ask(step, OutlineDraft, known, lambda draft: draft)
         try:
             return draft.to_outline()
@@ -197,12 +262,14 @@ class ModelGenerator:
         self, step: str, shape: type[Any], facts: dict[str, Any], make: Callable[[Any], Made]
     ) -> Made:
         """Ask, and once again after an invalid answer. Raises GeneratorFault."""
+        if self._profile.is_small():
+            shape = shorter_form(shape)
         try:
             self._pace.begin()
         except ProviderRateLimited as busy:  # a pause that began after the slot was taken
             raise RetryLater(str(busy), busy.retry_after) from busy
         messages: list[Message] = [
-            {"role": "system", "content": prompt(step).text},
+            {"role": "system", "content": self._prompt(step).text},
             {"role": "user", "content": json.dumps(facts, ensure_ascii=False)},
         ]
         answer = self._complete(step, messages, shape)
@@ -233,7 +300,7 @@ class ModelGenerator:
             return self._meter.call(
                 step,
                 model,
-                prompt(step).version,
+                self.prompt_version(step),
                 most_prompt_tokens=most_prompt,
                 most_completion_tokens=most_completion,
             )
@@ -273,6 +340,16 @@ def _wishes(request: RoadmapRequest) -> dict[str, Any]:
             request.deadline, clock.now().date(), request.hours_per_week
         )
     return facts
+
+
+def _known(design: DesignBrief) -> dict[str, Any]:
+    return {**_wishes(design.request), "analysis": design.analysis.model_dump(mode="json")}
+
+
+def _in_language(outline: Outline, design: DesignBrief) -> Outline:
+    if wrong := language_error(outline.text(), design.request.language):
+        raise ValueError(wrong)
+    return outline
 
 
 def _facts(kind: ContentKind, brief: ConceptBrief) -> dict[str, Any]:

@@ -1,7 +1,8 @@
 """Prompts of the steps: a file for each in `prompts/`.
 
 Those of contents are one text, with the rules of a course first. So all calls for the contents of
-a roadmap begin with the same bytes, which providers cache.
+a roadmap begin with the same bytes, which providers cache. A small model gets short ones of its
+own.
 """
 
 import hashlib
@@ -22,9 +23,11 @@ class Prompt:
     version: str
 
 
-@lru_cache(maxsize=32)
-def prompt(step: str) -> Prompt:
+@lru_cache(maxsize=64)
+def prompt(step: str, *, small: bool = False) -> Prompt:
     """Return the prompt of a step, without data of persons, which is sent as JSON."""
     names = ["course", *ContentKind] if step in set(ContentKind) else [step]
+    if small and (FOLDER / "small" / f"{step}.md").exists():
+        names = [f"small/{step}"]
     text = "\n".join((FOLDER / f"{name}.md").read_text("utf-8") for name in names)
     return Prompt(text, f"{step}-{hashlib.sha256(text.encode()).hexdigest()[:10]}")

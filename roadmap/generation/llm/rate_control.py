@@ -90,6 +90,12 @@ class RateControl:
             with self._lock:
                 self._running -= 1
 
+    def restrict(self, limit: int) -> None:
+        """Lower the limit of concurrent calls; those that run go on."""
+        with self._lock:
+            self._limit = min(self._limit, limit)
+            self.slots = min(self.slots, self._limit)
+
     def begin(self) -> None:
         """Begin a call in a slot. Raises ProviderRateLimited while the provider wants a pause."""
         with self._lock:

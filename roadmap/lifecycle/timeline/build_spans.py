@@ -43,6 +43,7 @@ PartKey = tuple[UUID, str]
 STEPS = {
     "analysis": SpanKind.analysis,
     "outline": SpanKind.outline,
+    "stage": SpanKind.outline,
     "revise": SpanKind.outline,
     "repair": SpanKind.repair,
 }

@@ -648,7 +648,7 @@ class TestForms:
     ) -> None:
         for _ in range(3):
             llmock.add(Reply(text='{"title": "And so on', finish_reason="length"))
-        fault = fault_of(lambda: generator(llmock.base_url()).outline(DESIGN))
+        fault = fault_of(lambda: generator(llmock.base_url()).analyse(BREAD))
         assert fault.lasting
         assert "length limit" in str(fault)
         assert "MODEL_MAX_TOKENS" in str(fault)
@@ -658,7 +658,7 @@ class TestForms:
         self, provider: Provider
     ) -> None:
         provider.answer = lambda handler: handler.say(200, completion("", finish_reason="length"))
-        fault = fault_of(lambda: generator(provider.url).outline(DESIGN))
+        fault = fault_of(lambda: generator(provider.url).analyse(BREAD))
         assert fault.lasting
         assert "before it answered" in str(fault)
         assert len(provider.requests) == 1

@@ -59,6 +59,13 @@ def test_nothing_but_the_service_type_is_needed_in_embedded_mode() -> None:
     )
 
 
+def test_the_profile_of_a_small_model_has_defaults_of_its_own() -> None:
+    settings = from_environment(EMBEDDED | {"MODEL_PROFILE": "small", "REPAIR_ROUNDS": "1"})
+    assert (settings.model_concurrency, settings.repair_rounds) == (1, 1)
+    assert settings.model_timeout_seconds < settings.lease_seconds
+    assert complaint(EMBEDDED | {"MODEL_PROFILE": "tiny"}).startswith("MODEL_PROFILE: must be")
+
+
 @try_each("service", [*SERVICES, ALL])
 def test_both_urls_and_a_key_make_server_mode_for_every_service(service: str) -> None:
     settings = from_environment({**SERVER, "SERVICE_TYPE": service})
@@ -400,7 +407,7 @@ def test_a_model_call_must_end_before_its_lease() -> None:
 def test_a_step_may_have_a_model_of_its_own() -> None:
     own = {"OPENAI_MODEL_OUTLINE": "large", "OPENAI_MODEL_QUIZ": "small"}
     settings = from_environment({**EMBEDDED, **own})
-    design = dict.fromkeys(("analysis", "outline", "revise", "repair"), "large")
+    design = dict.fromkeys(("analysis", "outline", "stages", "stage", "revise", "repair"), "large")
     assert settings.step_models == {**design, "quiz": "small"}
     assert from_environment(EMBEDDED).step_models == {}
 

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from pydantic import BaseModel, ValidationError
 
 from core.sanitize import one_line
+from roadmap.generation.llm.quiz_check import AnswersDraft, RewrittenDraft
 from roadmap.generation.llm.schemas import (
     LONGEST_TUTORIAL,
     AnalysisDraft,
@@ -31,6 +32,8 @@ DRAFTS: list[type[BaseModel]] = [
     TutorialDraft,
     ResourcesDraft,
     QuizDraft,
+    AnswersDraft,
+    RewrittenDraft,
 ]
 # keywords that structured output does not take everywhere; https://platform.openai.com/docs/guides/structured-outputs
 UNSUPPORTED = {

@@ -1,9 +1,10 @@
 """Whatever comes over a connection is a request, or is answered by a problem: also what no application can be asked."""
 
+import asyncio
 import json
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from typing import Any
 
@@ -22,6 +23,11 @@ async def echo(scope: Any, receive: Any, send: Any) -> None:
         [name.decode("latin-1"), value.decode("latin-1")] for name, value in scope["headers"]
     ]
     body = json.dumps({"path": scope["path"], "headers": headers}).encode()
+    if scope["path"] == "/stream":  # it begins, and then has nothing to say
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        while (await receive())["type"] != "http.disconnect":
+            pass
+        return
     await send(
         {
             "type": "http.response.start",
@@ -113,3 +119,75 @@ def test_an_address_with_a_host_is_read(port: int) -> None:
         port, b"GET http://x/a HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
     )
     assert found["path"] == "/a"
+
+
+class Line:
+    """A transport that keeps what is written."""
+
+    is_closing = get_extra_info = pause_reading = resume_reading = None
+
+    def __init__(self) -> None:
+        self.sent: list[bytes] = []
+
+    def write(self, data: bytes) -> None:
+        self.sent.append(data)
+
+    def writelines(self, pieces: Iterable[bytes]) -> None:
+        self.sent.append(b"".join(pieces))
+
+    def close(self) -> None:
+        self.sent.append(b"the end")
+
+
+class TestWriting:
+    HEAD = b"HTTP/1.1 200 OK\r\n\r\n"
+
+    def written(self, *pieces: bytes, turns: int = 0, then_closed: bool = False) -> list[bytes]:
+        async def write() -> None:
+            transport = http_limits.JoiningTransport(line, asyncio.get_running_loop())  # type: ignore[arg-type]
+            for piece in pieces:
+                transport.write(piece)
+                for _ in range(turns):
+                    await asyncio.sleep(0)
+            if then_closed:
+                transport.close()
+
+        line = Line()
+        asyncio.run(write())
+        return line.sent
+
+    def test_a_head_and_the_body_that_follows_are_sent_together(self) -> None:
+        assert self.written(self.HEAD, b"a", b"b") == [self.HEAD + b"a", b"b"]
+        assert self.written(self.HEAD, b"") == [self.HEAD]
+
+    def test_a_head_does_not_wait_for_a_later_body(self) -> None:
+        assert self.written(self.HEAD, b"a", turns=2) == [self.HEAD, b"a"]
+
+    def test_a_body_that_looks_like_a_head_is_sent_as_well(self) -> None:
+        assert self.written(self.HEAD, b"HTTP/1.1 ", turns=2) == [self.HEAD, b"HTTP/1.1 "]
+
+    def test_heads_that_follow_each_other_stay_in_order(self) -> None:
+        assert b"".join(
+            self.written(self.HEAD, self.HEAD, self.HEAD, turns=0, then_closed=True)
+        ) == (self.HEAD * 3 + b"the end")
+
+    def test_a_head_is_sent_before_the_end(self) -> None:
+        assert self.written(self.HEAD, then_closed=True) == [self.HEAD, b"the end"]
+
+    def test_a_stream_begins_before_it_has_a_body(self, port: int) -> None:
+        with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
+            connection.sendall(b"GET /stream HTTP/1.1\r\nHost: x\r\n\r\n")
+            assert connection.recv(1000).startswith(b"HTTP/1.1 200")
+
+    def test_requests_that_come_together_are_answered_in_order(self, port: int) -> None:
+        ask = "{} /{} HTTP/1.1\r\nHost: x\r\n{}\r\n"
+        requests = [ask.format("HEAD" if n % 2 else "GET", n, "") for n in range(6)]
+        requests.append(ask.format("GET", 6, "Connection: close\r\n"))
+        answer = b""
+        with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
+            connection.sendall("".join(requests).encode())
+            while piece := connection.recv(65_536):
+                answer += piece
+        assert answer.count(b"HTTP/1.1 200 OK") == 7
+        paths = [int(part[0]) for part in answer.decode().split('{"path": "/')[1:]]
+        assert paths == [0, 2, 4, 6]
