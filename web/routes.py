@@ -210,7 +210,7 @@ ENDPOINTS = (
     LargeBody("POST", API + "/imports", imports.import_roadmap, "Import a roadmap", ImportedRoadmap,
         body=RoadmapFile, status=201),
     Endpoint("GET", ROADMAP + "/events", roadmaps.watch_roadmap, "Stream the events of a roadmap", None,
-        media_type="text/event-stream", raises=(Conflict,)),
+        query=roadmaps.EventsQuery, media_type="text/event-stream", raises=(Conflict,)),
     Endpoint("GET", ROADMAP + "/activity", roadmaps.read_activity, "Read the current activity",
         Activity),
     Endpoint("GET", ROADMAP + "/logs", roadmaps.list_logs, "Read the execution log of a roadmap",

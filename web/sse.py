@@ -21,14 +21,19 @@ from uuid import UUID
 from starlette.requests import Request
 from starlette.responses import StreamingResponse
 
+from core import clock
 from core.errors import FieldError, Invalid, RateLimited, Unavailable
 from roadmap.accounts.identity import Principal
+from roadmap.generation.content_drafts import tutorial_drafts
 from roadmap.lifecycle.events import events_after, last_seqs
 from roadmap.plan.event_types import Event
 from web.revocation_cache import revocations
 
 logger = logging.getLogger(__name__)
 
+DRAFT = "content_draft"  # a tutorial that is being written: not stored, and so without a number
+DRAFT_TICK = 1.0  # seconds between two looks at these
+MOST_DRAFTS = 8  # that wait for a slow client; the next one says as much
 TICK = 0.25  # seconds between two polls, while a client watches
 HEARTBEAT = 15.0  # seconds of silence after which a comment keeps the connection open
 # Parts of the next event: some clients take anything that ends with an empty line for an event.
@@ -59,6 +64,7 @@ class Watcher:
     roadmap_id: UUID
     after: int  # the number of the last event that this client has
     queue: asyncio.Queue[Event | None]
+    drafts: dict[UUID, int] | None  # hashes by concept of what it has; None: it wants none
     loop: asyncio.AbstractEventLoop
 
     @property
@@ -68,6 +74,8 @@ class Watcher:
 
     def deliver(self, event: Event | None) -> None:
         """Queue an event, in the client's loop; None closes the stream."""
+        if event is not None and event.type == DRAFT and self.queue.qsize() >= MOST_DRAFTS:
+            return
         if event is not None and self.queue.qsize() >= WAITING - 1:
             event = None
         with contextlib.suppress(asyncio.QueueFull):
@@ -93,6 +101,7 @@ class EventPoller:
         self._arrived = threading.Event()
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
+        self._drafts_due = 0.0
 
     def start(self) -> None:
         self._stopping.clear()
@@ -119,14 +128,21 @@ class EventPoller:
         last_seq: int,
         *,
         silence: float = HEARTBEAT,
+        drafts: bool = False,
     ) -> AsyncGenerator[list[Event]]:
         """Yield batches of events after number `after`, up to the roadmap's last one.
 
-        A batch is empty after so many seconds of silence. A terminal event before `last_seq` is
-        not the end: the roadmap has been changed since.
+        A batch is empty after so many seconds of silence. `drafts` of tutorials are among the
+        events if they are asked for. A terminal event before `last_seq` is not the end: the roadmap
+        has been changed since.
         """
         watcher = Watcher(
-            caller, roadmap_id, after, asyncio.Queue(WAITING), asyncio.get_running_loop()
+            caller,
+            roadmap_id,
+            after,
+            asyncio.Queue(WAITING),
+            {} if drafts else None,
+            asyncio.get_running_loop(),
         )
         with self._lock:
             if self._stopping.is_set():  # the poller does not end it any more
@@ -212,6 +228,20 @@ class EventPoller:
                     if event.seq > watcher.after:
                         watcher.after = event.seq
                         self._deliver(watcher, event)
+        if monotonic() >= self._drafts_due:
+            self._drafts_due = monotonic() + DRAFT_TICK
+            self._send_drafts([each for each in watching if each.place in last])
+
+    def _send_drafts(self, watchers: list[Watcher]) -> None:
+        """Send tutorials that have grown to those who asked for them and own the roadmap."""
+        wanted = {watcher.roadmap_id for watcher in watchers if watcher.drafts is not None}
+        found = tutorial_drafts.read(wanted) if wanted else {}
+        for watcher in watchers:
+            for concept_id, text in found.get(watcher.roadmap_id, {}).items():
+                if watcher.drafts is not None and watcher.drafts.get(concept_id) != hash(text):
+                    watcher.drafts[concept_id] = hash(text)
+                    data = {"concept_id": str(concept_id), "kind": "tutorial", "markdown": text}
+                    self._deliver(watcher, Event(seq=0, type=DRAFT, data=data, at=clock.now()))
 
     @staticmethod
     def _deliver(watcher: Watcher, event: Event | None) -> None:
@@ -241,25 +271,29 @@ def close_on_signals() -> None:
 async def encoded(batches: AsyncGenerator[list[Event]]) -> AsyncGenerator[bytes]:
     """Encode batches, with `retry` before the first and a comment after silence.
 
-    Each event has its number as `id`, from which Last-Event-ID resumes.
+    Each stored event has its number as `id`, from which Last-Event-ID resumes.
     """
     yield RETRY
     async with contextlib.aclosing(batches):
         async for events in batches:
             texts = [
                 f"id: {event.seq}\nevent: {event.type}\ndata: {event.model_dump_json()}\n\n"
+                if event.seq
+                else f"event: {event.type}\ndata: {event.model_dump_json(exclude={'seq'})}\n\n"
                 for event in events
             ]
             yield "".join(texts).encode() or STILL_HERE
 
 
-def stream(caller: Principal, roadmap_id: UUID, after: int, last_seq: int) -> StreamingResponse:
+def stream(
+    caller: Principal, roadmap_id: UUID, after: int, last_seq: int, *, drafts: bool
+) -> StreamingResponse:
     """Return a stream of events; `last_seq` is the number of the newest one so far.
 
     Raises Unavailable or RateLimited, before the response begins, when too many watch.
     """
     poller.check_room(caller)
-    return streamed(encoded(poller.watch(caller, roadmap_id, after, last_seq)))
+    return streamed(encoded(poller.watch(caller, roadmap_id, after, last_seq, drafts=drafts)))
 
 
 def streamed(messages: AsyncIterator[bytes]) -> StreamingResponse:

@@ -33,7 +33,6 @@ from roadmap.generation.llm import prompt, schemas
 from roadmap.lifecycle import content_job, create, plan_job
 from roadmap.plan.outline import Outline
 from roadmap.plan.schemas import RoadmapRequest
-from roadmap.plan.statuses import RoadmapStatus
 
 HERE = Path(__file__).parent
 FILE = click.Path(path_type=Path, dir_okay=False, exists=True)
@@ -90,8 +89,8 @@ class EvaluationRun:
         follow(plan_job.plan, roadmap_id, model)
         with session():
             row = Roadmap.get_by_id(roadmap_id)
-        scores: dict[str, float | None] = {"planned": float(row.status != RoadmapStatus.failed)}
-        if row.status != RoadmapStatus.failed:
+        scores: dict[str, float | None] = {"planned": float(row.revision > 0)}
+        if row.revision:
             outline = json_.portable(OWNER, roadmap_id, with_learner=True).outline
             keys = chosen(outline, self.options["concepts"], f"{self.options['seed']} {name}")
             query = Content.select(Content.id, Concept.key).join(Concept)

@@ -97,9 +97,9 @@ class BudgetMeter:
         self,
         purpose: CallPurpose,
         stop: StopSignal,
-        received: Callable[[str], object] = lambda text: None,
+        show: Callable[[str], None] | None = None,
     ) -> None:
-        self._purpose, self._stop, self.received = purpose, stop, received
+        self._purpose, self._stop, self.show = purpose, stop, show
         self.calls = 0  # begun
 
     def call(
@@ -165,8 +165,9 @@ class BudgetedCall:
         self._stop.on_stop(lambda: None if self._ended else callback())
 
     def received(self, text: str) -> None:
-        """Pass on the text that is being written."""
-        self._ledger.received(text)
+        """Show the text that is being written, if somebody wants to see it."""
+        if self._ledger.show is not None:
+            self._ledger.show(text)
 
     def __enter__(self) -> Self:
         if self._stop.stopped:

@@ -187,14 +187,14 @@ def _question(its: dict[str, Any]) -> dict[str, Any]:
         if place is None and (letter := LETTER.fullmatch(_line(answer))):
             place = ord(letter[1].upper()) - ord("A")
         right.append(len(options) if place is None else place)  # which is refused
-    said = "; ".join(options[place] for place in right if 0 <= place < len(options))
+    correct = "; ".join(options[place] for place in right if 0 <= place < len(options))
     statement = "true_false" if len(options) == 2 else "single"
     return {
         "type": "multiple" if len(right) > 1 else statement,
         "prompt": _text(its.get("question")).strip(),
         "options": options,
         "answers": right,
-        "explanation": _text(its.get("explanation")).strip() or said or "-",
+        "explanation": _text(its.get("explanation")).strip() or correct or "-",
     }
 
 

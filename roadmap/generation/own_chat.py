@@ -18,8 +18,8 @@ Write a course for one person, as one JSON document in a code block, and nothing
 
 Rules:
 
-- Three to six stages; each has one to four modules; each module has two to six concepts. A concept \
-is one thing that can be learned in one to ten hours.
+- Three to six stages; each has one to four modules; each module has two to six concepts. A \
+concept is one thing that can be learned in one to ten hours.
 - Nothing needs what comes later. `prerequisites` are titles of earlier concepts. No two concepts \
 have the same title.
 - `hours` is a whole number; `difficulty` goes from 1 (easy) to 5 (hard).

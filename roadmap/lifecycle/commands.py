@@ -91,17 +91,17 @@ def answer(owner_id: UUID, roadmap_id: UUID, answers: Sequence[ChosenAnswer]) ->
     """
     with _locked(owner_id, roadmap_id, [RoadmapStatus.awaiting_answers], "answered") as row:
         questions = Analysis.model_validate(row.analysis).questions
-        said = _answered(questions, answers)
+        chosen = _answered(questions, answers)
         events.bump_and_append(
             row.id,
             EventType.answered,
-            {"answers": len(said)},
+            {"answers": len(chosen)},
             **AFRESH,
             status=RoadmapStatus.queued,
             due_at=clock.now(),
-            answers=said,
+            answers=chosen,
             # With answers it is made again.
-            analysis=None if said else {**row.analysis, "questions": []},
+            analysis=None if chosen else {**row.analysis, "questions": []},
         )
         return _result(row, "Answered", [Job(JobName.plan_roadmap, roadmap_id)])
 
@@ -424,7 +424,7 @@ def _answered(
     """Return the answered questions with their answers. Raises Invalid."""
     if answers and len(answers) != len(questions):
         raise _unanswerable("/answers", f"should have {len(questions)} items, one a question")
-    said = []
+    chosen = []
     for number, (asked, given) in enumerate(zip(questions, answers, strict=False)):
         text, choice = given.text, given.choice
         if choice is not None and choice >= len(asked.suggestions):
@@ -432,8 +432,8 @@ def _answered(
         if not text and choice is not None:
             text = asked.suggestions[choice]
         if text:
-            said.append({"question": asked.question, "answer": text})
-    return said
+            chosen.append({"question": asked.question, "answer": text})
+    return chosen
 
 
 def _unanswerable(pointer: str, rule: str) -> Invalid:

@@ -19,6 +19,7 @@ from roadmap.budget.budget import BudgetMeter, CallPurpose
 from roadmap.budget.cost_report import lasts
 from roadmap.generation import floors, search, tutorial_lint
 from roadmap.generation.cancellation import LeaseLost, StopSignal
+from roadmap.generation.content_drafts import tutorial_drafts
 from roadmap.generation.context import ConceptBrief, GeneratorFault
 from roadmap.generation.generator import Generator
 from roadmap.generation.llm.rate_control import ProviderRateLimited
@@ -153,9 +154,8 @@ def _write_and_save(
     """Call the generator while the lease is renewed; save. Raises LeaseLost."""
     started, stop, kind = monotonic(), StopSignal(), ContentKind(content.kind)
     owner_id, place = content.concept.module.stage.roadmap.owner_id, place_of(content)
-    meter = BudgetMeter(
-        CallPurpose(owner_id=owner_id, content_id=content.id, attempt=content.attempts, **place),
-        stop,
+    purpose = CallPurpose(
+        owner_id=owner_id, content_id=content.id, attempt=content.attempts, **place
     )
     with keeper.holding(BUILDING, token, stop):
         if generator.repairs:  # a model, which knows nothing of the course
@@ -163,8 +163,10 @@ def _write_and_save(
             if kind is ContentKind.resources:
                 brief = replace(brief, candidates=search.candidates(brief, **place))
         try:
-            metered = generator.metered(meter)
-            written = call_generator(lambda: _write(metered, kind, brief))
+            with tutorial_drafts.showing(content.roadmap_id, content.concept_id) as show:
+                meter = BudgetMeter(purpose, stop, show if kind == ContentKind.tutorial else None)
+                metered = generator.metered(meter)
+                written = call_generator(lambda: _write(metered, kind, brief))
         except GeneratorFault as fault:
             return retry_save(
                 partial(

@@ -62,8 +62,8 @@ WITH asked AS (
     INSERT INTO roadmap
         (id, owner_id, goal, level, hours_per_week, deadline, begins_on, background, motivation,
         preferences, language, resource_language, review, clarify, approved, revision, title,
-        generator, weeks, hours, status, error, contents_total, contents_ready, contents_failed, spent,
-        over_budget, last_seq, created_at, updated_at, due_at, attempts, interruptions)
+        generator, weeks, hours, status, error, contents_total, contents_ready, contents_failed,
+        spent, over_budget, last_seq, created_at, updated_at, due_at, attempts, interruptions)
     SELECT id, owner, goal, level, hours_per_week, deadline, begins_on, background, motivation,
         preferences, language, resource_language, review, clarify, false, 0, '', '', 0, 0, 'queued',
         '', 0, 0, 0, 0, false, 1, $3, $3, $3, 0, 0

@@ -126,7 +126,7 @@ class Outline(Frozen):
 
 
 class AnalysisKind(StrEnum):
-    """What a goal is. One that is not about learning has no analysis."""
+    """Kind of a goal. One that is not about learning has no analysis."""
 
     course = "course"
     two_courses = "two_courses"

@@ -107,6 +107,12 @@ class LogsQuery(PageQuery):
     )
 
 
+class EventsQuery(LazyModel):
+    model_config = ConfigDict(extra="forbid")
+
+    drafts: bool = Field(False, description="Also send tutorials while they are being written.")
+
+
 class CreateEndpoint(Endpoint):
     """Endpoint that honours `Prefer: wait`, also for a repeated request."""
 
@@ -246,7 +252,8 @@ async def watch_roadmap(call: Call) -> Response:
     """Server-sent events for every change, from the first one or after `Last-Event-ID`.
 
     When a stream ends, reconnect with the number of the last event, until the answer is 204: there
-    are no more events.
+    are no more events. With `drafts`, a tutorial that a model is writing comes as `content_draft`,
+    without a number, whole and once a second at most, until `content.ready` or `content.failed`.
     """
     roadmap_id = call.ids["roadmap_id"]
     after = last_event_id(call.request)
@@ -266,7 +273,7 @@ async def watch_roadmap(call: Call) -> Response:
         )
     if call.request.method == "HEAD":
         return Response(media_type="text/event-stream")
-    return stream(call.caller, roadmap_id, after, last_seq)
+    return stream(call.caller, roadmap_id, after, last_seq, drafts=call.query.drafts)
 
 
 def _tree(owner_id: UUID, roadmap_id: UUID) -> LinkedTree:

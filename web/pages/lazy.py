@@ -28,13 +28,15 @@ def prose(
     return prose(markdown, top=top, code_label=code_label, table_label=table_label, prefix=prefix)
 
 
-def tutorial_html(markdown: str, words: NullTranslations) -> Markup:
-    """Return a tutorial as HTML, with labels in the reader's language."""
+def tutorial_html(markdown: str, words: NullTranslations, *, keep: bool = True) -> Markup:
+    """Return a tutorial as HTML, with labels in the reader's language; `keep` the result."""
     key = (sha256(markdown.encode()).digest(), language_of(words))
     if (known := tutorials.get(key, b"")) is None:
         code, table = words.gettext("Code"), words.gettext("Table")
-        html = prose(markdown, code_label=code, table_label=table).encode()
-        known = tutorials.keep(key, b"", Document(gzip.compress(html, mtime=0)))
+        html = prose(markdown, code_label=code, table_label=table)
+        if not keep:
+            return html
+        known = tutorials.keep(key, b"", Document(gzip.compress(html.encode(), mtime=0)))
     return Markup(gzip.decompress(known.content).decode())
 
 

@@ -1,7 +1,8 @@
 """Prompts of the steps: a file for each in `prompts/`.
 
 Those of contents are one text, with the rules of a course first. So all calls for the contents of
-a roadmap begin with the same bytes, which providers cache. A small model gets short ones of their own.
+a roadmap begin with the same bytes, which providers cache. A small model gets short ones of its
+own.
 """
 
 import hashlib

@@ -78,6 +78,7 @@ Words = Annotated[
 ]
 Line = Annotated[str, AfterValidator(_short), AfterValidator(one_line), up_to(1000)]
 Name = Annotated[Line, up_to(200)]
+Summary = Annotated[Words, up_to(600)]
 Several = Annotated[list[Item], FIRST_ONLY, AfterValidator(_few)]
 
 
@@ -111,14 +112,16 @@ class AnalysisDraft(Draft):
         Field(default_factory=list)
     )
     aim: Annotated[
-        Line, Field(description="what the person will be able to do in the end, one sentence")
+        Line,
+        up_to(400),
+        Field(description="what the person will be able to do in the end, one sentence"),
     ]
     known: Annotated[
-        Several[Name], sized(0, 10, "what the person knows already and needs not learn")
+        Several[Name], sized(0, 8, "what the person knows already and needs not learn")
     ]
-    subjects: Annotated[Several[Name], sized(0, 20, "what has to be learned, from the ground up")]
+    subjects: Annotated[Several[Name], sized(0, 15, "what has to be learned, from the ground up")]
     assumptions: Annotated[
-        Several[Name], sized(0, 10, "what had to be guessed because the person did not say it")
+        Several[Name], sized(0, 5, "what had to be guessed because the person did not say it")
     ]
     questions: Annotated[
         Several[AskedDraft], sized(0, 3, "at most `questions_allowed`, else empty")
@@ -156,7 +159,7 @@ class ConceptDraft(Draft):
         Name, Field(description="short name in lower case with hyphens, unique in the roadmap")
     ]
     title: Name
-    description: Words
+    description: Summary
     hours: Annotated[int, BeforeValidator(whole)]
     difficulty: Annotated[int, Field(description="1 easy to 5 hard")]
     prerequisites: Annotated[
@@ -164,7 +167,7 @@ class ConceptDraft(Draft):
         sized(0, 20, "keys of concepts that come earlier and are needed directly"),
     ]
     outcomes: Annotated[
-        Several[Line], sized(1, 12, "two to four, each completing 'you will be able to'")
+        Several[Name], sized(1, 12, "two to four, each completing 'you will be able to'")
     ]
 
 
@@ -173,7 +176,7 @@ class ModuleDraft(Draft):
         Name, Field(description="short name in lower case with hyphens, unique among the modules")
     ]
     title: Name
-    description: Words
+    description: Summary
     concepts: Annotated[Several[ConceptDraft], sized(1, 20)]
 
 
@@ -182,7 +185,7 @@ class StageDraft(Draft):
         Name, Field(description="short name in lower case with hyphens, unique among the stages")
     ]
     title: Name
-    description: Words
+    description: Summary
     modules: Annotated[Several[ModuleDraft], sized(1, 12)]
 
 

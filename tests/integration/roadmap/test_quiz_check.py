@@ -1,7 +1,9 @@
 """The check of quizzes: a model's server answers them rightly, wrongly, with garbage, with 429, or too late."""
 
 import json
+import sqlite3
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -216,7 +218,7 @@ def garbage(handler: Handler) -> None:
     handler.say(200, completion("I cannot <b>do</b> that."))
 
 
-def nobody(handler: Handler) -> None:
+def no_such_question(handler: Handler) -> None:
     handler.say(200, completion(json.dumps({"answers": [{"number": 99, "answer": ["1"]}]})))
 
 
@@ -228,7 +230,7 @@ def late(handler: Handler) -> None:
     handler.server.released.wait(20)
 
 
-INSTEAD = {"garbage": garbage, "nobody": nobody, "429": too_many, "late": late}
+INSTEAD = {"garbage": garbage, "no_such_question": no_such_question, "429": too_many, "late": late}
 
 
 @pytest.mark.parametrize("how", INSTEAD)
@@ -267,12 +269,9 @@ def taught() -> Teacher:
 
 
 def service(folder: Path, server: Provider, **others: str) -> Stack:
-    return embedded_stack(
-        folder,
-        **{"OPENAI_API_KEY": "sk-test", "OPENAI_BASE_URL": server.url, "OPENAI_MODEL": MODEL},
-        **{"MODEL_PRICES": f"{MODEL}=1/2", "QUIZ_CHECK": "true", "MODEL_MAX_TOKENS": "1000"},
-        **others,
-    )
+    model = {"OPENAI_API_KEY": "sk-test", "OPENAI_BASE_URL": server.url, "OPENAI_MODEL": MODEL}
+    model |= {"MODEL_PRICES": f"{MODEL}=1/2", "MODEL_MAX_TOKENS": "1000", "QUIZ_CHECK": "true"}
+    return embedded_stack(folder, **model | others)
 
 
 @pytest.fixture(scope="module")
@@ -332,6 +331,9 @@ class TestService:
         expected = ["Question 3 was rewritten: a second answer was not its key."]
         assert [each["details"]["remarks"] for each in logs] == [expected] * len(quizzes)
         assert {questions[2]["prompt"] for questions in quizzes} == {f"{TYPED['prompt']} (again)"}
+        with closing(sqlite3.connect(stack.folder / "data" / "roadmap.db", timeout=10)) as file:
+            kept = file.execute("SELECT DISTINCT remarks FROM content_version").fetchall()
+        assert (json.dumps(expected),) in kept
 
     @pytest.mark.parametrize("how", ["garbage", "late", "429"])
     def test_a_fault_keeps_the_quiz_unchecked(
@@ -349,9 +351,11 @@ class TestService:
 
 
 def test_where_the_budget_is_needed_for_the_rest_it_is_left_out(tmp_path: Path) -> None:
+    # A call is reserved with 0.002, and costs a tenth of it: eleven would fit, and all checks.
+    scarce = {"MODEL_PRICES": f"{MODEL}=0/2", "BUDGET_PER_ROADMAP": "0.0065"}
     with (
         providing(Teacher()) as server,
-        running(service(tmp_path, server, BUDGET_PER_ROADMAP="0.0265")) as stack,
+        running(service(tmp_path, server, **scarce)) as stack,
     ):
         tree, receipt, logs, _ = TestService().built(stack)
     assert tree["status"] == "ready"

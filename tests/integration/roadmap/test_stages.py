@@ -59,7 +59,7 @@ def facts_of(request: dict[str, Any]) -> dict[str, Any]:
 
 
 def answers(**changes: Any) -> Callable[[Handler], None]:
-    """A small model that does as it is told; `changes` are stages by title."""
+    """A small model that follows its instructions; `changes` are stages by title."""
 
     def answer(handler: Handler) -> None:
         kind = kind_of(handler.asked)

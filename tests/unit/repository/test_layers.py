@@ -44,8 +44,8 @@ PUBLIC = {
     """,
     "generation": """
         cancellation catalogue.generator catalogue.goal_matching catalogue.loader
-        context floors generator llm.health llm.prompt llm.rate_control llm.schemas own_chat
-        retry_policy search tutorial_lint
+        content_drafts context floors generator llm.health llm.prompt llm.rate_control
+        llm.schemas own_chat retry_policy search tutorial_lint
     """,
     "accounts": """
         access accounts api_keys idempotency_store identity invitations locks principals

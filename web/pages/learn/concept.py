@@ -11,6 +11,7 @@ from starlette.responses import Response
 
 from core.errors import Conflict, Invalid, NotFound
 from core.i18n import gettext_noop
+from roadmap.generation.content_drafts import tutorial_drafts
 from roadmap.generation.context import BUILT_IN
 from roadmap.generation.generator import check_feedback, has_model
 from roadmap.learning import progress
@@ -24,8 +25,9 @@ from roadmap.learning.progress import Attempt, AttemptRequest, AttemptSummary, N
 from roadmap.lifecycle import commands, queries
 from roadmap.lifecycle.commands import EDITABLE
 from roadmap.plan.concept_marks import mark_of
+from roadmap.plan.outline import ContentKind
 from roadmap.plan.schemas import MOST_QUESTIONS, ProgressRequest, RegenerateRequest
-from roadmap.plan.statuses import OPEN, ConceptProgress, RoadmapStatus
+from roadmap.plan.statuses import OPEN, ConceptProgress, ContentStatus, RoadmapStatus
 from roadmap.plan.views import ConceptDetail
 from web.call import Call
 from web.http.problems import status_of
@@ -82,7 +84,7 @@ class LessonFacts:
     last_attempt: list[AttemptSummary]
     shown: Attempt | None  # the attempt whose result is shown
     turn: str  # the id of the attempt before, by which options are shuffled
-    lasts: bool  # until its state changes
+    lasts: bool  # until its state changes; a draft grows meanwhile
 
 
 def concept_page(
@@ -198,7 +200,7 @@ def _read(call: Call) -> LessonFacts:
         last,
         shown,
         str(before[0].id) if before else "",
-        are_links_registered(concept.id),
+        concept.tutorial is not None and are_links_registered(concept.id),
     )
 
 
@@ -219,6 +221,7 @@ def _context(call: Call, lesson: LessonFacts) -> dict[str, Any]:
         "following": next(iter(steps[at + 1 :]), None),
         "needs": [step for step in steps if step.id in concept.prerequisites],
         "prose": tutorial and tutorial_html(tutorial.markdown, texts_of(call.request)),
+        "draft": _draft(call, concept) if tutorial is None else "",
         "mark": mark_of(concept),
         "statuses": list(ConceptProgress),
         "open": OPEN,
@@ -239,6 +242,16 @@ def _context(call: Call, lesson: LessonFacts) -> dict[str, Any]:
         "quiz_problem": "",
         "choices": ROADMAP_LANGUAGES,
     }
+
+
+def _draft(call: Call, concept: ConceptDetail) -> str:
+    """Return the tutorial as far as it is written, as HTML."""
+    state = concept.contents.get(ContentKind.tutorial)
+    if state is None or state.status != ContentStatus.building:
+        return ""
+    roadmap_id = call.ids["roadmap_id"]
+    text = tutorial_drafts.read([roadmap_id]).get(roadmap_id, {}).get(concept.id, "")
+    return tutorial_html(text, texts_of(call.request), keep=False)
 
 
 def _shown_attempt(call: Call, concept: ConceptDetail) -> Attempt | None:

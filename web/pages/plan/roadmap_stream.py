@@ -22,17 +22,20 @@ from roadmap.accounts.identity import Principal
 from roadmap.generation.generator import has_model
 from roadmap.lifecycle import queries
 from roadmap.plan.event_types import Event, EventType
+from roadmap.plan.outline import ContentKind
 from roadmap.plan.statuses import BEING_MADE
 from web.authentication import run_for_principal
 from web.call import Call
 from web.pages.forms import AnyQuery
 from web.pages.labels import OF_PART
+from web.pages.lazy import tutorial_html
 from web.pages.roadmap_view import view_of
-from web.pages.templates import rendered
+from web.pages.templates import rendered, texts_of
 from web.sse import LARGEST_SEQ, RETRY, STILL_HERE, last_event_id, poller, streamed
 
 logger = logging.getLogger(__name__)
 
+LINE_END = re.compile(r"\r\n|\r|\n")
 SILENCE = 4.0  # seconds after which activity is read: the begin of a part is no event
 
 CALM = 0.5  # seconds between two messages: events meanwhile go into one
@@ -40,13 +43,18 @@ NEW_PLAN = (EventType.outlined, EventType.revised)
 PLAN = "event: plan\ndata: \n\n"  # the picture at once
 PICTURE = "event: picture\ndata: \n\n"  # the page fetches it again, compressed and not too often
 START = RETRY + b"\n"  # does not change when htmx comes back: base.html has that
+WRITTEN = b"event: written\ndata: \n\n"  # the page fetches the tutorial
 END = b"event: end\ndata: \n\n"  # the browser closes the stream, and does not come back
 
 
 class LiveQuery(AnyQuery):
-    """`after`: the number of the newest event that the page shows already."""
+    """`after`: the number of the newest event that the page shows already.
+
+    `draft`: a concept, whose tutorial is shown while it is being written.
+    """
 
     after: int = Field(0, ge=0, le=LARGEST_SEQ)
+    draft: UUID | None = None
 
 
 async def watch(call: Call) -> Response:
@@ -56,6 +64,9 @@ async def watch(call: Call) -> Response:
         last_seq, finished = await run_in_threadpool(queries.last_event, call.owner, roadmap_id)
     except InTrash:  # put there in another window: nothing more will come
         return Response(START + END, media_type="text/event-stream")
+    draft = call.query.draft
+    if finished and draft is not None:
+        return Response(START + WRITTEN + END, media_type="text/event-stream")
     if finished and after >= last_seq:
         return Response(START + PICTURE.encode() + END, media_type="text/event-stream")
     if call.request.method == "HEAD":
@@ -63,6 +74,8 @@ async def watch(call: Call) -> Response:
     if after > last_seq:  # restored from a backup: the page shows what has not happened
         after = 0
     poller.check_room(call.caller)
+    if draft is not None:
+        return streamed(_draft_messages(call.request, call.caller, roadmap_id, draft, last_seq))
     return streamed(_messages(call.request, call.caller, roadmap_id, after, last_seq))
 
 
@@ -90,6 +103,36 @@ async def _messages(
         logger.warning("live updates of a roadmap page stopped: %s", error)
 
 
+async def _draft_messages(
+    request: Request, caller: Principal, roadmap_id: UUID, concept_id: UUID, last_seq: int
+) -> AsyncGenerator[bytes]:
+    """Yield the tutorial of a concept while it grows, until it is written or given up."""
+    yield START
+    async with aclosing(
+        poller.watch(caller, roadmap_id, last_seq, last_seq, silence=SILENCE, drafts=True)
+    ) as batches:
+        async for events in batches:
+            ours = [
+                event.data
+                for event in events
+                if event.data.get("concept_id") == str(concept_id)
+                and event.data.get("kind") == ContentKind.tutorial
+            ]
+            if any("markdown" not in data for data in ours) or any(
+                event.is_terminal for event in events
+            ):
+                yield WRITTEN + END
+                return
+            if not ours:
+                yield STILL_HERE
+                continue
+            html = await run_in_threadpool(
+                tutorial_html, ours[-1]["markdown"], texts_of(request), keep=False
+            )
+            lines = [f"data: {line}\n" for line in LINE_END.split(html)]  # empty ones are code's
+            yield f"{''.join(lines)}\n".encode()
+
+
 def _message(request: Request, owner_id: UUID, roadmap_id: UUID, events: Sequence[Event]) -> bytes:
     """Return the parts of the page that these events changed; without events, the activity.
 
@@ -114,7 +157,7 @@ def _message(request: Request, owner_id: UUID, roadmap_id: UUID, events: Sequenc
         pace_errors={},
         pace_typed=None,
     )
-    data = "".join(f"data: {line}\n" for line in re.split(r"\r\n|\r|\n", html) if line.strip())
+    data = "".join(f"data: {line}\n" for line in LINE_END.split(html) if line.strip())
     if not events:
         return f"{data}\n".encode()
     picture = PLAN if any(event.type in NEW_PLAN for event in events) else PICTURE

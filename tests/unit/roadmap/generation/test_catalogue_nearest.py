@@ -1,4 +1,4 @@
-"""What is said of a goal that no track covers."""
+"""The answer to a goal that no track covers."""
 
 import pytest
 

@@ -32,7 +32,7 @@ QUESTIONS = (
 
 @pytest.fixture
 def asked(designer: Designer, monkeypatch: pytest.MonkeyPatch) -> list[Answers]:
-    """The designer asks whatever it was told; the answers that each analysis had."""
+    """The designer asks what it is given; the answers that each analysis had."""
     given: list[Answers] = []
 
     def analyse(request: RoadmapRequest, answers: Answers = None) -> Analysis:

@@ -192,11 +192,15 @@ class TestLearn:
         its = (Content.concept == lesson.rpartition("/")[2]) & (
             Content.kind == ContentKind.tutorial
         )
-        with transaction():
-            Content.update(status=ContentStatus.building, version=0).where(its).execute()
-        assert re.search(
-            r'id="tutorial" hx-get="[^"]+" hx-trigger="every 4s"', person.get(lesson).text
-        )
+        for status, trigger in (
+            (ContentStatus.pending, "every 4s"),
+            (ContentStatus.building, "written from:#draft, every 20s"),
+        ):
+            with transaction():
+                Content.update(status=status, version=0).where(its).execute()
+            page = person.get(lesson).text
+            assert re.search(rf'id="tutorial" hx-get="[^"]+" hx-trigger="{trigger}"', page)
+            assert ('id="draft"' in page) == (status == ContentStatus.building)
 
 
 def test_every_type_of_resource_has_its_word() -> None:
