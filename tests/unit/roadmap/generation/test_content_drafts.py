@@ -2,6 +2,7 @@
 
 import json
 import os
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 
@@ -127,3 +128,13 @@ def test_markdown_alone_is_shown_from_its_first_heading_on() -> None:
 def test_an_answer_that_is_hard_to_read_takes_no_time() -> None:
     hard = ('{"markdown": "' + "\\" * 2_000_001, '"markdown"' * 100_000, "<think>" * 100_000)
     assert [len(markdown_so_far(text)) for text in hard] == [1_000_000, 0, 0]
+
+
+def test_an_answer_full_of_escapes_takes_little_memory() -> None:
+    answer = '{"markdown": "' + "\\n" * 1_000_000
+    tracemalloc.start()
+    try:
+        assert markdown_so_far(answer) == "\n" * 1_000_000
+        assert tracemalloc.get_traced_memory()[1] < 32 * 1024 * 1024
+    finally:
+        tracemalloc.stop()
