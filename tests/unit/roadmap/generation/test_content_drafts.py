@@ -5,6 +5,7 @@ import os
 import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
+from time import thread_time
 
 import pytest
 
@@ -68,6 +69,18 @@ def test_what_is_no_tutorial_yet_or_too_large_is_not_shown(drafts: ContentDrafts
             show(answer)
         show("# A\n" + ">" * 2_000 + "a")  # too intricate
         assert drafts.read([ROADMAP]).get(ROADMAP, {}) == {}
+
+
+def test_a_text_that_is_hard_to_read_is_read_once(files: ContentDrafts) -> None:
+    hard = "# A\n" + "[" * 60_000
+    with files.showing(ROADMAP, CONCEPT) as show:
+        show(hard)
+        began = thread_time()
+        for _ in range(5):
+            hard += "["
+            show(hard)
+        assert thread_time() - began < 0.5
+        assert files.read([ROADMAP])[ROADMAP] == {}
 
 
 def test_the_draft_of_a_dead_worker_is_forgotten(files: ContentDrafts, tmp_path: Path) -> None:
