@@ -71,7 +71,10 @@ def test_what_is_no_tutorial_yet_or_too_large_is_not_shown(drafts: ContentDrafts
         assert drafts.read([ROADMAP]).get(ROADMAP, {}) == {}
 
 
-def test_a_text_that_is_hard_to_read_is_read_once(files: ContentDrafts) -> None:
+def test_a_text_that_is_hard_to_read_is_read_once(
+    files: ContentDrafts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(content_drafts, "HARD", 0.1)  # a tenth of what it takes
     hard = "# A\n" + "[" * 60_000
     with files.showing(ROADMAP, CONCEPT) as show:
         show(hard)
