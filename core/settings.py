@@ -289,8 +289,8 @@ class Settings(BaseModel):
     )
     lease_seconds: Seconds = Field(
         120,
-        description="Maximum time a live worker may hold a roadmap or content. Longer than "
-        "MODEL_TIMEOUT_SECONDS.",
+        description="Maximum time a live worker may hold a roadmap or content after its newest "
+        "model call began. Longer than MODEL_TIMEOUT_SECONDS.",
     )
     max_attempts: Count = Field(
         6, ge=1, le=20, description="Attempts for a roadmap's outline and for each content."
