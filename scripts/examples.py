@@ -578,7 +578,9 @@ def main() -> int:
         for server in (postgres, broker):
             stack.callback(server.stop)
             server.start()
-        teacher = stack.enter_context(teaching(Teacher(stages=2, modules=1, concepts=2, questions=ASKED)))
+        teacher = stack.enter_context(
+            teaching(Teacher(stages=2, modules=1, concepts=2, questions=ASKED))
+        )
         receiver = stack.enter_context(receiving())
         environment = {**SETTINGS, **teacher.environment()}
         service = server_stack(Path(folder), postgres, broker, in_one=False, **environment)
