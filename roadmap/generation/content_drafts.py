@@ -21,7 +21,7 @@ logger = logging.getLogger(__name__)
 LASTS = 120  # seconds after the last change: of those whose worker was killed
 PATIENCE = 0.2  # seconds for an answer of Redis
 HARD = 1.0  # seconds to read a text, which is then not shown: each reader would need as much
-PAUSE = 30.0  # seconds without drafts after a failure
+PAUSE = 5.0  # seconds without drafts after a failure
 
 Texts = dict[UUID, dict[UUID, str]]  # by roadmap and concept
 

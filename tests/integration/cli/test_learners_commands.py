@@ -122,7 +122,7 @@ def test_a_roadmap_is_exported_in_every_form(service: Stack, made: str, tmp_path
     assert markdown.startswith("# Backend engineer with Python")
     assert markdown.count("\n#### ") >= 15
     data = succeeded(caller_of(service), "export", made, "--format", "json").data
-    assert (data["format"], data["version"]) == ("roadmap", 1)
+    assert (data["format"], data["version"]) == ("roadmap", 2)
     assert len(data["concepts"]) == markdown.count("\n#### ")
     assert all(
         concept["contents"]["tutorial"]["body"]["markdown"] for concept in data["concepts"].values()
@@ -195,8 +195,8 @@ def test_what_was_exported_is_imported_by_the_other_kind_of_service(
         (b"PK", "is not an exported roadmap. `roadmap export ID --format json` writes one"),
         (b'{"format": "anki"}', "is not an exported roadmap"),
         (
-            b'{"format": "roadmap", "version": 2}',
-            "version: is the format of a newer version of Roadmap (2); this version reads 1",
+            b'{"format": "roadmap", "version": 3}',
+            "version: is the format of a newer version of Roadmap (3); this version reads 2",
         ),
         (b" " * (16 * 1024 * 1024 + 1), "is too large: a roadmap has at most 16 MiB."),
     ],

@@ -19,7 +19,7 @@ DAY = "2026-01-01 00:00:00.000000"
 ROW = f"(id, roadmap_id, purpose, created_at) values ('{{}}', '{{}}', '{{}}', '{DAY}')"
 AS_BEFORE = (
     "alter table secret_link drop column token_hashes",
-    "delete from schema_migration where name >= '0020'",
+    "delete from schema_migration where name like '0020%'",
 )
 
 

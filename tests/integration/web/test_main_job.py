@@ -61,7 +61,8 @@ def test_a_concept_has_its_tutorial_resources_and_quiz_without_answers(
     assert len(concept["tutorial"]["markdown"]) > 1000
     assert all(resource["url"].startswith("https://") for resource in concept["resources"])
     assert concept["quiz"]["questions"]
-    assert set(concept["quiz"]["questions"][0]) == {"id", "type", "prompt", "options"}
+    shown = {"id", "type", "prompt", "options", "seed", "needs_tutorial"}
+    assert set(concept["quiz"]["questions"][0]) == shown
 
 
 def test_the_list_is_paged_newest_first(stack: Stack) -> None:
