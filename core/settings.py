@@ -287,10 +287,17 @@ class Settings(BaseModel):
         description="Have a second call answer each quiz without its key, and questions that it "
         "answers otherwise rewritten or left out. Not done where a budget is needed for the rest.",
     )
+    lessons_ahead: Count = Field(
+        0,
+        ge=0,
+        le=1000,
+        description="With a model, write only so many lessons ahead of the learner; the others "
+        "follow with the progress. 0: all at once.",
+    )
     lease_seconds: Seconds = Field(
         120,
-        description="Maximum time a live worker may hold a roadmap or content. Longer than "
-        "MODEL_TIMEOUT_SECONDS.",
+        description="Maximum time a live worker may hold a roadmap or content after its newest "
+        "model call began. Longer than MODEL_TIMEOUT_SECONDS.",
     )
     max_attempts: Count = Field(
         6, ge=1, le=20, description="Attempts for a roadmap's outline and for each content."

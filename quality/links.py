@@ -15,7 +15,8 @@ from pathlib import Path
 from time import sleep
 
 from core.db import settings
-from core.net.link_probe import Visit, host_of, visit
+from core.net.link_probe import Visit, visit
+from core.net.safe_http import host_of
 
 HOSTS = Path(__file__).parent / "official_hosts.toml"
 AT_ONCE = 8  # hosts

@@ -259,6 +259,7 @@ HOOKED = {"url": "$hook", "events": EVENTS, "description": "Posts to the team's 
 FOUND = {"roadmap_id": "$roadmap_id", "level": "info,warning,error"}
 UNREVIEWED = {"goal": GOAL, "review": True}
 WAIT = {"Prefer": "wait=30"}
+ASKED = (("What do you have at home?", ("A web service", "A few scripts")),)
 STORY: list[Step | Callable[[Story], Any]] = [
     # A person looks around.
     Step("show_index"),
@@ -320,9 +321,12 @@ STORY: list[Step | Callable[[Story], Any]] = [
             "hours_per_week": 6,
             "background": "I write scripts now and then.",
             "review": True,
+            "clarify": True,
         },
         keep={"roadmap_id": "id"},
     ),
+    Step("read_roadmap", until=is_("awaiting_answers")),
+    Step("answer_questions", {"answers": [{"choice": 0}]}),
     Step("read_roadmap", until=is_("awaiting_review")),
     Step("edit_plan", {"operations": EDITS, "base": 1}),
     Step("list_revisions"),
@@ -383,7 +387,7 @@ STORY: list[Step | Callable[[Story], Any]] = [
     Step("read_concept", keep={"version": "quiz.version"}),
     Step(
         "answer_quiz",
-        {"version": "$version", "answers": [[2], [0, 1]]},
+        {"version": "$version", "answers": [[2], [0, 1], [0], [1]]},
         keep={"attempt_id": "id"},
     ),
     Step("list_attempts"),
@@ -574,7 +578,9 @@ def main() -> int:
         for server in (postgres, broker):
             stack.callback(server.stop)
             server.start()
-        teacher = stack.enter_context(teaching(Teacher(stages=2, modules=1, concepts=2)))
+        teacher = stack.enter_context(
+            teaching(Teacher(stages=2, modules=1, concepts=2, questions=ASKED))
+        )
         receiver = stack.enter_context(receiving())
         environment = {**SETTINGS, **teacher.environment()}
         service = server_stack(Path(folder), postgres, broker, in_one=False, **environment)

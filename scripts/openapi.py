@@ -399,8 +399,7 @@ def _operation(endpoint: Endpoint, schemas: _Schemas, example: dict[str, Any]) -
         )
         operation["requestBody"] = {
             "required": not is_optional(endpoint.body),
-            "content": {PATCH if endpoint.method == "PATCH" else JSON: content}
-            | dict.fromkeys(endpoint.also if isinstance(endpoint, LargeBody) else (), TEXT),
+            "content": {PATCH if endpoint.method == "PATCH" else JSON: content},
         }
     operation["responses"] = dict(_responses(endpoint, schemas, example.get("responses", {})))
     return operation

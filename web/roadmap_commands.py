@@ -6,6 +6,7 @@ from uuid import UUID
 from core.db import database
 from roadmap.exchange.formats.json_ import PortableRoadmap
 from roadmap.exchange.importer import IN_FILE, Missing, import_roadmap
+from roadmap.lifecycle import commands
 from roadmap.lifecycle.commands import CommandResult
 from roadmap.operations.execution_log import record
 from roadmap.plan.views import RoadmapSummary
@@ -18,6 +19,16 @@ def apply_command(roadmap_id: UUID, made: CommandResult) -> None:
     send_after_commit(made.steps)
     message = f"{made.what}: revision {made.revision} is {made.status}"
     database.after_commit(partial(record, "api", "decide", message, roadmap_id=roadmap_id))
+
+
+def write_ahead(owner_id: UUID, roadmap_id: UUID) -> None:
+    """Have lessons written that the learner has come to, after the commit of the progress."""
+
+    def go_on() -> None:
+        if (made := commands.write_ahead(owner_id, roadmap_id)) is not None:
+            apply_command(roadmap_id, made)
+
+    database.after_commit(go_on)
 
 
 def import_document(

@@ -158,14 +158,6 @@ def spelled(url: str) -> str:
     return quote(parts._replace(netloc=host + port).geturl(), safe=SAFE)
 
 
-def host_of(url: str) -> str:
-    """Return the host of a URL, in lower case; of an unreadable URL the URL itself."""
-    try:
-        return urlsplit(url).hostname or url
-    except ValueError:
-        return url
-
-
 def _fetch(target: Target, networks: Networks, until: float, *, with_page: bool) -> FetchedResponse:
     """GET the page, or only HEAD it, and GET it if HEAD is not answered well."""
     if with_page:

@@ -176,6 +176,14 @@ def post(
         raise
 
 
+def host_of(url: str) -> str:
+    """Return the host of a URL, in lower case; of an unreadable URL the URL itself."""
+    try:
+        return urlsplit(url).hostname or url
+    except ValueError:
+        return url
+
+
 def head(
     method: str,
     target: Target,

@@ -12,7 +12,7 @@ from urllib.parse import unquote, urlsplit
 
 LARGEST_PAGE, TINY = 64 * 1024, 400  # bytes that are read; characters of little text
 HTML = ("text/html", "application/xhtml+xml")
-CHARSET = re.compile(r"charset\s*=\s*[\"']?\s*([\w-]{1,40})", re.IGNORECASE)
+CHARSET = re.compile(r"charset\s*=[\s\"']*([\w-]{1,40})", re.IGNORECASE)
 META = re.compile(rb"<meta\b[^<>]{0,1000}", re.IGNORECASE)
 # Those of the web: Python knows others, some of which are slow to decode.
 CHARSETS = re.compile(

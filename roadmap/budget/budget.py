@@ -172,6 +172,7 @@ class BudgetedCall:
     def __enter__(self) -> Self:
         if self._stop.stopped:
             raise GeneratorFault("The work is no longer needed. The model was not called.")
+        self._stop.begun = monotonic()  # a part may take several calls, each as long as it takes
         now = clock.now()
         self._month = month_of(now)
         try:

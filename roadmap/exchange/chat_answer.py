@@ -183,7 +183,9 @@ def _question(its: dict[str, Any]) -> dict[str, Any]:
     places = {option: place for place, option in enumerate(options)}
     right = []
     for answer in _list(its.get("answer")):
-        place = answer if isinstance(answer, int) else places.get(_line(answer))
+        place = places.get(_line(answer))  # first: an option may be a number, or true
+        if place is None and isinstance(answer, int) and not isinstance(answer, bool):
+            place = answer
         if place is None and (letter := LETTER.fullmatch(_line(answer))):
             place = ord(letter[1].upper()) - ord("A")
         right.append(len(options) if place is None else place)  # which is refused

@@ -98,7 +98,7 @@ def import_roadmap(
             base=0,
             remarks=remarks[: revisions.MOST_PROBLEMS],
         )
-        row, _ = adopt_outline(roadmap_id, outline, revision.number)
+        row, _ = adopt_outline(roadmap_id, outline, revision.number, all_at_once=True)
         concept_of = {
             each.key: each for each in Concept.select().where(Concept.roadmap == roadmap_id)
         }

@@ -3,6 +3,7 @@
 import logging
 import threading
 from collections.abc import Callable
+from time import monotonic
 
 logger = logging.getLogger(__name__)
 
@@ -12,11 +13,14 @@ class LeaseLost(Exception):
 
 
 class StopSignal:
-    """Thread-safe stop signal. Callbacks that are registered after it are called at once."""
+    """Thread-safe stop signal. Callbacks that are registered after it are called at once.
+
+    `begun` is when the newest step of the work began, by the monotonic clock.
+    """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self.stopped = False
+        self.stopped, self.begun = False, monotonic()
         self._callbacks: list[Callable[[], object]] = []
 
     def stop(self) -> None:

@@ -9,7 +9,7 @@ import os
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, suppress
 from functools import cached_property
-from time import monotonic, time
+from time import monotonic, thread_time, time
 from typing import Any
 from uuid import UUID
 
@@ -20,6 +20,7 @@ logger = logging.getLogger(__name__)
 
 LASTS = 120  # seconds after the last change: of those whose worker was killed
 PATIENCE = 0.2  # seconds for an answer of Redis
+HARD = 1.0  # seconds to read a text, which is then not shown: each reader would need as much
 PAUSE = 30.0  # seconds without drafts after a failure
 
 Texts = dict[UUID, dict[UUID, str]]  # by roadmap and concept
@@ -97,18 +98,22 @@ class ContentDrafts:
     @contextmanager
     def showing(self, roadmap_id: UUID, concept_id: UUID) -> Iterator[Callable[[str], None]]:
         """Yield a function that shows the answer of a model so far, until the block ends."""
-        shown = ""
+        shown, is_hard = "", False
 
         def show(answer: str) -> None:
             from roadmap.generation.llm.markdown_answer import markdown_so_far
             from roadmap.generation.llm.schemas import TutorialDraft
 
-            nonlocal shown
+            nonlocal shown, is_hard
+            if is_hard:
+                return
+            began, text = thread_time(), shown
             with suppress(ValueError):  # as it is, it is no tutorial
                 text = TutorialDraft(markdown=markdown_so_far(answer)).to_content().markdown
-                if text != shown:
-                    shown = text
-                    self._try(lambda: self._store.put(roadmap_id, concept_id, text))
+            is_hard = thread_time() - began > HARD
+            if text != shown and not is_hard:
+                shown = text
+                self._try(lambda: self._store.put(roadmap_id, concept_id, text))
 
         try:
             yield show

@@ -25,6 +25,7 @@ def adopt_outline(
     number: int,
     *,
     as_written: frozenset[str] = frozenset(),
+    all_at_once: bool = False,
     **changes: Any,
 ) -> tuple[Roadmap, list[UUID]]:
     """Make an outline the plan, take the next event's number and count the parts.
@@ -35,7 +36,9 @@ def adopt_outline(
         roadmap_id, title=outline.title, hours=outline.hours, revision=number, **changes
     )
     reopen = waits_for_review(row)
-    opened, other_quizzes = plan_rows.apply(row, outline, as_written=as_written, reopen=reopen)
+    opened, other_quizzes = plan_rows.apply(
+        row, outline, as_written=as_written, reopen=reopen, all_at_once=all_at_once
+    )
     reviews.follow(other_quizzes)
     completion.save_counts(row, weeks=total_weeks(outline, row.hours_per_week))
     return row, opened

@@ -9,13 +9,14 @@ Unavailable when the limits leave no room for one more roadmap (`create.take_roo
 """
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
 from core import clock
-from core.db import transaction
-from core.errors import Conflict, FieldError, Invalid, NotFound
+from core.db import session, transaction
+from core.errors import Conflict, FieldError, Invalid, NotFound, RoadmapError
 from models.roadmaps import Content, ContentVersion, Roadmap
 from roadmap.accounts.access import transition
 from roadmap.accounts.locks import lock_account
@@ -36,7 +37,9 @@ from roadmap.lifecycle.plan_rows import (
     PENDING,
     contents_that_fit,
     current_outline,
+    due,
     newest_version,
+    open_due,
     ready,
     removed_keys,
     taken_up,
@@ -69,8 +72,9 @@ UNDER_WAY = (
 REVISABLE = (*ENDED, RoadmapStatus.awaiting_review)
 EDITABLE = (*REVISABLE, RoadmapStatus.building)
 REOPENABLE = (*ENDED, RoadmapStatus.building)
+GOING_ON = (RoadmapStatus.building, RoadmapStatus.ready, RoadmapStatus.partial)
 NOTHING = "these change nothing"
-AFRESH = {"attempts": 0, "interruptions": 0, "error": "", "finished_at": None}
+AFRESH: dict[str, Any] = {"attempts": 0, "interruptions": 0, "error": "", "finished_at": None}
 
 
 @dataclass(frozen=True, slots=True)
@@ -284,6 +288,25 @@ def upgrade(
         if not chosen:
             raise Conflict(f"The maximum of {MOST_VERSIONS} versions is reached for each part.")
         return _result(row, "Asked a model for a concept", _reopen(row, chosen))
+
+
+def write_ahead(owner_id: UUID, roadmap_id: UUID) -> CommandResult | None:
+    """Have lessons written that progress has made due; None if there are none.
+
+    Without room or budget for them they wait for the next progress.
+    """
+    with session():
+        if all(due(roadmap_id).values()):
+            return None
+    with (
+        suppress(RoadmapError),
+        _locked(owner_id, roadmap_id, GOING_ON, "continued", **AFRESH) as row,
+    ):
+        if row.over_budget:
+            raise Conflict("The budget is spent.")
+        opened = Content.select().where(Content.id.in_(open_due(roadmap_id)))
+        return _result(row, "Came to lessons that were not written", _reopen(row, opened))
+    return None
 
 
 def replace_links(owner_id: UUID, roadmap_id: UUID, content_id: UUID) -> list[Job]:

@@ -206,7 +206,6 @@ def defer(work: LeaseKind, row_id: UUID) -> list[Job]:
 @dataclass(frozen=True, slots=True)
 class _Held:
     work: LeaseKind
-    until: float  # by the monotonic clock, when it has been held for too long
     stop: StopSignal
 
 
@@ -226,7 +225,7 @@ class LeaseKeeper:
     def holding(self, work: LeaseKind, token: UUID, stop: StopSignal) -> Iterator[None]:
         """Renew this lease while the block runs; signal `stop` when it is lost."""
         with self._lock:
-            self._held[token] = _Held(work, monotonic() + settings.lease_seconds, stop)
+            self._held[token], stop.begun = _Held(work, stop), monotonic()
             if self._thread is None or not self._thread.is_alive():
                 self._thread = threading.Thread(target=self._run, name="LeaseKeeper", daemon=True)
                 self._thread.start()
@@ -262,9 +261,11 @@ class LeaseKeeper:
             self._busy.wait()
             sleep(settings.heartbeat_seconds)
             with self._lock:
-                now = monotonic()
+                oldest = monotonic() - settings.lease_seconds  # begin of a step that may still run
                 running = {
-                    token: held.work for token, held in self._held.items() if now < held.until
+                    token: held.work
+                    for token, held in self._held.items()
+                    if held.stop.begun > oldest
                 }
                 if not self._held:
                     self._busy.clear()

@@ -21,7 +21,8 @@ import peewee
 from core import clock
 from core.db import lock_key_share, session, settings, skip_locked, transaction
 from core.errors import RoadmapError
-from core.net.link_probe import LIMIT, Visit, host_of, visit
+from core.net.link_probe import LIMIT, Visit, visit
+from core.net.safe_http import host_of
 from models.link_checks import UNNOTED, CheckedLink, LinkUse
 from models.roadmaps import Content, ContentVersion
 from roadmap.generation.context import BUILT_IN

@@ -8,13 +8,14 @@ transaction that holds the roadmap's row.
 import hashlib
 import json
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, TypeVar
 from uuid import UUID
 
 import peewee
 
 from core import clock
+from core.db import settings
 from core.errors import Conflict
 from core.ids import new_id
 from models.bulk import insert_rows
@@ -27,7 +28,7 @@ from roadmap.plan.outline import (
     OutlineStage,
     weeks,
 )
-from roadmap.plan.statuses import NOBODYS, OPEN, ContentStatus
+from roadmap.plan.statuses import NOBODYS, OPEN, ConceptProgress, ContentStatus
 
 MOST_VERSIONS = 500  # of a content
 ROWS = 100  # in one statement
@@ -35,6 +36,7 @@ ROWS = 100  # in one statement
 PENDING = {"status": ContentStatus.pending, "attempts": 0, "interruptions": 0, "error": ""}
 # Joins a content with its current version.
 IS_CURRENT = (ContentVersion.content == Content.id) & (ContentVersion.version == Content.version)
+LEARNING = ConceptProgress.learning
 Node = TypeVar("Node", Stage, Module, Concept)
 
 
@@ -127,12 +129,14 @@ def apply(
     *,
     as_written: frozenset[str] = frozenset(),
     reopen: bool = False,
+    all_at_once: bool = False,
 ) -> tuple[list[UUID], set[UUID]]:
     """Make the rows what the outline says.
 
     Return the contents to be written now, and the concepts that may have another quiz. A concept
     that has changed is written again, unless its key is in `as_written` or an earlier version fits.
-    `reopen`: cancelled contents are to be written as well.
+    `reopen`: cancelled contents are to be written as well. `all_at_once`: so are lessons that are
+    not due yet.
     """
     before = nodes_by_key(Concept, row.id).values()
     concept_of = _sync_outline(row, outline)
@@ -154,8 +158,37 @@ def apply(
                 Content.id == version.content_id
             ).execute()
     cancelled = set(wanted) if reopen else {id_ for id_, node in kept.items() if node.removed}
-    opened = _open_contents(row.id, wanted, changed, cancelled)
+    by_now = wanted if all_at_once else due(row.id)
+    opened = _open_contents(row.id, wanted, changed, cancelled, by_now)
     return opened, changed | (cancelled & kept.keys())
+
+
+def due(roadmap_id: UUID) -> dict[UUID, bool]:
+    """Return the concepts to be written by now, and whether each has contents.
+
+    With a model these are the concept that the learner comes to, LESSONS_AHEAD more, and those
+    being learned.
+    """
+    written = Content.select(Content.concept).where(Content.roadmap == roadmap_id)
+    query = (
+        Concept.select(Concept.id, Concept.id.in_(written), Concept.progress)
+        .join(Module)
+        .join(Stage)
+        .where(Concept.roadmap == roadmap_id, ~Concept.removed)
+        .order_by(Stage.position, Module.position, Concept.position)
+    )
+    concepts = list(query.tuples())
+    if settings.lessons_ahead and settings.openai_api_key:
+        open_ = [each for each in concepts if each[2] in (ConceptProgress.todo, LEARNING)]
+        near = open_[: settings.lessons_ahead + 1]
+        concepts = [*near, *(each for each in open_[len(near) :] if each[2] == LEARNING)]
+    return {id_: bool(is_there) for id_, is_there, _ in concepts}
+
+
+def open_due(roadmap_id: UUID) -> list[UUID]:
+    """Make contents pending of concepts that are due and have none; return their ids."""
+    now_due = due(roadmap_id)
+    return _open_contents(roadmap_id, dict.fromkeys(now_due, ""), set(), set(), now_due)
 
 
 def removed_keys(roadmap_id: UUID) -> frozenset[str]:
@@ -284,12 +317,17 @@ def newest_version(content_id: UUID) -> int:
 
 
 def _open_contents(
-    roadmap_id: UUID, wanted: Mapping[UUID, str], changed: set[UUID], cancelled: set[UUID]
+    roadmap_id: UUID,
+    wanted: Mapping[UUID, str],
+    changed: set[UUID],
+    cancelled: set[UUID],
+    by_now: Collection[UUID],
 ) -> list[UUID]:
     """Make contents pending that are missing or do not fit; return their ids.
 
-    The same for those that were cancelled, of concepts in `cancelled`. An earlier version that
-    fits becomes the current one instead.
+    Those of concepts that are not due `by_now` stay missing. The same for those that were
+    cancelled, of concepts in `cancelled`. An earlier version that fits becomes the current one
+    instead.
     """
     there = {
         (content.concept_id, content.kind): content
@@ -299,7 +337,7 @@ def _open_contents(
     new: list[dict[str, Any]] = [
         {"id": new_id(), "concept": place[0], "kind": place[1]}
         for place in needed
-        if place not in there
+        if place not in there and place[0] in by_now
     ]
     insert_rows(
         Content,

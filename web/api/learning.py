@@ -15,6 +15,7 @@ from web.call import Call
 from web.http.pagination import Limit, PageQuery, paged
 from web.http.responses import Document, Reply
 from web.http.urls import quoted_path
+from web.roadmap_commands import write_ahead
 from web.stated_endpoint import DocumentKind, DocumentPlace
 
 
@@ -32,9 +33,10 @@ class AttemptsQuery(PageQuery):
 
 def set_progress(call: Call) -> LearnerConcept:
     """Set the learner's progress with this concept."""
-    return progress.set_progress(
-        call.owner, call.ids["roadmap_id"], call.ids["concept_id"], call.body
-    )
+    roadmap_id = call.ids["roadmap_id"]
+    made = progress.set_progress(call.owner, roadmap_id, call.ids["concept_id"], call.body)
+    write_ahead(call.owner, roadmap_id)
+    return made
 
 
 def set_notes(call: Call) -> LearnerConcept:

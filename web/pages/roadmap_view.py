@@ -9,6 +9,7 @@ from roadmap.generation.context import BUILT_IN
 from roadmap.learning.schedule import Schedule, schedule_of
 from roadmap.lifecycle import queries, revisions
 from roadmap.lifecycle.build_status import activity
+from roadmap.lifecycle.commands import GOING_ON
 from roadmap.plan.concept_marks import next_of
 from roadmap.plan.language_detection import chinese_of
 from roadmap.plan.outline import ContentKind
@@ -62,6 +63,11 @@ class View:
             for kind, part in concept.contents.items()
             if part.status == ContentStatus.failed
         ]
+
+    @property
+    def has_later(self) -> bool:
+        """Whether lessons are still to be written as the learner comes near them."""
+        return self.tree.status in GOING_ON and not all(each.contents for each in self.concepts)
 
     @property
     def schedule(self) -> Schedule:

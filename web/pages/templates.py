@@ -14,7 +14,6 @@ from gettext import NullTranslations
 from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 from markupsafe import Markup
 from starlette.requests import Request
@@ -22,6 +21,7 @@ from starlette.responses import Response
 
 from core.db import settings, snapshot
 from core.i18n import LANGUAGES, negotiated, texts
+from core.net.safe_http import host_of
 from core.sanitize import format_size
 from roadmap.exchange.formats.registry import FORMATS
 from roadmap.exchange.map.drawing import SHAPES
@@ -275,7 +275,7 @@ def _environment(language: str) -> "Environment":
         # For operators.
         moment_exact=lambda at: f"{at:%Y-%m-%d %H:%M:%S} UTC",
         amount=amount_text,
-        host=lambda url: urlsplit(url).hostname or "",
+        host=host_of,
         pretty=lambda document: json.dumps(document, indent=2, ensure_ascii=False),
     )
     return environment

@@ -9,6 +9,7 @@ from roadmap.generation.llm.compat import loaded
 
 LARGEST_ANSWER = 2 * 1024 * 1024  # bytes of a body or of a line, characters of a streamed text
 MOST_SENT = 64 * 1024 * 1024  # bytes of a stream, which has hundreds for each token
+LONGEST_REFUSAL = 3000  # characters; it is copied for each part of it
 # Commas, brackets and braces of an answer: a parsed value takes up to 230 bytes.
 MOST_PARTS = 150_000
 DATA = b"data:"
@@ -85,7 +86,7 @@ class AnswerStream:
         delta = object_of(choice.get("delta"))
         self._text.write(text_of(delta.get("content") or ""))
         if isinstance(refusal := delta.get("refusal"), str):
-            self._refusal = (self._refusal + refusal)[:LARGEST_ANSWER]
+            self._refusal = (self._refusal + refusal)[:LONGEST_REFUSAL]
         return any(value for name, value in delta.items() if name != "role")
 
 

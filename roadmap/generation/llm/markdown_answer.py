@@ -6,8 +6,9 @@ import re
 from core.sanitize import strip_nul
 
 HEADING = re.compile(r"^#{1,6} \S", re.MULTILINE)
-# The value as far as it has come, without half an escape.
-VALUE = re.compile(r'"markdown"\s*:\s*"((?:[^"\\]+|\\(?:u[0-9a-fA-F]{4}|["\\/bfnrt]))*)')
+# The value as far as it has come, without half an escape. Nothing is kept to go back to: that
+# would take 250 MB.
+VALUE = re.compile(r'"markdown"\s*:\s*"((?:[^"\\]++|\\(?:u[0-9a-fA-F]{4}|["\\/bfnrt]))*+)')
 FENCE, FENCE_END = re.compile(r"\A\s*```(markdown|md)?[ \t]*\n"), re.compile(r"\n```\s*\Z")
 OPEN_THOUGHTS = re.compile(r"\A\s*<think>.*?(</think>|\Z)", re.DOTALL)
 

@@ -165,7 +165,7 @@ def test_a_goal_that_is_refused_is_said_with_its_rule(stack: Stack) -> None:
         command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False, timeout=60
     )
     assert (result.returncode, result.stdout) == (1, "")
-    assert "#/goal no built-in track matches this goal" in result.stderr
+    assert "No built-in track fits this goal" in result.stderr
     assert "Traceback" not in result.stderr
 
 

@@ -264,6 +264,14 @@ class TestReading:
         sign_of(PROMISED, url, url, "text/html", body)
         assert monotonic() - began < 0.5
 
+    @try_each("page", [b"<title>Acme</title>", (b"<meta charset=" + b" " * 980 + b"!>") * 66])
+    def test_a_hostile_charset_takes_no_time(self, page: bytes) -> None:
+        url, content_type = "https://a.example/b", f"text/html; charset={' ' * 16_000}!"
+        began = monotonic()
+        sign_of(PROMISED, url, url, content_type, page)
+        sign_of(PROMISED, url, url, "text/html", page)
+        assert monotonic() - began < 0.5
+
 
 def test_the_links_of_the_catalogue_stay_alive_behind_any_title_of_theirs() -> None:
     """As pages of their own title, of that of the site, moved to the start page, and filled by scripts."""

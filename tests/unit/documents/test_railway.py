@@ -59,7 +59,14 @@ API_AND_CONTENT = {
         "MODEL_PRICES",
     ),
     *("CURRENCY", "BUDGET_PER_ROADMAP", "BUDGET_PER_USER_MONTH"),
-    *("REPAIR_ROUNDS", "QUIZ_CHECK", "SEARCH_PROVIDER", "SEARCH_URL", "SEARCH_KEY"),
+    *(
+        "REPAIR_ROUNDS",
+        "LESSONS_AHEAD",
+        "QUIZ_CHECK",
+        "SEARCH_PROVIDER",
+        "SEARCH_URL",
+        "SEARCH_KEY",
+    ),
 }
 TSX = Path("node_modules", ".bin", "tsx")
 NEEDED = {"DATABASE_URL": "postgresql://x/y", "REDIS_URL": "redis://x", "SECRET_KEY": "k" * 32}

@@ -23,7 +23,7 @@ from roadmap.learning.lesson_navigation import (
 )
 from roadmap.learning.progress import Attempt, AttemptRequest, AttemptSummary, NotesRequest
 from roadmap.lifecycle import commands, queries
-from roadmap.lifecycle.commands import EDITABLE
+from roadmap.lifecycle.commands import EDITABLE, GOING_ON
 from roadmap.plan.concept_marks import mark_of
 from roadmap.plan.outline import ContentKind
 from roadmap.plan.schemas import MOST_QUESTIONS, ProgressRequest, RegenerateRequest
@@ -47,7 +47,7 @@ from web.pages.forms import (
 from web.pages.labels import ROADMAP_LANGUAGES
 from web.pages.lazy import tutorial_html
 from web.pages.templates import own_page, page, texts_of
-from web.roadmap_commands import apply_command
+from web.roadmap_commands import apply_command, write_ahead
 
 EMPTY = gettext_noop("Answer at least one question.")
 THE_SAME = gettext_noop(
@@ -124,6 +124,7 @@ def set_progress(call: Call) -> Response:
     """Set the progress; with `next`, go on to the next concept."""
     request = filled(ProgressForm, call.body.given("progress", "status", "next"))
     progress.set_progress(*_ids(call), request)
+    write_ahead(*_ids(call)[:2])
     if request.next is not None:
         return see_other(f"/roadmaps/{call.ids['roadmap_id']}/concepts/{request.next}")
     return see_other(_path(call) + "#progress")
@@ -239,6 +240,7 @@ def _context(call: Call, lesson: LessonFacts) -> dict[str, Any]:
         "follows_words": has_model(),
         "may_upgrade": is_built_in and not is_open and has_model(),
         "may_wish": status in EDITABLE and status != RoadmapStatus.awaiting_review,
+        "is_later": not concept.contents and status in GOING_ON,
         "quiz_problem": "",
         "choices": ROADMAP_LANGUAGES,
     }

@@ -179,6 +179,28 @@ class TestRefused:
         assert imported(client, "I cannot do that.").status_code == 400
 
 
+@try_each(
+    ("options", "answer", "right"),
+    [
+        (["True", "False"], True, 0),
+        (["False", "True"], False, 0),
+        ([True, False], False, 1),
+        (["1", "2", "3", "4"], 3, 2),
+        ([4, 3, 2], 3, 1),
+        (["a", "b"], 1, 1),
+    ],
+)
+def test_an_answer_that_is_an_option_is_not_taken_for_an_index(
+    client: TestClient, options: list[Any], answer: Any, right: int
+) -> None:
+    quiz = [{"question": "Which?", "options": options, "answer": answer}]
+    made = imported(client, course(quiz=quiz))
+    assert made.status_code == 201, made.text
+    (concept,) = taken(client, made.headers["location"])["concepts"].values()
+    (question,) = concept["contents"]["quiz"]["body"]["questions"]
+    assert question["answers"] == [right]
+
+
 class TestPage:
     def test_the_answer_is_pasted_and_kept_when_it_is_refused(self, client: TestClient) -> None:
         page = client.get("/import?goal=Bake+%3Cb%3E&level=advanced&hours_per_week=3", headers=HTML)
@@ -215,3 +237,12 @@ class TestPage:
         assert 'name="motivation" value="&lt;i&gt;"' in page.text
         assert "OPENAI_API_KEY" in page.text
         assert page.text.count('name="answer"') == 1
+
+    @try_each("url", ["http://[", "https://[::1", "https://a.example:x/", "https://ex\u2100.org/"])
+    def test_a_lesson_with_an_odd_address_can_be_read(self, client: TestClient, url: str) -> None:
+        made = imported(client, course(resources=[{"title": "Odd", "url": url}]))
+        path = made.headers["location"]
+        stage = client.get(path).json()["stages"][0]
+        concept = stage["modules"][0]["concepts"][0]["id"]
+        page = client.get(f"{path.removeprefix('/api/v1')}/concepts/{concept}", headers=HTML)
+        assert page.status_code == 200

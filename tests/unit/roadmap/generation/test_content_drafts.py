@@ -2,8 +2,10 @@
 
 import json
 import os
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
+from time import thread_time
 
 import pytest
 
@@ -69,6 +71,21 @@ def test_what_is_no_tutorial_yet_or_too_large_is_not_shown(drafts: ContentDrafts
         assert drafts.read([ROADMAP]).get(ROADMAP, {}) == {}
 
 
+def test_a_text_that_is_hard_to_read_is_read_once(
+    files: ContentDrafts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(content_drafts, "HARD", 0.1)  # a tenth of what it takes
+    hard = "# A\n" + "[" * 60_000
+    with files.showing(ROADMAP, CONCEPT) as show:
+        show(hard)
+        began = thread_time()
+        for _ in range(5):
+            hard += "["
+            show(hard)
+        assert thread_time() - began < 0.5
+        assert files.read([ROADMAP])[ROADMAP] == {}
+
+
 def test_the_draft_of_a_dead_worker_is_forgotten(files: ContentDrafts, tmp_path: Path) -> None:
     show = files.showing(ROADMAP, CONCEPT).__enter__()
     show("# Dough")
@@ -127,3 +144,13 @@ def test_markdown_alone_is_shown_from_its_first_heading_on() -> None:
 def test_an_answer_that_is_hard_to_read_takes_no_time() -> None:
     hard = ('{"markdown": "' + "\\" * 2_000_001, '"markdown"' * 100_000, "<think>" * 100_000)
     assert [len(markdown_so_far(text)) for text in hard] == [1_000_000, 0, 0]
+
+
+def test_an_answer_full_of_escapes_takes_little_memory() -> None:
+    answer = '{"markdown": "' + "\\n" * 1_000_000
+    tracemalloc.start()
+    try:
+        assert markdown_so_far(answer) == "\n" * 1_000_000
+        assert tracemalloc.get_traced_memory()[1] < 32 * 1024 * 1024
+    finally:
+        tracemalloc.stop()

@@ -13,6 +13,7 @@ from core import clock
 from core.db import session, settings, transaction
 from core.ids import new_id
 from models.roadmaps import Content, ContentVersion, Roadmap
+from roadmap.budget import budget
 from roadmap.generation.cancellation import StopSignal
 from roadmap.generation.context import GeneratorFault
 from roadmap.generation.retry_policy import MOST_INTERRUPTIONS
@@ -124,6 +125,37 @@ class TestRenewal:
         leased.run(Interrupted(hang))
         leased.assert_written_by(second)
         assert leased.row.interruptions == 1
+
+    def test_each_call_of_a_model_may_take_the_longest_time(
+        self, leased: Leased, heart: Heart, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A quiz needs several, which together take longer."""
+        passed, second = [0.0], Small()
+        for module in (leases, budget):
+            monkeypatch.setattr(module, "monotonic", lambda: monotonic() + passed[0])
+        meter: Any = None
+
+        class Metered(Interrupted):
+            def metered(self, its: Any) -> "Metered":
+                nonlocal meter
+                meter = its
+                return self
+
+        def call_often() -> None:
+            for _ in range(4):
+                with meter.call(
+                    "quiz", "small", "", most_prompt_tokens=1, most_completion_tokens=1
+                ):
+                    passed[0] += settings.lease_seconds * 0.9
+                    before = leased.row.lease_until
+                    clock.travel(timedelta(seconds=1))
+                    heart.beat()
+                    assert leased.row.lease_until > before
+
+        leased.run(Metered(call_often))
+        leased.run(second)
+        assert second.asked == []
+        assert leased.row.status == leased.done
 
     def test_many_leases_are_renewed_in_one_statement_for_each_table(
         self, heart: Heart, caplog: pytest.LogCaptureFixture
