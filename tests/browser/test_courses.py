@@ -185,7 +185,7 @@ def import_answer(page: Page) -> None:
     answer = page.get_by_label("Answer of the chat, or an outline by hand")
     answer.fill("I cannot do that.")
     page.get_by_role("button", name="Import the answer").click()
-    expect(page.get_by_role("alert")).to_be_visible()
+    expect(page.get_by_role("alert")).to_contain_text("There is no course in this answer.")
     expect(answer).to_have_value("I cannot do that.")
     answer.fill(ANSWER)
     page.get_by_role("button", name="Import the answer").click()

@@ -173,7 +173,7 @@ def test_one_that_was_brought_in_is_changed_like_any_other(home: School) -> None
     [
         (b"PK\x03\x04", "This is not a complete roadmap."),
         (
-            b'{"format": "roadmap", "version": 2}',
+            b'{"format": "roadmap", "version": 9}',
             "This file comes from a newer version of Roadmap",
         ),
         (b" " * (20 * 1024 * 1024), "This file is too large: a roadmap has at most 16 MiB."),

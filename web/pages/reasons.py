@@ -1,4 +1,4 @@
-"""Stored reasons of failures, in the language of the reader.
+"""Stored reasons of failures and remarks, in the language of the reader.
 
 They are stored, sent and logged in English. Pages translate the ones that learners meet; others,
 such as those of a model's server, stay English.
@@ -32,6 +32,28 @@ KNOWN = (
     gettext_noop("This goal is not about learning: %(remark)s"),
     gettext_noop("The model did not answer within %(seconds)s s."),
     gettext_noop("Concept '%(concept)s' needs '%(needed)s', which comes later or is itself."),
+    # Remarks on what a model wrote
+    gettext_noop("Words: %(count)s; at least %(least)s are needed."),
+    gettext_noop("Sections (##): %(count)s; at least %(least)s are needed."),
+    gettext_noop("Resources: %(count)s; at least %(least)s are needed."),
+    gettext_noop("Questions: %(count)s; at least %(least)s are needed."),
+    gettext_noop("Types of questions: %(count)s; at least %(least)s are needed."),
+    gettext_noop("The exercise names none of the outcomes of the concept."),
+    gettext_noop(
+        "The tutorial must end with two sections (##) of their own: an exercise, and its worked"
+        " solution."
+    ),
+    gettext_noop(
+        "The exercise, the section before the last one, has %(count)s words; it needs %(least)s at"
+        " least."
+    ),
+    gettext_noop(
+        "The solution, the last section, has %(count)s words; it needs %(least)s at least."
+    ),
+    gettext_noop("The %(language)s code in line %(line)s does not parse: %(error)s."),
+    gettext_noop("Question %(number)s was rewritten: a second answer was not its key."),
+    gettext_noop("Question %(number)s was left out: second answers were not its key."),
+    gettext_noop("Question %(number)s is disputed: second answers were not its key."),
     gettext_noop("Its owner has disabled it."),
     gettext_noop("The account is disabled."),
     gettext_noop("No delivery has succeeded for days."),

@@ -24,7 +24,7 @@ from roadmap.exchange.map.shapes import (
 )
 from roadmap.exchange.map.text_width import text_width, wrap
 from roadmap.plan.concept_marks import BEHIND, WORDS, ConceptMark, mark_of, next_of
-from roadmap.plan.statuses import FINAL
+from roadmap.plan.statuses import FINAL, RoadmapStatus
 from roadmap.plan.views import ConceptNode, ModuleNode, RoadmapTree, StageNode, concepts_of
 
 COLUMN = 240.0  # width of a stage that is a column
@@ -62,7 +62,7 @@ def arrange(
     if not tree.stages:
         words = (
             texts.gettext("No plan.")
-            if tree.status in FINAL
+            if tree.status in FINAL or tree.status == RoadmapStatus.awaiting_answers
             else texts.gettext("Drafting your plan …")
         )
         empty = _label(words, margin, top + 24, inside, size=15, leading=22)

@@ -23,6 +23,7 @@ NONE = gettext_noop("Choose a file first.")
 TOO_LARGE = gettext_noop("This file is too large: a roadmap has at most %(size)s.")
 NO_JSON = gettext_noop("This is not a complete roadmap. Choose a file that was exported as JSON.")
 NO_ROADMAP = gettext_noop("This file contains no roadmap. Choose one that was exported as JSON.")
+NO_COURSE = gettext_noop("There is no course in this answer. Paste the whole answer of the chat.")
 NEWER = gettext_noop(
     "This file comes from a newer version of Roadmap and cannot be read by this one."
 )
@@ -37,8 +38,11 @@ NO_ANSWER = gettext_noop(
 
 def import_page(call: Call, error: RoadmapError | None = None, sentence: str = "") -> Response:
     words = texts_of(call.request)
+    answer = call.body.text("answer") if error is not None else ""
     if error and not sentence:
         sentence = _sentence(error)
+        if answer and sentence in (NO_JSON, NO_ROADMAP):
+            sentence = NO_COURSE
     form = call.body.text("form") if error is not None else ""
     return page(
         call.request,
@@ -49,7 +53,7 @@ def import_page(call: Call, error: RoadmapError | None = None, sentence: str = "
         if sentence
         else "",
         fields=error.fields if error and sentence in (NOT_FITTING, NO_ANSWER) else (),
-        chat=own_chat.box(call.query, call.body.text("answer") if error is not None else ""),
+        chat=own_chat.box(call.query, answer),
     )
 
 

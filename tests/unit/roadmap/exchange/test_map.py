@@ -337,6 +337,8 @@ class TestLayout:
     def test_a_roadmap_without_a_plan_says_so(self, direction: Direction) -> None:
         planned = arrange(a_tree([], title="", status=RoadmapStatus.planning), direction)
         failed = arrange(a_tree([], title="", status=RoadmapStatus.failed), direction)
+        asks = arrange(a_tree([], title="", status=RoadmapStatus.awaiting_answers), direction)
+        assert asks.empty == failed.empty
         assert planned.empty
         assert failed.empty
         assert (planned.empty.lines, failed.empty.lines) == (

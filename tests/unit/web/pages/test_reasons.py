@@ -9,6 +9,10 @@ from starlette.testclient import TestClient
 
 from core.i18n import ENGLISH, texts
 from core.net.safe_http import NOWHERE
+from roadmap.generation import floors
+from roadmap.generation.context import ConceptBrief
+from roadmap.plan.outline import Question, Quiz, Resource, Resources, Tutorial
+from roadmap.plan.schemas import RoadmapRequest
 from tests.stack import ROOT
 from tests.unit.web.pages.page_text import CHINESE as CHINESE_READER
 from tests.unit.web.pages.page_text import HTML, text_of
@@ -18,7 +22,11 @@ from web.pages.reasons import KNOWN, translated
 CHINESE = texts("zh-Hans")
 NEEDS = "Concept 'b/second' needs 'b/third', which comes later or is itself."
 # Reasons that are put together from these beginnings or ends and another constant
-MADE_OF = re.compile(r"^%\(failed\)s of %\(total\)s parts |^Not sent: |(?<=\w)\.$")
+MADE_OF = re.compile(
+    r"^%\(failed\)s of %\(total\)s parts |^Not sent: |(?<=\w)\.$|(?<=^Question %\(number\)s) "
+    r"|^(?:Words|Sections \(##\)|Resources|Questions|Types of questions): "
+    r"|^The (?:exercise|solution), [^%]*,"
+)
 
 
 @pytest.mark.parametrize(
@@ -36,6 +44,26 @@ MADE_OF = re.compile(r"^%\(failed\)s of %\(total\)s parts |^Not sent: |(?<=\w)\.
 )
 def test_a_known_reason_is_translated(reason: str, expected: str) -> None:
     assert translated(CHINESE, reason, {"b/second": "乙"}) == expected
+
+
+def test_remarks_on_contents_are_translated() -> None:
+    brief = ConceptBrief(
+        RoadmapRequest(goal="Bake bread"), "", "", "", "dough", "Dough", "", ("Knead the dough",)
+    )
+    book = Resource(title="A", url="https://example.org", type="book", language="en", why="So.")
+    question = Question(
+        type="single", prompt="?", options=("a", "b"), answers=(0,), explanation="-"
+    )
+    lesson = "## A\n\n```python\nx =\n```\n\n## Exercise\n\nGo.\n\n## Solution\n\nSo."
+    contents = (
+        Tutorial(markdown="Short."),
+        Tutorial(markdown=lesson),
+        Resources(items=(book,)),
+        Quiz(questions=(question,)),
+    )
+    found = [remark for content in contents for remark in floors.lacking(content, brief)]
+    assert len(found) > 8
+    assert [remark for remark in found if not translated(CHINESE, remark, {})] == []
 
 
 def test_keys_are_titles_in_english_too() -> None:
