@@ -154,12 +154,12 @@ class EvaluationRun:
     def _counted(self, name: str, meter: Any) -> Any:
         """Return the meter with a bound on the number of calls, and a line for each."""
 
-        def call(step: str, *facts: str, **most: int) -> Any:
+        def call(step: str, *facts: Any) -> Any:
             if not (number := next(self.numbers, 0)):
                 raise KeyboardInterrupt
             with suppress(OSError):  # a closed pipe is no fault of the model
                 click.echo(f"{number:5} {name}: {step}")
-            return meter.call(step, *facts, **most)
+            return meter.call(step, *facts)
 
         return SimpleNamespace(call=call)
 
