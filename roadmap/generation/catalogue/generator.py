@@ -2,10 +2,9 @@
 
 import re
 from collections.abc import Sequence
-from contextlib import AbstractContextManager, nullcontext
 from functools import lru_cache
 from pkgutil import resolve_name
-from typing import Any, Self
+from typing import Any
 
 from core.errors import FieldError, Invalid, Unavailable
 from roadmap.generation import own_chat
@@ -19,9 +18,15 @@ from roadmap.generation.catalogue.loader import (
     language_of,
     tracks,
 )
-from roadmap.generation.context import BUILT_IN, Answers, ConceptBrief, DesignBrief, GeneratorFault
+from roadmap.generation.context import (
+    BUILT_IN,
+    Answers,
+    ConceptBrief,
+    DesignBrief,
+    Generator,
+    GeneratorFault,
+)
 from roadmap.generation.preferences import learning_preferences
-from roadmap.generation.usage import UsageMeter
 from roadmap.plan.language_detection import script_of
 from roadmap.plan.outline import (
     CONTENT_KINDS,
@@ -52,23 +57,11 @@ NEEDS_A_MODEL = {
 }
 
 
-class CatalogueGenerator:
+class CatalogueGenerator(Generator):
     """Generator that needs no key and answers at once."""
 
     name = BUILT_IN
     repairs = False  # tracks stay as people have written them
-
-    def name_of(self, step: str) -> str:
-        return self.name
-
-    def prompt_version(self, step: str) -> str:
-        return ""
-
-    def slot(self, *, first: bool = False) -> AbstractContextManager[None]:
-        return nullcontext()
-
-    def metered(self, meter: UsageMeter) -> Self:
-        return self
 
     def fit(self, request: RoadmapRequest) -> RoadmapRequest:
         track = find_track(request.goal)
@@ -133,9 +126,6 @@ class CatalogueGenerator:
         concept = _loaded(_in(tracks()[track_id], written_in), concept_id)
         content: Contents = resolve_name(CONTENT_KINDS[kind].catalogue)(concept, brief)
         return content
-
-    def check_quiz(self, quiz: Quiz, brief: ConceptBrief) -> tuple[Quiz, list[str]]:
-        return quiz, []  # people have checked it
 
 
 def tutorial_of(concept: CatalogueConcept, brief: ConceptBrief) -> Tutorial:

@@ -23,9 +23,9 @@ from roadmap.generation.context import (
     Answers,
     ConceptBrief,
     DesignBrief,
+    Generator,
     GeneratorFault,
     InvalidOutline,
-    NotLearning,
     RetryLater,
 )
 from roadmap.generation.llm import quiz_check
@@ -65,7 +65,7 @@ logger = logging.getLogger(__name__)
 Made = TypeVar("Made")
 
 
-class ModelGenerator:
+class ModelGenerator(Generator):
     """Generator for all threads of a process; metered copies share client and rate control."""
 
     repairs = True
@@ -118,13 +118,6 @@ class ModelGenerator:
     def _prompt(self, step: str) -> Prompt:
         return prompt(step, small=self._profile.is_small())
 
-    def fit(self, request: RoadmapRequest) -> RoadmapRequest:
-        """Accept any goal, in any language."""
-        return request
-
-    def check_feedback(self, pointer: str) -> None:
-        """Accept any feedback."""
-
     def slot(self, *, first: bool = False) -> AbstractContextManager[None]:
         return self._pace.slot(first=first)
 
@@ -141,7 +134,8 @@ class ModelGenerator:
 
         def made(draft: AnalysisDraft) -> Analysis:
             if draft.kind == "not_learning" and not draft.subjects:
-                raise NotLearning(draft.remark[:LONGEST_ASKED])
+                remark = draft.remark[:LONGEST_ASKED] or "-"
+                raise GeneratorFault(f"This goal is not about learning: {remark}", lasting=True)
             if (asked := len(draft.questions)) > allowed:
                 logger.warning("the model asks %d questions, of which %d are kept", asked, allowed)
             analysis = draft.to_analysis()
