@@ -84,12 +84,16 @@ class Gallery:
         for language in ("en", "zh-Hans"):
             teacher.as_usual()
             teacher.language = language
+            teacher.many_kinds = True
             goal = GOALS[language]
             self._make("ready", language, goal)
             self._learn(self.places["ready", language], language)
             self._share(self.places["ready", language], language)
             self._change(self._make("changed", language, f"{goal}~", status="ready"), language)
             self._make("awaiting_review", language, f"{goal}!", review=True)
+            teacher.questions = ((goal, (goal, WORD)), (f"{WORD}?", ("1", "2")))
+            self._make("awaiting_answers", language, f"{goal},", clarify=True)
+            teacher.questions = ()
             thrown = self._make("thrown", language, f"{goal}.", status="ready")
             self._ask("DELETE", f"/api/v1{thrown}")
             teacher.held |= {("tutorial", f"{goal}?"), ("analysis", f"{goal}…")}
@@ -191,7 +195,7 @@ class Gallery:
             self._ask("PUT", f"/api/v1{concept}/progress", json={"progress": status})
         self._ask("PUT", f"/api/v1{concepts[1]}/notes", json={"notes": WORD})
         quiz = self._ask("GET", f"/api/v1{concepts[1]}")["quiz"]
-        answers = [[0], [0, 1]]
+        answers = [[0], [0, 1], [], [], "Wheat", [2, 0, 1]]
         attempt = self._ask(
             "POST",
             f"/api/v1{concepts[1]}/quiz/attempts",
@@ -284,10 +288,26 @@ EXHIBITS: dict[str, Callable[[Gallery, str], Exhibit]] = {
     "no roadmaps": lambda g, _: Exhibit("/roadmaps", g.newcomer, g.town.url),
     "bring in": lambda g, _: g.owned("/import"),
     "bring in with errors": lambda g, _: Exhibit("/import", g.owner, g.town.url, ("/import", {})),
+    "own chat": lambda g, language: g.owned(
+        f"/import?goal={GOALS[language]}&language={language}&outline=true"
+    ),
+    "own chat with errors": lambda g, _: Exhibit(
+        p := "/import?goal=Bread&level=beginner&hours_per_week=8&language=",
+        g.owner,
+        g.town.url,
+        (p, {"answer": WORD}),
+    ),
+    "start without a track": lambda g, language: Exhibit(
+        "/",
+        None,
+        g.service.url,
+        ("/roadmaps", {"goal": GOALS[language], "language": language}),
+    ),
     "on paper": lambda g, language: g.owned(g.place("ready", language) + "/print"),
     "ready": _state("ready"),
     "planning": _state("planning"),
     "building": _state("building"),
+    "awaiting answers": _state("awaiting_answers"),
     "awaiting review": _state("awaiting_review"),
     "awaiting review with errors": lambda g, _: Exhibit(
         p := g.place("awaiting_review", "en"),
@@ -452,13 +472,15 @@ ALSO_CHINESE = (
         "start",
         "start with errors",
         "roadmaps",
+        "start without a track",
         "building",
+        "awaiting answers",
         "awaiting review",
         "ready",
         "partial",
         "concept with a result",
     ),
-    *("bring in with errors", "on paper"),
+    *("bring in with errors", "own chat", "own chat with errors", "on paper"),
     *(
         "login",
         "register",

@@ -5,6 +5,7 @@ to show.
 """
 
 import json
+import re
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -156,6 +157,14 @@ WORDS: dict[str, Any] = {
             "What makes the net tighter?": (["Salt"], ["Sugar", "Butter"]),
             "What does the net keep?": (["The gas"], ["The light", "The sound"]),
         },
+        "kinds": (
+            {"kind": "typed", "prompt": "Which grain is `Secale cereale`?", "accepted": ["Rye"]},
+            {
+                "kind": "order",
+                "prompt": "In which order is a loaf made?",
+                "lines": ["Mix `flour` and water", "Fold the dough", "Bake"],
+            },
+        ),
         "explanation": "Gluten is the net that holds the gas; kneading and time build it.",
     },
     "zh-Hans": {
@@ -173,6 +182,14 @@ WORDS: dict[str, Any] = {
             "什么会让网更紧实？": (["盐"], ["糖", "黄油"]),
             "网留住了什么？": (["气体"], ["光", "声音"]),
         },
+        "kinds": (
+            {"kind": "typed", "prompt": "`Secale cereale` 是哪一种谷物？", "accepted": ["黑麦"]},
+            {
+                "kind": "order",
+                "prompt": "做一个面包的顺序是什么？",
+                "lines": ["混合 `面粉` 与水", "折叠面团", "烘烤"],
+            },
+        ),
         "explanation": "面筋是留住气体的网；揉面和时间会形成它。",
     },
 }
@@ -221,18 +238,26 @@ class Teacher:
     concepts: int = 3
     language: str = "en"
     word: str = ""
+    questions: tuple[tuple[str, tuple[str, ...]], ...] = ()  # before a plan
+    answers: list[Any] = field(default_factory=list)  # to them, as it was told
+    many_kinds: bool = False  # its quizzes end with a typed answer and with lines to order
+    grows: bool = False  # its tutorials stream, a paragraph whenever `paragraphs` lets one
     refused: set[tuple[str, str | None]] = field(default_factory=set)
     held: set[tuple[str, str]] = field(default_factory=set)  # a step and a goal
     designs: Gate = field(default_factory=Gate)
     writes: Gate = field(default_factory=Gate)
+    paragraphs: Gate = field(default_factory=Gate)
     url: str = ""
 
     def as_usual(self) -> None:
         """As it was at first, but for what is held."""
         self.stages, self.modules, self.concepts, self.language, self.word = 2, 1, 3, "en", ""
+        self.questions, self.many_kinds, self.grows = (), False, False
         self.refused.clear()
+        self.answers.clear()
         self.designs.set()
         self.writes.set()
+        self.paragraphs.set()
 
     def answer(self, handler: Handler) -> None:
         asked = handler.asked
@@ -245,16 +270,42 @@ class Teacher:
         if (step, facts.get("concept", {}).get("title")) in self.refused:
             handler.say(400, b'{"error": {"message": "The teacher does not want to."}}')
             return
-        body = json.loads(completion(json.dumps(getattr(self, f"_{step}")(facts))))
+        answer = json.dumps(getattr(self, f"_{step}")(facts))
+        if step == "tutorial" and self.grows:
+            self._stream(handler, answer)
+            return
+        body = json.loads(completion(answer))
         handler.say(200, json.dumps({**body, "usage": USAGE}).encode())
+
+    def _stream(self, handler: Handler, answer: str) -> None:
+        handler.send_response(200)
+        handler.send_header("content-type", "text/event-stream")
+        handler.end_headers()
+        paragraphs = re.split(r"(?<=\\n\\n)", answer)  # of JSON: as it writes the ends of lines
+        for paragraph in paragraphs:
+            while not self.paragraphs.passed(handler):
+                if handler.server.released.wait(0.05):
+                    return
+                handler.wfile.write(b": thinking\n\n")
+            choice = {
+                "index": 0,
+                "delta": {"content": paragraph},
+                "finish_reason": "stop" if paragraph is paragraphs[-1] else None,
+            }
+            handler.wfile.write(b"data: " + json.dumps({"choices": [choice]}).encode() + b"\n\n")
 
     def _analysis(self, facts: Any) -> Any:
         words = WORDS[self.language]
+        self.answers += facts.get("answers", [])
         return {
             "aim": words["title"],
             "known": [],
             "subjects": list(SUBJECTS[self.language][:3]),
             "assumptions": [],
+            "questions": [
+                {"question": question, "suggestions": suggestions}
+                for question, suggestions in self.questions
+            ],
         }
 
     def _outline(self, facts: Any) -> Any:
@@ -336,7 +387,7 @@ class Teacher:
             {"prompt": prompt, "right_options": right, "wrong_options": wrong}
             for prompt, (right, wrong) in words["others"].items()
         ]
-        asked = (one, more, *others)
+        asked = (one, more, *others, *(words["kinds"] if self.many_kinds else ()))
         return {"questions": [{**each, "explanation": words["explanation"]} for each in asked]}
 
     def environment(self) -> dict[str, str]:

@@ -119,7 +119,7 @@ def test_it_goes_to_another_instance_with_what_was_learned(
     file.write_bytes(taken(here, "JSON", tmp_path))
     there.get_by_role("link", name="Import from a file").click()
     there.get_by_label("File").set_input_files(file)
-    there.get_by_role("button", name="Import").click()
+    there.get_by_role("button", name="Import", exact=True).click()
     expect(there.locator("h1")).to_have_text(here.locator("h1").inner_text())
     expect(there.locator("#plan li.m-done")).to_have_count(1)
     path = f"/api/v1{there.url.removeprefix(elsewhere.url)}"
@@ -138,7 +138,7 @@ def test_without_a_script_it_works_as_well(
     page.goto(f"{home.url}/roadmaps")
     page.get_by_role("link", name="Import from a file").click()
     page.get_by_label("File").set_input_files(tmp_path / "a.json")
-    page.get_by_role("button", name="Import").click()
+    page.get_by_role("button", name="Import", exact=True).click()
     expect(page).to_have_url(re.compile(r"/roadmaps/[0-9a-f-]{36}$"))
 
 
@@ -188,7 +188,7 @@ def test_the_page_shows_why_an_import_fails(
     page = visitor.open(f"{home.url}/import")
     (tmp_path / "a.json").write_bytes(content)
     page.get_by_label("File").set_input_files(tmp_path / "a.json")
-    page.get_by_role("button", name="Import").click()
+    page.get_by_role("button", name="Import", exact=True).click()
     expect(page.get_by_role("alert")).to_contain_text(wanted)
     expect(page.get_by_label("File")).to_be_visible()
 

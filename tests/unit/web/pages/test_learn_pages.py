@@ -92,7 +92,7 @@ class TestReview:
         assert [
             int(key) for key in re.findall(r'name="rating" value="\w+" accesskey="(\d)"', page)
         ] == [1, 2, 3, 4]
-        for text in ("in 1 minute", "in 6 minutes", "in 10 minutes", "in 8 days"):
+        for text in ("in less than a minute", "in 6 minutes", "in 10 minutes", "in 8 days"):
             assert text in page
         _, page = checked(person, wrong([right])[0])
         assert "Incorrect." in page

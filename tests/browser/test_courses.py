@@ -1,0 +1,193 @@
+"""Questions before a plan, quizzes of all kinds, lessons that grow, and one's own chat."""
+
+import re
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser.conftest import School, Visiting
+from tests.browser.watching import STAY, begin, stayed
+from tests.stack import Stack
+
+GOAL = "Bake bread"
+QUESTIONS = (
+    ("For whom do you bake?", ("For my family", "For guests")),
+    ("Which oven do you have?", ("A small one", "A large one")),
+)
+ANSWER = """Here is your course:
+
+```json
+{"goal": "Carve spoons", "language": "en", "title": "Spoons from green wood", "stages": [
+  {"title": "Begin", "modules": [{"title": "Wood", "concepts": ["Choose a branch", "Split it"]}]}
+]}
+```
+"""
+# Where a text is on the screen, and how much of the lesson there is, in each frame.
+WATCH = """text => {
+  const heading = () => [...document.querySelectorAll("#tutorial h3")].find(each => each.textContent === text);
+  window.seen = [];
+  const look = () => {
+    const top = heading()?.getBoundingClientRect().top ?? null;
+    if (window.seen.at(-1) !== top) window.seen.push(top);
+    requestAnimationFrame(look);
+  };
+  look();
+}"""
+
+
+@pytest.fixture(params=[True, False], ids=["script", "plain"])
+def either(request: pytest.FixtureRequest, visit: Visiting) -> Page:
+    """With scripts, and without."""
+    visitor = visit(java_script_enabled=request.param)
+    visitor.expected.append("status of 422")
+    return visitor.open()
+
+
+def asked(page: Page, school: School) -> None:
+    """Begin a roadmap whose teacher has questions, and be asked them."""
+    school.teacher.questions = QUESTIONS
+    page.goto(school.url)
+    page.get_by_label("What do you want to learn?").fill(GOAL)
+    page.get_by_role("button", name="Create roadmap").click()
+    expect(page.get_by_role("heading", name="A few questions before the plan")).to_be_visible()
+    expect(page.locator("meta[http-equiv=refresh]")).to_have_count(0)
+
+
+def test_questions_are_answered_by_a_suggestion_and_in_own_words(
+    either: Page, alone: School
+) -> None:
+    asked(either, alone)
+    either.get_by_label("For guests").check()
+    either.get_by_role("group", name="Which oven do you have?").get_by_label(
+        "Or in your own words"
+    ).fill("None <b>yet</b>")
+    either.get_by_role("button", name="Send the answers").click()
+    expect(either.locator("#head .status")).to_have_text("Ready")
+    assert [each["answer"] for each in alone.teacher.answers] == ["For guests", "None <b>yet</b>"]
+
+
+def test_questions_are_skipped(either: Page, alone: School) -> None:
+    asked(either, alone)
+    either.get_by_role("button", name="Skip the questions").click()
+    expect(either.locator("#head .status")).to_have_text("Ready")
+    assert alone.teacher.answers == []
+
+
+def test_a_typed_answer_and_an_order_are_checked(either: Page, alone: School) -> None:
+    alone.teacher.many_kinds = True
+    alone.teacher.stages = alone.teacher.concepts = 1
+    path = alone.stack.create(GOAL)
+    tree = alone.stack.finished(path)
+    concept = tree["stages"][0]["modules"][0]["concepts"][0]["id"]
+    page = either
+    page.goto(f"{alone.url}{path.removeprefix('/api/v1')}/concepts/{concept}")
+    typed = page.get_by_role("group", name=re.compile("Which grain"))
+    order = page.get_by_role("group", name=re.compile("In which order"))
+    typed.get_by_label("Your answer").fill("Wheat")
+    for line, place in (("Bake", "1"), ("Fold the dough", "2")):
+        order.get_by_label(f"Position of “{line}”").select_option(place)
+    page.get_by_role("button", name="Check my answers").click()
+    expect(page.get_by_role("alert")).to_be_visible()  # a line has no place
+    expect(typed.get_by_label("Your answer")).to_have_value("Wheat")
+    expect(order.get_by_label("Position of “Bake”")).to_have_value("1")
+
+    order.get_by_label("Position of “Mix `flour` and water”").select_option("3")
+    page.get_by_role("button", name="Check my answers").click()
+    expect(page.locator("#quiz .result")).to_have_text("0 of 6 correct")
+    expect(typed).to_contain_text("correct answer Rye")
+    expect(order).to_contain_text("correct position: 3")
+
+    typed.get_by_label("Your answer").fill(" rye ")
+    for place, line in enumerate(("Mix `flour` and water", "Fold the dough", "Bake"), 1):
+        order.get_by_label(f"Position of “{line}”").select_option(str(place))
+    page.get_by_role("button", name="Check my answers again").click()
+    expect(page.locator("#quiz .result")).to_have_text("2 of 6 correct")
+    expect(order.locator(".is-right")).to_have_count(3)
+
+
+def test_a_lesson_grows_without_a_jump(page: Page, alone: School) -> None:
+    teacher = alone.teacher
+    teacher.grows = True
+    teacher.writes.clear()
+    teacher.paragraphs.clear()
+    begin(page, alone.url, GOAL)
+    expect(page.locator("#plan li.concept")).to_have_count(6)
+    teacher.writes.let(1)
+    teacher.paragraphs.let(2)
+    page.locator("#plan li.concept a").first.click()
+    draft = page.locator("#lesson-text")
+    expect(draft).to_contain_text("Gluten is a net of proteins.")
+    expect(draft).to_have_attribute("aria-busy", "true")
+    page.evaluate(STAY)
+
+    notes = page.get_by_label("Your notes")
+    notes.focus()
+    page.evaluate("scrollTo(0, document.getElementById('notes').offsetTop - 100)")
+    place = place_of(page, "#notes")
+    teacher.paragraphs.let(4)
+    expect(draft.locator("td").first).to_have_text("bagel")
+    assert place_of(page, "#notes") == pytest.approx(place, abs=2)
+
+    page.evaluate("document.querySelector('#lesson-text h3').scrollIntoView()")
+    page.evaluate(WATCH, "Why it works")
+    teacher.paragraphs.let(4)
+    expect(draft).to_contain_text("How the net grows")
+    with page.expect_response(re.compile(r"/concepts/[0-9a-f-]{36}$")):  # as from time to time
+        page.evaluate("htmx.trigger(document.getElementById('draft'), 'written')")
+    teacher.paragraphs.let(1)
+    expect(draft).to_contain_text("Salt comes last.")
+    teacher.paragraphs.set()
+    expect(page.locator("#draft")).to_have_count(0)
+    expect(draft).not_to_have_attribute("aria-busy", "true")
+    expect(page.locator("#tutorial")).to_contain_text("After the fourth fold it holds its shape")
+    seen: list[Any] = page.evaluate("window.seen")
+    assert None not in seen
+    assert max(seen) - min(seen) <= 2, seen
+    expect(notes).to_be_focused()
+    assert stayed(page)
+
+
+def place_of(page: Page, selector: str) -> float:
+    return float(
+        page.evaluate("s => document.querySelector(s).getBoundingClientRect().top", selector)
+    )
+
+
+def test_ones_own_chat_makes_a_roadmap(visit: Visiting, service: Stack) -> None:
+    visitor = visit(permissions=["clipboard-read", "clipboard-write"])
+    visitor.expected.append("status of 4(00|22)")
+    page = visitor.open(service.url)
+    page.get_by_label("What do you want to learn?").fill("Carve spoons")
+    page.get_by_role("button", name="Create roadmap").click()
+    expect(page.get_by_role("heading", name="Use your own chat")).to_be_visible()
+    page.get_by_role("button", name="Copy the prompt").click()
+    expect(page.get_by_role("button", name="Copied")).to_be_visible()
+    copied = page.evaluate("navigator.clipboard.readText()")
+    assert copied == page.get_by_label("Prompt").input_value()
+    assert "Carve spoons" in copied
+    import_answer(page)
+
+
+def test_ones_own_chat_goes_without_scripts(visit: Visiting, service: Stack) -> None:
+    visitor = visit(java_script_enabled=False)
+    visitor.expected.append("status of 4(00|22)")
+    page = visitor.open(f"{service.url}/import")
+    page.get_by_label("What do you want to learn?").fill("Carve spoons")
+    page.get_by_role("button", name="Show a prompt for it").click()
+    expect(page.get_by_label("Prompt")).to_have_value(re.compile("Carve spoons"))
+    expect(page.get_by_role("button", name="Copy the prompt")).to_be_hidden()
+    import_answer(page)
+
+
+def import_answer(page: Page) -> None:
+    """Paste what is no course, and then one."""
+    answer = page.get_by_label("Answer of the chat, or an outline by hand")
+    answer.fill("I cannot do that.")
+    page.get_by_role("button", name="Import the answer").click()
+    expect(page.get_by_role("alert")).to_be_visible()
+    expect(answer).to_have_value("I cannot do that.")
+    answer.fill(ANSWER)
+    page.get_by_role("button", name="Import the answer").click()
+    expect(page.locator("h1")).to_have_text("Spoons from green wood")
+    expect(page.locator("#plan li.concept")).to_have_count(2)
