@@ -60,6 +60,7 @@ MOST_PROBLEMS = 10
 LONGEST_OUTLINE = 20_000  # characters of all titles
 MOST_KNOWN_TERMS, MOST_NEXT = 150, 8
 
+logger = logging.getLogger(__name__)
 
 Made = TypeVar("Made")
 
