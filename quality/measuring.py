@@ -68,7 +68,6 @@ class ConceptMetrics:
     support: tuple[float, ...] = ()
     closer_to: str = ""
     overlap: float = 0.0
-    overlaps_with: str = ""
     missing: tuple[str, ...] = ()
     not_measured: tuple[str, ...] = ()
     tutorial_language: str = "en"
@@ -101,16 +100,15 @@ class Comparison:
                 runs = self._runs.setdefault(each.tutorial_language, {})
                 runs[each.key] = likeness.shingles(text)
 
-    def overlap(self, concept: Subject) -> tuple[str, float]:
-        """Return the concept of any course with the largest overlap, and that."""
+    def overlap(self, concept: Subject) -> float:
+        """Return the largest overlap with another concept of any course."""
         its = self._runs[concept.tutorial_language]
-        shares = {
-            other: likeness.overlap(its[concept.key], runs)
+        shares = (
+            likeness.overlap(its[concept.key], runs)
             for other, runs in its.items()
             if other != concept.key
-        }
-        other = max(shares, key=shares.__getitem__, default="")
-        return other, shares.get(other, 0.0)
+        )
+        return max(shares, default=0.0)
 
     def support(self, course: FinishedRoadmap, concept: Subject) -> tuple[tuple[float, ...], str]:
         """Return the support of each question, and the tutorial that has more.
@@ -140,7 +138,7 @@ def measured(
         }
         if concept.tutorial is not None:
             facts |= _tutorial(concept.tutorial, concept.tutorial_language)
-            facts["overlaps_with"], facts["overlap"] = comparison.overlap(concept)
+            facts["overlap"] = comparison.overlap(concept)
         if concept.resources is not None:
             urls = [resource.url for resource in concept.resources]
             facts["resources"] = len(urls)

@@ -1,24 +1,20 @@
 """Command reference of docs/COMMANDS.md, generated from the help texts.
 
-`python scripts/commands_page.py` prints it; `--write` puts it into the page, between two comments.
+`python -m scripts.commands_page` prints it; `--write` puts it into the page, between two comments.
 """
 
 import os
 import re
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 from textwrap import fill
 
 import click
 
-ROOT = Path(__file__).resolve().parent.parent
-if str(ROOT) not in sys.path:  # run as a script, Python looks in this folder only
-    sys.path.insert(0, str(ROOT))
 os.environ.setdefault("SERVICE_TYPE", "all")
 
-from roadmap_cli import LEARNERS, OPERATORS, main  # noqa: E402
-from scripts.marked import Marked, markdown  # noqa: E402
+from roadmap_cli import LEARNERS, OPERATORS, main
+from scripts.marked import DOCS, Marked, markdown
 
 NUMBER = re.compile("(INTEGER|FLOAT)( RANGE)?")  # as click names them
 HEAD = ("option", "meaning")
@@ -91,9 +87,9 @@ def _prose(command: click.Command) -> str:
 
 
 MARKED = Marked(
-    "commands_page.py",
-    ROOT / "docs" / "COMMANDS.md",
-    "<!-- every command: python scripts/commands_page.py --write -->",
+    "commands_page",
+    DOCS / "COMMANDS.md",
+    "<!-- every command: python -m scripts.commands_page --write -->",
     "<!-- end of every command -->",
     reference,
 )

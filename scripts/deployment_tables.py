@@ -10,16 +10,14 @@ import json
 import sys
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 
 from benchmarks.figures import number, spread, values_of
 from benchmarks.report import results_of
 from benchmarks.targets import FASTAPI, PREFORK, TARGETS
 from cli.costs import measured, prices
 from cli.costs.bill import DAYS, READS, DeploymentLayout, Load, layouts_of
-from scripts.marked import Marked, markdown
+from scripts.marked import DOCS, Marked, markdown
 
-ROOT = Path(__file__).resolve().parent.parent
 PLATFORM = "Railway"
 COSTS = ("<!-- costs: python -m scripts.deployment_tables --write -->", "<!-- end of the costs -->")
 COMPARISON = (
@@ -144,7 +142,9 @@ def _sources(text: Callable[[str], str]) -> str:
 
 def of_what_it_replaces(text: Callable[[str], str]) -> str:
     """Return each figure that can be compared with one of the replaced stack."""
-    results = results_of(json.loads((ROOT / "benchmarks" / "results.json").read_text("utf-8")))
+    results = results_of(
+        json.loads((DOCS.parent / "benchmarks" / "results.json").read_text("utf-8"))
+    )
     rows = []
     for target in TARGETS:
         found = target.found(results.samples)
@@ -163,7 +163,7 @@ def of_what_it_replaces(text: Callable[[str], str]) -> str:
 
 
 MARKED = [
-    Marked("deployment_tables.py", ROOT / "docs" / page, *marks, made)
+    Marked("deployment_tables", DOCS / page, *marks, made)
     for page, marks, made in (
         ("RAILWAY_DEPLOYMENT.md", COSTS, partial(of_one_load, str)),
         ("RAILWAY_DEPLOYMENT.zh-CN.md", COSTS, partial(of_one_load, chinese)),

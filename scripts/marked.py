@@ -5,6 +5,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+DOCS = Path(__file__).resolve().parent.parent / "docs"
+
 Row = tuple[str, ...]
 
 
@@ -35,7 +37,7 @@ class Marked:
         elif not arguments:
             print(self.made())
         else:
-            print(f"usage: python scripts/{self.script} [--write]", file=sys.stderr)
+            print(f"usage: python -m scripts.{self.script} [--write]", file=sys.stderr)
             return 2
         return 0
 

@@ -1,17 +1,12 @@
 """Table of metrics in docs/MONITORING.md, from core/metric_definitions.py.
 
-`python scripts/metrics_table.py` prints it; `--write` puts it into the page, between two comments.
+`python -m scripts.metrics_table` prints it; `--write` puts it into the page, between two comments.
 """
 
 import sys
-from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
-if str(ROOT) not in sys.path:  # run as a script, Python looks in this folder only
-    sys.path.insert(0, str(ROOT))
-
-from core.metric_definitions import METRICS  # noqa: E402
-from scripts.marked import Marked, markdown  # noqa: E402
+from core.metric_definitions import METRICS
+from scripts.marked import DOCS, Marked, markdown
 
 
 def table() -> str:
@@ -29,9 +24,9 @@ def table() -> str:
 
 
 MARKED = Marked(
-    "metrics_table.py",
-    ROOT / "docs" / "MONITORING.md",
-    "<!-- table of metrics: python scripts/metrics_table.py --write -->",
+    "metrics_table",
+    DOCS / "MONITORING.md",
+    "<!-- table of metrics: python -m scripts.metrics_table --write -->",
     "<!-- end of the table of metrics -->",
     table,
 )

@@ -1,19 +1,15 @@
 """The table of floors in docs/QUALITY.md, made from quality/floor.py.
 
-`python scripts/quality_table.py` prints it; `--write` puts it into the page, between two comments.
+`python -m scripts.quality_table` prints it; `--write` puts it into the page, between two comments.
 """
 
 import os
 import sys
-from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
-if str(ROOT) not in sys.path:  # run as a script, Python looks in this folder only
-    sys.path.insert(0, str(ROOT))
 os.environ.setdefault("SERVICE_TYPE", "all")  # before the settings are read: without servers
 
-from quality.floor import FLOORS  # noqa: E402
-from scripts.marked import Marked, markdown  # noqa: E402
+from quality.floor import FLOORS
+from scripts.marked import DOCS, Marked, markdown
 
 
 def table() -> str:
@@ -31,9 +27,9 @@ def _bound(value: float | None) -> str:
 
 
 MARKED = Marked(
-    "quality_table.py",
-    ROOT / "docs" / "QUALITY.md",
-    "<!-- table of floors: python scripts/quality_table.py --write -->",
+    "quality_table",
+    DOCS / "QUALITY.md",
+    "<!-- table of floors: python -m scripts.quality_table --write -->",
     "<!-- end of the table of floors -->",
     table,
 )

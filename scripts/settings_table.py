@@ -1,19 +1,14 @@
 """The table of variables in docs/CONFIGURATION.md, made from the settings model.
 
-`python scripts/settings_table.py` prints it; `--write` puts it into the page, between two
+`python -m scripts.settings_table` prints it; `--write` puts it into the page, between two
 comments.
 """
 
 import sys
 from enum import StrEnum
-from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
-if str(ROOT) not in sys.path:  # run as a script, Python looks in this folder only
-    sys.path.insert(0, str(ROOT))
-
-from core.settings import Settings  # noqa: E402
-from scripts.marked import Marked, markdown  # noqa: E402
+from core.settings import Settings
+from scripts.marked import DOCS, Marked, markdown
 
 
 def table() -> str:
@@ -27,9 +22,9 @@ def table() -> str:
 
 
 MARKED = Marked(
-    "settings_table.py",
-    ROOT / "docs" / "CONFIGURATION.md",
-    "<!-- table of variables: python scripts/settings_table.py --write -->",
+    "settings_table",
+    DOCS / "CONFIGURATION.md",
+    "<!-- table of variables: python -m scripts.settings_table --write -->",
     "<!-- end of the table of variables -->",
     table,
 )

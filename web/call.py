@@ -41,5 +41,10 @@ class Call:
         """Return the account that owns everything this caller can reach."""
         return self.caller.account_id
 
+    @property
+    def concept(self) -> tuple[UUID, UUID, UUID]:
+        """Return the account, its roadmap and the concept of the path."""
+        return self.owner, self.ids["roadmap_id"], self.ids["concept_id"]
+
 
 Handler = Callable[[Call], Any]  # returns an Answer, or is a coroutine that does

@@ -4,7 +4,6 @@ Only clear signs count, since a page wrongly taken for dead is replaced: a title
 language, a login, a page that scripts fill or one that leads elsewhere is no sign.
 """
 
-import codecs
 import re
 from enum import StrEnum
 from html import unescape
@@ -20,11 +19,7 @@ CHARSETS = re.compile(
     r"|gbk|gb2312|gb18030|big5|euc-(jp|kr)|shift_jis|iso-2022-jp",
     re.IGNORECASE,
 )
-BOMS = {
-    codecs.BOM_UTF8: "utf-8-sig",
-    codecs.BOM_UTF16_LE: "utf-16",
-    codecs.BOM_UTF16_BE: "utf-16",
-}
+BOMS = {b"\xef\xbb\xbf": "utf-8-sig", b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
 # No pattern may begin again and again what it then reads to the end: pages are hostile.
 TITLES = (
     re.compile(r"<title\b[^<>]{0,200}>\s*([^<\s][^<]{0,1000})", re.IGNORECASE),

@@ -9,7 +9,6 @@ import hashlib
 import json
 import random
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from pathlib import Path
 from statistics import fmean
 from time import sleep
@@ -143,10 +142,8 @@ class EvaluationRun:
         meter = self._counted(name, budget.BudgetMeter(purpose, cancellation.StopSignal()))
         for _ in range(TRIES):
             try:
-                marks = self._judge.metered(meter).ask(
-                    "judge", JUDGEMENT, facts, JUDGEMENT.model_dump
-                )
-                return dict(marks)
+                judge = self._judge.metered(meter)
+                return dict(judge.ask("judge", JUDGEMENT, facts, JUDGEMENT.model_dump))
             except context.GeneratorFault as fault:
                 sleep(min(fault.retry_after or 1.0, LONGEST_PAUSE))
         return None
@@ -154,12 +151,11 @@ class EvaluationRun:
     def _counted(self, name: str, meter: Any) -> Any:
         """Return the meter with a bound on the number of calls, and a line for each."""
 
-        def call(step: str, *facts: str, **most: int) -> Any:
+        def call(step: str, *facts: Any) -> Any:
             if not (number := next(self.numbers, 0)):
                 raise KeyboardInterrupt
-            with suppress(OSError):  # a closed pipe is no fault of the model
-                click.echo(f"{number:5} {name}: {step}")
-            return meter.call(step, *facts, **most)
+            click.echo(f"{number:5} {name}: {step}")
+            return meter.call(step, *facts)
 
         return SimpleNamespace(call=call)
 

@@ -33,6 +33,7 @@ from roadmap.generation.cancellation import StopSignal
 from roadmap.generation.context import QUIZ_CHECK, Cause, GeneratorFault, RetryLater
 from roadmap.generation.llm.rate_control import RetryStagger
 from roadmap.generation.retry_policy import ms_since, retry_save
+from roadmap.generation.usage import MeteredCall, UsageMeter
 
 MICRO = 10**6  # of these are one unit of the currency
 MOST_TOKENS = 2**31 - 1  # of one call: the columns hold no more
@@ -87,7 +88,7 @@ class BudgetReserved(RetryLater):
         )
 
 
-class BudgetMeter:
+class BudgetMeter(UsageMeter):
     """Meter of one task.
 
     Every model call of its generator is paid from the owner's budgets.
@@ -107,7 +108,6 @@ class BudgetMeter:
         step: str,
         model: str,
         prompt_version: str,
-        *,
         most_prompt_tokens: int,
         most_completion_tokens: int,
     ) -> "BudgetedCall":
@@ -122,7 +122,7 @@ class BudgetMeter:
         return BudgetedCall(self, asdict(self._purpose) | facts, price, most, self._stop)
 
 
-class BudgetedCall:
+class BudgetedCall(MeteredCall):
     """Model call, which costs what is reserved unless its usage is known."""
 
     def __init__(

@@ -109,7 +109,6 @@ class ChatAnswer:
 
     def modules(self, stage: dict[str, Any], place: str) -> list[dict[str, Any]]:
         """Return the modules of a stage; one whose concepts are in no module gets one."""
-        modules = stage.get("modules") or [stage]
         return [
             {
                 **self.node("module", module),
@@ -118,7 +117,7 @@ class ChatAnswer:
                     for number, its in self.each(module.get("concepts"))
                 ],
             }
-            for at, module in self.each(modules)
+            for at, module in self.each(stage.get("modules") or [stage])
         ]
 
     def concept(self, its: dict[str, Any], place: str) -> dict[str, Any]:
@@ -150,11 +149,10 @@ class ChatAnswer:
             yield "quiz", _written({"questions": questions})
 
     def node(self, kind: str, its: dict[str, Any]) -> dict[str, Any]:
-        description = _text(its.get("description")).strip()
         return {
             "key": f"{kind}-{self.parts}",
             "title": _line(its.get("title")),
-            "description": description,
+            "description": _text(its.get("description")).strip(),
         }
 
     def each(self, parts: Any) -> Iterator[tuple[int, dict[str, Any]]]:

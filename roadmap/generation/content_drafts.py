@@ -5,7 +5,6 @@ text comes within a second, and the tutorial itself is saved in the database.
 """
 
 import logging
-import os
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, suppress
 from functools import cached_property
@@ -71,7 +70,7 @@ class FileDrafts:
         path = self._folder / f"{roadmap_id}.{concept_id}"
         part = path.with_name(f".{path.name}")
         part.write_text(text, "utf-8")
-        os.replace(part, path)
+        part.replace(path)
 
     def delete(self, roadmap_id: UUID, concept_id: UUID) -> None:
         for path in self._folder.glob("*"):

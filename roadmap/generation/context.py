@@ -1,12 +1,14 @@
-"""Input of generators, and their errors."""
+"""Generators: their protocol, input and errors."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Protocol, Self
 
 from core.sanitize import strip_nul
-from roadmap.plan.outline import Analysis, Contents, Outline
+from roadmap.generation.usage import UsageMeter
+from roadmap.plan.outline import Analysis, ContentKind, Contents, Outline, Quiz
 from roadmap.plan.schemas import RoadmapRequest
 
 # To the questions of an analysis, which are in each; None: it may ask
@@ -88,13 +90,6 @@ class RetryLater(GeneratorFault):
         self.wait = retry_after
 
 
-class NotLearning(GeneratorFault):
-    """There is nothing to learn for the goal."""
-
-    def __init__(self, remark: str) -> None:
-        super().__init__(f"This goal is not about learning: {remark or '-'}", lasting=True)
-
-
 class InvalidOutline(GeneratorFault):
     """The answer is no valid outline; it has the draft and its problems, for a repair."""
 
@@ -102,3 +97,67 @@ class InvalidOutline(GeneratorFault):
         super().__init__(f"The outline does not hold together: {' '.join(problems[:3])}")
         self.draft = draft
         self.problems = list(problems)
+
+
+class Generator(Protocol):
+    """Designs roadmaps and writes contents; by default it takes any goal, and checks nothing."""
+
+    name: str  # tells the catalogue from a model
+    repairs: bool  # whether it can repair an outline
+
+    def name_of(self, step: str) -> str:
+        """Return the name that is stored with the results of a step."""
+        return self.name
+
+    def prompt_version(self, step: str) -> str:
+        """Return the version of the prompt of a step; empty without a model."""
+        return ""
+
+    def fit(self, request: RoadmapRequest) -> RoadmapRequest:
+        """Return the request as it is served: one without a language may get another one.
+
+        Raise Invalid when it can never be served. Fast, since it runs within the HTTP request.
+        """
+        return request
+
+    def check_feedback(self, pointer: str) -> None:
+        """Raise Invalid for the field at `pointer` if it cannot follow feedback. Fast."""
+        return
+
+    def slot(self, *, first: bool = False) -> AbstractContextManager[None]:
+        """Hold a slot for one piece of work; `first` takes precedence.
+
+        Raise ProviderRateLimited, with the seconds to wait, when no slot is free.
+        """
+        return nullcontext()
+
+    def metered(self, meter: UsageMeter) -> Self:
+        """Return the same generator with this meter for its calls."""
+        return self
+
+    def analyse(self, request: RoadmapRequest, answers: Answers = None) -> Analysis:
+        """Return the analysis of a request, with questions if it may ask and there are no answers.
+
+        Raise GeneratorFault.
+        """
+
+    def outline(self, design: DesignBrief) -> Outline:
+        """Return a new or a changed outline. Raise InvalidOutline, GeneratorFault."""
+
+    def fill(self, design: DesignBrief, outline: Outline) -> Outline:
+        """Return the outline with contents in its first empty stage. Raise GeneratorFault."""
+
+    def repair(
+        self, design: DesignBrief, draft: dict[str, Any], problems: Sequence[str]
+    ) -> Outline:
+        """Return the draft with fewer problems. Raise InvalidOutline, GeneratorFault."""
+
+    def write(self, kind: ContentKind, brief: ConceptBrief) -> Contents:
+        """Return a content of a concept. Raise GeneratorFault."""
+
+    def check_quiz(self, quiz: Quiz, brief: ConceptBrief) -> tuple[Quiz, list[str]]:
+        """Return the quiz without questions whose key is in doubt, and what was found.
+
+        Raise GeneratorFault.
+        """
+        return quiz, []

@@ -1,11 +1,10 @@
-"""Protocols of usage metering, which keep callers of models and meters independent."""
+"""Usage metering, which callers of models know by these classes alone; they count nothing."""
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from typing import Protocol
 
 
-class MeteredCall(Protocol):
+class MeteredCall:
     """Metered call. Without `used` or `unbilled` at its end, it counts with its maximum."""
 
     def used(
@@ -29,7 +28,7 @@ class MeteredCall(Protocol):
         """Take the text of the answer as far as it has come, once a second at most."""
 
 
-class UsageMeter(Protocol):
+class UsageMeter:
     """Meter that opens a call, or raises when its maximum cost is not allowed."""
 
     def call(
@@ -37,37 +36,10 @@ class UsageMeter(Protocol):
         step: str,
         model: str,
         prompt_version: str,
-        *,
-        most_prompt_tokens: int,
-        most_completion_tokens: int,
-    ) -> AbstractContextManager[MeteredCall]: ...
-
-
-class _FreeCall:
-    def used(self, *tokens: int | None) -> None:
-        """Count nothing."""
-
-    def unbilled(self) -> None:
-        """Count nothing."""
-
-    def on_stop(self, callback: Callable[[], object]) -> None:
-        """Do nothing: it is never stopped."""
-
-    def received(self, text: str) -> None:
-        """Do nothing."""
-
-
-class _FreeMeter:
-    def call(
-        self,
-        step: str,
-        model: str,
-        prompt_version: str,
-        *,
         most_prompt_tokens: int,
         most_completion_tokens: int,
     ) -> AbstractContextManager[MeteredCall]:
-        return nullcontext(_FreeCall())
+        return nullcontext(MeteredCall())
 
 
-FREE: UsageMeter = _FreeMeter()  # for tests and tools
+FREE = UsageMeter()  # for tests and tools

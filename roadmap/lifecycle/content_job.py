@@ -20,8 +20,7 @@ from roadmap.budget.cost_report import lasts
 from roadmap.generation import floors, search, tutorial_lint
 from roadmap.generation.cancellation import LeaseLost, StopSignal
 from roadmap.generation.content_drafts import tutorial_drafts
-from roadmap.generation.context import ConceptBrief, GeneratorFault
-from roadmap.generation.generator import Generator
+from roadmap.generation.context import ConceptBrief, Generator, GeneratorFault
 from roadmap.generation.llm.rate_control import ProviderRateLimited
 from roadmap.generation.retry_policy import (
     MOST_INTERRUPTIONS,

@@ -20,8 +20,7 @@ from core.errors import Conflict, NotFound
 from models.roadmaps import Revision, Roadmap
 from roadmap.budget.budget import BudgetMeter, CallPurpose
 from roadmap.generation.cancellation import LeaseLost, StopSignal
-from roadmap.generation.context import DesignBrief, GeneratorFault, InvalidOutline
-from roadmap.generation.generator import Generator
+from roadmap.generation.context import DesignBrief, Generator, GeneratorFault, InvalidOutline
 from roadmap.generation.llm.rate_control import ProviderRateLimited
 from roadmap.generation.retry_policy import (
     MOST_INTERRUPTIONS,

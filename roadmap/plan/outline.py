@@ -39,11 +39,6 @@ def is_empty(value: object) -> bool:
     return not value
 
 
-def is_course(kind: object) -> bool:
-    """Whether a field is left out, as above, when a goal is one course."""
-    return kind == AnalysisKind.course
-
-
 class Frozen(LazyModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -160,7 +155,9 @@ class Analysis(Frozen):
     assumptions: Points = Field((), description="Assumptions.")
     # Left out where they say nothing: older versions do not know them.
     kind: AnalysisKind = Field(
-        AnalysisKind.course, description="What the goal is.", exclude_if=is_course
+        AnalysisKind.course,
+        description="What the goal is.",
+        exclude_if=lambda kind: kind == AnalysisKind.course,
     )
     remark: Annotated[str, Field(max_length=LONGEST_ASKED)] = Field(
         "", description="Why it is no ordinary course, in a sentence.", exclude_if=is_empty

@@ -8,7 +8,6 @@ from core.json_types import LazyModel
 from roadmap.generation.generator import check_feedback, has_model
 from roadmap.lifecycle import commands
 from roadmap.lifecycle.commands import CommandResult
-from roadmap.plan.outline import ContentKind
 from roadmap.plan.statuses import RoadmapStatus
 from web.call import Call
 from web.http.responses import Reply
@@ -75,7 +74,7 @@ def retry_roadmap(call: Call) -> Reply:
 
 def retry_part(call: Call) -> Reply:
     """Retry only this part, if it failed or was cancelled."""
-    return _decided(call, commands.retry_part(*_part(call)))
+    return _decided(call, commands.retry_part(*call.concept, call.ids["kind"]))
 
 
 def regenerate_part(call: Call) -> Reply:
@@ -84,7 +83,9 @@ def regenerate_part(call: Call) -> Reply:
     The current version is shown until it is ready.
     """
     check_feedback("/instructions")
-    return _decided(call, commands.regenerate(*_part(call), call.body.instructions))
+    return _decided(
+        call, commands.regenerate(*call.concept, call.ids["kind"], call.body.instructions)
+    )
 
 
 def upgrade_concept(call: Call) -> Reply:
@@ -92,8 +93,7 @@ def upgrade_concept(call: Call) -> Reply:
 
     The current contents stay as earlier versions and are shown until then.
     """
-    place = (call.owner, call.ids["roadmap_id"], call.ids["concept_id"])
-    return _decided(call, commands.upgrade(*place, has_model=has_model()))
+    return _decided(call, commands.upgrade(*call.concept, has_model=has_model()))
 
 
 def restore_version(call: Call) -> Reply:
@@ -101,11 +101,9 @@ def restore_version(call: Call) -> Reply:
 
     Not possible while the part is being written.
     """
-    return _decided(call, commands.restore_version(*_part(call), call.ids["number"]))
-
-
-def _part(call: Call) -> tuple[UUID, UUID, UUID, ContentKind]:
-    return call.owner, call.ids["roadmap_id"], call.ids["concept_id"], call.ids["kind"]
+    return _decided(
+        call, commands.restore_version(*call.concept, call.ids["kind"], call.ids["number"])
+    )
 
 
 def _decided(call: Call, made: CommandResult) -> Reply:

@@ -33,20 +33,19 @@ class AttemptsQuery(PageQuery):
 
 def set_progress(call: Call) -> LearnerConcept:
     """Set the learner's progress with this concept."""
-    roadmap_id = call.ids["roadmap_id"]
-    made = progress.set_progress(call.owner, roadmap_id, call.ids["concept_id"], call.body)
-    write_ahead(call.owner, roadmap_id)
+    made = progress.set_progress(*call.concept, call.body)
+    write_ahead(call.owner, call.ids["roadmap_id"])
     return made
 
 
 def set_notes(call: Call) -> LearnerConcept:
     """Replace the notes. `base` or `If-Match` avoids overwriting other changes."""
-    return progress.set_notes(call.owner, call.ids["roadmap_id"], call.ids["concept_id"], call.body)
+    return progress.set_notes(*call.concept, call.body)
 
 
 def answer_quiz(call: Call) -> Reply:
     """Grade the answers. The response has the correct answers and explanations."""
-    made = progress.attempt(call.owner, call.ids["roadmap_id"], call.ids["concept_id"], call.body)
+    made = progress.attempt(*call.concept, call.body)
     return Reply(made, headers={"Location": f"{quoted_path(call.request.scope['path'])}/{made.id}"})
 
 
@@ -62,7 +61,7 @@ def read_notes(call: Call) -> LearnerConcept:
 
     Send the ETag as `If-Match` with a change to avoid overwriting other changes.
     """
-    return progress.read_learner(call.owner, call.ids["roadmap_id"], call.ids["concept_id"])
+    return progress.read_learner(*call.concept)
 
 
 def read_progress(call: Call) -> LearnerConcept:
@@ -72,9 +71,7 @@ def read_progress(call: Call) -> LearnerConcept:
 
 def read_attempt(call: Call) -> Attempt:
     """Each question with the chosen and correct answers and the explanation."""
-    return progress.read_attempt(
-        call.owner, call.ids["roadmap_id"], call.ids["concept_id"], call.ids["attempt_id"]
-    )
+    return progress.read_attempt(*call.concept, call.ids["attempt_id"])
 
 
 def read_profile(call: Call) -> Profile:

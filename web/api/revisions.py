@@ -1,7 +1,6 @@
 """Revisions of the plan, versions of contents, and the cost receipt."""
 
 from typing import Annotated
-from uuid import UUID
 
 from pydantic import Field
 
@@ -11,7 +10,6 @@ from roadmap.lifecycle import content_versions, revisions
 from roadmap.lifecycle.content_versions import VersionDetail, VersionDiff, Versions
 from roadmap.lifecycle.revisions import Diff, RevisionDetail, Revisions
 from roadmap.lifecycle.timeline.timeline import Trace, trace_of
-from roadmap.plan.outline import ContentKind
 from web.call import Call
 from web.http.pagination import paged
 from web.http.responses import Reply
@@ -49,18 +47,18 @@ def compare_revisions(call: Call) -> Diff:
 
 def list_versions(call: Call) -> Versions:
     """Newest first."""
-    return content_versions.list_versions(*_part(call))
+    return content_versions.list_versions(*call.concept, call.ids["kind"])
 
 
 def read_version(call: Call) -> VersionDetail:
     """A version as it was written. A quiz has no answers."""
-    return content_versions.read_version(*_part(call), call.ids["number"])
+    return content_versions.read_version(*call.concept, call.ids["kind"], call.ids["number"])
 
 
 def compare_versions(call: Call) -> VersionDiff:
     """Differences line by line. A quiz has no answers."""
     number, before = call.ids["number"], call.query.before
-    return content_versions.compare_versions(*_part(call), number, before=before)
+    return content_versions.compare_versions(*call.concept, call.ids["kind"], number, before=before)
 
 
 def read_receipt(call: Call) -> Reply:
@@ -80,7 +78,3 @@ def read_receipt(call: Call) -> Reply:
 def read_trace(call: Call) -> Trace:
     """Each wait, attempt, model call and decision, with times, tokens and cost."""
     return trace_of(call.owner, call.ids["roadmap_id"])
-
-
-def _part(call: Call) -> tuple[UUID, UUID, UUID, ContentKind]:
-    return call.owner, call.ids["roadmap_id"], call.ids["concept_id"], call.ids["kind"]

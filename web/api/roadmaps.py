@@ -221,8 +221,7 @@ def read_concept(call: Call) -> Document:
 
 
 def concept_place(call: Call) -> DocumentPlace:
-    ids = (call.owner, call.ids["roadmap_id"], call.ids["concept_id"])
-    return DocumentPlace(concept_kind, ids)
+    return DocumentPlace(concept_kind, call.concept)
 
 
 def read_activity(call: Call) -> Activity:

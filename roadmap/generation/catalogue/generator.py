@@ -2,11 +2,9 @@
 
 import re
 from collections.abc import Sequence
-from contextlib import AbstractContextManager, nullcontext
-from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pkgutil import resolve_name
-from typing import Any, Self
+from typing import Any
 
 from core.errors import FieldError, Invalid, Unavailable
 from roadmap.generation import own_chat
@@ -20,9 +18,15 @@ from roadmap.generation.catalogue.loader import (
     language_of,
     tracks,
 )
-from roadmap.generation.context import BUILT_IN, Answers, ConceptBrief, DesignBrief, GeneratorFault
+from roadmap.generation.context import (
+    BUILT_IN,
+    Answers,
+    ConceptBrief,
+    DesignBrief,
+    Generator,
+    GeneratorFault,
+)
 from roadmap.generation.preferences import learning_preferences
-from roadmap.generation.usage import UsageMeter
 from roadmap.plan.language_detection import script_of
 from roadmap.plan.outline import (
     CONTENT_KINDS,
@@ -53,38 +57,11 @@ NEEDS_A_MODEL = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class NearTrack:
-    """A track that has a part of a goal; words are as the goal has them."""
-
-    id: str
-    title: str
-    has: list[str]
-    lacks: list[str]
-
-    @property
-    def sentence(self) -> str:
-        subject = ", ".join(self.lacks) or f"{', '.join(self.has)} alone"
-        return f"Nothing on {subject}; the closest is '{self.title}'."
-
-
-class CatalogueGenerator:
+class CatalogueGenerator(Generator):
     """Generator that needs no key and answers at once."""
 
     name = BUILT_IN
     repairs = False  # tracks stay as people have written them
-
-    def name_of(self, step: str) -> str:
-        return self.name
-
-    def prompt_version(self, step: str) -> str:
-        return ""
-
-    def slot(self, *, first: bool = False) -> AbstractContextManager[None]:
-        return nullcontext()
-
-    def metered(self, meter: UsageMeter) -> Self:
-        return self
 
     def fit(self, request: RoadmapRequest) -> RoadmapRequest:
         track = find_track(request.goal)
@@ -149,9 +126,6 @@ class CatalogueGenerator:
         concept = _loaded(_in(tracks()[track_id], written_in), concept_id)
         content: Contents = resolve_name(CONTENT_KINDS[kind].catalogue)(concept, brief)
         return content
-
-    def check_quiz(self, quiz: Quiz, brief: ConceptBrief) -> tuple[Quiz, list[str]]:
-        return quiz, []  # people have checked it
 
 
 def tutorial_of(concept: CatalogueConcept, brief: ConceptBrief) -> Tutorial:
@@ -230,9 +204,12 @@ def _refusal(request: RoadmapRequest) -> Invalid:
     titles = ", ".join(f"'{track.title}'" for track in tracks().values())
     rule = f"should be a subject of a built-in track: {titles}. With OPENAI_API_KEY set, any works"
     near = nearest_tracks(request.goal)
-    closest = near[0].sentence if near else "None of the built-in tracks comes close."
+    closest = "None of the built-in tracks comes close."
+    if near:
+        subject = ", ".join(near[0]["lacks"]) or f"{', '.join(near[0]['has'])} alone"
+        closest = f"Nothing on {subject}; the closest is '{near[0]['title']}'."
     members = {
-        "nearest": [asdict(each) for each in near],
+        "nearest": near,
         "chat_prompt": own_chat.prompt_of(request),
         "outline": own_chat.outline_of(request),
     }
@@ -240,7 +217,7 @@ def _refusal(request: RoadmapRequest) -> Invalid:
     return Invalid(f"{NO_TRACK} {closest}", fields=fields, members=members)
 
 
-def nearest_tracks(goal: str) -> list[NearTrack]:
+def nearest_tracks(goal: str) -> list[dict[str, Any]]:
     """Return the tracks that have a part of a goal which none covers, best first.
 
     One that has little of it, and that by words with several meanings, is not near.
@@ -254,8 +231,8 @@ def nearest_tracks(goal: str) -> list[NearTrack]:
         lacks = [word for word, names in phrases.items() if not names & track.match.points.keys()]
         points = sum(track.match.points.get(name, 0) for word in has for name in phrases[word])
         if points >= NEAR and len(lacks) <= MOST_LACKS * len(has):
-            found = NearTrack(track.id, track.title, has, lacks[:MOST_WORDS])
-            near.append((points, found))
+            words = {"has": has, "lacks": lacks[:MOST_WORDS]}  # as the goal has them
+            near.append((points, {"id": track.id, "title": track.title, **words}))
     near.sort(key=lambda each: -each[0])
     return [found for _, found in near[:MOST_NEAR]]
 

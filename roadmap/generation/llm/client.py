@@ -8,7 +8,7 @@ import asyncio
 import logging
 import re
 import threading
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import CancelledError, wait
 from contextlib import AbstractContextManager, suppress
 from time import monotonic
@@ -438,17 +438,11 @@ async def _raise_refusal(response: "httpx2.Response") -> None:
     body = bytearray()
     with suppress(OSError, _libraries()[1].RequestError):  # a timeout too: the status is enough
         async with asyncio.timeout(EXPLAINING):
-            await _received(body, response.aiter_raw(), LARGEST_ERROR)
+            async for piece in response.aiter_raw():
+                body += piece
+                if len(body) > LARGEST_ERROR:
+                    break
     raise Refusal(response.status_code, response.headers, bytes(body))
-
-
-async def _received(body: bytearray, pieces: AsyncIterator[bytes], most: int) -> bool:
-    """Fill the body; return whether it ended with at most so many bytes."""
-    async for piece in pieces:
-        body += piece
-        if len(body) > most:
-            return False
-    return True
 
 
 def _words(value: object) -> str:

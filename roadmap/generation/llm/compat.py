@@ -3,7 +3,7 @@
 import json
 import re
 import threading
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any, Literal, NamedTuple, TypedDict
 
 from pydantic import BaseModel
@@ -166,22 +166,24 @@ def request_in(
 def _response_format(shape: type[BaseModel], form: int) -> dict[str, Any]:
     if FORMS[form] != "json_schema":
         return {"type": FORMS[form]}
-    bounded = _without(BOUNDS[form], shape.model_json_schema())
-    schema = {"name": shape.__name__, "schema": bounded, "strict": True}
-    return {"type": "json_schema", "json_schema": schema}
+
+    def bounded(part: dict[str, Any]) -> dict[str, Any]:
+        """Leave out bounds, which are numbers: fields of the same name stay."""
+        dropped = {name for name in BOUNDS[form] if isinstance(part.get(name), int)}
+        return {name: its for name, its in part.items() if name not in dropped}
+
+    schema = changed(shape.model_json_schema(), bounded)
+    named = {"name": shape.__name__, "schema": schema, "strict": True}
+    return {"type": "json_schema", "json_schema": named}
 
 
-def _without(keywords: Sequence[str], schema: Any) -> Any:
-    """Return a schema without these keywords, whose values are numbers: names of fields stay."""
+def changed(schema: Any, change: Callable[[dict[str, Any]], dict[str, Any]]) -> Any:
+    """Return a schema with all its objects changed, the innermost first."""
     if isinstance(schema, list):
-        return [_without(keywords, part) for part in schema]
+        return [changed(part, change) for part in schema]
     if not isinstance(schema, dict):
         return schema
-    return {
-        name: _without(keywords, part)
-        for name, part in schema.items()
-        if name not in keywords or not isinstance(part, int)
-    }
+    return change({name: changed(part, change) for name, part in schema.items()})
 
 
 def schema_text(shape: type[BaseModel]) -> str:

@@ -9,6 +9,7 @@ import logging
 import math
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
+from functools import partial
 from operator import itemgetter
 from pkgutil import resolve_name
 from typing import Any, Self, TypeVar
@@ -22,9 +23,9 @@ from roadmap.generation.context import (
     Answers,
     ConceptBrief,
     DesignBrief,
+    Generator,
     GeneratorFault,
     InvalidOutline,
-    NotLearning,
     RetryLater,
 )
 from roadmap.generation.llm import quiz_check
@@ -35,7 +36,7 @@ from roadmap.generation.llm.prompt import Prompt, prompt
 from roadmap.generation.llm.rate_control import ProviderRateLimited, RateControl
 from roadmap.generation.llm.schemas import AnalysisDraft, OutlineDraft
 from roadmap.generation.llm.stages import LARGE, SMALL, Size, stage_form, titles_form
-from roadmap.generation.usage import FREE, MeteredCall, UsageMeter
+from roadmap.generation.usage import FREE, UsageMeter
 from roadmap.plan.language_detection import language_error
 from roadmap.plan.outline import (
     CONTENT_KINDS,
@@ -51,7 +52,6 @@ from roadmap.plan.outline import (
 )
 from roadmap.plan.schemas import RoadmapRequest
 
-logger = logging.getLogger(__name__)
 AGAIN = (
     "Your answer does not fit. `problems` says why; "
     "answer again, with the whole JSON of this `schema` and nothing else."
@@ -60,11 +60,12 @@ MOST_PROBLEMS = 10
 LONGEST_OUTLINE = 20_000  # characters of all titles
 MOST_KNOWN_TERMS, MOST_NEXT = 150, 8
 
+logger = logging.getLogger(__name__)
 
 Made = TypeVar("Made")
 
 
-class ModelGenerator:
+class ModelGenerator(Generator):
     """Generator for all threads of a process; metered copies share client and rate control."""
 
     repairs = True
@@ -117,13 +118,6 @@ class ModelGenerator:
     def _prompt(self, step: str) -> Prompt:
         return prompt(step, small=self._profile.is_small())
 
-    def fit(self, request: RoadmapRequest) -> RoadmapRequest:
-        """Accept any goal, in any language."""
-        return request
-
-    def check_feedback(self, pointer: str) -> None:
-        """Accept any feedback."""
-
     def slot(self, *, first: bool = False) -> AbstractContextManager[None]:
         return self._pace.slot(first=first)
 
@@ -140,19 +134,20 @@ class ModelGenerator:
 
         def made(draft: AnalysisDraft) -> Analysis:
             if draft.kind == "not_learning" and not draft.subjects:
-                raise NotLearning(draft.remark[:LONGEST_ASKED])
+                remark = draft.remark[:LONGEST_ASKED] or "-"
+                raise GeneratorFault(f"This goal is not about learning: {remark}", lasting=True)
             if (asked := len(draft.questions)) > allowed:
                 logger.warning("the model asks %d questions, of which %d are kept", asked, allowed)
             analysis = draft.to_analysis()
             return analysis if allowed else analysis.model_copy(update={"questions": ()})
 
-        return self._ask("analysis", AnalysisDraft, facts, made)
+        return self.ask("analysis", AnalysisDraft, facts, made)
 
     def outline(self, design: DesignBrief) -> Outline:
         """Ask for all of it, or for its stages alone where there is little room for an answer."""
-        if design.current is None and self._profile.is_small():
-            return self._titles(design)
         if design.current is None:
+            if self._profile.is_small():
+                return self._titles(design)
             try:
                 return self._design(design.step, design, {})
             except AnswerCut as cut:
@@ -177,7 +172,7 @@ class ModelGenerator:
             "stage": {"title": empty[0].title, "description": empty[0].description},
         }
 
-        return self._ask(
+        return self.ask(
             "stage",
             stage_form(size),
             known,
@@ -215,7 +210,7 @@ class ModelGenerator:
             if self._profile.is_small():  # the concept's neighbours are enough
                 facts.pop("outline", None)
                 facts.pop("known_terms", None)
-            return self._ask(kind, draft, facts, made)
+            return self.ask(kind, draft, facts, made)
         except GeneratorFault:  # a second call may have failed for any reason: the first is paid
             if poor:
                 return min(poor, key=itemgetter(0))[1]
@@ -225,7 +220,7 @@ class ModelGenerator:
         """Ask for the stages alone; each is filled by a call of its own."""
         size = self._size(design)
 
-        return self._ask(
+        return self.ask(
             "stages",
             titles_form(size),
             _known(design),
@@ -243,18 +238,18 @@ class ModelGenerator:
             self._pace.restrict(1)
 
     def check_quiz(self, quiz: Quiz, brief: ConceptBrief) -> tuple[Quiz, list[str]]:
-        return quiz_check.checked(quiz, brief, self._ask)
+        return quiz_check.checked(quiz, brief, self.ask)
 
     def _design(self, step: str, design: DesignBrief, facts: dict[str, Any]) -> Outline:
         """Ask for an outline. Raises InvalidOutline, since repairs are a step of their own."""
         known = _known(design) | facts
-        draft: OutlineDraft = self._ask(step, OutlineDraft, known, lambda draft: draft)
+        draft: OutlineDraft = self.ask(step, OutlineDraft, known, lambda draft: draft)
         try:
             return draft.to_outline()
         except ValidationError as error:
             raise InvalidOutline(draft.model_dump(mode="json"), _rules(error)) from error
 
-    def _ask(
+    def ask(
         self, step: str, shape: type[Any], facts: dict[str, Any], make: Callable[[Any], Made]
     ) -> Made:
         """Ask, and once again after an invalid answer. Raises GeneratorFault."""
@@ -287,20 +282,9 @@ class ModelGenerator:
             )
         return made
 
-    ask = _ask  # for questions of tools, such as those to a judge (quality/evaluation/)
-
     def _complete(self, step: str, messages: list[Message], shape: type[BaseModel]) -> str:
         model = self._models.get(step, self._model)
-
-        def begin(most_prompt: int, most_completion: int) -> AbstractContextManager[MeteredCall]:
-            return self._meter.call(
-                step,
-                model,
-                self.prompt_version(step),
-                most_prompt_tokens=most_prompt,
-                most_completion_tokens=most_completion,
-            )
-
+        begin = partial(self._meter.call, step, model, self.prompt_version(step))
         try:
             answer = self._clients[model].complete(messages, shape, begin)
         except TooManyRequests as fault:
@@ -386,18 +370,14 @@ def _facts(kind: ContentKind, brief: ConceptBrief) -> dict[str, Any]:
     if brief.outline:
         facts |= _neighbours(brief, brief.outline)
     if brief.instruction or brief.dead:
-        facts["previous"] = (
-            None if brief.previous is None else brief.previous.model_dump(mode="json")
-        )
-    if brief.instruction:
-        facts["instructions"] = brief.instruction
-    if brief.tutorial:
-        facts["tutorial"] = brief.tutorial
-    if brief.dead:
-        facts["dead_addresses"] = brief.dead
-    if brief.candidates:
-        facts["candidates"] = brief.candidates
-    return facts
+        facts["previous"] = brief.previous and brief.previous.model_dump(mode="json")
+    further = {
+        "instructions": brief.instruction,
+        "tutorial": brief.tutorial,
+        "dead_addresses": brief.dead,
+        "candidates": brief.candidates,
+    }
+    return facts | {name: fact for name, fact in further.items() if fact}
 
 
 def _neighbours(brief: ConceptBrief, outline: Outline) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from pydantic import BaseModel
 from core.settings import Settings
 from roadmap.generation.llm.client import ModelClient
 from roadmap.generation.llm.compat import Message
-from roadmap.generation.usage import FREE
+from roadmap.generation.usage import MeteredCall
 
 LIMIT = 20.0  # seconds
 QUESTION: Message = {"role": "user", "content": "Say ok."}
@@ -31,10 +31,7 @@ def answer_seconds(settings: Settings) -> float:
     )
     began = time.monotonic()
     try:
-        with FREE.call(
-            "check", settings.openai_model, "", most_prompt_tokens=0, most_completion_tokens=1
-        ) as call:
-            client.check([QUESTION], Word, call)
+        client.check([QUESTION], Word, MeteredCall())
     finally:
         client.close()
     return time.monotonic() - began

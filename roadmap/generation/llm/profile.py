@@ -13,7 +13,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from core.settings import ModelProfile
-from roadmap.generation.llm.compat import loaded
+from roadmap.generation.llm.compat import changed, loaded
 
 SMALL_CONTEXT = 16_384  # tokens; a server with fewer has a small model
 LIMIT = 5.0  # seconds
@@ -58,23 +58,20 @@ def shorter_form(shape: Any) -> Any:
     class Shorter(shape):  # type: ignore[misc]
         @classmethod
         def model_json_schema(cls, *args: Any, **options: Any) -> dict[str, Any]:
-            schema: dict[str, Any] = _tighter(super().model_json_schema(*args, **options))
+            schema: dict[str, Any] = super().model_json_schema(*args, **options)
+            schema = changed(schema, _tighter)
             return schema
 
     Shorter.__name__ = shape.__name__
     return Shorter
 
 
-def _tighter(schema: Any) -> Any:
-    if isinstance(schema, list):
-        return [_tighter(part) for part in schema]
-    if not isinstance(schema, dict):
-        return schema
+def _tighter(schema: dict[str, Any]) -> dict[str, Any]:
     least = {"maxLength": FEW_CHARACTERS, "maxItems": max(FEW_ITEMS, schema.get("minItems", 0))}
     return {
         name: min(part, max(least[name], part // 10))
         if name in least and isinstance(part, int)
-        else _tighter(part)
+        else part
         for name, part in schema.items()
     }
 

@@ -58,17 +58,14 @@ def checked(quiz: Quiz, brief: ConceptBrief, ask: Ask) -> tuple[Quiz, list[str]]
             now |= _rewritten({number: now[number] for number in disputed}, facts, brief, ask)
             still = _disputed({number: now[number] for number in disputed}, facts, ask)
     left_out = still[: max(0, len(now) - FEWEST_QUESTIONS)]
-    remarks = [f"Question {number} {_fate(number, still, left_out)}." for number in disputed]
+    fates = {
+        **dict.fromkeys(disputed, "was rewritten: a second answer was not its key"),
+        **dict.fromkeys(still, "is disputed: second answers were not its key"),
+        **dict.fromkeys(left_out, "was left out: second answers were not its key"),
+    }
+    remarks = [f"Question {number} {fates[number]}." for number in disputed]
     kept = [question for number, question in now.items() if number not in left_out]
     return Quiz(questions=tuple(kept)), remarks
-
-
-def _fate(number: int, still: Sequence[int], left_out: Sequence[int]) -> str:
-    if number not in still:
-        return "was rewritten: a second answer was not its key"
-    if number in left_out:
-        return "was left out: second answers were not its key"
-    return "is disputed: second answers were not its key"
 
 
 def _disputed(questions: Mapping[int, Question], facts: dict[str, Any], ask: Ask) -> list[int]:

@@ -49,18 +49,6 @@ def whole(hours: Any) -> Any:
     return math.ceil(hours) if isinstance(hours, float) and 0 < hours < 10_000 else hours
 
 
-def _short(text: str) -> str:
-    if len(text) > LONGEST_WORDS:
-        raise ValueError(f"at most {LONGEST_WORDS:,} characters are allowed")
-    return text
-
-
-def _few(items: list[Item]) -> list[Item]:
-    if len(items) > MOST_ITEMS:
-        raise ValueError(f"at most {MOST_ITEMS:,} are allowed")
-    return items
-
-
 LONGEST_TUTORIAL = 100_000  # characters; checks read each of them many times
 
 
@@ -73,13 +61,12 @@ def sized(least: int, most: int, description: str | None = None) -> Any:
 
 
 Markdown = Annotated[str, AfterValidator(plain), AfterValidator(str.strip), up_to(40_000)]
-Words = Annotated[
-    str, AfterValidator(_short), AfterValidator(plain), AfterValidator(str.strip), up_to(2000)
-]
-Line = Annotated[str, AfterValidator(_short), AfterValidator(one_line), up_to(1000)]
+Short = Annotated[str, Field(max_length=LONGEST_WORDS)]
+Words = Annotated[Short, AfterValidator(plain), AfterValidator(str.strip), up_to(2000)]
+Line = Annotated[Short, AfterValidator(one_line), up_to(1000)]
 Name = Annotated[Line, up_to(200)]
 Summary = Annotated[Words, up_to(600)]
-Several = Annotated[list[Item], FIRST_ONLY, AfterValidator(_few)]
+Several = Annotated[list[Item], FIRST_ONLY, Field(max_length=MOST_ITEMS)]
 
 
 def _closed(schema: dict[str, Any]) -> None:

@@ -56,7 +56,7 @@ def test_every_command_and_each_of_its_options_say_what_they_are_for() -> None:
 
 def test_the_page_about_commands_says_what_they_say_of_themselves() -> None:
     page = MARKED.page.read_text("utf-8")
-    assert MARKED.within(page) == page, "run: python scripts/commands_page.py --write"
+    assert MARKED.within(page) == page, "run: python -m scripts.commands_page --write"
     for name in COMMANDS:
         assert re.search(rf"^###+ `roadmap {name}\b", reference(), re.MULTILINE), name
 

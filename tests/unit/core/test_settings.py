@@ -472,7 +472,7 @@ def test_every_variable_is_described() -> None:
 
 def test_the_page_has_the_table_of_the_model() -> None:
     page = MARKED.page.read_text("utf-8")
-    assert MARKED.within(page) == page, "run: python scripts/settings_table.py --write"
+    assert MARKED.within(page) == page, "run: python -m scripts.settings_table --write"
 
 
 def test_the_table_has_a_row_for_each_variable_with_its_default_and_description() -> None:

@@ -64,7 +64,7 @@ def labels_in(expression: str) -> set[str]:
 
 def test_the_table_of_metrics_is_that_of_the_code() -> None:
     page = MARKED.page.read_text("utf-8")
-    assert MARKED.within(page) == page, "run: python scripts/metrics_table.py --write"
+    assert MARKED.within(page) == page, "run: python -m scripts.metrics_table --write"
     assert all(f"`{name}`" in table() for name in METRICS)
 
 

@@ -39,7 +39,7 @@ def command(*variables: str, target: str = "quality") -> str:
 
 
 def test_the_table_of_floors_is_that_of_the_code() -> None:
-    assert MARKED.within(PAGE) == PAGE, "run: python scripts/quality_table.py --write"
+    assert MARKED.within(PAGE) == PAGE, "run: python -m scripts.quality_table --write"
 
 
 def test_the_table_has_a_row_for_each_floor_with_its_bounds_and_its_unit() -> None:

@@ -45,7 +45,7 @@ PUBLIC = {
     "generation": """
         cancellation catalogue.generator catalogue.goal_matching catalogue.loader
         content_drafts context floors generator llm.health llm.prompt llm.rate_control
-        llm.schemas own_chat retry_policy search tutorial_lint
+        llm.schemas own_chat retry_policy search tutorial_lint usage
     """,
     "accounts": """
         access accounts api_keys idempotency_store identity invitations locks principals

@@ -97,7 +97,7 @@ def concept_page(
 ) -> Response:
     """Return the page; an error is about the notes, answers or wish that come with it."""
     if error is None:
-        source = DocumentSource(partial(lesson_state, *_ids(call)), partial(_read, call))
+        source = DocumentSource(partial(lesson_state, *call.concept), partial(_read, call))
         return own_page(
             call, "concept.html", source, partial(_context, call), lasts=attrgetter("lasts")
         )
@@ -123,8 +123,8 @@ def concept_page(
 def set_progress(call: Call) -> Response:
     """Set the progress; with `next`, go on to the next concept."""
     request = filled(ProgressForm, call.body.given("progress", "status", "next"))
-    progress.set_progress(*_ids(call), request)
-    write_ahead(*_ids(call)[:2])
+    progress.set_progress(*call.concept, request)
+    write_ahead(call.owner, call.ids["roadmap_id"])
     if request.next is not None:
         return see_other(f"/roadmaps/{call.ids['roadmap_id']}/concepts/{request.next}")
     return see_other(_path(call) + "#progress")
@@ -138,7 +138,9 @@ def set_notes(call: Call) -> Response:
     form: Form = call.body
     text = {"notes": form.text("notes").replace("\r\n", "\n")} if "notes" in form else {}
     try:
-        made = progress.set_notes(*_ids(call), filled(NotesRequest, {**text, **form.given("base")}))
+        made = progress.set_notes(
+            *call.concept, filled(NotesRequest, {**text, **form.given("base")})
+        )
     except (Conflict, Invalid) as error:
         if not is_part(call.request):
             return concept_page(call, error=error, notes=form.text("notes"))
@@ -162,7 +164,7 @@ def answer(call: Call) -> Response:
         if any(INCOMPLETE in each for each in answers if isinstance(each, list)):
             raise Invalid(UNORDERED)
         request = filled(AttemptRequest, {"version": form.text("version"), "answers": answers})
-        made = progress.attempt(*_ids(call), request)
+        made = progress.attempt(*call.concept, request)
     except (Conflict, Invalid) as error:
         return concept_page(call, error=error, chosen=answers)
     return see_other(f"{_path(call)}?attempt={made.id}#quiz")
@@ -174,7 +176,7 @@ def regenerate(call: Call) -> Response:
     try:
         request = filled(RegenerateRequest, {"instructions": text})
         check_feedback("/instructions")
-        made = commands.regenerate(*_ids(call), call.ids["kind"], request.instructions)
+        made = commands.regenerate(*call.concept, call.ids["kind"], request.instructions)
         apply_command(call.ids["roadmap_id"], made)
     except (Conflict, Invalid) as error:
         return concept_page(call, error=error, wish=text)
@@ -183,21 +185,22 @@ def regenerate(call: Call) -> Response:
 
 def upgrade(call: Call) -> Response:
     """Have a built-in concept written by the model."""
-    made = commands.upgrade(*_ids(call), has_model=has_model())
+    made = commands.upgrade(*call.concept, has_model=has_model())
     apply_command(call.ids["roadmap_id"], made)
     return see_other(_path(call))
 
 
 def _read(call: Call) -> LessonFacts:
     """Raises NotFound."""
-    place = _ids(call)
-    concept = queries.concept_detail(*place)
-    last = progress.list_attempts(*place, limit=1).items
+    concept = queries.concept_detail(*call.concept)
+    last = progress.list_attempts(*call.concept, limit=1).items
     shown = _shown_attempt(call, concept)
-    before = progress.list_attempts(*place, limit=1, before=shown.id).items if shown else last
+    before = (
+        progress.list_attempts(*call.concept, limit=1, before=shown.id).items if shown else last
+    )
     return LessonFacts(
         concept,
-        course(*place[:2]),
+        course(call.owner, call.ids["roadmap_id"]),
         last,
         shown,
         str(before[0].id) if before else "",
@@ -261,13 +264,9 @@ def _shown_attempt(call: Call, concept: ConceptDetail) -> Attempt | None:
     attempt_id = getattr(call.query, "attempt", None)
     if attempt_id is not None and concept.quiz is not None:
         with suppress(NotFound):
-            attempt = progress.read_attempt(*_ids(call), attempt_id)
+            attempt = progress.read_attempt(*call.concept, attempt_id)
             return attempt if attempt.version == concept.quiz.version else None
     return None
-
-
-def _ids(call: Call) -> tuple[UUID, UUID, UUID]:
-    return call.owner, call.ids["roadmap_id"], call.ids["concept_id"]
 
 
 def _path(call: Call) -> str:

@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby, zip_longest
 from typing import Any
-from uuid import UUID
 
 from pydantic import Field
 from starlette.responses import Response
@@ -14,7 +13,7 @@ from roadmap.learning.lesson_navigation import course
 from roadmap.lifecycle import commands, content_versions, plan_rows, queries, revisions
 from roadmap.lifecycle.commands import EDITABLE
 from roadmap.plan.diff import ChangeKind, diff_tree
-from roadmap.plan.outline import ContentKind, Tutorial
+from roadmap.plan.outline import Tutorial
 from roadmap.plan.statuses import OPEN, RevisionSource, RevisionStatus
 from roadmap.plan.views import RoadmapTree
 from roadmap.plan.word_diff import Line, Piece, WordByWord, merged, share_in_common
@@ -127,7 +126,7 @@ def restore_revision(call: Call) -> Response:
 
 def versions_page(call: Call, error: Conflict | None = None) -> Response:
     query = VersionsQuery() if error else call.query
-    owner_id, roadmap_id, concept_id, kind = place = _place(call)
+    owner_id, roadmap_id, concept_id, kind = place = (*call.concept, call.ids["kind"])
     walked = course(owner_id, roadmap_id)
     listed = content_versions.list_versions(*place).items
     number = query.number or next((each.version for each in listed if each.current), 0)
@@ -163,7 +162,7 @@ def versions_page(call: Call, error: Conflict | None = None) -> Response:
 
 def restore_version(call: Call) -> Response:
     """Restore a version, and go to the concept."""
-    _, roadmap_id, concept_id, kind = place = _place(call)
+    _, roadmap_id, concept_id, kind = place = (*call.concept, call.ids["kind"])
     try:
         apply_command(roadmap_id, commands.restore_version(*place, call.ids["number"]))
     except Conflict as error:
@@ -189,10 +188,6 @@ def blocks(lines: Sequence[Line]) -> Iterator[tuple[list[DiffRow], bool]]:
             else:
                 rows += [(each.how, (Piece(**each.model_dump()),)) for each in (was, now) if each]
         yield rows, is_same and len(rows) > FOLDED
-
-
-def _place(call: Call) -> tuple[UUID, UUID, UUID, ContentKind]:
-    return call.owner, call.ids["roadmap_id"], call.ids["concept_id"], call.ids["kind"]
 
 
 def _plan_context(tree: RoadmapTree) -> dict[str, Any]:

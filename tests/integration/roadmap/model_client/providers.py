@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict
 from roadmap.generation.context import GeneratorFault
 from roadmap.generation.llm.client import ModelClient
 from roadmap.generation.llm.compat import Message
+from roadmap.generation.usage import MeteredCall
 from tests.integration.provider import MODEL, Handler, completion
 
 KEY = "sk-of-the-test-8c1f"
@@ -28,7 +29,7 @@ class Plan(BaseModel):
     hours: int
 
 
-class Watch:
+class Watch(MeteredCall):
     """A MeteredCall that records its usage."""
 
     def __init__(self, stopped: bool = False) -> None:

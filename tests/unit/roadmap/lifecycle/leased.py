@@ -12,7 +12,7 @@ import pytest
 from core.db import database, transaction
 from models.roadmaps import ContentVersion, Roadmap, Stage
 from roadmap.generation.cancellation import StopSignal
-from roadmap.generation.generator import Generator
+from roadmap.generation.context import Generator
 from roadmap.lifecycle import content_job, leases, plan_job
 from roadmap.lifecycle.leases import BUILDING, PLANNING, LeaseKind
 from roadmap.plan.jobs import Job
