@@ -239,7 +239,7 @@ class Teacher:
     language: str = "en"
     word: str = ""
     questions: tuple[tuple[str, tuple[str, ...]], ...] = ()  # before a plan
-    answers: list[Any] = field(default_factory=list)  # to them, as it was told
+    answers: list[Any] = field(default_factory=list)  # to them, as it was asked
     many_kinds: bool = False  # its quizzes end with a typed answer and with lines to order
     grows: bool = False  # its tutorials stream, a paragraph whenever `paragraphs` lets one
     refused: set[tuple[str, str | None]] = field(default_factory=set)

@@ -6,12 +6,12 @@ from time import thread_time
 from roadmap.generation.llm.answer_stream import LONGEST_REFUSAL, AnswerStream
 
 
-def said(**delta: str) -> bytes:
+def sent(**delta: str) -> bytes:
     return f"data: {json.dumps({'choices': [{'delta': delta}]})}\n".encode()
 
 
 def test_a_refusal_without_end_is_cut() -> None:
-    stream, piece = AnswerStream(), said(refusal="no" * 500) * 64
+    stream, piece = AnswerStream(), sent(refusal="no" * 500) * 64
     began = thread_time()
     for _ in range(64):
         stream.feed(piece)
