@@ -75,7 +75,7 @@ def writing(
             stack = embedded_stack(folder, **environment)
         else:
             postgres: Postgres = request.getfixturevalue("postgres")
-            stack = server_stack(folder, postgres, request.getfixturevalue("broker"), **environment)
+            stack = server_stack(folder, postgres, request.getfixturevalue("own_broker"), **environment)
         try:
             with running(stack):
                 yield stack
@@ -123,7 +123,7 @@ def drafts_left(stack: Stack, broker: Redis | None) -> list[Any]:
 
 @pytest.fixture
 def its_broker(request: pytest.FixtureRequest, writing: Stack) -> Redis | None:
-    return request.getfixturevalue("broker") if writing.mode == "server" else None
+    return request.getfixturevalue("own_broker") if writing.mode == "server" else None
 
 
 def test_a_tutorial_is_read_while_it_grows(
