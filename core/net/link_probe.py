@@ -13,7 +13,7 @@ from time import monotonic
 from urllib.parse import quote, unquote, urldefrag, urljoin, urlparse, urlsplit
 
 from core.net.ip_allowlist import Networks
-from core.net.safe_http import FetchedResponse, Target, Unreachable, head, parse
+from core.net.safe_http import FetchedResponse, Target, Unreachable, parse, request
 from core.net.soft_404 import LARGEST_PAGE, Soft404, sign_of
 from core.version import NUMBER
 
@@ -71,7 +71,7 @@ class Robots:
             kept = self._known.get(origin)
         if kept is None or kept[0] < monotonic():
             place = Target(target.scheme, target.host, target.port, "/robots.txt")
-            answer = head(
+            answer = request(
                 "GET", place, HEADERS, networks=networks, until=until, most_body=LARGEST_ROBOTS
             )
             # An error of the client allows all, one of the server nothing.
@@ -161,7 +161,7 @@ def spelled(url: str) -> str:
 def _fetch(target: Target, networks: Networks, until: float, *, with_page: bool) -> FetchedResponse:
     """GET the page, or only HEAD it, and GET it if HEAD is not answered well."""
     if with_page:
-        return head(
+        return request(
             "GET",
             target,
             HEADERS,
@@ -171,10 +171,10 @@ def _fetch(target: Target, networks: Networks, until: float, *, with_page: bool)
             needed=False,
         )
     try:
-        answer = head("HEAD", target, HEADERS, networks=networks, until=until)
+        answer = request("HEAD", target, HEADERS, networks=networks, until=until)
         if answer.status in HEAD_IS_ENOUGH:
             return answer
     except Unreachable:
         if monotonic() >= until:
             raise
-    return head("GET", target, HEADERS, networks=networks, until=until)
+    return request("GET", target, HEADERS, networks=networks, until=until)

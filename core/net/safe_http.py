@@ -184,7 +184,7 @@ def host_of(url: str) -> str:
         return url
 
 
-def head(
+def request(
     method: str,
     target: Target,
     headers: dict[str, str],

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ValidationError, model_validator
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from core import clock
-from roadmap.exchange import chat_answer
+from roadmap.exchange import own_chat_answer
 from roadmap.exchange.formats.json_ import PortableAttempt, PortableConcept, PortableRoadmap
 from roadmap.learning.grading import fits, is_right, rule_of
 from roadmap.learning.spaced_repetition import faults
@@ -43,7 +43,7 @@ class RoadmapFile(PortableRoadmap):
     def model_validate_json(cls, json_data: str | bytes | bytearray, **options: Any) -> Self:
         """Validate each concept by itself: pydantic needs 300 bytes for a list of one number."""
         content = json_data.encode() if isinstance(json_data, str) else json_data
-        if chat_answer.is_answer(content):
+        if own_chat_answer.is_answer(content):
             return cls._of_answer(content)
         concepts, head = _taken_apart(json_data)
         errors: list[InitErrorDetails] = []
@@ -72,13 +72,13 @@ class RoadmapFile(PortableRoadmap):
     @classmethod
     def _of_answer(cls, content: bytes | bytearray) -> Self:
         """Validate the answer of a chat. Raises Invalid, with places in the answer."""
-        answer = chat_answer.ChatAnswer(content)
+        answer = own_chat_answer.ChatAnswer(content)
         try:
             return cls.model_validate(answer.document())
         except ValidationError as error:
             wrong = error.errors(include_url=False, include_input=False)[:MOST_ERRORS]
             rules = ((answer.place(each["loc"]), each["msg"]) for each in wrong)
-            raise chat_answer.refused(*rules) from None
+            raise own_chat_answer.refused(*rules) from None
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle each concept by itself: a receiving process holds one of them at a time."""

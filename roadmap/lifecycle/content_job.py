@@ -17,7 +17,7 @@ from core.errors import Unavailable
 from models.roadmaps import Concept, Content, ContentVersion, Module, Roadmap, Stage
 from roadmap.budget.budget import BudgetMeter, CallPurpose
 from roadmap.budget.cost_report import lasts
-from roadmap.generation import floors, search, tutorial_lint
+from roadmap.generation import floors, resource_search, tutorial_lint
 from roadmap.generation.cancellation import LeaseLost, StopSignal
 from roadmap.generation.content_drafts import tutorial_drafts
 from roadmap.generation.context import ConceptBrief, Generator, GeneratorFault
@@ -160,7 +160,7 @@ def _write_and_save(
         if generator.repairs:  # a model, which knows nothing of the course
             brief = _in_course(content, brief)
             if kind is ContentKind.resources:
-                brief = replace(brief, candidates=search.candidates(brief, **place))
+                brief = replace(brief, candidates=resource_search.candidates(brief, **place))
         try:
             with tutorial_drafts.showing(content.roadmap_id, content.concept_id) as show:
                 meter = BudgetMeter(purpose, stop, show if kind == ContentKind.tutorial else None)

@@ -128,7 +128,10 @@ class AnalysisKind(StrEnum):
     unclear = "unclear"
 
 
-MOST_ASKED, MOST_SUGGESTIONS = 3, 4  # questions before a plan, and suggestions of one
+MOST_CLARIFYING_QUESTIONS, MOST_SUGGESTIONS = (
+    3,
+    4,
+)  # questions before a plan, and suggestions of one
 LONGEST_ASKED, LONGEST_SUGGESTION = 500, 200  # characters
 Suggestion = Annotated[str, Field(min_length=1, max_length=LONGEST_SUGGESTION)]
 
@@ -162,9 +165,9 @@ class Analysis(Frozen):
     remark: Annotated[str, Field(max_length=LONGEST_ASKED)] = Field(
         "", description="Why it is no ordinary course, in a sentence.", exclude_if=is_empty
     )
-    questions: Annotated[tuple[ClarifyingQuestion, ...], Field(max_length=MOST_ASKED)] = Field(
-        (), description="Questions that were asked before the plan.", exclude_if=is_empty
-    )
+    questions: Annotated[
+        tuple[ClarifyingQuestion, ...], Field(max_length=MOST_CLARIFYING_QUESTIONS)
+    ] = Field((), description="Questions that were asked before the plan.", exclude_if=is_empty)
 
 
 class Contents(Frozen, ABC):

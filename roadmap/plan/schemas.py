@@ -11,7 +11,7 @@ from core.errors import FieldError, Invalid
 from core.json_types import LANGUAGE_TAG, WHOLE, LazyModel
 from core.sanitize import Rule
 from roadmap.plan.language_detection import chinese_of
-from roadmap.plan.outline import MOST_ASKED, MOST_SUGGESTIONS, Level
+from roadmap.plan.outline import MOST_CLARIFYING_QUESTIONS, MOST_SUGGESTIONS, Level
 from roadmap.plan.statuses import ConceptProgress
 
 SHORTEST_GOAL = 2  # characters
@@ -145,7 +145,7 @@ class AnswersRequest(
 ):
     """Answers to the questions of a roadmap, or `skip`."""
 
-    answers: Annotated[list[ChosenAnswer], Field(max_length=MOST_ASKED)] = Field(
+    answers: Annotated[list[ChosenAnswer], Field(max_length=MOST_CLARIFYING_QUESTIONS)] = Field(
         default_factory=list, description="One for each question, in order."
     )
     skip: bool = Field(

@@ -4,7 +4,7 @@ import secrets
 from typing import Any
 from urllib.parse import urlencode
 
-from roadmap.generation import own_chat
+from roadmap.generation import own_chat_prompt
 from roadmap.plan.language_detection import chinese_of
 from roadmap.plan.outline import Level
 from roadmap.plan.schemas import DEFAULT_LANGUAGE, RoadmapRequest
@@ -29,6 +29,6 @@ def box(query: ChatQuery, answer: str = "") -> dict[str, Any]:
     return {
         "form": secrets.token_urlsafe(16),
         "query": urlencode(wishes),
-        "prompt": own_chat.prompt_of(request) if query.goal else "",
-        "answer": answer or (own_chat.outline_of(request) if query.outline else ""),
+        "prompt": own_chat_prompt.prompt_of(request) if query.goal else "",
+        "answer": answer or (own_chat_prompt.outline_of(request) if query.outline else ""),
     }

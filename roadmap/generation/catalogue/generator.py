@@ -7,7 +7,7 @@ from pkgutil import resolve_name
 from typing import Any
 
 from core.errors import FieldError, Invalid, Unavailable
-from roadmap.generation import own_chat
+from roadmap.generation import own_chat_prompt
 from roadmap.generation.catalogue import loader as files
 from roadmap.generation.catalogue.goal_matching import ENOUGH, INTENT
 from roadmap.generation.catalogue.loader import (
@@ -210,8 +210,8 @@ def _refusal(request: RoadmapRequest) -> Invalid:
         closest = f"Nothing on {subject}; the closest is '{near[0]['title']}'."
     members = {
         "nearest": near,
-        "chat_prompt": own_chat.prompt_of(request),
-        "outline": own_chat.outline_of(request),
+        "chat_prompt": own_chat_prompt.prompt_of(request),
+        "outline": own_chat_prompt.outline_of(request),
     }
     fields = (FieldError("/goal", rule),)
     return Invalid(f"{NO_TRACK} {closest}", fields=fields, members=members)

@@ -31,17 +31,17 @@ from roadmap.generation.context import (
 from roadmap.generation.llm import quiz_check
 from roadmap.generation.llm.client import AnswerCut, ModelClient, TooManyRequests
 from roadmap.generation.llm.compat import Message
-from roadmap.generation.llm.profile import SMALL_CONTEXT, ServerProfile, shorter_form
+from roadmap.generation.llm.outline_in_stages import LARGE, SMALL, Size, stage_form, titles_form
 from roadmap.generation.llm.prompt import Prompt, prompt
 from roadmap.generation.llm.rate_control import ProviderRateLimited, RateControl
 from roadmap.generation.llm.schemas import AnalysisDraft, OutlineDraft
-from roadmap.generation.llm.stages import LARGE, SMALL, Size, stage_form, titles_form
+from roadmap.generation.llm.server_profile import SMALL_CONTEXT, ServerProfile, shorter_form
 from roadmap.generation.usage import FREE, UsageMeter
 from roadmap.plan.language_detection import language_error
 from roadmap.plan.outline import (
     CONTENT_KINDS,
     LONGEST_ASKED,
-    MOST_ASKED,
+    MOST_CLARIFYING_QUESTIONS,
     Analysis,
     ContentKind,
     Contents,
@@ -127,7 +127,7 @@ class ModelGenerator(Generator):
         return twin
 
     def analyse(self, request: RoadmapRequest, answers: Answers = None) -> Analysis:
-        allowed = MOST_ASKED if request.clarify and answers is None else 0
+        allowed = MOST_CLARIFYING_QUESTIONS if request.clarify and answers is None else 0
         facts = {**_wishes(request), "questions_allowed": allowed}
         if answers:
             facts["answers"] = answers

@@ -20,7 +20,7 @@ from roadmap.plan.outline import (
     LONGEST_ASKED,
     LONGEST_SUGGESTION,
     LONGEST_WORDS,
-    MOST_ASKED,
+    MOST_CLARIFYING_QUESTIONS,
     MOST_ITEMS,
     MOST_SUGGESTIONS,
     Analysis,
@@ -111,7 +111,8 @@ class AnalysisDraft(Draft):
         Several[Name], sized(0, 5, "what had to be guessed because the person did not say it")
     ]
     questions: Annotated[
-        Several[AskedDraft], sized(0, 3, "at most `questions_allowed`, else empty")
+        Several[AskedDraft],
+        sized(0, MOST_CLARIFYING_QUESTIONS, "at most `questions_allowed`, else empty"),
     ] = Field(default_factory=list)
 
     @property
@@ -137,7 +138,7 @@ class AnalysisDraft(Draft):
             **facts,
             kind=AnalysisKind.course if is_one else AnalysisKind(self.kind),
             remark="" if is_one else self.remark[:LONGEST_ASKED],
-            questions=tuple(self.asked[:MOST_ASKED]),
+            questions=tuple(self.asked[:MOST_CLARIFYING_QUESTIONS]),
         )
 
 

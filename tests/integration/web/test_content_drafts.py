@@ -75,7 +75,9 @@ def writing(
             stack = embedded_stack(folder, **environment)
         else:
             postgres: Postgres = request.getfixturevalue("postgres")
-            stack = server_stack(folder, postgres, request.getfixturevalue("own_broker"), **environment)
+            stack = server_stack(
+                folder, postgres, request.getfixturevalue("own_broker"), **environment
+            )
         try:
             with running(stack):
                 yield stack

@@ -45,7 +45,8 @@ PUBLIC = {
     "generation": """
         cancellation catalogue.generator catalogue.goal_matching catalogue.loader
         content_drafts context floors generator llm.health llm.prompt llm.rate_control
-        llm.schemas own_chat retry_policy search tutorial_lint usage
+        llm.schemas own_chat_prompt resource_search retry_policy tutorial_lint
+        usage
     """,
     "accounts": """
         access accounts api_keys idempotency_store identity invitations locks principals
@@ -64,7 +65,7 @@ PUBLIC = {
         trash
     """,
     "exchange": """
-        account_export chat_answer formats.json_ formats.markdown formats.registry formats.source
+        account_export own_chat_answer formats.json_ formats.markdown formats.registry formats.source
         import_validation importer map.drawing map.style map.text_width share_links
         shared_view
     """,

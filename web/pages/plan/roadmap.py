@@ -20,7 +20,7 @@ from roadmap.lifecycle import commands, events, queries, schedule_settings, tras
 from roadmap.lifecycle.commands import CommandResult
 from roadmap.lifecycle.schedule_settings import ScheduleRequest
 from roadmap.plan.event_types import Event
-from roadmap.plan.outline import MOST_ASKED
+from roadmap.plan.outline import MOST_CLARIFYING_QUESTIONS
 from roadmap.plan.schemas import AnswersRequest, ApproveRequest, ReviseRequest
 from roadmap.plan.views import RoadmapTree, concepts_of, without_answers
 from tasks.dispatcher import send_after_commit
@@ -130,7 +130,7 @@ def answer(call: Call) -> Response:
     form: Form = call.body
     answers = [
         {"choice": form.text(f"choice{number}") or None, "text": form.text(f"text{number}")}
-        for number in range(MOST_ASKED)
+        for number in range(MOST_CLARIFYING_QUESTIONS)
         if f"text{number}" in form
     ]
     is_skipped = bool(form.text("skip")) or not answers

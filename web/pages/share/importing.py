@@ -7,9 +7,9 @@ from starlette.responses import Response
 from core.errors import Invalid, RateLimited, RoadmapError, TooLarge
 from core.i18n import gettext_noop
 from core.sanitize import format_size
-from roadmap.exchange.chat_answer import ANSWER
 from roadmap.exchange.formats import json_
 from roadmap.exchange.import_validation import RoadmapFile
+from roadmap.exchange.own_chat_answer import ANSWER
 from roadmap.plan.format_version import LARGEST_DOCUMENT
 from web.call import Call
 from web.http.problems import status_of

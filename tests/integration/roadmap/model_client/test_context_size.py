@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from core.settings import ModelProfile
-from roadmap.generation.llm import profile
-from roadmap.generation.llm.profile import ServerProfile, context_size
+from roadmap.generation.llm import server_profile
+from roadmap.generation.llm.server_profile import ServerProfile, context_size
 from tests.servers import free_port
 
 KEY = "sk-of-the-test-8c1f"
@@ -136,7 +136,7 @@ def test_any_other_answer_is_no_size(answer: Any) -> None:
 def test_a_server_that_is_away_or_silent_costs_little_time(monkeypatch: pytest.MonkeyPatch) -> None:
     assert context_size(f"http://127.0.0.1:{free_port()}/v1", KEY, "llama3.2") is None
     assert context_size("http://[::1", KEY, "llama3.2") is None
-    monkeypatch.setattr(profile, "LIMIT", 0.2)
+    monkeypatch.setattr(server_profile, "LIMIT", 0.2)
     began = monotonic()
     with reporting({"GET /v1/models": "silence"}) as server:
         assert context_size(server.url, KEY, "llama3.2") is None

@@ -14,7 +14,7 @@ from core.ids import new_id
 from core.metric_counters import taken
 from core.metric_definitions import SEARCHES
 from core.settings import SearchProvider
-from roadmap.generation import search
+from roadmap.generation import resource_search as search
 from roadmap.generation.context import ConceptBrief
 from roadmap.plan.schemas import RoadmapRequest
 from tests.cases import try_each

@@ -2,7 +2,7 @@
 
 Trusted as little as the output of a model. What chats add or leave out is forgiven: text around the
 JSON, line ends within texts, missing numbers, prerequisites that are no earlier concepts. The
-prompt is `roadmap/generation/own_chat.py`.
+prompt is `roadmap/generation/own_chat_prompt.py`.
 """
 
 import json

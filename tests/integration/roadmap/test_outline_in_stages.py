@@ -11,8 +11,8 @@ from core import clock
 from core.settings import ModelProfile
 from roadmap.generation.context import DesignBrief, GeneratorFault
 from roadmap.generation.llm.generator import ModelGenerator
+from roadmap.generation.llm.outline_in_stages import LARGE, SMALL, Size
 from roadmap.generation.llm.prompt import prompt
-from roadmap.generation.llm.stages import LARGE, SMALL, Size
 from roadmap.lifecycle import plan_job
 from roadmap.plan.outline import Analysis, ContentKind, Outline
 from roadmap.plan.schemas import RoadmapRequest

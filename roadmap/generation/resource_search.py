@@ -17,7 +17,7 @@ from core.db import settings
 from core.metric_counters import count
 from core.metric_definitions import SEARCHES
 from core.net.link_probe import spelled
-from core.net.safe_http import Unreachable, head, parse
+from core.net.safe_http import Unreachable, parse, request
 from core.sanitize import format_size, one_line, strip_nul
 from core.settings import SearchProvider
 from roadmap.generation.context import ConceptBrief
@@ -95,7 +95,7 @@ def ask(base: str, brief: ConceptBrief) -> bytes:
         target = parse(url, networks, plain=True)
     except ValueError as error:
         raise ValueError(f"SEARCH_URL {error}") from None
-    answer = head(
+    answer = request(
         "POST" if body else "GET",
         target,
         headers,

@@ -1,6 +1,6 @@
 """Roadmaps by a chat of the learner's own: a prompt to copy, and an outline to fill in by hand.
 
-`roadmap/exchange/chat_answer.py` reads what comes back.
+`roadmap/exchange/own_chat_answer.py` reads what comes back.
 """
 
 import json
