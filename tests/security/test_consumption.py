@@ -6,7 +6,7 @@ import re
 import socket
 import threading
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, aclosing, suppress
 from ipaddress import ip_network
@@ -462,11 +462,15 @@ class TestSizes:
     ) -> None:
         monkeypatch.setattr("web.http.request_body.BODY_SECONDS", 0.05)
 
-        async def stalled() -> AsyncIterator[bytes]:
-            yield b"{"
-            await anyio.sleep_forever()
+        messages = [{"type": "http.request", "body": b"{", "more_body": True}]
 
-        monkeypatch.setattr("starlette.requests.Request.stream", lambda request: stalled())
+        async def stalled() -> dict[str, Any]:
+            if not messages:
+                await anyio.sleep_forever()
+            return messages.pop()
+
+        receive = property(lambda request: stalled)
+        monkeypatch.setattr("starlette.requests.Request.receive", receive)
         answer = client.post(ROADMAPS, json={"goal": GOAL})
         assert (answer.status_code, answer.json()["type"]) == (408, "/problems/too-slow")
 

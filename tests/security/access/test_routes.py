@@ -4,6 +4,7 @@ import itertools
 import re
 from collections.abc import Callable, Iterator
 from typing import Any
+from uuid import UUID
 
 import httpx2
 import pytest
@@ -11,6 +12,7 @@ from pydantic import BaseModel
 
 from core.ids import new_id
 from roadmap.accounts.identity import Scope
+from roadmap.generation.content_drafts import tutorial_drafts
 from roadmap.plan.edits import EditRequest
 from tests.security.access.people import (
     ALL,
@@ -26,7 +28,7 @@ from tests.security.access.people import (
     success_of,
 )
 from web.endpoint import Endpoint
-from web.routes import API, ENDPOINTS, LESSON
+from web.routes import API, ENDPOINTS, LESSON, PAGES
 
 TRANSFERS = API + "/admin/transfers"
 
@@ -35,6 +37,7 @@ BY_ID_IN_QUERIES = {
     LESSON: {"attempt"},
     API + "/reviews": {"roadmap_id"},
     "/review": {"roadmap", "card"},
+    "/roadmaps/{roadmap_id}/live": {"draft"},
 }
 BY_ID_IN_QUERIES[TRANSFERS] = {"owner", "new_owner"}
 
@@ -217,6 +220,21 @@ class TestEveryPlaceOfEveryPath:
         assert "explanation" not in unknown.text
         page = bob.call("GET", f"{lesson}?attempt={hers['attempt_id']}")
         assert (page.status_code, "explanation" in page.text) == (200, False)
+
+    def test_a_draft_of_another_is_not_shown_beside_ones_own(
+        self, ann: Person, bob: Person
+    ) -> None:
+        live = next(each for each in PAGES if each.path == "/roadmaps/{roadmap_id}/live")
+        lesson = next(each for each in ENDPOINTS if "{concept_id}" in each.path)
+        hers, his = ann.things_for(lesson), bob.things_for(lesson)
+        roadmap_id, concept_id = UUID(hers["roadmap_id"]), UUID(hers["concept_id"])
+        with tutorial_drafts.showing(roadmap_id, concept_id) as show:
+            show('{"markdown": "## Her secret')
+            assert concept_id in tutorial_drafts.read([roadmap_id])[roadmap_id]
+            shown = bob.call("GET", f"{live.path.format(**his)}?draft={concept_id}")
+            assert (shown.status_code, "secret" in shown.text) == (200, False)
+            refused = bob.call("GET", f"{live.path.format(**hers)}?draft={concept_id}")
+            assert refused.status_code == 404
 
     def test_no_body_and_no_query_names_a_thing_by_its_id_but_the_place_in_a_list(self) -> None:
         takes = {}

@@ -46,6 +46,7 @@ HTTP_CLIENTS = {
 CLIENTS = {
     ("roadmap/generation/llm/client.py", "httpx2"),
     ("roadmap/generation/llm/client.py", "openai"),
+    ("roadmap/generation/llm/server_profile.py", "httpx2"),
 }
 OWN_ADDRESS = {("core/startup/banner.py", "http.client")}  # asks whether this very service answers
 WEBHOOKS = {
