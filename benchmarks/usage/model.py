@@ -112,4 +112,8 @@ def _drafted(question: Question) -> dict[str, Any]:
     right = [option for index, option in enumerate(question.options) if index in question.answers]
     wrong = [option for option in question.options if option not in right]
     draft = {"prompt": question.prompt, "explanation": question.explanation}
+    if question.type == "typed":
+        return draft | {"kind": "typed", "accepted": question.accepted}
+    if question.type == "order":
+        return draft | {"kind": "order", "lines": question.options}
     return draft | {"right_options": right, "wrong_options": wrong}

@@ -33,8 +33,8 @@ LETTER = re.compile(r"([A-Z])[.):]?", re.IGNORECASE)  # of an option
 
 
 def is_answer(content: bytes | bytearray) -> bool:
-    """Whether it is no export, which names its format, but has stages."""
-    return b'"stages"' in content and b'"format"' not in content
+    """Whether it has stages, and is no export, which has a format and an outline."""
+    return b'"stages"' in content and not (b'"format"' in content or b'"outline"' in content)
 
 
 def refused(*rules: tuple[str, str]) -> Invalid:

@@ -2,7 +2,7 @@
 
 import re
 from datetime import date, timedelta
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
@@ -145,11 +145,12 @@ class AnswersRequest(
 ):
     """Answers to the questions of a roadmap, or `skip`."""
 
-    answers: Annotated[list[ChosenAnswer], Field(max_length=MOST_CLARIFYING_QUESTIONS)] = Field(
-        default_factory=list, description="One for each question, in order."
-    )
-    skip: bool = Field(
-        False, description="True: plan without answers, with the assumptions of the analysis."
+    answers: Annotated[
+        list[ChosenAnswer], Field(min_length=1, max_length=MOST_CLARIFYING_QUESTIONS)
+    ] = Field(default_factory=list, description="One for each question, in order.")
+    skip: Literal[True] = Field(  # absent otherwise
+        default_factory=bool,  # type: ignore[arg-type]
+        description="Plan without answers, with the assumptions of the analysis.",
     )
 
     @model_validator(mode="after")

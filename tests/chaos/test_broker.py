@@ -162,9 +162,12 @@ def test_a_full_broker_is_drained_and_takes_the_rest_when_it_has_room(
     paced.failing.add("tutorial")
     paced.let_go()
 
-    assert_built_once(
-        served, waiting
-    )  # what waited there, and by the schedule the tutorial that the model refused
+    # What waited there, and by the schedule the tutorial that the model refused; its quiz needs room.
+    wait_until(
+        lambda: served.get(waiting).json()["progress"]["ready"] == 2,
+        timeout=60,
+        reason="tutorial and resources are written",
+    )
     assert paced.failing == set()
     accepted = served.create(late)
     wait_until(
@@ -176,7 +179,7 @@ def test_a_full_broker_is_drained_and_takes_the_rest_when_it_has_room(
     assert served.get(accepted).json()["status"] == "queued"
 
     client.config_set("maxmemory", "0")
-    for path in (planning, accepted):
+    for path in (waiting, planning, accepted):
         served.finished(path, timeout=90)
         assert_built_once(served, path)
     assert_paid_once(paced, asked)

@@ -23,7 +23,9 @@ from tests.waiting import wait_until
 
 COMPOSE = yaml.safe_load((ROOT / "compose.yaml").read_text("utf-8"))
 SERVICES: dict[str, Any] = {
-    name: each for name, each in COMPOSE["services"].items() if name not in ("postgres", "redis")
+    name: each
+    for name, each in COMPOSE["services"].items()
+    if name not in ("postgres", "redis") and "profiles" not in each
 }
 CONSUMERS = 3
 OF_ONE = (

@@ -91,14 +91,8 @@ def test_a_task_that_is_shorter_than_the_grace_is_finished_in_it_and_paid_for_on
     assert end_of(modelled.content) == 0
     assert "hands back" not in modelled.content.output
     finished = rows(modelled, "select kind, status from content where status <> 'pending'")
-    [(concepts,)] = rows(
-        modelled, "select count(*) from concept"
-    )  # quizzes, which were held, come behind all of the others
-    assert Counter(finished) == {
-        ("tutorial", "ready"): concepts,
-        ("resources", "ready"): concepts,
-        ("quiz", "ready"): WORKERS,
-    }
+    assert {status for _, status in finished} == {"ready"}
+    assert [kind for kind, _ in finished].count("quiz") == WORKERS  # those that were held
     restart(modelled)
     assert_built_once(modelled, path)
     assert set(model.counts().values()) == {1}

@@ -34,6 +34,7 @@ LOGIN_ONLY += ("delete_me", "order_export", "read_export", "download_export")
 OF_ADMINS = ("create_invitation", "list_invitations", "read_invitation", "withdraw_invitation")
 # What a schema cannot say, so that data which fit it may be refused: by operation, with the reason.
 REFUSED = {
+    "answer_questions": "so many answers as there are questions",
     "answer_quiz": "so many answers as the quiz has questions",
     "check_review": "indexes of options that the question has",
     "edit_plan": "operations name parts of this plan",
