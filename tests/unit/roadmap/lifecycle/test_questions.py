@@ -159,7 +159,7 @@ class TestAnswers:
         ("body", "pointer"),
         [
             ({}, "#/answers"),
-            ({"skip": False}, "#/answers"),
+            ({"skip": False}, "#/skip"),
             ({"skip": True, "answers": [{}, {}]}, "#/answers"),
             ({"answers": [{}]}, "#/answers"),
             ({"answers": [{}] * 4}, "#/answers"),
