@@ -51,7 +51,6 @@ REFUSED = {
 NEEDS_A_MODEL = {
     **{"revise_plan": "the catalogue follows no words", "regenerate_part": "the same"},
     "upgrade_concept": "the catalogue has written it",
-    "answer_questions": "the catalogue asks nothing",
 }
 LEFT_OUT = {"pause_queue": "a queue that stands still keeps everything else from its end"}
 ACCEPTED = {  # data which do not fit and may be accepted all the same

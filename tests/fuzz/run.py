@@ -32,6 +32,8 @@ NEEDS_A_STATE = (
     "delete_me",  # the password of somebody who leaves (security/self_service/test_account_deletion.py)
     # of a concept that was made without the model (unit/roadmap/lifecycle/test_upgrade_contents.py)
     "upgrade_concept",
+    # of a goal about which the model asks (integration/roadmap/test_model_questions.py)
+    "answer_questions",
 )
 NEEDS_A_MESSAGE = ("revoke_message",)  # whose id no document tells
 Tell = Callable[[str], None]
