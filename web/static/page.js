@@ -1,4 +1,4 @@
-// What HTML cannot do: to say that a stream is interrupted, and to keep notes of somebody who leaves at once.
+// What HTML cannot do: to say that a stream is interrupted or a request failed, and to keep notes of somebody who leaves at once.
 document.addEventListener("htmx:sse:error", ({ detail }) => interrupted(detail.status));
 document.addEventListener("htmx:sse:after:connection", () => show(false));
 // Polling stops while the page is hidden, and runs at once when it becomes visible.
@@ -31,6 +31,60 @@ function show(isOffline) {
   if (note) note.hidden = !isOffline;
 }
 
+// A form that is sent shows that at its button, and why it failed beside it. Polling has neither.
+const problems = document.getElementById("problems");
+const sender = element => element.closest?.("form, a");
+
+function rest() {
+  for (const button of document.querySelectorAll("button[aria-busy]")) button.removeAttribute("aria-busy");
+}
+
+function place(source) {
+  if (source.matches("form")) source.append(problems);
+  else source.after(problems);
+}
+
+function tell(source, text) {
+  const problem = document.createElement("p");
+  problem.className = "problem";
+  problem.textContent = text;
+  place(source);
+  problems.replaceChildren(problem);
+  problems.scrollIntoView({ block: "nearest" });
+}
+
+document.addEventListener("submit", event => {
+  if (!event.defaultPrevented && event.target.matches("[method=post]") && !navigator.onLine) { // htmx would try
+    event.preventDefault();
+    tell(event.target, problems.dataset.offline);
+    return;
+  }
+  if (event.target.getAttribute("action") === "/logout") localStorage.clear(); // answers to quizzes
+  event.submitter?.setAttribute("aria-busy", "true");
+});
+addEventListener("pageshow", rest);
+document.addEventListener("htmx:before:request", ({ target }) => {
+  if (!sender(target)) return;
+  problems.replaceChildren();
+  document.body.append(problems);
+});
+document.addEventListener("htmx:finally:request", ({ target }) => {
+  if (sender(target)) rest();
+});
+document.addEventListener("htmx:response:error", ({ target, detail: { ctx } }) => {
+  const source = sender(target);
+  if (!source) return;
+  if (ctx.hx.retarget === "#problems") place(source);
+  else if (ctx.response.status >= 500) { // of a proxy: its page belongs nowhere
+    ctx.hx.reswap = "none";
+    tell(source, problems.dataset.failed);
+  }
+});
+document.addEventListener("htmx:error", ({ target, detail }) => {
+  const source = sender(target);
+  if (source && !detail.ctx?.response) tell(source, problems.dataset.offline);
+});
+
 const notes = document.getElementById("own-notes");
 let saved = notes?.value, sent;
 notes?.addEventListener("input", () => document.querySelector("#saved > :not(input)")?.remove());
@@ -41,6 +95,9 @@ document.addEventListener("htmx:before:request", ({ target, detail }) => {
 });
 document.addEventListener("htmx:after:request", ({ target, detail }) => {
   if (notes && target === notes.form && detail.ctx.response.status < 400) saved = sent;
+});
+addEventListener("online", () => {
+  if (notes && notes.value !== saved) notes.form.requestSubmit();
 });
 addEventListener("pagehide", () => {
   if (notes && notes.value !== saved) navigator.sendBeacon(notes.form.action, new URLSearchParams(new FormData(notes.form)));
