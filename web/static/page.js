@@ -64,9 +64,7 @@ document.addEventListener("submit", event => {
 });
 addEventListener("pageshow", rest);
 document.addEventListener("htmx:before:request", ({ target }) => {
-  if (!sender(target)) return;
-  problems.replaceChildren();
-  document.body.append(problems);
+  if (target.contains(problems) || target.nextElementSibling === problems) problems.replaceChildren();
 });
 document.addEventListener("htmx:finally:request", ({ target }) => {
   if (sender(target)) rest();

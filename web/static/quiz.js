@@ -20,6 +20,7 @@
     part("progress").hidden = false;
     part("[data-next]").addEventListener("click", () => show(left(), true));
     part("[data-skip]").addEventListener("click", () => left() < 0 ? form.requestSubmit(part("[data-last]")) : show(left(), true));
+    form.addEventListener("change", exchange);
     form.addEventListener("input", keep);
     show(Number(form.dataset.asked ?? Math.max(questions.findIndex(each => !isOver(each)), 0)));
     if (questions.some(isOver)) keep();
@@ -43,6 +44,14 @@
     part("[name=anyway]")?.remove();
     questions[at].tabIndex = -1;
     questions[at].focus();
+  }
+
+  function exchange({ target }) { // the positions of two lines
+    const lines = [...target.closest(".question").querySelectorAll("select")];
+    const other = lines.find(each => each !== target && each.value && each.value === target.value);
+    if (other) other.value = other.dataset.was = target.dataset.was ?? "";
+    target.dataset.was = target.value;
+    keep();
   }
 
   function keep() {
