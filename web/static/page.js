@@ -31,56 +31,61 @@ function show(isOffline) {
   if (note) note.hidden = !isOffline;
 }
 
-// A form that is sent shows that at its button, and why it failed beside it. Polling has neither.
-const problems = document.getElementById("problems");
-const sender = element => element.closest?.("form, a");
+// A form that is sent shows that at its button, and in itself why it failed. Polling has neither.
+const texts = document.getElementById("problems").dataset;
+const sender = element => element.closest?.("form") ?? element.closest?.("a")?.parentElement;
 
 function rest() {
   for (const button of document.querySelectorAll("button[aria-busy]")) button.removeAttribute("aria-busy");
 }
 
-function place(source) {
-  if (source.matches("form")) source.append(problems);
-  else source.after(problems);
+function room(box) {
+  let room = box.querySelector(":scope > .problems");
+  if (!room) {
+    room = document.createElement("div");
+    room.className = "problems";
+    room.ariaLive = "assertive";
+    box.append(room);
+  }
+  return room;
 }
 
-function tell(source, text) {
+function tell(box, text) {
   const problem = document.createElement("p");
   problem.className = "problem";
   problem.textContent = text;
-  place(source);
-  problems.replaceChildren(problem);
-  problems.scrollIntoView({ block: "nearest" });
+  room(box).replaceChildren(problem);
+  problem.scrollIntoView({ block: "nearest" });
 }
 
 document.addEventListener("submit", event => {
   if (!event.defaultPrevented && event.target.matches("[method=post]") && !navigator.onLine) { // htmx would try
     event.preventDefault();
-    tell(event.target, problems.dataset.offline);
+    tell(event.target, texts.offline);
     return;
   }
   if (event.target.getAttribute("action") === "/logout") localStorage.clear(); // answers to quizzes
   event.submitter?.setAttribute("aria-busy", "true");
 });
 addEventListener("pageshow", rest);
-document.addEventListener("htmx:before:request", ({ target }) => {
-  if (target.contains(problems) || target.nextElementSibling === problems) problems.replaceChildren();
+document.addEventListener("htmx:after:request", ({ target, detail }) => { // not before: what is clicked would move
+  if (detail.ctx.response.status < 400) sender(target)?.querySelector(":scope > .problems")?.replaceChildren();
 });
 document.addEventListener("htmx:finally:request", ({ target }) => {
   if (sender(target)) rest();
 });
 document.addEventListener("htmx:response:error", ({ target, detail: { ctx } }) => {
-  const source = sender(target);
-  if (!source) return;
-  if (ctx.hx.retarget === "#problems") place(source);
+  const box = sender(target);
+  if (!box) return;
+  if (ctx.hx.retarget === "#problems") ctx.hx.retarget = room(box);
   else if (ctx.response.status >= 500) { // of a proxy: its page belongs nowhere
     ctx.hx.reswap = "none";
-    tell(source, problems.dataset.failed);
+    tell(box, texts.failed);
   }
 });
 document.addEventListener("htmx:error", ({ target, detail }) => {
-  const source = sender(target);
-  if (source && !detail.ctx?.response) tell(source, problems.dataset.offline);
+  const box = sender(target);
+  if (box && !detail.ctx?.response) tell(box, texts.offline);
 });
 
 const notes = document.getElementById("own-notes");
