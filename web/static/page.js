@@ -56,3 +56,6 @@ for (const button of document.querySelectorAll("[data-copy]")) {
     button.textContent = button.dataset.copied;
   });
 }
+
+// Opened lessons can be read offline; browsers allow that over TLS and on this machine only.
+if (/^\/roadmaps\/[^/]+\/concepts\/[^/]+$/.test(location.pathname)) navigator.serviceWorker?.register("/static/offline.js", { scope: "/" });
