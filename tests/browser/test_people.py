@@ -239,7 +239,7 @@ def test_an_opened_lesson_is_read_offline_until_its_reader_logs_out(
     page = visitor.open(f"{lesson}?seen=1")
     title = page.locator("h1").inner_text()
     page.wait_for_function(
-        "async () => !!await caches.match(document.querySelector('script[src]').src)"
+        "async () => !!await caches.match(document.querySelector('body script[src]').src)"
     )
     assert page.evaluate(LESSONS_KEPT) == [path]
 
