@@ -51,12 +51,12 @@ class PlacementRequest(LazyModel, frozen=True, extra="forbid"):
     results: Annotated[str, Field(pattern=RESULTS)] = Field(
         "", description="As in the last response; empty: begin."
     )
-    concept_id: UUID | None = Field(None, description="As in the question.")
+    concept_id: UUID | None = Field(None, description="As in the question; null: no answer yet.")
     version: Number | None = Field(None, description="As in the question.")
-    chosen: Answer | None = Field(
-        None,
+    chosen: Answer = Field(
+        (),
         description="Indexes of the chosen options, of all lines in order, or a typed text; empty: "
-        "not known; null: ask again.",
+        "not known.",
     )
 
 
@@ -99,7 +99,9 @@ class Placement(LazyModel):
 class SkipRequest(LazyModel, frozen=True, extra="forbid"):
     """The concepts of a proposal that the learner confirms."""
 
-    revision: Revision = Field(description="As in the placement.")
+    revision: Revision | None = Field(
+        None, description="As in the placement; null: whatever it is now."
+    )
     concept_ids: Annotated[tuple[UUID, ...], Field(min_length=1, max_length=MOST_CONCEPTS)] = Field(
         description="The confirmed concepts. Those that were not proposed stay as they are."
     )
@@ -129,7 +131,7 @@ def place(owner_id: UUID, roadmap_id: UUID, request: PlacementRequest) -> Placem
         plan = _plan(roadmap_id, request.module_id)
         found = re.findall("([0-9]+)([rw])", request.results)
         results = [(int(at), mark == "r") for at, mark in found if int(at) < len(plan)]
-        if request.chosen is not None:
+        if request.concept_id is not None:
             results.append(_graded(plan, results, seed, request))
         count = sum(concept.is_asked for concept in plan)
         each = 2 if request.module_id and 2 * count <= MOST else 1
@@ -248,13 +250,12 @@ def _graded(
     plan: Sequence[PlannedConcept], results: Sequence[Result], seed: int, request: PlacementRequest
 ) -> Result:
     """Return the result of the answer. Raises Invalid, and Conflict. Needs a session."""
-    assert request.chosen is not None
     for at, concept in enumerate(plan):
         if concept.is_asked and concept.id == request.concept_id:
             found = _question(concept.id, at, results, seed)
             if found is not None and found[1].version == request.version:
                 return at, grade_one(0, found[0], request.chosen).is_right
-    raise Conflict("This question has changed or is gone. Send null as `chosen` to read the next.")
+    raise Conflict("This question has changed or is gone. Read the next one without an answer.")
 
 
 def _question(
