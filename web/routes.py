@@ -25,7 +25,12 @@ from roadmap.exchange.formats.registry import FORMATS
 from roadmap.exchange.import_validation import RoadmapFile
 from roadmap.exchange.share_links import LinkInfo, LinkRequest, NewLink
 from roadmap.exchange.shared_view import SharedConceptDetail, SharedRoadmap
-from roadmap.learning.placement import Placement, PlacementRequest, SkipRequest
+from roadmap.learning.placement import (
+    Placement,
+    PlacementRequest,
+    SkippedConcepts,
+    SkipRequest,
+)
 from roadmap.learning.progress import (
     Attempt,
     AttemptRequest,
@@ -271,7 +276,7 @@ ENDPOINTS = (
     Endpoint("POST", ROADMAP + "/placement", learning.place_learner,
         "Ask what the learner knows already", Placement, body=PlacementRequest, raises=(Conflict,)),
     Endpoint("POST", ROADMAP + "/placement/skip", learning.skip_concepts,
-        "Skip known concepts", None, body=SkipRequest, status=204, raises=(Conflict,)),
+        "Skip known concepts", SkippedConcepts, body=SkipRequest, raises=(Conflict,)),
     StatedEndpoint("GET", ROADMAP + "/schedule", learning.read_schedule, "Read the schedule",
         Schedule, place=learning.schedule_place),
     Endpoint("PUT", ROADMAP + "/schedule", learning.save_schedule, "Set the schedule",

@@ -110,6 +110,12 @@ class SkipRequest(LazyModel, frozen=True, extra="forbid"):
     )
 
 
+class SkippedConcepts(LazyModel):
+    """The concepts whose progress has changed."""
+
+    concept_ids: list[UUID] = Field(description="IDs of the concepts.")
+
+
 @dataclass(frozen=True, slots=True)
 class PlannedConcept:
     """A concept in the order of learning. `before` has the positions of all that it builds on."""
@@ -155,15 +161,16 @@ def place(owner_id: UUID, roadmap_id: UUID, request: PlacementRequest) -> Placem
     )
 
 
-def skip(owner_id: UUID, roadmap_id: UUID, request: SkipRequest) -> None:
+def skip(owner_id: UUID, roadmap_id: UUID, request: SkipRequest) -> SkippedConcepts:
     """Set the progress of concepts together. Raises NotFound, and Conflict for another plan."""
     with transaction():
         lock_owned(owner_id, roadmap_id)
         _checked(owner_id, roadmap_id, request.revision)
-        for concept in _plan(roadmap_id, None):
-            if concept.is_asked and concept.id in request.concept_ids:
-                progress = ProgressRequest(progress=request.progress)
-                set_progress(owner_id, roadmap_id, concept.id, progress)
+        open_ = [concept.id for concept in _plan(roadmap_id, None) if concept.is_asked]
+        changed = [concept_id for concept_id in open_ if concept_id in request.concept_ids]
+        for each in changed:
+            set_progress(owner_id, roadmap_id, each, ProgressRequest(progress=request.progress))
+    return SkippedConcepts(concept_ids=changed)
 
 
 def known(plan: Sequence[PlannedConcept], results: Sequence[Result]) -> dict[int, int]:
@@ -269,7 +276,7 @@ def _question(
         return None
     version, quiz = current
     usable = [each for each in enumerate(quiz.questions) if not each[1].needs_tutorial]
-    order = shuffled([str(number) for number, _ in usable], seed, concept_id)
+    order = shuffled([str(number) for number, _ in usable], seed, at)
     for index in order[sum(asked == at for asked, _ in results) :]:
         number, question = usable[index]
         asked = as_asked(number, question).model_copy(update={"seed": seed})

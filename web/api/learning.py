@@ -8,7 +8,7 @@ from starlette.responses import Response
 from core import clock
 from core.db import transaction
 from roadmap.learning import placement, progress
-from roadmap.learning.placement import Placement
+from roadmap.learning.placement import Placement, SkippedConcepts
 from roadmap.learning.progress import Attempt, LearnerConcept, Profile
 from roadmap.lifecycle import read_states, schedule_settings
 from roadmap.lifecycle.read_states import Ids
@@ -84,10 +84,11 @@ def place_learner(call: Call) -> Placement:
     return placement.place(call.owner, call.ids["roadmap_id"], call.body)
 
 
-def skip_concepts(call: Call) -> None:
+def skip_concepts(call: Call) -> SkippedConcepts:
     """Skip the confirmed concepts together, or mark them as done."""
-    placement.skip(call.owner, call.ids["roadmap_id"], call.body)
+    made = placement.skip(call.owner, call.ids["roadmap_id"], call.body)
     write_ahead(call.owner, call.ids["roadmap_id"])
+    return made
 
 
 def read_profile(call: Call) -> Profile:
