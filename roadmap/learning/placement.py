@@ -8,7 +8,6 @@ test out of a module, it asks about each of its concepts, twice if there is room
 
 import re
 import secrets
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -103,7 +102,8 @@ class SkipRequest(LazyModel, frozen=True, extra="forbid"):
         None, description="As in the placement; null: whatever it is now."
     )
     concept_ids: Annotated[tuple[UUID, ...], Field(min_length=1, max_length=MOST_CONCEPTS)] = Field(
-        description="The confirmed concepts. Those that were not proposed stay as they are."
+        description="The confirmed concepts. Those that are done, skipped or without a quiz stay "
+        "as they are."
     )
     progress: Literal[ConceptProgress.skipped, ConceptProgress.done] = Field(
         ConceptProgress.skipped, description="`done`: their questions come back for review."
@@ -167,7 +167,7 @@ def skip(owner_id: UUID, roadmap_id: UUID, request: SkipRequest) -> SkippedConce
         lock_owned(owner_id, roadmap_id)
         _checked(owner_id, roadmap_id, request.revision)
         open_ = [concept.id for concept in _plan(roadmap_id, None) if concept.is_asked]
-        changed = [concept_id for concept_id in open_ if concept_id in request.concept_ids]
+        changed = [each for each in open_ if each in request.concept_ids]
         for each in changed:
             set_progress(owner_id, roadmap_id, each, ProgressRequest(progress=request.progress))
     return SkippedConcepts(concept_ids=changed)
@@ -212,8 +212,8 @@ def adaptive(plan: Sequence[PlannedConcept], results: Sequence[Result]) -> int |
 
 def in_order(plan: Sequence[PlannedConcept], results: Sequence[Result], each: int) -> int | None:
     """Return the position of the first concept with fewer than so many answers; None: it is over."""
-    counts = Counter(at for at, _ in results)
-    left = (at for at, concept in enumerate(plan) if concept.is_asked and counts[at] < each)
+    asked = [at for at, _ in results]
+    left = (at for at, concept in enumerate(plan) if concept.is_asked and asked.count(at) < each)
     return next(left, None)
 
 

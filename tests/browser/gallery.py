@@ -320,7 +320,10 @@ EXHIBITS: dict[str, Callable[[Gallery, str], Exhibit]] = {
     "stopped": _state("stopped"),
     "placement": lambda g, language: g.owned(g.place("ready", language) + "/placement?seed=7"),
     "placement with nothing chosen": lambda g, language: Exhibit(
-        p := g.place("ready", language) + "/placement?seed=7", g.owner, g.town.url, (p, {})
+        p := g.place("ready", language) + "/placement?revision=1&seed=7&results=",
+        g.owner,
+        g.town.url,
+        (p, {}),
     ),
     "placement that is over": lambda g, language: g.owned(
         g.place("ready", language) + "/placement?seed=7&results=5r&ends=true"
