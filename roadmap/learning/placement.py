@@ -211,14 +211,14 @@ def adaptive(plan: Sequence[PlannedConcept], results: Sequence[Result]) -> int |
 
 
 def in_order(plan: Sequence[PlannedConcept], results: Sequence[Result], each: int) -> int | None:
-    """Return the position of the first concept with fewer than so many answers; None: it is over."""
+    """Return the position of the first concept with fewer answers than `each`; None: it is over."""
     asked = [at for at, _ in results]
     left = (at for at, concept in enumerate(plan) if concept.is_asked and asked.count(at) < each)
     return next(left, None)
 
 
 def _checked(owner_id: UUID, roadmap_id: UUID, wanted: int | None) -> int:
-    """Return the revision of the plan. Raises NotFound, and Conflict if it is not the wanted one."""
+    """Return the revision of the plan. Raises NotFound, and Conflict unless it is the wanted one."""
     revision: int = get_owned(owner_id, roadmap_id).revision
     if wanted not in (None, revision):
         raise Conflict(
