@@ -218,7 +218,7 @@ def in_order(plan: Sequence[PlannedConcept], results: Sequence[Result], each: in
 
 
 def _checked(owner_id: UUID, roadmap_id: UUID, wanted: int | None) -> int:
-    """Return the revision of the plan. Raises NotFound, and Conflict unless it is the wanted one."""
+    """Return the revision of the plan. Raises NotFound, and Conflict if another is wanted."""
     revision: int = get_owned(owner_id, roadmap_id).revision
     if wanted not in (None, revision):
         raise Conflict(
