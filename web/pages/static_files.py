@@ -20,6 +20,7 @@ SCRIPTS = ("htmx.min.js", "hx-sse.min.js", "page.js")
 # As they are. The last one is a service worker, which sees all pages.
 FILES = (
     OPERATOR_SHEET,
+    "quiz.js",
     "icon.svg",
     "icon-192.png",
     "icon-512.png",
