@@ -13,12 +13,15 @@ EMPTY = [peewee.SQL("DEFAULT ''")]
 def up(migrator: Any, db: peewee.Database) -> None:
     at = peewee.DateTimeField(null=True)
     migrator.migrate(
-        migrator.add_column("concept", "exercise", peewee.TextField(default="", constraints=EMPTY)),
+        migrator.add_column(
+            "concept", "exercise_attempt", peewee.TextField(default="", constraints=EMPTY)
+        ),
         migrator.add_column("concept", "learned_at", at),
     )
 
 
 def down(migrator: Any, db: peewee.Database) -> None:
     migrator.migrate(
-        migrator.drop_column("concept", "learned_at"), migrator.drop_column("concept", "exercise")
+        migrator.drop_column("concept", "learned_at"),
+        migrator.drop_column("concept", "exercise_attempt"),
     )

@@ -61,12 +61,11 @@ class NotesRequest(LazyModel):
     )
 
 
-class ExerciseRequest(
-    LazyModel, frozen=True, extra="forbid", json_schema_extra={"minProperties": 1}
-):
+class ExerciseRequest(LazyModel):
     """What the learner did at the exercise."""
 
-    exercise: Annotated[str, Field(max_length=LONGEST_NOTES), PRINTABLE] | None = Field(
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    exercise_attempt: Annotated[str, Field(max_length=LONGEST_NOTES), PRINTABLE] | None = Field(
         None, description="The complete attempt; empty: none; null: as it is."
     )
     checked: bool = Field(
@@ -83,7 +82,7 @@ class LearnerConcept(LazyModel):
     progress: ConceptProgress = Field(description="Progress of the learner.")
     notes: str = Field(description="Notes of the learner.")
     notes_tag: str = Field(description="Tag of the notes; `base` of a change.")
-    exercise: str = Field(description="What the learner wrote at the exercise.")
+    exercise_attempt: str = Field(description="What the learner wrote at the exercise.")
     learned_at: datetime | None = Field(
         description="When the quiz was passed or the exercise was checked for the first time; "
         "null: not yet."
@@ -212,8 +211,8 @@ def save_exercise(
     """Save the attempt at the exercise, and that it was checked. Raises NotFound."""
     with transaction():
         lock_owned(owner_id, roadmap_id)
-        if request.exercise is not None:
-            _change(owner_id, roadmap_id, concept_id, exercise=request.exercise)
+        if request.exercise_attempt is not None:
+            _change(owner_id, roadmap_id, concept_id, exercise_attempt=request.exercise_attempt)
         if request.checked:
             if not ((lesson := _lesson(concept_id)) and lesson.has_solution):
                 raise NotFound("The tutorial of this concept has no exercise with a solution.")

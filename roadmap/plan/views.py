@@ -315,7 +315,7 @@ class OwnConcept(ConceptNode):
     roadmap_id: UUID
     notes: str = Field(description="Notes of the learner.")
     notes_tag: str = Field(description="Tag of the notes; `base` of a change.")
-    exercise: str = Field("", description="What the learner wrote at the exercise.")
+    exercise_attempt: str = Field("", description="What the learner wrote at the exercise.")
     remarks: dict[ContentKind, list[str]] = Field(
         {}, description="What parts lack, by kind, in English; without those that lack nothing."
     )

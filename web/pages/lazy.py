@@ -12,7 +12,6 @@ from core.i18n import language_of
 from web.http.response_cache import ResponseCache
 from web.http.responses import Document
 
-SOLUTION = '<div class="solution"></div>'  # before the heading of the solution, in `prose`
 HEADING_END = re.compile(r"(?<=</h\d>)\n")
 # Tutorials as HTML, compressed: several hundred. Texts of the catalogue are in many roadmaps.
 tutorials = ResponseCache(2 * 1024 * 1024)
@@ -34,12 +33,16 @@ def anchor(title: str) -> str:
 
 def parted(html: str) -> list[Markup]:
     """Return a tutorial without its solution, the heading of the solution, and the solution."""
+    from web.pages.markdown_html import SOLUTION
+
     text, _, rest = html.partition(SOLUTION)
     return [Markup(part) for part in (text, *HEADING_END.split(rest, maxsplit=1), "")[:3]]
 
 
 def exercise_anchor(html: str) -> str:
     """Return the id of the exercise, the section before the solution; empty: there is none."""
+    from web.pages.markdown_html import SOLUTION
+
     text, mark, rest = html.partition(SOLUTION)
     return text.rpartition(rest[:8])[2].partition('"')[0] if mark else ""  # <h3 id=" of both
 

@@ -25,7 +25,6 @@ from core.sanitize import plain, strip_nul
 from roadmap.generation.tutorial_lint import ends_with_solution
 from roadmap.plan.markdown_sanitizer import MOST_BRACKETS, UNESCAPED
 from web.pages.highlight import NAMES, Highlighter
-from web.pages.lazy import SOLUTION
 
 PLAIN, OUTPUT = ("", "text", "txt", "plain", "plaintext"), ("output", "stdout")
 DEEPEST = 20  # nesting; a list in a list is two more
@@ -56,6 +55,7 @@ TAGS = {
 CLEANER = nh3.Cleaner(
     tags=TAGS, attributes=ATTRIBUTES, url_schemes={"http", "https", "mailto"}, link_rel=None
 )
+SOLUTION = '<div class="solution"></div>'  # before the heading of the solution, the last section
 ALIGNMENTS = {"text-align:right": "to-right", "text-align:center": "to-center"}
 CONTAINERS = ("blockquote_open", "list_item_open")
 

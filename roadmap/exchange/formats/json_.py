@@ -189,7 +189,7 @@ class PortableConcept(Frozen):
     notes: Annotated[str, Field(max_length=LONGEST_NOTES), PRINTABLE] = Field(
         "", description="Notes of the learner."
     )
-    exercise: Annotated[str, Field(max_length=LONGEST_NOTES), PRINTABLE] = Field(
+    exercise_attempt: Annotated[str, Field(max_length=LONGEST_NOTES), PRINTABLE] = Field(
         "", description="What the learner wrote at the exercise.", exclude_if=is_empty
     )
     learned_at: Moment | None = Field(
@@ -368,7 +368,7 @@ def _concept(
         progress=row.progress,
         progress_at=row.progress_at,
         notes=row.notes,
-        exercise=row.exercise,
+        exercise_attempt=row.exercise_attempt,
         learned_at=row.learned_at,
         attempts=tuple(
             PortableAttempt(**{name: getattr(each, name) for name in PortableAttempt.model_fields})

@@ -98,7 +98,7 @@ def concept_page(
     *,
     error: Conflict | Invalid | None = None,
     notes: str | None = None,
-    exercise: str | None = None,
+    exercise_attempt: str | None = None,
     chosen: list[list[int] | str] | None = None,
     wish: str | None = None,
 ) -> Response:
@@ -121,8 +121,8 @@ def concept_page(
     if notes is not None:
         context["notes"] = notes
         context["stored"] = lesson.concept.notes if isinstance(error, Conflict) else None
-    if exercise is not None:
-        context["exercise"] = exercise
+    if exercise_attempt is not None:
+        context["attempt"] = exercise_attempt
     if wish is not None:
         context["wish"] = wish
         context["wish_problem"] = error_messages.sentence(words, error)
@@ -165,15 +165,15 @@ def set_notes(call: Call) -> Response:
 def save_exercise(call: Call) -> Response:
     """Save the attempt at the exercise, and that it was checked; then show the solution."""
     form: Form = call.body
-    text = form.text("exercise").replace("\r\n", "\n")
-    values = {"exercise": text} if "exercise" in form else {}
+    text = form.text("exercise_attempt").replace("\r\n", "\n")
+    values = {"exercise_attempt": text} if "exercise_attempt" in form else {}
     try:
         request = filled(ExerciseRequest, {**values, **form.given("checked")})
         progress.save_exercise(*call.concept, request)
     except Invalid as error:
-        return concept_page(call, error=error, exercise=text)
+        return concept_page(call, error=error, exercise_attempt=text)
     write_ahead(call.owner, call.ids["roadmap_id"])
-    return see_other(_path(call) + "#exercise")
+    return see_other(_path(call) + ("#checked" if request.checked else "#attempt"))
 
 
 def answer(call: Call) -> Response:
@@ -258,7 +258,7 @@ def _context(call: Call, lesson: LessonFacts) -> dict[str, Any]:
         "attempts": lesson.last_attempt,
         "chosen": [],
         "notes": concept.notes,
-        "exercise": concept.exercise,
+        "attempt": concept.exercise_attempt,
         "errors": {},
         "stored": None,
         "seen": getattr(call.query, "seen", 0),
