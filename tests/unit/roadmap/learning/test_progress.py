@@ -174,6 +174,8 @@ class TestExercise:
         self, client: TestClient, roadmap: str, concept: str
     ) -> None:
         client.put(f"{concept}/exercise", json={"exercise_attempt": "mine"})
+        client.put(f"{concept}/progress", json={"progress": "done"})
+        assert client.get(roadmap).json()["learned"]["learned"] == 0  # it was only marked
         made = client.put(f"{concept}/exercise", json={"checked": True}).json()
         assert (made["exercise_attempt"], made["progress"]) == ("mine", "done")
         assert client.get(f"{API}/reviews").json()["due"] > 0  # as of any concept that is done
