@@ -24,7 +24,13 @@ from roadmap.accounts.schemas import DeletionRequest, EmailChange, PasswordChang
 from roadmap.exchange.import_validation import RoadmapFile
 from roadmap.exchange.share_links import LinkRequest
 from roadmap.learning.placement import PlacementRequest, SkipRequest
-from roadmap.learning.progress import AttemptRequest, NotesRequest, Profile, ProfilePatch
+from roadmap.learning.progress import (
+    AttemptRequest,
+    ExerciseRequest,
+    NotesRequest,
+    Profile,
+    ProfilePatch,
+)
 from roadmap.learning.reviews import ReviewCheck, ReviewRequest
 from roadmap.lifecycle.schedule_settings import ScheduleRequest
 from roadmap.lifecycle.transfer import TransferRequest
@@ -94,6 +100,7 @@ BODIES: dict[type[BaseModel], dict[str, Any]] = {
     PlacementRequest: {"seed": 7},
     SkipRequest: {"concept_ids": [str(UUID(int=7))]},
     NotesRequest: {"notes": "Mine."},
+    ExerciseRequest: {"exercise_attempt": "Mine.", "checked": True},
     AttemptRequest: {
         "version": 1,
         "answers": [[0], [0], [0], [0], [0]],
@@ -136,6 +143,7 @@ FORMS: dict[str, dict[str, Any]] = {  # and what a page is sent
     LESSON + "/progress": {"progress": "done"},
     LESSON + "/notes": {"notes": "Mine."},
     LESSON + "/quiz": {"version": "1", "questions": "5", "q0": "0", "anyway": "on"},
+    LESSON + "/exercise": {"exercise_attempt": "Mine.", "checked": "on"},
     LESSON + "/{kind}/retry": {},
     PAGE + "/trash": {},
     PAGE + "/revisions/{number}/restore": {},
