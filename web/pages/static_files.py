@@ -17,6 +17,7 @@ SHEETS = ("page.css", "code.css")
 OPERATOR_SHEET = "operator.css"  # only on operators' pages
 SCRIPT = "script.js"  # made of these, in this order: htmx starts after its extension
 SCRIPTS = ("htmx.min.js", "hx-sse.min.js", "page.js")
+REVIEW_SCRIPT = "review.js"  # only on the page of reviews
 ICON = "icon.svg"
 MEDIA_TYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 A_YEAR = 365 * 24 * 3600  # seconds
@@ -36,6 +37,7 @@ def files() -> dict[str, tuple[bytes, bytes, str]]:
         SHEET: "\n".join([*sheets, STYLE]).encode(),
         OPERATOR_SHEET: (FOLDER / OPERATOR_SHEET).read_bytes(),
         SCRIPT: ";\n".join(scripts).encode(),
+        REVIEW_SCRIPT: (FOLDER / REVIEW_SCRIPT).read_bytes(),
         ICON: (FOLDER / ICON).read_bytes(),
     }
     return {
