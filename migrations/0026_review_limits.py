@@ -8,16 +8,12 @@ from typing import Any
 
 import peewee
 
-COLUMNS: dict[str, dict[str, peewee.Field]] = {
-    "account": {
-        "review_limits": peewee.JSONField(null=True),
-        "last_rating": peewee.JSONField(null=True),
-    },
-    "review_card": {
-        "begun_at": peewee.DateTimeField(null=True),
-        "gave_up_at": peewee.DateTimeField(null=True),
-    },
-}
+COLUMNS = (
+    ("account", "review_limits", peewee.JSONField(null=True)),
+    ("account", "last_rating", peewee.JSONField(null=True)),
+    ("review_card", "begun_at", peewee.DateTimeField(null=True)),
+    ("review_card", "gave_up_at", peewee.DateTimeField(null=True)),
+)
 INDEXES = {
     "review_card_new": "(owner_id, due_at) WHERE reviews = 0",
     "review_card_known": "(owner_id, due_at) WHERE reviews > 0",
@@ -26,10 +22,7 @@ INDEXES = {
 
 
 def up(migrator: Any, db: peewee.Database) -> None:
-    for table, fields in COLUMNS.items():
-        migrator.migrate(
-            *(migrator.add_column(table, name, field) for name, field in fields.items())
-        )
+    migrator.migrate(*(migrator.add_column(*column) for column in COLUMNS))
     for name, columns in INDEXES.items():
         db.execute_sql(f"CREATE INDEX {name} ON review_card {columns}")
 
@@ -37,5 +30,4 @@ def up(migrator: Any, db: peewee.Database) -> None:
 def down(migrator: Any, db: peewee.Database) -> None:
     for name in INDEXES:
         db.execute_sql(f"DROP INDEX {name}")
-    for table, fields in COLUMNS.items():
-        migrator.migrate(*(migrator.drop_column(table, name) for name in fields))
+    migrator.migrate(*(migrator.drop_column(table, name) for table, name, _ in COLUMNS))

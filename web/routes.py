@@ -25,6 +25,7 @@ from roadmap.exchange.formats.registry import FORMATS
 from roadmap.exchange.import_validation import RoadmapFile
 from roadmap.exchange.share_links import LinkInfo, LinkRequest, NewLink
 from roadmap.exchange.shared_view import SharedConceptDetail, SharedRoadmap
+from roadmap.learning.daily_limits import ReviewForecast, ReviewLimits
 from roadmap.learning.progress import (
     Attempt,
     AttemptRequest,
@@ -34,7 +35,6 @@ from roadmap.learning.progress import (
     Profile,
     ProfilePatch,
 )
-from roadmap.learning.daily_limits import ReviewForecast, ReviewLimits
 from roadmap.learning.reviews import (
     CardState,
     CheckedReview,

@@ -3,7 +3,7 @@
 A question counts once a day. One that comes back on the day of its rating is always asked.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Annotated
@@ -56,35 +56,29 @@ class DueCounts:
     @property
     def left(self) -> tuple[int, int]:
         """Return the numbers of known and of new questions that may still be asked today."""
-        known_today = self.rated_today - self.begun_today
-        return (
-            max(0, self.limits.reviews - known_today),
-            max(0, self.limits.new - self.begun_today),
-        )
+        known = self.limits.reviews - (self.rated_today - self.begun_today)
+        return max(0, known), max(0, self.limits.new - self.begun_today)
 
     @property
-    def due(self) -> int:
-        return self.again + self.known + self.new
-
-    @property
-    def waiting(self) -> int:
-        """Return the number of due questions above the limits."""
+    def asked(self) -> int:
+        """Return the number of due questions within the limits."""
         known, new = self.left
-        return max(0, self.known - known) + max(0, self.new - new)
+        return self.again + min(self.known, known) + min(self.new, new)
 
 
 def forecast_of(
-    today: date, known: Sequence[int], counts: DueCounts, *, again: int
+    today: date, known: Mapping[int, int], counts: DueCounts, *, again: int
 ) -> ReviewForecast:
     """Return the questions of each day from those that become due on it.
 
-    What is above a limit moves to the next day. `again` are questions of today without a limit.
+    What is above a limit moves to the next day. `again` of today's were rated today: see above.
     """
     days, waiting, new = list[ForecastDay](), 0, counts.new
-    for number, due in enumerate(known):
-        most, most_new = counts.left if not number else (counts.limits.reviews, counts.limits.new)
-        asked, begun = min(waiting + due, most), min(new, most_new)
-        waiting, new = waiting + due - asked, new - begun
-        more = 0 if number else again
-        days.append(ForecastDay(day=today + timedelta(number), reviews=asked + more, new=begun))
+    most, most_new = counts.left[0] + again, counts.left[1]
+    for number in range(DAYS):
+        waiting += known[number]
+        asked, begun = min(waiting, most), min(new, most_new)
+        days.append(ForecastDay(day=today + timedelta(number), reviews=asked, new=begun))
+        waiting, new = waiting - asked, new - begun
+        most, most_new = counts.limits.reviews, counts.limits.new
     return ReviewForecast(days=days)

@@ -12,6 +12,7 @@ account lock its row first, which keeps the last one for its undo.
 
 import functools
 import operator
+from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import asdict
 from datetime import datetime, timedelta
@@ -64,7 +65,8 @@ SITTING = timedelta(minutes=30)  # for which "I don't know" counts, and a rating
 FOUND = """(SELECT count(*) FROM (SELECT k.id FROM review_card k
     JOIN concept n ON k.concept_id = n.id JOIN roadmap r ON k.roadmap_id = r.id
     JOIN content c ON c.concept_id = k.concept_id AND c.kind = 'quiz' AND c.version = k.version
-    WHERE k.owner_id = ? AND r.trashed_at IS NULL AND NOT n.removed AND k.due_at <= ?"""
+    WHERE k.owner_id = ? AND r.trashed_at IS NULL AND NOT n.removed AND k.due_at <= ?
+    AND (? IS NULL OR k.roadmap_id = ?)"""
 FIRST = f"ORDER BY k.due_at LIMIT {MOST_COUNTED}) AS due)"
 RATED = """(SELECT count(*) FROM review_card k
     WHERE k.owner_id = ? AND k.reviews > 0 AND k.reviewed_at >= ?"""
@@ -87,6 +89,7 @@ KEPT = (
     "reviewed_at",
     "reviews",
     "lapses",
+    "begun_at",
 )
 
 
@@ -277,8 +280,8 @@ def list_due(
         if roadmap_id is not None:
             get_owned(owner_id, roadmap_id)
         counts = _counts(owner_id, now, roadmap_id)
-        most, most_new = (MOST_COUNTED, MOST_COUNTED) if beyond else counts.left
-        waiting = 0 if beyond else counts.waiting
+        total, asked = counts.again + counts.known + counts.new, counts.asked
+        most, most_new = (total, total) if beyond else counts.left
         due = _asked(owner_id, roadmap_id).where(ReviewCard.due_at <= now)
         old = due.where(ReviewCard.reviews > 0, (ReviewCard.reviewed_at >= day) | bool(most))
         cards = list(old.order_by(ReviewCard.due_at, ReviewCard.id).limit(limit))
@@ -292,8 +295,8 @@ def list_due(
         last = _undoable(account.scalar())
         return Reviews(
             items=[_review(card, questions[card.id]) for card in cards],
-            due=min(counts.due - waiting, MOST_COUNTED),
-            waiting=waiting,
+            due=min(total if beyond else asked, MOST_COUNTED),
+            waiting=0 if beyond else total - asked,
             next_due_at=later.order_by(ReviewCard.due_at).limit(1).scalar(),
             limits=counts.limits,
             last_rating=last and RatedCard(id=last.id, reviews=last.before.reviews + 1),
@@ -303,8 +306,7 @@ def list_due(
 def count_due(owner_id: UUID, at: datetime) -> int:
     """Return the number of cards that are due at a time, within the limits of its day."""
     with session():
-        counts = _counts(owner_id, at)
-    return counts.due - counts.waiting
+        return _counts(owner_id, at).asked
 
 
 def day_of(at: datetime) -> datetime:
@@ -313,29 +315,26 @@ def day_of(at: datetime) -> datetime:
 
 
 def due_keys(owner_id: UUID, at: datetime, roadmap_id: UUID | None = None) -> list[Any]:
-    """Return the values for DUE; with a roadmap, for that of `_counts`."""
+    """Return the values for DUE, of all roadmaps or of one."""
     owner, day = ReviewCard.owner.db_value(owner_id), ReviewCard.due_at.db_value(day_of(at))
-    its = [] if roadmap_id is None else [ReviewCard.roadmap.db_value(roadmap_id)]
-    found = [owner, ReviewCard.due_at.db_value(at), *its]
+    its = ReviewCard.roadmap.db_value(roadmap_id)
+    found = [owner, ReviewCard.due_at.db_value(at), its, its]
     return [*found, day, *found, day, *found, owner, day, owner, day, day, owner]
 
 
 def forecast(owner_id: UUID) -> ReviewForecast:
     """Return the numbers of questions of the next days."""
     now = clock.now()
-    today, known, again = day_of(now), [0] * DAYS, 0
+    today = day_of(now)
     with session():
         counts = _counts(owner_id, now)
-        cards = _asked(owner_id, None, ReviewCard.due_at, ReviewCard.reviewed_at).where(
+        known = _asked(owner_id, None, ReviewCard.due_at, ReviewCard.reviewed_at).where(
             ReviewCard.reviews > 0, ReviewCard.due_at < today + timedelta(DAYS)
         )
-        for due_at, rated_at in cards.order_by(ReviewCard.due_at).limit(MOST_FORESEEN).tuples():
-            day = max(0, (due_at - today).days)
-            if not day and rated_at >= today:
-                again += 1
-            else:
-                known[day] += 1
-    return forecast_of(today.date(), known, counts, again=again)
+        cards = list(known.order_by(ReviewCard.due_at).limit(MOST_FORESEEN).tuples())
+    days = Counter(max(0, (due_at - today).days) for due_at, _ in cards)
+    again = sum(due_at < today + timedelta(1) and at >= today for due_at, at in cards)
+    return forecast_of(today.date(), days, counts, again=again)
 
 
 def read_limits(owner_id: UUID) -> ReviewLimits:
@@ -356,12 +355,20 @@ def read_card(owner_id: UUID, card_id: UUID) -> Review:
         return _review(*_found(owner_id, card_id))
 
 
-def grade(owner_id: UUID, card_id: UUID, request: ReviewCheck) -> CheckedReview:
-    """Grade an answer; the learner rates it later. Raises NotFound, Invalid."""
-    with session():
-        card, question = _found(owner_id, card_id)
+def check(
+    owner_id: UUID, card_id: UUID, request: ReviewCheck, *, is_shown: bool = False
+) -> CheckedReview:
+    """Grade an answer; the learner rates it later. Raises NotFound, Invalid.
+
+    Without an answer only `again` may follow, which is stored, unless it is just shown once more.
+    """
     now = clock.now()
-    graded = grade_one(card.number, question, request.chosen)
+    with session() if is_shown else transaction():
+        card, question = _found(owner_id, card_id)
+        graded = grade_one(card.number, question, request.chosen)
+        if not (graded.answer or is_shown):
+            its = (ReviewCard.id == card_id) & (ReviewCard.reviews == card.reviews)
+            ReviewCard.update(gave_up_at=now).where(its).execute()
     is_open = graded.answer and not _gave_up(card, now)
     return CheckedReview(
         id=card.id,
@@ -372,16 +379,6 @@ def grade(owner_id: UUID, card_id: UUID, request: ReviewCheck) -> CheckedReview:
     )
 
 
-def check(owner_id: UUID, card_id: UUID, request: ReviewCheck) -> CheckedReview:
-    """Grade an answer; without one, store that only `again` may follow. Raises as `grade`."""
-    checked = grade(owner_id, card_id, request)
-    if not checked.question.answer:
-        its = (ReviewCard.id == card_id) & (ReviewCard.reviews == checked.reviews)
-        with transaction():
-            ReviewCard.update(gave_up_at=clock.now()).where(its).execute()
-    return checked
-
-
 def review(owner_id: UUID, card_id: UUID, request: ReviewRequest) -> CardState:
     """Rate a card, due or not. Raises NotFound, Invalid, and Conflict if it was rated since."""
     now = clock.now()
@@ -389,10 +386,10 @@ def review(owner_id: UUID, card_id: UUID, request: ReviewRequest) -> CardState:
         lock_account(owner_id)
         card, _ = _found(owner_id, card_id)
         before = _memory(card)
+        after = rated(before, request.rating, now)
         # Another request, an attempt at its quiz, may be rating it.
         unchanged = (ReviewCard.id == card_id) & (ReviewCard.reviews == request.reviews)
-        changes = _changes(before, request.rating, now)
-        if not ReviewCard.update(changes).where(unchanged).execute():
+        if not ReviewCard.update(**asdict(after)).where(unchanged).execute():
             raise Conflict(
                 f"This question does not have {request.reviews} ratings. It may have been "
                 "rated elsewhere. Read the due questions again."
@@ -401,7 +398,7 @@ def review(owner_id: UUID, card_id: UUID, request: ReviewRequest) -> CardState:
             raise Invalid(GAVE_UP, fields=(FieldError("/rating", "must be `again`"),))
         last = LastRating(id=card_id, at=now, before=before).model_dump(mode="json")
         Account.update(last_rating=last).where(Account.id == owner_id).execute()
-    return _card_state(card_id, rated(before, request.rating, now))
+    return _card_state(card_id, after)
 
 
 def undo(owner_id: UUID, card_id: UUID, request: UndoRequest) -> CardState:
@@ -414,8 +411,7 @@ def undo(owner_id: UUID, card_id: UUID, request: UndoRequest) -> CardState:
             raise Conflict(NOT_LAST)
         # An attempt at its quiz may have rated it since.
         unchanged = (ReviewCard.reviews == request.reviews) & (ReviewCard.reviewed_at == last.at)
-        begun_at = None if last.before.is_new else ReviewCard.begun_at
-        restored = ReviewCard.update(**asdict(last.before), begun_at=begun_at)
+        restored = ReviewCard.update(**asdict(last.before))
         if not restored.where((ReviewCard.id == card_id) & unchanged).execute():
             raise Conflict(NOT_LAST)
         Account.update(last_rating=None).where(Account.id == owner_id).execute()
@@ -460,8 +456,8 @@ def note_answers(
         is_due = memory.is_new or memory.due_at <= now
         if answer.answer and (is_due or not (answer.is_right or memory.is_shaky)):
             rating = ReviewRating.good if answer.is_right else ReviewRating.again
-            changes = _changes(memory, rating, now)
-            ReviewCard.update(changes).where(ReviewCard.id == card.id).execute()
+            after = asdict(rated(memory, rating, now))
+            ReviewCard.update(**after).where(ReviewCard.id == card.id).execute()
 
 
 def _asked(owner_id: UUID, roadmap_id: UUID | None = None, *wanted: Any) -> peewee.ModelSelect:
@@ -485,20 +481,17 @@ def _asked(owner_id: UUID, roadmap_id: UUID | None = None, *wanted: Any) -> peew
 
 def _counts(owner_id: UUID, at: datetime, roadmap_id: UUID | None = None) -> DueCounts:
     """Return the numbers of due cards of all roadmaps, or of one. Needs a session."""
-    its = "" if roadmap_id is None else " AND k.roadmap_id = ?"
-    statement = "SELECT " + DUE.replace("k.due_at <= ?", f"k.due_at <= ?{its}")
-    keys = due_keys(owner_id, at, roadmap_id)
-    cursor = database.execute_sql(statement.replace("?", database.param), keys)
+    statement = f"SELECT {DUE}".replace("?", database.param)
+    cursor = database.execute_sql(statement, due_keys(owner_id, at, roadmap_id))
     *numbers, limits = cursor.fetchone()
     return DueCounts(ReviewLimits.model_validate_json(limits or "{}"), *numbers)
 
 
 def _in_order(new: peewee.ModelSelect, limit: int) -> peewee.ModelSelect:
     """Select the first cards of the courses, of those that were placed first."""
-    placed_first = new.clone().columns(ReviewCard.id).order_by(ReviewCard.due_at)
-    its = placed_first.limit(MOST_COUNTED)
+    first = new.clone().columns(ReviewCard.id).order_by(ReviewCard.due_at).limit(MOST_COUNTED)
     places = (Stage.position, Module.position, Concept.position, ReviewCard.number, ReviewCard.id)
-    query = new.switch(Concept).join(Module).join(Stage).where(ReviewCard.id.in_(its))
+    query = new.switch(Concept).join(Module).join(Stage).where(ReviewCard.id.in_(first))
     return query.order_by(*places).limit(limit)
 
 
@@ -532,11 +525,6 @@ def _questions(cards: Iterable[ReviewCard]) -> dict[UUID, Question]:
 
 def _memory(card: ReviewCard) -> Memory:
     return Memory(**{name: getattr(card, name) for name in KEPT})
-
-
-def _changes(memory: Memory, rating: ReviewRating, at: datetime) -> dict[str, Any]:
-    """Return the columns of a card that is rated."""
-    return asdict(rated(memory, rating, at)) | ({"begun_at": at} if memory.is_new else {})
 
 
 def _card_state(card_id: UUID, memory: Memory) -> CardState:

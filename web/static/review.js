@@ -15,6 +15,6 @@ document.addEventListener("keydown", event => {
   if (!option) return;
   event.preventDefault();
   isSent = option === button;
-  option.focus();
+  if (option.type !== "checkbox") option.focus(); // there Space would undo the choice
   option.click();
 });

@@ -17,8 +17,8 @@ from core.errors import Conflict, Invalid, NotFound
 from core.i18n import gettext_noop
 from roadmap.learning import reviews
 from roadmap.learning.continue_learning import next_lessons
-from roadmap.learning.grading import LONGEST_ANSWER
 from roadmap.learning.daily_limits import MOST_A_DAY, ReviewLimits
+from roadmap.learning.grading import LONGEST_ANSWER
 from roadmap.learning.reviews import ReviewCheck, ReviewRequest, UndoRequest
 from web.call import Call
 from web.pages.error_messages import form_page
@@ -159,7 +159,8 @@ def _page(
         asked = next(iter(due.items), None)
     if asked is not None and asked.id == card_id and answer is not None:
         with suppress(Invalid, NotFound):  # somebody changed the link, or the question is gone
-            checked = reviews.grade(call.owner, asked.id, filled(ReviewCheck, {"chosen": answer}))
+            request = filled(ReviewCheck, {"chosen": answer})
+            checked = reviews.check(call.owner, asked.id, request, is_shown=True)
     text = ""
     if error is not None and limits is None:
         text = TEXTS.get(error.detail) or PROBLEMS[type(error)]
