@@ -218,7 +218,10 @@ class ReviewCard(Identified):
     reviews = peewee.IntegerField(default=0)
     lapses = peewee.IntegerField(default=0)  # how often it was forgotten after it was learned
     created_at = UtcDateTimeField()
+    begun_at = UtcDateTimeField(null=True)  # of the first rating; null also of an older version
+    gave_up_at = UtcDateTimeField(null=True)  # when it was last checked without an answer
 
     Meta = SimpleNamespace(
+        # Migration 0026 adds three by owner, of new, known and rated ones.
         indexes=((("concept", "question"), True), (("owner", "due_at"), False)),
     )

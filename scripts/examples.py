@@ -404,7 +404,11 @@ STORY: list[Step | Callable[[Story], Any]] = [
         keep={"card_id": "items.0.id", "reviews": "items.0.reviews"},
     ),
     Step("check_review", {"chosen": [2]}),
-    Step("rate_review", {"rating": "good", "reviews": "$reviews"}),
+    Step("rate_review", {"rating": "good", "reviews": "$reviews"}, keep={"rated": "reviews"}),
+    Step("undo_review", {"reviews": "$rated"}),
+    Step("read_forecast"),
+    Step("save_limits", {"reviews": 40, "new": 10}),
+    Step("read_limits"),
     # A share link for people without an account, valid for a month, and a calendar.
     Step(
         "create_link",

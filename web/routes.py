@@ -25,6 +25,7 @@ from roadmap.exchange.formats.registry import FORMATS
 from roadmap.exchange.import_validation import RoadmapFile
 from roadmap.exchange.share_links import LinkInfo, LinkRequest, NewLink
 from roadmap.exchange.shared_view import SharedConceptDetail, SharedRoadmap
+from roadmap.learning.daily_limits import ReviewForecast, ReviewLimits
 from roadmap.learning.placement import (
     Placement,
     PlacementRequest,
@@ -41,7 +42,14 @@ from roadmap.learning.progress import (
     Profile,
     ProfilePatch,
 )
-from roadmap.learning.reviews import CardState, CheckedReview, ReviewCheck, ReviewRequest, Reviews
+from roadmap.learning.reviews import (
+    CardState,
+    CheckedReview,
+    ReviewCheck,
+    ReviewRequest,
+    Reviews,
+    UndoRequest,
+)
 from roadmap.learning.schedule import Schedule
 from roadmap.lifecycle.admin_queries import OverseenDetail, OverseenList
 from roadmap.lifecycle.content_versions import VersionDetail, VersionDiff, Versions
@@ -292,6 +300,14 @@ ENDPOINTS = (
         body=ReviewCheck),
     Endpoint("POST", REVIEW, reviews.rate_review, "Rate a review", CardState, body=ReviewRequest,
         raises=(Conflict,)),
+    Endpoint("POST", REVIEW + "/undo", reviews.undo_review, "Undo a rating", CardState,
+        body=UndoRequest, raises=(Conflict,)),
+    Endpoint("GET", API + "/review-forecast", reviews.read_forecast, "Read the review forecast",
+        ReviewForecast),
+    Endpoint("GET", API + "/review-limits", reviews.read_limits, "Read the review limits",
+        ReviewLimits),
+    Endpoint("PUT", API + "/review-limits", reviews.save_limits, "Set the review limits",
+        ReviewLimits, body=ReviewLimits, current=reviews.read_limits),
     shares.CopyEndpoint("POST", SHARED + "/copy", shares.copy_shared, "Copy a shared roadmap",
         ImportedRoadmap, body=EmptyBody, status=201, raises=(Conflict, Gone)),
     Endpoint("GET", "/calendars/{token}/roadmap.ics", shares.follow_calendar,
@@ -432,7 +448,9 @@ PAGES = (
     PageRoute("GET", LESSON + "/{kind}/versions", history.versions_page, query=history.VersionsQuery),
     PageRoute("POST", LESSON + "/{kind}/versions/{number}/restore", history.restore_version),
     PageRoute("GET", "/review", review.review_page, query=review.ReviewQuery),
+    PageRoute("POST", "/review/limits", review.save_limits),
     PageRoute("POST", "/review/{card_id}/check", review.check),
+    PageRoute("POST", "/review/{card_id}/undo", review.undo),
     PageRoute("POST", "/review/{card_id}", review.rate),
     PageRoute("GET", "/login", account.login_page, query=account.LoginQuery, public=True),
     PageRoute("POST", "/login", account.log_in, public=True),

@@ -483,6 +483,9 @@ EXHIBITS: dict[str, Callable[[Gallery, str], Exhibit]] = {
         (g.place("check", language), {"done": "1"}),
     ),
     "review of a newcomer": lambda g, _: Exhibit("/review", g.newcomer, g.town.url),
+    "review limits with errors": lambda g, _: Exhibit(
+        "/review", None, g.home.url, ("/review/limits", {"reviews": "60", "new": "900"})
+    ),
     "review that is over": lambda g, _: Exhibit("/review?done=3", None, g.home.url),
     "long words": _state("word"),
     "concept with long words": _state("word-concept"),

@@ -62,6 +62,8 @@ FIELDS = {
         " fragment, on port 443 or on port 1024 or higher."
     ),
     "description": gettext_noop("Use at most 200 characters, in one line."),
+    "reviews": gettext_noop("Enter a whole number from 1 to 500."),
+    "new": gettext_noop("Enter a whole number from 0 to 500."),
     "events": gettext_noop("Choose at least one."),
     "text": gettext_noop("Enter at least one word, at most 500 characters in one line."),
     "category": gettext_noop("Enter names of categories, separated by commas."),

@@ -21,6 +21,7 @@ LESSON_SCRIPT, LESSON_SCRIPTS = "lesson.js", ("copy.js", "quiz.js")  # only in l
 # As they are. The last one is a service worker, which sees all pages.
 FILES = (
     OPERATOR_SHEET,
+    "review.js",  # only on the page of reviews
     "icon.svg",
     "icon-192.png",
     "icon-512.png",

@@ -23,6 +23,7 @@ from roadmap.accounts.invitations import InvitationRequest
 from roadmap.accounts.schemas import DeletionRequest, EmailChange, PasswordChange
 from roadmap.exchange.import_validation import RoadmapFile
 from roadmap.exchange.share_links import LinkRequest
+from roadmap.learning.daily_limits import ReviewLimits
 from roadmap.learning.placement import PlacementRequest, SkipRequest
 from roadmap.learning.progress import (
     AttemptRequest,
@@ -31,7 +32,7 @@ from roadmap.learning.progress import (
     Profile,
     ProfilePatch,
 )
-from roadmap.learning.reviews import ReviewCheck, ReviewRequest
+from roadmap.learning.reviews import ReviewCheck, ReviewRequest, UndoRequest
 from roadmap.lifecycle.schedule_settings import ScheduleRequest
 from roadmap.lifecycle.transfer import TransferRequest
 from roadmap.plan.edits import EditRequest
@@ -108,6 +109,8 @@ BODIES: dict[type[BaseModel], dict[str, Any]] = {
     ScheduleRequest: {"hours_per_week": 5, "deadline": None, "begins_on": None},
     ReviewCheck: {"chosen": [0]},
     ReviewRequest: {"rating": "good", "reviews": 0},
+    UndoRequest: {"reviews": 1},
+    ReviewLimits: {"reviews": 40, "new": 10},
     Profile: {"level": "advanced"},
     ProfilePatch: {"level": "advanced"},
     LinkRequest: {"purpose": "reading"},
@@ -139,6 +142,8 @@ FORMS: dict[str, dict[str, Any]] = {  # and what a page is sent
     PAGE + "/schedule": {"hours_per_week": "5"},
     "/review/{card_id}/check": {"chosen": "0"},
     "/review/{card_id}": {"rating": "good", "reviews": "0"},
+    "/review/{card_id}/undo": {"reviews": "1"},
+    "/review/limits": {"reviews": "40", "new": "10"},
     LESSON + "/upgrade": {},
     LESSON + "/progress": {"progress": "done"},
     LESSON + "/notes": {"notes": "Mine."},
