@@ -15,6 +15,7 @@ FOLDER = Path(__file__).parent.parent / "static"
 SHEET = "style.css"  # made of these, and of that of the picture
 SHEETS = ("page.css", "code.css")
 OPERATOR_SHEET = "operator.css"  # only on operators' pages
+MAP_SCRIPT = "map.js"  # only on the page of a roadmap
 SCRIPT = "script.js"  # made of these, in this order: htmx starts after its extension
 SCRIPTS = ("htmx.min.js", "hx-sse.min.js", "page.js")
 ICON = "icon.svg"
@@ -36,6 +37,7 @@ def files() -> dict[str, tuple[bytes, bytes, str]]:
         SHEET: "\n".join([*sheets, STYLE]).encode(),
         OPERATOR_SHEET: (FOLDER / OPERATOR_SHEET).read_bytes(),
         SCRIPT: ";\n".join(scripts).encode(),
+        MAP_SCRIPT: (FOLDER / MAP_SCRIPT).read_bytes(),
         ICON: (FOLDER / ICON).read_bytes(),
     }
     return {

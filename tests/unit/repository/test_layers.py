@@ -54,7 +54,7 @@ PUBLIC = {
     """,
     "budget": "budget cost_report",
     "learning": """
-        continue_learning grading lesson_navigation notes progress reviews
+        continue_learning endings grading lesson_navigation notes progress reviews
         schedule spaced_repetition
     """,
     "lifecycle": """

@@ -14,7 +14,7 @@ from core.i18n import gettext_noop
 from roadmap.generation.content_drafts import tutorial_drafts
 from roadmap.generation.context import BUILT_IN
 from roadmap.generation.generator import check_feedback, has_model
-from roadmap.learning import progress
+from roadmap.learning import endings, progress
 from roadmap.learning.lesson_navigation import (
     Course,
     are_links_registered,
@@ -121,12 +121,19 @@ def concept_page(
 
 
 def set_progress(call: Call) -> Response:
-    """Set the progress; with `next`, go on to the next concept."""
+    """Set the progress; then go to the end of what is over, or with `next` to that concept."""
     request = filled(ProgressForm, call.body.given("progress", "status", "next"))
     progress.set_progress(*call.concept, request)
     write_ahead(call.owner, call.ids["roadmap_id"])
+    roadmap_path = f"/roadmaps/{call.ids['roadmap_id']}"
+    if request.progress in endings.BEHIND:
+        now = course(call.owner, call.ids["roadmap_id"])
+        if endings.is_over(now.steps):
+            return see_other(f"{roadmap_path}/completion")
+        if number := endings.ended_stage(now, call.ids["concept_id"]):
+            return see_other(f"{roadmap_path}/stages/{number}")
     if request.next is not None:
-        return see_other(f"/roadmaps/{call.ids['roadmap_id']}/concepts/{request.next}")
+        return see_other(f"{roadmap_path}/concepts/{request.next}")
     return see_other(_path(call) + "#progress")
 
 
@@ -223,6 +230,7 @@ def _context(call: Call, lesson: LessonFacts) -> dict[str, Any]:
         "step": steps[at],
         "previous": steps[at - 1] if at else None,
         "following": next(iter(steps[at + 1 :]), None),
+        "ended_stage": endings.ended_stage(lesson.course, concept.id),
         "needs": [step for step in steps if step.id in concept.prerequisites],
         "prose": tutorial and tutorial_html(tutorial.markdown, texts_of(call.request)),
         "draft": _draft(call, concept) if tutorial is None else "",

@@ -11,17 +11,18 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from core import clock
-from core.errors import Invalid
+from core.errors import Invalid, NotFound
 from core.i18n import gettext_noop
 from roadmap.exchange.formats.source import Source
 from roadmap.exchange.map.drawing import inlined
 from roadmap.generation.generator import check_feedback, has_model
+from roadmap.learning import endings, progress
 from roadmap.lifecycle import commands, events, queries, schedule_settings, trash
 from roadmap.lifecycle.commands import CommandResult
 from roadmap.lifecycle.schedule_settings import ScheduleRequest
 from roadmap.plan.event_types import Event
 from roadmap.plan.outline import MOST_CLARIFYING_QUESTIONS
-from roadmap.plan.schemas import AnswersRequest, ApproveRequest, ReviseRequest
+from roadmap.plan.schemas import AnswersRequest, ApproveRequest, ProgressRequest, ReviseRequest
 from roadmap.plan.views import RoadmapTree, concepts_of, without_answers
 from tasks.dispatcher import send_after_commit
 from web.call import Call
@@ -32,7 +33,7 @@ from web.pages.forms import AnyQuery, Form, filled, see_other
 from web.pages.lazy import prose
 from web.pages.roadmap_view import View, view_of
 from web.pages.templates import own_page, page, texts_of
-from web.roadmap_commands import apply_command
+from web.roadmap_commands import apply_command, write_ahead
 
 NO_WORDS = gettext_noop(
     "Changing a plan by prompt needs a model: the operator of this service must set OPENAI_API_KEY."
@@ -124,6 +125,32 @@ def picture(call: Call) -> Response:
     """Return the part of the page that is replaced while it is watched."""
     tree = queries.roadmap_tree(call.owner, call.ids["roadmap_id"])
     return page(call.request, "parts/picture.html", drawn=_map(call.request, tree), tree=tree)
+
+
+def panel(call: Call, *, is_changed: bool = False) -> Response:
+    """Return a concept beside the map; if it `is_changed`, also all that shows its progress."""
+    roadmap_id, concept_id = call.ids["roadmap_id"], call.ids["concept_id"]
+    view = view_of(call.owner, roadmap_id)
+    for number, stage in enumerate(view.tree.stages, 1):
+        for module in stage.modules:
+            for concept in module.concepts:
+                if concept.id == concept_id:
+                    context = _context(call.request, (view, []))
+                    return page(
+                        call.request,
+                        "parts/panel.html",
+                        **context,
+                        **{"concept": concept, "module": module, "stage": stage, "number": number},
+                        **{"is_changed": is_changed, "is_new_plan": True},
+                    )
+    raise NotFound(progress.NO_CONCEPT)
+
+
+def change_in_panel(call: Call) -> Response:
+    request = filled(ProgressRequest, call.body.given("progress"))
+    progress.set_progress(*call.concept, request)
+    write_ahead(call.owner, call.ids["roadmap_id"])
+    return panel(call, is_changed=True)
 
 
 def answer(call: Call) -> Response:
