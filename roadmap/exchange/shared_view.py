@@ -1,6 +1,7 @@
 """Shared view of a roadmap: its plan and its contents.
 
-It has nothing of the owner, except for a completion that a link shows by the owner's choice: not the goal in the owner's words, progress, notes, deadlines or costs.
+It has nothing of the owner: not the goal in the owner's words, progress, notes, deadlines or costs.
+A link may show the completion, if the owner chose so.
 """
 
 import itertools

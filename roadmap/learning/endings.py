@@ -78,7 +78,9 @@ def completion_of(tree: RoadmapTree) -> Completion:
     )
 
 
-def keep_warm(owner_id: UUID, concepts: Iterable[ConceptNode]) -> list[tuple[ConceptNode, datetime]]:
+def keep_warm(
+    owner_id: UUID, concepts: Iterable[ConceptNode]
+) -> list[tuple[ConceptNode, datetime]]:
     """Return the concepts whose questions are remembered worst, with the next due time of each.
 
     A question that was never reviewed comes first.

@@ -57,7 +57,9 @@ class Course(LazyModel):
 def course(owner_id: UUID, roadmap_id: UUID) -> Course:
     """Return the course of a roadmap, in two queries. Raises NotFound."""
     planned = (
-        Concept.select(Concept.id, Concept.title, Module.title, Stage.title, Stage.id, Concept.progress)
+        Concept.select(
+            Concept.id, Concept.title, Module.title, Stage.title, Stage.id, Concept.progress
+        )
         .join(Module)
         .join(Stage)
         .where(Concept.roadmap == roadmap_id, ~Concept.removed)

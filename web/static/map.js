@@ -2,7 +2,7 @@
 {
   const side = document.getElementById("side"), picture = document.getElementById("picture");
   const live = document.getElementById("live");
-  let opener = "", isTouched = false;
+  let opener = "", isTouched = false, isChanging = false;
 
   function load(href, takesFocus) {
     opener = href;
@@ -29,9 +29,14 @@
     load(link.getAttribute("href"), true);
   });
   side.addEventListener("submit", event => {
-    if (event.target.method !== "dialog") return;
+    isChanging = event.target.method !== "dialog"; // and its buttons are replaced
+    if (isChanging) return;
     event.preventDefault();
     close(true);
+  });
+  document.addEventListener("htmx:after:swap", () => {
+    if (isChanging && side.open) side.querySelector("h2").focus();
+    isChanging = false;
   });
   document.addEventListener("keydown", event => {
     if (event.key === "Escape" && side.open) close(true);

@@ -16,7 +16,7 @@ from core.i18n import gettext_noop
 from roadmap.exchange.formats.source import Source
 from roadmap.exchange.map.drawing import inlined
 from roadmap.generation.generator import check_feedback, has_model
-from roadmap.learning import endings, progress
+from roadmap.learning import progress
 from roadmap.lifecycle import commands, events, queries, schedule_settings, trash
 from roadmap.lifecycle.commands import CommandResult
 from roadmap.lifecycle.schedule_settings import ScheduleRequest
@@ -135,13 +135,16 @@ def panel(call: Call, *, is_changed: bool = False) -> Response:
         for module in stage.modules:
             for concept in module.concepts:
                 if concept.id == concept_id:
-                    context = _context(call.request, (view, []))
                     return page(
                         call.request,
                         "parts/panel.html",
-                        **context,
-                        **{"concept": concept, "module": module, "stage": stage, "number": number},
-                        **{"is_changed": is_changed, "is_new_plan": True},
+                        **_context(call.request, (view, [])),
+                        concept=concept,
+                        module=module,
+                        stage=stage,
+                        number=number,
+                        is_changed=is_changed,
+                        is_new_plan=True,
                     )
     raise NotFound(progress.NO_CONCEPT)
 

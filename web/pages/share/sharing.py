@@ -52,7 +52,9 @@ def sharing_page(
 
 def create(call: Call) -> Response:
     try:
-        request = filled(LinkRequest, call.body.given("purpose", "expires_in_days", "shows_completion"))
+        request = filled(
+            LinkRequest, call.body.given("purpose", "expires_in_days", "shows_completion")
+        )
         place = (call.owner, call.ids["roadmap_id"])
         made = share_links.create_link(*place, request, own_address(call.request))
     except (Conflict, Invalid) as error:
