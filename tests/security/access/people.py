@@ -129,7 +129,6 @@ FORMS: dict[str, dict[str, Any]] = {  # and what a page is sent
     "/review/{card_id}": {"rating": "good", "reviews": "0"},
     LESSON + "/upgrade": {},
     LESSON + "/progress": {"progress": "done"},
-    LESSON + "/panel": {"progress": "done"},
     LESSON + "/notes": {"notes": "Mine."},
     LESSON + "/quiz": {"version": "1", "questions": "5", "q0": "0"},
     LESSON + "/{kind}/retry": {},

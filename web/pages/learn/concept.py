@@ -63,9 +63,10 @@ QUIZ = {
 
 
 class ProgressForm(ProgressRequest):
-    """`next`: the concept to continue with."""
+    """`next`: the concept to continue with; `panel`: it was set beside the map."""
 
     next: UUID | None = None
+    panel: bool = False
 
 
 class ConceptQuery(AnyQuery):
@@ -122,10 +123,12 @@ def concept_page(
 
 def set_progress(call: Call) -> Response:
     """Set the progress; then go to the end of what is over, or with `next` to that concept."""
-    request = filled(ProgressForm, call.body.given("progress", "status", "next"))
+    request = filled(ProgressForm, call.body.given("progress", "status", "next", "panel"))
     progress.set_progress(*call.concept, request)
     write_ahead(call.owner, call.ids["roadmap_id"])
     roadmap_path = f"/roadmaps/{call.ids['roadmap_id']}"
+    if request.panel:
+        return see_other(_path(call) + "/panel?changed=on")
     if request.progress in endings.BEHIND:
         now = course(call.owner, call.ids["roadmap_id"])
         if endings.is_over(now.steps):

@@ -22,7 +22,7 @@ from roadmap.lifecycle.commands import CommandResult
 from roadmap.lifecycle.schedule_settings import ScheduleRequest
 from roadmap.plan.event_types import Event
 from roadmap.plan.outline import MOST_CLARIFYING_QUESTIONS
-from roadmap.plan.schemas import AnswersRequest, ApproveRequest, ProgressRequest, ReviseRequest
+from roadmap.plan.schemas import AnswersRequest, ApproveRequest, ReviseRequest
 from roadmap.plan.views import RoadmapTree, concepts_of, without_answers
 from tasks.dispatcher import send_after_commit
 from web.call import Call
@@ -33,7 +33,7 @@ from web.pages.forms import AnyQuery, Form, filled, see_other
 from web.pages.lazy import prose
 from web.pages.roadmap_view import View, view_of
 from web.pages.templates import own_page, page, texts_of
-from web.roadmap_commands import apply_command, write_ahead
+from web.roadmap_commands import apply_command
 
 NO_WORDS = gettext_noop(
     "Changing a plan by prompt needs a model: the operator of this service must set OPENAI_API_KEY."
@@ -49,6 +49,12 @@ DONE = {
     "deleted": gettext_noop("The roadmap was permanently deleted."),
 }
 SCHEDULE = ("hours_per_week", "deadline", "from_today")
+
+
+class PanelQuery(AnyQuery):
+    """`changed`: its progress was, so all that shows it is sent as well."""
+
+    changed: bool = False
 
 
 class TrashPageQuery(AnyQuery):
@@ -127,8 +133,8 @@ def picture(call: Call) -> Response:
     return page(call.request, "parts/picture.html", drawn=_map(call.request, tree), tree=tree)
 
 
-def panel(call: Call, *, is_changed: bool = False) -> Response:
-    """Return a concept beside the map; if it `is_changed`, also all that shows its progress."""
+def panel(call: Call) -> Response:
+    """Return a concept beside the map."""
     roadmap_id, concept_id = call.ids["roadmap_id"], call.ids["concept_id"]
     view = view_of(call.owner, roadmap_id)
     for number, stage in enumerate(view.tree.stages, 1):
@@ -143,17 +149,10 @@ def panel(call: Call, *, is_changed: bool = False) -> Response:
                         module=module,
                         stage=stage,
                         number=number,
-                        is_changed=is_changed,
+                        is_changed=call.query.changed,
                         is_new_plan=True,
                     )
     raise NotFound(progress.NO_CONCEPT)
-
-
-def change_in_panel(call: Call) -> Response:
-    request = filled(ProgressRequest, call.body.given("progress"))
-    progress.set_progress(*call.concept, request)
-    write_ahead(call.owner, call.ids["roadmap_id"])
-    return panel(call, is_changed=True)
 
 
 def answer(call: Call) -> Response:
