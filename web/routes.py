@@ -377,7 +377,7 @@ PAGES = (
     PageRoute("GET", "/import", importing.import_page, query=ChatQuery),
     UploadPage("POST", "/import", importing.take, body=RoadmapFile, query=ChatQuery),
     PageRoute("GET", PAGE, roadmap.roadmap_page),
-    PageRoute("GET", PAGE + "/print", roadmap.print_page),
+    PageRoute("GET", PAGE + "/print", roadmap.print_page, query=roadmap.PrintQuery),
     PageRoute("GET", PAGE + "/picture", roadmap.picture),
     PageRoute("GET", PAGE + "/stages/{number}", endings.stage_page),
     PageRoute("GET", PAGE + "/completion", endings.completion_page),
