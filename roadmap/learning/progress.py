@@ -85,6 +85,7 @@ class AttemptSummary(LazyModel):
     version: int = Field(description="Version of the quiz.")
     score: int = Field(description="Number of correct answers.")
     total: int = Field(description="Number of questions.")
+    unanswered: int = Field(description="Number of questions without an answer: not scored.")
     created_at: datetime
 
 
@@ -180,25 +181,18 @@ def attempt(owner_id: UUID, roadmap_id: UUID, concept_id: UUID, request: Attempt
     """
     with transaction():
         lock_owned(owner_id, roadmap_id)
-        _find(owner_id, roadmap_id, concept_id)
-        found = reviews.current_quiz(concept_id)
-        if found is None:
-            raise NotFound("The quiz of this concept is not ready yet. Wait until it is.")
-        version, quiz = found
-        if version != request.version:
-            raise Conflict(
-                f"The quiz now has version {version}, not {request.version}. Read it again."
-            )
+        quiz = _quiz(owner_id, roadmap_id, concept_id, request.version)
         graded = grade_all(quiz, request.answers)
         made = AttemptSummary(
             id=new_id(),
-            version=version,
+            version=request.version,
             score=sum(question.is_right for question in graded),
             total=len(graded),
+            unanswered=sum(not question.answer for question in graded),
             created_at=clock.now(),
         )
         QuizAttempt.insert(
-            **made.model_dump(),
+            **made.model_dump(exclude={"unanswered"}),
             roadmap=roadmap_id,
             concept=concept_id,
             answers=[question.answer for question in graded],
@@ -213,9 +207,18 @@ def attempt(owner_id: UUID, roadmap_id: UUID, concept_id: UUID, request: Attempt
             QuizAttempt.concept == concept_id, QuizAttempt.id.not_in(newest)
         ).execute()
         reviews.note_answers(
-            owner_id, roadmap_id, concept_id, version=version, quiz=quiz, graded=graded
+            owner_id, roadmap_id, concept_id, version=request.version, quiz=quiz, graded=graded
         )
     return Attempt(**made.model_dump(), questions=graded)
+
+
+def check(
+    owner_id: UUID, roadmap_id: UUID, concept_id: UUID, request: AttemptRequest
+) -> list[GradedQuestion]:
+    """Grade answers without saving them. Raises what `attempt` does."""
+    with session():
+        quiz = _quiz(owner_id, roadmap_id, concept_id, request.version)
+    return grade_all(quiz, request.answers)
 
 
 def read_attempt(owner_id: UUID, roadmap_id: UUID, concept_id: UUID, attempt_id: UUID) -> Attempt:
@@ -236,7 +239,8 @@ def read_attempt(owner_id: UUID, roadmap_id: UUID, concept_id: UUID, attempt_id:
             .where(Content.concept == concept_id, Content.kind == ContentKind.quiz)
             .scalar()
         )
-    return from_row(Attempt, row, questions=grade_all(Quiz.model_validate(body), row.answers))
+    questions = grade_all(Quiz.model_validate(body), row.answers)
+    return from_row(Attempt, row, unanswered=_blanks(row), questions=questions)
 
 
 def list_attempts(
@@ -251,7 +255,7 @@ def list_attempts(
     )
     with session():
         _find(owner_id, roadmap_id, concept_id)
-        found = [from_row(AttemptSummary, row) for row in query]
+        found = [from_row(AttemptSummary, row, unanswered=_blanks(row)) for row in query]
     items = found[:limit]
     return Attempts(items=items, next_cursor=str(items[-1].id) if len(found) > limit else None)
 
@@ -292,6 +296,22 @@ def _find(owner_id: UUID, roadmap_id: UUID, concept_id: UUID) -> Concept:
     if row is None:
         raise NotFound(NO_CONCEPT)
     return row
+
+
+def _quiz(owner_id: UUID, roadmap_id: UUID, concept_id: UUID, version: int) -> Quiz:
+    """Return the current quiz. Raises NotFound, and Conflict when it has another version."""
+    _find(owner_id, roadmap_id, concept_id)
+    found = reviews.current_quiz(concept_id)
+    if found is None:
+        raise NotFound("The quiz of this concept is not ready yet. Wait until it is.")
+    if found[0] != version:
+        raise Conflict(f"The quiz now has version {found[0]}, not {version}. Read it again.")
+    return found[1]
+
+
+def _blanks(row: QuizAttempt) -> int:
+    """Return the number of questions without an answer."""
+    return sum(not answer for answer in row.answers)
 
 
 def _change(

@@ -232,6 +232,20 @@ def count_due(owner_id: UUID, at: datetime) -> int:
         return int(database.execute_sql(statement, keys).fetchone()[0])
 
 
+def due_times(
+    owner_id: UUID, concept_id: UUID, version: int, numbers: Collection[int]
+) -> list[datetime]:
+    """Return when these questions of a version of a quiz come back, in the order of time."""
+    query = ReviewCard.select(ReviewCard.due_at).where(
+        ReviewCard.owner == owner_id,
+        ReviewCard.concept == concept_id,
+        ReviewCard.version == version,
+        ReviewCard.number.in_(list(numbers)),
+    )
+    with session():
+        return [card.due_at for card in query.order_by(ReviewCard.due_at)]
+
+
 def read_card(owner_id: UUID, card_id: UUID) -> Review:
     """Return a card, due or not. Raises NotFound."""
     with session():

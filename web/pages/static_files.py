@@ -21,6 +21,7 @@ SCRIPTS = ("htmx.min.js", "hx-sse.min.js", "page.js")
 FILES = (
     OPERATOR_SHEET,
     "map.js",
+    "quiz.js",
     "icon.svg",
     "icon-192.png",
     "icon-512.png",

@@ -5,7 +5,6 @@ Both are kept in cookies, which need no account.
 
 import gzip
 import json
-import re
 import secrets
 from collections.abc import Callable, Mapping
 from decimal import Decimal
@@ -22,7 +21,7 @@ from starlette.responses import Response
 from core.db import settings, snapshot
 from core.i18n import LANGUAGES, negotiated, texts
 from core.net.safe_http import host_of
-from core.sanitize import format_size
+from core.sanitize import code_spans, format_size
 from roadmap.exchange.formats.registry import FORMATS
 from roadmap.exchange.map.drawing import SHAPES
 from roadmap.generation.generator import has_model
@@ -55,7 +54,6 @@ MOST_BYTES = 8 * 1024 * 1024  # of public pages
 MOST_OWN_BYTES = 8 * 1024 * 1024  # of pages of accounts, compressed: some thousand lessons
 # Stands for the name of a form, which is new in each response (forms.py).
 FORM = secrets.token_urlsafe(16)
-CODE = re.compile(r"`([^`\n]+)`")
 HEADERS = {
     "Content-Security-Policy": POLICY,
     # Without one, browsers hide the origin of a form from us as well.
@@ -102,10 +100,9 @@ def change_preferences(call: Call) -> Response:
 
 def with_code(text: str) -> Markup:
     """Return a question as HTML: text between backticks is code, other Markdown stays as it is."""
-    pieces = CODE.split(text)
     return Markup("").join(
         Markup("<code>{}</code>").format(piece) if at % 2 else piece
-        for at, piece in enumerate(pieces)
+        for at, piece in enumerate(code_spans(text))
     )
 
 

@@ -135,7 +135,7 @@ FORMS: dict[str, dict[str, Any]] = {  # and what a page is sent
     LESSON + "/upgrade": {},
     LESSON + "/progress": {"progress": "done"},
     LESSON + "/notes": {"notes": "Mine."},
-    LESSON + "/quiz": {"version": "1", "questions": "5", "q0": "0"},
+    LESSON + "/quiz": {"version": "1", "questions": "5", "q0": "0", "anyway": "on"},
     LESSON + "/{kind}/retry": {},
     PAGE + "/trash": {},
     PAGE + "/revisions/{number}/restore": {},

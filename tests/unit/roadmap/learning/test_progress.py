@@ -183,8 +183,10 @@ class TestQuiz:
     def test_an_unanswered_question_is_not_right(self, client: TestClient, concept: str) -> None:
         right = right_answers(concept)
         made = self.answer(client, concept, [[], *right[1:]]).json()
-        assert made["score"] == len(right) - 1
+        assert (made["score"], made["unanswered"]) == (len(right) - 1, 1)
         assert not made["questions"][0]["is_right"]
+        assert client.get(f"{concept}/quiz/attempts").json()["items"][0]["unanswered"] == 1
+        assert client.get(f"{concept}/quiz/attempts/{made['id']}").json() == made
 
     def test_the_quiz_itself_tells_no_answer(self, client: TestClient, concept: str) -> None:
         self.answer(client, concept, right_answers(concept))
@@ -199,7 +201,7 @@ class TestQuiz:
             "needs_tutorial",
         }
         listed = client.get(f"{concept}/quiz/attempts").json()["items"]
-        assert set(listed[0]) == {"id", "version", "score", "total", "created_at"}
+        assert set(listed[0]) == {"id", "version", "score", "total", "unanswered", "created_at"}
 
     def test_attempts_are_listed_the_newest_first(self, client: TestClient, concept: str) -> None:
         right = right_answers(concept)

@@ -102,6 +102,8 @@ class TestLearn:
         graded = person.get(answer.headers["location"].partition("#")[0])
         assert graded.text.count('class="explanation"') == len(quiz["questions"])
         assert re.search(r"\d of \d correct", text_of(graded))
+        assert re.search(r"come(s)? back in ", text_of(graded))
+        assert None not in [question["seed"] for question in quiz["questions"]]
         assert "Last time" in text_of(person.get(lesson))
 
     @try_each(

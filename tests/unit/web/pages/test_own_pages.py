@@ -114,7 +114,7 @@ def test_what_is_written_and_answered_shows_at_once(person: TestClient, lesson: 
     person.post(f"{lesson}/notes", data={"notes": "Water first."})
     assert "Water first.</textarea>" in read(person, lesson)
     assert "Last time" not in text_of(person.get(lesson))
-    fields = {"version": "1", "questions": "5", "q0": "0"}
+    fields = {"version": "1", "questions": "5", "q0": "0", "anyway": "on"}
     assert person.post(f"{lesson}/quiz", data=fields).status_code == 303
     assert "Last time" in text_of(person.get(lesson))
 
