@@ -113,7 +113,7 @@ from web.pages.admin import logs as admin_logs
 from web.pages.admin import overview as admin_overview
 from web.pages.admin import queues as admin_queues
 from web.pages.admin import roadmaps as admin_roadmaps
-from web.pages.learn import concept, home, placement, review
+from web.pages.learn import concept, endings, home, placement, review
 from web.pages.own_chat import ChatQuery
 from web.pages.page_route import PageRoute, UploadPage
 from web.pages.plan import editing, history, roadmap, roadmap_stream
@@ -410,6 +410,8 @@ PAGES = (
     PageRoute("GET", PAGE, roadmap.roadmap_page),
     PageRoute("GET", PAGE + "/print", roadmap.print_page, query=roadmap.PrintQuery),
     PageRoute("GET", PAGE + "/picture", roadmap.picture),
+    PageRoute("GET", PAGE + "/stages/{number}", endings.stage_page),
+    PageRoute("GET", PAGE + "/completion", endings.completion_page),
     PageRoute("GET", PAGE + "/live", roadmap_stream.watch, query=roadmap_stream.LiveQuery),
     PageRoute("POST", PAGE + "/answers", roadmap.answer),
     PageRoute("POST", PAGE + "/approve", roadmap.approve),
@@ -432,6 +434,7 @@ PAGES = (
     PageRoute("POST", "/trash/{roadmap_id}/delete", roadmap.delete_for_ever),
     PageRoute("GET", LESSON, concept.concept_page, query=concept.ConceptQuery),
     PageRoute("POST", LESSON + "/progress", concept.set_progress),
+    PageRoute("GET", LESSON + "/panel", roadmap.panel, query=roadmap.PanelQuery),
     PageRoute("POST", LESSON + "/notes", concept.set_notes),
     PageRoute("POST", LESSON + "/exercise", concept.save_exercise),
     PageRoute("POST", LESSON + "/quiz", concept.answer),

@@ -94,6 +94,7 @@ class Gallery:
             teacher.questions = ((goal, (goal, WORD)), (f"{WORD}?", ("1", "2")))
             self._make("awaiting_answers", language, f"{goal},", clarify=True)
             teacher.questions = ()
+            self._complete(self._make("completed", language, f"{goal};", status="ready"), language)
             thrown = self._make("thrown", language, f"{goal}.", status="ready")
             self._ask("DELETE", f"/api/v1{thrown}")
             teacher.held |= {("tutorial", f"{goal}?"), ("analysis", f"{goal}…")}
@@ -213,6 +214,16 @@ class Gallery:
             f"/review?roadmap={roadmap_id}&done=1&card={due[0]['id']}&chosen=0"
         )
         self.places["check", language] = f"/review/{due[0]['id']}/check"
+
+    def _complete(self, path: str, language: str) -> None:
+        """All of it, and a link that shows so."""
+        for concept in self._concepts("completed", language):
+            self._ask("PUT", f"/api/v1{concept}/progress", json={"progress": "done"})
+        link = {"purpose": "reading", "shows_completion": True}
+        url = self._ask("POST", f"/api/v1{path}/links", json=link)["url"]
+        self.places["shared-completion", language] = url.removeprefix(self.town.stack.url)
+        self.places["ended-stage", language] = f"{path}/stages/1"
+        self.places["completed", language] = f"{path}/completion"
 
     def _share(self, path: str, language: str) -> None:
         """By a link to read along, one for a calendar, and one that was revoked."""
@@ -351,6 +362,11 @@ EXHIBITS: dict[str, Callable[[Gallery, str], Exhibit]] = {
         g.town.url,
         (p, {"purpose": "calendar"}),
     ),
+    "stage": lambda g, language: g.owned(g.place("ready", language) + "/stages/1"),
+    "stage that is over": _state("ended-stage"),
+    "completion": lambda g, language: g.owned(g.place("ready", language) + "/completion"),
+    "completion of all": _state("completed"),
+    "shared completion": lambda g, language: g.strange(g.place("shared-completion", language)),
     "shared": lambda g, language: g.strange(g.place("shared", language)),
     "shared concept": lambda g, language: g.strange(g.place("shared-concept", language)),
     "link that was revoked": lambda g, _: g.strange(g.place("revoked", "en")),

@@ -22,6 +22,7 @@ LESSON_SCRIPT, LESSON_SCRIPTS = "lesson.js", ("copy.js", "quiz.js")  # only in l
 FILES = (
     OPERATOR_SHEET,
     "review.js",  # only on the page of reviews
+    "map.js",
     "icon.svg",
     "icon-192.png",
     "icon-512.png",

@@ -61,6 +61,7 @@ class Track(Strict):
     title: Title
     summary: str
     language: str
+    onward: list[str] = Field(default_factory=list)  # ids of tracks that build on it
     match: Match
     stages: list[TrackStage] = Field(min_length=1)
 

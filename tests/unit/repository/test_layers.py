@@ -54,7 +54,7 @@ PUBLIC = {
     """,
     "budget": "budget cost_report",
     "learning": """
-        continue_learning daily_limits grading lesson_navigation notes placement
+        continue_learning daily_limits endings grading lesson_navigation notes placement
         progress reviews schedule spaced_repetition
     """,
     "lifecycle": """

@@ -44,7 +44,7 @@ def all_pages(person: TestClient, roadmap: str, lesson: str) -> Iterator[str]:
     places |= {"{number}": "1", "{kind}": "tutorial"}
     for page in PAGES:
         if page.method == "GET" and not page.path.endswith(
-            ("/live", "/picture", "/measures", "{file}", "/login", "/register")
+            ("/live", "/picture", "/panel", "/measures", "{file}", "/login", "/register")
         ):
             path = page.path
             for place, value in places.items():
