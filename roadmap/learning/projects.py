@@ -71,6 +71,7 @@ class Project(Capstone):
     """The project of a stage, with what the learner made and how that was judged."""
 
     stage_id: UUID
+    stage: str = Field(description="Title of the stage.")
     language: str = Field(description="Language of the roadmap, as a BCP 47 tag.")
     work: str = Field(description="What the learner made: a text or a link; empty: nothing yet.")
     done_at: datetime | None = Field(
@@ -201,6 +202,7 @@ def _project(stage: Stage) -> Project:
     return Project(
         **stage.capstone,
         stage_id=stage.id,
+        stage=stage.title,
         language=stage.roadmap.language,
         work=stage.work or "",
         done_at=stage.done_at,

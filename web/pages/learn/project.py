@@ -43,20 +43,19 @@ def project_page(call: Call, *, error: Invalid | None = None, token: str = "") -
 def save(call: Call) -> Response:
     """Save the work, and the learner's judgement if the form is sent by its button."""
     form: Form = call.body
-    is_judged = form.text("act") == "judge"
-    work = form.text("work").replace("\r\n", "\n")
-    values = {"work": work, "marks": [*_texts(form, "m").values()] if is_judged else None}
+    marks = [*_texts(form, "m").values()] if form.text("act") == "judge" else None
+    values = {"work": form.text("work").replace("\r\n", "\n"), "marks": marks}
     try:
         projects.save_project(*call.stage, filled(ProjectRequest, values))
     except Invalid as error:
         return project_page(call, error=error)
-    return see_other(_path(call) + ("#judgements" if is_judged else "#work"))
+    return _back(call)
 
 
 def order_judgement(call: Call) -> Response:
     _, jobs = projects.order_judgement(*call.stage, has_model=has_model())
     send_after_commit(jobs)
-    return see_other(_path(call) + "#judgements")
+    return _back(call)
 
 
 def create_link(call: Call) -> Response:
@@ -65,7 +64,7 @@ def create_link(call: Call) -> Response:
 
 def revoke_link(call: Call) -> Response:
     projects.revoke_link(*call.stage)
-    return see_other(_path(call) + "#judgements")
+    return _back(call)
 
 
 def judge_page(call: Call, *, error: Invalid | None = None) -> Response:
@@ -103,5 +102,6 @@ def _texts(form: Form, prefix: str) -> dict[int, str]:
     return {number: form.text(name) for number, name in names.items() if name in form}
 
 
-def _path(call: Call) -> str:
-    return f"/roadmaps/{call.ids['roadmap_id']}/stages/{call.ids['stage_id']}/project"
+def _back(call: Call) -> Response:
+    page_ = f"/roadmaps/{call.ids['roadmap_id']}/stages/{call.ids['stage_id']}/project"
+    return see_other(f"{page_}#judgements")
