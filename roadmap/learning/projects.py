@@ -111,10 +111,10 @@ def order_judgement(
     owner_id: UUID, roadmap_id: UUID, stage_id: UUID, *, has_model: bool
 ) -> tuple[Project, list[Job]]:
     """Have a model judge a project. Raises NotFound, and Conflict if that is not possible now."""
-    if not has_model:
-        raise Conflict("A judgement by a model requires a model: set OPENAI_API_KEY.")
     with transaction():
         stage = _with_work(owner_id, roadmap_id, stage_id)
+        if not has_model:
+            raise Conflict("A judgement by a model requires a model: set OPENAI_API_KEY.")
         if any(each.status in OPEN for each in _project(stage).judgements):
             raise Conflict("The model is judging this project. Wait for its judgement.")
         id_ = _insert(stage, "model", status=ContentStatus.pending)

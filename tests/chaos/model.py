@@ -56,6 +56,12 @@ QUESTIONS = {
     "Salt makes it tighter.": (["True"], ["False"]),
     "What for?": (["The gas"], ["The light", "The sound"]),
 }
+CAPSTONE = {
+    "title": "Bread for four",
+    "brief": "Bake a loaf that is light enough, and weigh it.",
+    "criteria": ["It is light.", "It is weighed.", "It was kneaded.", "It has rested."],
+    "hints": ["Begin a day before.", "Four folds are enough."],
+}
 WRITTEN: dict[str, dict[str, Any]] = {
     "tutorial": {"markdown": TUTORIAL},
     "resources": {
@@ -293,6 +299,7 @@ class Model:
             "title": "Start",
             "description": "Where it begins.",
             "modules": [module],
+            "capstone": CAPSTONE,
         }
         return {"title": "Baking bread", "stages": [stage]}
 

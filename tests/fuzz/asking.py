@@ -43,6 +43,7 @@ FITTING: dict[str, dict[str, Any]] = {  # bodies, as far as it is known here
     "set_progress": {"progress": "learning"},
     "set_notes": {"notes": "a note"},
     "answer_quiz": {"version": 1, "answers": [[0]]},
+    "save_project": {"work": "a link"},
     "save_profile": {"level": "beginner"},
     "save_schedule": {"hours_per_week": 5, "deadline": None, "begins_on": None},
     "check_review": {"chosen": [0]},
