@@ -46,6 +46,7 @@ FIELDS = {
     "notes": gettext_noop("Use at most 20,000 characters, without control characters."),
     "work": gettext_noop("Use at most 20,000 characters, without control characters."),
     "marks": gettext_noop("Mark each criterion."),
+    "comments": gettext_noop("Use at most 1,000 characters, without control characters."),
     "email": gettext_noop("Enter an address such as you@example.org."),
     "name": gettext_noop("Use at most 100 characters, in one line."),
     "password": gettext_noop(

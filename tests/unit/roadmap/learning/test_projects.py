@@ -144,6 +144,21 @@ class TestLink:
         with pytest.raises(Gone):
             judge_by_link(token, JudgementRequest(marks=marks, comments=()))
 
+    def test_its_page_says_what_does_not_fit_and_keeps_what_was_typed(
+        self, client: TestClient, project: str
+    ) -> None:
+        save(client, project)
+        page = f"/judge/{link_of(client, project)}"
+        marks = {f"m{n}": mark for n, mark in enumerate(marks_for(client, project, "yes"))}
+        few = client.post(page, data={"m0": "yes", "c0": "Good\r\nwork"})
+        assert (few.status_code, "Good\nwork</textarea>" in few.text) == (422, True)
+        long = client.post(page, data={**marks, "c0": "x" * 1001})
+        assert (long.status_code, "1,000 characters" in long.text) == (422, True)
+        fit = client.post(page, data={**marks, "c0": "Good\r\nwork"})
+        assert (fit.status_code, client.post(page, data=marks).status_code) == (200, 410)
+        (judgement,) = client.get(project).json()["judgements"]
+        assert judgement["comments"] == ["Good\nwork"]
+
     @pytest.mark.usefixtures("travelling")
     def test_it_ends_by_another_link_its_revocation_its_time_and_the_trash(
         self, client: TestClient, roadmap: str, project: str
