@@ -183,9 +183,8 @@ def _opened(token: str) -> Stage:
     shape = TOKEN.fullmatch(token)
     is_open = (Stage.token_hash == _hash(token)) & (Stage.link_until > clock.now())
     is_there = Roadmap.trashed_at.is_null() & Account.disabled_at.is_null()
-    found: Stage | None = None
-    if shape is not None:
-        found = _stages(Stage.id == UUID(shape[1]), is_open, is_there).first()
+    stage_id = shape and UUID(shape[1])  # that of no stage, if it is none of our tokens
+    found: Stage | None = _stages(Stage.id == stage_id, is_open, is_there).first()
     if found is None:
         raise Gone("This link was used or revoked, has expired, or its project is gone.")
     return found
