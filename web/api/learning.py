@@ -90,14 +90,15 @@ def save_project(call: Call) -> Project:
     return projects.save_project(*call.stage, call.body)
 
 
-def order_judgement(call: Call) -> Project:
+def order_judgement(call: Call) -> Reply:
     """The model judges the work by the rubric, within the budget.
 
     Read the project again for its judgement. 409 without a model, or without saved work.
     """
     made, jobs = projects.order_judgement(*call.stage, has_model=has_model())
     send_after_commit(jobs)
-    return made
+    place = quoted_path(call.request.scope["path"]).removesuffix("/judgement")
+    return Reply(made, headers={"Location": place})
 
 
 def read_profile(call: Call) -> Profile:
