@@ -356,7 +356,7 @@ EXHIBITS: dict[str, Callable[[Gallery, str], Exhibit]] = {
     "project": _state("project"),
     "project that is not judged": lambda g, _: g.owned(g.project_of("word")),
     "project with errors": lambda g, language: Exhibit(
-        p := g.place("project", language), g.owner, g.town.url, (p, {"work": ""})
+        p := g.place("project", language), g.owner, g.town.url, (p, {"work": WORD * 300})
     ),
     "project to be judged": lambda g, language: g.strange(g.place("to be judged", language)),
     "project to be judged with errors": lambda g, language: Exhibit(
@@ -517,6 +517,8 @@ ALSO_CHINESE = (
         "awaiting answers",
         "awaiting review",
         "ready",
+        "project",
+        "project to be judged",
         "partial",
         "concept with a result",
     ),
