@@ -13,7 +13,7 @@ WORK = "https://example.org/bread with a <b>crust</b>"
 
 def mark_all(page: Page, name: str) -> None:
     for criterion in page.locator("fieldset.criterion").all():
-        criterion.get_by_text(name, exact=True).click()
+        criterion.get_by_role("radio", name=name, exact=True).check()
 
 
 def test_a_project_is_judged_by_its_learner_a_stranger_and_the_model(
@@ -41,7 +41,7 @@ def test_a_project_is_judged_by_its_learner_a_stranger_and_the_model(
     expect(page.locator("#marks-error")).to_be_in_viewport()
     expect(page.get_by_label("Your work")).to_have_value(WORK)
     mark_all(page, "Partly")
-    page.locator("fieldset.criterion").last.get_by_text("No", exact=True).click()
+    page.locator("fieldset.criterion").last.get_by_role("radio", name="No").check()
     page.get_by_role("button", name="Save and judge it myself").click()
     expect(page.locator("#judgements")).to_contain_text("Your own judgement")
     expect(page.locator(".status")).to_have_text("Project")
