@@ -98,7 +98,7 @@ def order_judgement(call: Call) -> Reply:
     made, jobs = projects.order_judgement(*call.stage, has_model=has_model())
     send_after_commit(jobs)
     place = quoted_path(call.request.scope["path"]).removesuffix("/judgement")
-    return Reply(made, headers={"Location": place})
+    return Reply(made, headers={"Location": place, "Retry-After": "1"})
 
 
 def read_profile(call: Call) -> Profile:
