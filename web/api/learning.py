@@ -8,7 +8,8 @@ from starlette.responses import Response
 from core import clock
 from core.db import transaction
 from roadmap.generation.generator import has_model
-from roadmap.learning import progress, projects
+from roadmap.learning import placement, progress, projects
+from roadmap.learning.placement import Placement, SkippedConcepts
 from roadmap.learning.progress import Attempt, LearnerConcept, Profile
 from roadmap.learning.projects import Project
 from roadmap.lifecycle import read_states, schedule_settings
@@ -99,6 +100,22 @@ def order_judgement(call: Call) -> Reply:
     send_after_commit(jobs)
     place = quoted_path(call.request.scope["path"]).removesuffix("/judgement")
     return Reply(made, headers={"Location": place, "Retry-After": "1"})
+
+
+def place_learner(call: Call) -> Placement:
+    """Ask up to 15 of the plan's questions, one per request, and propose concepts to skip.
+
+    Begin with `{}`. Each response has the state to send with the answer to its question. Nothing
+    is stored, and a repeated request gets the same response.
+    """
+    return placement.place(call.owner, call.ids["roadmap_id"], call.body)
+
+
+def skip_concepts(call: Call) -> SkippedConcepts:
+    """Skip the confirmed concepts together, or mark them as done."""
+    made = placement.skip(call.owner, call.ids["roadmap_id"], call.body)
+    write_ahead(call.owner, call.ids["roadmap_id"])
+    return made
 
 
 def read_profile(call: Call) -> Profile:
