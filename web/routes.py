@@ -42,6 +42,7 @@ from roadmap.learning.progress import (
     Profile,
     ProfilePatch,
 )
+from roadmap.learning.projects import Project, ProjectRequest
 from roadmap.learning.reviews import (
     CardState,
     CheckedReview,
@@ -113,7 +114,7 @@ from web.pages.admin import logs as admin_logs
 from web.pages.admin import overview as admin_overview
 from web.pages.admin import queues as admin_queues
 from web.pages.admin import roadmaps as admin_roadmaps
-from web.pages.learn import concept, endings, home, placement, review
+from web.pages.learn import concept, endings, home, placement, project, review
 from web.pages.own_chat import ChatQuery
 from web.pages.page_route import PageRoute, UploadPage
 from web.pages.plan import editing, history, roadmap, roadmap_stream
@@ -126,6 +127,7 @@ EXPORT = API + "/auth/me/export"
 ROADMAP = API + "/roadmaps/{roadmap_id}"
 REVISION = ROADMAP + "/revisions/{number}"
 CONCEPT = ROADMAP + "/concepts/{concept_id}"
+PROJECT = ROADMAP + "/stages/{stage_id}/project"
 CONTENT = ROADMAP + "/concepts/{concept_id}/{kind}"
 SHARED = API + "/shared/{token}"
 REVIEW = API + "/reviews/{card_id}"
@@ -276,6 +278,12 @@ ENDPOINTS = (
         Attempts, query=learning.AttemptsQuery),
     Endpoint("GET", CONCEPT + "/quiz/attempts/{attempt_id}", learning.read_attempt,
         "Read an attempt at a quiz", Attempt),
+    Endpoint("GET", PROJECT, learning.read_project, "Read the project of a stage", Project),
+    Endpoint("PUT", PROJECT, learning.save_project, "Save the work on a project", Project,
+        body=ProjectRequest, current=learning.read_project),
+    Endpoint("POST", PROJECT + "/judgement", learning.order_judgement,
+        "Have a project judged by the model", Project, body=EmptyBody, status=202,
+        raises=(Conflict,)),
     Endpoint("POST", ROADMAP + "/links", shares.create_link, "Create a share link", NewLink,
         body=LinkRequest, status=201, raises=(Conflict,), has_secret=True),
     Endpoint("GET", ROADMAP + "/links", shares.list_links, "List share links", shares.LinkList),
@@ -381,6 +389,7 @@ ENDPOINTS = (
 
 PAGE = "/roadmaps/{roadmap_id}"
 LESSON = PAGE + "/concepts/{concept_id}"
+PROJECT_PAGE = PAGE + "/stages/{stage_id}/project"
 QUEUE_PAGE = "/admin/queues/{queue}"
 MESSAGE_PAGE = QUEUE_PAGE + "/messages/{message}"
 HOOK = "/webhooks/{webhook_id}"
@@ -439,6 +448,13 @@ PAGES = (
     PageRoute("POST", LESSON + "/exercise", concept.save_exercise),
     PageRoute("POST", LESSON + "/quiz", concept.answer),
     PageRoute("POST", LESSON + "/{kind}/retry", roadmap.retry_part),
+    PageRoute("GET", PROJECT_PAGE, project.project_page),
+    PageRoute("POST", PROJECT_PAGE, project.save),
+    PageRoute("POST", PROJECT_PAGE + "/judgement", project.order_judgement),
+    PageRoute("POST", PROJECT_PAGE + "/link", project.create_link, has_secret=True),
+    PageRoute("POST", PROJECT_PAGE + "/link/revoke", project.revoke_link),
+    PageRoute("GET", "/judge/{token}", project.judge_page, public=True),
+    PageRoute("POST", "/judge/{token}", project.judge, public=True),
     PageRoute("GET", PAGE + "/sharing", sharing.sharing_page),
     PageRoute("POST", PAGE + "/sharing", sharing.create, has_secret=True),
     PageRoute("POST", PAGE + "/sharing/{link_id}/revoke", sharing.revoke),

@@ -47,6 +47,7 @@ FITTING: dict[str, dict[str, Any]] = {  # bodies, as far as it is known here
     "set_notes": {"notes": "a note"},
     "save_exercise": {"exercise_attempt": "an attempt", "checked": True},
     "answer_quiz": {"version": 1, "answers": [[0]]},
+    "save_project": {"work": "a link"},
     "save_profile": {"level": "beginner"},
     "save_schedule": {"hours_per_week": 5, "deadline": None, "begins_on": None},
     "check_review": {"chosen": [0]},
