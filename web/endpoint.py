@@ -53,7 +53,7 @@ PLACES: dict[str, Parameter] = {  # path parameters that are not the id of a thi
 # Also in braces or as a URN. `UUID` also accepts spaces, underscores and digits of other scripts.
 ID: Parameter = (r"(?:urn:uuid:)?\{?[0-9A-Fa-f-]{32,36}\}?", UUID, "is not a UUID")
 THINGS = {
-    "number": "revision or version",
+    "number": "stage, revision or version",
     "kind": "part of a concept",
     "slug": "type of problem",
     "token": "link",

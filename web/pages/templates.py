@@ -25,14 +25,17 @@ from core.sanitize import code_spans, format_size
 from roadmap.exchange.formats.registry import FORMATS
 from roadmap.exchange.map.drawing import SHAPES
 from roadmap.generation.generator import has_model
-from roadmap.plan.concept_marks import WORDS, ConceptMark, mark_of
+from roadmap.learning.endings import is_over
+from roadmap.plan.concept_marks import WORDS, ConceptMark, mark_of, written_of
 from roadmap.plan.outline import ContentKind
+from roadmap.plan.views import concepts_of
 from web.call import Call
 from web.http.response_cache import DocumentSource, Facts, ResponseCache
 from web.http.responses import LEVEL, ZIPPED, Document, compressed, is_compressed, takes_gzip
 from web.http.urls import path_and_query
 from web.pages import labels, static_files
 from web.pages.forms import local_path, page_of, see_other
+from web.pages.lazy import anchor, exercise_anchor, parted
 from web.pages.schedule_text import ScheduleText
 from web.tokens import login_in_cookie
 
@@ -258,6 +261,7 @@ def _environment(language: str) -> "Environment":
         themes=THEMES,
         currency=settings.currency,
         mark_of=mark_of,
+        is_over=is_over,
         mark_names=WORDS,
         size_said=format_size,
         icon=concept_icon,
@@ -266,6 +270,11 @@ def _environment(language: str) -> "Environment":
     )
     environment.filters.update(
         with_code=with_code,
+        parted=parted,
+        anchor=anchor,
+        exercise_anchor=exercise_anchor,
+        concepts_of=concepts_of,
+        written_of=written_of,
         # For programs: HTML knows no microseconds.
         instant=lambda at: at.isoformat(timespec="milliseconds"),
         moment=lambda at: f"{at:%Y-%m-%d %H:%M}",
@@ -281,7 +290,9 @@ def _environment(language: str) -> "Environment":
 def concept_icon(of: ConceptMark) -> Markup:
     """Return the mark of a concept, as the map has it."""
     shape, size = SHAPES[ConceptMark(of)], 'viewBox="-8 -8 16 16" width="16" height="16"'
-    return Markup(f'<svg class="picture mark p-{of}" {size} aria-hidden="true">{shape}</svg>')
+    return Markup(
+        f'<svg class="picture mark" {size} aria-hidden="true"><g class="p-{of}">{shape}</g></svg>'
+    )
 
 
 def amount_text(value: Decimal) -> str:

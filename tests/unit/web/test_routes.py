@@ -37,6 +37,8 @@ PUBLIC = {  # each addition opens a door
     ("GET", "/calendars/{token}/roadmap.ics"),
 }
 PUBLIC_PAGES = {
+    ("GET", "/judge/{token}"),
+    ("POST", "/judge/{token}"),
     ("GET", "/login"),
     ("POST", "/login"),
     ("GET", "/register"),

@@ -16,7 +16,7 @@ from core.i18n import gettext_noop
 from roadmap.generation.content_drafts import tutorial_drafts
 from roadmap.generation.context import BUILT_IN
 from roadmap.generation.generator import check_feedback, has_model
-from roadmap.learning import progress, reviews
+from roadmap.learning import endings, progress, reviews
 from roadmap.learning.grading import GradedQuestion
 from roadmap.learning.lesson_navigation import (
     Course,
@@ -24,7 +24,13 @@ from roadmap.learning.lesson_navigation import (
     course,
     lesson_state,
 )
-from roadmap.learning.progress import Attempt, AttemptRequest, AttemptSummary, NotesRequest
+from roadmap.learning.progress import (
+    Attempt,
+    AttemptRequest,
+    AttemptSummary,
+    ExerciseRequest,
+    NotesRequest,
+)
 from roadmap.lifecycle import commands, queries
 from roadmap.lifecycle.commands import EDITABLE, GOING_ON
 from roadmap.plan.concept_marks import mark_of
@@ -68,9 +74,10 @@ QUIZ = {
 
 
 class ProgressForm(ProgressRequest):
-    """`next`: the concept to continue with."""
+    """`next`: the concept to continue with; `panel`: it was set beside the map."""
 
     next: UUID | None = None
+    panel: bool = False
 
 
 class ConceptQuery(AnyQuery):
@@ -112,6 +119,7 @@ def concept_page(
     error: Conflict | Invalid | None = None,
     notes: str | None = None,
     quiz: QuizState | None = None,
+    exercise_attempt: str | None = None,
     wish: str | None = None,
 ) -> Response:
     """Return the page; an error is about the notes, answers or wish that come with it.
@@ -138,6 +146,8 @@ def concept_page(
     if notes is not None:
         context["notes"] = notes
         context["stored"] = lesson.concept.notes if isinstance(error, Conflict) else None
+    if exercise_attempt is not None:
+        context["attempt"] = exercise_attempt
     if wish is not None and error is not None:
         context["wish"] = wish
         context["wish_problem"] = error_messages.sentence(words, error)
@@ -146,12 +156,21 @@ def concept_page(
 
 
 def set_progress(call: Call) -> Response:
-    """Set the progress; with `next`, go on to the next concept."""
-    request = filled(ProgressForm, call.body.given("progress", "status", "next"))
+    """Set the progress; then go to the end of what is over, or with `next` to that concept."""
+    request = filled(ProgressForm, call.body.given("progress", "status", "next", "panel"))
     progress.set_progress(*call.concept, request)
     write_ahead(call.owner, call.ids["roadmap_id"])
+    roadmap_path = f"/roadmaps/{call.ids['roadmap_id']}"
+    if request.panel:
+        return see_other(_path(call) + "/panel?changed=on")
+    if request.progress in endings.BEHIND:
+        now = course(call.owner, call.ids["roadmap_id"])
+        if endings.is_over(now.steps):
+            return see_other(f"{roadmap_path}/completion")
+        if number := endings.ended_stage(now, call.ids["concept_id"]):
+            return see_other(f"{roadmap_path}/stages/{number}")
     if request.next is not None:
-        return see_other(f"/roadmaps/{call.ids['roadmap_id']}/concepts/{request.next}")
+        return see_other(f"{roadmap_path}/concepts/{request.next}")
     return see_other(_path(call) + "#progress")
 
 
@@ -176,6 +195,20 @@ def set_notes(call: Call) -> Response:
     if is_part(call.request):
         return page(call.request, "parts/saved.html", tag=made.notes_tag, is_old=False)
     return see_other(_path(call) + "#notes")
+
+
+def save_exercise(call: Call) -> Response:
+    """Save the attempt at the exercise, and that it was checked; then show the solution."""
+    form: Form = call.body
+    text = form.text("exercise_attempt").replace("\r\n", "\n")
+    values = {"exercise_attempt": text} if "exercise_attempt" in form else {}
+    try:
+        request = filled(ExerciseRequest, {**values, **form.given("checked")})
+        progress.save_exercise(*call.concept, request)
+    except Invalid as error:
+        return concept_page(call, error=error, exercise_attempt=text)
+    write_ahead(call.owner, call.ids["roadmap_id"])
+    return see_other(_path(call) + ("#checked" if request.checked else "#attempt"))
 
 
 def answer(call: Call) -> Response:
@@ -209,6 +242,8 @@ def answer(call: Call) -> Response:
         if quiz.blanks and not form.text("anyway"):
             raise Invalid(UNANSWERED)
         made = progress.attempt(*call.concept, request)
+        if made.passed:
+            write_ahead(call.owner, call.ids["roadmap_id"])
     except (Conflict, Invalid) as error:  # a new quiz has other answers
         return concept_page(
             call, error=error, quiz=QuizState([]) if isinstance(error, Conflict) else quiz
@@ -273,6 +308,7 @@ def _context(call: Call, lesson: LessonFacts) -> dict[str, Any]:
         "step": steps[at],
         "previous": steps[at - 1] if at else None,
         "following": next(iter(steps[at + 1 :]), None),
+        "ended_stage": endings.ended_stage(lesson.course, concept.id),
         "needs": [step for step in steps if step.id in concept.prerequisites],
         "prose": tutorial and tutorial_html(tutorial.markdown, texts_of(call.request)),
         "draft": _draft(call, concept) if tutorial is None else "",
@@ -287,6 +323,7 @@ def _context(call: Call, lesson: LessonFacts) -> dict[str, Any]:
         "answering": None,
         "is_part": is_part(call.request),
         "notes": concept.notes,
+        "attempt": concept.exercise_attempt,
         "errors": {},
         "stored": None,
         "seen": getattr(call.query, "seen", 0),
