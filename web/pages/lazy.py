@@ -9,6 +9,7 @@ from markupsafe import Markup
 from core.i18n import language_of
 from web.http.response_cache import ResponseCache
 from web.http.responses import Document
+from web.pages import static_files
 
 # Tutorials as HTML, compressed: several hundred. Texts of the catalogue are in many roadmaps.
 tutorials = ResponseCache(2 * 1024 * 1024)
@@ -21,11 +22,19 @@ def prose(
     code_label: str = "Code",
     table_label: str = "Table",
     prefix: str = "t",
+    runs: bool = False,
 ) -> Markup:
     """Return Markdown as HTML."""
     from web.pages.markdown_html import prose
 
-    return prose(markdown, top=top, code_label=code_label, table_label=table_label, prefix=prefix)
+    return prose(
+        markdown,
+        top=top,
+        code_label=code_label,
+        table_label=table_label,
+        prefix=prefix,
+        runs=runs,
+    )
 
 
 def tutorial_html(markdown: str, words: NullTranslations, *, keep: bool = True) -> Markup:
@@ -33,7 +42,8 @@ def tutorial_html(markdown: str, words: NullTranslations, *, keep: bool = True) 
     key = (sha256(markdown.encode()).digest(), language_of(words))
     if (known := tutorials.get(key, b"")) is None:
         code, table = words.gettext("Code"), words.gettext("Table")
-        html = prose(markdown, code_label=code, table_label=table)
+        runs = bool(static_files.run_folder())
+        html = prose(markdown, code_label=code, table_label=table, runs=runs)
         if not keep:
             return html
         known = tutorials.keep(key, b"", Document(gzip.compress(html.encode(), mtime=0)))

@@ -23,6 +23,7 @@ from markupsafe import Markup
 
 from core.sanitize import plain, strip_nul
 from roadmap.plan.markdown_sanitizer import MOST_BRACKETS, UNESCAPED
+from web.pages import runnable
 from web.pages.highlight import NAMES, Highlighter
 
 DEEPEST = 20  # nesting; a list in a list is two more
@@ -43,7 +44,7 @@ REGION = {"class", "tabindex", "role", "aria-label"}
 ATTRIBUTES: dict[str, set[str]] = {
     **{tag: {"id"} for tag in ("h1", "h2", "h3", "h4", "h5", "h6")},
     **{tag: {"class"} for tag in ("code", "span", "th", "td")},
-    **{"a": {"href", "rel"}, "ol": {"start"}, "pre": REGION, "div": REGION},
+    **{"a": {"href", "rel"}, "ol": {"start"}, "pre": REGION | {"data-run"}, "div": REGION},
 }
 TAGS = {
     *ATTRIBUTES,
@@ -64,15 +65,20 @@ def prose(
     code_label: str = "Code",
     table_label: str = "Table",
     prefix: str = "t",
+    runs: bool = False,
 ) -> Markup:
     """Return the text as HTML; a text that would take too long shows as it is
 
-    The highest heading becomes h{top}, and `prefix` begins every id.
+    The highest heading becomes h{top}, and `prefix` begins every id. `runs` marks the blocks that
+    the browser can run.
     """
     text = LINE_END.sub("\n", strip_nul(markdown))
     parser = _parser()
     try:
-        tokens = list(_Page(_parsed(text), top, code_label, table_label, prefix).tokens())
+        parsed = _parsed(text)
+        if runs:
+            runnable.mark(parsed)
+        tokens = list(_Page(parsed, top, code_label, table_label, prefix).tokens())
         html = parser.renderer.render(tokens, parser.options, {})
     except (_OverBudget, RecursionError):
         parts = (escape(plain(part)).replace("\n", "<br>") for part in BLANK_LINES.split(text))
@@ -206,8 +212,10 @@ class _Page:
         code = plain(token.content)
         coloured = self._colouring.coloured(code, language) if language else None
         kind = f' class="language-{language}"' if language else ""
+        run = f' data-run="{token.meta["run"]}"' if "run" in token.meta else ""
         return (
-            f'<pre class="code" tabindex="0" role="group" aria-label="{escape(self._code_label)}">'
+            f'<pre class="code" tabindex="0" role="group" aria-label="{escape(self._code_label)}"'
+            f"{run}>"
             f"<code{kind}>{escape(code) if coloured is None else coloured}</code></pre>\n"
         )
 

@@ -1,10 +1,13 @@
-"""Static files of pages: style sheets, a script, an icon; small, so they are kept in memory."""
+"""Static files of pages: style sheets, scripts, an icon; small, so they are kept in memory.
+
+What runs the code of lessons is large, and is there only after `make run-code`.
+"""
 
 import gzip
 from functools import cache
 from pathlib import Path
 
-from starlette.responses import Response
+from starlette.responses import FileResponse, Response
 
 from core.errors import NotFound
 from roadmap.exchange.map.style import STYLE
@@ -17,9 +20,19 @@ SHEETS = ("page.css", "code.css")
 OPERATOR_SHEET = "operator.css"  # only on operators' pages
 SCRIPT = "script.js"  # made of these, in this order: htmx starts after its extension
 SCRIPTS = ("htmx.min.js", "hx-sse.min.js", "page.js")
+RUNNER = "run.js"  # only on lessons with code that can run
 ICON = "icon.svg"
-MEDIA_TYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
+MEDIA_TYPES = {
+    **{".css": "text/css", ".js": "text/javascript", ".mjs": "text/javascript"},
+    **{".json": "application/json", ".svg": "image/svg+xml"},
+    **{".wasm": "application/wasm", ".zip": "application/zip"},
+}
 A_YEAR = 365 * 24 * 3600  # seconds
+IMMUTABLE = f"public, max-age={A_YEAR}, immutable"
+BROUGHT = FOLDER.parent / "run"
+WORKER = FOLDER / "worker.js"
+# The policy of the worker alone: it compiles WebAssembly, and reaches no network.
+WORKER_POLICY = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'"
 
 
 def address(name: str) -> str:
@@ -36,6 +49,7 @@ def files() -> dict[str, tuple[bytes, bytes, str]]:
         SHEET: "\n".join([*sheets, STYLE]).encode(),
         OPERATOR_SHEET: (FOLDER / OPERATOR_SHEET).read_bytes(),
         SCRIPT: ";\n".join(scripts).encode(),
+        RUNNER: (FOLDER / RUNNER).read_bytes(),
         ICON: (FOLDER / ICON).read_bytes(),
     }
     return {
@@ -53,7 +67,7 @@ async def serve(call: Call) -> Response:
     is_packed = takes_gzip(request)
     headers = {
         "ETag": compressed_tag(tag) if is_packed else tag,
-        "Cache-Control": f"public, max-age={A_YEAR}, immutable" if is_named else "no-cache",
+        "Cache-Control": IMMUTABLE if is_named else "no-cache",
         "Vary": "Accept-Encoding",
     }
     if is_not_modified(request, tag):
@@ -61,6 +75,32 @@ async def serve(call: Call) -> Response:
     if is_packed:
         content, headers["Content-Encoding"] = compressed, "gzip"
     return Response(content, headers=headers, media_type=MEDIA_TYPES[Path(name).suffix])
+
+
+@cache
+def run_folder() -> str:
+    """Return the folder of URLs of what runs the code of lessons, empty without `make run-code`."""
+    version = BROUGHT / "version"
+    if not version.exists():
+        return ""
+    return f"/static/run/{_version(etag(version.read_bytes() + WORKER.read_bytes()))}/"
+
+
+async def serve_run(call: Call) -> Response:
+    """Return a file of `run_folder`, from the disk."""
+    name = call.ids["file"]
+    path = WORKER if name == WORKER.name else BROUGHT / name
+    asked = call.request.url.path
+    if asked != run_folder() + name or path.suffix not in MEDIA_TYPES or not path.is_file():
+        raise NotFound("This file does not exist.")
+    headers = {"Cache-Control": IMMUTABLE, "Vary": "Accept-Encoding"}
+    if path is WORKER:
+        headers["Content-Security-Policy"] = WORKER_POLICY
+    packed = path.with_name(f"{name}.gz")
+    media_type = MEDIA_TYPES[path.suffix]
+    if packed.is_file() and takes_gzip(call.request):
+        path, headers["Content-Encoding"] = packed, "gzip"
+    return FileResponse(path, headers=headers, media_type=media_type)
 
 
 def _version(tag: str) -> str:
