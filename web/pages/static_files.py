@@ -88,17 +88,16 @@ def run_folder() -> str:
 
 async def serve_run(call: Call) -> Response:
     """Return a file of `run_folder`, from the disk."""
-    name = call.ids["file"]
+    name, request = call.ids["file"], call.request
     path = WORKER if name == WORKER.name else BROUGHT / name
-    asked = call.request.url.path
-    if asked != run_folder() + name or path.suffix not in MEDIA_TYPES or not path.is_file():
+    media_type = MEDIA_TYPES.get(path.suffix)
+    if request.url.path != run_folder() + name or media_type is None or not path.is_file():
         raise NotFound("This file does not exist.")
     headers = {"Cache-Control": IMMUTABLE, "Vary": "Accept-Encoding"}
-    if path is WORKER:
+    if path == WORKER:
         headers["Content-Security-Policy"] = WORKER_POLICY
     packed = path.with_name(f"{name}.gz")
-    media_type = MEDIA_TYPES[path.suffix]
-    if packed.is_file() and takes_gzip(call.request):
+    if packed.is_file() and takes_gzip(request):
         path, headers["Content-Encoding"] = packed, "gzip"
     return FileResponse(path, headers=headers, media_type=media_type)
 

@@ -76,8 +76,12 @@ def test_sql_is_that_of_sqlite(code: str, runs_here: bool) -> None:
 
 def cells(output: str) -> list[list[str]]:
     """The rows of a table as sqlite3 or psql draws it, with its head."""
-    lines = [line for line in output.splitlines() if not re.fullmatch(r"[-+| ]*|\(\d+ rows?\)", line)]
-    return [[cell.strip() for cell in re.split(r"\||\s{2,}", line) if cell.strip()] for line in lines]
+    lines = [
+        line for line in output.splitlines() if not re.fullmatch(r"[-+| ]*|\(\d+ rows?\)", line)
+    ]
+    return [
+        [cell.strip() for cell in re.split(r"\||\s{2,}", line) if cell.strip()] for line in lines
+    ]
 
 
 def statements(sql: str) -> Iterator[str]:
