@@ -121,6 +121,9 @@ class Concept(PlanPart):
     # Of the last change; null: not begun, or set by an older version
     progress_at = UtcDateTimeField(null=True)
     notes = peewee.TextField(default="")  # of the learner
+    exercise_attempt = peewee.TextField(default="")  # a text of the learner
+    # When the quiz was passed or the exercise checked; null: not yet
+    learned_at = UtcDateTimeField(null=True)
 
     Meta = SimpleNamespace(
         indexes=((("roadmap", "key"), True),),

@@ -142,14 +142,18 @@ class CheckedReview(LazyModel):
 
 def current_quiz(concept_id: UUID) -> tuple[int, Quiz] | None:
     """Return the current quiz with its version, or None. Needs a session."""
-    current = (ContentVersion.content == Content.id) & (ContentVersion.version == Content.version)
-    written = (
-        ContentVersion.select()
-        .join(Content, on=current)
-        .where((Content.concept == concept_id) & (Content.kind == ContentKind.quiz))
-        .get_or_none()
-    )
+    written = current_version(concept_id, ContentKind.quiz)
     return None if written is None else (written.version, Quiz.model_validate(written.body))
+
+
+def current_version(concept_id: UUID, kind: ContentKind) -> ContentVersion | None:
+    """Return a part of a concept, or None if it is not written. Needs a session."""
+    current = (ContentVersion.content == Content.id) & (ContentVersion.version == Content.version)
+    query = ContentVersion.select().join(Content, on=current)
+    found: ContentVersion | None = query.where(
+        Content.concept == concept_id, Content.kind == kind
+    ).get_or_none()
+    return found
 
 
 def follow(concepts: Collection[UUID]) -> None:

@@ -42,6 +42,7 @@ FITTING: dict[str, dict[str, Any]] = {  # bodies, as far as it is known here
     "edit_plan": {"operations": [{"op": "add_stage", "title": "One more"}]},
     "set_progress": {"progress": "learning"},
     "set_notes": {"notes": "a note"},
+    "save_exercise": {"exercise_attempt": "an attempt", "checked": True},
     "answer_quiz": {"version": 1, "answers": [[0]]},
     "save_profile": {"level": "beginner"},
     "save_schedule": {"hours_per_week": 5, "deadline": None, "begins_on": None},

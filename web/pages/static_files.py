@@ -20,6 +20,7 @@ SHEETS = ("page.css", "code.css")
 OPERATOR_SHEET = "operator.css"  # only on operators' pages
 SCRIPT = "script.js"  # made of these, in this order: htmx starts after its extension
 SCRIPTS = ("htmx.min.js", "hx-sse.min.js", "page.js")
+LESSON_SCRIPT = "lesson.js"  # only on lessons
 RUNNER = "run.js"  # only on lessons with code that can run
 ICON = "icon.svg"
 MEDIA_TYPES = {
@@ -49,6 +50,7 @@ def files() -> dict[str, tuple[bytes, bytes, str]]:
         SHEET: "\n".join([*sheets, STYLE]).encode(),
         OPERATOR_SHEET: (FOLDER / OPERATOR_SHEET).read_bytes(),
         SCRIPT: ";\n".join(scripts).encode(),
+        LESSON_SCRIPT: (FOLDER / LESSON_SCRIPT).read_bytes(),
         RUNNER: (FOLDER / RUNNER).read_bytes(),
         ICON: (FOLDER / ICON).read_bytes(),
     }

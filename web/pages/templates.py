@@ -34,6 +34,7 @@ from web.http.responses import LEVEL, ZIPPED, Document, compressed, is_compresse
 from web.http.urls import path_and_query
 from web.pages import labels, static_files
 from web.pages.forms import local_path, page_of, see_other
+from web.pages.lazy import anchor, exercise_anchor, parted
 from web.pages.schedule_text import ScheduleText
 from web.tokens import login_in_cookie
 
@@ -270,6 +271,9 @@ def _environment(language: str) -> "Environment":
     )
     environment.filters.update(
         with_code=with_code,
+        parted=parted,
+        anchor=anchor,
+        exercise_anchor=exercise_anchor,
         # For programs: HTML knows no microseconds.
         instant=lambda at: at.isoformat(timespec="milliseconds"),
         moment=lambda at: f"{at:%Y-%m-%d %H:%M}",

@@ -23,7 +23,13 @@ from roadmap.accounts.invitations import InvitationRequest
 from roadmap.accounts.schemas import DeletionRequest, EmailChange, PasswordChange
 from roadmap.exchange.import_validation import RoadmapFile
 from roadmap.exchange.share_links import LinkRequest
-from roadmap.learning.progress import AttemptRequest, NotesRequest, Profile, ProfilePatch
+from roadmap.learning.progress import (
+    AttemptRequest,
+    ExerciseRequest,
+    NotesRequest,
+    Profile,
+    ProfilePatch,
+)
 from roadmap.learning.reviews import ReviewCheck, ReviewRequest
 from roadmap.lifecycle.schedule_settings import ScheduleRequest
 from roadmap.lifecycle.transfer import TransferRequest
@@ -91,6 +97,7 @@ BODIES: dict[type[BaseModel], dict[str, Any]] = {
     InvitationRequest: {},
     ProgressRequest: {"progress": "done"},
     NotesRequest: {"notes": "Mine."},
+    ExerciseRequest: {"exercise_attempt": "Mine.", "checked": True},
     AttemptRequest: {
         "version": 1,
         "answers": [[0], [0], [0], [0], [0]],
@@ -130,6 +137,7 @@ FORMS: dict[str, dict[str, Any]] = {  # and what a page is sent
     LESSON + "/upgrade": {},
     LESSON + "/progress": {"progress": "done"},
     LESSON + "/notes": {"notes": "Mine."},
+    LESSON + "/exercise": {"exercise_attempt": "Mine.", "checked": "on"},
     LESSON + "/quiz": {"version": "1", "questions": "5", "q0": "0"},
     LESSON + "/{kind}/retry": {},
     PAGE + "/trash": {},

@@ -21,7 +21,13 @@ from roadmap.learning.lesson_navigation import (
     course,
     lesson_state,
 )
-from roadmap.learning.progress import Attempt, AttemptRequest, AttemptSummary, NotesRequest
+from roadmap.learning.progress import (
+    Attempt,
+    AttemptRequest,
+    AttemptSummary,
+    ExerciseRequest,
+    NotesRequest,
+)
 from roadmap.lifecycle import commands, queries
 from roadmap.lifecycle.commands import EDITABLE, GOING_ON
 from roadmap.plan.concept_marks import mark_of
@@ -92,6 +98,7 @@ def concept_page(
     *,
     error: Conflict | Invalid | None = None,
     notes: str | None = None,
+    exercise_attempt: str | None = None,
     chosen: list[list[int] | str] | None = None,
     wish: str | None = None,
 ) -> Response:
@@ -114,6 +121,8 @@ def concept_page(
     if notes is not None:
         context["notes"] = notes
         context["stored"] = lesson.concept.notes if isinstance(error, Conflict) else None
+    if exercise_attempt is not None:
+        context["attempt"] = exercise_attempt
     if wish is not None:
         context["wish"] = wish
         context["wish_problem"] = error_messages.sentence(words, error)
@@ -153,6 +162,20 @@ def set_notes(call: Call) -> Response:
     return see_other(_path(call) + "#notes")
 
 
+def save_exercise(call: Call) -> Response:
+    """Save the attempt at the exercise, and that it was checked; then show the solution."""
+    form: Form = call.body
+    text = form.text("exercise_attempt").replace("\r\n", "\n")
+    values = {"exercise_attempt": text} if "exercise_attempt" in form else {}
+    try:
+        request = filled(ExerciseRequest, {**values, **form.given("checked")})
+        progress.save_exercise(*call.concept, request)
+    except Invalid as error:
+        return concept_page(call, error=error, exercise_attempt=text)
+    write_ahead(call.owner, call.ids["roadmap_id"])
+    return see_other(_path(call) + ("#checked" if request.checked else "#attempt"))
+
+
 def answer(call: Call) -> Response:
     """Grade the answers; after an error they are still in their places."""
     form: Form = call.body
@@ -165,6 +188,7 @@ def answer(call: Call) -> Response:
             raise Invalid(UNORDERED)
         request = filled(AttemptRequest, {"version": form.text("version"), "answers": answers})
         made = progress.attempt(*call.concept, request)
+        write_ahead(call.owner, call.ids["roadmap_id"])
     except (Conflict, Invalid) as error:
         return concept_page(call, error=error, chosen=answers)
     return see_other(f"{_path(call)}?attempt={made.id}#quiz")
@@ -234,6 +258,7 @@ def _context(call: Call, lesson: LessonFacts) -> dict[str, Any]:
         "attempts": lesson.last_attempt,
         "chosen": [],
         "notes": concept.notes,
+        "attempt": concept.exercise_attempt,
         "errors": {},
         "stored": None,
         "seen": getattr(call.query, "seen", 0),

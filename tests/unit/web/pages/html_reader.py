@@ -37,8 +37,8 @@ ATTRIBUTES: dict[str, set[str]] = {
     **{"a": {"href", "rel"}, "ol": {"start"}, "pre": REGION, "div": REGION},
 }
 CLASSES = {
-    "pre": {"code"},
-    "div": {"scroll"},
+    "pre": {"code", "code output"},
+    "div": {"scroll", "solution"},
     "code": {f"language-{language}" for language in LANGUAGES},
     "span": set(STANDARD_TYPES.values()) - UNCOLOURED,
     **{tag: {"to-right", "to-center"} for tag in ("th", "td")},
