@@ -6,6 +6,7 @@ const MOST_COMPARED = 300; // lines
 const { folder, texts: spoken } = document.currentScript.dataset;
 const texts = JSON.parse(spoken);
 const engines = {}; // the worker of each language, once there is one
+const editors = new Map(); // of blocks that are edited
 let isBusy = false;
 
 for (const block of document.querySelectorAll("[data-run]")) prepare(block);
@@ -17,9 +18,11 @@ function prepare(block) {
   const box = block.closest(".copyable") ?? block, next = box.nextElementSibling;
   const expected = next?.matches("pre.output") ? next.textContent : null;
   const bar = document.createElement("div");
-  const run = button(texts.run), edit = button(texts.edit), state = document.createElement("p");
+  bar.className = "runner";
+  bar.style.margin = "0 0 16px"; // the sheet of all pages has nothing of this
+  const run = button(texts.run), edit = button(texts.edit), state = document.createElement("span");
   state.setAttribute("role", "status");
-  bar.append(run, " ", edit, state);
+  bar.append(run, " ", edit, " ", state);
   block.dataset.ready = "";
   (expected === null ? box : next).after(bar);
   run.addEventListener("click", async () => {
@@ -36,31 +39,36 @@ function prepare(block) {
     if (text) return say(text);
     const printed = output.textContent;
     if (expected === null) return say(failed ? texts.failed : printed ? texts.done : texts.empty);
-    if (isSame(printed, expected, block.dataset.run)) return say(texts.same);
+    if (isSame(printed, expected, block.dataset.run)) {
+      output.remove();
+      return say(texts.same);
+    }
     say(texts.differs);
     const difference = panel(texts.difference);
     difference.firstChild.append(...compared(expected, printed, keys[block.dataset.run]));
     bar.append(difference);
   });
   edit.addEventListener("click", () => {
-    const editor = block.previousElementSibling?.matches("textarea.code") ? block.previousElementSibling : null;
-    if (editor) editor.remove();
-    else block.before(editorOf(block));
-    block.hidden = !editor;
+    const editor = editors.get(block);
+    if (editor) {
+      editor.remove();
+      editors.delete(block);
+    }
+    for (const part of [block, ...box.querySelectorAll(".copy")]) part.hidden = !editor;
     edit.textContent = editor ? texts.edit : texts.reset;
+    if (!editor) beginToEdit(block);
   });
 }
 
-function editorOf(block) {
+function beginToEdit(block) {
+  const { font, marginBottom } = getComputedStyle(block);
   const editor = document.createElement("textarea");
   Object.assign(editor, { className: "code", value: block.textContent.trimEnd(), spellcheck: false, rows: block.textContent.split("\n").length });
   editor.setAttribute("aria-label", texts.code);
-  return editor;
-}
-
-function codeOf(block) {
-  const before = block.previousElementSibling;
-  return block.hidden ? before.value : block.textContent;
+  Object.assign(editor.style, { font, marginBottom, whiteSpace: "pre" });
+  editors.set(block, editor);
+  block.before(editor);
+  editor.focus();
 }
 
 function button(text) {
@@ -74,6 +82,7 @@ function panel(label) {
   Object.assign(made, { className: "code output", tabIndex: 0 });
   made.setAttribute("role", "group");
   made.setAttribute("aria-label", label);
+  made.style.margin = "16px 0 0";
   made.append(document.createElement("code"));
   return made;
 }
@@ -81,7 +90,7 @@ function panel(label) {
 // Resolves to {failed} once the block has ended, or to {text}: why it has not.
 async function execute(block, say, print) {
   const language = block.dataset.run, blocks = [...document.querySelectorAll(`[data-run=${language}]`)];
-  const message = { language, sources: blocks.slice(0, blocks.indexOf(block) + 1).map(codeOf) };
+  const message = { language, sources: blocks.slice(0, blocks.indexOf(block) + 1).map(code => editors.get(code)?.value ?? code.textContent) };
   if (!engines[language]) {
     say(texts.loading);
     try {
@@ -153,5 +162,6 @@ function* compared(expected, printed, key) {
 function line(tag, sign, text) {
   const made = document.createElement(tag);
   made.textContent = `${sign}${text}\n`;
+  made.style.textDecoration = "none";
   return made;
 }
