@@ -121,13 +121,7 @@ def test_an_endless_loop_is_ended_and_its_output_is_bounded(page: Page, lessons:
 # What the code of a stranger's lesson might try; nothing of the page is within its reach.
 ATTACKS = """
 import js, pyodide_js
-print([name for name in ("fetch", "caches", "indexedDB", "Worker", "XMLHttpRequest") if hasattr(js, name)])
-from pyodide.code import run_js
-for attack in ("1", "self.caches"):
-    try:
-        print(run_js(attack))
-    except Exception as error:
-        print(type(error).__name__, "unsafe-eval" in str(error))
+print([name for name in ("fetch", "caches", "indexedDB", "Worker", "eval") if hasattr(js, name)])
 try:
     print(js.setTimeout.constructor("return self")())
 except Exception as error:
@@ -145,9 +139,7 @@ def test_code_reaches_neither_the_page_nor_a_network(visit: Visiting, lessons: L
     page.get_by_label("Code").and_(page.locator("textarea")).fill(ATTACKS)
     press(parts, "Run")
     says(parts, "The output differs from the text.")
-    expect(parts.locator("pre").first).to_have_text(
-        "[]\n" + 3 * "JsException True\n", use_inner_text=False
-    )
+    expect(parts.locator("pre").first).to_have_text("[]\nJsException True\n", use_inner_text=False)
 
 
 @brought

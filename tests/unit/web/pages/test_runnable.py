@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from roadmap.generation.tutorial_lint import PARSER
+from scripts.runnable_table import MARKED
 from tests.cases import try_each
 from web.pages.runnable import mark
 
@@ -111,3 +112,8 @@ def test_the_sql_of_the_catalogue_prints_in_sqlite_what_the_text_says(lesson: Pa
         if following and following[0].info == "text":
             assert printed == cells(following[0].content), token.content
     database.close()
+
+
+def test_the_table_of_the_catalogue_is_that_of_the_code() -> None:
+    page = MARKED.page.read_text("utf-8")
+    assert MARKED.within(page) == page, "run: python -m scripts.runnable_table --write"
