@@ -1,4 +1,4 @@
-"""Static files of pages: style sheets, scripts, an icon; small, so they are kept in memory.
+"""Static files of pages: style sheets, scripts, icons; small, so they are kept in memory.
 
 What runs the code of lessons is large, and is there only after `make run-code`.
 """
@@ -20,13 +20,27 @@ SHEETS = ("page.css", "code.css")
 OPERATOR_SHEET = "operator.css"  # only on operators' pages
 SCRIPT = "script.js"  # made of these, in this order: htmx starts after its extension
 SCRIPTS = ("htmx.min.js", "hx-sse.min.js", "page.js")
-LESSON_SCRIPT = "lesson.js"  # only on lessons
-RUNNER = "run.js"  # only on lessons with code that can run
-ICON = "icon.svg"
+# As they are. The last one is a service worker, which sees all pages.
+FILES = (
+    OPERATOR_SHEET,
+    "lesson.js",  # only on lessons
+    "run.js",  # only on lessons with code that can run
+    "icon.svg",
+    "icon-192.png",
+    "icon-512.png",
+    "manifest.webmanifest",
+    "offline.js",
+)
 MEDIA_TYPES = {
-    **{".css": "text/css", ".js": "text/javascript", ".mjs": "text/javascript"},
-    **{".json": "application/json", ".svg": "image/svg+xml"},
-    **{".wasm": "application/wasm", ".zip": "application/zip"},
+    ".css": "text/css",
+    ".js": "text/javascript",
+    ".json": "application/json",
+    ".mjs": "text/javascript",
+    ".png": "image/png",
+    ".svg": "image/svg+xml",
+    ".wasm": "application/wasm",
+    ".webmanifest": "application/manifest+json",
+    ".zip": "application/zip",
 }
 A_YEAR = 365 * 24 * 3600  # seconds
 IMMUTABLE = f"public, max-age={A_YEAR}, immutable"
@@ -48,11 +62,8 @@ def files() -> dict[str, tuple[bytes, bytes, str]]:
     scripts = [(FOLDER / name).read_text("utf-8") for name in SCRIPTS]
     contents = {
         SHEET: "\n".join([*sheets, STYLE]).encode(),
-        OPERATOR_SHEET: (FOLDER / OPERATOR_SHEET).read_bytes(),
         SCRIPT: ";\n".join(scripts).encode(),
-        LESSON_SCRIPT: (FOLDER / LESSON_SCRIPT).read_bytes(),
-        RUNNER: (FOLDER / RUNNER).read_bytes(),
-        ICON: (FOLDER / ICON).read_bytes(),
+        **{name: (FOLDER / name).read_bytes() for name in FILES},
     }
     return {
         name: (content, gzip.compress(content, 9, mtime=0), etag(content))
@@ -71,6 +82,9 @@ async def serve(call: Call) -> Response:
         "ETag": compressed_tag(tag) if is_packed else tag,
         "Cache-Control": IMMUTABLE if is_named else "no-cache",
         "Vary": "Accept-Encoding",
+        # Of the service worker, which asks for what it keeps.
+        "Content-Security-Policy": "default-src 'none'; connect-src 'self'",
+        "Service-Worker-Allowed": "/",
     }
     if is_not_modified(request, tag):
         return Response(status_code=304, headers=headers)

@@ -56,3 +56,13 @@ for (const button of document.querySelectorAll("[data-copy]")) {
     button.textContent = button.dataset.copied;
   });
 }
+
+// Opened lessons can be read offline; browsers allow that over TLS and on this machine only.
+if (/^\/roadmaps\/[^/]+\/concepts\/[^/]+$/.test(location.pathname)) navigator.serviceWorker?.register("/static/offline.js", { scope: "/" });
+
+// A goal is one line: Enter sends it, Shift+Enter does not; neither while a word is being composed.
+document.getElementById("goal")?.addEventListener("keydown", event => {
+  if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
+  event.preventDefault();
+  event.target.form.querySelector("button.primary").click();
+});
