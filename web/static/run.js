@@ -45,6 +45,7 @@ function prepare(block) {
     }
     say(texts.differs);
     const difference = panel(texts.difference);
+    difference.style.margin = "0"; // below the output, as part of it
     difference.firstChild.append(...compared(expected, printed, keys[block.dataset.run]));
     bar.append(difference);
   });
