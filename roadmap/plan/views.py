@@ -210,7 +210,8 @@ class ConceptNode(LazyModel):
     learned_at: datetime | None = Field(
         None,
         description="When its quiz was passed or its exercise was checked for the first time; "
-        "null: not yet, also if it is only marked as done.",
+        "left out: not yet, also if it is only marked as done.",
+        exclude_if=is_none,
     )
     contents: dict[ContentKind, ContentState] = Field(
         description=f"State of its parts: {', '.join(ContentKind)}."

@@ -56,7 +56,8 @@ def answer_quiz(call: Call) -> Reply:
     If it is passed, the concept is learned, and done unless it is skipped.
     """
     made = progress.attempt(*call.concept, call.body)
-    write_ahead(call.owner, call.ids["roadmap_id"])
+    if made.passed:
+        write_ahead(call.owner, call.ids["roadmap_id"])
     return Reply(made, headers={"Location": f"{quoted_path(call.request.scope['path'])}/{made.id}"})
 
 

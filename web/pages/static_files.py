@@ -23,7 +23,7 @@ SCRIPTS = ("htmx.min.js", "hx-sse.min.js", "page.js")
 # As they are. The last one is a service worker, which sees all pages.
 FILES = (
     OPERATOR_SHEET,
-    "lesson.js",  # only on lessons
+    "lesson.js",
     "run.js",  # only on lessons with code that can run
     "icon.svg",
     "icon-192.png",

@@ -188,7 +188,8 @@ def answer(call: Call) -> Response:
             raise Invalid(UNORDERED)
         request = filled(AttemptRequest, {"version": form.text("version"), "answers": answers})
         made = progress.attempt(*call.concept, request)
-        write_ahead(call.owner, call.ids["roadmap_id"])
+        if made.passed:
+            write_ahead(call.owner, call.ids["roadmap_id"])
     except (Conflict, Invalid) as error:
         return concept_page(call, error=error, chosen=answers)
     return see_other(f"{_path(call)}?attempt={made.id}#quiz")
