@@ -34,4 +34,4 @@ if [ "$(cat "$INTO/version" 2>/dev/null)" != "$version" ]; then
     mv "$brought/node_modules/run" "$INTO"
     chmod -R u=rwX,go=rX "$INTO"
 fi
-echo "The code of lessons can run in the page: Pyodide and sql.js are in $INTO ($(du --summarize --human-readable "$INTO" | cut -f 1))"
+echo "Code of lessons runs in the page: Pyodide and sql.js are in $INTO"

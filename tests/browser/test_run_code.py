@@ -10,6 +10,7 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from roadmap.generation.tutorial_lint import PARSER
+from tests.browser.checkers import barriers
 from tests.browser.conftest import Visiting
 from tests.stack import Stack
 from web.pages.runnable import mark
@@ -140,6 +141,24 @@ def test_code_reaches_neither_the_page_nor_a_network(visit: Visiting, lessons: L
     press(parts, "Run")
     says(parts, "The output differs from the text.")
     expect(parts.locator("pre").first).to_have_text("[]\nJsException True\n", use_inner_text=False)
+
+
+@brought
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_outcome_has_no_barriers_and_fits_a_narrow_screen(
+    visit: Visiting, lessons: Lessons, scheme: Any
+) -> None:
+    visitor = visit(color_scheme=scheme, viewport={"width": 320, "height": 640}, locale="zh-CN")
+    page = visitor.open(lessons("SQL: asking questions"))
+    rows = runner(page, "LIMIT 2")
+    press(rows, "编辑")
+    page.locator("textarea.code").fill(
+        "SELECT 'a text that is wider than a narrow screen' AS text;"
+    )
+    press(rows, "运行")
+    says(rows, "输出与正文不一致。")
+    assert page.evaluate("document.documentElement.scrollWidth") <= 320
+    assert barriers(page) == []
 
 
 @brought
