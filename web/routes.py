@@ -519,6 +519,8 @@ PAGES = (
     PageRoute("GET", "/problems/{slug}", docs.problem_type_page, public=True,
         for_programs=BY_PATH["/problems/{slug}"]),
     PageRoute("GET", "/static/{file}", static_files.serve, public=True, unlimited=True),
+    PageRoute("GET", "/static/run/{digest}/{file}", static_files.serve_run, public=True,
+        unlimited=True),
 )  # fmt: skip
 
 ROUTES = [*(page.route() for page in PAGES), *(endpoint.route() for endpoint in ENDPOINTS)]

@@ -254,6 +254,7 @@ def _environment(language: str) -> "Environment":
     install(texts(language), newstyle=True)
     environment.globals.update(
         address=static_files.address,
+        run_folder=static_files.run_folder,
         labels=labels,
         words=labels.Sentences(texts(language)),
         pace=ScheduleText(texts(language)),

@@ -51,6 +51,7 @@ PUBLIC_PAGES = {
     ("GET", "/problems"),
     ("GET", "/problems/{slug}"),
     ("GET", "/static/{file}"),
+    ("GET", "/static/run/{digest}/{file}"),
 }
 NOT_JSON = {
     "/api/v1/roadmaps/{roadmap_id}/events",
