@@ -21,6 +21,8 @@ class Account(Identified):
     # When it is deleted, as its owner wants; until then it is disabled
     delete_at = UtcDateTimeField(null=True, index=True)
     profile = peewee.JSONField(null=True)  # a Profile: defaults of the next roadmap
+    review_limits = peewee.JSONField(null=True)  # a ReviewLimits; null: its defaults
+    last_rating = peewee.JSONField(null=True)  # a LastRating, which can be undone; null: none
     created_at = UtcDateTimeField()
 
 

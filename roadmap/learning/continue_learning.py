@@ -17,9 +17,9 @@ from pydantic import BaseModel
 
 from core import clock
 from core.db import database, is_postgres, session
-from models.roadmaps import Concept, Content, Module, ReviewCard, Roadmap, Stage
+from models.roadmaps import Concept, Content, Module, Roadmap, Stage
 from roadmap.accounts.access import LAST, newest_of
-from roadmap.learning.reviews import DUE
+from roadmap.learning.reviews import DUE, due_keys
 from roadmap.learning.schedule import Schedule, schedule_of
 from roadmap.plan.concept_marks import next_of
 from roadmap.plan.outline import ContentKind
@@ -55,7 +55,7 @@ PROGRESS = """SELECT
     string_agg(n.id || n.progress || coalesce(CAST(n.progress_at AS text), ''), ' ')
     FROM concept n WHERE n.roadmap_id = r.id"""
 STATE = f"""SELECT
-    (SELECT CAST(a.profile AS text) FROM account a WHERE a.id = ?), ({DUE}), ({ORDER}),
+    (SELECT CAST(a.profile AS text) FROM account a WHERE a.id = ?), {DUE}, ({ORDER}),
     (SELECT string_agg(r, ' ') FROM (SELECT <r> AS r {RECENT} LIMIT ?) AS latest),
     (SELECT string_agg(<r> || coalesce(({PROGRESS}), ''), ' ') FROM roadmap r
     WHERE r.id IN (<ids>))"""
@@ -110,11 +110,11 @@ def home_state(owner_id: UUID, at: datetime, *, latest: int, read: Sequence[UUID
         statement = statement.replace("<r>", "r::text").replace("?", "%s")
     else:
         statement = statement.replace("<r>", COLUMNS).replace("string_agg(", "group_concat(")
-    due_at = ReviewCard.due_at.db_value(at)
+    due = due_keys(owner_id, at)
     recent = (owner, owner, last)
     with session():
         row = database.execute_sql(
-            statement, (owner, owner, due_at, *recent, *recent, latest, *ids)
+            statement, (owner, *due, *recent, *recent, latest, *ids)
         ).fetchone()
     return sha256(repr((row, at.date())).encode()).digest()
 

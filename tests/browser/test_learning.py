@@ -278,6 +278,69 @@ def test_what_is_pending_or_failed_shows_where_one_clicked(
     expect(page.locator("#quiz .explanation")).to_be_visible()
 
 
+@pytest.mark.parametrize("scripts", [True, False])
+def test_the_solution_opens_after_an_attempt_and_a_checked_one_is_learned(
+    visit: Visiting, lessons: list[str], home: School, written: str, scripts: bool
+) -> None:
+    lesson = lessons[4 + scripts]
+    page = visit(java_script_enabled=scripts).open(lesson)
+    solution = page.get_by_text("After the fourth fold it holds its shape")
+    page.locator(".solution > summary").click()
+    expect(solution).to_be_hidden()
+    page.get_by_text("Show the solution without an attempt").click()
+    expect(solution).to_be_visible()
+    page.get_by_label("Your attempt").fill("It held its shape.")
+    page.get_by_role("button", name="Save and show the solution").click()
+    expect(page.get_by_text("without an attempt")).to_have_count(0)
+    expect(solution).to_be_visible()
+    page.get_by_role("button", name="I checked it: it works").click()
+    expect(page.locator("#checked")).to_contain_text("Learned")
+    expect(page.locator("header .status")).to_have_text("learned")
+    expect(page.get_by_label("Your attempt")).to_have_value("It held its shape.")
+    page.goto(home.url + written)
+    expect(page.locator(f"#concept-{lesson.rpartition('/')[2]}")).to_have_class(
+        re.compile(r"\bm-learned\b")
+    )
+    expect(page.locator("#picture a.p-learned:visible")).not_to_have_count(0)
+
+
+def test_code_is_copied_by_a_button(visit: Visiting, lessons: list[str]) -> None:
+    page = visit(permissions=["clipboard-read", "clipboard-write"]).open(lessons[0])
+    copy = page.get_by_role("button", name="Copy").first
+    copy.click()
+    expect(page.get_by_role("button", name="Copied")).to_be_visible()
+    code = page.locator(".prose pre.code").first.inner_text()
+    assert page.evaluate("navigator.clipboard.readText()").strip() == code.strip()
+
+
+def test_on_a_phone_the_parts_of_a_lesson_are_near(visit: Visiting, lessons: list[str]) -> None:
+    page = visit(viewport={"width": 390, "height": 844}).open(lessons[3])
+    parts = page.get_by_role("navigation", name="On this page")
+    for name in ("Progress", "Quiz", "Notes", "Exercise"):
+        parts.get_by_role("link", name=name).click()
+        expect(page.locator(":target :is(h2, h3), h3:target").first).to_be_in_viewport()
+        expect(parts.get_by_role("link", name="Progress")).to_be_in_viewport(ratio=1)
+        assert page.url.rpartition("#")[2]
+
+
+def test_who_fails_is_led_to_the_section_to_read_again(page: Page, lessons: list[str]) -> None:
+    page.goto(lessons[3])
+    option(page, "Luck").first.check()
+    page.get_by_role("button", name="Check my answers").click()
+    link = page.locator(".reread a").first
+    title = link.inner_text()
+    link.click()
+    heading = page.locator("#tutorial").get_by_role("heading", name=title, exact=True)
+    expect(heading).to_be_in_viewport()
+    parts = page.get_by_role("navigation", name="On this page").bounding_box()
+    where = heading.bounding_box()
+    assert parts is not None
+    assert where is not None
+    assert where["y"] >= parts["y"] + parts["height"]  # not under the bar
+    page.reload()
+    expect(heading).to_be_in_viewport()
+
+
 def test_a_part_that_is_written_while_one_reads_appears(page: Page, alone: School) -> None:
     alone.teacher.writes.clear()
     path = begin(page, alone.url, GOAL)
@@ -285,7 +348,7 @@ def test_a_part_that_is_written_while_one_reads_appears(page: Page, alone: Schoo
     expect(page.locator("#tutorial")).to_contain_text(re.compile("(Waiting to be|Being) written"))
     page.evaluate(STAY)
     alone.teacher.writes.set()
-    expect(page.locator("#tutorial .prose")).to_be_visible()
+    expect(page.locator("#lesson-text")).to_be_visible()
     expect(page.locator("#quiz fieldset")).to_have_count(4)
     alone.stack.finished(f"/api/v1{path}")
     assert stayed(page)

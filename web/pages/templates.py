@@ -35,6 +35,7 @@ from web.http.responses import LEVEL, ZIPPED, Document, compressed, is_compresse
 from web.http.urls import path_and_query
 from web.pages import labels, static_files
 from web.pages.forms import local_path, page_of, see_other
+from web.pages.lazy import anchor, exercise_anchor, parted
 from web.pages.schedule_text import ScheduleText
 from web.tokens import login_in_cookie
 
@@ -253,6 +254,7 @@ def _environment(language: str) -> "Environment":
     install(texts(language), newstyle=True)
     environment.globals.update(
         address=static_files.address,
+        run_folder=static_files.run_folder,
         labels=labels,
         words=labels.Sentences(texts(language)),
         pace=ScheduleText(texts(language)),
@@ -269,6 +271,9 @@ def _environment(language: str) -> "Environment":
     )
     environment.filters.update(
         with_code=with_code,
+        parted=parted,
+        anchor=anchor,
+        exercise_anchor=exercise_anchor,
         concepts_of=concepts_of,
         written_of=written_of,
         # For programs: HTML knows no microseconds.

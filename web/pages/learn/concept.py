@@ -24,7 +24,13 @@ from roadmap.learning.lesson_navigation import (
     course,
     lesson_state,
 )
-from roadmap.learning.progress import Attempt, AttemptRequest, AttemptSummary, NotesRequest
+from roadmap.learning.progress import (
+    Attempt,
+    AttemptRequest,
+    AttemptSummary,
+    ExerciseRequest,
+    NotesRequest,
+)
 from roadmap.lifecycle import commands, queries
 from roadmap.lifecycle.commands import EDITABLE, GOING_ON
 from roadmap.plan.concept_marks import mark_of
@@ -113,6 +119,7 @@ def concept_page(
     error: Conflict | Invalid | None = None,
     notes: str | None = None,
     quiz: QuizState | None = None,
+    exercise_attempt: str | None = None,
     wish: str | None = None,
 ) -> Response:
     """Return the page; an error is about the notes, answers or wish that come with it.
@@ -139,6 +146,8 @@ def concept_page(
     if notes is not None:
         context["notes"] = notes
         context["stored"] = lesson.concept.notes if isinstance(error, Conflict) else None
+    if exercise_attempt is not None:
+        context["attempt"] = exercise_attempt
     if wish is not None and error is not None:
         context["wish"] = wish
         context["wish_problem"] = error_messages.sentence(words, error)
@@ -188,6 +197,20 @@ def set_notes(call: Call) -> Response:
     return see_other(_path(call) + "#notes")
 
 
+def save_exercise(call: Call) -> Response:
+    """Save the attempt at the exercise, and that it was checked; then show the solution."""
+    form: Form = call.body
+    text = form.text("exercise_attempt").replace("\r\n", "\n")
+    values = {"exercise_attempt": text} if "exercise_attempt" in form else {}
+    try:
+        request = filled(ExerciseRequest, {**values, **form.given("checked")})
+        progress.save_exercise(*call.concept, request)
+    except Invalid as error:
+        return concept_page(call, error=error, exercise_attempt=text)
+    write_ahead(call.owner, call.ids["roadmap_id"])
+    return see_other(_path(call) + ("#checked" if request.checked else "#attempt"))
+
+
 def answer(call: Call) -> Response:
     """Save the answers as an attempt; with `check`, show whether that one and others are right.
 
@@ -219,6 +242,8 @@ def answer(call: Call) -> Response:
         if quiz.blanks and not form.text("anyway"):
             raise Invalid(UNANSWERED)
         made = progress.attempt(*call.concept, request)
+        if made.passed:
+            write_ahead(call.owner, call.ids["roadmap_id"])
     except (Conflict, Invalid) as error:  # a new quiz has other answers
         return concept_page(
             call, error=error, quiz=QuizState([]) if isinstance(error, Conflict) else quiz
@@ -298,6 +323,7 @@ def _context(call: Call, lesson: LessonFacts) -> dict[str, Any]:
         "answering": None,
         "is_part": is_part(call.request),
         "notes": concept.notes,
+        "attempt": concept.exercise_attempt,
         "errors": {},
         "stored": None,
         "seen": getattr(call.query, "seen", 0),

@@ -181,9 +181,9 @@ def test_a_text_is_made_html_once_for_all_who_read_it(
 ) -> None:
     labels, prose = list[str](), lazy.prose
 
-    def noted(markdown: str, *, code_label: str, table_label: str) -> Markup:
-        labels.append(code_label)
-        return prose(markdown, code_label=code_label, table_label=table_label)
+    def noted(markdown: str, **options: str) -> Markup:
+        labels.append(options["code_label"])
+        return prose(markdown, **options)
 
     monkeypatch.setattr(lazy, "prose", noted)
     monkeypatch.setattr(lazy, "tutorials", ResponseCache())
