@@ -34,6 +34,7 @@ class Completion(LazyModel):
     ended_on: date | None = Field(description="Day of the last concept; null: some are open.")
     hours: int = Field(description="Hours of the concepts that are done.")
     done: int = Field(description="Concepts that are done.")
+    learned: int = Field(description="Of those, concepts with a passed quiz or a checked exercise.")
     skipped: int = Field(description="Concepts that were skipped.")
     total: int = Field(description="All concepts.")
     stages: list[StageEnd] = Field(description="Stages with a concept that is done, in order.")
@@ -72,6 +73,7 @@ def completion_of(tree: RoadmapTree) -> Completion:
         ended_on=max([tree.begins_on, *days]) if is_over(concepts) else None,
         hours=sum(end.hours for end in ends),
         done=tree.learned.done,
+        learned=tree.learned.learned,
         skipped=tree.learned.skipped,
         total=tree.learned.total,
         stages=[end for end in ends if end.hours],

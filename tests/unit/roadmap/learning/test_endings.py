@@ -113,6 +113,7 @@ def test_a_completion_is_shown_to_others_by_a_link_that_says_so(
         "ended_on": today,
         "hours": concepts[0]["hours"],
         "done": 1,
+        "learned": 0,
         "skipped": len(concepts) - 1,
         "total": len(concepts),
     }
