@@ -121,6 +121,8 @@ class Concept(PlanPart):
     # Of the last change; null: not begun, or set by an older version
     progress_at = UtcDateTimeField(null=True)
     notes = peewee.TextField(default="")  # of the learner
+    # Minutes of the plan up to the end of the last part that is done
+    studied = peewee.IntegerField(default=0)
 
     Meta = SimpleNamespace(
         indexes=((("roadmap", "key"), True),),

@@ -50,7 +50,7 @@ PUBLIC = {
     """,
     "accounts": """
         access accounts api_keys idempotency_store identity invitations locks principals
-        schemas sessions
+        schemas sessions zones
     """,
     "budget": "budget cost_report",
     "learning": """
