@@ -35,7 +35,7 @@ def _learning_day(db: peewee.Database) -> type[peewee.Model]:
     class LearningDay(peewee.Model):
         account = peewee.ForeignKeyField(Account, on_delete="CASCADE", index=False)
         day = peewee.DateField()
-        minutes = peewee.IntegerField()
+        seconds = peewee.IntegerField()
         Meta = SimpleNamespace(
             database=db,
             legacy_table_names=False,

@@ -31,7 +31,7 @@ class LearningDay(Table):
 
     account = peewee.ForeignKeyField(Account, on_delete="CASCADE", index=False)
     day = peewee.DateField()
-    minutes = peewee.IntegerField()  # by the plan, not by a clock
+    seconds = peewee.IntegerField()  # by the plan, not by a clock
 
     Meta = SimpleNamespace(
         primary_key=peewee.CompositeKey("account", "day"),

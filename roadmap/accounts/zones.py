@@ -3,7 +3,7 @@
 from datetime import UTC, date, tzinfo
 from typing import Annotated
 from uuid import UUID
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, Field
 
@@ -13,12 +13,15 @@ from models.accounts import Account
 
 
 def _known(name: str) -> str:
-    if name not in available_timezones() or name == "localtime":  # that of the server
+    if zone_named(name) is UTC:
         raise ValueError("must be the name of a time zone, such as Europe/Berlin")
     return name
 
 
-ZoneName = Annotated[str, Field(max_length=64), AfterValidator(_known)]
+# Names in lower case are files of the server, such as `localtime`.
+ZoneName = Annotated[
+    str, Field(max_length=64, pattern="^[A-Z][A-Za-z0-9_+/-]*$"), AfterValidator(_known)
+]
 
 
 def zone_of(owner_id: UUID) -> tzinfo:
@@ -34,7 +37,7 @@ def today_of(owner_id: UUID) -> date:
 
 
 def zone_named(name: str | None) -> tzinfo:
-    """Return a zone by its stored name; UTC if there is none, or no longer."""
+    """Return a zone by its name; `UTC` itself if there is none of this name."""
     try:
         return ZoneInfo(name) if name else UTC
     except (KeyError, OSError, ValueError):

@@ -165,7 +165,9 @@ def _learn(
     """Store progress, notes, attempts and cards."""
     for key, concept in concept_of.items():
         found = concepts.get(key, NOTHING)
-        left = {name: getattr(found, name) for name in ("progress", "progress_at", "notes")}
+        left = {
+            name: getattr(found, name) for name in ("progress", "progress_at", "studied", "notes")
+        }
         if left != {name: getattr(concept, name) for name in left}:
             Concept.update(left).where(Concept.id == concept.id).execute()
         # New ids are in the order of the attempts.

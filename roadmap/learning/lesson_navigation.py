@@ -22,10 +22,11 @@ OWN = """FROM concept n JOIN roadmap r ON r.id = n.roadmap_id
 ATTEMPT = (
     """(SELECT a.id FROM quiz_attempt a WHERE a.concept_id = n.id ORDER BY a.id DESC LIMIT 1)"""
 )
-STATE_ON_POSTGRES = f"""SELECT r::text, n::text, {ATTEMPT}::text,
+ZONE = "(SELECT time_zone FROM account WHERE id = r.owner_id)"
+STATE_ON_POSTGRES = f"""SELECT r::text, n::text, {ATTEMPT}::text, {ZONE},
     (SELECT string_agg({PARTS}, ' ' ORDER BY c.id) FROM content c WHERE c.concept_id = n.id),
     (SELECT string_agg({LINKS}, ' ' ORDER BY l.digest) {USED}) {OWN.format("%s")}"""
-STATE_ON_SQLITE = f"""SELECT r.*, n.*, {ATTEMPT},
+STATE_ON_SQLITE = f"""SELECT r.*, n.*, {ATTEMPT}, {ZONE},
     (SELECT group_concat({PARTS}) FROM content c WHERE c.concept_id = n.id),
     (SELECT group_concat({LINKS}) {USED}) {OWN.format("?")}"""
 
@@ -80,7 +81,7 @@ def are_links_registered(concept_id: UUID) -> bool:
 
 
 def lesson_state(owner_id: UUID, roadmap_id: UUID, concept_id: UUID) -> bytes:
-    """Return a hash of all that a lesson shows: plan, contents, links, notes and last attempt.
+    """Return a hash of all that a lesson shows: plan, contents, links, notes, attempt and zone.
 
     In one query. A plan changes with the row of its roadmap, and a link that is registered with its
     checks. Raises NotFound.

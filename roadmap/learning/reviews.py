@@ -25,6 +25,7 @@ from core.json_types import WHOLE, LazyModel
 from models.bulk import insert_rows
 from models.roadmaps import Concept, Content, ContentVersion, ReviewCard, Roadmap
 from roadmap.accounts.access import get_owned
+from roadmap.learning import learning_days
 from roadmap.learning.grading import Answer, GradedQuestion, grade_one
 from roadmap.learning.spaced_repetition import Memory, MemoryState, ReviewRating, outcomes, rated
 from roadmap.plan.outline import ContentKind, Question, Quiz
@@ -33,6 +34,7 @@ from roadmap.plan.views import QuizQuestion, as_asked
 
 MOST_AT_ONCE = 50  # cards of one answer
 MOST_COUNTED = 1000  # of those that are due
+SECONDS_A_REVIEW = 40
 # Columns of a card and of where it belongs
 WITH_PLACE = (
     ReviewCard,
@@ -262,6 +264,7 @@ def review(owner_id: UUID, card_id: UUID, request: ReviewRequest) -> CardState:
                 f"This question does not have {request.reviews} ratings. It may have been "
                 "rated elsewhere. Read the due questions again."
             )
+        learning_days.note(owner_id, SECONDS_A_REVIEW)
     return CardState(id=card_id, **asdict(after) | {"state": after.name})
 
 

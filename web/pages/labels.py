@@ -193,6 +193,13 @@ class Sentences:
         """Return the event that a webhook receives."""
         return self._text(TESTED if of == TEST else HAPPENED.get(of, ANOTHER))
 
+    def parts(self, first: int, last: int, count: int) -> str:
+        """Return which parts of a concept these are."""
+        text = self.texts.ngettext(
+            "Part %(last)d of %(all)d", "Parts %(first)d to %(last)d of %(all)d", last - first + 1
+        )
+        return text % {"first": first, "last": last, "all": count}
+
     def hours(self, count: int) -> str:
         return counted(self.texts.ngettext("%(count)d hour", "%(count)d hours", count), count)
 

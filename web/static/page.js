@@ -56,3 +56,10 @@ for (const button of document.querySelectorAll("[data-copy]")) {
     button.textContent = button.dataset.copied;
   });
 }
+
+// The zone of the browser, sent once: another one may be set in the account.
+const zone = Intl.DateTimeFormat().resolvedOptions().timeZone, stored = document.getElementById("zone")?.dataset.zone;
+if (stored !== undefined && stored !== zone && (!stored || localStorage.getItem("zone") !== zone)) {
+  const body = new URLSearchParams({ time_zone: zone });
+  fetch("/account/learning", { method: "POST", body, redirect: "manual" }).then(() => localStorage.setItem("zone", zone), () => {});
+}

@@ -21,7 +21,13 @@ from roadmap.learning.lesson_navigation import (
     course,
     lesson_state,
 )
-from roadmap.learning.progress import Attempt, AttemptRequest, AttemptSummary, NotesRequest
+from roadmap.learning.progress import (
+    Attempt,
+    AttemptRequest,
+    AttemptSummary,
+    NotesRequest,
+    PartRequest,
+)
 from roadmap.lifecycle import commands, queries
 from roadmap.lifecycle.commands import EDITABLE, GOING_ON
 from roadmap.plan.concept_marks import mark_of
@@ -46,6 +52,7 @@ from web.pages.forms import (
 )
 from web.pages.labels import ROADMAP_LANGUAGES
 from web.pages.lazy import tutorial_html
+from web.pages.learn.lesson_parts import pieces_of
 from web.pages.templates import own_page, page, texts_of
 from web.roadmap_commands import apply_command, write_ahead
 
@@ -128,6 +135,15 @@ def set_progress(call: Call) -> Response:
     if request.next is not None:
         return see_other(f"/roadmaps/{call.ids['roadmap_id']}/concepts/{request.next}")
     return see_other(_path(call) + "#progress")
+
+
+def finish_part(call: Call) -> Response:
+    """Mark a part as done, and go to the next one or back to the home page."""
+    request = filled(PartRequest, call.body.given("part"))
+    with suppress(Conflict):  # the tutorial was rewritten, and has other parts
+        progress.finish_part(*call.concept, request)
+    is_home = call.body.text("from") == "home"
+    return see_other("/" if is_home else f"{_path(call)}#part-{request.part + 1}")
 
 
 def set_notes(call: Call) -> Response:
@@ -224,7 +240,7 @@ def _context(call: Call, lesson: LessonFacts) -> dict[str, Any]:
         "previous": steps[at - 1] if at else None,
         "following": next(iter(steps[at + 1 :]), None),
         "needs": [step for step in steps if step.id in concept.prerequisites],
-        "prose": tutorial and tutorial_html(tutorial.markdown, texts_of(call.request)),
+        "pieces": tutorial and pieces_of(tutorial.markdown, concept.hours, texts_of(call.request)),
         "draft": _draft(call, concept) if tutorial is None else "",
         "mark": mark_of(concept),
         "statuses": list(ConceptProgress),

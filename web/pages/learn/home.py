@@ -17,7 +17,8 @@ from roadmap.generation.catalogue.loader import BrokenFile, Track
 from roadmap.generation.generator import current_generator, has_model
 from roadmap.learning import progress, reviews
 from roadmap.learning.continue_learning import find_lessons, home_state
-from roadmap.learning.progress import Profile
+from roadmap.learning.progress import DEFAULTS, ProfilePatch
+from roadmap.learning.today import today_with
 from roadmap.lifecycle import queries
 from roadmap.lifecycle.create import NewRoadmap
 from roadmap.plan.outline import Level
@@ -46,9 +47,8 @@ LIMITS_OF_CATALOGUE = {
         " languages, the operator of this service must set OPENAI_API_KEY."
     ),
 }
-REMEMBERED = tuple(Profile.model_fields)
 CHECKED = ("review", "clarify")
-FIELDS = ("goal", *REMEMBERED, "deadline", "background", "motivation", "preferences")
+FIELDS = ("goal", *DEFAULTS, "deadline", "background", "motivation", "preferences")
 
 
 class StartQuery(AnyQuery):
@@ -79,7 +79,7 @@ def home_page(call: Call) -> Response:
             problem="",
             errors={},
             going_on=lessons,
-            due=reviews.count_due(owner, now),
+            today=today_with(owner, next(iter(lessons), None)),
         )
 
     return own_page(call, "start.html", DocumentSource(state, read), dict, has_form=True)
@@ -97,7 +97,13 @@ def _read_for(_: UUID) -> list[UUID]:
 def roadmaps_page(call: Call) -> Response:
     before = call.query.cursor
     listed = queries.list_roadmaps(call.owner, limit=ON_A_PAGE, before=before, status=None)
-    return page(call.request, "roadmaps.html", roadmaps=listed, is_first=before is None)
+    return page(
+        call.request,
+        "roadmaps.html",
+        roadmaps=listed,
+        learned=progress.hours_learned(call.owner, [each.id for each in listed.items]),
+        is_first=before is None,
+    )
 
 
 async def create(call: Call) -> Response:
@@ -134,10 +140,10 @@ def _fit(call: Call, request: RoadmapRequest) -> RoadmapRequest:
     fitted = current_generator().fit(request)
     chosen = {
         name: getattr(request, name)
-        for name in REMEMBERED
+        for name in DEFAULTS
         if name != "language" or request.names_language
     }
-    progress.save_profile(call.owner, Profile(**chosen))
+    progress.change_profile(call.owner, ProfilePatch(**dict.fromkeys(DEFAULTS) | chosen))
     return fitted
 
 
@@ -147,7 +153,7 @@ def _again(call: Call, error: RoadmapError, sentences: Mapping[str, str]) -> Res
     errors = error_messages.of_fields(words, error.fields)
     errors |= {name: words.gettext(sentences[name]) for name in errors.keys() & sentences.keys()}
     values = {name: call.body.text(name) for name in (*FIELDS, *CHECKED, "form")}
-    context = _context(call, values, errors=errors, going_on=[], due=0)
+    context = _context(call, values, errors=errors, going_on=[], today=None)
     if "nearest" in error.members:
         context |= _ways_out(call.body, error.members, context["tracks"])
     return error_messages.form_page(call.request, "start.html", error, **context)
