@@ -365,9 +365,8 @@ def change_profile(owner_id: UUID, patch: ProfilePatch) -> Profile:
     """Change named fields; of two requests at once, both count."""
     with transaction():
         lock_account(owner_id)
-        return save_profile(
-            owner_id, read_profile(owner_id).model_copy(update=patch.model_dump(exclude_unset=True))
-        )
+        changes = {name: getattr(patch, name) for name in patch.model_fields_set}
+        return save_profile(owner_id, read_profile(owner_id).model_copy(update=changes))
 
 
 def _find(owner_id: UUID, roadmap_id: UUID, concept_id: UUID) -> Concept:

@@ -18,11 +18,6 @@ from roadmap.learning.progress import WeeklyGoal
 from roadmap.learning.schedule import monday
 
 
-class DueReviews(LazyModel):
-    due: int = Field(description=f"Number of due questions, counted up to {reviews.MOST_COUNTED}.")
-    minutes: int = Field(description="Estimated time for them.")
-
-
 class NextPart(LazyModel):
     """Part of a concept: a sitting of at most half an hour. The last one ends with the quiz."""
 
@@ -37,23 +32,23 @@ class NextPart(LazyModel):
     minutes: int = Field(description="Its share of the hours of the concept.")
 
 
-class LearningWeek(LazyModel):
-    begins_on: date = Field(description="Monday of the week.")
-    days: int = Field(description="Days with learning.")
-    minutes: int = Field(description="Time for parts, concepts and reviews, by the plan.")
-    goal: WeeklyGoal | None = Field(
-        description="The goal of the profile, or the hours per week of the next part's roadmap."
-    )
-
-
 class Today(LazyModel):
-    """What to learn today, in the time zone of the account."""
+    """What to learn today, in the time zone of the account, and the week so far."""
 
     today: date = Field(description="The day.")
     time_zone: str = Field(description="Time zone of the account.")
-    reviews: DueReviews
+    due: int = Field(
+        description=f"Number of due questions, counted up to {reviews.MOST_COUNTED}."
+    )
+    review_minutes: int = Field(description="Estimated time for them.")
     next: NextPart | None = Field(description="The next part; null: nothing is left to learn.")
-    week: LearningWeek
+    days: int = Field(description="Days of this week with learning; weeks begin on Monday.")
+    minutes: int = Field(
+        description="Time of this week for parts, concepts and reviews, by the plan."
+    )
+    goal: WeeklyGoal | None = Field(
+        description="Goal of the profile, or the hours per week of the roadmap of `next`."
+    )
     streak: int = Field(
         description="Days of learning up to today; one missed day in 7 does not end them."
     )
@@ -80,14 +75,12 @@ def today_with(owner_id: UUID, lesson: NextLesson | None) -> Today:
     return Today(
         today=today,
         time_zone=zone or "UTC",
-        reviews=DueReviews(due=due, minutes=-(-due * reviews.SECONDS_A_REVIEW // 60)),
+        due=due,
+        review_minutes=-(-due * reviews.SECONDS_A_REVIEW // 60),
         next=part,
-        week=LearningWeek(
-            begins_on=monday(today),
-            days=len(week),
-            minutes=sum(week) // 60,
-            goal=goal and WeeklyGoal.model_validate(goal),
-        ),
+        days=len(week),
+        minutes=sum(week) // 60,
+        goal=goal and WeeklyGoal.model_validate(goal),
         streak=learning_days.streak(days, today),
     )
 

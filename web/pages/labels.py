@@ -195,9 +195,9 @@ class Sentences:
 
     def parts(self, first: int, last: int, count: int) -> str:
         """Return which parts of a concept these are."""
-        text = self.texts.ngettext(
-            "Part %(last)d of %(all)d", "Parts %(first)d to %(last)d of %(all)d", last - first + 1
-        )
+        if first == last:
+            return self.texts.gettext("Part %(number)d of %(all)d") % {"number": first, "all": count}
+        text = self.texts.gettext("Parts %(first)d to %(last)d of %(all)d")
         return text % {"first": first, "last": last, "all": count}
 
     def hours(self, count: int) -> str:
