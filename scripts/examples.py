@@ -381,6 +381,8 @@ STORY: list[Step | Callable[[Story], Any]] = [
     Step("read_schedule"),
     # Learning.
     Step("set_progress", {"progress": "learning"}),
+    Step("finish_part", {"part": 1}),
+    Step("read_today"),
     Step("set_notes", {"notes": "Salt makes the net tighter."}),
     Step("read_notes"),
     Step("read_progress"),

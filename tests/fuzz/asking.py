@@ -41,6 +41,7 @@ FITTING: dict[str, dict[str, Any]] = {  # bodies, as far as it is known here
     "revise_plan": {"feedback": "less of everything"},
     "edit_plan": {"operations": [{"op": "add_stage", "title": "One more"}]},
     "set_progress": {"progress": "learning"},
+    "finish_part": {"part": 1},
     "set_notes": {"notes": "a note"},
     "answer_quiz": {"version": 1, "answers": [[0]]},
     "save_profile": {"level": "beginner"},

@@ -23,7 +23,13 @@ from roadmap.accounts.invitations import InvitationRequest
 from roadmap.accounts.schemas import DeletionRequest, EmailChange, PasswordChange
 from roadmap.exchange.import_validation import RoadmapFile
 from roadmap.exchange.share_links import LinkRequest
-from roadmap.learning.progress import AttemptRequest, NotesRequest, Profile, ProfilePatch
+from roadmap.learning.progress import (
+    AttemptRequest,
+    NotesRequest,
+    PartRequest,
+    Profile,
+    ProfilePatch,
+)
 from roadmap.learning.reviews import ReviewCheck, ReviewRequest
 from roadmap.lifecycle.schedule_settings import ScheduleRequest
 from roadmap.lifecycle.transfer import TransferRequest
@@ -90,6 +96,7 @@ BODIES: dict[type[BaseModel], dict[str, Any]] = {
     KeyRequest: {"name": "another"},
     InvitationRequest: {},
     ProgressRequest: {"progress": "done"},
+    PartRequest: {"part": 1},
     NotesRequest: {"notes": "Mine."},
     AttemptRequest: {
         "version": 1,
@@ -129,6 +136,7 @@ FORMS: dict[str, dict[str, Any]] = {  # and what a page is sent
     "/review/{card_id}": {"rating": "good", "reviews": "0"},
     LESSON + "/upgrade": {},
     LESSON + "/progress": {"progress": "done"},
+    LESSON + "/part": {"part": "1"},
     LESSON + "/notes": {"notes": "Mine."},
     LESSON + "/quiz": {"version": "1", "questions": "5", "q0": "0"},
     LESSON + "/{kind}/retry": {},
@@ -163,6 +171,7 @@ FORMS: dict[str, dict[str, Any]] = {  # and what a page is sent
     **{MESSAGE_PAGE + act: {} for act in ("/retry", "/revoke", "/delete")},
     "/logout": {},
     "/account/profile": {"level": "advanced"},
+    "/account/learning": {"time_zone": "Europe/Berlin", "weekly_goal": "3", "unit": "days"},
     "/account/password": {
         "current_password": PASSWORD,
         "new_password": "another long enough passphrase",
