@@ -28,18 +28,16 @@ def down(migrator: Any, db: peewee.Database) -> None:
 
 
 def _learning_day(db: peewee.Database) -> type[peewee.Model]:
-    class Account(peewee.Model):
-        id = peewee.UUIDField(primary_key=True)
-        Meta = SimpleNamespace(database=db, legacy_table_names=False)
-
     class LearningDay(peewee.Model):
-        account = peewee.ForeignKeyField(Account, on_delete="CASCADE", index=False)
+        account_id = peewee.UUIDField(
+            constraints=[peewee.SQL("REFERENCES account (id) ON DELETE CASCADE")]
+        )
         day = peewee.DateField()
         seconds = peewee.IntegerField()
         Meta = SimpleNamespace(
             database=db,
             legacy_table_names=False,
-            primary_key=peewee.CompositeKey("account", "day"),
+            primary_key=peewee.CompositeKey("account_id", "day"),
         )
 
     return LearningDay

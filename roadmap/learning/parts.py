@@ -16,13 +16,13 @@ from roadmap.plan.outline import ContentKind
 
 SHORTEST, LONGEST = 15, 30  # minutes of a part
 WORDS_A_MINUTE, LINES_A_MINUTE = 100, 2  # to read, and to try out
-HEADING = re.compile(r" {0,3}##[ \t]+(.*?)[ \t#]*")
+HEADING = re.compile(r" {0,3}##[ \t]+(.*)")
 FENCE = re.compile(r" {0,3}(`{3,}|~{3,})")
 ASIAN = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")  # without spaces: half a word
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class LessonPart:
     """A sitting, from minute `begin` to minute `end` of its concept.
 
     `title` and `line` are those of the section in which it begins; several may begin in one.
@@ -34,12 +34,8 @@ class Part:
     begin: int
     end: int
 
-    @property
-    def minutes(self) -> int:
-        return self.end - self.begin
 
-
-def cut(markdown: str, hours: int) -> list[Part]:
+def cut(markdown: str, hours: int) -> list[LessonPart]:
     """Return the parts of a tutorial in their order; there is at least one."""
     titles, lines, work = _sections(markdown)
     if len(work) > 2:  # the solution belongs to the exercise
@@ -56,11 +52,11 @@ def cut(markdown: str, hours: int) -> list[Part]:
     parts = []
     for number, (begin, end) in enumerate(pairwise(bounds), 1):
         at = bisect_right(ends, begin)
-        parts.append(Part(number, titles[at], lines[at], begin, end))
+        parts.append(LessonPart(number, titles[at], lines[at], begin, end))
     return parts
 
 
-def parts_of(concept_id: UUID, hours: int) -> list[Part]:
+def parts_of(concept_id: UUID, hours: int) -> list[LessonPart]:
     """Return the parts of a concept by its current tutorial. Needs a session."""
     current = (ContentVersion.content == Content.id) & (ContentVersion.version == Content.version)
     body = (
@@ -72,29 +68,22 @@ def parts_of(concept_id: UUID, hours: int) -> list[Part]:
     return cut(body["markdown"] if body else "", hours)
 
 
-def next_of(parts: list[Part], studied: int) -> Part:
-    """Return the first part that does not end within the studied minutes, or the last one."""
-    return next((part for part in parts if part.end > studied), parts[-1])
-
-
 def _sections(markdown: str) -> tuple[list[str], list[int], list[float]]:
     """Return the title, the first line and the work of each section."""
     titles, lines, work, fence = [""], [0], [0.0], ""
     for at, line in enumerate(markdown.split("\n")):
-        mark = FENCE.match(line)
-        if fence:
-            is_end = mark is not None and mark[1].startswith(fence) and line.strip() == mark[1]
-            fence, cost = ("" if is_end else fence), 1 / LINES_A_MINUTE
-        elif mark is not None:
-            fence, cost = mark[1], 0.0
-        elif (heading := HEADING.fullmatch(line)) is not None:
-            titles.append(heading[1])
+        mark, heading = FENCE.match(line), HEADING.match(line)
+        if mark is not None and mark[1].startswith(fence):
+            fence = "" if fence else mark[1]
+        elif fence:
+            work[-1] += 1 / LINES_A_MINUTE
+        elif heading is not None:
+            titles.append(heading[1].strip(" \t\r#"))
             lines.append(at)
             work.append(0.0)
-            continue
         else:
-            cost = (len(line.split()) + len(ASIAN.findall(line)) / 2) / WORDS_A_MINUTE
-        work[-1] += cost
+            words = len(line.split()) + len(ASIAN.findall(line)) / 2
+            work[-1] += words / WORDS_A_MINUTE
     if not work[0] and len(work) > 1:  # the text begins with a heading
         return titles[1:], lines[1:], work[1:]
     return titles, lines, work

@@ -13,7 +13,7 @@ from models.roadmaps import Concept
 from roadmap.accounts.zones import zone_named
 from roadmap.learning import learning_days, reviews
 from roadmap.learning.continue_learning import NextLesson, next_lessons
-from roadmap.learning.parts import next_of, parts_of
+from roadmap.learning.parts import parts_of
 from roadmap.learning.progress import WeeklyGoal
 from roadmap.learning.schedule import monday
 
@@ -22,7 +22,6 @@ class NextPart(LazyModel):
     """Part of a concept: a sitting of at most half an hour. The last one ends with the quiz."""
 
     roadmap_id: UUID
-    roadmap_title: str = Field(description="Title of the roadmap.")
     concept_id: UUID
     concept_title: str = Field(description="Title of the concept.")
     language: str = Field(description="Language of the roadmap, as a BCP 47 tag.")
@@ -37,9 +36,7 @@ class Today(LazyModel):
 
     today: date = Field(description="The day.")
     time_zone: str = Field(description="Time zone of the account.")
-    due: int = Field(
-        description=f"Number of due questions, counted up to {reviews.MOST_COUNTED}."
-    )
+    due: int = Field(description=f"Number of due questions, counted up to {reviews.MOST_COUNTED}.")
     review_minutes: int = Field(description="Estimated time for them.")
     next: NextPart | None = Field(description="The next part; null: nothing is left to learn.")
     days: int = Field(description="Days of this week with learning; weeks begin on Monday.")
@@ -89,15 +86,14 @@ def _next_part(lesson: NextLesson) -> NextPart:
     its = Concept.select(Concept.hours, Concept.studied).where(Concept.id == lesson.next_id)
     hours, studied = its.tuples().get()
     parts = parts_of(lesson.next_id, hours)
-    part = next_of(parts, studied)
+    part = next((each for each in parts if each.end > studied), parts[-1])
     return NextPart(
         roadmap_id=lesson.id,
-        roadmap_title=lesson.title,
         concept_id=lesson.next_id,
         concept_title=lesson.next_title,
         language=lesson.language,
         section=part.title,
         part=part.number,
         parts=len(parts),
-        minutes=part.minutes,
+        minutes=part.end - part.begin,
     )

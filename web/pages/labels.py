@@ -196,7 +196,10 @@ class Sentences:
     def parts(self, first: int, last: int, count: int) -> str:
         """Return which parts of a concept these are."""
         if first == last:
-            return self.texts.gettext("Part %(number)d of %(all)d") % {"number": first, "all": count}
+            return self.texts.gettext("Part %(number)d of %(all)d") % {
+                "number": first,
+                "all": count,
+            }
         text = self.texts.gettext("Parts %(first)d to %(last)d of %(all)d")
         return text % {"first": first, "last": last, "all": count}
 

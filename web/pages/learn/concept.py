@@ -52,7 +52,7 @@ from web.pages.forms import (
 )
 from web.pages.labels import ROADMAP_LANGUAGES
 from web.pages.lazy import tutorial_html
-from web.pages.learn.lesson_parts import pieces_of
+from web.pages.lesson_parts import pieces_of
 from web.pages.templates import own_page, page, texts_of
 from web.roadmap_commands import apply_command, write_ahead
 

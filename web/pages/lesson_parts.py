@@ -7,7 +7,7 @@ from operator import attrgetter
 
 from markupsafe import Markup
 
-from roadmap.learning.parts import Part, cut
+from roadmap.learning.parts import LessonPart, cut
 from web.pages.lazy import tutorial_html
 
 MARK = "\ue000"  # for private use: it changes no id, and no reader sees it
@@ -15,7 +15,9 @@ START = re.compile("^ {0,3}##[ \t]+")
 MARKED = re.compile(f"(?=<h[1-6][^<>]*>{MARK})")
 
 
-def pieces_of(markdown: str, hours: int, words: NullTranslations) -> list[tuple[Markup, list[Part]]]:
+def pieces_of(
+    markdown: str, hours: int, words: NullTranslations
+) -> list[tuple[Markup, list[LessonPart]]]:
     """Return the HTML of a tutorial in pieces, each with the parts that begin in it."""
     parts = cut(markdown, hours)
     groups = [list(group) for _, group in groupby(parts, key=attrgetter("line"))]
