@@ -28,7 +28,7 @@ from roadmap.learning.grading import Answer, GradedQuestion, grade_all
 from roadmap.learning.notes import notes_tag
 from roadmap.learning.parts import parts_of
 from roadmap.learning.schedule import DAYS
-from roadmap.plan.outline import ContentKind, Level, Quiz
+from roadmap.plan.outline import ContentKind, Level, Quiz, is_none
 from roadmap.plan.schemas import (
     LONGEST_NOTES,
     MOST_ATTEMPTS,
@@ -136,10 +136,14 @@ class Profile(LazyModel):
         None, description="A second language for resources, as a BCP 47 tag."
     )
     time_zone: ZoneName | None = Field(
-        None, description="Time zone of pages, by its IANA name; null: UTC."
+        None,
+        description="Time zone of pages, by its IANA name; left out: UTC.",
+        exclude_if=is_none,
     )
     weekly_goal: WeeklyGoal | None = Field(
-        None, description="Goal of each week; null: the hours per week of the roadmap."
+        None,
+        description="Goal of each week; left out: the hours per week of the roadmap.",
+        exclude_if=is_none,
     )
 
 
@@ -356,7 +360,7 @@ def read_profile(owner_id: UUID) -> Profile:
 def save_profile(owner_id: UUID, profile: Profile) -> Profile:
     with transaction():
         values = profile.model_dump(mode="json")
-        own = {name: values.pop(name) for name in COLUMNS}
+        own = {name: values.pop(name, None) for name in COLUMNS}
         Account.update(profile=values, **own).where(Account.id == owner_id).execute()
     return profile
 
