@@ -70,6 +70,7 @@ class Revision(Table):
     source = peewee.CharField(max_length=10)
     base = peewee.IntegerField(default=0)  # the revision that it changes; 0: none
     instruction = peewee.TextField(default="")  # in the words of the person
+    changes = peewee.JSONField(null=True)  # first ones of an edit: list of {how, title}
     # The roadmap's status before this revision began
     before = peewee.CharField(max_length=20, default="")
     status = peewee.CharField(max_length=10)

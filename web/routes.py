@@ -382,7 +382,7 @@ PAGES = (
     PageRoute("GET", "/import", importing.import_page, query=ChatQuery),
     UploadPage("POST", "/import", importing.take, body=RoadmapFile, query=ChatQuery),
     PageRoute("GET", PAGE, roadmap.roadmap_page),
-    PageRoute("GET", PAGE + "/print", roadmap.print_page),
+    PageRoute("GET", PAGE + "/print", roadmap.print_page, query=roadmap.PrintQuery),
     PageRoute("GET", PAGE + "/picture", roadmap.picture),
     PageRoute("GET", PAGE + "/live", roadmap_stream.watch, query=roadmap_stream.LiveQuery),
     PageRoute("POST", PAGE + "/answers", roadmap.answer),

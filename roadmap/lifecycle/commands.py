@@ -8,7 +8,7 @@ A command that may start work locks the account's row before that, and raises Ra
 Unavailable when the limits leave no room for one more roadmap (`create.take_room`).
 """
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
@@ -174,13 +174,20 @@ def edit(
                 RevisionSource.edit,
                 row.revision,
                 as_written=edits.kept_as_written(operations),
+                named=edits.changes_of(operations, before, after),
             ),
         )
 
 
-def restore(owner_id: UUID, roadmap_id: UUID, number: int) -> CommandResult:
-    """Make an earlier revision the plan, as a new one. Raises NotFound, Conflict."""
+def restore(
+    owner_id: UUID, roadmap_id: UUID, number: int, base: int | None = None
+) -> CommandResult:
+    """Make an earlier revision the plan, as a new one; with a base, only instead of that one.
+
+    Raises NotFound, Conflict.
+    """
     with _locked(owner_id, roadmap_id, EDITABLE, "restored") as row:
+        _expect(row, base)
         outline = revisions.outline_of(row, number)
         if number == row.revision:
             raise Conflict(f"Revision {number} is already the current one.")
@@ -373,6 +380,7 @@ def _adopt(
     base: int,
     *,
     as_written: frozenset[str] = frozenset(),
+    named: Sequence[Mapping[str, str]] = (),
 ) -> list[Job]:
     """Make an existing outline the plan, if it keeps to the rules."""
     found = revisions.check_outline(
@@ -385,7 +393,9 @@ def _adopt(
             f"Revision {base} does not follow the current rules for plans: "
             f"{' '.join(found.problems[:3])}"
         )
-    number = revisions.add(row, source, outline, base=base, remarks=found.problems).number
+    number = revisions.add(
+        row, source, outline, base=base, remarks=found.problems, named=named
+    ).number
     changed, opened = adopt_outline(
         row.id, outline, number, as_written=as_written, **AFRESH, status=_open_status(row)
     )

@@ -6,11 +6,11 @@ the roadmap's row.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID
 
 from pydantic import Field, ValidationError
@@ -42,6 +42,11 @@ class CheckedOutline:
     problems: list[str]
 
 
+class NamedChange(LazyModel):
+    how: Literal["added", "removed", "moved", "changed"] = Field(description="Kind of the change.")
+    title: str = Field(description="Title of the stage, module or concept.")
+
+
 class RevisionSummary(LazyModel):
     """A revision. `remarks` lists accepted weaknesses of the plan."""
 
@@ -49,6 +54,7 @@ class RevisionSummary(LazyModel):
     source: RevisionSource = Field(description="Origin.")
     base: int = Field(description="Revision that it was derived from; 0: none.")
     instruction: str = Field(description="The instructions.")
+    changes: list[NamedChange] = Field(description="First changes of an edit; else empty.")
     status: RevisionStatus
     error: str = Field(description="Why there is no outline; empty: no error.")
     remarks: list[str] = Field(description="Accepted weaknesses of the plan.")
@@ -229,7 +235,13 @@ def close_open(roadmap_id: UUID, status: RevisionStatus, error: str) -> Revision
 
 
 def add(
-    row: Roadmap, source: RevisionSource, outline: Outline, *, base: int, remarks: Sequence[str]
+    row: Roadmap,
+    source: RevisionSource,
+    outline: Outline,
+    *,
+    base: int,
+    remarks: Sequence[str],
+    named: Sequence[Mapping[str, str]] = (),
 ) -> Revision:
     """Save an outline as a revision that is done."""
     return _insert(
@@ -238,6 +250,7 @@ def add(
         source,
         outline=outline.model_dump(mode="json"),
         problems=list(remarks),
+        changes=list(named) or None,
         base=base,
         status=RevisionStatus.done,
         finished_at=clock.now(),
@@ -372,4 +385,5 @@ def _computed(revision: Revision, row: Roadmap) -> dict[str, Any]:
     return {
         "remarks": revision.problems if revision.status == RevisionStatus.done else [],
         "current": revision.number == row.revision,
+        "changes": revision.changes or [],
     }

@@ -21,6 +21,8 @@ from roadmap.plan.validation import (
 
 LONGEST_KEY = 200
 MOST_OPERATIONS = 100
+MOST_NAMED = 5  # of an edit
+HOW = {"remove": "removed", "move": "moved", "rewrite": "changed"}
 
 What = Literal["stage", "module", "concept"]
 PARENT: dict[What, What] = {"module": "stage", "concept": "module"}
@@ -152,6 +154,28 @@ def apply(
     for index, operation in enumerate(operations):
         tree.change(operation, f"/operations/{index}")
     return Outline.model_validate(tree.root)
+
+
+def changes_of(
+    operations: Sequence[Operation], before: Outline, after: Outline
+) -> list[dict[str, str]]:
+    """Return how and of which title each of the first operations changed the plan."""
+    title_of = {
+        (what, node.key): node.title
+        for outline in (before, after)
+        for what, nodes in (
+            ("stage", outline.stages),
+            ("module", outline.modules()),
+            ("concept", outline.concepts()),
+        )
+        for node in nodes
+    }
+    return [
+        {"how": HOW[each.op], "title": title_of.get((each.what, each.key), each.key)}
+        if isinstance(each, Remove | Move | Rewrite)
+        else {"how": "added", "title": each.title}
+        for each in operations[:MOST_NAMED]
+    ]
 
 
 def kept_as_written(operations: Sequence[Operation]) -> frozenset[str]:

@@ -238,3 +238,22 @@ def test_another_window_that_watches_it_is_at_rest(visit: Visiting, alone: Schoo
     alone.teacher.writes.set()
     watching.reload()
     expect(watching.locator("main")).to_contain_text("This roadmap is in the trash.")
+
+
+def test_a_refused_move_says_why_where_it_was_clicked_and_an_edit_is_undone(
+    visit: Visiting, alone: School, ready: str
+) -> None:
+    visitor = visit(viewport={"width": 1280, "height": 500})
+    visitor.expected += [r"status of 422"]
+    page = visitor.open(f"{ready}/edit")
+    form_of(page, "Baking 6").get_by_role("button", name="Move up").click()
+    alert = page.locator("details[open]").get_by_role("alert")
+    expect(alert).to_be_in_viewport()
+    expect(page.locator("details[open] li").first).to_contain_text("Baking 6")
+
+    form_of(page, "Flour and water 1").get_by_label("Title", exact=True).fill("Rye flour")
+    form_of(page, "Flour and water 1").get_by_role("button", name="Save").click()
+    page.get_by_role("button", name="Undo").click()
+    expect(page.locator(".done-note")).to_contain_text("Undone.")
+    expect(page.locator("summary", has_text="Rye flour")).to_have_count(0)
+    expect(page.locator("summary", has_text="Flour and water 1")).to_have_count(1)

@@ -6,6 +6,7 @@ from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import School
 from tests.browser.watching import begin, expect_as_reloaded, expect_everything, stayed
+from tests.stack import Stack
 
 GOAL = "Bake bread"
 
@@ -99,3 +100,23 @@ def test_the_making_can_be_stopped_and_gone_on_with(page: Page, alone: School) -
     alone.teacher.writes.set()
     page.get_by_role("button", name="Retry all missing parts").click()
     expect(page.locator("#head .status")).to_have_text("Ready")
+
+
+def test_enter_sends_a_goal_and_a_ready_made_roadmap_starts_at_once(
+    page: Page, service: Stack
+) -> None:
+    page.goto(service.url)
+    page.fill("#goal", "Become a")
+    page.press("#goal", "Shift+Enter")
+    page.locator("#goal").press_sequentially("DevOps engineer")
+    expect(page.locator("#goal")).to_have_value("Become a\nDevOps engineer")
+    page.get_by_role("radio", name="Advanced").check()
+    page.press("#goal", "Enter")
+    page.wait_for_url(re.compile(r"/roadmaps/[0-9a-f-]{36}$"))
+    expect(page.locator("#head")).to_contain_text("Advanced")
+
+    page.goto(service.url)
+    expect(page.get_by_role("radio", name="Beginner")).to_be_checked()  # of another subject
+    page.get_by_role("button", name="Database engineer").click()
+    page.wait_for_url(re.compile(r"/roadmaps/[0-9a-f-]{36}$"))
+    expect(page.locator("#head")).to_contain_text("Beginner")

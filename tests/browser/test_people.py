@@ -4,7 +4,7 @@ import re
 import uuid
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Error, Page, expect
 
 from tests.browser.conftest import School, Visiting
 from tests.browser.people import Person
@@ -17,6 +17,11 @@ FORM = {"progress": "done", "notes": "mine", "feedback": "Something else."}
 REFUSED = [
     r"status of (401|403|404|409|422)"
 ]  # Chromium notes it of every page that is answered so
+
+LESSONS_KEPT = """async () => {
+    const names = await (await caches.open("lessons")).keys();
+    return names.map(each => new URL(each.url).pathname).filter(path => !path.startsWith("/static/"));
+}"""
 
 
 @pytest.fixture(scope="module")
@@ -220,3 +225,35 @@ def test_a_login_that_ends_takes_no_answers_with_it(visit: Visiting, town: Schoo
     page.get_by_role("button", name="Check my answers").click()
     expect(page.locator("#problems")).to_contain_text("Please log in")
     expect(chosen).to_be_checked()
+
+
+def test_an_opened_lesson_is_read_offline_until_its_reader_logs_out(
+    visit: Visiting, among_others: School, owner: Person, written: dict[str, str]
+) -> None:
+    visitor = visit()
+    visitor.expected += [r"ERR_INTERNET_DISCONNECTED", r"net::ERR_FAILED", r"Failed to fetch"]
+    owner.enter(visitor.context)
+    roadmap = f"{among_others.url}/roadmaps/{written['roadmap_id']}"
+    path = f"/roadmaps/{written['roadmap_id']}/concepts/{written['concept_id']}"
+    lesson = among_others.url + path
+    page = visitor.open(f"{lesson}?seen=1")
+    title = page.locator("h1").inner_text()
+    page.wait_for_function(
+        "async () => !!await caches.match(document.querySelector('script[src]').src)"
+    )
+    assert page.evaluate(LESSONS_KEPT) == [path]
+
+    visitor.context.set_offline(True)
+    page.goto(lesson)
+    expect(page.locator("h1")).to_have_text(title)
+    with pytest.raises(Error, match="ERR_"):
+        page.goto(roadmap)
+
+    visitor.context.set_offline(False)
+    page.goto(lesson)
+    page.get_by_role("button", name="Log out").click()
+    expect(page.get_by_label("Password")).to_be_visible()
+    page.wait_for_function(f"async () => (await ({LESSONS_KEPT})()).length === 0")
+    visitor.context.set_offline(True)
+    with pytest.raises(Error, match="ERR_"):
+        page.goto(lesson)

@@ -222,3 +222,27 @@ def test_on_paper_everything_is_black_on_white(
     )
     assert "https://" in shown
     assert len(page.pdf()) > 20_000
+
+
+def test_one_stage_is_printed_alone(page: Page, home: School, learned: str) -> None:
+    page.goto(f"{home.url}{learned}/print")
+    stages = page.get_by_role("navigation", name="Stages").get_by_role("link")
+    count = stages.count() - 1
+    assert page.locator("article h2").count() == count > 1
+    stages.last.click()
+    expect(page.locator("article h2")).to_have_count(1)
+    expect(page.locator("article h2")).to_contain_text(f"{count} ")
+
+
+def test_it_can_be_installed(page: Page, home: School) -> None:
+    page.goto(home.url)
+    address = page.locator('link[rel="manifest"]').get_attribute("href")
+    manifest = page.evaluate("address => fetch(address).then(each => each.json())", address)
+    assert (manifest["start_url"], manifest["display"]) == ("/", "standalone")
+    width = """src => new Promise((yes, no) => {
+        const image = new Image();
+        image.onload = () => yes(image.naturalWidth); image.onerror = no; image.src = src;
+    })"""
+    for icon in manifest["icons"]:
+        size = page.evaluate(width, icon["src"])
+        assert icon["sizes"] in ("any", f"{size}x{size}")

@@ -1,4 +1,4 @@
-"""Static files of pages: style sheets, a script, an icon; small, so they are kept in memory."""
+"""Static files of pages: style sheets, scripts, icons; small, so they are kept in memory."""
 
 import gzip
 from functools import cache
@@ -17,8 +17,22 @@ SHEETS = ("page.css", "code.css")
 OPERATOR_SHEET = "operator.css"  # only on operators' pages
 SCRIPT = "script.js"  # made of these, in this order: htmx starts after its extension
 SCRIPTS = ("htmx.min.js", "hx-sse.min.js", "page.js")
-ICON = "icon.svg"
-MEDIA_TYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
+# As they are. The last one is a service worker, which sees all pages.
+FILES = (
+    OPERATOR_SHEET,
+    "icon.svg",
+    "icon-192.png",
+    "icon-512.png",
+    "manifest.webmanifest",
+    "offline.js",
+)
+MEDIA_TYPES = {
+    ".css": "text/css",
+    ".js": "text/javascript",
+    ".svg": "image/svg+xml",
+    ".png": "image/png",
+    ".webmanifest": "application/manifest+json",
+}
 A_YEAR = 365 * 24 * 3600  # seconds
 
 
@@ -34,9 +48,8 @@ def files() -> dict[str, tuple[bytes, bytes, str]]:
     scripts = [(FOLDER / name).read_text("utf-8") for name in SCRIPTS]
     contents = {
         SHEET: "\n".join([*sheets, STYLE]).encode(),
-        OPERATOR_SHEET: (FOLDER / OPERATOR_SHEET).read_bytes(),
         SCRIPT: ";\n".join(scripts).encode(),
-        ICON: (FOLDER / ICON).read_bytes(),
+        **{name: (FOLDER / name).read_bytes() for name in FILES},
     }
     return {
         name: (content, gzip.compress(content, 9, mtime=0), etag(content))
@@ -55,6 +68,9 @@ async def serve(call: Call) -> Response:
         "ETag": compressed_tag(tag) if is_packed else tag,
         "Cache-Control": f"public, max-age={A_YEAR}, immutable" if is_named else "no-cache",
         "Vary": "Accept-Encoding",
+        # Of the service worker, which asks for what it keeps.
+        "Content-Security-Policy": "default-src 'none'; connect-src 'self'",
+        "Service-Worker-Allowed": "/",
     }
     if is_not_modified(request, tag):
         return Response(status_code=304, headers=headers)

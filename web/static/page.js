@@ -57,6 +57,16 @@ for (const button of document.querySelectorAll("[data-copy]")) {
   });
 }
 
+// Opened lessons can be read offline; browsers allow that over TLS and on this machine only.
+if (/^\/roadmaps\/[^/]+\/concepts\/[^/]+$/.test(location.pathname)) navigator.serviceWorker?.register("/static/offline.js", { scope: "/" });
+
+// A goal is one line: Enter sends it, Shift+Enter does not; neither while a word is being composed.
+document.getElementById("goal")?.addEventListener("keydown", event => {
+  if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
+  event.preventDefault();
+  event.target.form.querySelector("button.primary").click();
+});
+
 // The zone of the browser, sent once: another one may be set in the account.
 const zone = Intl.DateTimeFormat().resolvedOptions().timeZone, stored = document.getElementById("zone")?.dataset.zone;
 if (stored !== undefined && stored !== zone && (!stored || localStorage.getItem("zone") !== zone)) {

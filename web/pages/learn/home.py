@@ -47,8 +47,10 @@ LIMITS_OF_CATALOGUE = {
         " languages, the operator of this service must set OPENAI_API_KEY."
     ),
 }
+# Not the level, which differs from subject to subject.
+REMEMBERED = tuple(name for name in DEFAULTS if name != "level")
 CHECKED = ("review", "clarify")
-FIELDS = ("goal", *DEFAULTS, "deadline", "background", "motivation", "preferences")
+FIELDS = ("goal", "level", *REMEMBERED, "deadline", "background", "motivation", "preferences")
 
 
 class StartQuery(AnyQuery):
@@ -110,10 +112,12 @@ async def create(call: Call) -> Response:
     """Create a roadmap and go to it; after an error, the form keeps its values."""
     form: Form = call.body
     sentences: Mapping[str, str] = {}
+    values = {**form.given(*FIELDS), **{name: bool(form.text(name)) for name in CHECKED}}
+    if "track" in form:  # in its own language
+        values |= {"goal": form.text("track"), "language": None}
     try:
         request = filled(
-            RoadmapRequest,
-            {**form.given(*FIELDS), **{name: bool(form.text(name)) for name in CHECKED}},
+            RoadmapRequest, {name: each for name, each in values.items() if each is not None}
         )
         sent = request.model_dump_json().encode()  # the same in each language of the page
         sentences = LIMITS_OF_CATALOGUE if _has_catalogue() else {}
@@ -138,12 +142,9 @@ def _fit(call: Call, request: RoadmapRequest) -> RoadmapRequest:
     Raises Invalid if the generator cannot serve it.
     """
     fitted = current_generator().fit(request)
-    chosen = {
-        name: getattr(request, name)
-        for name in DEFAULTS
-        if name != "language" or request.names_language
-    }
-    progress.change_profile(call.owner, ProfilePatch(**dict.fromkeys(DEFAULTS) | chosen))
+    chosen = {name: getattr(request, name) for name in REMEMBERED}
+    chosen["language"] = request.language if request.names_language else None
+    progress.change_profile(call.owner, ProfilePatch(**chosen))
     return fitted
 
 

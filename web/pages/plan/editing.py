@@ -14,7 +14,7 @@ from starlette.responses import Response
 from core.errors import Conflict, Invalid
 from core.i18n import gettext_noop
 from roadmap.generation.generator import has_model
-from roadmap.lifecycle import commands, queries
+from roadmap.lifecycle import commands, queries, revisions
 from roadmap.lifecycle.commands import EDITABLE, NOTHING
 from roadmap.plan.edits import EditRequest
 from roadmap.plan.validation import quoted
@@ -41,8 +41,9 @@ DID = {
     "save": gettext_noop("Saved."),
     "up": gettext_noop("Moved."),
     "down": gettext_noop("Moved."),
-    "remove": gettext_noop("Removed. You can restore the previous plan."),
+    "remove": gettext_noop("Removed."),
     "add": gettext_noop("Added."),
+    "undo": gettext_noop("Undone."),
 }
 Fields = dict[str, str]  # names of a form's fields by those of an operation
 ID = re.compile(r"[0-9a-f-]{1,36}")
@@ -73,6 +74,7 @@ def edit_page(
         tree=tree,
         refused=_refused(words, call.body, error, names, tree) if error else None,
         message=words.gettext(DID[did]) if did in DID and error is None else "",
+        earlier=revisions.plan_before(call.owner, tree.id, tree.revision),
         may_edit=tree.status in EDITABLE and bool(tree.stages),
         follows_words=has_model(),
     )
@@ -181,6 +183,7 @@ def _refused(
         *(("concept", concept.key) for concept in concepts_of(tree)),
     }
     do, place = form.text("do"), (form.text("what"), form.text("key"))
+    nodes: list[Any] = [*tree.stages, *modules, *concepts_of(tree)]
     return {
         "place": place if do in DID and place in places else None,
         "adds": do == "add",
@@ -188,5 +191,5 @@ def _refused(
         "errors": errors,
         "problem": problem,
         "reasons": reasons,  # in English, as the rules of outlines are
-        "titles": {quoted(each.key)[1:-1]: each.title for each in concepts_of(tree)},
+        "titles": {quoted(each.key)[1:-1]: each.title for each in nodes},
     }

@@ -19,7 +19,7 @@ from roadmap.plan.views import RoadmapTree
 from roadmap.plan.word_diff import Line, Piece, WordByWord, merged, share_in_common
 from web.call import Call
 from web.pages.error_messages import form_page
-from web.pages.forms import AnyQuery, see_other
+from web.pages.forms import AnyQuery, index_of, see_other
 from web.pages.labels import ROADMAP_LANGUAGES
 from web.pages.lazy import tutorial_html
 from web.pages.templates import page, texts_of
@@ -115,13 +115,14 @@ def revision_page(call: Call) -> Response:
 
 
 def restore_revision(call: Call) -> Response:
-    """Restore a revision, and go to the roadmap."""
-    roadmap_id = call.ids["roadmap_id"]
+    """Restore a revision, and go to the roadmap, or back to editing."""
+    roadmap_id, base = call.ids["roadmap_id"], index_of(call.body.text("undo"))
     try:
-        apply_command(roadmap_id, commands.restore(call.owner, roadmap_id, call.ids["number"]))
+        made = commands.restore(call.owner, roadmap_id, call.ids["number"], base)
+        apply_command(roadmap_id, made)
     except Conflict as error:
         return revisions_page(call, error)
-    return see_other(f"/roadmaps/{roadmap_id}")
+    return see_other(f"/roadmaps/{roadmap_id}{'/edit?did=undo' if base else ''}")
 
 
 def versions_page(call: Call, error: Conflict | None = None) -> Response:

@@ -58,6 +58,12 @@ class TrashPageQuery(AnyQuery):
     did: str = ""
 
 
+class PrintQuery(AnyQuery):
+    """`stage`: its number from 1, to print it alone."""
+
+    stage: int = 0
+
+
 def roadmap_page(
     call: Call, *, error: Invalid | None = None, pace_error: Invalid | None = None
 ) -> Response:
@@ -92,9 +98,12 @@ def roadmap_page(
 
 
 def print_page(call: Call) -> Response:
-    """Return texts, resources, questions without answers, and notes on one page to print."""
+    """Return texts, resources, questions without answers, and notes of a roadmap or a stage."""
     source = Source(call.owner, call.ids["roadmap_id"])
     document, tree = source.document, source.tree
+    stages, number = tree.stages, call.query.stage
+    if 0 < number <= len(stages):
+        tree = tree.model_copy(update={"stages": stages[number - 1 : number]})
     words = texts_of(call.request)
     code, table = words.gettext("Code"), words.gettext("Table")
     named = words.gettext("%(label)s: %(text)s")
@@ -120,7 +129,7 @@ def print_page(call: Call) -> Response:
             "tutorial": html,
             "is_long": written is not None and html is None,  # there was no room for it
         }
-    return page(call.request, "print.html", tree=tree, printed=printed)
+    return page(call.request, "print.html", tree=tree, stages=stages, printed=printed)
 
 
 def picture(call: Call) -> Response:

@@ -296,6 +296,10 @@ class TestReading:
         assert f'href="{ways[1]}"' in lesson
         assert f'href="{path}"' in lesson
         assert 'name="robots" content="noindex' in lesson
+        for shown in (page, lesson):  # in a chat, say
+            preview = dict(re.findall(r'property="og:(\w+)" content="([^"]+)"', shown))
+            assert f">{preview['title']}</h1>" in shown
+            assert preview["description"]
 
     def test_a_concept_of_another_roadmap_is_not_in_it(
         self, client: TestClient, roadmap: str

@@ -41,7 +41,9 @@ def plan(person: TestClient, designer: Designer) -> UUID:
 
 def form_at(page: str, what: str, key: str) -> dict[str, str]:
     """The fields of the form of a thing, as a browser would send them."""
-    for found in re.findall(r'<form method="post" action="[^"]*/edit".*?</form>', page, re.DOTALL):
+    for found in re.findall(
+        r'<form method="post" action="[^"]*/edit#[^"]+".*?</form>', page, re.DOTALL
+    ):
         fields = dict(re.findall(r'<input[^>]*? name="(\w+)" value="([^"]*)"', found))
         fields |= dict(
             re.findall(r'<textarea[^>]* name="(\w+)"[^>]*>(.*?)</textarea>', found, re.DOTALL)
@@ -274,6 +276,40 @@ class TestEditing:
         assert answer.status_code == 422, answer.text
         assert "Change the plan" in text_of(answer, 422)
         assert the_roadmap(plan).revision == 1
+
+    def test_an_edit_is_named_by_what_it_changed_and_undone_unless_overtaken(
+        self, person: TestClient, plan: UUID
+    ) -> None:
+        path = f"/roadmaps/{plan}"
+        self.changed(person, plan, "concept", "dough", "save", title="Better dough")
+        page = person.get(f"{path}/edit?did=save").text
+        (undo,) = re.findall(r'action="([^"]+/restore)"', page)
+        form = dict(re.findall(r'<button name="(undo)" value="(\d+)"', page))
+        self.changed(person, plan, "concept", "flour", "save", title="Fine flour")
+        assert person.post(undo, data=form).status_code == 409  # it would take that back as well
+        extra = {"concept_title": "Salt", "concept_hours": "1", "concept_difficulty": "1"}
+        self.changed(person, plan, "module", "basics", "add", **extra)
+        assert keys(plan)[:2] == ["flour", "dough"]
+        assert len(keys(plan)) == 3
+        page = person.get(f"{path}/edit?did=add").text
+        (undo,) = re.findall(r'action="([^"]+/restore)"', page)
+        form = dict(re.findall(r'<button name="(undo)" value="(\d+)"', page))
+        assert person.post(undo, data=form).headers["location"] == f"{path}/edit?did=undo"
+        assert keys(plan) == ["flour", "dough"]
+
+        history = text_of(person.get(f"{path}/revisions"))
+        for named in (
+            "added: Salt",
+            "changed: Fine flour",
+            "changed: Better dough",
+            "Restored plan 3",
+        ):
+            assert named in history
+        named = person.get(f"/api/v1{path}/revisions").json()["items"]
+        assert [each["changes"] for each in named][1:3] == [
+            [{"how": "added", "title": "Salt"}],
+            [{"how": "changed", "title": "Fine flour"}],
+        ]
 
     def test_a_plan_that_is_being_designed_has_no_forms(
         self, person: TestClient, plan: UUID
