@@ -60,6 +60,7 @@ class TestComingBack:
         roadmap: str,
         concept: str,
     ) -> None:
+        studied = client.put(f"{concept}/part", json={"part": 2}).json()["studied"]
         client.put(f"{concept}/progress", json={"progress": "done"})
         client.put(f"{concept}/notes", json={"notes": "面团 🥖 <b>"})
         for answers in (right_answers(concept), [[0]] * 5):
@@ -72,7 +73,7 @@ class TestComingBack:
         first = client.get(
             f"{path}/concepts/{tree['stages'][0]['modules'][0]['concepts'][0]['id']}"
         )
-        assert first.json()["notes"] == "面团 🥖 <b>"
+        assert (first.json()["notes"], first.json()["studied"]) == ("面团 🥖 <b>", studied)
 
     def test_it_names_nothing_by_an_id_and_tells_no_cost(
         self, client: TestClient, roadmap: str
