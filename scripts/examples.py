@@ -380,6 +380,8 @@ STORY: list[Step | Callable[[Story], Any]] = [
     Step("save_schedule", begins_on_monday),
     Step("read_schedule"),
     # Learning.
+    Step("place_learner", {"seed": 7}, keep={"plan": "revision", "asked": "question.concept_id"}),
+    Step("skip_concepts", {"revision": "$plan", "concept_ids": ["$asked"]}),
     Step("set_progress", {"progress": "learning"}),
     Step("finish_part", {"part": 1}),
     Step("read_today"),

@@ -25,6 +25,12 @@ from roadmap.exchange.formats.registry import FORMATS
 from roadmap.exchange.import_validation import RoadmapFile
 from roadmap.exchange.share_links import LinkInfo, LinkRequest, NewLink
 from roadmap.exchange.shared_view import SharedConceptDetail, SharedRoadmap
+from roadmap.learning.placement import (
+    Placement,
+    PlacementRequest,
+    SkippedConcepts,
+    SkipRequest,
+)
 from roadmap.learning.progress import (
     Attempt,
     AttemptRequest,
@@ -100,7 +106,7 @@ from web.pages.admin import logs as admin_logs
 from web.pages.admin import overview as admin_overview
 from web.pages.admin import queues as admin_queues
 from web.pages.admin import roadmaps as admin_roadmaps
-from web.pages.learn import concept, home, review
+from web.pages.learn import concept, home, placement, review
 from web.pages.own_chat import ChatQuery
 from web.pages.page_route import PageRoute, UploadPage
 from web.pages.plan import editing, history, roadmap, roadmap_stream
@@ -271,6 +277,10 @@ ENDPOINTS = (
         raises=(Gone,)),
     Endpoint("GET", SHARED + "/concepts/{concept_id}", shares.read_shared_concept,
         "Read a concept of a shared roadmap", SharedConceptDetail, public=True, raises=(Gone,)),
+    Endpoint("POST", ROADMAP + "/placement", learning.place_learner,
+        "Ask what the learner knows already", Placement, body=PlacementRequest, raises=(Conflict,)),
+    Endpoint("POST", ROADMAP + "/placement/skip", learning.skip_concepts,
+        "Skip known concepts", SkippedConcepts, body=SkipRequest, raises=(Conflict,)),
     StatedEndpoint("GET", ROADMAP + "/schedule", learning.read_schedule, "Read the schedule",
         Schedule, place=learning.schedule_place),
     Endpoint("PUT", ROADMAP + "/schedule", learning.save_schedule, "Set the schedule",
@@ -398,6 +408,9 @@ PAGES = (
     PageRoute("POST", PAGE + "/revisions/{number}/restore", history.restore_revision),
     PageRoute("GET", PAGE + "/edit", editing.edit_page, query=editing.EditQuery),
     PageRoute("POST", PAGE + "/edit", editing.edit),
+    PageRoute("GET", PAGE + "/placement", placement.placement_page, query=placement.PlacementQuery),
+    PageRoute("POST", PAGE + "/placement", placement.answer, query=placement.PlacementQuery),
+    PageRoute("POST", PAGE + "/placement/skip", placement.skip, query=placement.PlacementQuery),
     PageRoute("GET", "/trash", roadmap.trash_page, query=roadmap.TrashPageQuery),
     PageRoute("POST", "/trash/{roadmap_id}/restore", roadmap.restore_from_trash),
     PageRoute("POST", "/trash/{roadmap_id}/delete", roadmap.delete_for_ever),

@@ -39,6 +39,7 @@ LOOKED_AT = 500  # newest roadmaps of an account; no others are shown
 BEGUN = 60  # of those, last learned
 NEWEST = 20  # of the others
 AT_ONCE = 3  # roadmaps that are read together: as many as home shows
+OPEN = (ConceptProgress.todo, ConceptProgress.learning)
 # A content that can be read, whatever it is.
 SOMETHING = {ContentKind.tutorial: ContentState(status=ContentStatus.ready, version=1, error="")}
 # Of a concept, for its schedule and the choice of the next one.

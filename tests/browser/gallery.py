@@ -318,6 +318,25 @@ EXHIBITS: dict[str, Callable[[Gallery, str], Exhibit]] = {
     "partial": _state("partial"),
     "failed": _state("failed"),
     "stopped": _state("stopped"),
+    "placement": lambda g, language: g.owned(g.place("ready", language) + "/placement?seed=7"),
+    "placement with nothing chosen": lambda g, language: Exhibit(
+        p := g.place("ready", language) + "/placement?revision=1&seed=7&results=",
+        g.owner,
+        g.town.url,
+        (p, {}),
+    ),
+    "placement that is over": lambda g, language: g.owned(
+        g.place("ready", language) + "/placement?seed=7&results=5r&ends=true"
+    ),
+    "placement with long words": lambda g, _: g.owned(
+        g.place("word", "en") + "/placement?seed=7&results=5r&ends=true"
+    ),
+    "placement with nothing to skip": lambda g, _: g.owned(
+        g.place("ready", "en") + "/placement?seed=7&results=0w&ends=true"
+    ),
+    "placement in another plan": lambda g, _: g.owned(
+        g.place("ready", "en") + "/placement?revision=9"
+    ),
     "concept": _state("concept"),
     "concept with a result": _state("result"),
     "concept that is being written": _state("being-written"),
@@ -495,6 +514,7 @@ ALSO_CHINESE = (
         "docs about a problem",
         "not found",
     ),
+    *("placement", "placement with nothing chosen", "placement that is over"),
     *("plans", "a plan compared", "a plan to be changed", "versions compared", "trash"),
     *(
         "pace with errors",

@@ -5,6 +5,7 @@ import http.client
 import json
 import re
 import socket
+import uuid
 import zlib
 from collections.abc import Mapping
 from contextlib import suppress
@@ -42,6 +43,8 @@ FITTING: dict[str, dict[str, Any]] = {  # bodies, as far as it is known here
     "edit_plan": {"operations": [{"op": "add_stage", "title": "One more"}]},
     "set_progress": {"progress": "learning"},
     "finish_part": {"part": 1},
+    "place_learner": {"seed": 7},
+    "skip_concepts": {"revision": 1, "concept_ids": [str(uuid.UUID(int=7))]},
     "set_notes": {"notes": "a note"},
     "answer_quiz": {"version": 1, "answers": [[0]]},
     "save_profile": {"level": "beginner"},

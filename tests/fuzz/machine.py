@@ -39,6 +39,7 @@ REFUSED = {
     "check_review": "indexes of options that the question has",
     "edit_plan": "operations name parts of this plan",
     "import_roadmap": "what is in it belongs together",
+    "place_learner": "indexes of options that the question has",
     "register": "the password is a common one",
     "change_password": "the same",
     "change_email": "the password is not that of the account, and the address may be taken",

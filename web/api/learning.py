@@ -7,7 +7,8 @@ from starlette.responses import Response
 
 from core import clock
 from core.db import transaction
-from roadmap.learning import progress, today
+from roadmap.learning import placement, progress, today
+from roadmap.learning.placement import Placement, SkippedConcepts
 from roadmap.learning.progress import Attempt, LearnerConcept, Profile
 from roadmap.learning.today import Today
 from roadmap.lifecycle import read_states, schedule_settings
@@ -89,6 +90,22 @@ def read_progress(call: Call) -> LearnerConcept:
 def read_attempt(call: Call) -> Attempt:
     """Each question with the chosen and correct answers and the explanation."""
     return progress.read_attempt(*call.concept, call.ids["attempt_id"])
+
+
+def place_learner(call: Call) -> Placement:
+    """Ask up to 15 of the plan's questions, one per request, and propose concepts to skip.
+
+    Begin with `{}`. Each response has the state to send with the answer to its question. Nothing
+    is stored, and a repeated request gets the same response.
+    """
+    return placement.place(call.owner, call.ids["roadmap_id"], call.body)
+
+
+def skip_concepts(call: Call) -> SkippedConcepts:
+    """Skip the confirmed concepts together, or mark them as done."""
+    made = placement.skip(call.owner, call.ids["roadmap_id"], call.body)
+    write_ahead(call.owner, call.ids["roadmap_id"])
+    return made
 
 
 def read_profile(call: Call) -> Profile:

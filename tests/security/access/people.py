@@ -23,6 +23,7 @@ from roadmap.accounts.invitations import InvitationRequest
 from roadmap.accounts.schemas import DeletionRequest, EmailChange, PasswordChange
 from roadmap.exchange.import_validation import RoadmapFile
 from roadmap.exchange.share_links import LinkRequest
+from roadmap.learning.placement import PlacementRequest, SkipRequest
 from roadmap.learning.progress import (
     AttemptRequest,
     NotesRequest,
@@ -97,6 +98,8 @@ BODIES: dict[type[BaseModel], dict[str, Any]] = {
     InvitationRequest: {},
     ProgressRequest: {"progress": "done"},
     PartRequest: {"part": 1},
+    PlacementRequest: {"seed": 7},
+    SkipRequest: {"concept_ids": [str(UUID(int=7))]},
     NotesRequest: {"notes": "Mine."},
     AttemptRequest: {
         "version": 1,
@@ -128,6 +131,8 @@ FORMS: dict[str, dict[str, Any]] = {  # and what a page is sent
     PAGE + "/revise": {"feedback": "More about testing, please."},
     PAGE + "/cancel": {},
     PAGE + "/retry": {},
+    PAGE + "/placement": {"unknown": "on"},
+    PAGE + "/placement/skip": {"concept": str(UUID(int=7))},
     SHARED_PAGE + "/copy": {},
     PAGE + "/sharing": {"purpose": "reading"},
     PAGE + "/sharing/{link_id}/revoke": {},

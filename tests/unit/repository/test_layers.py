@@ -54,8 +54,8 @@ PUBLIC = {
     """,
     "budget": "budget cost_report",
     "learning": """
-        continue_learning grading lesson_navigation notes parts progress reviews
-        schedule spaced_repetition today
+        continue_learning grading lesson_navigation notes parts placement progress
+        reviews schedule spaced_repetition today
     """,
     "lifecycle": """
         account_deletion activate_plan admin_queries build_status commands completion
