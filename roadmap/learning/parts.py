@@ -1,8 +1,8 @@
 """Parts of a concept: sittings of at most half an hour.
 
 A tutorial is cut at its sections (`##`). Each takes a share of the concept's hours by its words and
-its lines of code, and the exercise, which with its solution ends a tutorial, half of them all. Short
-sections that follow each other are one part, and a long one is several.
+its lines of code. The exercise, which with its solution ends a tutorial, takes half of them all.
+Short sections that follow each other are one part, and a long one is several.
 """
 
 import re

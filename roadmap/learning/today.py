@@ -1,4 +1,4 @@
-"""What to learn today, and the week so far."""
+"""Reviews and the part of a concept for today, and the week so far."""
 
 from datetime import date
 from uuid import UUID
@@ -32,7 +32,7 @@ class NextPart(LazyModel):
 
 
 class Today(LazyModel):
-    """What to learn today, in the time zone of the account, and the week so far."""
+    """Reviews and the next part for today, in the time zone of the account, and the week so far."""
 
     today: date = Field(description="The day.")
     time_zone: str = Field(description="Time zone of the account.")
