@@ -387,6 +387,8 @@ STORY: list[Step | Callable[[Story], Any]] = [
     Step("read_today"),
     Step("set_notes", {"notes": "Salt makes the net tighter."}),
     Step("read_notes"),
+    Step("save_exercise", {"exercise_attempt": "After the fourth fold it held its shape."}),
+    Step("read_exercise"),
     Step("read_progress"),
     Step("read_concept", keep={"version": "quiz.version"}),
     Step(

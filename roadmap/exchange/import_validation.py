@@ -227,6 +227,7 @@ def _times(document: PortableRoadmap) -> Iterator[Found]:
     for key, concept in document.concepts.items():
         happened: list[tuple[Place, datetime | None]] = [
             (("progress_at",), concept.progress_at),
+            (("learned_at",), concept.learned_at),
             *(
                 (("attempts", n, "created_at"), x.created_at)
                 for n, x in enumerate(concept.attempts)

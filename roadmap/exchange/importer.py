@@ -29,6 +29,14 @@ from roadmap.plan.views import RoadmapSummary
 
 FIRST = 1  # version of all imported contents
 NOTHING = PortableConcept()
+LEARNER = (
+    "progress",
+    "progress_at",
+    "studied",
+    "notes",
+    "exercise_attempt",
+    "learned_at",
+)  # of a concept
 LARGE_ROWS = 20  # in one statement: a tutorial may have 200 KB
 
 
@@ -165,9 +173,7 @@ def _learn(
     """Store progress, notes, attempts and cards."""
     for key, concept in concept_of.items():
         found = concepts.get(key, NOTHING)
-        left = {
-            name: getattr(found, name) for name in ("progress", "progress_at", "studied", "notes")
-        }
+        left = {name: getattr(found, name) for name in LEARNER}
         if left != {name: getattr(concept, name) for name in left}:
             Concept.update(left).where(Concept.id == concept.id).execute()
         # New ids are in the order of the attempts.

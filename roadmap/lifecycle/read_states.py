@@ -28,7 +28,7 @@ def tree_states(places: Sequence[Ids]) -> list[bytes | None]:
     return _states(
         f"""{_hash(_columns(Roadmap, "r"))},
         (SELECT {_hash_all(PART)} FROM content c WHERE c.roadmap_id = r.id),
-        (SELECT {_hash_all("n.id, n.progress, n.progress_at")} FROM concept n
+        (SELECT {_hash_all("n.id, n.progress, n.progress_at, n.learned_at")} FROM concept n
             WHERE n.roadmap_id = r.id)""",
         """JOIN roadmap r ON r.owner_id = o.column2 AND r.id = o.column3
         WHERE r.trashed_at IS NULL""",

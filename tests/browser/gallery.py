@@ -194,6 +194,9 @@ class Gallery:
         for concept, status in zip(concepts, ("done", "learning", "skipped"), strict=False):
             self._ask("PUT", f"/api/v1{concept}/progress", json={"progress": status})
         self._ask("PUT", f"/api/v1{concepts[1]}/notes", json={"notes": WORD})
+        attempt = {"exercise_attempt": WORD}
+        self._ask("PUT", f"/api/v1{concepts[0]}/exercise", json={**attempt, "checked": True})
+        self._ask("PUT", f"/api/v1{concepts[1]}/exercise", json=attempt)
         quiz = self._ask("GET", f"/api/v1{concepts[1]}")["quiz"]
         answers = [[0], [0, 1], [], [], "Wheat", [2, 0, 1]]
         attempt = self._ask(

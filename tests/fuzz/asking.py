@@ -46,6 +46,7 @@ FITTING: dict[str, dict[str, Any]] = {  # bodies, as far as it is known here
     "place_learner": {"seed": 7},
     "skip_concepts": {"revision": 1, "concept_ids": [str(uuid.UUID(int=7))]},
     "set_notes": {"notes": "a note"},
+    "save_exercise": {"exercise_attempt": "an attempt", "checked": True},
     "answer_quiz": {"version": 1, "answers": [[0]]},
     "save_profile": {"level": "beginner"},
     "save_schedule": {"hours_per_week": 5, "deadline": None, "begins_on": None},

@@ -46,6 +46,7 @@ REFUSED = {
     "transfer_roadmaps": "the accounts have to be there",
     "delete_me": "the password is not that of the account",
     "list_roadmaps": "a cursor is of one order",
+    "save_exercise": "only an exercise that is written can be checked",
     "set_progress": "its old name may not say something else",
     "watch_roadmap": "the last event that was seen is one of this roadmap",
 }

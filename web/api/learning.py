@@ -61,9 +61,21 @@ def set_notes(call: Call) -> LearnerConcept:
     return progress.set_notes(*call.concept, call.body)
 
 
+def save_exercise(call: Call) -> LearnerConcept:
+    """Save the attempt at the exercise of the tutorial, and that it was checked."""
+    made = progress.save_exercise(*call.concept, call.body)
+    write_ahead(call.owner, call.ids["roadmap_id"])
+    return made
+
+
 def answer_quiz(call: Call) -> Reply:
-    """Grade the answers. The response has the correct answers and explanations."""
+    """Grade the answers. The response has the correct answers and explanations.
+
+    If it is passed, the concept is learned, and done unless it is skipped.
+    """
     made = progress.attempt(*call.concept, call.body)
+    if made.passed:
+        write_ahead(call.owner, call.ids["roadmap_id"])
     return Reply(made, headers={"Location": f"{quoted_path(call.request.scope['path'])}/{made.id}"})
 
 
@@ -84,6 +96,11 @@ def read_notes(call: Call) -> LearnerConcept:
 
 def read_progress(call: Call) -> LearnerConcept:
     """Progress and notes of a concept; the same as for the notes."""
+    return read_notes(call)
+
+
+def read_exercise(call: Call) -> LearnerConcept:
+    """Attempt at the exercise of the tutorial; the same as for the notes."""
     return read_notes(call)
 
 

@@ -45,6 +45,7 @@ FIELDS = {
     "feedback": gettext_noop("Describe the change in 2 to 4,000 characters."),
     "instructions": gettext_noop("Use at most 2,000 characters."),
     "notes": gettext_noop("Use at most 20,000 characters, without control characters."),
+    "exercise_attempt": gettext_noop("Use at most 20,000 characters, without control characters."),
     "email": gettext_noop("Enter an address such as you@example.org."),
     "name": gettext_noop("Use at most 100 characters, in one line."),
     "password": gettext_noop(

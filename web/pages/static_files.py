@@ -17,6 +17,7 @@ SHEETS = ("page.css", "code.css")
 OPERATOR_SHEET = "operator.css"  # only on operators' pages
 SCRIPT = "script.js"  # made of these, in this order: htmx starts after its extension
 SCRIPTS = ("htmx.min.js", "hx-sse.min.js", "page.js")
+LESSON_SCRIPT, LESSON_SCRIPTS = "lesson.js", ("copy.js", "quiz.js")  # only in lessons
 # As they are. The last one is a service worker, which sees all pages.
 FILES = (
     OPERATOR_SHEET,
@@ -45,10 +46,13 @@ def address(name: str) -> str:
 def files() -> dict[str, tuple[bytes, bytes, str]]:
     """Return the content, the compressed content and the tag of each file."""
     sheets = [(FOLDER / name).read_text("utf-8") for name in SHEETS]
-    scripts = [(FOLDER / name).read_text("utf-8") for name in SCRIPTS]
+    scripts = {SCRIPT: SCRIPTS, LESSON_SCRIPT: LESSON_SCRIPTS}
     contents = {
         SHEET: "\n".join([*sheets, STYLE]).encode(),
-        SCRIPT: ";\n".join(scripts).encode(),
+        **{
+            name: b";\n".join((FOLDER / part).read_bytes() for part in parts)
+            for name, parts in scripts.items()
+        },
         **{name: (FOLDER / name).read_bytes() for name in FILES},
     }
     return {

@@ -5,7 +5,6 @@ Both are kept in cookies, which need no account.
 
 import gzip
 import json
-import re
 import secrets
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, tzinfo
@@ -23,7 +22,7 @@ from starlette.responses import Response
 from core.db import settings, snapshot
 from core.i18n import LANGUAGES, negotiated, texts
 from core.net.safe_http import host_of
-from core.sanitize import format_size
+from core.sanitize import code_spans, format_size
 from roadmap.accounts.identity import LOCAL_OWNER
 from roadmap.accounts.zones import zone_of
 from roadmap.exchange.formats.registry import FORMATS
@@ -37,6 +36,7 @@ from web.http.responses import LEVEL, ZIPPED, Document, compressed, is_compresse
 from web.http.urls import path_and_query
 from web.pages import labels, static_files
 from web.pages.forms import local_path, page_of, see_other
+from web.pages.lazy import anchor, exercise_anchor, parted
 from web.pages.schedule_text import ScheduleText
 from web.tokens import login_in_cookie
 
@@ -56,7 +56,6 @@ MOST_BYTES = 8 * 1024 * 1024  # of public pages
 MOST_OWN_BYTES = 8 * 1024 * 1024  # of pages of accounts, compressed: some thousand lessons
 # Stands for the name of a form, which is new in each response (forms.py).
 FORM = secrets.token_urlsafe(16)
-CODE = re.compile(r"`([^`\n]+)`")
 HEADERS = {
     "Content-Security-Policy": POLICY,
     # Without one, browsers hide the origin of a form from us as well.
@@ -103,10 +102,9 @@ def change_preferences(call: Call) -> Response:
 
 def with_code(text: str) -> Markup:
     """Return a question as HTML: text between backticks is code, other Markdown stays as it is."""
-    pieces = CODE.split(text)
     return Markup("").join(
         Markup("<code>{}</code>").format(piece) if at % 2 else piece
-        for at, piece in enumerate(pieces)
+        for at, piece in enumerate(code_spans(text))
     )
 
 
@@ -288,6 +286,9 @@ def _environment(language: str) -> "Environment":
     )
     environment.filters.update(
         with_code=with_code,
+        parted=parted,
+        anchor=anchor,
+        exercise_anchor=exercise_anchor,
         # For programs: HTML knows no microseconds.
         instant=lambda at: at.isoformat(timespec="milliseconds"),
         local=pass_context(_local),

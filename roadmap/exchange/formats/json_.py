@@ -38,6 +38,8 @@ from roadmap.plan.outline import (
     Level,
     Outline,
     Quiz,
+    is_empty,
+    is_none,
 )
 from roadmap.plan.schemas import (
     LONGEST_NOTES,
@@ -190,6 +192,14 @@ class PortableConcept(Frozen):
     )
     notes: Annotated[str, Field(max_length=LONGEST_NOTES), PRINTABLE] = Field(
         "", description="Notes of the learner."
+    )
+    exercise_attempt: Annotated[str, Field(max_length=LONGEST_NOTES), PRINTABLE] = Field(
+        "", description="What the learner wrote at the exercise.", exclude_if=is_empty
+    )
+    learned_at: Moment | None = Field(
+        None,
+        description="When its quiz was passed or its exercise was checked; left out: not yet.",
+        exclude_if=is_none,
     )
     attempts: Annotated[
         tuple[PortableAttempt, ...], Field(max_length=MOST_ATTEMPTS), FIRST_ONLY
@@ -363,6 +373,8 @@ def _concept(
         progress_at=row.progress_at,
         studied=row.studied,
         notes=row.notes,
+        exercise_attempt=row.exercise_attempt,
+        learned_at=row.learned_at,
         attempts=tuple(
             PortableAttempt(**{name: getattr(each, name) for name in PortableAttempt.model_fields})
             for each in attempts

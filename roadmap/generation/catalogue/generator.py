@@ -1,6 +1,7 @@
 """Built-in generator: tracks of the catalogue (`loader.py`), found by `goal_matching.py`."""
 
 import re
+import zlib
 from collections.abc import Sequence
 from functools import lru_cache
 from pkgutil import resolve_name
@@ -135,7 +136,13 @@ def tutorial_of(concept: CatalogueConcept, brief: ConceptBrief) -> Tutorial:
 
 
 def quiz_of(concept: CatalogueConcept, brief: ConceptBrief) -> Quiz:
-    return Quiz(questions=tuple(concept.questions))
+    """Return the quiz; its options are in another order for each attempt."""
+    return Quiz(
+        questions=tuple(
+            question.model_copy(update={"seed": zlib.crc32(question.prompt.encode())})
+            for question in concept.questions
+        )
+    )
 
 
 def resources_of(concept: CatalogueConcept, brief: ConceptBrief) -> Resources:

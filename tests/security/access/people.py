@@ -26,6 +26,7 @@ from roadmap.exchange.share_links import LinkRequest
 from roadmap.learning.placement import PlacementRequest, SkipRequest
 from roadmap.learning.progress import (
     AttemptRequest,
+    ExerciseRequest,
     NotesRequest,
     PartRequest,
     Profile,
@@ -101,6 +102,7 @@ BODIES: dict[type[BaseModel], dict[str, Any]] = {
     PlacementRequest: {"seed": 7},
     SkipRequest: {"concept_ids": [str(UUID(int=7))]},
     NotesRequest: {"notes": "Mine."},
+    ExerciseRequest: {"exercise_attempt": "Mine.", "checked": True},
     AttemptRequest: {
         "version": 1,
         "answers": [[0], [0], [0], [0], [0]],
@@ -143,7 +145,8 @@ FORMS: dict[str, dict[str, Any]] = {  # and what a page is sent
     LESSON + "/progress": {"progress": "done"},
     LESSON + "/part": {"part": "1"},
     LESSON + "/notes": {"notes": "Mine."},
-    LESSON + "/quiz": {"version": "1", "questions": "5", "q0": "0"},
+    LESSON + "/quiz": {"version": "1", "questions": "5", "q0": "0", "anyway": "on"},
+    LESSON + "/exercise": {"exercise_attempt": "Mine.", "checked": "on"},
     LESSON + "/{kind}/retry": {},
     PAGE + "/trash": {},
     PAGE + "/revisions/{number}/restore": {},

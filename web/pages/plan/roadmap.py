@@ -30,7 +30,7 @@ from web.http.problems import status_of
 from web.http.response_cache import DocumentSource
 from web.pages import error_messages
 from web.pages.forms import AnyQuery, Form, filled, see_other
-from web.pages.lazy import prose
+from web.pages.lazy import labels_of, parted, prose
 from web.pages.roadmap_view import View, view_of
 from web.pages.templates import own_page, page, texts_of
 from web.roadmap_commands import apply_command
@@ -105,28 +105,26 @@ def print_page(call: Call) -> Response:
     if 0 < number <= len(stages):
         tree = tree.model_copy(update={"stages": stages[number - 1 : number]})
     words = texts_of(call.request)
-    code, table = words.gettext("Code"), words.gettext("Table")
+    labels = labels_of(words)
     named = words.gettext("%(label)s: %(text)s")
     left, until = PRINTED_CHARACTERS, thread_time() + PRINT_SECONDS
     printed = {}
     for number, node in enumerate(concepts_of(tree), 1):
         kept = document.concepts[node.key]
-        written, quiz, html = kept.contents.tutorial, kept.contents.quiz, None
+        written, quiz = kept.contents.tutorial, kept.contents.quiz
+        html, solution = None, Markup()
         if written is not None:
             left -= len(written.body.markdown)
             if left >= 0 and thread_time() < until:
-                html = prose(
-                    written.body.markdown,
-                    top=5,
-                    prefix=f"t{number}",
-                    code_label=code,
-                    # Regions have names of their own.
-                    table_label=named % {"label": table, "text": node.title},
-                )
+                # Regions have names of their own.
+                table = named % {"label": labels["table_label"], "text": node.title}
+                options = {**labels, "table_label": table, "prefix": f"t{number}"}
+                html, _, solution = parted(prose(written.body.markdown, top=5, **options))
         printed[node.id] = {
             "kept": kept,
             "quiz": quiz and without_answers(quiz.body, 1),
             "tutorial": html,
+            "solution": solution,
             "is_long": written is not None and html is None,  # there was no room for it
         }
     return page(call.request, "print.html", tree=tree, stages=stages, printed=printed)
