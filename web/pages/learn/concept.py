@@ -8,6 +8,7 @@ from operator import attrgetter
 from typing import Any
 from uuid import UUID
 
+from markupsafe import Markup
 from starlette.responses import Response
 
 from core import clock
@@ -301,6 +302,8 @@ def _context(call: Call, lesson: LessonFacts) -> dict[str, Any]:
     if at is None:
         raise NotFound("This concept does not exist in this roadmap: it has just been removed.")
     status = lesson.course.status
+    words = texts_of(call.request)
+    pieces = pieces_of(tutorial.markdown, concept.hours, words) if tutorial else []
     is_open = any(state.status in OPEN for state in concept.contents.values())
     is_built_in = tutorial is not None and tutorial.generator == BUILT_IN
     return {
@@ -310,7 +313,8 @@ def _context(call: Call, lesson: LessonFacts) -> dict[str, Any]:
         "previous": steps[at - 1] if at else None,
         "following": next(iter(steps[at + 1 :]), None),
         "needs": [step for step in steps if step.id in concept.prerequisites],
-        "pieces": tutorial and pieces_of(tutorial.markdown, concept.hours, texts_of(call.request)),
+        "pieces": pieces,
+        "prose": Markup().join(html for html, _ in pieces),
         "draft": _draft(call, concept) if tutorial is None else "",
         "mark": mark_of(concept),
         "statuses": list(ConceptProgress),
