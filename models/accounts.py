@@ -23,6 +23,8 @@ class Account(Identified):
     profile = peewee.JSONField(null=True)  # a Profile: defaults of the next roadmap
     time_zone = peewee.CharField(max_length=64, null=True)  # IANA name; null: UTC
     weekly_goal = peewee.JSONField(null=True)  # a WeeklyGoal; null: that of the schedule
+    review_limits = peewee.JSONField(null=True)  # a ReviewLimits; null: its defaults
+    last_rating = peewee.JSONField(null=True)  # a LastRating, which can be undone; null: none
     created_at = UtcDateTimeField()
 
 

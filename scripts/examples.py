@@ -257,6 +257,10 @@ def begins_on_monday(_: dict[str, Any]) -> Answer:
 FIRST_CONCEPT = "stages.0.modules.0.concepts.0.id"
 HOOKED = {"url": "$hook", "events": EVENTS, "description": "Posts to the team's chat"}
 FOUND = {"roadmap_id": "$roadmap_id", "level": "info,warning,error"}
+WORK = {
+    "work": "https://example.org/ada/bread, weighed twice",
+    "marks": ["yes", "yes", "partly", "yes"],
+}
 UNREVIEWED = {"goal": GOAL, "review": True}
 WAIT = {"Prefer": "wait=30"}
 ASKED = (("What do you have at home?", ("A web service", "A few scripts")),)
@@ -344,7 +348,11 @@ STORY: list[Step | Callable[[Story], Any]] = [
     ),
     lambda story: story.teacher.writes.set(),
     lambda story: story.recorded.pop("read_roadmap"),  # there is more to see now
-    Step("read_roadmap", until=is_("partial"), keep={"concept_id": FIRST_CONCEPT}),
+    Step(
+        "read_roadmap",
+        until=is_("partial"),
+        keep={"concept_id": FIRST_CONCEPT, "stage_id": "stages.0.id"},
+    ),
     lambda story: story.teacher.refused.clear(),
     Step("retry_part", {}, places={"kind": "quiz"}),
     Step("read_roadmap", until=is_("partial")),
@@ -386,6 +394,9 @@ STORY: list[Step | Callable[[Story], Any]] = [
     Step("finish_part", {"part": 1}),
     Step("read_today"),
     Step("set_notes", {"notes": "Salt makes the net tighter."}),
+    Step("save_project", WORK),
+    Step("order_judgement", {}),
+    Step("read_project", until=lambda found: found["judgements"][0]["status"] == "ready"),
     Step("read_notes"),
     Step("save_exercise", {"exercise_attempt": "After the fourth fold it held its shape."}),
     Step("read_exercise"),
@@ -406,7 +417,11 @@ STORY: list[Step | Callable[[Story], Any]] = [
         keep={"card_id": "items.0.id", "reviews": "items.0.reviews"},
     ),
     Step("check_review", {"chosen": [2]}),
-    Step("rate_review", {"rating": "good", "reviews": "$reviews"}),
+    Step("rate_review", {"rating": "good", "reviews": "$reviews"}, keep={"rated": "reviews"}),
+    Step("undo_review", {"reviews": "$rated"}),
+    Step("read_forecast"),
+    Step("save_limits", {"reviews": 40, "new": 10}),
+    Step("read_limits"),
     # A share link for people without an account, valid for a month, and a calendar.
     Step(
         "create_link",

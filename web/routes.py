@@ -25,6 +25,7 @@ from roadmap.exchange.formats.registry import FORMATS
 from roadmap.exchange.import_validation import RoadmapFile
 from roadmap.exchange.share_links import LinkInfo, LinkRequest, NewLink
 from roadmap.exchange.shared_view import SharedConceptDetail, SharedRoadmap
+from roadmap.learning.daily_limits import ReviewForecast, ReviewLimits
 from roadmap.learning.placement import (
     Placement,
     PlacementRequest,
@@ -42,7 +43,15 @@ from roadmap.learning.progress import (
     Profile,
     ProfilePatch,
 )
-from roadmap.learning.reviews import CardState, CheckedReview, ReviewCheck, ReviewRequest, Reviews
+from roadmap.learning.projects import Project, ProjectRequest
+from roadmap.learning.reviews import (
+    CardState,
+    CheckedReview,
+    ReviewCheck,
+    ReviewRequest,
+    Reviews,
+    UndoRequest,
+)
 from roadmap.learning.schedule import Schedule
 from roadmap.learning.today import Today
 from roadmap.lifecycle.admin_queries import OverseenDetail, OverseenList
@@ -107,7 +116,7 @@ from web.pages.admin import logs as admin_logs
 from web.pages.admin import overview as admin_overview
 from web.pages.admin import queues as admin_queues
 from web.pages.admin import roadmaps as admin_roadmaps
-from web.pages.learn import concept, home, placement, review
+from web.pages.learn import concept, endings, home, placement, project, review
 from web.pages.own_chat import ChatQuery
 from web.pages.page_route import PageRoute, UploadPage
 from web.pages.plan import editing, history, roadmap, roadmap_stream
@@ -120,6 +129,7 @@ EXPORT = API + "/auth/me/export"
 ROADMAP = API + "/roadmaps/{roadmap_id}"
 REVISION = ROADMAP + "/revisions/{number}"
 CONCEPT = ROADMAP + "/concepts/{concept_id}"
+PROJECT = ROADMAP + "/stages/{stage_id}/project"
 CONTENT = ROADMAP + "/concepts/{concept_id}/{kind}"
 SHARED = API + "/shared/{token}"
 REVIEW = API + "/reviews/{card_id}"
@@ -272,6 +282,12 @@ ENDPOINTS = (
         Attempts, query=learning.AttemptsQuery),
     Endpoint("GET", CONCEPT + "/quiz/attempts/{attempt_id}", learning.read_attempt,
         "Read an attempt at a quiz", Attempt),
+    Endpoint("GET", PROJECT, learning.read_project, "Read the project of a stage", Project),
+    Endpoint("PUT", PROJECT, learning.save_project, "Save the work on a project", Project,
+        body=ProjectRequest, current=learning.read_project),
+    Endpoint("POST", PROJECT + "/judgement", learning.order_judgement,
+        "Have a project judged by the model", Project, body=EmptyBody, status=202,
+        raises=(Conflict,)),
     Endpoint("POST", ROADMAP + "/links", shares.create_link, "Create a share link", NewLink,
         body=LinkRequest, status=201, raises=(Conflict,), has_secret=True),
     Endpoint("GET", ROADMAP + "/links", shares.list_links, "List share links", shares.LinkList),
@@ -297,6 +313,14 @@ ENDPOINTS = (
         body=ReviewCheck),
     Endpoint("POST", REVIEW, reviews.rate_review, "Rate a review", CardState, body=ReviewRequest,
         raises=(Conflict,)),
+    Endpoint("POST", REVIEW + "/undo", reviews.undo_review, "Undo a rating", CardState,
+        body=UndoRequest, raises=(Conflict,)),
+    Endpoint("GET", API + "/review-forecast", reviews.read_forecast, "Read the review forecast",
+        ReviewForecast),
+    Endpoint("GET", API + "/review-limits", reviews.read_limits, "Read the review limits",
+        ReviewLimits),
+    Endpoint("PUT", API + "/review-limits", reviews.save_limits, "Set the review limits",
+        ReviewLimits, body=ReviewLimits, current=reviews.read_limits),
     shares.CopyEndpoint("POST", SHARED + "/copy", shares.copy_shared, "Copy a shared roadmap",
         ImportedRoadmap, body=EmptyBody, status=201, raises=(Conflict, Gone)),
     Endpoint("GET", "/calendars/{token}/roadmap.ics", shares.follow_calendar,
@@ -370,6 +394,7 @@ ENDPOINTS = (
 
 PAGE = "/roadmaps/{roadmap_id}"
 LESSON = PAGE + "/concepts/{concept_id}"
+PROJECT_PAGE = PAGE + "/stages/{stage_id}/project"
 QUEUE_PAGE = "/admin/queues/{queue}"
 MESSAGE_PAGE = QUEUE_PAGE + "/messages/{message}"
 HOOK = "/webhooks/{webhook_id}"
@@ -399,6 +424,8 @@ PAGES = (
     PageRoute("GET", PAGE, roadmap.roadmap_page),
     PageRoute("GET", PAGE + "/print", roadmap.print_page, query=roadmap.PrintQuery),
     PageRoute("GET", PAGE + "/picture", roadmap.picture),
+    PageRoute("GET", PAGE + "/stages/{number}", endings.stage_page),
+    PageRoute("GET", PAGE + "/completion", endings.completion_page),
     PageRoute("GET", PAGE + "/live", roadmap_stream.watch, query=roadmap_stream.LiveQuery),
     PageRoute("POST", PAGE + "/answers", roadmap.answer),
     PageRoute("POST", PAGE + "/approve", roadmap.approve),
@@ -422,10 +449,18 @@ PAGES = (
     PageRoute("GET", LESSON, concept.concept_page, query=concept.ConceptQuery),
     PageRoute("POST", LESSON + "/progress", concept.set_progress),
     PageRoute("POST", LESSON + "/part", concept.finish_part),
+    PageRoute("GET", LESSON + "/panel", roadmap.panel, query=roadmap.PanelQuery),
     PageRoute("POST", LESSON + "/notes", concept.set_notes),
     PageRoute("POST", LESSON + "/exercise", concept.save_exercise),
     PageRoute("POST", LESSON + "/quiz", concept.answer),
     PageRoute("POST", LESSON + "/{kind}/retry", roadmap.retry_part),
+    PageRoute("GET", PROJECT_PAGE, project.project_page),
+    PageRoute("POST", PROJECT_PAGE, project.save),
+    PageRoute("POST", PROJECT_PAGE + "/judgement", project.order_judgement),
+    PageRoute("POST", PROJECT_PAGE + "/link", project.create_link, has_secret=True),
+    PageRoute("POST", PROJECT_PAGE + "/link/revoke", project.revoke_link),
+    PageRoute("GET", "/judge/{token}", project.judge_page, public=True),
+    PageRoute("POST", "/judge/{token}", project.judge, public=True),
     PageRoute("GET", PAGE + "/sharing", sharing.sharing_page),
     PageRoute("POST", PAGE + "/sharing", sharing.create, has_secret=True),
     PageRoute("POST", PAGE + "/sharing/{link_id}/revoke", sharing.revoke),
@@ -438,7 +473,9 @@ PAGES = (
     PageRoute("GET", LESSON + "/{kind}/versions", history.versions_page, query=history.VersionsQuery),
     PageRoute("POST", LESSON + "/{kind}/versions/{number}/restore", history.restore_version),
     PageRoute("GET", "/review", review.review_page, query=review.ReviewQuery),
+    PageRoute("POST", "/review/limits", review.save_limits),
     PageRoute("POST", "/review/{card_id}/check", review.check),
+    PageRoute("POST", "/review/{card_id}/undo", review.undo),
     PageRoute("POST", "/review/{card_id}", review.rate),
     PageRoute("GET", "/login", account.login_page, query=account.LoginQuery, public=True),
     PageRoute("POST", "/login", account.log_in, public=True),
@@ -489,6 +526,8 @@ PAGES = (
     PageRoute("GET", "/problems/{slug}", docs.problem_type_page, public=True,
         for_programs=BY_PATH["/problems/{slug}"]),
     PageRoute("GET", "/static/{file}", static_files.serve, public=True, unlimited=True),
+    PageRoute("GET", "/static/run/{digest}/{file}", static_files.serve_run, public=True,
+        unlimited=True),
 )  # fmt: skip
 
 ROUTES = [*(page.route() for page in PAGES), *(endpoint.route() for endpoint in ENDPOINTS)]

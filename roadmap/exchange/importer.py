@@ -15,8 +15,17 @@ from core import clock
 from core.db import transaction
 from core.ids import new_id
 from models.bulk import insert_rows
-from models.roadmaps import Concept, Content, ContentVersion, QuizAttempt, ReviewCard, Roadmap
-from roadmap.exchange.formats.json_ import PortableConcept, PortableRoadmap
+from models.roadmaps import (
+    Concept,
+    Content,
+    ContentVersion,
+    Judgement,
+    QuizAttempt,
+    ReviewCard,
+    Roadmap,
+    Stage,
+)
+from roadmap.exchange.formats.json_ import PortableConcept, PortableProject, PortableRoadmap
 from roadmap.lifecycle import completion, create, events, queries, revisions
 from roadmap.lifecycle.activate_plan import adopt_outline
 from roadmap.lifecycle.plan_rows import ROWS, subject
@@ -112,6 +121,7 @@ def import_roadmap(
         }
         _write(roadmap_id, concept_of, document.concepts, missing)
         _learn(owner_id, roadmap_id, concept_of, document.concepts)
+        _judge(roadmap_id, document.projects)
         completion.save_counts(row)
         facts = {
             "revision": revision.number,
@@ -202,3 +212,15 @@ def _learn(
         for batch in peewee.chunked(cards, ROWS):
             # Not as JSON, as above: numbers could change in their last bit.
             ReviewCard.insert_many(batch).execute()
+
+
+def _judge(roadmap_id: UUID, projects: Mapping[str, PortableProject]) -> None:
+    """Store work on projects, and its judgements."""
+    for key, found in projects.items():
+        stage = Stage.get(Stage.roadmap == roadmap_id, Stage.key == key)
+        made = {"work": found.work, "done_at": found.done_at}
+        Stage.update(made).where(Stage.id == stage.id).execute()
+        place = {"roadmap": roadmap_id, "stage": stage.id, "status": ContentStatus.ready}
+        for judge, each in found.judgements.items():
+            facts = {"id": new_id(), "judge": judge, "due_at": each.created_at}
+            Judgement.insert({**each.model_dump(), **facts, **place}).execute()

@@ -17,11 +17,11 @@ from pydantic import BaseModel
 
 from core import clock
 from core.db import database, is_postgres, session
-from models.roadmaps import Concept, Content, Module, ReviewCard, Roadmap, Stage
+from models.roadmaps import Concept, Content, Module, Roadmap, Stage
 from roadmap.accounts.access import LAST, newest_of
 from roadmap.accounts.zones import zone_named, zone_of
 from roadmap.learning.learning_days import MOST_DAYS
-from roadmap.learning.reviews import DUE
+from roadmap.learning.reviews import DUE, due_keys
 from roadmap.learning.schedule import Schedule, schedule_of
 from roadmap.plan.concept_marks import next_of
 from roadmap.plan.outline import ContentKind
@@ -62,7 +62,7 @@ LEARNED_ON = f"""SELECT count(*) || ' ' || sum(seconds) || ' ' || max(day) FROM 
 STATE = f"""SELECT
     (SELECT a.time_zone FROM account a WHERE a.id = ?),
     (SELECT coalesce(CAST(a.profile AS text), '') || coalesce(CAST(a.weekly_goal AS text), '')
-    FROM account a WHERE a.id = ?), ({LEARNED_ON}), ({DUE}), ({ORDER}),
+    FROM account a WHERE a.id = ?), ({LEARNED_ON}), {DUE}, ({ORDER}),
     (SELECT string_agg(r, ' ') FROM (SELECT <r> AS r {RECENT} LIMIT ?) AS latest),
     (SELECT string_agg(<r> || coalesce(({PROGRESS}), ''), ' ') FROM roadmap r
     WHERE r.id IN (<ids>))"""
@@ -119,11 +119,11 @@ def home_state(owner_id: UUID, at: datetime, *, latest: int, read: Sequence[UUID
         statement = statement.replace("<r>", "r::text").replace("?", "%s")
     else:
         statement = statement.replace("<r>", COLUMNS).replace("string_agg(", "group_concat(")
-    due_at = ReviewCard.due_at.db_value(at)
+    due = due_keys(owner_id, at)
     recent = (owner, owner, last)
     with session():
         row = database.execute_sql(
-            statement, (owner, owner, owner, owner, due_at, *recent, *recent, latest, *ids)
+            statement, (owner, owner, owner, *due, *recent, *recent, latest, *ids)
         ).fetchone()
     return sha256(repr((row, at.astimezone(zone_named(row[0])).date())).encode()).digest()
 

@@ -23,10 +23,15 @@ ATTEMPT = (
     """(SELECT a.id FROM quiz_attempt a WHERE a.concept_id = n.id ORDER BY a.id DESC LIMIT 1)"""
 )
 ZONE = "(SELECT time_zone FROM account WHERE id = r.owner_id)"
-STATE_ON_POSTGRES = f"""SELECT r::text, n::text, {ATTEMPT}::text, {ZONE},
+# Done and open concepts of its stage
+IN_STAGE = """(SELECT count(CASE WHEN o.progress = 'done' THEN 1 END) || ' ' ||
+    count(CASE WHEN o.progress IN ('todo', 'learning') THEN 1 END)
+    FROM concept o JOIN module m ON m.id = o.module_id WHERE NOT o.removed
+    AND m.stage_id = (SELECT stage_id FROM module WHERE id = n.module_id))"""
+STATE_ON_POSTGRES = f"""SELECT r::text, n::text, {ATTEMPT}::text, {IN_STAGE}, {ZONE},
     (SELECT string_agg({PARTS}, ' ' ORDER BY c.id) FROM content c WHERE c.concept_id = n.id),
     (SELECT string_agg({LINKS}, ' ' ORDER BY l.digest) {USED}) {OWN.format("%s")}"""
-STATE_ON_SQLITE = f"""SELECT r.*, n.*, {ATTEMPT}, {ZONE},
+STATE_ON_SQLITE = f"""SELECT r.*, n.*, {ATTEMPT}, {IN_STAGE}, {ZONE},
     (SELECT group_concat({PARTS}) FROM content c WHERE c.concept_id = n.id),
     (SELECT group_concat({LINKS}) {USED}) {OWN.format("?")}"""
 
@@ -36,6 +41,7 @@ class CourseStep(LazyModel):
     title: str
     module: str
     stage: str
+    stage_id: UUID
     progress: ConceptProgress
 
 
@@ -52,7 +58,9 @@ class Course(LazyModel):
 def course(owner_id: UUID, roadmap_id: UUID) -> Course:
     """Return the course of a roadmap, in two queries. Raises NotFound."""
     planned = (
-        Concept.select(Concept.id, Concept.title, Concept.progress, Module.title, Stage.title)
+        Concept.select(
+            Concept.id, Concept.title, Module.title, Stage.title, Stage.id, Concept.progress
+        )
         .join(Module)
         .join(Stage)
         .where(Concept.roadmap == roadmap_id, ~Concept.removed)
@@ -66,8 +74,8 @@ def course(owner_id: UUID, roadmap_id: UUID) -> Course:
             language=row.language,
             status=row.status,
             steps=[
-                CourseStep(id=id_, title=title, progress=progress, module=module, stage=stage)
-                for id_, title, progress, module, stage in planned.tuples()
+                CourseStep(**dict(zip(CourseStep.model_fields, step, strict=True)))
+                for step in planned.tuples()
             ],
         )
 

@@ -4,13 +4,18 @@ A card has the state of a memory (`spaced_repetition.py`). It is asked while its
 is not in the trash, its concept is in the plan, and the current version of the quiz is that of the
 card. Cards follow that version: questions that are in a new one as well move there and keep their
 memory, new ones are due, and the others wait until a version with them is the current one again.
+
+Daily limits (`daily_limits.py`) bound what is listed, not what may be rated. Known questions come
+first, the longest due one first of all; then new ones, in the order of their courses. Ratings of an
+account lock its row first, which keeps the last one for its undo.
 """
 
 import functools
 import operator
+from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import asdict
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -19,13 +24,22 @@ from pydantic import ConfigDict, Field
 
 from core import clock
 from core.db import database, lock_for_update, session, transaction
-from core.errors import Conflict, NotFound
+from core.errors import Conflict, FieldError, Invalid, NotFound
 from core.ids import new_id
 from core.json_types import WHOLE, LazyModel
+from models.accounts import Account
 from models.bulk import insert_rows
-from models.roadmaps import Concept, Content, ContentVersion, ReviewCard, Roadmap
+from models.roadmaps import Concept, Content, ContentVersion, Module, ReviewCard, Roadmap, Stage
 from roadmap.accounts.access import get_owned
+from roadmap.accounts.locks import lock_account
 from roadmap.learning import learning_days
+from roadmap.learning.daily_limits import (
+    DAYS,
+    DueCounts,
+    ReviewForecast,
+    ReviewLimits,
+    forecast_of,
+)
 from roadmap.learning.grading import Answer, GradedQuestion, grade_one
 from roadmap.learning.spaced_repetition import Memory, MemoryState, ReviewRating, outcomes, rated
 from roadmap.plan.outline import ContentKind, Question, Quiz
@@ -46,13 +60,27 @@ WITH_PLACE = (
     Roadmap.goal,
     Roadmap.language,
 )
-# Number of due cards as `_asked` selects them. In SQL, as peewee would take most of the time of a
-# home page to write it.
-DUE = f"""SELECT count(*) FROM (SELECT k.id FROM review_card k
+MOST_FORESEEN = 5000  # cards of a forecast
+SITTING = timedelta(minutes=30)  # for which "I don't know" counts, and a rating can be undone
+# Columns of a DueCounts, of cards as `_asked` selects them; the values are `due_keys`. In SQL, as
+# peewee would take most of the time of a home page to write it.
+FOUND = """(SELECT count(*) FROM (SELECT k.id FROM review_card k
     JOIN concept n ON k.concept_id = n.id JOIN roadmap r ON k.roadmap_id = r.id
     JOIN content c ON c.concept_id = k.concept_id AND c.kind = 'quiz' AND c.version = k.version
     WHERE k.owner_id = ? AND r.trashed_at IS NULL AND NOT n.removed AND k.due_at <= ?
-    ORDER BY k.due_at LIMIT {MOST_COUNTED}) AS due"""
+    AND (? IS NULL OR k.roadmap_id = ?)"""
+FIRST = f"ORDER BY k.due_at LIMIT {MOST_COUNTED}) AS due)"
+RATED = """(SELECT count(*) FROM review_card k
+    WHERE k.owner_id = ? AND k.reviews > 0 AND k.reviewed_at >= ?"""
+DUE = f"""{FOUND} AND k.reviews > 0 AND k.reviewed_at >= ? {FIRST},
+    {FOUND} AND k.reviews > 0 AND k.reviewed_at < ? {FIRST}, {FOUND} AND k.reviews = 0 {FIRST},
+    {RATED}), {RATED} AND k.begun_at >= ?),
+    (SELECT CAST(a.review_limits AS text) FROM account a WHERE a.id = ?)"""
+GAVE_UP = "This question was checked without an answer. Rate it `again`."
+NOT_LAST = (
+    f"Only the last rating can be undone, once and within {SITTING // timedelta(minutes=1)} "
+    "minutes. Read the due questions again."
+)
 # Fields of a Memory in the row of a card
 KEPT = (
     "state",
@@ -63,6 +91,7 @@ KEPT = (
     "reviewed_at",
     "reviews",
     "lapses",
+    "begun_at",
 )
 
 
@@ -86,6 +115,30 @@ class ReviewRequest(LazyModel):
     reviews: Annotated[int, Field(ge=0, le=1_000_000), WHOLE] = Field(
         description="The `reviews` that you read, so that a repeated request counts once."
     )
+
+
+class UndoRequest(LazyModel):
+    """The rating to undo."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    reviews: Annotated[int, Field(ge=1, le=1_000_000), WHOLE] = Field(
+        description="The `reviews` that the rating returned."
+    )
+
+
+class RatedCard(LazyModel):
+    """The last rating."""
+
+    id: UUID = Field(description="The question.")
+    reviews: int = Field(description="Number of its ratings. Send it to undo the last one.")
+
+
+class LastRating(LazyModel):
+    """The last rating of an account, as it is stored: of which card, when, and its memory before."""
+
+    id: UUID
+    at: datetime
+    before: Memory
 
 
 class CardState(LazyModel):
@@ -115,11 +168,18 @@ class Review(CardState):
 class Reviews(LazyModel):
     """Cards that are due now. Reviewing removes them: there are no further pages."""
 
-    items: list[Review] = Field(description="Longest due first.")
-    due: int = Field(description=f"Number of due questions, counted up to {MOST_COUNTED}.")
+    items: list[Review] = Field(
+        description="Longest due first, then new questions in the order of their course."
+    )
+    due: int = Field(
+        description=f"Number of due questions within the limits of today, up to {MOST_COUNTED}."
+    )
+    waiting: int = Field(description="Number of due questions above the limits of today.")
     next_due_at: datetime | None = Field(
         description="Due time of the next question; null: no others."
     )
+    limits: ReviewLimits
+    last_rating: RatedCard | None = Field(description="The rating that can be undone; null: none.")
 
 
 class Outcomes(LazyModel):
@@ -132,7 +192,7 @@ class Outcomes(LazyModel):
 
 
 class CheckedReview(LazyModel):
-    """A graded answer, and the effect of each rating. Nothing is changed."""
+    """A graded answer, and the effect of each rating."""
 
     id: UUID
     reviews: int = Field(description="Number of ratings. Send it with the rating.")
@@ -140,6 +200,9 @@ class CheckedReview(LazyModel):
         description="The chosen and the correct options, and the explanation."
     )
     leads_to: Outcomes = Field(description="Next due time by rating.")
+    ratings: list[ReviewRating] = Field(
+        description="Accepted ratings: without an answer, `again` alone."
+    )
 
 
 def current_quiz(concept_id: UUID) -> tuple[int, Quiz] | None:
@@ -213,29 +276,83 @@ def placed(
     return cards
 
 
-def list_due(owner_id: UUID, *, limit: int, roadmap_id: UUID | None = None) -> Reviews:
-    """Return due cards of all roadmaps, or of one. Raises NotFound."""
+def list_due(
+    owner_id: UUID, *, limit: int, roadmap_id: UUID | None = None, beyond: bool = False
+) -> Reviews:
+    """Return due cards of all roadmaps, or of one; `beyond` the limits too. Raises NotFound."""
     now = clock.now()
+    day = day_of(now)
     with session():
         if roadmap_id is not None:
             get_owned(owner_id, roadmap_id)
+        counts = _counts(owner_id, now, roadmap_id)
+        total, asked = counts.again + counts.known + counts.new, counts.asked
+        most, most_new = (total, total) if beyond else counts.left
         due = _asked(owner_id, roadmap_id).where(ReviewCard.due_at <= now)
-        cards = list(due.order_by(ReviewCard.due_at, ReviewCard.id).limit(limit))
+        old = due.where(ReviewCard.reviews > 0, (ReviewCard.reviewed_at >= day) | bool(most))
+        cards = list(old.order_by(ReviewCard.due_at, ReviewCard.id).limit(limit))
+        above = [card.id for card in cards if card.reviewed_at < day][most:]
+        cards = [card for card in cards if card.id not in above]
+        if (room := min(limit - len(cards), most_new)) > 0:
+            cards.extend(_in_order(due.where(ReviewCard.reviews == 0), room))
         questions = _questions(cards)
         later = _asked(owner_id, roadmap_id, ReviewCard.due_at).where(ReviewCard.due_at > now)
+        account = Account.select(Account.last_rating).where(Account.id == owner_id)
+        last = _undoable(account.scalar())
         return Reviews(
             items=[_review(card, questions[card.id]) for card in cards],
-            due=len(cards) if len(cards) < limit else _count(due),
+            due=min(total if beyond else asked, MOST_COUNTED),
+            waiting=0 if beyond else total - asked,
             next_due_at=later.order_by(ReviewCard.due_at).limit(1).scalar(),
+            limits=counts.limits,
+            last_rating=last and RatedCard(id=last.id, reviews=last.before.reviews + 1),
         )
 
 
 def count_due(owner_id: UUID, at: datetime) -> int:
-    """Return the number of cards that are due at a time, at most MOST_COUNTED."""
-    keys = (ReviewCard.owner.db_value(owner_id), ReviewCard.due_at.db_value(at))
-    statement = DUE.replace("?", database.param)
+    """Return the number of cards that are due at a time, within the limits of its day."""
     with session():
-        return int(database.execute_sql(statement, keys).fetchone()[0])
+        return _counts(owner_id, at).asked
+
+
+def day_of(at: datetime) -> datetime:
+    """Return the begin of the day, which limits count from."""
+    return at.replace(hour=0, minute=0, second=0, microsecond=0)
+
+
+def due_keys(owner_id: UUID, at: datetime, roadmap_id: UUID | None = None) -> list[Any]:
+    """Return the values for DUE, of all roadmaps or of one."""
+    owner, day = ReviewCard.owner.db_value(owner_id), ReviewCard.due_at.db_value(day_of(at))
+    its = ReviewCard.roadmap.db_value(roadmap_id)
+    found = [owner, ReviewCard.due_at.db_value(at), its, its]
+    return [*found, day, *found, day, *found, owner, day, owner, day, day, owner]
+
+
+def forecast(owner_id: UUID) -> ReviewForecast:
+    """Return the numbers of questions of the next days."""
+    now = clock.now()
+    today = day_of(now)
+    with session():
+        counts = _counts(owner_id, now)
+        known = _asked(owner_id, None, ReviewCard.due_at, ReviewCard.reviewed_at).where(
+            ReviewCard.reviews > 0, ReviewCard.due_at < today + timedelta(DAYS)
+        )
+        cards = list(known.order_by(ReviewCard.due_at).limit(MOST_FORESEEN).tuples())
+    days = Counter(max(0, (due_at - today).days) for due_at, _ in cards)
+    again = sum(due_at < today + timedelta(1) and at >= today for due_at, at in cards)
+    return forecast_of(today.date(), days, counts, again=again)
+
+
+def read_limits(owner_id: UUID) -> ReviewLimits:
+    with session():
+        stored = Account.select(Account.review_limits).where(Account.id == owner_id).scalar()
+    return ReviewLimits.model_validate(stored or {})
+
+
+def save_limits(owner_id: UUID, limits: ReviewLimits) -> ReviewLimits:
+    with transaction():
+        Account.update(review_limits=limits.model_dump()).where(Account.id == owner_id).execute()
+    return limits
 
 
 def due_times(
@@ -258,32 +375,69 @@ def read_card(owner_id: UUID, card_id: UUID) -> Review:
         return _review(*_found(owner_id, card_id))
 
 
-def check(owner_id: UUID, card_id: UUID, request: ReviewCheck) -> CheckedReview:
-    """Grade an answer; the learner rates it later. Raises NotFound, Invalid."""
-    with session():
+def check(
+    owner_id: UUID, card_id: UUID, request: ReviewCheck, *, is_shown: bool = False
+) -> CheckedReview:
+    """Grade an answer; the learner rates it later. Raises NotFound, Invalid.
+
+    Without an answer only `again` may follow, which is stored, unless it is just shown once more.
+    """
+    now = clock.now()
+    with session() if is_shown else transaction():
         card, question = _found(owner_id, card_id)
+        graded = grade_one(card.number, question, request.chosen)
+        if not (graded.answer or is_shown):
+            its = (ReviewCard.id == card_id) & (ReviewCard.reviews == card.reviews)
+            ReviewCard.update(gave_up_at=now).where(its).execute()
+    is_open = graded.answer and not _gave_up(card, now)
     return CheckedReview(
         id=card.id,
         reviews=card.reviews,
-        question=grade_one(card.number, question, request.chosen),
-        leads_to=Outcomes(**outcomes(_memory(card), clock.now())),
+        question=graded,
+        leads_to=Outcomes(**outcomes(_memory(card), now)),
+        ratings=list(ReviewRating) if is_open else [ReviewRating.again],
     )
 
 
 def review(owner_id: UUID, card_id: UUID, request: ReviewRequest) -> CardState:
-    """Rate a card, due or not. Raises NotFound, and Conflict if it was rated since."""
+    """Rate a card, due or not. Raises NotFound, Invalid, and Conflict if it was rated since."""
+    now = clock.now()
     with transaction():
+        lock_account(owner_id)
         card, _ = _found(owner_id, card_id)
-        after = rated(_memory(card), request.rating, clock.now())
-        # Another request may be rating it.
+        before = _memory(card)
+        after = rated(before, request.rating, now)
+        # Another request, an attempt at its quiz, may be rating it.
         unchanged = (ReviewCard.id == card_id) & (ReviewCard.reviews == request.reviews)
         if not ReviewCard.update(**asdict(after)).where(unchanged).execute():
             raise Conflict(
                 f"This question does not have {request.reviews} ratings. It may have been "
                 "rated elsewhere. Read the due questions again."
             )
+        if request.rating != ReviewRating.again and _gave_up(card, now):
+            raise Invalid(GAVE_UP, fields=(FieldError("/rating", "must be `again`"),))
+        last = LastRating(id=card_id, at=now, before=before).model_dump(mode="json")
+        Account.update(last_rating=last).where(Account.id == owner_id).execute()
         learning_days.note(owner_id, SECONDS_A_REVIEW)
-    return CardState(id=card_id, **asdict(after) | {"state": after.name})
+    return _card_state(card_id, after)
+
+
+def undo(owner_id: UUID, card_id: UUID, request: UndoRequest) -> CardState:
+    """Restore a card as it was before the last rating. Raises NotFound, Conflict."""
+    with transaction():
+        account = lock_account(owner_id)
+        _found(owner_id, card_id)
+        last = _undoable(account and account.last_rating)
+        if last is None or (last.id, last.before.reviews + 1) != (card_id, request.reviews):
+            raise Conflict(NOT_LAST)
+        # An attempt at its quiz may have rated it since.
+        unchanged = (ReviewCard.reviews == request.reviews) & (ReviewCard.reviewed_at == last.at)
+        restored = ReviewCard.update(**asdict(last.before))
+        if not restored.where((ReviewCard.id == card_id) & unchanged).execute():
+            raise Conflict(NOT_LAST)
+        Account.update(last_rating=None).where(Account.id == owner_id).execute()
+        learning_days.take_back(owner_id, SECONDS_A_REVIEW, last.at)
+    return _card_state(card_id, last.before)
 
 
 def begin(owner_id: UUID, roadmap_id: UUID, concept_id: UUID) -> None:
@@ -347,15 +501,20 @@ def _asked(owner_id: UUID, roadmap_id: UUID | None = None, *wanted: Any) -> peew
     return query if roadmap_id is None else query.where(ReviewCard.roadmap == roadmap_id)
 
 
-def _count(due: peewee.ModelSelect) -> int:
-    """Count along the index, unlike `count()`, which drops the order.
+def _counts(owner_id: UUID, at: datetime, roadmap_id: UUID | None = None) -> DueCounts:
+    """Return the numbers of due cards of all roadmaps, or of one. Needs a session."""
+    statement = f"SELECT {DUE}".replace("?", database.param)
+    cursor = database.execute_sql(statement, due_keys(owner_id, at, roadmap_id))
+    *numbers, limits = cursor.fetchone()
+    return DueCounts(ReviewLimits.model_validate_json(limits or "{}"), *numbers)
 
-    Without an order PostgreSQL may read the cards of all accounts until it has found enough.
-    """
-    some = due.clone().columns(ReviewCard.id).order_by(ReviewCard.due_at).limit(MOST_COUNTED)
-    return int(
-        ReviewCard.select(peewee.fn.COUNT(peewee.SQL("*"))).from_(some.alias("seen")).scalar()
-    )
+
+def _in_order(new: peewee.ModelSelect, limit: int) -> peewee.ModelSelect:
+    """Select the first cards of the courses, of those that were placed first."""
+    first = new.clone().columns(ReviewCard.id).order_by(ReviewCard.due_at).limit(MOST_COUNTED)
+    places = (Stage.position, Module.position, Concept.position, ReviewCard.number, ReviewCard.id)
+    query = new.switch(Concept).join(Module).join(Stage).where(ReviewCard.id.in_(first))
+    return query.order_by(*places).limit(limit)
 
 
 def _found(owner_id: UUID, card_id: UUID) -> tuple[ReviewCard, Question]:
@@ -388,6 +547,21 @@ def _questions(cards: Iterable[ReviewCard]) -> dict[UUID, Question]:
 
 def _memory(card: ReviewCard) -> Memory:
     return Memory(**{name: getattr(card, name) for name in KEPT})
+
+
+def _card_state(card_id: UUID, memory: Memory) -> CardState:
+    return CardState(id=card_id, **asdict(memory) | {"state": memory.name})
+
+
+def _gave_up(card: ReviewCard, now: datetime) -> bool:
+    """Return whether it was checked without an answer in this sitting, and not rated since."""
+    at = card.gave_up_at
+    return bool(at and at > max(now - SITTING, card.reviewed_at or at - SITTING))
+
+
+def _undoable(stored: Any) -> LastRating | None:
+    last = LastRating.model_validate(stored) if stored else None
+    return last if last and clock.now() - last.at < SITTING else None
 
 
 def _review(card: ReviewCard, question: Question) -> Review:

@@ -50,7 +50,8 @@ RATED = ("stability", "difficulty", "reviewed_at")  # set once it was rated
 class Memory:
     """Memory of one question, as it is stored.
 
-    `stability` is in days, `difficulty` from 1 to 10; both are null until it was rated.
+    `stability` is in days, `difficulty` from 1 to 10; both are null until it was rated. `begun_at`
+    is the time of the first rating; null also of an older version.
     """
 
     due_at: datetime
@@ -61,6 +62,7 @@ class Memory:
     reviewed_at: datetime | None = None
     reviews: int = 0
     lapses: int = 0
+    begun_at: datetime | None = None
 
     @property
     def name(self) -> MemoryState:
@@ -129,6 +131,7 @@ def rated(memory: Memory, rating: ReviewRating, at: datetime) -> Memory:
         reviewed_at=at,
         reviews=memory.reviews + 1,
         lapses=memory.lapses + is_lapse,
+        begun_at=at if memory.is_new else memory.begun_at,
     )
 
 

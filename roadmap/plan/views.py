@@ -238,8 +238,20 @@ class ModuleNode(GroupNode):
     concepts: list[ConceptNode] = Field(description="In the order of learning.")
 
 
+class StageProject(LazyModel):
+    """Project at the end of a stage."""
+
+    title: str = Field(description="Title.")
+    done_at: datetime | None = Field(
+        description="Time of the first judgement that found it done; null: none."
+    )
+
+
 class StageNode(GroupNode):
     modules: list[ModuleNode] = Field(description="In the order of learning.")
+    project: StageProject | None = Field(
+        None, description="Project at its end; left out: none.", exclude_if=is_none
+    )
 
     @property
     def concepts(self) -> list[ConceptNode]:

@@ -1,5 +1,6 @@
 """Every page in every state, to be looked at. Chinese pages show roadmaps in Chinese, where there is such a one."""
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -89,11 +90,13 @@ class Gallery:
             self._make("ready", language, goal)
             self._learn(self.places["ready", language], language)
             self._share(self.places["ready", language], language)
+            self._make_project(self.places["ready", language], language)
             self._change(self._make("changed", language, f"{goal}~", status="ready"), language)
             self._make("awaiting_review", language, f"{goal}!", review=True)
             teacher.questions = ((goal, (goal, WORD)), (f"{WORD}?", ("1", "2")))
             self._make("awaiting_answers", language, f"{goal},", clarify=True)
             teacher.questions = ()
+            self._complete(self._make("completed", language, f"{goal};", status="ready"), language)
             thrown = self._make("thrown", language, f"{goal}.", status="ready")
             self._ask("DELETE", f"/api/v1{thrown}")
             teacher.held |= {("tutorial", f"{goal}?"), ("analysis", f"{goal}…")}
@@ -214,6 +217,40 @@ class Gallery:
         )
         self.places["check", language] = f"/review/{due[0]['id']}/check"
 
+    def _complete(self, path: str, language: str) -> None:
+        """All of it, and a link that shows so."""
+        for concept in self._concepts("completed", language):
+            self._ask("PUT", f"/api/v1{concept}/progress", json={"progress": "done"})
+        link = {"purpose": "reading", "shows_completion": True}
+        url = self._ask("POST", f"/api/v1{path}/links", json=link)["url"]
+        self.places["shared-completion", language] = url.removeprefix(self.town.stack.url)
+        self.places["ended-stage", language] = f"{path}/stages/1"
+        self.places["completed", language] = f"{path}/completion"
+
+    def _make_project(self, path: str, language: str) -> None:
+        """One that was judged by its learner, by the model and by a person, and that has a link."""
+        stage = self._ask("GET", f"/api/v1{path}")["stages"][0]["id"]
+        project = f"{path}/stages/{stage}/project"
+        work = {
+            "work": f"https://example.org/bread {WORD}",
+            "marks": ["yes", "no", "partly", "yes"],
+        }
+        self._ask("PUT", f"/api/v1{project}", json=work)
+        self._ask("POST", f"/api/v1{project}/judgement", json={})
+        wait_until(
+            lambda: self._ask("GET", f"/api/v1{project}")["judgements"][0]["status"] == "ready",
+            reason="the model has judged it",
+        )
+        self.places["project", language] = project
+        made = self._form(f"{project}/link", {})
+        self.places["to be judged", language] = "/judge/" + re.findall('/judge/([^"]+)', made)[-1]
+
+    def _form(self, path: str, fields: Mapping[str, str]) -> str:
+        """The page that answers a form of the owner."""
+        answer = self.town.stack.request("POST", path, headers=self.owner.headers, data=fields)
+        assert answer.is_success, answer.text
+        return answer.text
+
     def _share(self, path: str, language: str) -> None:
         """By a link to read along, one for a calendar, and one that was revoked."""
         for name, purpose in (
@@ -243,6 +280,11 @@ class Gallery:
             for module in stage["modules"]
             for concept in module["concepts"]
         ]
+
+    def project_of(self, state: str) -> str:
+        path = self.places[state, "en"]
+        stage = self._ask("GET", f"/api/v1{path}")["stages"][0]["id"]
+        return f"{path}/stages/{stage}/project"
 
     def _ask(self, method: str, path: str, **options: Any) -> Any:
         answer = self.town.stack.request(method, path, headers=self.owner.headers, **options)
@@ -344,6 +386,15 @@ EXHIBITS: dict[str, Callable[[Gallery, str], Exhibit]] = {
     "concept with a result": _state("result"),
     "concept that is being written": _state("being-written"),
     "concept that lacks something": _state("lacking"),
+    "project": _state("project"),
+    "project that is not judged": lambda g, _: g.owned(g.project_of("word")),
+    "project with errors": lambda g, language: Exhibit(
+        p := g.place("project", language), g.owner, g.town.url, (p, {"work": WORD * 300})
+    ),
+    "project to be judged": lambda g, language: g.strange(g.place("to be judged", language)),
+    "project to be judged with errors": lambda g, language: Exhibit(
+        p := g.place("to be judged", language), None, g.town.url, (p, {})
+    ),
     "links": lambda g, language: g.owned(g.place("ready", language) + "/sharing"),
     "link that was made": lambda g, language: Exhibit(
         p := g.place("ready", language) + "/sharing",
@@ -351,6 +402,11 @@ EXHIBITS: dict[str, Callable[[Gallery, str], Exhibit]] = {
         g.town.url,
         (p, {"purpose": "calendar"}),
     ),
+    "stage": lambda g, language: g.owned(g.place("ready", language) + "/stages/1"),
+    "stage that is over": _state("ended-stage"),
+    "completion": lambda g, language: g.owned(g.place("ready", language) + "/completion"),
+    "completion of all": _state("completed"),
+    "shared completion": lambda g, language: g.strange(g.place("shared-completion", language)),
     "shared": lambda g, language: g.strange(g.place("shared", language)),
     "shared concept": lambda g, language: g.strange(g.place("shared-concept", language)),
     "link that was revoked": lambda g, _: g.strange(g.place("revoked", "en")),
@@ -486,6 +542,9 @@ EXHIBITS: dict[str, Callable[[Gallery, str], Exhibit]] = {
         (g.place("check", language), {"done": "1"}),
     ),
     "review of a newcomer": lambda g, _: Exhibit("/review", g.newcomer, g.town.url),
+    "review limits with errors": lambda g, _: Exhibit(
+        "/review", None, g.home.url, ("/review/limits", {"reviews": "60", "new": "900"})
+    ),
     "review that is over": lambda g, _: Exhibit("/review?done=3", None, g.home.url),
     "long words": _state("word"),
     "concept with long words": _state("word-concept"),
@@ -502,6 +561,8 @@ ALSO_CHINESE = (
         "awaiting answers",
         "awaiting review",
         "ready",
+        "project",
+        "project to be judged",
         "partial",
         "concept with a result",
     ),

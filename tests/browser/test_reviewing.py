@@ -24,6 +24,11 @@ def written(home: School) -> str:
 @pytest.fixture
 def lesson(home: School, written: str) -> str:
     """The path of a concept of it of which nothing is learned, and nothing to be reviewed."""
+    home.stack.request("PUT", "/api/v1/review-limits", json={"reviews": 500, "new": 500})
+    for item in home.stack.get("/api/v1/reviews?limit=50").json()["items"]:
+        for count, easy in enumerate(("again", "easy")):
+            rated = {"rating": easy, "reviews": item["reviews"] + count}
+            home.stack.request("POST", f"/api/v1/reviews/{item['id']}", json=rated)
     tree = home.stack.get(f"/api/v1{written}").json()
     concepts = [
         c for stage in tree["stages"] for module in stage["modules"] for c in module["concepts"]
@@ -49,7 +54,7 @@ def review_all(page: Page, written: str, home: School) -> None:
     page.get_by_label("Gluten").check()
     page.get_by_role("button", name="Check", exact=True).click()
     expect(page.locator(".explanation")).to_contain_text("Correct.")
-    expect(rating(page, "Good")).to_have_attribute("accesskey", "3")
+    expect(rating(page, "Good")).to_have_attribute("aria-keyshortcuts", "3 Space Enter")
     rating(page, "Easy").click()
     expect(page.locator("main")).to_contain_text("3 questions left")
     expect(page.locator("progress")).to_have_attribute("value", "1")
@@ -98,6 +103,72 @@ def test_by_the_keyboard_alone(page: Page, home: School, written: str, lesson: s
     press(page, "Tab", rating(page, "Easy"), most=4)
     page.keyboard.press("Enter")
     expect(page.locator("main")).to_contain_text("3 questions left")
+
+
+def test_by_keys_with_the_focus_on_each_next_step(
+    visit: Visiting, home: School, written: str, lesson: str
+) -> None:
+    home.stack.request("PUT", f"/api/v1{lesson}/progress", json={"progress": "done"})
+    visitor = visit()
+    visitor.expected.append("409")  # of an undo that comes too late
+    page = visitor.open(f"{home.url}/review?roadmap={written.rpartition('/')[2]}")
+    main, asked = page.locator("main"), page.locator(".asked")
+    expect(main).to_contain_text("4 questions left")
+    expect(asked).to_be_focused()
+    page.keyboard.press("2")
+    expect(page.get_by_role("radio").nth(1)).to_be_checked()
+    page.keyboard.press("Space")
+    expect(page.locator(".explanation")).to_be_focused()
+    expect(page.locator(".ratings kbd").first).to_have_text("1")
+    page.keyboard.press("4")
+    expect(main).to_contain_text("3 questions left")
+    expect(asked).to_be_focused()
+    page.keyboard.press("u")
+    expect(main).to_contain_text("4 questions left")
+    expect(asked).to_be_focused()
+    expect(page.get_by_role("button", name="Undo the last rating")).to_have_count(0)
+    page.keyboard.press("0")
+    expect(page.locator(".explanation")).to_be_focused()
+    expect(page.locator(".ratings button")).to_have_count(1)  # who does not know it forgot it
+    page.keyboard.press("Enter")
+    expect(main).to_contain_text("3 questions left")
+    page.get_by_text("Daily limits").click()
+    page.get_by_label("New questions a day").fill("15")
+    page.keyboard.press("0")  # is typed
+    expect(page.get_by_label("New questions a day")).to_have_value("150")
+    expect(asked).to_be_visible()
+    page.reload()
+    undo = page.get_by_role("button", name="Undo the last rating")
+    expect(undo).to_be_visible()
+    other = page.context.new_page()
+    other.goto(page.url)
+    other.get_by_role("button", name="Undo the last rating").click()
+    expect(other.get_by_role("button", name="Check", exact=True)).to_be_visible()
+    other.close()
+    undo.click()
+    expect(page.get_by_role("alert")).to_contain_text("can no longer be undone")
+    expect(page.locator(".asked")).to_be_focused()
+
+
+def test_questions_above_the_daily_limit_wait(
+    visit: Visiting, home: School, written: str, lesson: str
+) -> None:
+    home.stack.request("PUT", f"/api/v1{lesson}/progress", json={"progress": "done"})
+    page = visit(java_script_enabled=False).open(
+        f"{home.url}/review?roadmap={written.rpartition('/')[2]}"
+    )
+    page.get_by_text("Daily limits").click()
+    page.get_by_label("New questions a day").fill("0")
+    page.get_by_role("button", name="Save").click()
+    lead = page.locator(".lead")
+    expect(lead).to_contain_text(re.compile(r"That is it for today: \d+ more questions wait."))
+    expect(lead).to_be_focused()
+    expect(page.get_by_role("img", name=re.compile("0 new"))).to_be_visible()
+    page.get_by_role("link", name="Go on anyway").click()
+    expect(page.locator("main")).to_contain_text("questions left")
+    page.get_by_role("button", name="I don't know").click()
+    rating(page, "Again").click()
+    expect(page.locator("main")).to_contain_text("questions left")  # it still goes on
 
 
 def test_hours_and_deadline_are_changed_on_the_page_of_the_roadmap(

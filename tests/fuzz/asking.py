@@ -48,10 +48,13 @@ FITTING: dict[str, dict[str, Any]] = {  # bodies, as far as it is known here
     "set_notes": {"notes": "a note"},
     "save_exercise": {"exercise_attempt": "an attempt", "checked": True},
     "answer_quiz": {"version": 1, "answers": [[0]]},
+    "save_project": {"work": "a link"},
     "save_profile": {"level": "beginner"},
     "save_schedule": {"hours_per_week": 5, "deadline": None, "begins_on": None},
     "check_review": {"chosen": [0]},
     "rate_review": {"rating": "good", "reviews": 0},
+    "undo_review": {"reviews": 1},
+    "save_limits": {"reviews": 40, "new": 10},
     "create_link": {"purpose": "reading"},
     "create_webhook": {"url": "http://127.0.0.1:65535/hook"},  # a closed port
     "patch_profile": {"level": "advanced"},

@@ -47,11 +47,13 @@ REFUSED = {
     "delete_me": "the password is not that of the account",
     "list_roadmaps": "a cursor is of one order",
     "save_exercise": "only an exercise that is written can be checked",
+    "save_project": "a mark for each criterion",
     "set_progress": "its old name may not say something else",
     "watch_roadmap": "the last event that was seen is one of this roadmap",
 }
 NEEDS_A_MODEL = {
     **{"revise_plan": "the catalogue follows no words", "regenerate_part": "the same"},
+    "order_judgement": "the catalogue judges nothing",
     "upgrade_concept": "the catalogue has written it",
 }
 LEFT_OUT = {"pause_queue": "a queue that stands still keeps everything else from its end"}

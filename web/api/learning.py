@@ -1,4 +1,4 @@
-"""Progress, notes, quizzes and schedule of a learner."""
+"""Progress, notes, quizzes, projects and schedule of a learner."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -7,12 +7,15 @@ from starlette.responses import Response
 
 from core import clock
 from core.db import transaction
-from roadmap.learning import placement, progress, today
+from roadmap.generation.generator import has_model
+from roadmap.learning import placement, progress, projects, today
 from roadmap.learning.placement import Placement, SkippedConcepts
 from roadmap.learning.progress import Attempt, LearnerConcept, Profile
+from roadmap.learning.projects import Project
 from roadmap.learning.today import Today
 from roadmap.lifecycle import read_states, schedule_settings
 from roadmap.lifecycle.read_states import Ids
+from tasks.dispatcher import send_after_commit
 from web.call import Call
 from web.http.pagination import Limit, PageQuery, paged
 from web.http.responses import Document, Reply
@@ -107,6 +110,30 @@ def read_exercise(call: Call) -> LearnerConcept:
 def read_attempt(call: Call) -> Attempt:
     """Each question with the chosen and correct answers and the explanation."""
     return progress.read_attempt(*call.concept, call.ids["attempt_id"])
+
+
+def read_project(call: Call) -> Project:
+    """Task, rubric and hints of the project at the end of a stage.
+
+    With what the learner made, and how it was judged.
+    """
+    return projects.read_project(*call.stage)
+
+
+def save_project(call: Call) -> Project:
+    """Replace the work, and with `marks` the learner's own judgement."""
+    return projects.save_project(*call.stage, call.body)
+
+
+def order_judgement(call: Call) -> Reply:
+    """The model judges the work by the rubric, within the budget.
+
+    Read the project again for its judgement. 409 without a model, or without saved work.
+    """
+    made, jobs = projects.order_judgement(*call.stage, has_model=has_model())
+    send_after_commit(jobs)
+    place = quoted_path(call.request.scope["path"]).removesuffix("/judgement")
+    return Reply(made, headers={"Location": place, "Retry-After": "1"})
 
 
 def place_learner(call: Call) -> Placement:

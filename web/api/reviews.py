@@ -7,6 +7,7 @@ from pydantic import Field
 
 from core.json_types import LazyModel
 from roadmap.learning import reviews
+from roadmap.learning.daily_limits import ReviewForecast, ReviewLimits
 from roadmap.learning.reviews import MOST_AT_ONCE, CardState, CheckedReview, Reviews
 from web.call import Call
 
@@ -14,21 +15,28 @@ from web.call import Call
 class ReviewsQuery(LazyModel, extra="forbid"):
     roadmap_id: UUID | None = Field(None, description="Only questions of this roadmap.")
     limit: Annotated[int, Field(ge=1, le=MOST_AT_ONCE, description="Maximum number of items.")] = 20
+    beyond_limits: bool = Field(False, description="Also questions above the limits of today.")
 
 
 def list_reviews(call: Call) -> Reviews:
-    """Due questions of answered quizzes and finished concepts.
+    """Due questions of answered quizzes and finished concepts, within the limits of today.
 
-    Reviewing removes them from the list.
+    Reviewing removes them from the list. A day begins at 0:00 UTC.
     """
     query: ReviewsQuery = call.query
-    return reviews.list_due(call.owner, limit=query.limit, roadmap_id=query.roadmap_id)
+    return reviews.list_due(
+        call.owner,
+        limit=query.limit,
+        roadmap_id=query.roadmap_id,
+        beyond=query.beyond_limits,
+    )
 
 
 def check_review(call: Call) -> CheckedReview:
-    """Grade an answer without changes.
+    """Grade an answer; its rating follows.
 
     The response has the correct answers, the explanation, and the next due time for each rating.
+    After an empty answer, only `again` is accepted.
     """
     return reviews.check(call.owner, call.ids["card_id"], call.body)
 
@@ -40,3 +48,26 @@ def rate_review(call: Call) -> CardState:
     time are allowed.
     """
     return reviews.review(call.owner, call.ids["card_id"], call.body)
+
+
+def undo_review(call: Call) -> CardState:
+    """Undo the last rating of the account.
+
+    The question has its earlier state again. That is possible once and within 30 minutes.
+    """
+    return reviews.undo(call.owner, call.ids["card_id"], call.body)
+
+
+def read_forecast(call: Call) -> ReviewForecast:
+    """Numbers of questions of the next days, within the limits."""
+    return reviews.forecast(call.owner)
+
+
+def read_limits(call: Call) -> ReviewLimits:
+    """Daily limits of reviews."""
+    return reviews.read_limits(call.owner)
+
+
+def save_limits(call: Call) -> ReviewLimits:
+    """Replace the daily limits; omitted fields get their defaults."""
+    return reviews.save_limits(call.owner, call.body)

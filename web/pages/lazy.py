@@ -11,6 +11,7 @@ from markupsafe import Markup
 from core.i18n import language_of
 from web.http.response_cache import ResponseCache
 from web.http.responses import Document
+from web.pages import static_files
 
 HEADING_END = re.compile(r"(?<=</h\d>)\n")
 # Tutorials as HTML, compressed: several hundred. Texts of the catalogue are in many roadmaps.
@@ -60,7 +61,8 @@ def tutorial_html(markdown: str, words: NullTranslations, *, keep: bool = True) 
     """Return a tutorial as HTML, with labels in the reader's language; `keep` the result."""
     key = (sha256(markdown.encode()).digest(), language_of(words))
     if (known := tutorials.get(key, b"")) is None:
-        html = prose(markdown, **labels_of(words))
+        runs = bool(static_files.run_folder())
+        html = prose(markdown, runs=runs, **labels_of(words))
         if not keep:
             return html
         known = tutorials.keep(key, b"", Document(gzip.compress(html.encode(), mtime=0)))

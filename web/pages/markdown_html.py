@@ -24,6 +24,7 @@ from markupsafe import Markup
 from core.sanitize import plain, strip_nul
 from roadmap.generation.tutorial_lint import ends_with_solution
 from roadmap.plan.markdown_sanitizer import MOST_BRACKETS, UNESCAPED
+from web.pages import runnable
 from web.pages.highlight import NAMES, Highlighter
 
 PLAIN, OUTPUT = ("", "text", "txt", "plain", "plaintext"), ("output", "stdout")
@@ -45,7 +46,7 @@ REGION = {"class", "tabindex", "role", "aria-label"}
 ATTRIBUTES: dict[str, set[str]] = {
     **{tag: {"id"} for tag in ("h1", "h2", "h3", "h4", "h5", "h6")},
     **{tag: {"class"} for tag in ("code", "span", "th", "td")},
-    **{"a": {"href", "rel"}, "ol": {"start"}, "pre": REGION, "div": REGION},
+    **{"a": {"href", "rel"}, "ol": {"start"}, "pre": REGION | {"data-run"}, "div": REGION},
 }
 TAGS = {
     *ATTRIBUTES,
@@ -68,20 +69,25 @@ def prose(
     output_label: str = "Output",
     table_label: str = "Table",
     prefix: str = "t",
+    runs: bool = False,
 ) -> Markup:
     """Return the text as HTML; a text that would take too long shows as it is
 
-    The highest heading becomes h{top}, and `prefix` begins every id.
+    The highest heading becomes h{top}, and `prefix` begins every id. `runs` marks the blocks that
+    the browser can run.
     """
     text = LINE_END.sub("\n", strip_nul(markdown))
     parser = _parser()
     try:
+        parsed = _parsed(text)
+        if runs:
+            runnable.mark(parsed)
         labels = {
             "code_label": code_label,
             "output_label": output_label,
             "table_label": table_label,
         }
-        tokens = list(_Page(_parsed(text), top, prefix, **labels).tokens())
+        tokens = list(_Page(parsed, top, prefix, **labels).tokens())
         html = parser.renderer.render(tokens, parser.options, {})
     except (_OverBudget, RecursionError):
         parts = (escape(plain(part)).replace("\n", "<br>") for part in BLANK_LINES.split(text))
@@ -228,11 +234,12 @@ class _Page:
         code = plain(token.content)
         coloured = self._colouring.coloured(code, language) if language else None
         kind = f' class="language-{language}"' if language else ""
+        run = f' data-run="{token.meta["run"]}"' if "run" in token.meta else ""
         label, looks = self._code_label, "code"
         if _is_output(token, self._tokens[place - 1] if place else None):
             label, looks = self._output_label, "code output"
         return (
-            f'<pre class="{looks}" tabindex="0" role="group" aria-label="{escape(label)}">'
+            f'<pre class="{looks}" tabindex="0" role="group" aria-label="{escape(label)}"{run}>'
             f"<code{kind}>{escape(code) if coloured is None else coloured}</code></pre>\n"
         )
 

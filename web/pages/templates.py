@@ -28,8 +28,10 @@ from roadmap.accounts.zones import zone_of
 from roadmap.exchange.formats.registry import FORMATS
 from roadmap.exchange.map.drawing import SHAPES
 from roadmap.generation.generator import has_model
-from roadmap.plan.concept_marks import WORDS, ConceptMark, mark_of
+from roadmap.learning.endings import is_over
+from roadmap.plan.concept_marks import WORDS, ConceptMark, mark_of, written_of
 from roadmap.plan.outline import ContentKind
+from roadmap.plan.views import concepts_of
 from web.call import Call
 from web.http.response_cache import DocumentSource, Facts, ResponseCache
 from web.http.responses import LEVEL, ZIPPED, Document, compressed, is_compressed, takes_gzip
@@ -271,6 +273,7 @@ def _environment(language: str) -> "Environment":
     install(texts(language), newstyle=True)
     environment.globals.update(
         address=static_files.address,
+        run_folder=static_files.run_folder,
         labels=labels,
         words=labels.Sentences(texts(language)),
         pace=ScheduleText(texts(language)),
@@ -278,6 +281,7 @@ def _environment(language: str) -> "Environment":
         themes=THEMES,
         currency=settings.currency,
         mark_of=mark_of,
+        is_over=is_over,
         mark_names=WORDS,
         size_said=format_size,
         icon=concept_icon,
@@ -289,6 +293,8 @@ def _environment(language: str) -> "Environment":
         parted=parted,
         anchor=anchor,
         exercise_anchor=exercise_anchor,
+        concepts_of=concepts_of,
+        written_of=written_of,
         # For programs: HTML knows no microseconds.
         instant=lambda at: at.isoformat(timespec="milliseconds"),
         local=pass_context(_local),
@@ -316,7 +322,9 @@ def moment_text(at: datetime) -> str:
 def concept_icon(of: ConceptMark) -> Markup:
     """Return the mark of a concept, as the map has it."""
     shape, size = SHAPES[ConceptMark(of)], 'viewBox="-8 -8 16 16" width="16" height="16"'
-    return Markup(f'<svg class="picture mark p-{of}" {size} aria-hidden="true">{shape}</svg>')
+    return Markup(
+        f'<svg class="picture mark" {size} aria-hidden="true"><g class="p-{of}">{shape}</g></svg>'
+    )
 
 
 def amount_text(value: Decimal) -> str:

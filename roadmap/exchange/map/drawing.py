@@ -64,13 +64,18 @@ def exported(
 def inlined(
     tree: RoadmapTree, href: Href, texts: NullTranslations = ENGLISH, *, has_progress: bool = True
 ) -> str:
-    """Return both layouts, for a page that serves `STYLE`, which shows the one that fits."""
+    """Return both layouts, for a page that serves `STYLE`, which shows the one that fits.
+
+    Without a plan their ids are others: htmx, which morphs one into the other, would make a new
+    element of HTML for a known id.
+    """
+    prefix = "picture" if tree.stages else "empty"
     both = (
         draw(
             tree,
             arrange(tree, direction, heading=False, has_progress=has_progress, texts=texts),
             href,
-            f"picture-{direction}",
+            f"{prefix}-{direction}",
             texts=texts,
         )
         for direction in Direction

@@ -265,11 +265,19 @@ def _stage(track: Track, number: int, stage: TrackStage, level: Level) -> Outlin
         )
         for module, its in zip(stage.modules, english.modules, strict=True)
     ]
+    planned = sum(len(module.concepts) for module in modules)
+    is_most = 2 * planned >= sum(len(module.concepts) for module in stage.modules)
+    try:
+        capstones = files.load_capstones(track.id, track.language)
+    except BrokenFile as broken:
+        raise _unusable(track, broken) from None
     return OutlineStage(
         key=_slug(english.title),
         title=stage.title,
         description=stage.description,
         modules=tuple(module for module in modules if module.concepts),
+        # It needs what the stage teaches.
+        capstone=capstones[number] if capstones and is_most else None,
     )
 
 

@@ -11,7 +11,7 @@ from benchmarks.growth.plans import most_rows
 from core import clock
 from core.db import database, session, transaction
 from models.accounts import Account
-from models.roadmaps import Concept, Roadmap
+from models.roadmaps import Concept, ReviewCard, Roadmap
 from roadmap.learning import reviews
 from roadmap.learning.continue_learning import (
     LOOKED_AT,
@@ -20,6 +20,7 @@ from roadmap.learning.continue_learning import (
     home_state,
     next_lessons,
 )
+from roadmap.learning.daily_limits import ReviewLimits
 from tests.integration.logbook import own_database
 from tests.integration.roadmap.test_reviews import made
 from tests.servers import Postgres
@@ -28,7 +29,8 @@ ACCOUNTS, ROADMAPS, CARDS = 4, 25, 400  # of each one before
 CONCEPTS = 40  # of a roadmap
 LIMIT = 20
 FILL = """INSERT INTO review_card (id, owner_id, roadmap_id, concept_id, question, version, number, state, reviews, lapses,
-    due_at, created_at) SELECT gen_random_uuid(), r.owner_id, r.id, c.id, md5(n::text), 1, n %% 4, 1, 0, 0,
+    reviewed_at, due_at, created_at) SELECT gen_random_uuid(), r.owner_id, r.id, c.id, md5(n::text), 1, n %% 4, 1,
+    CASE WHEN n %% 10 = 0 THEN 0 ELSE 1 END, 0, CASE WHEN n %% 10 > 0 THEN now() AT TIME ZONE 'UTC' - interval '3 days' END,
     now() AT TIME ZONE 'UTC' + (%s - n) * interval '1 minute', now() FROM roadmap r JOIN concept c ON c.roadmap_id = r.id,
     generate_series(1, %s) AS n"""
 SAME = "roadmap_id, module_id, title, description, hours, week, difficulty, prerequisites, outcomes, position, notes, removed"
@@ -54,7 +56,7 @@ TABLES = (
 
 @pytest.fixture(scope="module")
 def reader(postgres: Postgres, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Account]:
-    """Three of four of whose cards are due."""
+    """Three of four of whose cards are due, one of ten is new."""
     with own_database(tmp_path_factory.mktemp("cards"), postgres):
         with transaction():
             now = clock.now()
@@ -100,13 +102,38 @@ def looked_at(run: Callable[[], object], monkeypatch: pytest.MonkeyPatch) -> int
 def test_one_question_is_found_without_looking_at_the_others(
     reader: Account, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert len(reviews.list_due(reader.id, limit=LIMIT).items) == LIMIT
-    assert reviews.list_due(reader.id, limit=LIMIT).due == reviews.MOST_COUNTED
+    found = reviews.list_due(reader.id, limit=LIMIT)
+    limits = ReviewLimits()
+    assert (len(found.items), found.due) == (LIMIT, limits.reviews + limits.new)
+    assert reviews.list_due(reader.id, limit=LIMIT, beyond=True).due == reviews.MOST_COUNTED
     most = looked_at(lambda: reviews.list_due(reader.id, limit=LIMIT), monkeypatch)
     assert most <= 2 * reviews.MOST_COUNTED
-    assert reviews.count_due(reader.id, clock.now()) == reviews.MOST_COUNTED
+    assert reviews.count_due(reader.id, clock.now()) == found.due
     most = looked_at(lambda: reviews.count_due(reader.id, clock.now()), monkeypatch)
     assert most <= 2 * reviews.MOST_COUNTED
+    assert looked_at(lambda: reviews.forecast(reader.id), monkeypatch) <= ROADMAPS * CARDS
+
+
+def test_new_questions_are_found_without_looking_at_the_others(
+    reader: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with transaction():
+        ReviewCard.update(reviewed_at=clock.now()).where(
+            ReviewCard.owner == reader.id,
+            ReviewCard.reviews > 0,
+            ReviewCard.due_at > clock.now(),
+        ).execute()
+        Account.update(review_limits={"reviews": 1, "new": LIMIT}).where(
+            Account.id == reader.id
+        ).execute()
+    try:
+        items = reviews.list_due(reader.id, limit=LIMIT).items
+        assert [item.reviews for item in items] == [0] * LIMIT
+        most = looked_at(lambda: reviews.list_due(reader.id, limit=LIMIT), monkeypatch)
+        assert most <= ROADMAPS * CARDS // 4 + reviews.MOST_COUNTED  # rated today, and the new ones
+    finally:
+        with transaction():
+            Account.update(review_limits=None).execute()
 
 
 @pytest.fixture(scope="module")

@@ -170,8 +170,8 @@ def test_of_a_new_version_what_was_asked_before_keeps_its_memory(lesson: Place) 
     clock.travel(timedelta(days=400))
     due = reviews.list_due(owner, limit=10)
     assert [(item.question.prompt, item.question.id) for item in due.items] == [
-        ("Another?", 1),
         ("3 + 1?", 0),
+        ("Another?", 1),  # which is new
     ]
     kept = next(card for card in cards() if (card.version, card.number) == (2, 0))
     assert (kept.id, kept.stability, kept.reviews) == (
@@ -194,7 +194,10 @@ def test_the_list_has_what_is_due_and_when_the_others_are(lesson: Place) -> None
     assert reviews.list_due(owner, limit=5).model_dump() == {
         "items": [],
         "due": 0,
+        "waiting": 0,
         "next_due_at": None,
+        "limits": {"reviews": 60, "new": 15},
+        "last_rating": None,
     }
     progress.attempt(*lesson, AttemptRequest(version=1, answers=((0,), (0,), (0,), (3,))))
     first, second = (sorted({card.due_at for card in cards()}))[:2]

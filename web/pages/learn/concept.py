@@ -17,7 +17,7 @@ from core.i18n import gettext_noop
 from roadmap.generation.content_drafts import tutorial_drafts
 from roadmap.generation.context import BUILT_IN
 from roadmap.generation.generator import check_feedback, has_model
-from roadmap.learning import progress, reviews
+from roadmap.learning import endings, progress, reviews
 from roadmap.learning.grading import GradedQuestion
 from roadmap.learning.lesson_navigation import (
     Course,
@@ -77,9 +77,10 @@ QUIZ = {
 
 
 class ProgressForm(ProgressRequest):
-    """`next`: the concept to continue with."""
+    """`next`: the concept to continue with; `panel`: it was set beside the map."""
 
     next: UUID | None = None
+    panel: bool = False
 
 
 class ConceptQuery(AnyQuery):
@@ -158,12 +159,21 @@ def concept_page(
 
 
 def set_progress(call: Call) -> Response:
-    """Set the progress; with `next`, go on to the next concept."""
-    request = filled(ProgressForm, call.body.given("progress", "status", "next"))
+    """Set the progress; then go to the end of what is over, or with `next` to that concept."""
+    request = filled(ProgressForm, call.body.given("progress", "status", "next", "panel"))
     progress.set_progress(*call.concept, request)
     write_ahead(call.owner, call.ids["roadmap_id"])
+    roadmap_path = f"/roadmaps/{call.ids['roadmap_id']}"
+    if request.panel:
+        return see_other(_path(call) + "/panel?changed=on")
+    if request.progress in endings.BEHIND:
+        now = course(call.owner, call.ids["roadmap_id"])
+        if endings.is_over(now.steps):
+            return see_other(f"{roadmap_path}/completion")
+        if number := endings.ended_stage(now, call.ids["concept_id"]):
+            return see_other(f"{roadmap_path}/stages/{number}")
     if request.next is not None:
-        return see_other(f"/roadmaps/{call.ids['roadmap_id']}/concepts/{request.next}")
+        return see_other(f"{roadmap_path}/concepts/{request.next}")
     return see_other(_path(call) + "#progress")
 
 
@@ -312,6 +322,7 @@ def _context(call: Call, lesson: LessonFacts) -> dict[str, Any]:
         "step": steps[at],
         "previous": steps[at - 1] if at else None,
         "following": next(iter(steps[at + 1 :]), None),
+        "ended_stage": endings.ended_stage(lesson.course, concept.id),
         "needs": [step for step in steps if step.id in concept.prerequisites],
         "pieces": pieces,
         "prose": Markup().join(html for html, _ in pieces),

@@ -1,7 +1,7 @@
-"""Review: questions that come due, one after the other.
+"""Review: questions that come due, one after the other, within the limits of the day.
 
 The chosen options are in the URL of the page that shows whether they are right, so that it can be
-opened again: a check changes nothing, a rating does.
+opened again.
 """
 
 from collections.abc import Sequence
@@ -17,8 +17,9 @@ from core.errors import Conflict, Invalid, NotFound
 from core.i18n import gettext_noop
 from roadmap.learning import reviews
 from roadmap.learning.continue_learning import next_lessons
+from roadmap.learning.daily_limits import MOST_A_DAY, ReviewLimits
 from roadmap.learning.grading import LONGEST_ANSWER
-from roadmap.learning.reviews import ReviewCheck, ReviewRequest
+from roadmap.learning.reviews import ReviewCheck, ReviewRequest, UndoRequest
 from web.call import Call
 from web.pages.error_messages import form_page
 from web.pages.forms import (
@@ -33,7 +34,16 @@ from web.pages.forms import (
 
 NOTHING = "-"  # was chosen
 EMPTY = gettext_noop("Choose an answer, or “I don't know”.")
-OURS = (EMPTY, UNORDERED)
+TEXTS = {  # by detail, before those of PROBLEMS
+    EMPTY: EMPTY,
+    UNORDERED: UNORDERED,
+    reviews.GAVE_UP: gettext_noop(
+        "You chose “I don't know” for this question, so it can only be rated “Again”."
+    ),
+    reviews.NOT_LAST: gettext_noop(
+        "This rating can no longer be undone. Only the last one can, within 30 minutes."
+    ),
+}
 PROBLEMS = {
     Conflict: gettext_noop(
         "This question was already rated, perhaps in another window. Here is the next one."
@@ -45,14 +55,18 @@ PROBLEMS = {
 
 
 class ReviewSession(AnyQuery):
-    """`roadmap`: only questions of this one; `done`: number of ratings so far."""
+    """`roadmap`: only questions of this one; `done`: number of ratings so far.
+
+    `beyond`: also questions above the limits of the day.
+    """
 
     roadmap: UUID | None = None
+    beyond: bool = False
     done: int = Field(0, ge=0, le=100_000)
 
     def path(self, **more: object) -> str:
         """Return the path of the page, without defaults in its query."""
-        values = {"roadmap": self.roadmap, "done": self.done, **more}
+        values = {**self.model_dump(include={"roadmap", "beyond", "done"}), **more}
         query = urlencode({name: value for name, value in values.items() if value})
         return f"/review?{query}" if query else "/review"
 
@@ -103,7 +117,28 @@ def rate(call: Call) -> Response:
         reviews.review(call.owner, call.ids["card_id"], request)
     except (Conflict, Invalid) as error:
         return _page(call, sitting, error=error)
-    return see_other(sitting.model_copy(update={"done": sitting.done + 1}).path())
+    return see_other(sitting.path(done=sitting.done + 1))
+
+
+def undo(call: Call) -> Response:
+    """Undo the last rating, and ask its question again."""
+    form: Form = call.body
+    sitting, card_id = _sitting(form), call.ids["card_id"]
+    try:
+        reviews.undo(call.owner, card_id, filled(UndoRequest, form.given("reviews")))
+    except (Conflict, Invalid) as error:
+        return _page(call, sitting, error=error)
+    return see_other(sitting.path(done=max(0, sitting.done - 1), card=card_id))
+
+
+def save_limits(call: Call) -> Response:
+    form: Form = call.body
+    sitting = _sitting(form)
+    try:
+        reviews.save_limits(call.owner, filled(ReviewLimits, form.given("reviews", "new")))
+    except Invalid as error:
+        return _page(call, sitting, error=error, limits=form)
+    return see_other(sitting.path())
 
 
 def _page(
@@ -114,8 +149,9 @@ def _page(
     answer: list[int] | str | None = None,
     picked: Sequence[int] | str = (),
     error: Conflict | Invalid | None = None,
+    limits: Form | None = None,
 ) -> Response:
-    due = reviews.list_due(call.owner, limit=1, roadmap_id=sitting.roadmap)
+    due = reviews.list_due(call.owner, limit=1, roadmap_id=sitting.roadmap, beyond=sitting.beyond)
     asked, checked = None, None
     with suppress(NotFound):
         asked = reviews.read_card(call.owner, card_id) if card_id else None
@@ -123,12 +159,16 @@ def _page(
         asked = next(iter(due.items), None)
     if asked is not None and asked.id == card_id and answer is not None:
         with suppress(Invalid, NotFound):  # somebody changed the link, or the question is gone
-            checked = reviews.check(call.owner, asked.id, filled(ReviewCheck, {"chosen": answer}))
+            request = filled(ReviewCheck, {"chosen": answer})
+            checked = reviews.check(call.owner, asked.id, request, is_shown=True)
+    text = ""
+    if error is not None and limits is None:
+        text = TEXTS.get(error.detail) or PROBLEMS[type(error)]
     return form_page(
         call.request,
         "review.html",
         error,
-        instead=PROBLEMS[type(error)] if error and error.detail not in OURS else str(error),
+        instead=text,
         sitting=sitting,
         card=asked,
         checked=checked,
@@ -136,12 +176,15 @@ def _page(
         due=due,
         counted=reviews.MOST_COUNTED,
         now=clock.now(),
+        limits=limits or due.limits,
+        most_a_day=MOST_A_DAY,
+        forecast=reviews.forecast(call.owner).days if asked is None else [],
         onward=next_lessons(call.owner, limit=1) if asked is None else [],
     )
 
 
 def _sitting(form: Form) -> ReviewSession:
     try:
-        return ReviewSession.model_validate(form.given("roadmap", "done"))
+        return ReviewSession.model_validate(form.given("roadmap", "beyond", "done"))
     except ValidationError:
         return ReviewSession()

@@ -11,12 +11,13 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from core import clock
-from core.errors import Invalid
+from core.errors import Invalid, NotFound
 from core.i18n import gettext_noop
 from roadmap.accounts.zones import today_of, zone_of
 from roadmap.exchange.formats.source import Source
 from roadmap.exchange.map.drawing import inlined
 from roadmap.generation.generator import check_feedback, has_model
+from roadmap.learning import progress
 from roadmap.lifecycle import commands, events, queries, schedule_settings, trash
 from roadmap.lifecycle.commands import CommandResult
 from roadmap.lifecycle.schedule_settings import ScheduleRequest
@@ -49,6 +50,12 @@ DONE = {
     "deleted": gettext_noop("The roadmap was permanently deleted."),
 }
 SCHEDULE = ("hours_per_week", "deadline", "from_today")
+
+
+class PanelQuery(AnyQuery):
+    """`changed`: its progress was, so all that shows it is sent as well."""
+
+    changed: bool = False
 
 
 class TrashPageQuery(AnyQuery):
@@ -134,6 +141,28 @@ def picture(call: Call) -> Response:
     """Return the part of the page that is replaced while it is watched."""
     tree = queries.roadmap_tree(call.owner, call.ids["roadmap_id"])
     return page(call.request, "parts/picture.html", drawn=_map(call.request, tree), tree=tree)
+
+
+def panel(call: Call) -> Response:
+    """Return a concept beside the map."""
+    roadmap_id, concept_id = call.ids["roadmap_id"], call.ids["concept_id"]
+    view = view_of(call.owner, roadmap_id)
+    for number, stage in enumerate(view.tree.stages, 1):
+        for module in stage.modules:
+            for concept in module.concepts:
+                if concept.id == concept_id:
+                    return page(
+                        call.request,
+                        "parts/panel.html",
+                        **_context(call.request, (view, [])),
+                        concept=concept,
+                        module=module,
+                        stage=stage,
+                        number=number,
+                        is_changed=call.query.changed,
+                        is_new_plan=True,
+                    )
+    raise NotFound(progress.NO_CONCEPT)
 
 
 def answer(call: Call) -> Response:

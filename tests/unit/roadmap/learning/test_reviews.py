@@ -16,7 +16,16 @@ from tests.stack import GOAL
 from tests.unit.roadmap.learning.test_progress import API, problem, right_answers, wrong
 
 REVIEWS = f"{API}/reviews"
+LIMITS = f"{API}/review-limits"
 QUESTIONS = 5  # of the first concept
+NOTHING = {
+    "items": [],
+    "due": 0,
+    "waiting": 0,
+    "next_due_at": None,
+    "limits": {"reviews": 60, "new": 15},
+    "last_rating": None,
+}
 
 
 @pytest.fixture
@@ -67,7 +76,7 @@ def cards() -> list[ReviewCard]:
 
 class TestWhatIsAsked:
     def test_nothing_at_first(self, client: TestClient, roadmap: str) -> None:
-        assert due(client) == {"items": [], "due": 0, "next_due_at": None}
+        assert due(client) == NOTHING
 
     def test_the_questions_of_what_is_done_are_due_at_once_without_their_answers(
         self, client: TestClient, roadmap: str, done: str
@@ -153,7 +162,7 @@ class TestWhatIsAsked:
         ):
             with transaction():
                 table.update(gone).execute()
-            assert due(client) == {"items": [], "due": 0, "next_due_at": None}
+            assert due(client) == NOTHING
             problem(rate(client, card, "good"), 404)
             problem(client.post(f"{REVIEWS}/{card['id']}/check", json={"chosen": []}), 404)
             with transaction():
@@ -188,7 +197,7 @@ class TestReview:
         right = right_answers(done)[0]
         card = due(client)["items"][0]
         before = cards()[0].__data__
-        for chosen, is_right in ((right, True), (wrong([right])[0], False), ([], False)):
+        for chosen, is_right in ((right, True), (wrong([right])[0], False)):
             body = client.post(f"{REVIEWS}/{card['id']}/check", json={"chosen": chosen}).json()
             assert (body["id"], body["reviews"], body["question"]["is_right"]) == (
                 card["id"],
@@ -208,7 +217,7 @@ class TestReview:
         for card, rating in zip(
             due(client)["items"], ("again", "hard", "good", "easy"), strict=False
         ):
-            promised = client.post(f"{REVIEWS}/{card['id']}/check", json={"chosen": []}).json()[
+            promised = client.post(f"{REVIEWS}/{card['id']}/check", json={"chosen": [0]}).json()[
                 "leads_to"
             ][rating]
             then = rate(client, card, rating).json()
@@ -274,3 +283,47 @@ class TestReview:
             client.post(f"{REVIEWS}/{card['id']}/check", json={"chosen": chosen}), 422
         )
         assert refused["errors"][0]["pointer"].startswith("#/chosen")
+
+    def test_without_an_answer_only_again_is_accepted(self, client: TestClient, done: str) -> None:
+        card = due(client)["items"][0]
+        body = client.post(f"{REVIEWS}/{card['id']}/check", json={"chosen": []}).json()
+        assert body["ratings"] == ["again"]
+        refused = problem(rate(client, card, "easy"), 422)
+        assert refused["errors"][0]["pointer"] == "#/rating"
+        assert rate(client, card, "again").json()["reviews"] == 1
+
+    def test_the_last_rating_is_undone_once(self, client: TestClient, done: str) -> None:
+        first, second = due(client)["items"][:2]
+        before = cards()[0].__data__
+        undo = f"{REVIEWS}/{first['id']}/undo"
+        problem(client.post(undo, json={"reviews": 1}), 409)
+        rate(client, first, "good")
+        assert due(client)["last_rating"] == {"id": first["id"], "reviews": 1}
+        problem(client.post(undo, json={"reviews": 2}), 409)
+        problem(client.post(f"{REVIEWS}/{second['id']}/undo", json={"reviews": 1}), 409)
+        restored = client.post(undo, json={"reviews": 1}).json()
+        assert (restored["reviews"], restored["due_at"]) == (0, first["due_at"])
+        assert cards()[0].__data__ == before
+        problem(client.post(undo, json={"reviews": 1}), 409)
+        for body in ({}, {"reviews": 0}, {"reviews": 1, "more": 1}):
+            problem(client.post(undo, json=body), 422)
+
+
+class TestLimits:
+    def test_what_is_above_them_waits(self, client: TestClient, done: str) -> None:
+        assert client.get(LIMITS).json() == NOTHING["limits"]
+        wanted = {"reviews": 9, "new": 2}
+        assert client.put(LIMITS, json=wanted).json() == wanted == client.get(LIMITS).json()
+        found = due(client)
+        assert (len(found["items"]), found["due"], found["waiting"]) == (2, 2, QUESTIONS - 2)
+        everything = due(client, beyond_limits=True)
+        assert (len(everything["items"]), everything["waiting"]) == (QUESTIONS, 0)
+        days = client.get(f"{API}/review-forecast").json()["days"]
+        assert [day["new"] for day in days] == [2, 2, 1] + [0] * 11
+        assert client.put(LIMITS, json={}).json() == NOTHING["limits"]
+
+    @try_each("body", [{"new": -1}, {"reviews": 0}, {"reviews": 501}, {"new": 1.5}, {"most": 1}])
+    def test_those_out_of_bounds_are_refused(
+        self, client: TestClient, body: dict[str, Any]
+    ) -> None:
+        problem(client.put(LIMITS, json=body), 422)
