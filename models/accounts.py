@@ -21,9 +21,23 @@ class Account(Identified):
     # When it is deleted, as its owner wants; until then it is disabled
     delete_at = UtcDateTimeField(null=True, index=True)
     profile = peewee.JSONField(null=True)  # a Profile: defaults of the next roadmap
+    time_zone = peewee.CharField(max_length=64, null=True)  # IANA name; null: UTC
+    weekly_goal = peewee.JSONField(null=True)  # a WeeklyGoal; null: that of the schedule
     review_limits = peewee.JSONField(null=True)  # a ReviewLimits; null: its defaults
     last_rating = peewee.JSONField(null=True)  # a LastRating, which can be undone; null: none
     created_at = UtcDateTimeField()
+
+
+class LearningDay(Table):
+    """Day on which a person has learned, in the zone of that day."""
+
+    account = peewee.ForeignKeyField(Account, on_delete="CASCADE", index=False)
+    day = peewee.DateField()
+    seconds = peewee.IntegerField()  # by the plan, not by a clock
+
+    Meta = SimpleNamespace(
+        primary_key=peewee.CompositeKey("account", "day"),
+    )
 
 
 class LoginSession(Identified):

@@ -130,6 +130,8 @@ class Concept(PlanPart):
     # Of the last change; null: not begun, or set by an older version
     progress_at = UtcDateTimeField(null=True)
     notes = peewee.TextField(default="")  # of the learner
+    # Minutes of the plan up to the end of the last part that is done
+    studied = peewee.IntegerField(default=0)
     exercise_attempt = peewee.TextField(default="")  # a text of the learner
     # When the quiz was passed or the exercise checked; null: not yet
     learned_at = UtcDateTimeField(null=True)

@@ -39,6 +39,7 @@ from roadmap.learning.progress import (
     ExerciseRequest,
     LearnerConcept,
     NotesRequest,
+    PartRequest,
     Profile,
     ProfilePatch,
 )
@@ -52,6 +53,7 @@ from roadmap.learning.reviews import (
     UndoRequest,
 )
 from roadmap.learning.schedule import Schedule
+from roadmap.learning.today import Today
 from roadmap.lifecycle.admin_queries import OverseenDetail, OverseenList
 from roadmap.lifecycle.content_versions import VersionDetail, VersionDiff, Versions
 from roadmap.lifecycle.revisions import Diff, RevisionDetail, Revisions
@@ -263,6 +265,8 @@ ENDPOINTS = (
         "Rewrite a built-in concept with the model", body=EmptyBody),
     Endpoint("GET", CONCEPT + "/progress", learning.read_progress, "Read the progress of a concept",
         LearnerConcept),
+    Endpoint("PUT", CONCEPT + "/part", learning.finish_part, "Finish a part of a concept",
+        LearnerConcept, body=PartRequest, current=learning.read_progress, raises=(Conflict,)),
     Endpoint("PUT", CONCEPT + "/progress", learning.set_progress, "Set the progress of a concept",
         LearnerConcept, body=ProgressRequest, current=learning.read_progress),
     Endpoint("GET", CONCEPT + "/notes", learning.read_notes, "Read the notes", LearnerConcept),
@@ -302,6 +306,7 @@ ENDPOINTS = (
         Schedule, place=learning.schedule_place),
     Endpoint("PUT", ROADMAP + "/schedule", learning.save_schedule, "Set the schedule",
         Schedule, body=ScheduleRequest, current=learning.read_schedule, raises=(Conflict,)),
+    Endpoint("GET", API + "/today", learning.read_today, "Read what to learn today", Today),
     Endpoint("GET", API + "/reviews", reviews.list_reviews, "List due reviews", Reviews,
         query=reviews.ReviewsQuery, raises=(NotFound,)),
     Endpoint("POST", REVIEW + "/check", reviews.check_review, "Check an answer", CheckedReview,
@@ -443,6 +448,7 @@ PAGES = (
     PageRoute("POST", "/trash/{roadmap_id}/delete", roadmap.delete_for_ever),
     PageRoute("GET", LESSON, concept.concept_page, query=concept.ConceptQuery),
     PageRoute("POST", LESSON + "/progress", concept.set_progress),
+    PageRoute("POST", LESSON + "/part", concept.finish_part),
     PageRoute("GET", LESSON + "/panel", roadmap.panel, query=roadmap.PanelQuery),
     PageRoute("POST", LESSON + "/notes", concept.set_notes),
     PageRoute("POST", LESSON + "/exercise", concept.save_exercise),
@@ -479,6 +485,7 @@ PAGES = (
     PageRoute("POST", "/logout", account.log_out, login_only=True),
     PageRoute("GET", "/account", account.account_page, query=account.AccountQuery),
     PageRoute("POST", "/account/profile", account.save_profile),
+    PageRoute("POST", "/account/learning", account.save_learning),
     PageRoute("POST", "/account/password", account.change_password, login_only=True),
     PageRoute("POST", "/account/email", account.change_email, login_only=True),
     PageRoute("POST", "/account/export", account.order_export, login_only=True, confirms=True),

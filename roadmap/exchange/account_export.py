@@ -29,7 +29,7 @@ from core.errors import Conflict, NotFound
 from core.ids import new_id
 from core.json_types import LazyModel
 from core.sanitize import format_size
-from models.accounts import Account, ApiKey, Invitation, LoginSession
+from models.accounts import Account, ApiKey, Invitation, LearningDay, LoginSession
 from models.base import Table
 from models.exports import AccountExport, ExportPiece
 from models.logs import ExecutionLog
@@ -80,9 +80,9 @@ LEFT_OUT = frozenset(
 )
 README = """Your data of this service
 
-account.json      Your account with its profile, logins, API keys, invitations, webhooks with
-                  their deliveries, and what calls of a model have cost. Without passwords,
-                  keys and secrets.
+account.json      Your account with its profile, days of learning, logins, API keys,
+                  invitations, webhooks with their deliveries, and what calls of a model have
+                  cost. Without passwords, keys and secrets.
 roadmaps/*.json   Each roadmap with its contents, your progress, notes, answers and reviews.
                   Import it on any instance: on the page "Import a roadmap", or by
                   POST /api/v1/imports.
@@ -313,6 +313,7 @@ def _files(account_id: UUID) -> Iterator[File]:
     hooks = Webhook.select(Webhook.id).where(Webhook.account == account_id)
     tables: list[TableRows] = [
         (Account, Account.id == account_id),
+        (LearningDay, LearningDay.account == account_id),
         (LoginSession, LoginSession.account == account_id),
         (ApiKey, ApiKey.account == account_id),
         (Invitation, (Invitation.invited_by == account_id) | (Invitation.used_by == account_id)),

@@ -38,7 +38,14 @@ from roadmap.plan.views import RoadmapSummary
 
 FIRST = 1  # version of all imported contents
 NOTHING = PortableConcept()
-LEARNER = ("progress", "progress_at", "notes", "exercise_attempt", "learned_at")  # of a concept
+LEARNER = (
+    "progress",
+    "progress_at",
+    "studied",
+    "notes",
+    "exercise_attempt",
+    "learned_at",
+)  # of a concept
 LARGE_ROWS = 20  # in one statement: a tutorial may have 200 KB
 
 

@@ -6,7 +6,7 @@ is needed.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, tzinfo
 from hashlib import sha256
 from itertools import groupby
 from typing import Any
@@ -19,6 +19,8 @@ from core import clock
 from core.db import database, is_postgres, session
 from models.roadmaps import Concept, Content, Module, Roadmap, Stage
 from roadmap.accounts.access import LAST, newest_of
+from roadmap.accounts.zones import zone_named, zone_of
+from roadmap.learning.learning_days import MOST_DAYS
 from roadmap.learning.reviews import DUE, due_keys
 from roadmap.learning.schedule import Schedule, schedule_of
 from roadmap.plan.concept_marks import next_of
@@ -52,10 +54,15 @@ ORDER = f"""SELECT string_agg(id || ready || coalesce(at, ''), ' ') FROM (
     SELECT CAST(r.id AS text) AS id, CAST(r.contents_ready > 0 AS text) AS ready,
     CAST(({LEARNED_AT}) AS text) AS at {RECENT} LIMIT {LOOKED_AT}) AS recent"""
 PROGRESS = """SELECT
-    string_agg(n.id || n.progress || coalesce(CAST(n.progress_at AS text), ''), ' ')
+    string_agg(n.id || n.progress || n.studied || coalesce(CAST(n.progress_at AS text), ''), ' ')
     FROM concept n WHERE n.roadmap_id = r.id"""
+LEARNED_ON = f"""SELECT count(*) || ' ' || sum(seconds) || ' ' || max(day) FROM (
+    SELECT CAST(day AS text) AS day, seconds FROM learning_day WHERE account_id = ?
+    ORDER BY learning_day.day DESC LIMIT {MOST_DAYS}) AS days"""
 STATE = f"""SELECT
-    (SELECT CAST(a.profile AS text) FROM account a WHERE a.id = ?), {DUE}, ({ORDER}),
+    (SELECT a.time_zone FROM account a WHERE a.id = ?),
+    (SELECT coalesce(CAST(a.profile AS text), '') || coalesce(CAST(a.weekly_goal AS text), '')
+    FROM account a WHERE a.id = ?), ({LEARNED_ON}), {DUE}, ({ORDER}),
     (SELECT string_agg(r, ' ') FROM (SELECT <r> AS r {RECENT} LIMIT ?) AS latest),
     (SELECT string_agg(<r> || coalesce(({PROGRESS}), ''), ' ') FROM roadmap r
     WHERE r.id IN (<ids>))"""
@@ -88,8 +95,9 @@ def find_lessons(owner_id: UUID, *, limit: int) -> tuple[list[NextLesson], list[
     """Return the next lessons, and the IDs of all roadmaps that were read for them."""
     found, read = list[NextLesson](), list[UUID]()
     with session():
+        zone = zone_of(owner_id)
         for ids in _candidates(owner_id):
-            found += _read(ids)
+            found += _read(ids, zone)
             read += ids
             if len(found) >= limit:
                 break
@@ -99,7 +107,8 @@ def find_lessons(owner_id: UUID, *, limit: int) -> tuple[list[NextLesson], list[
 def home_state(owner_id: UUID, at: datetime, *, latest: int, read: Sequence[UUID]) -> bytes:
     """Return a hash of what the home page shows at a time, in one query.
 
-    That is the profile, the number of due questions, the latest roadmaps and the next lessons.
+    That is the profile, the days of learning, the number of due questions, the latest roadmaps and
+    the next lessons.
     `read` are the roadmaps that were read for these; of the others only their order counts. A plan,
     and what can be read of it, change with the row of their roadmap.
     """
@@ -114,9 +123,9 @@ def home_state(owner_id: UUID, at: datetime, *, latest: int, read: Sequence[UUID
     recent = (owner, owner, last)
     with session():
         row = database.execute_sql(
-            statement, (owner, *due, *recent, *recent, latest, *ids)
+            statement, (owner, owner, owner, *due, *recent, *recent, latest, *ids)
         ).fetchone()
-    return sha256(repr((row, at.date())).encode()).digest()
+    return sha256(repr((row, at.astimezone(zone_named(row[0])).date())).encode()).digest()
 
 
 def _candidates(owner_id: UUID) -> Iterator[Sequence[UUID]]:
@@ -158,7 +167,7 @@ def _others(owner_id: UUID, begun: list[UUID]) -> list[UUID]:
     return sorted(newest, key=lambda id_: id_ not in old)
 
 
-def _read(ids: Sequence[UUID]) -> list[NextLesson]:
+def _read(ids: Sequence[UUID], zone: tzinfo) -> list[NextLesson]:
     """Return the next lessons of those roadmaps that have one, in two queries."""
     readable = Roadmap.select().where(Roadmap.id.in_(ids), Roadmap.contents_ready > 0)
     rows = {row.id: row for row in readable}
@@ -185,11 +194,11 @@ def _read(ids: Sequence[UUID]) -> list[NextLesson]:
         lesson
         for id_ in ids
         if id_ in rows
-        and (lesson := _lesson(rows[id_], [each for each in concepts if each[0] == id_]))
+        and (lesson := _lesson(rows[id_], [each for each in concepts if each[0] == id_], zone))
     ]
 
 
-def _lesson(row: Roadmap, concepts: Sequence[tuple[Any, ...]]) -> NextLesson | None:
+def _lesson(row: Roadmap, concepts: Sequence[tuple[Any, ...]], zone: tzinfo) -> NextLesson | None:
     """Return the next lesson; None if there is nothing to read that is not learned.
 
     The tree has only the fields that the schedule needs.
@@ -198,7 +207,7 @@ def _lesson(row: Roadmap, concepts: Sequence[tuple[Any, ...]]) -> NextLesson | N
         RoadmapTree,
         hours_per_week=row.hours_per_week,
         deadline=row.deadline,
-        begins_on=row.begins_on or row.created_at.date(),
+        begins_on=row.begins_on or row.created_at.astimezone(zone).date(),
         stages=[
             _part(
                 StageNode,
@@ -221,7 +230,7 @@ def _lesson(row: Roadmap, concepts: Sequence[tuple[Any, ...]]) -> NextLesson | N
         language=row.language,
         next_id=next_id,
         next_title=nodes[next_id].title,
-        schedule=schedule_of(tree, clock.now().date()),
+        schedule=schedule_of(tree, clock.now().astimezone(zone).date(), zone),
     )
 
 

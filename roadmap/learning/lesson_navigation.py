@@ -22,15 +22,16 @@ OWN = """FROM concept n JOIN roadmap r ON r.id = n.roadmap_id
 ATTEMPT = (
     """(SELECT a.id FROM quiz_attempt a WHERE a.concept_id = n.id ORDER BY a.id DESC LIMIT 1)"""
 )
+ZONE = "(SELECT time_zone FROM account WHERE id = r.owner_id)"
 # Done and open concepts of its stage
 IN_STAGE = """(SELECT count(CASE WHEN o.progress = 'done' THEN 1 END) || ' ' ||
     count(CASE WHEN o.progress IN ('todo', 'learning') THEN 1 END)
     FROM concept o JOIN module m ON m.id = o.module_id WHERE NOT o.removed
     AND m.stage_id = (SELECT stage_id FROM module WHERE id = n.module_id))"""
-STATE_ON_POSTGRES = f"""SELECT r::text, n::text, {ATTEMPT}::text, {IN_STAGE},
+STATE_ON_POSTGRES = f"""SELECT r::text, n::text, {ATTEMPT}::text, {IN_STAGE}, {ZONE},
     (SELECT string_agg({PARTS}, ' ' ORDER BY c.id) FROM content c WHERE c.concept_id = n.id),
     (SELECT string_agg({LINKS}, ' ' ORDER BY l.digest) {USED}) {OWN.format("%s")}"""
-STATE_ON_SQLITE = f"""SELECT r.*, n.*, {ATTEMPT}, {IN_STAGE},
+STATE_ON_SQLITE = f"""SELECT r.*, n.*, {ATTEMPT}, {IN_STAGE}, {ZONE},
     (SELECT group_concat({PARTS}) FROM content c WHERE c.concept_id = n.id),
     (SELECT group_concat({LINKS}) {USED}) {OWN.format("?")}"""
 
@@ -88,7 +89,7 @@ def are_links_registered(concept_id: UUID) -> bool:
 
 
 def lesson_state(owner_id: UUID, roadmap_id: UUID, concept_id: UUID) -> bytes:
-    """Return a hash of all that a lesson shows: plan, contents, links, notes and last attempt.
+    """Return a hash of all that a lesson shows: plan, contents, links, notes, attempt and zone.
 
     In one query. A plan changes with the row of its roadmap, and a link that is registered with its
     checks. Raises NotFound.

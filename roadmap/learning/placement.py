@@ -168,6 +168,9 @@ def skip(owner_id: UUID, roadmap_id: UUID, request: SkipRequest) -> SkippedConce
         _checked(owner_id, roadmap_id, request.revision)
         open_ = [concept.id for concept in _plan(roadmap_id, None) if concept.is_asked]
         changed = [each for each in open_ if each in request.concept_ids]
+        if request.progress == ConceptProgress.done:  # what was known took no time
+            its = Concept.id.in_(changed)
+            Concept.update(studied=Concept.hours * 60).where(its).execute()
         for each in changed:
             set_progress(owner_id, roadmap_id, each, ProgressRequest(progress=request.progress))
     return SkippedConcepts(concept_ids=changed)

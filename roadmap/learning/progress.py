@@ -7,11 +7,11 @@ done and a quiz that is saved at the same moment, one transaction sees the other
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 from uuid import UUID
 
 import peewee
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, Field, model_validator
 
 from core import clock
 from core.db import session, transaction
@@ -19,14 +19,17 @@ from core.errors import Conflict, NotFound
 from core.ids import new_id
 from core.json_types import WHOLE, LazyModel, MergePatch, from_row
 from models.accounts import Account
-from models.roadmaps import Concept, Content, ContentVersion, QuizAttempt
+from models.roadmaps import Concept, Content, ContentVersion, QuizAttempt, Roadmap
 from roadmap.accounts.access import LAST, get_owned, lock_owned
 from roadmap.accounts.locks import lock_account
-from roadmap.learning import reviews
+from roadmap.accounts.zones import ZoneName
+from roadmap.learning import learning_days, reviews
 from roadmap.learning.grading import Answer, GradedQuestion, grade_all
 from roadmap.learning.notes import notes_tag
+from roadmap.learning.parts import parts_of
 from roadmap.learning.rereading import sections_to_reread
-from roadmap.plan.outline import ContentKind, Level, Quiz
+from roadmap.learning.schedule import DAYS
+from roadmap.plan.outline import ContentKind, Level, Quiz, is_none
 from roadmap.plan.schemas import (
     LONGEST_NOTES,
     MOST_ATTEMPTS,
@@ -42,6 +45,7 @@ if TYPE_CHECKING:
     from roadmap.generation.tutorial_lint import Lesson
 
 PASSING_PERCENT = 80  # of the questions of a quiz
+COLUMNS = ("time_zone", "weekly_goal")  # of a profile, in the table of accounts
 NO_CONCEPT = "This concept does not exist in this roadmap."
 
 
@@ -82,6 +86,7 @@ class LearnerConcept(LazyModel):
     progress: ConceptProgress = Field(description="Progress of the learner.")
     notes: str = Field(description="Notes of the learner.")
     notes_tag: str = Field(description="Tag of the notes; `base` of a change.")
+    studied: int = Field(description="Minutes up to the end of the last part that is done.")
     exercise_attempt: str = Field(description="What the learner wrote at the exercise.")
     learned_at: datetime | None = Field(
         description="When the quiz was passed or the exercise was checked for the first time; "
@@ -132,11 +137,24 @@ class Attempts(LazyModel):
     next_cursor: str | None
 
 
-class Profile(LazyModel):
-    """Defaults of the form for the next roadmap; null: not set.
+class WeeklyGoal(LazyModel):
+    """Hours of learning, or days with learning, per week."""
 
-    It is stored for its account; nothing else reads it.
-    """
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    amount: Annotated[int, Field(ge=1, le=80), WHOLE] = Field(
+        description="Number of hours, or of days, at most 7."
+    )
+    unit: Literal["hours", "days"] = Field(description="What is counted.")
+
+    @model_validator(mode="after")
+    def _has_days(self) -> "WeeklyGoal":
+        if self.unit == "days" and self.amount > DAYS:
+            raise ValueError("a week has 7 days")
+        return self
+
+
+class Profile(LazyModel):
+    """Defaults of the form for the next roadmap, time zone and weekly goal; null: not set."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     level: Level | None = Field(None, description="Prior knowledge.")
@@ -149,10 +167,30 @@ class Profile(LazyModel):
     resource_language: LanguageTag | None = Field(
         None, description="A second language for resources, as a BCP 47 tag."
     )
+    time_zone: ZoneName | None = Field(
+        None,
+        description="Time zone of pages, by its IANA name; left out: UTC.",
+        exclude_if=is_none,
+    )
+    weekly_goal: WeeklyGoal | None = Field(
+        None,
+        description="Goal of each week; left out: the hours per week of the roadmap.",
+        exclude_if=is_none,
+    )
+
+
+DEFAULTS = tuple(name for name in Profile.model_fields if name not in COLUMNS)
 
 
 class ProfilePatch(Profile, MergePatch):
     """Changes of the profile (RFC 7396): omitted fields stay; null: not set."""
+
+
+class PartRequest(LazyModel):
+    """The part that is done."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    part: Annotated[int, Field(ge=1, le=1000), WHOLE] = Field(description="Number of the part.")
 
 
 def set_progress(
@@ -167,17 +205,51 @@ def set_progress(
     )
     with transaction():
         lock_owned(owner_id, roadmap_id)
+        before = _find(owner_id, roadmap_id, concept_id)
         changed = _change(
             owner_id,
             roadmap_id,
             concept_id,
             progress=request.progress,
+            studied=0 if request.progress == ConceptProgress.todo else Concept.studied,
             progress_at=peewee.Case(None, [is_other], Concept.progress_at),
         )
         if request.progress == ConceptProgress.done:
             reviews.begin(owner_id, roadmap_id, concept_id)
         else:
             reviews.withdraw(concept_id)
+        _note_progress(owner_id, before, request.progress)
+    return changed
+
+
+def finish_part(
+    owner_id: UUID, roadmap_id: UUID, concept_id: UUID, request: PartRequest
+) -> LearnerConcept:
+    """Mark a part as done, and those before it; the concept is being learned then.
+
+    Raises NotFound, and Conflict for the last part, which ends with the concept.
+    """
+    with transaction():
+        lock_owned(owner_id, roadmap_id)
+        row = _find(owner_id, roadmap_id, concept_id)
+        parts = parts_of(concept_id, row.hours)
+        if request.part >= len(parts):
+            raise Conflict(
+                f"This concept has {len(parts)} parts. The last one ends with the concept: answer "
+                "its quiz, or set its progress."
+            )
+        if row.progress in (ConceptProgress.done, ConceptProgress.skipped):
+            return _learner(row)
+        studied = parts[request.part - 1].end
+        changed = _change(
+            owner_id,
+            roadmap_id,
+            concept_id,
+            progress=ConceptProgress.learning,
+            progress_at=clock.now(),
+            studied=studied,
+        )
+        learning_days.note(owner_id, max(studied - row.studied, 0) * 60)
     return changed
 
 
@@ -256,6 +328,7 @@ def attempt(owner_id: UUID, roadmap_id: UUID, concept_id: UUID, request: Attempt
         reviews.note_answers(
             owner_id, roadmap_id, concept_id, version=request.version, quiz=quiz, graded=graded
         )
+        learning_days.note(owner_id)
         if is_passed(graded):
             _master(owner_id, roadmap_id, concept_id)
     return Attempt(**made.model_dump(), **_result(concept_id, quiz, graded))
@@ -322,17 +395,32 @@ def read_learner(owner_id: UUID, roadmap_id: UUID, concept_id: UUID) -> LearnerC
         return _learner(_find(owner_id, roadmap_id, concept_id))
 
 
-def read_profile(owner_id: UUID) -> Profile:
-    stored = Account.select(Account.profile).where(Account.id == owner_id)
+def hours_learned(owner_id: UUID, roadmap_ids: Sequence[UUID]) -> dict[UUID, tuple[int, int]]:
+    """Return the learned and all hours of roadmaps with a plan, without skipped concepts."""
+    done = peewee.Case(None, [(Concept.progress == ConceptProgress.done, Concept.hours)], 0)
+    sums = Concept.select(Concept.roadmap, peewee.fn.SUM(done), peewee.fn.SUM(Concept.hours))
+    kept = Roadmap.id.in_(list(roadmap_ids)) & (Roadmap.owner == owner_id) & ~Concept.removed
+    query = (
+        sums.join(Roadmap)
+        .where(kept, Concept.progress != ConceptProgress.skipped)
+        .group_by(Concept.roadmap)
+    )
     with session():
-        return Profile.model_validate(stored.scalar() or {})
+        return {id_: (learned, hours) for id_, learned, hours in query.tuples()}
+
+
+def read_profile(owner_id: UUID) -> Profile:
+    stored = Account.select(Account.profile, *[getattr(Account, name) for name in COLUMNS])
+    with session():
+        profile, *others = stored.where(Account.id == owner_id).tuples().get()
+    return Profile.model_validate({**(profile or {}), **dict(zip(COLUMNS, others, strict=True))})
 
 
 def save_profile(owner_id: UUID, profile: Profile) -> Profile:
     with transaction():
-        Account.update(profile=profile.model_dump(mode="json")).where(
-            Account.id == owner_id
-        ).execute()
+        values = profile.model_dump(mode="json")
+        own = {name: values.pop(name, None) for name in COLUMNS}
+        Account.update(profile=values, **own).where(Account.id == owner_id).execute()
     return profile
 
 
@@ -340,9 +428,8 @@ def change_profile(owner_id: UUID, patch: ProfilePatch) -> Profile:
     """Change named fields; of two requests at once, both count."""
     with transaction():
         lock_account(owner_id)
-        return save_profile(
-            owner_id, read_profile(owner_id).model_copy(update=patch.model_dump(exclude_unset=True))
-        )
+        changes = {name: getattr(patch, name) for name in patch.model_fields_set}
+        return save_profile(owner_id, read_profile(owner_id).model_copy(update=changes))
 
 
 def _result(concept_id: UUID, quiz: Quiz, graded: list[GradedQuestion]) -> dict[str, Any]:
@@ -380,6 +467,17 @@ def _find(owner_id: UUID, roadmap_id: UUID, concept_id: UUID) -> Concept:
     if row is None:
         raise NotFound(NO_CONCEPT)
     return row
+
+
+def _note_progress(owner_id: UUID, before: Concept, progress: ConceptProgress) -> None:
+    """Note the learning of a changed progress, or take it back. Needs a transaction."""
+    rest = max(before.hours * 60 - before.studied, 0) * 60
+    if progress == before.progress:
+        return
+    if before.progress == ConceptProgress.done and before.progress_at is not None:
+        learning_days.take_back(owner_id, rest, before.progress_at)
+    if progress in (ConceptProgress.done, ConceptProgress.learning):
+        learning_days.note(owner_id, rest if progress == ConceptProgress.done else 0)
 
 
 def _quiz(owner_id: UUID, roadmap_id: UUID, concept_id: UUID, version: int) -> Quiz:

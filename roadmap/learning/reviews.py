@@ -32,6 +32,7 @@ from models.bulk import insert_rows
 from models.roadmaps import Concept, Content, ContentVersion, Module, ReviewCard, Roadmap, Stage
 from roadmap.accounts.access import get_owned
 from roadmap.accounts.locks import lock_account
+from roadmap.learning import learning_days
 from roadmap.learning.daily_limits import (
     DAYS,
     DueCounts,
@@ -47,6 +48,7 @@ from roadmap.plan.views import QuizQuestion, as_asked
 
 MOST_AT_ONCE = 50  # cards of one answer
 MOST_COUNTED = 1000  # of those that are due
+SECONDS_A_REVIEW = 40
 # Columns of a card and of where it belongs
 WITH_PLACE = (
     ReviewCard,
@@ -416,6 +418,7 @@ def review(owner_id: UUID, card_id: UUID, request: ReviewRequest) -> CardState:
             raise Invalid(GAVE_UP, fields=(FieldError("/rating", "must be `again`"),))
         last = LastRating(id=card_id, at=now, before=before).model_dump(mode="json")
         Account.update(last_rating=last).where(Account.id == owner_id).execute()
+        learning_days.note(owner_id, SECONDS_A_REVIEW)
     return _card_state(card_id, after)
 
 
@@ -433,6 +436,7 @@ def undo(owner_id: UUID, card_id: UUID, request: UndoRequest) -> CardState:
         if not restored.where((ReviewCard.id == card_id) & unchanged).execute():
             raise Conflict(NOT_LAST)
         Account.update(last_rating=None).where(Account.id == owner_id).execute()
+        learning_days.take_back(owner_id, SECONDS_A_REVIEW, last.at)
     return _card_state(card_id, last.before)
 
 

@@ -9,7 +9,7 @@ no more than its remaining days can have.
 from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import UTC, date, timedelta, tzinfo
 from uuid import UUID
 
 from pydantic import Field
@@ -122,8 +122,8 @@ def calendar(begin: date, hours_per_week: int, learned: int = 0) -> HourCalendar
     return HourCalendar(begin, hours_per_week, max(0, first))
 
 
-def schedule_of(tree: RoadmapTree, today: date) -> Schedule:
-    """Return the schedule of a roadmap as of a day."""
+def schedule_of(tree: RoadmapTree, today: date, zone: tzinfo = UTC) -> Schedule:
+    """Return the schedule of a roadmap as of a day in a time zone."""
     kept = [concept for concept in concepts_of(tree) if concept.progress != ConceptProgress.skipped]
     ahead = [concept for concept in kept if concept.progress != ConceptProgress.done]
     total, left = sum(each.hours for each in kept), sum(each.hours for each in ahead)
@@ -132,7 +132,7 @@ def schedule_of(tree: RoadmapTree, today: date) -> Schedule:
         for each in kept
         if each.progress == ConceptProgress.done
         and each.progress_at is not None
-        and monday(each.progress_at.date()) == monday(today)
+        and monday(each.progress_at.astimezone(zone).date()) == monday(today)
     )
     begin = max(today, tree.begins_on)
     over = this_week if monday(begin) == monday(today) else 0
@@ -153,7 +153,8 @@ def schedule_of(tree: RoadmapTree, today: date) -> Schedule:
         at += concept.hours
     ends_on = spans[-1].ends_on if spans else None
     reached = ends_on or max(
-        [each.progress_at.date() for each in kept if each.progress_at], default=planned_end
+        [each.progress_at.astimezone(zone).date() for each in kept if each.progress_at],
+        default=planned_end,
     )
     return Schedule(
         today=today,

@@ -164,6 +164,7 @@ def concept_detail(owner_id: UUID, roadmap_id: UUID, concept_id: UUID) -> Concep
         roadmap_id=roadmap_id,
         notes=concept.notes,
         notes_tag=notes_tag(concept.notes),
+        studied=concept.studied,
         exercise_attempt=concept.exercise_attempt,
         remarks={kind: version.remarks for kind, version in versions.items() if version.remarks},
         **details,

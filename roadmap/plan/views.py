@@ -328,6 +328,7 @@ class OwnConcept(ConceptNode):
     roadmap_id: UUID
     notes: str = Field(description="Notes of the learner.")
     notes_tag: str = Field(description="Tag of the notes; `base` of a change.")
+    studied: int = Field(description="Minutes up to the end of the last part that is done.")
     exercise_attempt: str = Field("", description="What the learner wrote at the exercise.")
     remarks: dict[ContentKind, list[str]] = Field(
         {}, description="What parts lack, by kind, in English; without those that lack nothing."

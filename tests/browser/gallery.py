@@ -423,6 +423,9 @@ EXHIBITS: dict[str, Callable[[Gallery, str], Exhibit]] = {
     "account whose address does not fit": lambda g, _: Exhibit(
         "/account", g.owner, g.town.url, ("/account/email", {"email": "unknown"})
     ),
+    "account whose time zone does not exist": lambda g, _: Exhibit(
+        "/account", g.owner, g.town.url, ("/account/learning", {"time_zone": "Nowhere/Land"})
+    ),
     "settings": lambda g, _: Exhibit("/account", None, g.home.url),
     "plans": lambda g, language: g.owned(g.place("changed", language) + "/revisions"),
     "a plan compared": lambda g, language: g.owned(g.place("changed", language) + "/revisions/2"),

@@ -42,6 +42,7 @@ FITTING: dict[str, dict[str, Any]] = {  # bodies, as far as it is known here
     "revise_plan": {"feedback": "less of everything"},
     "edit_plan": {"operations": [{"op": "add_stage", "title": "One more"}]},
     "set_progress": {"progress": "learning"},
+    "finish_part": {"part": 1},
     "place_learner": {"seed": 7},
     "skip_concepts": {"revision": 1, "concept_ids": [str(uuid.UUID(int=7))]},
     "set_notes": {"notes": "a note"},

@@ -8,10 +8,11 @@ from starlette.responses import Response
 from core import clock
 from core.db import transaction
 from roadmap.generation.generator import has_model
-from roadmap.learning import placement, progress, projects
+from roadmap.learning import placement, progress, projects, today
 from roadmap.learning.placement import Placement, SkippedConcepts
 from roadmap.learning.progress import Attempt, LearnerConcept, Profile
 from roadmap.learning.projects import Project
+from roadmap.learning.today import Today
 from roadmap.lifecycle import read_states, schedule_settings
 from roadmap.lifecycle.read_states import Ids
 from tasks.dispatcher import send_after_commit
@@ -40,6 +41,22 @@ def set_progress(call: Call) -> LearnerConcept:
     made = progress.set_progress(*call.concept, call.body)
     write_ahead(call.owner, call.ids["roadmap_id"])
     return made
+
+
+def finish_part(call: Call) -> LearnerConcept:
+    """Mark a part of the concept, and those before it, as done.
+
+    `GET /api/v1/today` names the next part. The last one ends with the concept.
+    """
+    return progress.finish_part(*call.concept, call.body)
+
+
+def read_today(call: Call) -> Today:
+    """The reviews that are due, the next part of a concept, and the week so far.
+
+    Unlike the rest of the API, days are in the time zone of the account.
+    """
+    return today.read_today(call.owner)
 
 
 def set_notes(call: Call) -> LearnerConcept:

@@ -38,6 +38,8 @@ FIELDS = {
     "deadline": gettext_noop("Choose a date within the next ten years."),
     "language": gettext_noop("Choose one of the options."),
     "resource_language": gettext_noop("Choose one of the options."),
+    "weekly_goal": gettext_noop("Enter a whole number, of days at most 7, of hours at most 80."),
+    "time_zone": gettext_noop("Enter the name of a time zone, such as Europe/Berlin."),
     "background": gettext_noop("Use at most 2,000 characters."),
     "motivation": gettext_noop("Use at most 2,000 characters."),
     "preferences": gettext_noop("Use at most 2,000 characters."),

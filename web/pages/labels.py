@@ -204,6 +204,16 @@ class Sentences:
         """Return the event that a webhook receives."""
         return self._text(TESTED if of == TEST else HAPPENED.get(of, ANOTHER))
 
+    def parts(self, first: int, last: int, count: int) -> str:
+        """Return which parts of a concept these are."""
+        if first == last:
+            return self.texts.gettext("Part %(number)d of %(all)d") % {
+                "number": first,
+                "all": count,
+            }
+        text = self.texts.gettext("Parts %(first)d to %(last)d of %(all)d")
+        return text % {"first": first, "last": last, "all": count}
+
     def hours(self, count: int) -> str:
         return counted(self.texts.ngettext("%(count)d hour", "%(count)d hours", count), count)
 

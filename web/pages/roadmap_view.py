@@ -1,9 +1,11 @@
 """A roadmap as its page and the page's event stream show it."""
 
 from dataclasses import dataclass
+from datetime import UTC, tzinfo
 from uuid import UUID
 
 from core import clock
+from roadmap.accounts.zones import zone_of
 from roadmap.generation.catalogue import loader
 from roadmap.generation.context import BUILT_IN
 from roadmap.learning.schedule import Schedule, schedule_of
@@ -21,12 +23,14 @@ from roadmap.plan.views import Activity, ConceptNode, RoadmapTree, concepts_of
 class View:
     """A roadmap on its page. Everything in it is at least as new as its activity's last event.
 
-    `plan_before` is the number of the plan before the one that waits for approval, or 0.
+    `plan_before` is the number of the plan before the one that waits for approval, or 0. `zone` is
+    that of its owner.
     """
 
     tree: RoadmapTree
     activity: Activity
     plan_before: int = 0
+    zone: tzinfo = UTC
 
     def lacks_translation(self, language: str) -> bool:
         """Whether a built-in roadmap is wanted in Chinese, by its goal or reader, but has none."""
@@ -71,7 +75,7 @@ class View:
 
     @property
     def schedule(self) -> Schedule:
-        return schedule_of(self.tree, clock.now().date())
+        return schedule_of(self.tree, clock.now().astimezone(self.zone).date(), self.zone)
 
     @property
     def next(self) -> ConceptNode | None:
@@ -83,7 +87,11 @@ class View:
 def view_of(owner_id: UUID, roadmap_id: UUID) -> View:
     """Return the view of a roadmap. Raises NotFound."""
     now = activity(owner_id, roadmap_id)  # before the tree, so that the tree has all its events
-    tree = queries.roadmap_tree(owner_id, roadmap_id)
+    tree, zone = queries.roadmap_tree(owner_id, roadmap_id), zone_of(owner_id)
+    if tree.begins_on == tree.created_at.date():  # the day of the request
+        begins_on = tree.created_at.astimezone(zone).date()
+        tree = tree.model_copy(update={"begins_on": begins_on})
+    before = 0
     if tree.status == RoadmapStatus.awaiting_review and tree.revision > 1:
-        return View(tree, now, revisions.plan_before(owner_id, roadmap_id, tree.revision))
-    return View(tree, now)
+        before = revisions.plan_before(owner_id, roadmap_id, tree.revision)
+    return View(tree, now, before, zone)

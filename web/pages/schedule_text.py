@@ -36,6 +36,19 @@ class ScheduleText:
         values = {"day": of.day, "month": self.texts.gettext(MONTHS[of.month - 1]), "year": of.year}
         return self.texts.gettext("%(day)d %(month)s %(year)d") % values
 
+    def duration(self, minutes: int) -> str:
+        """Return hours and minutes."""
+        hours, rest = divmod(minutes, 60)
+        if not hours:
+            return self.texts.gettext("%(count)d min") % {"count": rest}
+        if not rest:
+            return self.texts.gettext("%(count)d h") % {"count": hours}
+        text = self.texts.gettext("%(hours)d h %(minutes)d min")
+        return text % {"hours": hours, "minutes": rest}
+
+    def about(self, minutes: int) -> str:
+        return self.texts.gettext("about %(time)s") % {"time": self.duration(minutes)}
+
     def until(self, at: datetime, now: datetime) -> str:
         """Return the time until then, in one unit."""
         if at - now < timedelta(minutes=1):

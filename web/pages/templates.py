@@ -7,6 +7,7 @@ import gzip
 import json
 import secrets
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, tzinfo
 from decimal import Decimal
 from functools import cache
 from gettext import NullTranslations
@@ -22,6 +23,8 @@ from core.db import settings, snapshot
 from core.i18n import LANGUAGES, negotiated, texts
 from core.net.safe_http import host_of
 from core.sanitize import code_spans, format_size
+from roadmap.accounts.identity import LOCAL_OWNER
+from roadmap.accounts.zones import zone_of
 from roadmap.exchange.formats.registry import FORMATS
 from roadmap.exchange.map.drawing import SHAPES
 from roadmap.generation.generator import has_model
@@ -144,7 +147,7 @@ def public_page(
     def write(facts: Facts) -> Document:
         values = context(facts)
         return Document(
-            rendered(request, template, current_path=path, form=FORM, **values).encode()
+            rendered(request, template, current_path=path, zone=UTC, form=FORM, **values).encode()
         )
 
     key = (path, language_of(request), theme_of(request), *_rights(request))
@@ -206,10 +209,18 @@ def _response(
     return Response(content, status, headers, media_type="text/html")
 
 
-def rendered(request: Request, template: str, *, current_path: str = "", **context: Any) -> str:
+def rendered(
+    request: Request,
+    template: str,
+    *,
+    current_path: str = "",
+    zone: tzinfo | None = None,
+    **context: Any,
+) -> str:
     """Return the HTML of a template.
 
     `current_path` is the page's one path, in place of the requested one, which has many spellings.
+    Times are in the zone of the reader, unless there is another.
     """
     language = language_of(request)
     is_known, may_observe = _rights(request)
@@ -224,6 +235,7 @@ def rendered(request: Request, template: str, *, current_path: str = "", **conte
         "embedded": settings.embedded,
         "is_known": is_known,
         "may_observe": may_observe,
+        "zone": cache(lambda: zone or _zone(request)),  # no page of an error needs it
     }
     return _environment(language).get_template(template).render(**around, **context)
 
@@ -235,10 +247,17 @@ def _rights(request: Request) -> tuple[bool, bool]:
     return settings.embedded or login is not None, settings.embedded or is_observer
 
 
+def _zone(request: Request) -> tzinfo:
+    login = login_in_cookie(request)
+    if settings.embedded or login is not None:
+        return zone_of(login.account_id if login else LOCAL_OWNER)
+    return UTC
+
+
 @cache
 def _environment(language: str) -> "Environment":
     # With the first page: most requests are of programs.
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined, pass_context
 
     environment = Environment(
         loader=FileSystemLoader(TEMPLATES),
@@ -278,7 +297,8 @@ def _environment(language: str) -> "Environment":
         written_of=written_of,
         # For programs: HTML knows no microseconds.
         instant=lambda at: at.isoformat(timespec="milliseconds"),
-        moment=lambda at: f"{at:%Y-%m-%d %H:%M}",
+        local=pass_context(_local),
+        moment=pass_context(lambda context, at: moment_text(_local(context, at))),
         # For operators.
         moment_exact=lambda at: f"{at:%Y-%m-%d %H:%M:%S} UTC",
         amount=amount_text,
@@ -286,6 +306,17 @@ def _environment(language: str) -> "Environment":
         pretty=lambda document: json.dumps(document, indent=2, ensure_ascii=False),
     )
     return environment
+
+
+def _local(context: Mapping[str, Any], at: datetime) -> datetime:
+    """Return a time in the zone of the reader of a template."""
+    zone: Callable[[], tzinfo] = context["zone"]
+    return at.astimezone(zone())
+
+
+def moment_text(at: datetime) -> str:
+    """Format a time to the minute; UTC, which few live by, is named."""
+    return f"{at:%Y-%m-%d %H:%M}{' UTC' if at.tzname() == 'UTC' else ''}"
 
 
 def concept_icon(of: ConceptMark) -> Markup:

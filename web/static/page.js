@@ -126,3 +126,10 @@ document.getElementById("goal")?.addEventListener("keydown", event => {
   event.preventDefault();
   event.target.form.querySelector("button.primary").click();
 });
+
+// The zone of the browser, sent once: another one may be set in the account.
+const zone = Intl.DateTimeFormat().resolvedOptions().timeZone, stored = document.getElementById("zone")?.dataset.zone;
+if (stored !== undefined && stored !== zone && (!stored || localStorage.getItem("zone") !== zone)) {
+  const body = new URLSearchParams({ time_zone: zone });
+  fetch("/account/learning", { method: "POST", body, redirect: "manual" }).then(() => localStorage.setItem("zone", zone), () => {});
+}

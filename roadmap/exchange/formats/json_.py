@@ -11,6 +11,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, date, datetime
 from itertools import count
+from operator import not_
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
@@ -196,6 +197,9 @@ class PortableConcept(Frozen):
     contents: PortableContents = Field(PortableContents(), description="Contents of the concept.")
     progress: ConceptProgress = Field(ConceptProgress.todo, description="Progress of the learner.")
     progress_at: Moment | None = Field(None, description="Since when; null: not started.")
+    studied: Count = Field(
+        0, description="Minutes up to the end of the last part that is done.", exclude_if=not_
+    )
     notes: Annotated[str, Field(max_length=LONGEST_NOTES), PRINTABLE] = Field(
         "", description="Notes of the learner."
     )
@@ -423,6 +427,7 @@ def _concept(
         contents=contents,
         progress=row.progress,
         progress_at=row.progress_at,
+        studied=row.studied,
         notes=row.notes,
         exercise_attempt=row.exercise_attempt,
         learned_at=row.learned_at,

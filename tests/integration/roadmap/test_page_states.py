@@ -10,6 +10,7 @@ from core import clock
 from core.db import transaction
 from core.errors import InTrash, NotFound
 from core.ids import new_id
+from models.accounts import Account, LearningDay
 from models.link_checks import CheckedLink, LinkUse
 from models.roadmaps import Concept, Content, QuizAttempt, Roadmap
 from roadmap.learning import reviews
@@ -78,11 +79,29 @@ def test_it_changes_with_the_roadmap(
 
 
 @try_each("state", [home, lesson])
-@try_each("change", [{"progress": "done"}, {"progress_at": clock.now()}])
+@try_each("change", [{"progress": "done"}, {"progress_at": clock.now()}, {"studied": 20}])
 def test_it_changes_with_progress(
     place: Place, state: Callable[[Place], bytes], change: dict[str, Any]
 ) -> None:
     assert changed(state, place, Concept, **change)
+
+
+@try_each("state", [home, lesson])
+def test_it_changes_with_the_time_zone(place: Place, state: Callable[[Place], bytes]) -> None:
+    assert changed(state, place, Account, time_zone="Asia/Tokyo")
+
+
+def test_home_changes_with_the_goal_and_the_days_of_learning(place: Place) -> None:
+    assert changed(home, place, Account, weekly_goal={"amount": 3, "unit": "days"})
+    states = [home(place)]
+    for day, seconds in ((NOW.date(), 0), (NOW.date() - timedelta(1), 60)):
+        with transaction():
+            LearningDay.create(account=place[0], day=day, seconds=seconds)
+        states.append(home(place))
+    with transaction():
+        LearningDay.delete().execute()
+    assert home(place) == states[0]
+    assert len({*states}) == len(states)
 
 
 @try_each(

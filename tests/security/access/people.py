@@ -29,6 +29,7 @@ from roadmap.learning.progress import (
     AttemptRequest,
     ExerciseRequest,
     NotesRequest,
+    PartRequest,
     Profile,
     ProfilePatch,
 )
@@ -100,6 +101,7 @@ BODIES: dict[type[BaseModel], dict[str, Any]] = {
     KeyRequest: {"name": "another"},
     InvitationRequest: {},
     ProgressRequest: {"progress": "done"},
+    PartRequest: {"part": 1},
     PlacementRequest: {"seed": 7},
     SkipRequest: {"concept_ids": [str(UUID(int=7))]},
     NotesRequest: {"notes": "Mine."},
@@ -149,6 +151,7 @@ FORMS: dict[str, dict[str, Any]] = {  # and what a page is sent
     "/review/limits": {"reviews": "40", "new": "10"},
     LESSON + "/upgrade": {},
     LESSON + "/progress": {"progress": "done"},
+    LESSON + "/part": {"part": "1"},
     LESSON + "/notes": {"notes": "Mine."},
     LESSON + "/quiz": {"version": "1", "questions": "5", "q0": "0", "anyway": "on"},
     LESSON + "/exercise": {"exercise_attempt": "Mine.", "checked": "on"},
@@ -186,6 +189,7 @@ FORMS: dict[str, dict[str, Any]] = {  # and what a page is sent
     **{MESSAGE_PAGE + act: {} for act in ("/retry", "/revoke", "/delete")},
     "/logout": {},
     "/account/profile": {"level": "advanced"},
+    "/account/learning": {"time_zone": "Europe/Berlin", "weekly_goal": "3", "unit": "days"},
     "/account/password": {
         "current_password": PASSWORD,
         "new_password": "another long enough passphrase",

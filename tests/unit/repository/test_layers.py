@@ -50,12 +50,12 @@ PUBLIC = {
     """,
     "accounts": """
         access accounts api_keys idempotency_store identity invitations locks principals
-        schemas sessions
+        schemas sessions zones
     """,
     "budget": "budget cost_report",
     "learning": """
-        continue_learning daily_limits endings grading lesson_navigation notes placement
-        progress projects reviews schedule spaced_repetition
+        continue_learning daily_limits endings grading lesson_navigation notes parts placement
+        progress projects reviews schedule spaced_repetition today
     """,
     "lifecycle": """
         account_deletion activate_plan admin_queries build_status commands completion

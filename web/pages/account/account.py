@@ -32,7 +32,7 @@ from roadmap.accounts.schemas import (
 )
 from roadmap.exchange import account_export
 from roadmap.learning import progress
-from roadmap.learning.progress import Profile
+from roadmap.learning.progress import DEFAULTS, ProfilePatch
 from roadmap.lifecycle.account_deletion import cancel_work
 from roadmap.plan.outline import Level
 from tasks.dispatcher import send_after_commit
@@ -150,10 +150,26 @@ def order_export(call: Call) -> Response:
 
 def save_profile(call: Call) -> Response:
     try:
-        progress.save_profile(call.owner, filled(Profile, call.body.given(*Profile.model_fields)))
+        given = dict.fromkeys(DEFAULTS) | call.body.given(*DEFAULTS)
+        progress.change_profile(call.owner, filled(ProfilePatch, given))
     except Invalid as error:
-        kept = {name: call.body.text(name) for name in Profile.model_fields}
+        kept = {name: call.body.text(name) for name in DEFAULTS}
         return _again(call, account_page, error, {}, kept)
+    return see_other("/account?saved=profile")
+
+
+def save_learning(call: Call) -> Response:
+    """Save the time zone and the weekly goal, or the one of them that the form has."""
+    form, changes = call.body, dict[str, Any]()
+    if "time_zone" in form:
+        changes["time_zone"] = form.text("time_zone").strip() or None
+    if "weekly_goal" in form:
+        amount = form.text("weekly_goal").strip()
+        changes["weekly_goal"] = {"amount": amount, "unit": form.text("unit")} if amount else None
+    try:
+        progress.change_profile(call.owner, filled(ProfilePatch, changes))
+    except Invalid as error:
+        return _again(call, account_page, error, {}, changes)
     return see_other("/account?saved=profile")
 
 

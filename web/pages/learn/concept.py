@@ -8,6 +8,7 @@ from operator import attrgetter
 from typing import Any
 from uuid import UUID
 
+from markupsafe import Markup
 from starlette.responses import Response
 
 from core import clock
@@ -30,6 +31,7 @@ from roadmap.learning.progress import (
     AttemptSummary,
     ExerciseRequest,
     NotesRequest,
+    PartRequest,
 )
 from roadmap.lifecycle import commands, queries
 from roadmap.lifecycle.commands import EDITABLE, GOING_ON
@@ -55,6 +57,7 @@ from web.pages.forms import (
 )
 from web.pages.labels import ROADMAP_LANGUAGES
 from web.pages.lazy import tutorial_html
+from web.pages.lesson_parts import pieces_of
 from web.pages.templates import own_page, page, texts_of
 from web.roadmap_commands import apply_command, write_ahead
 
@@ -172,6 +175,15 @@ def set_progress(call: Call) -> Response:
     if request.next is not None:
         return see_other(f"{roadmap_path}/concepts/{request.next}")
     return see_other(_path(call) + "#progress")
+
+
+def finish_part(call: Call) -> Response:
+    """Mark a part as done, and go to the next one or back to the home page."""
+    request = filled(PartRequest, call.body.given("part"))
+    with suppress(Conflict):  # the tutorial was rewritten, and has other parts
+        progress.finish_part(*call.concept, request)
+    is_home = call.body.text("from") == "home"
+    return see_other("/" if is_home else f"{_path(call)}#part-{request.part + 1}")
 
 
 def set_notes(call: Call) -> Response:
@@ -300,6 +312,8 @@ def _context(call: Call, lesson: LessonFacts) -> dict[str, Any]:
     if at is None:
         raise NotFound("This concept does not exist in this roadmap: it has just been removed.")
     status = lesson.course.status
+    words = texts_of(call.request)
+    pieces = pieces_of(tutorial.markdown, concept.hours, words) if tutorial else []
     is_open = any(state.status in OPEN for state in concept.contents.values())
     is_built_in = tutorial is not None and tutorial.generator == BUILT_IN
     return {
@@ -310,7 +324,8 @@ def _context(call: Call, lesson: LessonFacts) -> dict[str, Any]:
         "following": next(iter(steps[at + 1 :]), None),
         "ended_stage": endings.ended_stage(lesson.course, concept.id),
         "needs": [step for step in steps if step.id in concept.prerequisites],
-        "prose": tutorial and tutorial_html(tutorial.markdown, texts_of(call.request)),
+        "pieces": pieces,
+        "prose": Markup().join(html for html, _ in pieces),
         "draft": _draft(call, concept) if tutorial is None else "",
         "mark": mark_of(concept),
         "statuses": list(ConceptProgress),

@@ -17,7 +17,8 @@ from roadmap.generation.catalogue.loader import BrokenFile, Track
 from roadmap.generation.generator import current_generator, has_model
 from roadmap.learning import progress, reviews
 from roadmap.learning.continue_learning import find_lessons, home_state
-from roadmap.learning.progress import Profile, ProfilePatch
+from roadmap.learning.progress import DEFAULTS, ProfilePatch
+from roadmap.learning.today import today_with
 from roadmap.lifecycle import queries
 from roadmap.lifecycle.create import NewRoadmap
 from roadmap.plan.outline import Level
@@ -47,7 +48,7 @@ LIMITS_OF_CATALOGUE = {
     ),
 }
 # Not the level, which differs from subject to subject.
-REMEMBERED = tuple(name for name in Profile.model_fields if name != "level")
+REMEMBERED = tuple(name for name in DEFAULTS if name != "level")
 CHECKED = ("review", "clarify")
 FIELDS = ("goal", "level", *REMEMBERED, "deadline", "background", "motivation", "preferences")
 
@@ -80,7 +81,7 @@ def home_page(call: Call) -> Response:
             problem="",
             errors={},
             going_on=lessons,
-            due=reviews.count_due(owner, now),
+            today=today_with(owner, next(iter(lessons), None)),
         )
 
     return own_page(call, "start.html", DocumentSource(state, read), dict, has_form=True)
@@ -98,7 +99,13 @@ def _read_for(_: UUID) -> list[UUID]:
 def roadmaps_page(call: Call) -> Response:
     before = call.query.cursor
     listed = queries.list_roadmaps(call.owner, limit=ON_A_PAGE, before=before, status=None)
-    return page(call.request, "roadmaps.html", roadmaps=listed, is_first=before is None)
+    return page(
+        call.request,
+        "roadmaps.html",
+        roadmaps=listed,
+        learned=progress.hours_learned(call.owner, [each.id for each in listed.items]),
+        is_first=before is None,
+    )
 
 
 async def create(call: Call) -> Response:
@@ -147,7 +154,7 @@ def _again(call: Call, error: RoadmapError, sentences: Mapping[str, str]) -> Res
     errors = error_messages.of_fields(words, error.fields)
     errors |= {name: words.gettext(sentences[name]) for name in errors.keys() & sentences.keys()}
     values = {name: call.body.text(name) for name in (*FIELDS, *CHECKED, "form")}
-    context = _context(call, values, errors=errors, going_on=[], due=0)
+    context = _context(call, values, errors=errors, going_on=[], today=None)
     if "nearest" in error.members:
         context |= _ways_out(call.body, error.members, context["tracks"])
     return error_messages.form_page(call.request, "start.html", error, **context)

@@ -13,6 +13,7 @@ from starlette.responses import Response
 from core import clock
 from core.errors import Invalid, NotFound
 from core.i18n import gettext_noop
+from roadmap.accounts.zones import today_of, zone_of
 from roadmap.exchange.formats.source import Source
 from roadmap.exchange.map.drawing import inlined
 from roadmap.generation.generator import check_feedback, has_model
@@ -75,11 +76,13 @@ def roadmap_page(
 ) -> Response:
     """Return the page; an error is about the wish or the schedule that comes with it."""
     place = call.owner, call.ids["roadmap_id"]
-    today = clock.now().date().isoformat().encode()
     if (wrong := error or pace_error) is None:
-        source = DocumentSource(
-            lambda: queries.tree_state(*place) + today, partial(_view_and_events, *place)
-        )
+
+        def state() -> bytes:
+            now = clock.now().astimezone(zone_of(call.owner))
+            return queries.tree_state(*place) + f"{now.date()} {now.tzinfo}".encode()
+
+        source = DocumentSource(state, partial(_view_and_events, *place))
         return own_page(
             call,
             "roadmap.html",
@@ -195,7 +198,7 @@ def reschedule(call: Call) -> Response:
     form: Form = call.body
     place = (call.owner, call.ids["roadmap_id"])
     begins_on = (
-        clock.now().date()
+        today_of(call.owner)
         if form.text("from_today")
         else schedule_settings.read_schedule(*place).begins_on
     )

@@ -60,6 +60,7 @@ class TestComingBack:
         roadmap: str,
         concept: str,
     ) -> None:
+        studied = client.put(f"{concept}/part", json={"part": 2}).json()["studied"]
         client.put(f"{concept}/progress", json={"progress": "done"})
         client.put(f"{concept}/notes", json={"notes": "面团 🥖 <b>"})
         work = {"exercise_attempt": "def knead(): ...", "checked": True}
@@ -74,7 +75,7 @@ class TestComingBack:
         first = client.get(
             f"{path}/concepts/{tree['stages'][0]['modules'][0]['concepts'][0]['id']}"
         )
-        assert first.json()["notes"] == "面团 🥖 <b>"
+        assert (first.json()["notes"], first.json()["studied"]) == ("面团 🥖 <b>", studied)
         kept = ("exercise_attempt", "learned_at")
         assert [first.json()[name] for name in kept] == [
             client.get(concept).json()[name] for name in kept

@@ -213,6 +213,7 @@ class TestPlacement:
         assert [each["concept_id"] for each in found["proposed"]] == ids[:-1]
         body = {"revision": 1, "concept_ids": ids[:1], "progress": "done"}
         posted(client, f"{roadmap}/placement/skip", body)
+        assert client.get(f"{API}/today").json()["minutes"] == 0  # it was known
         assert concepts_of(client, roadmap)[ids[0]]["progress"] == "done"
         with session():
             assert ReviewCard.select().where(ReviewCard.concept == ids[0]).exists()

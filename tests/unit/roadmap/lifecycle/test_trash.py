@@ -311,11 +311,12 @@ class TestForEver:
                 "content_version",
                 "roadmap_event",
             ),
-            *("quiz_attempt", "review_card", "secret_link", "model_call"),
+            *("quiz_attempt", "review_card", "secret_link", "model_call", "learning_day"),
         }
         client.delete(path)
         assert client.delete(f"{API}/trash/{id_of(path)}").status_code == 204
-        assert rows_of_everything() == {**empty, "model_call": empty["model_call"] + 1}
+        stays = {table: empty[table] + 1 for table in ("model_call", "learning_day")}
+        assert rows_of_everything() == {**empty, **stays}
         assert client.delete(f"{API}/trash/{id_of(path)}").status_code == 404
 
     def test_only_what_is_in_the_trash_can_be_deleted(

@@ -1,0 +1,59 @@
+"""Days of learning: how long, by the plan, and how many in a row.
+
+A day is that of the person's time zone when they learned. Answers, parts, progress and reviews note
+it in their transactions, after all other rows.
+"""
+
+from collections.abc import Collection
+from datetime import date, datetime, timedelta
+from uuid import UUID
+
+import peewee
+
+from core import clock
+from models.accounts import LearningDay
+from roadmap.accounts.zones import zone_of
+
+MOST_DAYS = 400  # that are read, and of a streak
+FORGIVING = 7  # days, in which one may be missed
+A_DAY = timedelta(days=1)
+
+
+def note(owner_id: UUID, seconds: int = 0) -> None:
+    """Add to the learning of today. Needs a transaction."""
+    today = clock.now().astimezone(zone_of(owner_id)).date()
+    insert = LearningDay.insert(account=owner_id, day=today, seconds=seconds)
+    insert.on_conflict(
+        conflict_target=[LearningDay.account, LearningDay.day],
+        update={LearningDay.seconds: LearningDay.seconds + seconds},
+    ).execute()
+
+
+def take_back(owner_id: UUID, seconds: int, at: datetime) -> None:
+    """Remove what was noted at a time. Needs a transaction."""
+    left = peewee.Case(None, [(LearningDay.seconds > seconds, LearningDay.seconds - seconds)], 0)
+    day = at.astimezone(zone_of(owner_id)).date()
+    LearningDay.update(seconds=left).where(
+        LearningDay.account == owner_id, LearningDay.day == day
+    ).execute()
+
+
+def read(owner_id: UUID) -> dict[date, int]:
+    """Return the seconds of the latest days of learning. Needs a session."""
+    latest = LearningDay.select(LearningDay.day, LearningDay.seconds).where(
+        LearningDay.account == owner_id
+    )
+    return dict(latest.order_by(LearningDay.day.desc()).limit(MOST_DAYS).tuples())
+
+
+def streak(days: Collection[date], today: date) -> int:
+    """Return the number of days up to today; one missed day of FORGIVING does not end them.
+
+    Today is not missed before it is over.
+    """
+    count, missed = 0, None
+    day = today if today in days else today - A_DAY
+    while day in days or missed is None or missed - day >= FORGIVING * A_DAY:
+        count, missed = (count + 1, missed) if day in days else (count, day)
+        day -= A_DAY
+    return count
