@@ -18,13 +18,16 @@ option = $(shell echo $(1) | tr 'A-Z_' 'a-z-')
 CHECKED := cli core reliable_queue models roadmap tasks web migrations roadmap_app.py roadmap_cli.py tests benchmarks quality scripts examples
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test test-fast test-all test-browser test-model screenshots soak fuzz lint format texts examples openapi lock audit licences quality evaluate image railway bench bench-smoke bench-accept bench-costs bench-delivery bench-logs bench-observing bench-growth bench-usage capacity clean
+.PHONY: help run run-code demo test test-fast test-all test-browser test-model screenshots soak fuzz lint format texts examples openapi lock audit licences quality evaluate image railway bench bench-smoke bench-accept bench-costs bench-delivery bench-logs bench-observing bench-growth bench-usage capacity clean
 
 help: ## Show the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-15s %s\n", $$1, $$2}'
 
 run: $(VENV)/run ## Start the service on this machine: no key, no server, no account
 	@SERVICE_TYPE=all exec ./entrypoint.sh
+
+run-code: ## Bring Pyodide and sql.js from npm into web/run: lessons then run their Python and SQL in the page
+	@./deploy/run-code/bring.sh
 
 demo: $(VENV)/run ## Make one roadmap from the terminal: make demo GOAL="..."
 	@$(BIN)/roadmap demo -- "$$GOAL"

@@ -17,6 +17,7 @@ def without_arguments(text: str) -> str:
     return ARGUMENTS.sub("", text)
 
 
+CODE = re.compile(r"`([^`\n]+)`")
 ESCAPED_NUL = re.compile(r"(?<!\\)((?:\\\\)*)\\u0000")
 # Characters that change the direction of writing
 BIDI = dict.fromkeys([0x061C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A)])
@@ -32,6 +33,11 @@ class Rule(AfterValidator):
         self, schema: CoreSchema, handler: GetJsonSchemaHandler
     ) -> dict[str, Any]:
         return {**handler(schema), "pattern": self.pattern}
+
+
+def code_spans(text: str) -> list[str]:
+    """Split a line at its backticks: every second piece is code."""
+    return CODE.split(text)
 
 
 def plain(text: str) -> str:

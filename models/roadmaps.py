@@ -102,7 +102,15 @@ class PlanPart(Identified):
 
 
 class Stage(PlanPart):
+    """Stage, with its project: the task, what the learner made, and a link to have it judged."""
+
     roadmap = peewee.ForeignKeyField(Roadmap, on_delete="CASCADE")
+    capstone = peewee.JSONField(null=True)  # a Capstone; null: there is none
+    work = peewee.TextField(null=True)  # of the learner
+    done_at = UtcDateTimeField(null=True)  # of the first judgement that finds it done
+    # SHA-256 of the token that admits one judgement, in hexadecimal; null: no link
+    token_hash = peewee.CharField(max_length=64, null=True)
+    link_until = UtcDateTimeField(null=True)
 
 
 class Module(PlanPart):
@@ -122,6 +130,9 @@ class Concept(PlanPart):
     # Of the last change; null: not begun, or set by an older version
     progress_at = UtcDateTimeField(null=True)
     notes = peewee.TextField(default="")  # of the learner
+    exercise_attempt = peewee.TextField(default="")  # a text of the learner
+    # When the quiz was passed or the exercise checked; null: not yet
+    learned_at = UtcDateTimeField(null=True)
 
     Meta = SimpleNamespace(
         indexes=((("roadmap", "key"), True),),
@@ -221,4 +232,21 @@ class ReviewCard(Identified):
     Meta = SimpleNamespace(
         # Migration 0026 adds three by owner, of new, known and rated ones.
         indexes=((("concept", "question"), True), (("owner", "due_at"), False)),
+    )
+
+
+class Judgement(Leased):
+    """Judgement of a project by its rubric; the lease is that of a model's work."""
+
+    roadmap = peewee.ForeignKeyField(Roadmap, on_delete="CASCADE")
+    stage = peewee.ForeignKeyField(Stage, on_delete="CASCADE", index=False)
+    judge = peewee.CharField(max_length=10)  # the newest judgement of each is kept
+    status = peewee.CharField(max_length=10)
+    marks = peewee.JSONField()  # list of Mark, as long as the rubric; empty: not judged yet
+    comments = peewee.JSONField()  # list of text: one for each mark, or none
+    error = peewee.TextField(default="")
+    created_at = UtcDateTimeField()
+
+    Meta = SimpleNamespace(
+        indexes=((("stage", "judge"), True), (("status", "due_at"), False)),
     )

@@ -20,6 +20,8 @@ class ShareLink(Identified):
     purpose = peewee.CharField(max_length=10)
     created_at = UtcDateTimeField()
     expires_at = UtcDateTimeField(null=True)
+    # Readers see what its owner has completed
+    shows_completion = peewee.BooleanField(default=False)
     token_hashes = peewee.TextField(null=True)
 
     Meta = SimpleNamespace(table_name="secret_link")

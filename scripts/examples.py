@@ -257,6 +257,10 @@ def begins_on_monday(_: dict[str, Any]) -> Answer:
 FIRST_CONCEPT = "stages.0.modules.0.concepts.0.id"
 HOOKED = {"url": "$hook", "events": EVENTS, "description": "Posts to the team's chat"}
 FOUND = {"roadmap_id": "$roadmap_id", "level": "info,warning,error"}
+WORK = {
+    "work": "https://example.org/ada/bread, weighed twice",
+    "marks": ["yes", "yes", "partly", "yes"],
+}
 UNREVIEWED = {"goal": GOAL, "review": True}
 WAIT = {"Prefer": "wait=30"}
 ASKED = (("What do you have at home?", ("A web service", "A few scripts")),)
@@ -344,7 +348,11 @@ STORY: list[Step | Callable[[Story], Any]] = [
     ),
     lambda story: story.teacher.writes.set(),
     lambda story: story.recorded.pop("read_roadmap"),  # there is more to see now
-    Step("read_roadmap", until=is_("partial"), keep={"concept_id": FIRST_CONCEPT}),
+    Step(
+        "read_roadmap",
+        until=is_("partial"),
+        keep={"concept_id": FIRST_CONCEPT, "stage_id": "stages.0.id"},
+    ),
     lambda story: story.teacher.refused.clear(),
     Step("retry_part", {}, places={"kind": "quiz"}),
     Step("read_roadmap", until=is_("partial")),
@@ -380,9 +388,16 @@ STORY: list[Step | Callable[[Story], Any]] = [
     Step("save_schedule", begins_on_monday),
     Step("read_schedule"),
     # Learning.
+    Step("place_learner", {"seed": 7}, keep={"plan": "revision", "asked": "question.concept_id"}),
+    Step("skip_concepts", {"revision": "$plan", "concept_ids": ["$asked"]}),
     Step("set_progress", {"progress": "learning"}),
     Step("set_notes", {"notes": "Salt makes the net tighter."}),
+    Step("save_project", WORK),
+    Step("order_judgement", {}),
+    Step("read_project", until=lambda found: found["judgements"][0]["status"] == "ready"),
     Step("read_notes"),
+    Step("save_exercise", {"exercise_attempt": "After the fourth fold it held its shape."}),
+    Step("read_exercise"),
     Step("read_progress"),
     Step("read_concept", keep={"version": "quiz.version"}),
     Step(

@@ -70,6 +70,10 @@ libraries that these need. psycopg2 and frozendict (for genanki) are LGPL: they 
 can be replaced by other builds. The wheels of nh3 contain Rust crates, unchanged: most are MIT or
 Apache-2.0, those of ICU Unicode-3.0, cssparser and dtoa-short MPL-2.0.
 
+`make run-code` also brings, unchanged, [Pyodide](https://github.com/pyodide/pyodide) (MPL-2.0, with
+Python under PSF-2.0 and SQLite in the public domain) and [sql.js](https://github.com/sql-js/sql.js)
+(MIT), which browsers then get from this service.
+
 """
 
 

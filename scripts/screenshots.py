@@ -152,10 +152,9 @@ def of_the_catalogue(browser: Browser, stack: Stack) -> None:
     take_page(browser, stack, "concept", lesson, MIDDLE)
     take_page(browser, stack, "docs", "/docs/roadmaps", WIDE)
     with opened(browser, stack, lesson, MIDDLE) as page:
-        for number in range(page.locator(".question").count()):
-            page.locator(".question").nth(number).locator("input").first.check()
-        page.click("#quiz .primary")
-        page.wait_for_selector(".result")
+        page.locator(".question:visible input").first.check()
+        page.click("#answers [name=check]")
+        page.wait_for_selector(".explanation")
         page.locator("#quiz").scroll_into_view_if_needed()
         page.evaluate("document.querySelector('#quiz').scrollIntoView()")
         take(page, "quiz")

@@ -37,6 +37,7 @@ if ! grep -qsxF "$AXE $validator" .venv/npm/brought; then
         echo "NOT RUN, of these tests: barriers (axe-core) and the validity of HTML; npm could not bring $AXE and $validator"
     fi
 fi
+deploy/run-code/bring.sh
 .venv/bin/python -m pip install --quiet --disable-pip-version-check "playwright~=1.65"
 [ "${1:-}" != --bring ] || exit 0
 exec .venv/bin/python -m pytest --numprocesses "${TESTERS:-3}" --dist loadfile -rs tests/browser "$@"

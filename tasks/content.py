@@ -1,6 +1,6 @@
 """Tasks of the content queue.
 
-Outlines, webhooks and exports overtake contents, so that no account waits behind another's roadmap.
+Outlines, webhooks, exports and judgements overtake contents, so that no account waits behind another's roadmap.
 The modules that do the work are loaded with the first task, since the API registers tasks, too.
 """
 
@@ -51,6 +51,14 @@ def export_account(export_id: str) -> None:
     from roadmap.exchange import account_export
 
     follow(account_export.build(UUID(export_id)), UUID(export_id))
+
+
+@task(content_queue, priority=BEFORE_CONTENTS, stop="roadmap.lifecycle.judge_job:stop")
+def judge_project(judgement_id: str) -> None:
+    from roadmap.lifecycle import judge_job
+
+    done = judge_job.judge_project(UUID(judgement_id), generator.current_generator())
+    follow(done, UUID(judgement_id))
 
 
 @task(content_queue)

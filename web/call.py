@@ -46,5 +46,10 @@ class Call:
         """Return the account, its roadmap and the concept of the path."""
         return self.owner, self.ids["roadmap_id"], self.ids["concept_id"]
 
+    @property
+    def stage(self) -> tuple[UUID, UUID, UUID]:
+        """Return the account, its roadmap and the stage of the path."""
+        return self.owner, self.ids["roadmap_id"], self.ids["stage_id"]
+
 
 Handler = Callable[[Call], Any]  # returns an Answer, or is a coroutine that does

@@ -44,6 +44,7 @@ PLACES: dict[str, Parameter] = {  # path parameters that are not the id of a thi
     "number": (r"[1-9][0-9]{0,5}", int, "must be a whole number of at least 1"),
     "kind": (ANY, ContentKind, f"is not one of {', '.join(ContentKind)}"),
     "file": (ANY, str, "is not a file"),
+    "digest": (WORD, str, "is not a version of files"),
     "slug": (ANY, str, "is not a type of problem"),
     "tag": (ANY, str, "is not a chapter of the API description"),
     "queue": (WORD, str, "is not the name of a queue"),
@@ -53,7 +54,7 @@ PLACES: dict[str, Parameter] = {  # path parameters that are not the id of a thi
 # Also in braces or as a URN. `UUID` also accepts spaces, underscores and digits of other scripts.
 ID: Parameter = (r"(?:urn:uuid:)?\{?[0-9A-Fa-f-]{32,36}\}?", UUID, "is not a UUID")
 THINGS = {
-    "number": "revision or version",
+    "number": "stage, revision or version",
     "kind": "part of a concept",
     "slug": "type of problem",
     "token": "link",

@@ -26,15 +26,23 @@ from roadmap.exchange.import_validation import RoadmapFile
 from roadmap.exchange.share_links import LinkInfo, LinkRequest, NewLink
 from roadmap.exchange.shared_view import SharedConceptDetail, SharedRoadmap
 from roadmap.learning.daily_limits import ReviewForecast, ReviewLimits
+from roadmap.learning.placement import (
+    Placement,
+    PlacementRequest,
+    SkippedConcepts,
+    SkipRequest,
+)
 from roadmap.learning.progress import (
     Attempt,
     AttemptRequest,
     Attempts,
+    ExerciseRequest,
     LearnerConcept,
     NotesRequest,
     Profile,
     ProfilePatch,
 )
+from roadmap.learning.projects import Project, ProjectRequest
 from roadmap.learning.reviews import (
     CardState,
     CheckedReview,
@@ -106,7 +114,7 @@ from web.pages.admin import logs as admin_logs
 from web.pages.admin import overview as admin_overview
 from web.pages.admin import queues as admin_queues
 from web.pages.admin import roadmaps as admin_roadmaps
-from web.pages.learn import concept, home, review
+from web.pages.learn import concept, endings, home, placement, project, review
 from web.pages.own_chat import ChatQuery
 from web.pages.page_route import PageRoute, UploadPage
 from web.pages.plan import editing, history, roadmap, roadmap_stream
@@ -119,6 +127,7 @@ EXPORT = API + "/auth/me/export"
 ROADMAP = API + "/roadmaps/{roadmap_id}"
 REVISION = ROADMAP + "/revisions/{number}"
 CONCEPT = ROADMAP + "/concepts/{concept_id}"
+PROJECT = ROADMAP + "/stages/{stage_id}/project"
 CONTENT = ROADMAP + "/concepts/{concept_id}/{kind}"
 SHARED = API + "/shared/{token}"
 REVIEW = API + "/reviews/{card_id}"
@@ -259,12 +268,22 @@ ENDPOINTS = (
     Endpoint("GET", CONCEPT + "/notes", learning.read_notes, "Read the notes", LearnerConcept),
     Endpoint("PUT", CONCEPT + "/notes", learning.set_notes, "Save the notes", LearnerConcept,
         body=NotesRequest, current=learning.read_notes, raises=(Conflict,)),
+    Endpoint("GET", CONCEPT + "/exercise", learning.read_exercise, "Read the exercise of a concept",
+        LearnerConcept),
+    Endpoint("PUT", CONCEPT + "/exercise", learning.save_exercise, "Save the exercise of a concept",
+        LearnerConcept, body=ExerciseRequest, current=learning.read_exercise),
     Endpoint("POST", CONCEPT + "/quiz/attempts", learning.answer_quiz, "Answer a quiz", Attempt,
         body=AttemptRequest, status=201, raises=(Conflict,)),
     Endpoint("GET", CONCEPT + "/quiz/attempts", learning.list_attempts, "List attempts at a quiz",
         Attempts, query=learning.AttemptsQuery),
     Endpoint("GET", CONCEPT + "/quiz/attempts/{attempt_id}", learning.read_attempt,
         "Read an attempt at a quiz", Attempt),
+    Endpoint("GET", PROJECT, learning.read_project, "Read the project of a stage", Project),
+    Endpoint("PUT", PROJECT, learning.save_project, "Save the work on a project", Project,
+        body=ProjectRequest, current=learning.read_project),
+    Endpoint("POST", PROJECT + "/judgement", learning.order_judgement,
+        "Have a project judged by the model", Project, body=EmptyBody, status=202,
+        raises=(Conflict,)),
     Endpoint("POST", ROADMAP + "/links", shares.create_link, "Create a share link", NewLink,
         body=LinkRequest, status=201, raises=(Conflict,), has_secret=True),
     Endpoint("GET", ROADMAP + "/links", shares.list_links, "List share links", shares.LinkList),
@@ -275,6 +294,10 @@ ENDPOINTS = (
         raises=(Gone,)),
     Endpoint("GET", SHARED + "/concepts/{concept_id}", shares.read_shared_concept,
         "Read a concept of a shared roadmap", SharedConceptDetail, public=True, raises=(Gone,)),
+    Endpoint("POST", ROADMAP + "/placement", learning.place_learner,
+        "Ask what the learner knows already", Placement, body=PlacementRequest, raises=(Conflict,)),
+    Endpoint("POST", ROADMAP + "/placement/skip", learning.skip_concepts,
+        "Skip known concepts", SkippedConcepts, body=SkipRequest, raises=(Conflict,)),
     StatedEndpoint("GET", ROADMAP + "/schedule", learning.read_schedule, "Read the schedule",
         Schedule, place=learning.schedule_place),
     Endpoint("PUT", ROADMAP + "/schedule", learning.save_schedule, "Set the schedule",
@@ -366,6 +389,7 @@ ENDPOINTS = (
 
 PAGE = "/roadmaps/{roadmap_id}"
 LESSON = PAGE + "/concepts/{concept_id}"
+PROJECT_PAGE = PAGE + "/stages/{stage_id}/project"
 QUEUE_PAGE = "/admin/queues/{queue}"
 MESSAGE_PAGE = QUEUE_PAGE + "/messages/{message}"
 HOOK = "/webhooks/{webhook_id}"
@@ -395,6 +419,8 @@ PAGES = (
     PageRoute("GET", PAGE, roadmap.roadmap_page),
     PageRoute("GET", PAGE + "/print", roadmap.print_page, query=roadmap.PrintQuery),
     PageRoute("GET", PAGE + "/picture", roadmap.picture),
+    PageRoute("GET", PAGE + "/stages/{number}", endings.stage_page),
+    PageRoute("GET", PAGE + "/completion", endings.completion_page),
     PageRoute("GET", PAGE + "/live", roadmap_stream.watch, query=roadmap_stream.LiveQuery),
     PageRoute("POST", PAGE + "/answers", roadmap.answer),
     PageRoute("POST", PAGE + "/approve", roadmap.approve),
@@ -409,14 +435,26 @@ PAGES = (
     PageRoute("POST", PAGE + "/revisions/{number}/restore", history.restore_revision),
     PageRoute("GET", PAGE + "/edit", editing.edit_page, query=editing.EditQuery),
     PageRoute("POST", PAGE + "/edit", editing.edit),
+    PageRoute("GET", PAGE + "/placement", placement.placement_page, query=placement.PlacementQuery),
+    PageRoute("POST", PAGE + "/placement", placement.answer, query=placement.PlacementQuery),
+    PageRoute("POST", PAGE + "/placement/skip", placement.skip, query=placement.PlacementQuery),
     PageRoute("GET", "/trash", roadmap.trash_page, query=roadmap.TrashPageQuery),
     PageRoute("POST", "/trash/{roadmap_id}/restore", roadmap.restore_from_trash),
     PageRoute("POST", "/trash/{roadmap_id}/delete", roadmap.delete_for_ever),
     PageRoute("GET", LESSON, concept.concept_page, query=concept.ConceptQuery),
     PageRoute("POST", LESSON + "/progress", concept.set_progress),
+    PageRoute("GET", LESSON + "/panel", roadmap.panel, query=roadmap.PanelQuery),
     PageRoute("POST", LESSON + "/notes", concept.set_notes),
+    PageRoute("POST", LESSON + "/exercise", concept.save_exercise),
     PageRoute("POST", LESSON + "/quiz", concept.answer),
     PageRoute("POST", LESSON + "/{kind}/retry", roadmap.retry_part),
+    PageRoute("GET", PROJECT_PAGE, project.project_page),
+    PageRoute("POST", PROJECT_PAGE, project.save),
+    PageRoute("POST", PROJECT_PAGE + "/judgement", project.order_judgement),
+    PageRoute("POST", PROJECT_PAGE + "/link", project.create_link, has_secret=True),
+    PageRoute("POST", PROJECT_PAGE + "/link/revoke", project.revoke_link),
+    PageRoute("GET", "/judge/{token}", project.judge_page, public=True),
+    PageRoute("POST", "/judge/{token}", project.judge, public=True),
     PageRoute("GET", PAGE + "/sharing", sharing.sharing_page),
     PageRoute("POST", PAGE + "/sharing", sharing.create, has_secret=True),
     PageRoute("POST", PAGE + "/sharing/{link_id}/revoke", sharing.revoke),
@@ -481,6 +519,8 @@ PAGES = (
     PageRoute("GET", "/problems/{slug}", docs.problem_type_page, public=True,
         for_programs=BY_PATH["/problems/{slug}"]),
     PageRoute("GET", "/static/{file}", static_files.serve, public=True, unlimited=True),
+    PageRoute("GET", "/static/run/{digest}/{file}", static_files.serve_run, public=True,
+        unlimited=True),
 )  # fmt: skip
 
 ROUTES = [*(page.route() for page in PAGES), *(endpoint.route() for endpoint in ENDPOINTS)]

@@ -30,7 +30,7 @@ from core.setting_types import Price
 from models.roadmaps import Roadmap
 from models.spending import ModelCall, MonthlySpending
 from roadmap.generation.cancellation import StopSignal
-from roadmap.generation.context import QUIZ_CHECK, Cause, GeneratorFault, RetryLater
+from roadmap.generation.context import JUDGE_PROJECT, QUIZ_CHECK, Cause, GeneratorFault, RetryLater
 from roadmap.generation.llm.rate_control import RetryStagger
 from roadmap.generation.retry_policy import ms_since, retry_save
 from roadmap.generation.usage import MeteredCall, UsageMeter
@@ -187,7 +187,10 @@ class BudgetedCall(MeteredCall):
                     started_at=now,
                 ).execute()
         except OverBudget:
-            if self._facts["step"] == QUIZ_CHECK:  # nothing is unwritten without it
+            if self._facts["step"] in (
+                QUIZ_CHECK,
+                JUDGE_PROJECT,
+            ):  # nothing is unwritten without it
                 raise
             with transaction():
                 Roadmap.update(over_budget=True).where(

@@ -37,6 +37,7 @@ from models.roadmaps import (
     Concept,
     Content,
     ContentVersion,
+    Judgement,
     Module,
     QuizAttempt,
     ReviewCard,
@@ -73,7 +74,7 @@ DIED = "The workers that created the export failed too often. Request the export
 BEGIN = (1980, 1, 1, 0, 0, 0)  # the earliest time of a ZIP entry
 # Secrets, columns for workers, and ids of other accounts.
 LEFT_OUT = frozenset(
-    {"password_hash", "secret_hash", "secret", "previous_secret", "token_hashes"}
+    {"password_hash", "secret_hash", "secret", "previous_secret", "token_hashes", "token_hash"}
     | {"lease_token", "lease_until", "challenged_at"}
     | {"invited_by", "used_by"}
 )
@@ -106,6 +107,7 @@ OF_ROADMAP = (
     QuizAttempt,
     ReviewCard,
     ShareLink,
+    Judgement,
 )
 _one = threading.Lock()
 

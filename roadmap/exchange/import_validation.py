@@ -25,6 +25,9 @@ MOST_ERRORS = 20
 LONGEST_TUTORIAL = 200_000  # characters: the 100,000 of a model, if all have to be escaped
 BY_RULES = ("tutorial", "quiz")  # kinds whose texts have rules of their own
 SKEW = timedelta(days=1)  # by which the clock of another instance may be ahead
+NO_HTML = (
+    "must not contain HTML, images, or links other than http, https and mailto; write them as text"
+)
 MOST_SECONDS = 60.0  # of checking Markdown; the largest document takes ten
 
 Document = TypeVar("Document", bound=PortableRoadmap)
@@ -152,6 +155,7 @@ def broken(document: PortableRoadmap) -> Iterator[Found]:
             yield ("concepts", key), "is not a concept of the outline"
             continue
         yield from _of_concept(("concepts", key), concept)
+    yield from _projects(document)
     yield from _markdown(document)
 
 
@@ -227,6 +231,7 @@ def _times(document: PortableRoadmap) -> Iterator[Found]:
     for key, concept in document.concepts.items():
         happened: list[tuple[Place, datetime | None]] = [
             (("progress_at",), concept.progress_at),
+            (("learned_at",), concept.learned_at),
             *(
                 (("attempts", n, "created_at"), x.created_at)
                 for n, x in enumerate(concept.attempts)
@@ -295,6 +300,24 @@ def _attempt(
         yield (*place, "score"), f"must be the number of right answers, {right}"
 
 
+def _projects(document: PortableRoadmap) -> Iterator[Found]:
+    """Yield projects of no stage, marks that are not of its rubric, and HTML in a task."""
+    from roadmap.plan.markdown_sanitizer import sanitize
+
+    capstone_of = {stage.key: stage.capstone for stage in document.outline.stages}
+    for number, capstone in enumerate(capstone_of.values()):
+        if capstone and sanitize(capstone.brief) != capstone.brief:
+            yield ("outline", "stages", number, "capstone", "brief"), NO_HTML
+    for key, project in document.projects.items():
+        if not (capstone := capstone_of.get(key)):
+            yield ("projects", key), "is not a stage of the outline with a project"
+            continue
+        for judge, each in project.judgements.items():
+            if len(each.marks) != (count := len(capstone.criteria)):
+                place = ("projects", key, "judgements", judge, "marks")
+                yield place, f"must have a mark for each of the {count} criteria"
+
+
 def _markdown(document: PortableRoadmap) -> Iterator[Found]:
     """Yield tutorials with HTML, images or links to anything but the web and mail."""
     from roadmap.plan.markdown_sanitizer import sanitize
@@ -311,8 +334,7 @@ def _markdown(document: PortableRoadmap) -> Iterator[Found]:
             yield place, "cannot be checked: the Markdown before it took too long to process"
             return
         elif sanitize(markdown) != markdown:
-            rule = "must not contain HTML, images, or links other than http, https and mailto"
-            yield place, f"{rule}; write them as text"
+            yield place, NO_HTML
 
 
 def _bounded(place: Place, count: int, most: int) -> Iterator[Found]:

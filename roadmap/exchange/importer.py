@@ -15,8 +15,17 @@ from core import clock
 from core.db import transaction
 from core.ids import new_id
 from models.bulk import insert_rows
-from models.roadmaps import Concept, Content, ContentVersion, QuizAttempt, ReviewCard, Roadmap
-from roadmap.exchange.formats.json_ import PortableConcept, PortableRoadmap
+from models.roadmaps import (
+    Concept,
+    Content,
+    ContentVersion,
+    Judgement,
+    QuizAttempt,
+    ReviewCard,
+    Roadmap,
+    Stage,
+)
+from roadmap.exchange.formats.json_ import PortableConcept, PortableProject, PortableRoadmap
 from roadmap.lifecycle import completion, create, events, queries, revisions
 from roadmap.lifecycle.activate_plan import adopt_outline
 from roadmap.lifecycle.plan_rows import ROWS, subject
@@ -29,6 +38,7 @@ from roadmap.plan.views import RoadmapSummary
 
 FIRST = 1  # version of all imported contents
 NOTHING = PortableConcept()
+LEARNER = ("progress", "progress_at", "notes", "exercise_attempt", "learned_at")  # of a concept
 LARGE_ROWS = 20  # in one statement: a tutorial may have 200 KB
 
 
@@ -104,6 +114,7 @@ def import_roadmap(
         }
         _write(roadmap_id, concept_of, document.concepts, missing)
         _learn(owner_id, roadmap_id, concept_of, document.concepts)
+        _judge(roadmap_id, document.projects)
         completion.save_counts(row)
         facts = {
             "revision": revision.number,
@@ -165,7 +176,7 @@ def _learn(
     """Store progress, notes, attempts and cards."""
     for key, concept in concept_of.items():
         found = concepts.get(key, NOTHING)
-        left = {name: getattr(found, name) for name in ("progress", "progress_at", "notes")}
+        left = {name: getattr(found, name) for name in LEARNER}
         if left != {name: getattr(concept, name) for name in left}:
             Concept.update(left).where(Concept.id == concept.id).execute()
         # New ids are in the order of the attempts.
@@ -194,3 +205,15 @@ def _learn(
         for batch in peewee.chunked(cards, ROWS):
             # Not as JSON, as above: numbers could change in their last bit.
             ReviewCard.insert_many(batch).execute()
+
+
+def _judge(roadmap_id: UUID, projects: Mapping[str, PortableProject]) -> None:
+    """Store work on projects, and its judgements."""
+    for key, found in projects.items():
+        stage = Stage.get(Stage.roadmap == roadmap_id, Stage.key == key)
+        made = {"work": found.work, "done_at": found.done_at}
+        Stage.update(made).where(Stage.id == stage.id).execute()
+        place = {"roadmap": roadmap_id, "stage": stage.id, "status": ContentStatus.ready}
+        for judge, each in found.judgements.items():
+            facts = {"id": new_id(), "judge": judge, "due_at": each.created_at}
+            Judgement.insert({**each.model_dump(), **facts, **place}).execute()

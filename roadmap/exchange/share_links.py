@@ -35,6 +35,10 @@ LONGEST_LIFE = 3650  # days
 # An id, and 256 random bits or a signature.
 TOKEN = re.compile(r"([0-9a-f]{32})\.[A-Za-z0-9_-]{43}")
 SIGNED = "signed"  # prefix of the hashes of a link that a version before 0.2.0 has signed
+COMPLETION = (
+    "Of a link for reading: whether it shows, once the roadmap is completed, its dates, hours, "
+    "numbers of concepts and outcomes."
+)
 NO_LINK = "This link does not exist for this roadmap."
 NOT_COPIED = "This link does not exist. Check that you have copied all of it."
 ROWS = 500  # of one transaction that stores hashes
@@ -63,6 +67,7 @@ class LinkRequest(LazyModel):
     expires_in_days: Annotated[int, Field(ge=1, le=LONGEST_LIFE), WHOLE] | None = Field(
         None, description="Days until it expires; null: never."
     )
+    shows_completion: bool = Field(False, description=COMPLETION)
 
 
 class LinkInfo(LazyModel):
@@ -70,6 +75,7 @@ class LinkInfo(LazyModel):
     purpose: LinkPurpose = Field(description="Purpose of the link.")
     created_at: datetime
     expires_at: datetime | None = Field(description="Expiry time; null: valid until revoked.")
+    shows_completion: bool = Field(False, description=COMPLETION)
 
     @property
     def is_over(self) -> bool:
@@ -91,6 +97,7 @@ class OpenedLink:
 
     owner_id: UUID
     roadmap_id: UUID
+    shows_completion: bool
 
 
 def create_link(owner_id: UUID, roadmap_id: UUID, request: LinkRequest, origin: str) -> NewLink:
@@ -104,6 +111,7 @@ def create_link(owner_id: UUID, roadmap_id: UUID, request: LinkRequest, origin: 
         purpose=request.purpose,
         created_at=now,
         expires_at=None if days is None else now + timedelta(days=days),
+        shows_completion=request.shows_completion,
     )
     token = f"{link.id.hex}.{secrets.token_urlsafe(32)}"
     with transaction():
@@ -154,7 +162,10 @@ def open_link(token: str, purpose: LinkPurpose) -> OpenedLink:
     if shape is None:
         raise NotFound(NOT_COPIED)
     link_id = UUID(shape[1])
-    columns = (ShareLink.purpose, ShareLink.token_hashes, ShareLink.expires_at)
+    columns = (
+        *(ShareLink.purpose, ShareLink.token_hashes, ShareLink.expires_at),
+        ShareLink.shows_completion,
+    )
     over = Roadmap.trashed_at.is_null(False) | Account.disabled_at.is_null(False)
     query = ShareLink.select(*columns, Roadmap.owner, Roadmap.id, over).join(Roadmap).join(Account)
     with session():
@@ -163,7 +174,7 @@ def open_link(token: str, purpose: LinkPurpose) -> OpenedLink:
         raise Gone(
             "This link was revoked, or its roadmap was deleted. Ask the owner for a new link."
         )
-    its_purpose, stored, expires_at, owner_id, roadmap_id, is_over = row
+    its_purpose, stored, expires_at, shows_completion, owner_id, roadmap_id, is_over = row
     hashes = _hashes(link_id, its_purpose, stored)
     is_known = any(hmac.compare_digest(_hash(token), each) for each in hashes)
     if its_purpose != purpose or not is_known:
@@ -174,7 +185,7 @@ def open_link(token: str, purpose: LinkPurpose) -> OpenedLink:
         )
     if expires_at is not None and expires_at <= clock.now():
         raise Gone("This link has expired. Ask the owner for a new one.")
-    return OpenedLink(owner_id, roadmap_id)
+    return OpenedLink(owner_id, roadmap_id, shows_completion)
 
 
 def store_hashes() -> None:

@@ -1,6 +1,7 @@
 """Shared view of a roadmap: its plan and its contents.
 
 It has nothing of the owner: not the goal in the owner's words, progress, notes, deadlines or costs.
+A link may show the completion, if the owner chose so.
 """
 
 import itertools
@@ -16,9 +17,11 @@ from core.db import session
 from core.json_types import LazyModel
 from roadmap.exchange.formats.json_ import PortableRoadmap, portable
 from roadmap.exchange.share_links import OpenedLink
+from roadmap.learning import endings
+from roadmap.learning.endings import Completion
 from roadmap.learning.progress import read_profile
 from roadmap.lifecycle import queries
-from roadmap.plan.outline import ContentKind, Level
+from roadmap.plan.outline import ContentKind, Level, is_none
 from roadmap.plan.schemas import RoadmapRequest
 from roadmap.plan.statuses import ConceptProgress, ContentStatus, Progress, RoadmapStatus
 from roadmap.plan.views import (
@@ -70,6 +73,11 @@ class SharedRoadmap(LazyModel):
     level: Level = Field(description="Level of the learner.")
     hours: int = Field(description="Hours of all concepts.")
     stages: list[SharedStage] = Field(description="The plan; empty: none yet.")
+    completion: Completion | None = Field(
+        None,
+        description="What the owner completed, if the link shows it; left out: nothing is shown.",
+        exclude_if=is_none,
+    )
 
 
 class SharedLesson(SharedConcept):
@@ -102,6 +110,14 @@ def copy_of(owner_id: UUID, link: OpenedLink) -> PortableRoadmap:
 def shared_tree(link: OpenedLink) -> RoadmapTree:
     """Return the roadmap as for a person who has just begun it. Raises NotFound."""
     return for_others(queries.roadmap_tree(link.owner_id, link.roadmap_id))
+
+
+def completion_of(link: OpenedLink) -> Completion | None:
+    """Return what the owner completed, if the link shows it. Raises NotFound."""
+    if not link.shows_completion:
+        return None
+    found = endings.completion_of(queries.roadmap_tree(link.owner_id, link.roadmap_id))
+    return found if found.ended_on else None
 
 
 def tree_state(link: OpenedLink) -> bytes:
@@ -164,9 +180,10 @@ def for_others(tree: RoadmapTree) -> RoadmapTree:
     )
 
 
-def shared_roadmap(tree: RoadmapTree) -> SharedRoadmap:
+def shared_roadmap(tree: RoadmapTree, completion: Completion | None) -> SharedRoadmap:
     """Return the shared plan, of a tree that `shared_tree` has made."""
-    return SharedRoadmap.model_validate(tree, from_attributes=True)
+    shared = SharedRoadmap.model_validate(tree, from_attributes=True)
+    return shared.model_copy(update={"completion": completion})
 
 
 def shared_concept(link: OpenedLink, concept_id: UUID) -> SharedConceptDetail:

@@ -8,13 +8,14 @@ from typing import Any, ClassVar, Protocol, Self
 
 from core.sanitize import strip_nul
 from roadmap.generation.usage import UsageMeter
-from roadmap.plan.outline import Analysis, ContentKind, Contents, Outline, Quiz
+from roadmap.plan.outline import Analysis, Capstone, ContentKind, Contents, Mark, Outline, Quiz
 from roadmap.plan.schemas import RoadmapRequest
 
 # To the questions of an analysis, which are in each; None: it may ask
 Answers = Sequence[dict[str, str]] | None
 BUILT_IN = "catalogue"  # name of the generator that needs no key
 QUIZ_CHECK = "quiz_check"  # step of the calls that check a quiz
+JUDGE_PROJECT = "judge_project"  # step of the calls that judge what a learner made
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,3 +162,7 @@ class Generator(Protocol):
         Raise GeneratorFault.
         """
         return quiz, []
+
+    def judge_project(self, capstone: Capstone, work: str, language: str) -> list[tuple[Mark, str]]:
+        """Return a mark and a comment in this language for each criterion. Raise GeneratorFault."""
+        raise GeneratorFault("Only a model judges projects: set OPENAI_API_KEY.", lasting=True)

@@ -26,8 +26,8 @@ def lacking(content: Contents, brief: ConceptBrief) -> list[str]:
             if not SHORT.search(brief.request.preferences):
                 found += _too_few("Words", tutorial_lint.words(markdown), FEWEST_WORDS)
             found += _too_few("Sections (##)", len(lesson.sections) - 1, FEWEST_SECTIONS)
-            outcomes = _stems(" ".join(brief.outcomes))
-            if outcomes and lesson.exercise and not outcomes & _stems(lesson.exercise.text):
+            outcomes = stems(" ".join(brief.outcomes))
+            if outcomes and lesson.exercise and not outcomes & stems(lesson.exercise.text):
                 found.append("The exercise names none of the outcomes of the concept.")
         case Resources(items=items):
             found = _too_few("Resources", len(items), FEWEST_RESOURCES)
@@ -42,7 +42,7 @@ def _too_few(things: str, count: int, fewest: int) -> list[str]:
     return [f"{things}: {count}; at least {fewest} are needed."] if count < fewest else []
 
 
-def _stems(text: str) -> set[str]:
+def stems(text: str) -> set[str]:
     """Return the beginnings of long words, and pairs of characters of scripts without spaces."""
     words = WORD.findall(ASIAN.sub(" ", text.casefold()))
     pairs = re.findall(rf"(?=({ASIAN.pattern}{{2}}))", text)

@@ -8,7 +8,7 @@ import json
 import re
 import tomllib
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
@@ -24,6 +24,13 @@ ASIAN = re.compile(
     r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]"
 )
 WORD = re.compile(r"[^\W_]+(?:['\u2019-][^\W_]+)*")
+# In the heading of the last section, in common languages of courses.
+SOLUTION = re.compile(
+    r"solution|answer|lösung|soluci|soluç|soluzi|corrig|oplossing|lösning|løsning|ratkaisu|řešen"
+    r"|rozwiąz|решен|розв|λύση|megold|çözüm|penyelesaian|jawaban|lời giải|đáp án|答|解法|풀이|해답"
+    r"|समाधान|เฉลย|الحل|פתרון",
+    re.IGNORECASE,
+)
 SPACES = {"softbreak": " ", "hardbreak": " "}
 MOST_TERMS, LONGEST_TERM = 20, 60  # of a tutorial; characters
 PYTHON_BLOCK = "python_block"  # module name in warnings about such code
@@ -76,6 +83,15 @@ class Lesson:
     def solution(self) -> Section | None:
         return self.sections[-1] if len(self.sections) > 2 else None
 
+    @property
+    def has_solution(self) -> bool:
+        return ends_with_solution([section.title for section in self.sections[1:]])
+
+    @property
+    def taught(self) -> tuple[Section, ...]:
+        """The sections without exercise and solution."""
+        return self.sections[:-2] if self.has_solution else self.sections
+
 
 def read(markdown: str) -> Lesson:
     parts: list[tuple[str, list[str], list[CodeBlock]]] = [("", [], [])]
@@ -100,6 +116,11 @@ def read(markdown: str) -> Lesson:
         "\n".join(prose),
         tuple(islice(terms.values(), MOST_TERMS)),
     )
+
+
+def ends_with_solution(titles: Sequence[str]) -> bool:
+    """Whether the last two of these sections are an exercise and its solution, by its heading."""
+    return len(titles) > 1 and SOLUTION.search(titles[-1]) is not None
 
 
 def _bold(token: Token) -> Iterator[str]:

@@ -22,10 +22,15 @@ OWN = """FROM concept n JOIN roadmap r ON r.id = n.roadmap_id
 ATTEMPT = (
     """(SELECT a.id FROM quiz_attempt a WHERE a.concept_id = n.id ORDER BY a.id DESC LIMIT 1)"""
 )
-STATE_ON_POSTGRES = f"""SELECT r::text, n::text, {ATTEMPT}::text,
+# Done and open concepts of its stage
+IN_STAGE = """(SELECT count(CASE WHEN o.progress = 'done' THEN 1 END) || ' ' ||
+    count(CASE WHEN o.progress IN ('todo', 'learning') THEN 1 END)
+    FROM concept o JOIN module m ON m.id = o.module_id WHERE NOT o.removed
+    AND m.stage_id = (SELECT stage_id FROM module WHERE id = n.module_id))"""
+STATE_ON_POSTGRES = f"""SELECT r::text, n::text, {ATTEMPT}::text, {IN_STAGE},
     (SELECT string_agg({PARTS}, ' ' ORDER BY c.id) FROM content c WHERE c.concept_id = n.id),
     (SELECT string_agg({LINKS}, ' ' ORDER BY l.digest) {USED}) {OWN.format("%s")}"""
-STATE_ON_SQLITE = f"""SELECT r.*, n.*, {ATTEMPT},
+STATE_ON_SQLITE = f"""SELECT r.*, n.*, {ATTEMPT}, {IN_STAGE},
     (SELECT group_concat({PARTS}) FROM content c WHERE c.concept_id = n.id),
     (SELECT group_concat({LINKS}) {USED}) {OWN.format("?")}"""
 
@@ -35,6 +40,7 @@ class CourseStep(LazyModel):
     title: str
     module: str
     stage: str
+    stage_id: UUID
     progress: ConceptProgress
 
 
@@ -51,7 +57,9 @@ class Course(LazyModel):
 def course(owner_id: UUID, roadmap_id: UUID) -> Course:
     """Return the course of a roadmap, in two queries. Raises NotFound."""
     planned = (
-        Concept.select(Concept.id, Concept.title, Concept.progress, Module.title, Stage.title)
+        Concept.select(
+            Concept.id, Concept.title, Module.title, Stage.title, Stage.id, Concept.progress
+        )
         .join(Module)
         .join(Stage)
         .where(Concept.roadmap == roadmap_id, ~Concept.removed)
@@ -65,8 +73,8 @@ def course(owner_id: UUID, roadmap_id: UUID) -> Course:
             language=row.language,
             status=row.status,
             steps=[
-                CourseStep(id=id_, title=title, progress=progress, module=module, stage=stage)
-                for id_, title, progress, module, stage in planned.tuples()
+                CourseStep(**dict(zip(CourseStep.model_fields, step, strict=True)))
+                for step in planned.tuples()
             ],
         )
 

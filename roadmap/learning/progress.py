@@ -5,8 +5,9 @@ the roadmap's row first, as changes of contents and deletion do: so of a concept
 done and a quiz that is saved at the same moment, one transaction sees the other.
 """
 
+from collections.abc import Sequence
 from datetime import datetime
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 from uuid import UUID
 
 import peewee
@@ -24,6 +25,7 @@ from roadmap.accounts.locks import lock_account
 from roadmap.learning import reviews
 from roadmap.learning.grading import Answer, GradedQuestion, grade_all
 from roadmap.learning.notes import notes_tag
+from roadmap.learning.rereading import sections_to_reread
 from roadmap.plan.outline import ContentKind, Level, Quiz
 from roadmap.plan.schemas import (
     LONGEST_NOTES,
@@ -36,6 +38,10 @@ from roadmap.plan.schemas import (
 )
 from roadmap.plan.statuses import ConceptProgress
 
+if TYPE_CHECKING:
+    from roadmap.generation.tutorial_lint import Lesson
+
+PASSING_PERCENT = 80  # of the questions of a quiz
 NO_CONCEPT = "This concept does not exist in this roadmap."
 
 
@@ -55,13 +61,32 @@ class NotesRequest(LazyModel):
     )
 
 
+class ExerciseRequest(LazyModel):
+    """What the learner did at the exercise."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    exercise_attempt: Annotated[str, Field(max_length=LONGEST_NOTES), PRINTABLE] | None = Field(
+        None, description="The complete attempt; empty: none; null: as it is."
+    )
+    checked: bool = Field(
+        False,
+        description="Whether the learner has checked the attempt and it works. The concept is then "
+        "learned, and done unless it is skipped; this is never taken back.",
+    )
+
+
 class LearnerConcept(LazyModel):
-    """Progress and notes of the learner at a concept."""
+    """Progress, notes and exercise of the learner at a concept."""
 
     concept_id: UUID
     progress: ConceptProgress = Field(description="Progress of the learner.")
     notes: str = Field(description="Notes of the learner.")
     notes_tag: str = Field(description="Tag of the notes; `base` of a change.")
+    exercise_attempt: str = Field(description="What the learner wrote at the exercise.")
+    learned_at: datetime | None = Field(
+        description="When the quiz was passed or the exercise was checked for the first time; "
+        "null: not yet."
+    )
 
 
 class AttemptRequest(LazyModel):
@@ -85,11 +110,19 @@ class AttemptSummary(LazyModel):
     version: int = Field(description="Version of the quiz.")
     score: int = Field(description="Number of correct answers.")
     total: int = Field(description="Number of questions.")
+    unanswered: int = Field(description="Number of questions without an answer: not scored.")
     created_at: datetime
 
 
 class Attempt(AttemptSummary):
     questions: list[GradedQuestion]
+    passed: bool = Field(
+        description=f"Whether all questions were answered, and {PASSING_PERCENT} % of them correctly."
+    )
+    read_again: list[str] = Field(
+        description="Titles of the sections of the tutorial that the missed questions are about, "
+        "if it was not passed."
+    )
 
 
 class Attempts(LazyModel):
@@ -173,32 +206,40 @@ def set_notes(
         )
 
 
+def save_exercise(
+    owner_id: UUID, roadmap_id: UUID, concept_id: UUID, request: ExerciseRequest
+) -> LearnerConcept:
+    """Save the attempt at the exercise, and that it was checked. Raises NotFound."""
+    with transaction():
+        lock_owned(owner_id, roadmap_id)
+        if request.exercise_attempt is not None:
+            _change(owner_id, roadmap_id, concept_id, exercise_attempt=request.exercise_attempt)
+        if request.checked:
+            if not ((lesson := _lesson(concept_id)) and lesson.has_solution):
+                raise NotFound("The tutorial of this concept has no exercise with a solution.")
+            _master(owner_id, roadmap_id, concept_id)
+        return read_learner(owner_id, roadmap_id, concept_id)
+
+
 def attempt(owner_id: UUID, roadmap_id: UUID, concept_id: UUID, request: AttemptRequest) -> Attempt:
     """Grade and save answers; the questions come back for review (`note_answers`).
 
-    Raises NotFound, Conflict when the quiz has another version now, and Invalid.
+    Who passes has learned the concept. Raises NotFound, Conflict when the quiz has another version now, and Invalid.
     """
     with transaction():
         lock_owned(owner_id, roadmap_id)
-        _find(owner_id, roadmap_id, concept_id)
-        found = reviews.current_quiz(concept_id)
-        if found is None:
-            raise NotFound("The quiz of this concept is not ready yet. Wait until it is.")
-        version, quiz = found
-        if version != request.version:
-            raise Conflict(
-                f"The quiz now has version {version}, not {request.version}. Read it again."
-            )
+        quiz = _quiz(owner_id, roadmap_id, concept_id, request.version)
         graded = grade_all(quiz, request.answers)
         made = AttemptSummary(
             id=new_id(),
-            version=version,
+            version=request.version,
             score=sum(question.is_right for question in graded),
             total=len(graded),
+            unanswered=sum(not question.answer for question in graded),
             created_at=clock.now(),
         )
         QuizAttempt.insert(
-            **made.model_dump(),
+            **made.model_dump(exclude={"unanswered"}),
             roadmap=roadmap_id,
             concept=concept_id,
             answers=[question.answer for question in graded],
@@ -213,9 +254,20 @@ def attempt(owner_id: UUID, roadmap_id: UUID, concept_id: UUID, request: Attempt
             QuizAttempt.concept == concept_id, QuizAttempt.id.not_in(newest)
         ).execute()
         reviews.note_answers(
-            owner_id, roadmap_id, concept_id, version=version, quiz=quiz, graded=graded
+            owner_id, roadmap_id, concept_id, version=request.version, quiz=quiz, graded=graded
         )
-    return Attempt(**made.model_dump(), questions=graded)
+        if is_passed(graded):
+            _master(owner_id, roadmap_id, concept_id)
+    return Attempt(**made.model_dump(), **_result(concept_id, quiz, graded))
+
+
+def check(
+    owner_id: UUID, roadmap_id: UUID, concept_id: UUID, request: AttemptRequest
+) -> list[GradedQuestion]:
+    """Grade answers without saving them. Raises what `attempt` does."""
+    with session():
+        quiz = _quiz(owner_id, roadmap_id, concept_id, request.version)
+    return grade_all(quiz, request.answers)
 
 
 def read_attempt(owner_id: UUID, roadmap_id: UUID, concept_id: UUID, attempt_id: UUID) -> Attempt:
@@ -236,7 +288,15 @@ def read_attempt(owner_id: UUID, roadmap_id: UUID, concept_id: UUID, attempt_id:
             .where(Content.concept == concept_id, Content.kind == ContentKind.quiz)
             .scalar()
         )
-    return from_row(Attempt, row, questions=grade_all(Quiz.model_validate(body), row.answers))
+        quiz = Quiz.model_validate(body)
+        result = _result(concept_id, quiz, grade_all(quiz, row.answers))
+        return from_row(Attempt, row, unanswered=_blanks(row), **result)
+
+
+def is_passed(graded: Sequence[GradedQuestion]) -> bool:
+    right = sum(question.is_right for question in graded)
+    is_complete = all(question.answer for question in graded)
+    return is_complete and right * 100 >= len(graded) * PASSING_PERCENT
 
 
 def list_attempts(
@@ -251,7 +311,7 @@ def list_attempts(
     )
     with session():
         _find(owner_id, roadmap_id, concept_id)
-        found = [from_row(AttemptSummary, row) for row in query]
+        found = [from_row(AttemptSummary, row, unanswered=_blanks(row)) for row in query]
     items = found[:limit]
     return Attempts(items=items, next_cursor=str(items[-1].id) if len(found) > limit else None)
 
@@ -285,6 +345,34 @@ def change_profile(owner_id: UUID, patch: ProfilePatch) -> Profile:
         )
 
 
+def _result(concept_id: UUID, quiz: Quiz, graded: list[GradedQuestion]) -> dict[str, Any]:
+    """Return what an attempt has led to, as fields of it."""
+    passed, sections = is_passed(graded), list[str]()
+    with session():
+        if not passed and (lesson := _lesson(concept_id)):
+            missed = [quiz.questions[each.id] for each in graded if not each.is_right]
+            sections = sections_to_reread(lesson, missed)
+    return {"questions": graded, "passed": passed, "read_again": sections}
+
+
+def _lesson(concept_id: UUID) -> "Lesson | None":
+    from roadmap.generation.tutorial_lint import read  # its parser takes memory
+
+    written = reviews.current_version(concept_id, ContentKind.tutorial)
+    return written and read(written.body["markdown"])
+
+
+def _master(owner_id: UUID, roadmap_id: UUID, concept_id: UUID) -> None:
+    """Mark a concept as learned, and as done unless it is skipped. Needs a locked roadmap."""
+    concept = _find(owner_id, roadmap_id, concept_id)
+    if concept.learned_at is None:
+        _change(owner_id, roadmap_id, concept_id, learned_at=clock.now())
+    if concept.progress != ConceptProgress.skipped:
+        set_progress(
+            owner_id, roadmap_id, concept_id, ProgressRequest(progress=ConceptProgress.done)
+        )
+
+
 def _find(owner_id: UUID, roadmap_id: UUID, concept_id: UUID) -> Concept:
     """Return a concept in the plan. Raises NotFound."""
     get_owned(owner_id, roadmap_id)
@@ -292,6 +380,22 @@ def _find(owner_id: UUID, roadmap_id: UUID, concept_id: UUID) -> Concept:
     if row is None:
         raise NotFound(NO_CONCEPT)
     return row
+
+
+def _quiz(owner_id: UUID, roadmap_id: UUID, concept_id: UUID, version: int) -> Quiz:
+    """Return the current quiz. Raises NotFound, and Conflict when it has another version."""
+    _find(owner_id, roadmap_id, concept_id)
+    found = reviews.current_quiz(concept_id)
+    if found is None:
+        raise NotFound("The quiz of this concept is not ready yet. Wait until it is.")
+    if found[0] != version:
+        raise Conflict(f"The quiz now has version {found[0]}, not {version}. Read it again.")
+    return found[1]
+
+
+def _blanks(row: QuizAttempt) -> int:
+    """Return the number of questions without an answer."""
+    return sum(not answer for answer in row.answers)
 
 
 def _change(

@@ -205,14 +205,18 @@ class CheckedReview(LazyModel):
 
 def current_quiz(concept_id: UUID) -> tuple[int, Quiz] | None:
     """Return the current quiz with its version, or None. Needs a session."""
-    current = (ContentVersion.content == Content.id) & (ContentVersion.version == Content.version)
-    written = (
-        ContentVersion.select()
-        .join(Content, on=current)
-        .where((Content.concept == concept_id) & (Content.kind == ContentKind.quiz))
-        .get_or_none()
-    )
+    written = current_version(concept_id, ContentKind.quiz)
     return None if written is None else (written.version, Quiz.model_validate(written.body))
+
+
+def current_version(concept_id: UUID, kind: ContentKind) -> ContentVersion | None:
+    """Return a part of a concept, or None if it is not written. Needs a session."""
+    current = (ContentVersion.content == Content.id) & (ContentVersion.version == Content.version)
+    query = ContentVersion.select().join(Content, on=current)
+    found: ContentVersion | None = query.where(
+        Content.concept == concept_id, Content.kind == kind
+    ).get_or_none()
+    return found
 
 
 def follow(concepts: Collection[UUID]) -> None:
@@ -347,6 +351,20 @@ def save_limits(owner_id: UUID, limits: ReviewLimits) -> ReviewLimits:
     with transaction():
         Account.update(review_limits=limits.model_dump()).where(Account.id == owner_id).execute()
     return limits
+
+
+def due_times(
+    owner_id: UUID, concept_id: UUID, version: int, numbers: Collection[int]
+) -> list[datetime]:
+    """Return when these questions of a version of a quiz come back, in the order of time."""
+    query = ReviewCard.select(ReviewCard.due_at).where(
+        ReviewCard.owner == owner_id,
+        ReviewCard.concept == concept_id,
+        ReviewCard.version == version,
+        ReviewCard.number.in_(list(numbers)),
+    )
+    with session():
+        return [card.due_at for card in query.order_by(ReviewCard.due_at)]
 
 
 def read_card(owner_id: UUID, card_id: UUID) -> Review:

@@ -12,7 +12,7 @@ from uuid import UUID
 
 from core import clock
 from core.db import settings, transaction
-from models.roadmaps import Content, Roadmap
+from models.roadmaps import Content, Judgement, Roadmap
 from roadmap.generation.context import GeneratorFault, RetryLater
 from roadmap.generation.llm.rate_control import ProviderRateLimited
 from roadmap.generation.retry_policy import backoff
@@ -52,14 +52,16 @@ class RateLimitDelays:
 held_up = RateLimitDelays()
 
 
-def place_of(row: Roadmap | Content) -> dict[str, Any]:
-    """Return the ids with which a log record names a plan or a part."""
+def place_of(row: Roadmap | Content | Judgement) -> dict[str, Any]:
+    """Return the ids with which a log record names a plan, a part or a judgement."""
     if isinstance(row, Roadmap):
         return {"roadmap_id": row.id}
+    if isinstance(row, Judgement):
+        return {"roadmap_id": row.roadmap_id}
     return {"roadmap_id": row.roadmap_id, "concept_id": row.concept_id}
 
 
-def log_begun(category: str, step: str, row: Roadmap | Content) -> None:
+def log_begun(category: str, step: str, row: Roadmap | Content | Judgement) -> None:
     """Record that a worker has claimed a row, and when that was due."""
     details: dict[str, Any] = {
         "try": AttemptMark.begun,
@@ -82,7 +84,7 @@ def log_begun(category: str, step: str, row: Roadmap | Content) -> None:
 def after_fault(
     work: LeaseKind,
     step: str,
-    row: Roadmap | Content,
+    row: Roadmap | Content | Judgement,
     token: UUID,
     fault: GeneratorFault,
     *,

@@ -26,7 +26,7 @@ from core.db import settings, skip_locked, transaction
 from core.errors import Unavailable
 from core.ids import new_id
 from models.exports import AccountExport
-from models.roadmaps import Content, Roadmap
+from models.roadmaps import Content, Judgement, Roadmap
 from models.webhooks import WebhookDelivery
 from roadmap.generation.cancellation import LeaseLost, StopSignal
 from roadmap.plan.jobs import Job, JobName
@@ -41,7 +41,7 @@ from roadmap.plan.statuses import (
 )
 
 logger = logging.getLogger(__name__)
-Row = TypeVar("Row", Roadmap, Content, WebhookDelivery, AccountExport)
+Row = TypeVar("Row", Roadmap, Content, WebhookDelivery, AccountExport, Judgement)
 LASTS = timedelta(seconds=settings.heartbeat_ttl_seconds)
 CHALLENGE = LASTS / 2  # the time that a live worker has to renew an expired lease
 AFTER = 0.1  # seconds
@@ -55,7 +55,7 @@ class LeaseKind:
     `among` is the condition for rows that may be worked on now.
     """
 
-    table: type[Roadmap] | type[Content] | type[WebhookDelivery] | type[AccountExport]
+    table: type[Roadmap | Content | WebhookDelivery | AccountExport | Judgement]
     waiting: str
     held: str
     step: JobName
@@ -90,6 +90,13 @@ DELIVERING = LeaseKind(
 )
 EXPORTING = LeaseKind(
     AccountExport, ExportStatus.queued, ExportStatus.building, JobName.export_account, among=True
+)
+JUDGING = LeaseKind(
+    Judgement,
+    ContentStatus.pending,
+    ContentStatus.building,
+    JobName.judge_project,
+    among=Judgement.roadmap.in_(Roadmap.select(Roadmap.id).where(Roadmap.trashed_at.is_null())),
 )
 
 

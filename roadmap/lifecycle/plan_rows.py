@@ -63,6 +63,7 @@ def current_outline(row: Roadmap) -> Outline:
         stages=tuple(
             OutlineStage(
                 **_named(stage),
+                capstone=stage.capstone,
                 modules=tuple(
                     OutlineModule(
                         **_named(module),
@@ -206,7 +207,12 @@ def _sync_outline(row: Roadmap, outline: Outline) -> dict[str, UUID]:
         Stage,
         row.id,
         {
-            stage.key: {"title": stage.title, "description": stage.description, "position": at}
+            stage.key: {
+                "title": stage.title,
+                "description": stage.description,
+                "capstone": stage.capstone and stage.capstone.model_dump(mode="json"),
+                "position": at,
+            }
             for at, stage in enumerate(outline.stages)
         },
     )

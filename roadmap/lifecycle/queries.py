@@ -30,6 +30,7 @@ from roadmap.plan.views import (
     RoadmapSummary,
     RoadmapTree,
     StageNode,
+    StageProject,
     TutorialDetail,
     learned_of,
     without_answers,
@@ -108,7 +109,7 @@ def roadmap_tree(owner_id: UUID, roadmap_id: UUID, *, with_trash: bool = False) 
                 )
                 for module in modules[stage.id]
             ],
-        )
+        ).model_copy(update={"project": _project(stage)})
         for stage in stages
     ]
     return from_row(
@@ -163,6 +164,7 @@ def concept_detail(owner_id: UUID, roadmap_id: UUID, concept_id: UUID) -> Concep
         roadmap_id=roadmap_id,
         notes=concept.notes,
         notes_tag=notes_tag(concept.notes),
+        exercise_attempt=concept.exercise_attempt,
         remarks={kind: version.remarks for kind, version in versions.items() if version.remarks},
         **details,
     )
@@ -226,6 +228,10 @@ def _node(shape: type[Node], row: Stage | Module, **inside: list[Any]) -> Node:
         hours=sum(node.hours for nodes in inside.values() for node in nodes),
         **inside,
     )
+
+
+def _project(row: Stage) -> StageProject | None:
+    return row.capstone and StageProject(title=row.capstone["title"], done_at=row.done_at)
 
 
 def _concept_node(concept: Concept, contents: Iterable[Content]) -> ConceptNode:

@@ -23,13 +23,15 @@ PART = "c.id, c.status, c.version, c.error"
 def tree_states(places: Sequence[Ids]) -> list[bytes | None]:
     """Return the states of roadmaps by owner and id, estimates excepted; None: not there.
 
-    A plan changes with the row of its roadmap only, contents and progress without it.
+    A plan changes with the row of its roadmap only, contents, progress and projects
+    without it.
     """
     return _states(
         f"""{_hash(_columns(Roadmap, "r"))},
         (SELECT {_hash_all(PART)} FROM content c WHERE c.roadmap_id = r.id),
-        (SELECT {_hash_all("n.id, n.progress, n.progress_at")} FROM concept n
-            WHERE n.roadmap_id = r.id)""",
+        (SELECT {_hash_all("n.id, n.progress, n.progress_at, n.learned_at")} FROM concept n
+            WHERE n.roadmap_id = r.id),
+        (SELECT {_hash_all("s.id, s.done_at")} FROM stage s WHERE s.roadmap_id = r.id)""",
         """JOIN roadmap r ON r.owner_id = o.column2 AND r.id = o.column3
         WHERE r.trashed_at IS NULL""",
         places,

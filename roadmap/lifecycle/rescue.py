@@ -10,7 +10,14 @@ from uuid import UUID
 
 from core import clock, tracing
 from core.db import settings, skip_locked, transaction
-from roadmap.lifecycle.leases import BUILDING, DELIVERING, EXPORTING, PLANNING, LeaseKind
+from roadmap.lifecycle.leases import (
+    BUILDING,
+    DELIVERING,
+    EXPORTING,
+    JUDGING,
+    PLANNING,
+    LeaseKind,
+)
 from roadmap.plan.jobs import Job
 
 MOST_AT_ONCE = 500  # of each kind
@@ -22,7 +29,7 @@ CONTENT_PATIENCE = 8  # contents wait in line behind each other, outlines and de
 def overdue(waiting: int = 0) -> list[Job]:
     """Return jobs for rows that were not claimed for RESCUE_AFTER_SECONDS.
 
-    At most 500 each of roadmaps, contents, deliveries and exports. `waiting` is the number of
+    At most 500 each of roadmaps, contents, deliveries, exports and judgements. `waiting` is the number of
     messages in the content queue. When there are none, the messages of overdue rows are surely
     lost. When there are many, they are probably among them: few contents are added, and none to a
     queue that does not seem to move, because they would fill the broker.
@@ -34,6 +41,7 @@ def overdue(waiting: int = 0) -> list[Job]:
         *_overdue(PLANNING),
         *_overdue(DELIVERING),
         *_overdue(EXPORTING),
+        *_overdue(JUDGING),
         *_overdue(BUILDING, most, CONTENT_PATIENCE if waiting else 1),
     ]
 

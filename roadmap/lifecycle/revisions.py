@@ -120,9 +120,9 @@ def begun(draft: dict[str, Any]) -> Outline | None:
 
 
 def recognised(outline: Outline, before: Outline | None) -> Outline:
-    """Give nodes whose key changed, but not their title, their old key.
+    """Give nodes whose key changed, but not their title, their old key; keep projects of stages.
 
-    A generator that designs a plan again may forget the keys.
+    A generator that designs a plan again may forget the keys, and names projects only if new.
     """
     if before is None:
         return outline
@@ -130,7 +130,9 @@ def recognised(outline: Outline, before: Outline | None) -> Outline:
     modules_of = _renamed(outline.modules(), before.modules())
     stages_of = _renamed(outline.stages, before.stages)
 
-    def with_key(node: Thing, keys: dict[str, str], **changes: tuple[object, ...]) -> Thing:
+    capstone_of = {stage.key: stage.capstone for stage in before.stages}
+
+    def with_key(node: Thing, keys: dict[str, str], **changes: object) -> Thing:
         return node.model_copy(update={**changes, "key": keys.get(node.key, node.key)})
 
     return outline.model_copy(
@@ -139,6 +141,7 @@ def recognised(outline: Outline, before: Outline | None) -> Outline:
                 with_key(
                     stage,
                     stages_of,
+                    capstone=stage.capstone or capstone_of.get(stages_of.get(stage.key, stage.key)),
                     modules=tuple(
                         with_key(
                             module,

@@ -16,6 +16,7 @@ class ConceptMark(StrEnum):
     cancelled = "cancelled"
     ready = "ready"
     learning = "learning"
+    learned = "learned"
     done = "done"
     skipped = "skipped"
 
@@ -27,14 +28,17 @@ WORDS = {
     ConceptMark.cancelled: gettext_noop("cancelled"),
     ConceptMark.ready: gettext_noop("ready to learn"),
     ConceptMark.learning: gettext_noop("learning"),
+    ConceptMark.learned: gettext_noop("learned"),
     ConceptMark.done: gettext_noop("done"),
     ConceptMark.skipped: gettext_noop("skipped"),
 }
-BEHIND = (ConceptMark.done, ConceptMark.skipped)
+BEHIND = (ConceptMark.learned, ConceptMark.done, ConceptMark.skipped)
 
 
 def mark_of(concept: ConceptNode) -> ConceptMark:
     """Return the mark: finished by the learner first, then failed, then in progress."""
+    if concept.is_learned:
+        return ConceptMark.learned
     if concept.progress in (ConceptProgress.done, ConceptProgress.skipped):
         return ConceptMark(concept.progress.value)
     written = written_of(concept)

@@ -25,7 +25,7 @@ ROADMAP: Spot = ("roadmap", "")
 INSIDE: dict[What, What] = {"roadmap": "stage", "stage": "module", "module": "concept"}
 TEXTS = ("title", "description")
 FIELDS: dict[What, tuple[str, ...]] = {
-    "stage": TEXTS,
+    "stage": (*TEXTS, "capstone"),
     "module": TEXTS,
     "concept": (*TEXTS, "hours", "difficulty", "prerequisites", "outcomes"),
 }
@@ -198,7 +198,12 @@ class _Place:
         )
 
     def value(self, field: str) -> Any:
-        return self.needs if field == "prerequisites" else getattr(self.thing, field)
+        if field == "prerequisites":
+            return self.needs
+        value = getattr(self.thing, field)
+        if field == "capstone":
+            return value.text() if value else ""
+        return value
 
 
 def _places(outline: Outline) -> dict[Spot, _Place]:
@@ -253,7 +258,7 @@ def _sentence(was: _Place, now: _Place, field: str) -> str:
     beginning = (
         f"Changed the {field} of {quoted(now.thing.title) if now.what == 'concept' else now.name}"
     )
-    if field in ("description", "outcomes"):  # too long for a sentence
+    if field in ("description", "outcomes", "capstone"):  # too long for a sentence
         return f"{beginning}."
     return f"{beginning} from {_shown(was.value(field))} to {_shown(now.value(field))}."
 

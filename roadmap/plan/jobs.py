@@ -13,6 +13,7 @@ class JobName(StrEnum):
     build_content = "build_content"
     deliver_webhook = "deliver_webhook"
     export_account = "export_account"
+    judge_project = "judge_project"
 
 
 @dataclass(frozen=True, slots=True)

@@ -54,6 +54,12 @@ Points = Annotated[
     tuple[Annotated[str, Field(max_length=500)], ...], Field(max_length=60), FIRST_ONLY
 ]
 Texts = Annotated[tuple[str, ...], FIRST_ONLY]
+# Of a project: its criteria and hints, and characters of its texts.
+FEWEST_CRITERIA, MOST_CRITERIA, FEWEST_HINTS, MOST_HINTS = 4, 6, 2, 4
+LONGEST_BRIEF, LONGEST_CRITERION, LONGEST_HINT = 4000, 300, 500
+Mark = Literal["no", "partly", "yes"]  # whether a project meets a criterion
+Criterion = Annotated[str, Field(min_length=1, max_length=LONGEST_CRITERION)]
+Hint = Annotated[str, Field(min_length=1, max_length=LONGEST_HINT)]
 
 
 class OutlineNode(Frozen):
@@ -84,9 +90,32 @@ class OutlineModule(OutlineNode):
     )
 
 
+class Capstone(Frozen):
+    """A project at the end of a stage, with the rubric by which its result is judged."""
+
+    title: Title = Field(description="Title.")
+    brief: Annotated[str, Field(min_length=1, max_length=LONGEST_BRIEF)] = Field(
+        description="The task, as Markdown without HTML."
+    )
+    criteria: Annotated[
+        tuple[Criterion, ...],
+        Field(min_length=FEWEST_CRITERIA, max_length=MOST_CRITERIA),
+        FIRST_ONLY,
+    ] = Field(description="Criteria of the result, each met, met in part, or not met.")
+    hints: Annotated[
+        tuple[Hint, ...], Field(min_length=FEWEST_HINTS, max_length=MOST_HINTS), FIRST_ONLY
+    ] = Field(description="Hints, from the first step on.")
+
+    def text(self) -> str:
+        return "\n".join((self.title, self.brief, *self.criteria, *self.hints))
+
+
 class OutlineStage(OutlineNode):
     modules: Annotated[tuple[OutlineModule, ...], FIRST_ONLY] = Field(
         description="In the order of learning."
+    )
+    capstone: Capstone | None = Field(
+        None, description="Project at its end; left out: none.", exclude_if=is_none
     )
 
 

@@ -207,9 +207,19 @@ class ConceptNode(LazyModel):
     outcomes: list[str] = Field(description="Learning outcomes.")
     progress: ConceptProgress = Field(description="Progress of the learner.")
     progress_at: datetime | None = Field(description="Since when; null: not started.")
+    learned_at: datetime | None = Field(
+        None,
+        description="When its quiz was passed or its exercise was checked for the first time; "
+        "left out: not yet, also if it is only marked as done.",
+        exclude_if=is_none,
+    )
     contents: dict[ContentKind, ContentState] = Field(
         description=f"State of its parts: {', '.join(ContentKind)}."
     )
+
+    @property
+    def is_learned(self) -> bool:
+        return self.progress == ConceptProgress.done and self.learned_at is not None
 
     @property
     def written(self) -> list[ContentKind]:
@@ -228,8 +238,20 @@ class ModuleNode(GroupNode):
     concepts: list[ConceptNode] = Field(description="In the order of learning.")
 
 
+class StageProject(LazyModel):
+    """Project at the end of a stage."""
+
+    title: str = Field(description="Title.")
+    done_at: datetime | None = Field(
+        description="Time of the first judgement that found it done; null: none."
+    )
+
+
 class StageNode(GroupNode):
     modules: list[ModuleNode] = Field(description="In the order of learning.")
+    project: StageProject | None = Field(
+        None, description="Project at its end; left out: none.", exclude_if=is_none
+    )
 
     @property
     def concepts(self) -> list[ConceptNode]:
@@ -244,6 +266,7 @@ class Learned(LazyModel):
     learning: int = Field(description="Concepts.")
     total: int = Field(description="Number of concepts.")
     hours_done: int = Field(description="Hours of concepts that are done or skipped.")
+    learned: int = Field(0, description="Concepts that are done and have `learned_at`.")
 
     @property
     def is_begun(self) -> bool:
@@ -305,6 +328,7 @@ class OwnConcept(ConceptNode):
     roadmap_id: UUID
     notes: str = Field(description="Notes of the learner.")
     notes_tag: str = Field(description="Tag of the notes; `base` of a change.")
+    exercise_attempt: str = Field("", description="What the learner wrote at the exercise.")
     remarks: dict[ContentKind, list[str]] = Field(
         {}, description="What parts lack, by kind, in English; without those that lack nothing."
     )
@@ -330,4 +354,5 @@ def learned_of(stages: list[StageNode]) -> Learned:
         learning=counts[ConceptProgress.learning],
         total=len(concepts),
         hours_done=sum(concept.hours for concept in concepts if concept.progress in behind),
+        learned=sum(concept.is_learned for concept in concepts),
     )

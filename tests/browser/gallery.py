@@ -1,5 +1,6 @@
 """Every page in every state, to be looked at. Chinese pages show roadmaps in Chinese, where there is such a one."""
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -89,11 +90,13 @@ class Gallery:
             self._make("ready", language, goal)
             self._learn(self.places["ready", language], language)
             self._share(self.places["ready", language], language)
+            self._make_project(self.places["ready", language], language)
             self._change(self._make("changed", language, f"{goal}~", status="ready"), language)
             self._make("awaiting_review", language, f"{goal}!", review=True)
             teacher.questions = ((goal, (goal, WORD)), (f"{WORD}?", ("1", "2")))
             self._make("awaiting_answers", language, f"{goal},", clarify=True)
             teacher.questions = ()
+            self._complete(self._make("completed", language, f"{goal};", status="ready"), language)
             thrown = self._make("thrown", language, f"{goal}.", status="ready")
             self._ask("DELETE", f"/api/v1{thrown}")
             teacher.held |= {("tutorial", f"{goal}?"), ("analysis", f"{goal}…")}
@@ -194,6 +197,9 @@ class Gallery:
         for concept, status in zip(concepts, ("done", "learning", "skipped"), strict=False):
             self._ask("PUT", f"/api/v1{concept}/progress", json={"progress": status})
         self._ask("PUT", f"/api/v1{concepts[1]}/notes", json={"notes": WORD})
+        attempt = {"exercise_attempt": WORD}
+        self._ask("PUT", f"/api/v1{concepts[0]}/exercise", json={**attempt, "checked": True})
+        self._ask("PUT", f"/api/v1{concepts[1]}/exercise", json=attempt)
         quiz = self._ask("GET", f"/api/v1{concepts[1]}")["quiz"]
         answers = [[0], [0, 1], [], [], "Wheat", [2, 0, 1]]
         attempt = self._ask(
@@ -210,6 +216,40 @@ class Gallery:
             f"/review?roadmap={roadmap_id}&done=1&card={due[0]['id']}&chosen=0"
         )
         self.places["check", language] = f"/review/{due[0]['id']}/check"
+
+    def _complete(self, path: str, language: str) -> None:
+        """All of it, and a link that shows so."""
+        for concept in self._concepts("completed", language):
+            self._ask("PUT", f"/api/v1{concept}/progress", json={"progress": "done"})
+        link = {"purpose": "reading", "shows_completion": True}
+        url = self._ask("POST", f"/api/v1{path}/links", json=link)["url"]
+        self.places["shared-completion", language] = url.removeprefix(self.town.stack.url)
+        self.places["ended-stage", language] = f"{path}/stages/1"
+        self.places["completed", language] = f"{path}/completion"
+
+    def _make_project(self, path: str, language: str) -> None:
+        """One that was judged by its learner, by the model and by a person, and that has a link."""
+        stage = self._ask("GET", f"/api/v1{path}")["stages"][0]["id"]
+        project = f"{path}/stages/{stage}/project"
+        work = {
+            "work": f"https://example.org/bread {WORD}",
+            "marks": ["yes", "no", "partly", "yes"],
+        }
+        self._ask("PUT", f"/api/v1{project}", json=work)
+        self._ask("POST", f"/api/v1{project}/judgement", json={})
+        wait_until(
+            lambda: self._ask("GET", f"/api/v1{project}")["judgements"][0]["status"] == "ready",
+            reason="the model has judged it",
+        )
+        self.places["project", language] = project
+        made = self._form(f"{project}/link", {})
+        self.places["to be judged", language] = "/judge/" + re.findall('/judge/([^"]+)', made)[-1]
+
+    def _form(self, path: str, fields: Mapping[str, str]) -> str:
+        """The page that answers a form of the owner."""
+        answer = self.town.stack.request("POST", path, headers=self.owner.headers, data=fields)
+        assert answer.is_success, answer.text
+        return answer.text
 
     def _share(self, path: str, language: str) -> None:
         """By a link to read along, one for a calendar, and one that was revoked."""
@@ -240,6 +280,11 @@ class Gallery:
             for module in stage["modules"]
             for concept in module["concepts"]
         ]
+
+    def project_of(self, state: str) -> str:
+        path = self.places[state, "en"]
+        stage = self._ask("GET", f"/api/v1{path}")["stages"][0]["id"]
+        return f"{path}/stages/{stage}/project"
 
     def _ask(self, method: str, path: str, **options: Any) -> Any:
         answer = self.town.stack.request(method, path, headers=self.owner.headers, **options)
@@ -318,10 +363,38 @@ EXHIBITS: dict[str, Callable[[Gallery, str], Exhibit]] = {
     "partial": _state("partial"),
     "failed": _state("failed"),
     "stopped": _state("stopped"),
+    "placement": lambda g, language: g.owned(g.place("ready", language) + "/placement?seed=7"),
+    "placement with nothing chosen": lambda g, language: Exhibit(
+        p := g.place("ready", language) + "/placement?revision=1&seed=7&results=",
+        g.owner,
+        g.town.url,
+        (p, {}),
+    ),
+    "placement that is over": lambda g, language: g.owned(
+        g.place("ready", language) + "/placement?seed=7&results=5r&ends=true"
+    ),
+    "placement with long words": lambda g, _: g.owned(
+        g.place("word", "en") + "/placement?seed=7&results=5r&ends=true"
+    ),
+    "placement with nothing to skip": lambda g, _: g.owned(
+        g.place("ready", "en") + "/placement?seed=7&results=0w&ends=true"
+    ),
+    "placement in another plan": lambda g, _: g.owned(
+        g.place("ready", "en") + "/placement?revision=9"
+    ),
     "concept": _state("concept"),
     "concept with a result": _state("result"),
     "concept that is being written": _state("being-written"),
     "concept that lacks something": _state("lacking"),
+    "project": _state("project"),
+    "project that is not judged": lambda g, _: g.owned(g.project_of("word")),
+    "project with errors": lambda g, language: Exhibit(
+        p := g.place("project", language), g.owner, g.town.url, (p, {"work": WORD * 300})
+    ),
+    "project to be judged": lambda g, language: g.strange(g.place("to be judged", language)),
+    "project to be judged with errors": lambda g, language: Exhibit(
+        p := g.place("to be judged", language), None, g.town.url, (p, {})
+    ),
     "links": lambda g, language: g.owned(g.place("ready", language) + "/sharing"),
     "link that was made": lambda g, language: Exhibit(
         p := g.place("ready", language) + "/sharing",
@@ -329,6 +402,11 @@ EXHIBITS: dict[str, Callable[[Gallery, str], Exhibit]] = {
         g.town.url,
         (p, {"purpose": "calendar"}),
     ),
+    "stage": lambda g, language: g.owned(g.place("ready", language) + "/stages/1"),
+    "stage that is over": _state("ended-stage"),
+    "completion": lambda g, language: g.owned(g.place("ready", language) + "/completion"),
+    "completion of all": _state("completed"),
+    "shared completion": lambda g, language: g.strange(g.place("shared-completion", language)),
     "shared": lambda g, language: g.strange(g.place("shared", language)),
     "shared concept": lambda g, language: g.strange(g.place("shared-concept", language)),
     "link that was revoked": lambda g, _: g.strange(g.place("revoked", "en")),
@@ -480,6 +558,8 @@ ALSO_CHINESE = (
         "awaiting answers",
         "awaiting review",
         "ready",
+        "project",
+        "project to be judged",
         "partial",
         "concept with a result",
     ),
@@ -495,6 +575,7 @@ ALSO_CHINESE = (
         "docs about a problem",
         "not found",
     ),
+    *("placement", "placement with nothing chosen", "placement that is over"),
     *("plans", "a plan compared", "a plan to be changed", "versions compared", "trash"),
     *(
         "pace with errors",

@@ -264,7 +264,8 @@ class Teacher:
         step = asked["response_format"]["json_schema"]["name"].removesuffix("Draft").lower()
         facts = json.loads(asked["messages"][1]["content"])
         gate = self.designs if step in ("analysis", "outline") else self.writes
-        while (step, facts["request"]["goal"]) in self.held or not gate.passed(handler):
+        goal = facts.get("request", {}).get("goal", "")
+        while (step, goal) in self.held or not gate.passed(handler):
             if handler.server.released.wait(0.05):
                 return
         if (step, facts.get("concept", {}).get("title")) in self.refused:
@@ -293,6 +294,21 @@ class Teacher:
                 "finish_reason": "stop" if paragraph is paragraphs[-1] else None,
             }
             handler.wfile.write(b"data: " + json.dumps({"choices": [choice]}).encode() + b"\n\n")
+
+    def _verdicts(self, facts: Any) -> Any:
+        words = WORDS[self.language]
+        return {
+            "verdicts": [{"mark": "partly", "comment": words["about"]} for _ in facts["criteria"]]
+        }
+
+    def _capstone(self, stage: int) -> Any:
+        words = WORDS[self.language]
+        return {
+            "title": self._name(200 + stage) if self.word else f"{words['title']} {stage + 1}",
+            "brief": f"{words['about']}\n\n- `flour`\n- {words['about']}",
+            "criteria": [f"{words['about']} {number}" for number in range(1, 5)],
+            "hints": [f"{words['about']} `{number}`" for number in range(1, 3)],
+        }
 
     def _analysis(self, facts: Any) -> Any:
         words = WORDS[self.language]
@@ -326,7 +342,13 @@ class Teacher:
                 )
             title = self._name(100 + s) if self.word else f"{words['stage']} {self._name(s)}"
             stages.append(
-                {"key": f"s{s}", "title": title, "description": words["about"], "modules": modules}
+                {
+                    "key": f"s{s}",
+                    "title": title,
+                    "description": words["about"],
+                    "modules": modules,
+                    "capstone": self._capstone(s),
+                }
             )
         return {"title": self.word or words["title"], "stages": stages}
 

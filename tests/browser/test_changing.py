@@ -176,11 +176,11 @@ def test_a_tutorial_is_rewritten_compared_and_restored(
     page.locator("#tutorial").get_by_label("What should change").fill("More about salt.")
     page.locator("#tutorial").get_by_role("button", name="Rewrite").click()
     expect(page.locator("#tutorial-versions")).to_contain_text("A new version is being written.")
-    expect(page.locator("#tutorial .prose")).to_be_visible()
+    expect(page.locator("#lesson-text")).to_be_visible()
     page.evaluate(STAY)
     alone.teacher.writes.set()
     page.get_by_role("link", name="A new version is ready: read it").click()
-    expect(page.locator("#tutorial .prose")).to_contain_text("More about salt.")
+    expect(page.locator("#tutorial")).to_contain_text("More about salt.")
     assert not stayed(page)
 
     page.locator("#tutorial").get_by_role("link", name="Version history").click()
@@ -190,7 +190,7 @@ def test_a_tutorial_is_rewritten_compared_and_restored(
     expect(page.locator(".diff-lines .d-same", has_text="Wait until the dough")).to_be_visible()
     page.get_by_role("button", name="Restore version 1").click()
     expect(page).to_have_url(re.compile(re.escape(lesson) + ".*#tutorial$"))
-    expect(page.locator("#tutorial .prose")).not_to_contain_text("More about salt.")
+    expect(page.locator("#tutorial")).not_to_contain_text("More about salt.")
 
 
 def test_a_roadmap_is_thrown_away_by_mistake_and_restored(page: Page, alone: School) -> None:

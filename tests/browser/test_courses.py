@@ -4,7 +4,7 @@ import re
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Locator, Page, expect
 
 from tests.browser.conftest import School, Visiting
 from tests.browser.watching import STAY, begin, stayed
@@ -74,16 +74,25 @@ def test_questions_are_skipped(either: Page, alone: School) -> None:
     assert alone.teacher.answers == []
 
 
-def test_a_typed_answer_and_an_order_are_checked(either: Page, alone: School) -> None:
-    alone.teacher.many_kinds = True
-    alone.teacher.stages = alone.teacher.concepts = 1
-    path = alone.stack.create(GOAL)
-    tree = alone.stack.finished(path)
+def of_many_kinds(page: Page, school: School) -> tuple[Locator, Locator]:
+    """Open a lesson whose quiz ends with these: a typed answer, and lines to order."""
+    school.teacher.many_kinds = True
+    school.teacher.stages = school.teacher.concepts = 1
+    path = school.stack.create(GOAL)
+    tree = school.stack.finished(path)
     concept = tree["stages"][0]["modules"][0]["concepts"][0]["id"]
-    page = either
-    page.goto(f"{alone.url}{path.removeprefix('/api/v1')}/concepts/{concept}")
-    typed = page.get_by_role("group", name=re.compile("Which grain"))
-    order = page.get_by_role("group", name=re.compile("In which order"))
+    page.goto(f"{school.url}{path.removeprefix('/api/v1')}/concepts/{concept}")
+    return (
+        page.get_by_role("group", name=re.compile("Which grain")),
+        page.get_by_role("group", name=re.compile("In which order")),
+    )
+
+
+def test_a_typed_answer_and_an_order_are_checked_together(visit: Visiting, alone: School) -> None:
+    visitor = visit(java_script_enabled=False)
+    visitor.expected.append("status of 422")
+    page = visitor.open()
+    typed, order = of_many_kinds(page, alone)
     typed.get_by_label("Your answer").fill("Wheat")
     for line, place in (("Bake", "1"), ("Fold the dough", "2")):
         order.get_by_label(f"Position of “{line}”").select_option(place)
@@ -91,19 +100,39 @@ def test_a_typed_answer_and_an_order_are_checked(either: Page, alone: School) ->
     expect(page.get_by_role("alert")).to_be_visible()  # a line has no place
     expect(typed.get_by_label("Your answer")).to_have_value("Wheat")
     expect(order.get_by_label("Position of “Bake”")).to_have_value("1")
-
-    order.get_by_label("Position of “Mix `flour` and water”").select_option("3")
+    order.get_by_label("Position of “Mix flour and water”").select_option("3")
     page.get_by_role("button", name="Check my answers").click()
-    expect(page.locator("#quiz .result")).to_have_text("0 of 6 correct")
+    page.get_by_role("button", name="Check anyway").click()
+    expect(page.locator("#quiz .result")).to_have_text("0 of 2 correct · 4 unanswered")
     expect(typed).to_contain_text("correct answer Rye")
     expect(order).to_contain_text("correct position: 3")
 
+
+def test_a_typed_answer_and_an_order_are_checked_one_at_a_time(
+    visit: Visiting, alone: School
+) -> None:
+    visitor = visit()
+    visitor.expected.append("status of 422")
+    page = visitor.open()
+    typed, order = of_many_kinds(page, alone)
+    for _ in range(4):
+        page.get_by_role("button", name="Skip", exact=True).click()
     typed.get_by_label("Your answer").fill(" rye ")
-    for place, line in enumerate(("Mix `flour` and water", "Fold the dough", "Bake"), 1):
-        order.get_by_label(f"Position of “{line}”").select_option(str(place))
-    page.get_by_role("button", name="Check my answers again").click()
-    expect(page.locator("#quiz .result")).to_have_text("2 of 6 correct")
+    page.keyboard.press("Enter")
+    expect(typed.locator(".explanation")).to_contain_text("Correct.")
+    expect(typed.get_by_label("Your answer")).to_be_disabled()
+    page.get_by_role("button", name="Next question").click()
+    for line, key in (("Fold the dough", "1"), ("Bake", "3"), ("Mix flour and water", "2")):
+        order.get_by_label(f"Position of “{line}”").press(key)
+    order.get_by_label("Position of “Mix flour and water”").press("ArrowUp")
+    expect(order.get_by_label("Position of “Fold the dough”")).to_have_value("2")  # makes way
+    page.get_by_role("button", name="Check").click()
     expect(order.locator(".is-right")).to_have_count(3)
+    page.get_by_role("button", name="Show the result").click()
+    expect(page.get_by_role("alert")).to_have_text("4 unanswered: check anyway?")
+    expect(page.locator("#quiz fieldset:visible legend")).to_contain_text("1/6")
+    page.get_by_role("button", name="Check anyway").click()
+    expect(page.locator("#quiz .result")).to_have_text("2 of 2 correct · 4 unanswered")
 
 
 def test_a_lesson_grows_without_a_jump(page: Page, alone: School) -> None:

@@ -71,7 +71,7 @@ def watchers(browser: Browser, gallery: Gallery) -> Iterator[dict[tuple[str, str
                 None,
             ):
                 visitor = visit(locale=locale)
-                visitor.expected.append(r"status of (400|401|404|410|422)")
+                visitor.expected.append(r"status of (400|401|404|409|410|422)")
                 if person is not None:
                     person.enter(visitor.context)
                 made[language, person.email if person else ""] = visitor

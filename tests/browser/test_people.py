@@ -160,7 +160,7 @@ def test_a_login_that_was_ended_elsewhere_leads_to_the_login_page(
     expect(elsewhere.get_by_text("this device")).to_be_visible()
 
     page.get_by_label("Your notes").fill("What I have typed stays.")
-    expect(page.locator("#problems")).to_contain_text("Please log in.")
+    expect(page.locator("#notes .problems")).to_contain_text("Please log in.")
     expect(page.get_by_label("Your notes")).to_have_value("What I have typed stays.")
     page.get_by_role("link", name="My roadmaps").click()
     expect(page).to_have_url(f"{town.url}/login?next=%2Froadmaps")
@@ -222,8 +222,8 @@ def test_a_login_that_ends_takes_no_answers_with_it(visit: Visiting, town: Schoo
     chosen = page.locator("#quiz input[type=radio]").first
     chosen.check()
     visitor.context.clear_cookies()
-    page.get_by_role("button", name="Check my answers").click()
-    expect(page.locator("#problems")).to_contain_text("Please log in")
+    page.get_by_role("button", name="Check").click()
+    expect(page.locator("#answers .problems")).to_contain_text("Please log in")
     expect(chosen).to_be_checked()
 
 

@@ -12,10 +12,14 @@ FINISHED = re.compile("^(Ready|Partly ready|Failed|Cancelled)$")
 STAY = "window.stayed = true"
 SHOWN = """() => {
   const main = document.querySelector("main").cloneNode(true);
-  for (const gone of main.querySelectorAll("#live, #offline, .event-list")) gone.remove();
+  for (const gone of main.querySelectorAll("#live, #offline, #side, .event-list")) gone.remove();
   for (const each of main.querySelectorAll("*")) {
     for (const name of [...each.classList]) if (name.startsWith("htmx-")) each.classList.remove(name);
     if (each.getAttribute("class") === "") each.removeAttribute("class");
+    // An attribute that was added comes last.
+    const attributes = [...each.attributes].sort((one, two) => one.name < two.name ? -1 : 1);
+    for (const {name} of attributes) each.removeAttribute(name);
+    for (const {name, value} of attributes) each.setAttribute(name, value);
   }
   return main.innerHTML.replace(/\\s+/g, " ").replace(/> </g, "><");
 }"""

@@ -8,6 +8,7 @@ import json
 import random
 import threading
 import time
+import uuid
 import zlib
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
@@ -32,6 +33,7 @@ PATIENT = {
 KINDS = {
     **{"AnalysisDraft": "analysis", "OutlineDraft": "outline"},
     **{"TutorialDraft": "tutorial", "ResourcesDraft": "resources", "QuizDraft": "quiz"},
+    "VerdictsDraft": "verdicts",
 }
 ANALYSIS = {"aim": "To bake bread.", "known": [], "subjects": ["Dough"], "assumptions": []}
 QUICKEST, SPREAD = 0.02, 0.18  # seconds; small ones are more frequent
@@ -55,6 +57,12 @@ QUESTIONS = {
     "Which two?": (["Kneading", "Time"], ["Luck"]),
     "Salt makes it tighter.": (["True"], ["False"]),
     "What for?": (["The gas"], ["The light", "The sound"]),
+}
+CAPSTONE = {
+    "title": "Bread for four",
+    "brief": "Bake a loaf that is light enough, and weigh it.",
+    "criteria": ["It is light.", "It is weighed.", "It was kneaded.", "It has rested."],
+    "hints": ["Begin a day before.", "Four folds are enough."],
 }
 WRITTEN: dict[str, dict[str, Any]] = {
     "tutorial": {"markdown": TUTORIAL},
@@ -269,6 +277,8 @@ class Model:
     def _words(self, asked: Asked) -> dict[str, Any]:
         if asked.kind == "analysis":
             return ANALYSIS
+        if asked.kind == "verdicts":
+            return {"verdicts": [{"mark": "yes", "comment": "It is."}] * len(CAPSTONE["criteria"])}
         if asked.kind not in ("outline", "revise"):
             return WRITTEN[asked.kind]
         facts = {
@@ -293,6 +303,7 @@ class Model:
             "title": "Start",
             "description": "Where it begins.",
             "modules": [module],
+            "capstone": CAPSTONE,
         }
         return {"title": "Baking bread", "stages": [stage]}
 
@@ -314,6 +325,8 @@ def _title(key: str) -> str:
 def _asked(posted: dict[str, Any]) -> Asked:
     facts = json.loads(posted["messages"][-1]["content"])
     kind = KINDS[posted["response_format"]["json_schema"]["name"]]
+    if kind == "verdicts":  # the same work may be judged again
+        return Asked(facts["work"], uuid.uuid4().hex, kind)
     if "feedback" in facts:
         return Asked(facts["request"]["goal"], facts["feedback"], "revise")
     return Asked(facts["request"]["goal"], facts.get("concept", {}).get("title", ""), kind)

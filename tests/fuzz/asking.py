@@ -5,6 +5,7 @@ import http.client
 import json
 import re
 import socket
+import uuid
 import zlib
 from collections.abc import Mapping
 from contextlib import suppress
@@ -41,8 +42,12 @@ FITTING: dict[str, dict[str, Any]] = {  # bodies, as far as it is known here
     "revise_plan": {"feedback": "less of everything"},
     "edit_plan": {"operations": [{"op": "add_stage", "title": "One more"}]},
     "set_progress": {"progress": "learning"},
+    "place_learner": {"seed": 7},
+    "skip_concepts": {"revision": 1, "concept_ids": [str(uuid.UUID(int=7))]},
     "set_notes": {"notes": "a note"},
+    "save_exercise": {"exercise_attempt": "an attempt", "checked": True},
     "answer_quiz": {"version": 1, "answers": [[0]]},
+    "save_project": {"work": "a link"},
     "save_profile": {"level": "beginner"},
     "save_schedule": {"hours_per_week": 5, "deadline": None, "begins_on": None},
     "check_review": {"chosen": [0]},

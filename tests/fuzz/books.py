@@ -27,6 +27,8 @@ PARENTS = {  # a column that names a row of another table
     **{
         ("module", "stage_id"): "stage",
         ("concept", "module_id"): "module",
+        ("judgement", "roadmap_id"): "roadmap",
+        ("judgement", "stage_id"): "stage",
         ("content", "concept_id"): "concept",
     },
     **{

@@ -39,17 +39,21 @@ REFUSED = {
     "check_review": "indexes of options that the question has",
     "edit_plan": "operations name parts of this plan",
     "import_roadmap": "what is in it belongs together",
+    "place_learner": "indexes of options that the question has",
     "register": "the password is a common one",
     "change_password": "the same",
     "change_email": "the password is not that of the account, and the address may be taken",
     "transfer_roadmaps": "the accounts have to be there",
     "delete_me": "the password is not that of the account",
     "list_roadmaps": "a cursor is of one order",
+    "save_exercise": "only an exercise that is written can be checked",
+    "save_project": "a mark for each criterion",
     "set_progress": "its old name may not say something else",
     "watch_roadmap": "the last event that was seen is one of this roadmap",
 }
 NEEDS_A_MODEL = {
     **{"revise_plan": "the catalogue follows no words", "regenerate_part": "the same"},
+    "order_judgement": "the catalogue judges nothing",
     "upgrade_concept": "the catalogue has written it",
 }
 LEFT_OUT = {"pause_queue": "a queue that stands still keeps everything else from its end"}

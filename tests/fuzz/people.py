@@ -169,6 +169,7 @@ def left_by(person: Person, mark: str, hook: str) -> tuple[dict[str, str], int]:
     left = {
         "roadmap_id": tree["id"],
         "concept_id": concept,
+        "stage_id": tree["stages"][0]["id"],
         "attempt_id": attempt,
         "number": "1",
         "kind": "quiz",

@@ -34,6 +34,8 @@ NEEDS_A_STATE = (
     "upgrade_concept",
     # of a goal about which the model asks (integration/roadmap/test_model_questions.py)
     "answer_questions",
+    # of saved work, and with a model (integration/roadmap/test_model_projects.py)
+    "order_judgement",
 )
 NEEDS_A_MESSAGE = ("revoke_message",)  # whose id no document tells
 Tell = Callable[[str], None]

@@ -167,6 +167,7 @@ PAGE_PATHS = (  # which no description names
         "/look",
         "/docs/{tag}",
         "/static/{file}",
+        "/static/run/{digest}/{file}",
         "/review/{card_id}",
         "/webhooks/{webhook_id}/test",
     ),

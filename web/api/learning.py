@@ -1,4 +1,4 @@
-"""Progress, notes, quizzes and schedule of a learner."""
+"""Progress, notes, quizzes, projects and schedule of a learner."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -7,10 +7,14 @@ from starlette.responses import Response
 
 from core import clock
 from core.db import transaction
-from roadmap.learning import progress
+from roadmap.generation.generator import has_model
+from roadmap.learning import placement, progress, projects
+from roadmap.learning.placement import Placement, SkippedConcepts
 from roadmap.learning.progress import Attempt, LearnerConcept, Profile
+from roadmap.learning.projects import Project
 from roadmap.lifecycle import read_states, schedule_settings
 from roadmap.lifecycle.read_states import Ids
+from tasks.dispatcher import send_after_commit
 from web.call import Call
 from web.http.pagination import Limit, PageQuery, paged
 from web.http.responses import Document, Reply
@@ -43,9 +47,21 @@ def set_notes(call: Call) -> LearnerConcept:
     return progress.set_notes(*call.concept, call.body)
 
 
+def save_exercise(call: Call) -> LearnerConcept:
+    """Save the attempt at the exercise of the tutorial, and that it was checked."""
+    made = progress.save_exercise(*call.concept, call.body)
+    write_ahead(call.owner, call.ids["roadmap_id"])
+    return made
+
+
 def answer_quiz(call: Call) -> Reply:
-    """Grade the answers. The response has the correct answers and explanations."""
+    """Grade the answers. The response has the correct answers and explanations.
+
+    If it is passed, the concept is learned, and done unless it is skipped.
+    """
     made = progress.attempt(*call.concept, call.body)
+    if made.passed:
+        write_ahead(call.owner, call.ids["roadmap_id"])
     return Reply(made, headers={"Location": f"{quoted_path(call.request.scope['path'])}/{made.id}"})
 
 
@@ -69,9 +85,54 @@ def read_progress(call: Call) -> LearnerConcept:
     return read_notes(call)
 
 
+def read_exercise(call: Call) -> LearnerConcept:
+    """Attempt at the exercise of the tutorial; the same as for the notes."""
+    return read_notes(call)
+
+
 def read_attempt(call: Call) -> Attempt:
     """Each question with the chosen and correct answers and the explanation."""
     return progress.read_attempt(*call.concept, call.ids["attempt_id"])
+
+
+def read_project(call: Call) -> Project:
+    """Task, rubric and hints of the project at the end of a stage.
+
+    With what the learner made, and how it was judged.
+    """
+    return projects.read_project(*call.stage)
+
+
+def save_project(call: Call) -> Project:
+    """Replace the work, and with `marks` the learner's own judgement."""
+    return projects.save_project(*call.stage, call.body)
+
+
+def order_judgement(call: Call) -> Reply:
+    """The model judges the work by the rubric, within the budget.
+
+    Read the project again for its judgement. 409 without a model, or without saved work.
+    """
+    made, jobs = projects.order_judgement(*call.stage, has_model=has_model())
+    send_after_commit(jobs)
+    place = quoted_path(call.request.scope["path"]).removesuffix("/judgement")
+    return Reply(made, headers={"Location": place, "Retry-After": "1"})
+
+
+def place_learner(call: Call) -> Placement:
+    """Ask up to 15 of the plan's questions, one per request, and propose concepts to skip.
+
+    Begin with `{}`. Each response has the state to send with the answer to its question. Nothing
+    is stored, and a repeated request gets the same response.
+    """
+    return placement.place(call.owner, call.ids["roadmap_id"], call.body)
+
+
+def skip_concepts(call: Call) -> SkippedConcepts:
+    """Skip the confirmed concepts together, or mark them as done."""
+    made = placement.skip(call.owner, call.ids["roadmap_id"], call.body)
+    write_ahead(call.owner, call.ids["roadmap_id"])
+    return made
 
 
 def read_profile(call: Call) -> Profile:

@@ -11,6 +11,7 @@ from roadmap.exchange.formats.registry import FORMATS
 from roadmap.exchange.formats.source import Source
 from roadmap.exchange.importer import IN_SHARED
 from roadmap.exchange.share_links import LinkInfo, LinkPurpose, open_link
+from roadmap.plan.views import RoadmapTree
 from web.call import Call
 from web.endpoint import Endpoint
 from web.exported_files import file_of
@@ -70,9 +71,11 @@ def read_shared(call: Call) -> Document:
     source = DocumentSource(
         partial(shared_view.tree_state, link), partial(shared_view.shared_tree, link)
     )
-    return documents.look_up(
-        link.roadmap_id, source, lambda tree: _unlisted(shared_view.shared_roadmap(tree))
-    )
+
+    def write(tree: RoadmapTree) -> Document:
+        return _unlisted(shared_view.shared_roadmap(tree, shared_view.completion_of(link)))
+
+    return documents.look_up((link.roadmap_id, link.shows_completion), source, write)
 
 
 def read_shared_concept(call: Call) -> Document:

@@ -25,6 +25,7 @@ from core.errors import (
 )
 from core.i18n import gettext_noop
 from roadmap.accounts.accounts import TAKEN
+from roadmap.learning.projects import NO_WORK
 from web.http.problems import status_of
 from web.pages.forms import is_part, page_of
 from web.pages.schedule_text import ScheduleText
@@ -43,6 +44,10 @@ FIELDS = {
     "feedback": gettext_noop("Describe the change in 2 to 4,000 characters."),
     "instructions": gettext_noop("Use at most 2,000 characters."),
     "notes": gettext_noop("Use at most 20,000 characters, without control characters."),
+    "exercise_attempt": gettext_noop("Use at most 20,000 characters, without control characters."),
+    "work": gettext_noop("Use at most 20,000 characters, without control characters."),
+    "marks": gettext_noop("Mark each criterion."),
+    "comments": gettext_noop("Use at most 1,000 characters, without control characters."),
     "email": gettext_noop("Enter an address such as you@example.org."),
     "name": gettext_noop("Use at most 100 characters, in one line."),
     "password": gettext_noop(
@@ -73,7 +78,10 @@ FIELDS = {
     "concept_id": gettext_noop("Enter the ID of a concept, as in its address."),
     "trace_id": gettext_noop("Enter the ID of a trace: 32 hexadecimal digits."),
 }
-DETAILS = {TAKEN: gettext_noop("This email address is already registered.")}  # before FIELDS
+DETAILS = {  # before FIELDS
+    TAKEN: gettext_noop("This email address is already registered."),
+    NO_WORK: gettext_noop("Describe what you made first, or paste a link to it."),
+}
 PROBLEMS: dict[type[RoadmapError], str] = {
     InTrash: gettext_noop("This roadmap is in the trash. Restore it from “My roadmaps”."),
     NotFound: gettext_noop("This page does not exist, or it belongs to another account."),

@@ -12,9 +12,10 @@ from markupsafe import Markup
 
 from core.i18n import gettext_noop, sentence_gap
 from roadmap.generation.context import BUILT_IN
+from roadmap.learning.projects import Judge
 from roadmap.operations.execution_log import LogLevel
 from roadmap.plan.event_types import TEST, Event, EventType
-from roadmap.plan.outline import CONTENT_KINDS, QUESTION_HINTS, ContentKind, Level
+from roadmap.plan.outline import CONTENT_KINDS, QUESTION_HINTS, ContentKind, Level, Mark
 from roadmap.plan.statuses import (
     ConceptProgress,
     ContentStatus,
@@ -58,6 +59,16 @@ STATUSES = {
     RoadmapStatus.cancelled: gettext_noop("Cancelled"),
 }
 HINTS = QUESTION_HINTS
+MARKS: dict[Mark, str] = {
+    "no": gettext_noop("No"),
+    "partly": gettext_noop("Partly"),
+    "yes": gettext_noop("Yes"),
+}
+JUDGES: dict[Judge, str] = {
+    "self": gettext_noop("Your own judgement"),
+    "person": gettext_noop("A person with your link"),
+    "model": gettext_noop("The model"),
+}
 LEVELS = {
     Level.beginner: gettext_noop("Beginner"),
     Level.intermediate: gettext_noop("Intermediate"),

@@ -1,39 +1,68 @@
 """Renderers of Markdown and code, loaded with the first page that needs them."""
 
 import gzip
+import re
 from gettext import NullTranslations
 from hashlib import sha256
+from typing import Any
 
 from markupsafe import Markup
 
 from core.i18n import language_of
 from web.http.response_cache import ResponseCache
 from web.http.responses import Document
+from web.pages import static_files
 
+HEADING_END = re.compile(r"(?<=</h\d>)\n")
 # Tutorials as HTML, compressed: several hundred. Texts of the catalogue are in many roadmaps.
 tutorials = ResponseCache(2 * 1024 * 1024)
 
 
-def prose(
-    markdown: str,
-    *,
-    top: int = 3,
-    code_label: str = "Code",
-    table_label: str = "Table",
-    prefix: str = "t",
-) -> Markup:
+def prose(markdown: str, **options: Any) -> Markup:
     """Return Markdown as HTML."""
     from web.pages.markdown_html import prose
 
-    return prose(markdown, top=top, code_label=code_label, table_label=table_label, prefix=prefix)
+    return prose(markdown, **options)
+
+
+def anchor(title: str) -> str:
+    """Return the id of a section of a tutorial."""
+    from web.pages.markdown_html import slug_of
+
+    return f"t-{slug_of(title) or 'part'}"
+
+
+def parted(html: str) -> list[Markup]:
+    """Return a tutorial without its solution, the heading of the solution, and the solution."""
+    from web.pages.markdown_html import SOLUTION
+
+    text, _, rest = html.partition(SOLUTION)
+    return [Markup(part) for part in (text, *HEADING_END.split(rest, maxsplit=1), "")[:3]]
+
+
+def exercise_anchor(html: str) -> str:
+    """Return the id of the exercise, the section before the solution; empty: there is none."""
+    from web.pages.markdown_html import SOLUTION
+
+    text, mark, rest = html.partition(SOLUTION)
+    return text.rpartition(rest[:8])[2].partition('"')[0] if mark else ""  # <h3 id=" of both
+
+
+def labels_of(words: NullTranslations) -> dict[str, str]:
+    """Return the labels of parts of a text, as options of `prose`."""
+    return {
+        "code_label": words.gettext("Code"),
+        "output_label": words.gettext("Output"),
+        "table_label": words.gettext("Table"),
+    }
 
 
 def tutorial_html(markdown: str, words: NullTranslations, *, keep: bool = True) -> Markup:
     """Return a tutorial as HTML, with labels in the reader's language; `keep` the result."""
     key = (sha256(markdown.encode()).digest(), language_of(words))
     if (known := tutorials.get(key, b"")) is None:
-        code, table = words.gettext("Code"), words.gettext("Table")
-        html = prose(markdown, code_label=code, table_label=table)
+        runs = bool(static_files.run_folder())
+        html = prose(markdown, runs=runs, **labels_of(words))
         if not keep:
             return html
         known = tutorials.keep(key, b"", Document(gzip.compress(html.encode(), mtime=0)))

@@ -22,9 +22,12 @@ from markdown_it.token import Token
 from markupsafe import Markup
 
 from core.sanitize import plain, strip_nul
+from roadmap.generation.tutorial_lint import ends_with_solution
 from roadmap.plan.markdown_sanitizer import MOST_BRACKETS, UNESCAPED
+from web.pages import runnable
 from web.pages.highlight import NAMES, Highlighter
 
+PLAIN, OUTPUT = ("", "text", "txt", "plain", "plaintext"), ("output", "stdout")
 DEEPEST = 20  # nesting; a list in a list is two more
 MOST_SECONDS = 2.0  # of work; it needs 0.3
 MOST_TOKENS = 30_000  # a tutorial of 100,000 characters has 5,000
@@ -43,7 +46,7 @@ REGION = {"class", "tabindex", "role", "aria-label"}
 ATTRIBUTES: dict[str, set[str]] = {
     **{tag: {"id"} for tag in ("h1", "h2", "h3", "h4", "h5", "h6")},
     **{tag: {"class"} for tag in ("code", "span", "th", "td")},
-    **{"a": {"href", "rel"}, "ol": {"start"}, "pre": REGION, "div": REGION},
+    **{"a": {"href", "rel"}, "ol": {"start"}, "pre": REGION | {"data-run"}, "div": REGION},
 }
 TAGS = {
     *ATTRIBUTES,
@@ -53,6 +56,7 @@ TAGS = {
 CLEANER = nh3.Cleaner(
     tags=TAGS, attributes=ATTRIBUTES, url_schemes={"http", "https", "mailto"}, link_rel=None
 )
+SOLUTION = '<div class="solution"></div>'  # before the heading of the solution, the last section
 ALIGNMENTS = {"text-align:right": "to-right", "text-align:center": "to-center"}
 CONTAINERS = ("blockquote_open", "list_item_open")
 
@@ -62,17 +66,28 @@ def prose(
     *,
     top: int = 3,
     code_label: str = "Code",
+    output_label: str = "Output",
     table_label: str = "Table",
     prefix: str = "t",
+    runs: bool = False,
 ) -> Markup:
     """Return the text as HTML; a text that would take too long shows as it is
 
-    The highest heading becomes h{top}, and `prefix` begins every id.
+    The highest heading becomes h{top}, and `prefix` begins every id. `runs` marks the blocks that
+    the browser can run.
     """
     text = LINE_END.sub("\n", strip_nul(markdown))
     parser = _parser()
     try:
-        tokens = list(_Page(_parsed(text), top, code_label, table_label, prefix).tokens())
+        parsed = _parsed(text)
+        if runs:
+            runnable.mark(parsed)
+        labels = {
+            "code_label": code_label,
+            "output_label": output_label,
+            "table_label": table_label,
+        }
+        tokens = list(_Page(parsed, top, prefix, **labels).tokens())
         html = parser.renderer.render(tokens, parser.options, {})
     except (_OverBudget, RecursionError):
         parts = (escape(plain(part)).replace("\n", "<br>") for part in BLANK_LINES.split(text))
@@ -151,10 +166,18 @@ class _Page:
     """Preparation of the tokens of one text for the renderer"""
 
     def __init__(
-        self, tokens: list[Token], top: int, code_label: str, table_label: str, prefix: str
+        self,
+        tokens: list[Token],
+        top: int,
+        prefix: str,
+        *,
+        code_label: str,
+        output_label: str,
+        table_label: str,
     ) -> None:
         self._tokens = tokens
-        self._code_label, self._table_label = code_label, table_label
+        self._code_label, self._output_label = code_label, output_label
+        self._table_label = table_label
         self._fragments: dict[str, str] = {}  # ids of headings by the fragments that lead there
 
         self._spent = 0  # characters of addresses
@@ -163,24 +186,29 @@ class _Page:
         self._shift = top - min((int(opening.tag[1]) for opening, _ in headings), default=top)
         used: Counter[str] = Counter()
         for opening, content in headings:
-            name = slug = _slug(_words(content.children or [])) or "part"
+            name = slug = slug_of(_words(content.children or [])) or "part"
             while name in self._fragments:  # links without a number lead to the first
                 used[slug] += 1
                 name = f"{slug}-{used[slug]}"
             opening.attrs["id"] = self._fragments[name] = f"{prefix}-{name}"
+        sections = [pair for pair in headings if pair[0].tag == "h2" and not pair[0].level]
+        titles = [_words(content.children or []) for _, content in sections]
+        self._solution = sections[-1][0] if ends_with_solution(titles) else None
 
     def tokens(self) -> Iterator[Token]:
         """Yield the tokens to render. Raises _OverBudget."""
         has_tables = sum(token.type == "table_open" for token in self._tokens) > 1
         table = 0
         for place, token in enumerate(self._tokens):
+            if token is self._solution:
+                yield _html(SOLUTION)
             match token.type:
                 case "inline":
                     token.children = list(self._linked(token.children or []))
                 case "heading_open" | "heading_close":
                     token.tag = f"h{min(int(token.tag[1]) + self._shift, 6)}"
                 case "fence" | "code_block":
-                    token.type, token.content = "html_block", self._code(token)
+                    token.type, token.content = "html_block", self._code(token, place)
                 case "th_open" | "td_open":
                     alignment = ALIGNMENTS.get(str(token.attrs.get("style")))
                     token.attrs = {"class": alignment} if alignment else {}
@@ -195,7 +223,7 @@ class _Page:
             if token.type == "table_close":
                 yield _html("</div>\n")
 
-    def _code(self, token: Token) -> str:
+    def _code(self, token: Token, place: int) -> str:
         """Return a block of code that keyboards can scroll
 
         It is a group, as what has the focus needs a name; regions would crowd the list of a page's
@@ -206,8 +234,12 @@ class _Page:
         code = plain(token.content)
         coloured = self._colouring.coloured(code, language) if language else None
         kind = f' class="language-{language}"' if language else ""
+        run = f' data-run="{token.meta["run"]}"' if "run" in token.meta else ""
+        label, looks = self._code_label, "code"
+        if _is_output(token, self._tokens[place - 1] if place else None):
+            label, looks = self._output_label, "code output"
         return (
-            f'<pre class="code" tabindex="0" role="group" aria-label="{escape(self._code_label)}">'
+            f'<pre class="{looks}" tabindex="0" role="group" aria-label="{escape(label)}"{run}>'
             f"<code{kind}>{escape(code) if coloured is None else coloured}</code></pre>\n"
         )
 
@@ -238,12 +270,23 @@ class _Page:
         if self._spent > MOST_ADDRESSES:
             raise _OverBudget
         if address.startswith("#"):
-            name = self._fragments.get(_slug(unquote(address)))
+            name = self._fragments.get(slug_of(unquote(address)))
             return f"#{name}" if name else ""
         if len(address) > LONGEST_ADDRESS or not ADDRESS.fullmatch(address):
             return ""
         link = CLEANER.clean(f'<a href="{escape(address)}">')  # without an address of no host
         return address if "href" in link else ""
+
+
+def _is_output(token: Token, before: Token | None) -> bool:
+    """Whether a block shows what the block before prints: it says so, or is plain text."""
+    is_after_code = before is not None and before.tag == "code" and _named(before) not in PLAIN
+    return _named(token) in OUTPUT or (is_after_code and _named(token) in PLAIN)
+
+
+def _named(token: Token) -> str:
+    """Return the language that a block of code names, or nothing."""
+    return next(iter(token.info.lower().split()), "")
 
 
 def _html(content: str) -> Token:
@@ -280,7 +323,7 @@ def _is_visible(text: str) -> bool:
     return any(character.isprintable() and not character.isspace() for character in text)
 
 
-def _slug(text: str) -> str:
+def slug_of(text: str) -> str:
     """Return letters and digits of any language, with hyphens for spaces."""
     kept = (
         "-" if character.isspace() else character

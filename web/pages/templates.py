@@ -5,7 +5,6 @@ Both are kept in cookies, which need no account.
 
 import gzip
 import json
-import re
 import secrets
 from collections.abc import Callable, Mapping
 from decimal import Decimal
@@ -22,18 +21,21 @@ from starlette.responses import Response
 from core.db import settings, snapshot
 from core.i18n import LANGUAGES, negotiated, texts
 from core.net.safe_http import host_of
-from core.sanitize import format_size
+from core.sanitize import code_spans, format_size
 from roadmap.exchange.formats.registry import FORMATS
 from roadmap.exchange.map.drawing import SHAPES
 from roadmap.generation.generator import has_model
-from roadmap.plan.concept_marks import WORDS, ConceptMark, mark_of
+from roadmap.learning.endings import is_over
+from roadmap.plan.concept_marks import WORDS, ConceptMark, mark_of, written_of
 from roadmap.plan.outline import ContentKind
+from roadmap.plan.views import concepts_of
 from web.call import Call
 from web.http.response_cache import DocumentSource, Facts, ResponseCache
 from web.http.responses import LEVEL, ZIPPED, Document, compressed, is_compressed, takes_gzip
 from web.http.urls import path_and_query
 from web.pages import labels, static_files
 from web.pages.forms import local_path, page_of, see_other
+from web.pages.lazy import anchor, exercise_anchor, parted
 from web.pages.schedule_text import ScheduleText
 from web.tokens import login_in_cookie
 
@@ -53,7 +55,6 @@ MOST_BYTES = 8 * 1024 * 1024  # of public pages
 MOST_OWN_BYTES = 8 * 1024 * 1024  # of pages of accounts, compressed: some thousand lessons
 # Stands for the name of a form, which is new in each response (forms.py).
 FORM = secrets.token_urlsafe(16)
-CODE = re.compile(r"`([^`\n]+)`")
 HEADERS = {
     "Content-Security-Policy": POLICY,
     # Without one, browsers hide the origin of a form from us as well.
@@ -100,10 +101,9 @@ def change_preferences(call: Call) -> Response:
 
 def with_code(text: str) -> Markup:
     """Return a question as HTML: text between backticks is code, other Markdown stays as it is."""
-    pieces = CODE.split(text)
     return Markup("").join(
         Markup("<code>{}</code>").format(piece) if at % 2 else piece
-        for at, piece in enumerate(pieces)
+        for at, piece in enumerate(code_spans(text))
     )
 
 
@@ -254,6 +254,7 @@ def _environment(language: str) -> "Environment":
     install(texts(language), newstyle=True)
     environment.globals.update(
         address=static_files.address,
+        run_folder=static_files.run_folder,
         labels=labels,
         words=labels.Sentences(texts(language)),
         pace=ScheduleText(texts(language)),
@@ -261,6 +262,7 @@ def _environment(language: str) -> "Environment":
         themes=THEMES,
         currency=settings.currency,
         mark_of=mark_of,
+        is_over=is_over,
         mark_names=WORDS,
         size_said=format_size,
         icon=concept_icon,
@@ -269,6 +271,11 @@ def _environment(language: str) -> "Environment":
     )
     environment.filters.update(
         with_code=with_code,
+        parted=parted,
+        anchor=anchor,
+        exercise_anchor=exercise_anchor,
+        concepts_of=concepts_of,
+        written_of=written_of,
         # For programs: HTML knows no microseconds.
         instant=lambda at: at.isoformat(timespec="milliseconds"),
         moment=lambda at: f"{at:%Y-%m-%d %H:%M}",
@@ -284,7 +291,9 @@ def _environment(language: str) -> "Environment":
 def concept_icon(of: ConceptMark) -> Markup:
     """Return the mark of a concept, as the map has it."""
     shape, size = SHAPES[ConceptMark(of)], 'viewBox="-8 -8 16 16" width="16" height="16"'
-    return Markup(f'<svg class="picture mark p-{of}" {size} aria-hidden="true">{shape}</svg>')
+    return Markup(
+        f'<svg class="picture mark" {size} aria-hidden="true"><g class="p-{of}">{shape}</g></svg>'
+    )
 
 
 def amount_text(value: Decimal) -> str:

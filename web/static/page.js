@@ -1,4 +1,4 @@
-// What HTML cannot do: to say that a stream is interrupted, and to keep notes of somebody who leaves at once.
+// What HTML cannot do: to say that a stream is interrupted or a request failed, and to keep notes of somebody who leaves at once.
 document.addEventListener("htmx:sse:error", ({ detail }) => interrupted(detail.status));
 document.addEventListener("htmx:sse:after:connection", () => show(false));
 // Polling stops while the page is hidden, and runs at once when it becomes visible.
@@ -31,6 +31,63 @@ function show(isOffline) {
   if (note) note.hidden = !isOffline;
 }
 
+// A form that is sent shows that at its button, and in itself why it failed. Polling has neither.
+const texts = document.getElementById("problems").dataset;
+const sender = element => element.closest?.("form") ?? element.closest?.("a")?.parentElement;
+
+function rest() {
+  for (const button of document.querySelectorAll("button[aria-busy]")) button.removeAttribute("aria-busy");
+}
+
+function room(box) {
+  let room = box.querySelector(":scope > .problems");
+  if (!room) {
+    room = document.createElement("div");
+    room.className = "problems";
+    room.ariaLive = "assertive";
+    box.append(room);
+  }
+  return room;
+}
+
+function tell(box, text) {
+  const problem = document.createElement("p");
+  problem.className = "problem";
+  problem.textContent = text;
+  room(box).replaceChildren(problem);
+  problem.scrollIntoView({ block: "nearest" });
+}
+
+document.addEventListener("submit", event => {
+  if (!event.defaultPrevented && event.target.matches("[method=post]") && !navigator.onLine) { // htmx would try
+    event.preventDefault();
+    tell(event.target, texts.offline);
+    return;
+  }
+  if (event.target.getAttribute("action") === "/logout") localStorage.clear(); // answers to quizzes
+  event.submitter?.setAttribute("aria-busy", "true");
+});
+addEventListener("pageshow", rest);
+document.addEventListener("htmx:after:request", ({ target, detail }) => { // not before: what is clicked would move
+  if (detail.ctx.response.status < 400) sender(target)?.querySelector(":scope > .problems")?.replaceChildren();
+});
+document.addEventListener("htmx:finally:request", ({ target }) => {
+  if (sender(target)) rest();
+});
+document.addEventListener("htmx:response:error", ({ target, detail: { ctx } }) => {
+  const box = sender(target);
+  if (!box) return;
+  if (ctx.hx.retarget === "#problems") ctx.hx.retarget = room(box);
+  else if (ctx.response.status >= 500) { // of a proxy: its page belongs nowhere
+    ctx.hx.reswap = "none";
+    tell(box, texts.failed);
+  }
+});
+document.addEventListener("htmx:error", ({ target, detail }) => {
+  const box = sender(target);
+  if (box && !detail.ctx?.response) tell(box, texts.offline);
+});
+
 const notes = document.getElementById("own-notes");
 let saved = notes?.value, sent;
 notes?.addEventListener("input", () => document.querySelector("#saved > :not(input)")?.remove());
@@ -41,6 +98,9 @@ document.addEventListener("htmx:before:request", ({ target, detail }) => {
 });
 document.addEventListener("htmx:after:request", ({ target, detail }) => {
   if (notes && target === notes.form && detail.ctx.response.status < 400) saved = sent;
+});
+addEventListener("online", () => {
+  if (notes && notes.value !== saved) notes.form.requestSubmit();
 });
 addEventListener("pagehide", () => {
   if (notes && notes.value !== saved) navigator.sendBeacon(notes.form.action, new URLSearchParams(new FormData(notes.form)));

@@ -18,7 +18,7 @@ from uuid import UUID
 
 from core import clock
 from core.i18n import ENGLISH
-from core.sanitize import one_line, plain, strip_nul
+from core.sanitize import code_spans, one_line, plain, strip_nul
 from roadmap.exchange.formats.json_ import PortableRoadmap
 from roadmap.exchange.formats.source import Source
 from roadmap.plan.outline import QUESTION_HINTS, OutlineConcept, Question
@@ -29,7 +29,8 @@ FRONT = '<p class="concept">{{Concept}}</p>{{Question}}{{Options}}'
 BACK = '{{FrontSide}}<hr id="answer">{{Answer}}<p>{{Explanation}}</p>'
 CSS = """.card { font: 20px/1.5 system-ui, sans-serif; max-width: 40em; margin: 0 auto; \
 text-align: start; }
-.concept { font-size: 14px; opacity: .7; }"""
+.concept { font-size: 14px; opacity: .7; }
+code { font-family: ui-monospace, Menlo, Consolas, monospace; font-size: .9em; }"""
 SPACE = re.compile(r"\s+")
 MARKS = str.maketrans({"[": "&#91;", "\\": "&#92;", "{": "&#123;", "\n": "<br>"})
 
@@ -116,8 +117,10 @@ def _list(items: Iterable[str], tag: str = "ul") -> str:
 
 
 def _shown(text: str) -> str:
-    """Escape HTML, and Anki's marks of sounds and formulas."""
-    return escape(plain(strip_nul(text))).translate(MARKS)
+    """Escape HTML, and Anki's marks of sounds and formulas; text between backticks is code."""
+    pieces = [escape(piece).translate(MARKS) for piece in code_spans(plain(strip_nul(text)))]
+    pieces[1::2] = [f"<code>{piece}</code>" for piece in pieces[1::2]]
+    return "".join(pieces)
 
 
 def _deck_name(title: str) -> str:

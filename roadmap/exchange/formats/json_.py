@@ -20,13 +20,23 @@ from pydantic_core import PydanticCustomError
 from core import clock
 from core.db import snapshot
 from core.errors import Conflict
-from core.json_types import WHOLE
+from core.json_types import WHOLE, from_row
 from core.sanitize import format_size
-from models.roadmaps import Concept, Content, ContentVersion, QuizAttempt, ReviewCard, Roadmap
+from models.roadmaps import (
+    Concept,
+    Content,
+    ContentVersion,
+    Judgement,
+    QuizAttempt,
+    ReviewCard,
+    Roadmap,
+    Stage,
+)
 from roadmap.accounts.access import get_owned
 from roadmap.learning.grading import Answer
+from roadmap.learning.projects import Comments, Judge, Marks, Work
 from roadmap.learning.spaced_repetition import MOST_REVIEWS, MOST_STABILITY, Memory
-from roadmap.lifecycle.plan_rows import current_outline, subject
+from roadmap.lifecycle.plan_rows import current_outline, key_of, planned, subject
 from roadmap.plan.format_version import FORMAT, LARGEST_DOCUMENT, VERSION
 from roadmap.plan.outline import (
     CONTENT_KINDS,
@@ -37,6 +47,8 @@ from roadmap.plan.outline import (
     Level,
     Outline,
     Quiz,
+    is_empty,
+    is_none,
 )
 from roadmap.plan.schemas import (
     LONGEST_NOTES,
@@ -187,11 +199,37 @@ class PortableConcept(Frozen):
     notes: Annotated[str, Field(max_length=LONGEST_NOTES), PRINTABLE] = Field(
         "", description="Notes of the learner."
     )
+    exercise_attempt: Annotated[str, Field(max_length=LONGEST_NOTES), PRINTABLE] = Field(
+        "", description="What the learner wrote at the exercise.", exclude_if=is_empty
+    )
+    learned_at: Moment | None = Field(
+        None,
+        description="When its quiz was passed or its exercise was checked; left out: not yet.",
+        exclude_if=is_none,
+    )
     attempts: Annotated[
         tuple[PortableAttempt, ...], Field(max_length=MOST_ATTEMPTS), FIRST_ONLY
     ] = Field((), description="Attempts at the current quiz, oldest first.")
     cards: Annotated[tuple[PortableCard, ...], Field(max_length=MOST_QUESTIONS), FIRST_ONLY] = (
         Field((), description="Review cards of its questions, in order.")
+    )
+
+
+class PortableJudgement(Frozen):
+    """A judgement of a project by its rubric."""
+
+    marks: Marks = Field(description="A mark for each criterion, in order.")
+    comments: Comments = Field((), description="A comment on each mark, or none.")
+    created_at: Moment = Field(description="Time of the judgement.")
+
+
+class PortableProject(Frozen):
+    """What the learner made for the project of a stage, and how it was judged."""
+
+    work: Work = Field("", description="A text or a link.")
+    done_at: Moment | None = Field(None, description="When it was first found done; null: not yet.")
+    judgements: dict[Judge, PortableJudgement] = Field(
+        {}, description="The newest judgement of each judge."
     )
 
 
@@ -212,6 +250,11 @@ class PortableRoadmap(Frozen):
     concepts: dict[str, PortableConcept] = Field(
         {}, description="Concepts by their keys in the outline."
     )
+    projects: dict[str, PortableProject] = Field(
+        {},
+        description="The learner's projects by the keys of their stages; left out: none.",
+        exclude_if=is_empty,
+    )
 
 
 def portable(
@@ -226,7 +269,9 @@ def portable(
         row = get_owned(owner_id, roadmap_id, with_trash=with_trash)
         if not row.revision and not row.title:
             raise Conflict("This roadmap has no plan to export yet. Wait until it is ready.")
-        outline = _without_ids(current_outline(row))
+        outline = current_outline(row)
+        stage_keys = [stage.key for stage in outline.stages]
+        outline = _without_ids(outline)
         concepts = list(
             Concept.select()
             .where(Concept.roadmap == roadmap_id, ~Concept.removed)
@@ -235,6 +280,7 @@ def portable(
         written = _written(roadmap_id, {concept.id: subject(concept) for concept in concepts})
         attempts = _by_concept(QuizAttempt, roadmap_id) if with_learner else {}
         cards = _by_concept(ReviewCard, roadmap_id) if with_learner else {}
+        projects = _projects(roadmap_id) if with_learner else {}
     by_key = {concept.key: concept for concept in concepts}
     return PortableRoadmap(
         format=FORMAT,
@@ -253,6 +299,11 @@ def portable(
                 with_learner=with_learner,
             )
             for each in outline.concepts()
+        },
+        projects={  # stages of older versions have other keys here
+            stage.key: projects[key]
+            for stage, key in zip(outline.stages, stage_keys, strict=True)
+            if key in projects
         },
     )
 
@@ -341,6 +392,21 @@ def _by_concept(
     return found
 
 
+def _projects(roadmap_id: UUID) -> dict[str, PortableProject]:
+    """Return the projects with work, by the keys of their stages."""
+    judged: dict[UUID, dict[str, PortableJudgement]] = defaultdict(dict)
+    its = (Judgement.roadmap == roadmap_id) & (Judgement.status == ContentStatus.ready)
+    for row in Judgement.select().where(its):
+        judged[row.stage_id][row.judge] = from_row(PortableJudgement, row)
+    return {
+        key_of(stage): PortableProject(
+            work=stage.work, done_at=stage.done_at, judgements=judged[stage.id]
+        )
+        for stage in planned(Stage, roadmap_id)
+        if stage.work and stage.capstone
+    }
+
+
 def _concept(
     row: Concept,
     written: Mapping[str, tuple[int, Written]],
@@ -358,6 +424,8 @@ def _concept(
         progress=row.progress,
         progress_at=row.progress_at,
         notes=row.notes,
+        exercise_attempt=row.exercise_attempt,
+        learned_at=row.learned_at,
         attempts=tuple(
             PortableAttempt(**{name: getattr(each, name) for name in PortableAttempt.model_fields})
             for each in attempts

@@ -30,6 +30,11 @@ Href = Callable[[UUID], str]
 
 NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 SQUARE = '<rect class="p-mark" x="-5" y="-5" width="10" height="10" rx="2"/>'
+TICK = '<path class="p-mark p-tick" d="M-3 0.2L-0.8 2.4L3.2 -2.2"/>'
+SEAL = (
+    "M0 -7.5L2.3 -5.5L5.3 -5.3L5.5 -2.3L7.5 -0L5.5 2.3L5.3 5.3L2.3 5.5L0 7"
+    ".5L-2.3 5.5L-5.3 5.3L-5.5 2.3L-7.5 0L-5.5 -2.3L-5.3 -5.3L-2.3 -5.5Z"
+)
 TOGETHER = {"one": "", "two": ""}  # makes the separator of a pattern with both names
 # Around 0, 0: squares are of the writing, circles of the learning.
 SHAPES = {
@@ -41,8 +46,8 @@ SHAPES = {
     ConceptMark.ready: '<circle class="p-mark" r="5.5"/>',
     ConceptMark.learning: '<circle class="p-mark" r="5.5"/>'
     '<path class="p-full" d="M0 -5.5A5.5 5.5 0 0 0 0 5.5Z"/>',
-    ConceptMark.done: '<circle class="p-full" r="6.5"/>'
-    '<path class="p-mark p-tick" d="M-3 0.2L-0.8 2.4L3.2 -2.2"/>',
+    ConceptMark.learned: f'<path class="p-full" d="{SEAL}"/>{TICK}',
+    ConceptMark.done: '<circle class="p-full" r="6.5"/>' + TICK,
     ConceptMark.skipped: '<circle class="p-mark" r="5.5"/><path class="p-mark" d="M-2.5 0H2.5"/>',
 }
 
@@ -59,13 +64,18 @@ def exported(
 def inlined(
     tree: RoadmapTree, href: Href, texts: NullTranslations = ENGLISH, *, has_progress: bool = True
 ) -> str:
-    """Return both layouts, for a page that serves `STYLE`, which shows the one that fits."""
+    """Return both layouts, for a page that serves `STYLE`, which shows the one that fits.
+
+    Without a plan their ids are others: htmx, which morphs one into the other, would make a new
+    element of HTML for a known id.
+    """
+    prefix = "picture" if tree.stages else "empty"
     both = (
         draw(
             tree,
             arrange(tree, direction, heading=False, has_progress=has_progress, texts=texts),
             href,
-            f"picture-{direction}",
+            f"{prefix}-{direction}",
             texts=texts,
         )
         for direction in Direction

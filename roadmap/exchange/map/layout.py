@@ -90,7 +90,8 @@ def arrange(
 def counts_of(concepts: Sequence[ConceptNode]) -> tuple[int, int]:
     """Return how many concepts are done, and of how many; skipped ones do not count."""
     marks = [mark_of(concept) for concept in concepts]
-    return marks.count(ConceptMark.done), len(marks) - marks.count(ConceptMark.skipped)
+    done = marks.count(ConceptMark.done) + marks.count(ConceptMark.learned)
+    return done, len(marks) - marks.count(ConceptMark.skipped)
 
 
 def done_of(concepts: Sequence[ConceptNode], texts: NullTranslations = ENGLISH) -> str:

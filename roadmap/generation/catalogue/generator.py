@@ -1,6 +1,7 @@
 """Built-in generator: tracks of the catalogue (`loader.py`), found by `goal_matching.py`."""
 
 import re
+import zlib
 from collections.abc import Sequence
 from functools import lru_cache
 from pkgutil import resolve_name
@@ -135,7 +136,13 @@ def tutorial_of(concept: CatalogueConcept, brief: ConceptBrief) -> Tutorial:
 
 
 def quiz_of(concept: CatalogueConcept, brief: ConceptBrief) -> Quiz:
-    return Quiz(questions=tuple(concept.questions))
+    """Return the quiz; its options are in another order for each attempt."""
+    return Quiz(
+        questions=tuple(
+            question.model_copy(update={"seed": zlib.crc32(question.prompt.encode())})
+            for question in concept.questions
+        )
+    )
 
 
 def resources_of(concept: CatalogueConcept, brief: ConceptBrief) -> Resources:
@@ -258,11 +265,19 @@ def _stage(track: Track, number: int, stage: TrackStage, level: Level) -> Outlin
         )
         for module, its in zip(stage.modules, english.modules, strict=True)
     ]
+    planned = sum(len(module.concepts) for module in modules)
+    is_most = 2 * planned >= sum(len(module.concepts) for module in stage.modules)
+    try:
+        capstones = files.load_capstones(track.id, track.language)
+    except BrokenFile as broken:
+        raise _unusable(track, broken) from None
     return OutlineStage(
         key=_slug(english.title),
         title=stage.title,
         description=stage.description,
         modules=tuple(module for module in modules if module.concepts),
+        # It needs what the stage teaches.
+        capstone=capstones[number] if capstones and is_most else None,
     )
 
 

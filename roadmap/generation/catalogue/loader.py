@@ -15,7 +15,7 @@ from core.json_types import LazyModel
 from core.sanitize import format_size
 from roadmap.generation.catalogue.goal_matching import Lexicon, Match, Vocabulary
 from roadmap.plan.language_detection import script_of
-from roadmap.plan.outline import Level, Question, Resource, Title
+from roadmap.plan.outline import Capstone, Level, Question, Resource, Title
 
 TRACKS = Path(__file__).parent / "tracks"
 FENCE = "+++\n"
@@ -61,6 +61,7 @@ class Track(Strict):
     title: Title
     summary: str
     language: str
+    onward: list[str] = Field(default_factory=list)  # ids of tracks that build on it
     match: Match
     stages: list[TrackStage] = Field(min_length=1)
 
@@ -77,6 +78,12 @@ class Track(Strict):
             for tag in LANGUAGES
             if tag == ENGLISH or (TRACKS / self.id / tag / "track.toml").is_file()
         ]
+
+
+class TrackCapstones(Strict):
+    """Contents of `capstones.toml`: a project for each stage, in order."""
+
+    capstones: list[Capstone]
 
 
 class CatalogueConcept(Described):
@@ -184,6 +191,19 @@ def load_track(track_id: str, language: str = ENGLISH) -> Track:
     return track.model_copy(update={**dict(translated), "stages": stages, "language": language})
 
 
+@lru_cache(maxsize=40)
+def load_capstones(track_id: str, language: str = ENGLISH) -> list[Capstone]:
+    """Return the projects of a track in a language; empty: it has none. Raises BrokenFile."""
+    folder = TRACKS / track_id
+    file = (folder if language == ENGLISH else folder / language) / "capstones.toml"
+    if not file.is_file():
+        return []
+    found = _read(file, TrackCapstones, _toml(file, _text(file))).capstones
+    if len(found) != len(stages := tracks()[track_id].stages):
+        raise BrokenFile(file, f"capstones: {len(found)} where the track has {len(stages)} stages")
+    return found
+
+
 @lru_cache(maxsize=800)
 def load_concept(track_id: str, concept_id: str, language: str = ENGLISH) -> CatalogueConcept:
     """Return a concept in a language. Raises BrokenFile.
@@ -234,7 +254,7 @@ def broken_files() -> list[str]:
     loads: list[Callable[[], object]] = [lexicon]
     for track in tracks().values():
         for language in track.languages:
-            loads.append(partial(load_track, track.id, language))
+            loads += [partial(load, track.id, language) for load in (load_track, load_capstones)]
             loads += [partial(load_concept, track.id, id_, language) for id_ in track.concept_ids]
     for load in loads:
         try:

@@ -20,6 +20,7 @@ from core import clock
 from core.settings import ModelProfile
 from roadmap.generation import floors
 from roadmap.generation.context import (
+    JUDGE_PROJECT,
     Answers,
     ConceptBrief,
     DesignBrief,
@@ -34,7 +35,7 @@ from roadmap.generation.llm.compat import Message
 from roadmap.generation.llm.outline_in_stages import LARGE, SMALL, Size, stage_form, titles_form
 from roadmap.generation.llm.prompt import Prompt, prompt
 from roadmap.generation.llm.rate_control import ProviderRateLimited, RateControl
-from roadmap.generation.llm.schemas import AnalysisDraft, OutlineDraft
+from roadmap.generation.llm.schemas import AnalysisDraft, OutlineDraft, VerdictsDraft
 from roadmap.generation.llm.server_profile import SMALL_CONTEXT, ServerProfile, shorter_form
 from roadmap.generation.usage import FREE, UsageMeter
 from roadmap.plan.language_detection import language_error
@@ -43,8 +44,10 @@ from roadmap.plan.outline import (
     LONGEST_ASKED,
     MOST_CLARIFYING_QUESTIONS,
     Analysis,
+    Capstone,
     ContentKind,
     Contents,
+    Mark,
     Outline,
     Quiz,
     Resources,
@@ -59,6 +62,7 @@ AGAIN = (
 MOST_PROBLEMS = 10
 LONGEST_OUTLINE = 20_000  # characters of all titles
 MOST_KNOWN_TERMS, MOST_NEXT = 150, 8
+LONGEST_VERDICT = 500  # characters of a comment on a project
 
 logger = logging.getLogger(__name__)
 
@@ -153,7 +157,8 @@ class ModelGenerator(Generator):
             except AnswerCut as cut:
                 logger.warning("the outline is asked for stage by stage: %s", cut)
                 return self._titles(design)
-        current = design.current.model_dump(mode="json")
+        without = {"stages": {"__all__": {"capstone"}}}  # long, and kept unless there is a new one
+        current = design.current.model_dump(mode="json", exclude=without)
         return self._design(design.step, design, {"outline": current, "feedback": design.feedback})
 
     def fill(self, design: DesignBrief, outline: Outline) -> Outline:
@@ -174,7 +179,7 @@ class ModelGenerator(Generator):
 
         return self.ask(
             "stage",
-            stage_form(size),
+            stage_form(size, has_project=not self._profile.is_small()),
             known,
             lambda part: _in_language(part.fill(outline, size, left / len(empty)), design),
         )
@@ -239,6 +244,17 @@ class ModelGenerator(Generator):
 
     def check_quiz(self, quiz: Quiz, brief: ConceptBrief) -> tuple[Quiz, list[str]]:
         return quiz_check.checked(quiz, brief, self.ask)
+
+    def judge_project(self, capstone: Capstone, work: str, language: str) -> list[tuple[Mark, str]]:
+        criteria = capstone.criteria
+
+        def made(draft: VerdictsDraft) -> list[tuple[Mark, str]]:
+            if len(draft.verdicts) != len(criteria):
+                raise ValueError(f"`verdicts` must have {len(criteria)} items, as `criteria` has.")
+            return [(each.mark, each.comment[:LONGEST_VERDICT]) for each in draft.verdicts]
+
+        facts = {"brief": capstone.brief, "criteria": criteria, "work": work, "language": language}
+        return self.ask(JUDGE_PROJECT, VerdictsDraft, facts, made)
 
     def _design(self, step: str, design: DesignBrief, facts: dict[str, Any]) -> Outline:
         """Ask for an outline. Raises InvalidOutline, since repairs are a step of their own."""

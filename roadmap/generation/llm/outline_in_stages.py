@@ -5,12 +5,12 @@ prerequisites are titles of earlier concepts, so that the parts fit together wit
 """
 
 from functools import lru_cache
-from typing import Annotated, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 from pydantic import AfterValidator, BeforeValidator, Field, create_model
 
 from core.sanitize import one_line, plain
-from roadmap.generation.llm.schemas import Draft, Several, sized, up_to, whole
+from roadmap.generation.llm.schemas import CapstoneField, Draft, Several, sized, up_to, whole
 from roadmap.plan.edits import made_key
 from roadmap.plan.outline import Outline, OutlineConcept, OutlineModule, OutlineStage
 from roadmap.plan.validation import meaning
@@ -93,6 +93,7 @@ class ModulePart(Draft):
 
 class StagePart(Draft):
     modules: Several[ModulePart]
+    capstone: CapstoneField = None
 
     def fill(self, outline: Outline, size: Size, hours: float) -> Outline:
         """Return the outline with these modules in its first empty stage, of at most `hours`.
@@ -138,7 +139,9 @@ class StagePart(Draft):
         if not modules:
             raise ValueError("All these concepts are in earlier stages; name new ones.")
         empty = next(stage for stage in outline.stages if not stage.modules)
-        filled = empty.model_copy(update={"modules": tuple(modules.values())})
+        capstone = self.capstone and self.capstone.to_capstone()
+        changes = {"modules": tuple(modules.values()), "capstone": capstone}
+        filled = empty.model_copy(update=changes)
         stages = tuple(filled if stage is empty else stage for stage in outline.stages)
         return outline.model_copy(update={"stages": stages})
 
@@ -151,9 +154,10 @@ def titles_form(size: Size) -> type[TitlesDraft]:
 
 
 @lru_cache(maxsize=64)
-def stage_form(size: Size) -> type[StagePart]:
-    """Return the form for one stage."""
+def stage_form(size: Size, *, has_project: bool) -> type[StagePart]:
+    """Return the form for one stage, with a project or without."""
+    capstone: dict[str, Any] = {} if has_project else {"capstone": (None, None)}
     concepts = Annotated[Several[ConceptPart], sized(1, size.concepts)]
     module = create_model("ModulePart", __base__=ModulePart, concepts=(concepts, ...))
     modules = Annotated[Several[module], sized(1, size.modules)]
-    return create_model("StagePart", __base__=StagePart, modules=(modules, ...))
+    return create_model("StagePart", __base__=StagePart, modules=(modules, ...), **capstone)

@@ -8,6 +8,7 @@ import math
 import random
 import re
 import zlib
+from contextlib import suppress
 from typing import Annotated, Any, Literal, Self, TypeVar
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field
@@ -16,17 +17,25 @@ from core.sanitize import one_line, plain, strip_nul, strip_nul_json
 from roadmap.generation.llm.markdown_answer import plain_markdown
 from roadmap.plan.markdown_sanitizer import sanitized
 from roadmap.plan.outline import (
+    FEWEST_CRITERIA,
+    FEWEST_HINTS,
     FIRST_ONLY,
     LONGEST_ASKED,
+    LONGEST_CRITERION,
+    LONGEST_HINT,
     LONGEST_SUGGESTION,
     LONGEST_WORDS,
     MOST_CLARIFYING_QUESTIONS,
+    MOST_CRITERIA,
+    MOST_HINTS,
     MOST_ITEMS,
     MOST_SUGGESTIONS,
     Analysis,
     AnalysisKind,
+    Capstone,
     ClarifyingQuestion,
     Level,
+    Mark,
     Outline,
     OutlineConcept,
     OutlineModule,
@@ -168,6 +177,27 @@ class ModuleDraft(Draft):
     concepts: Annotated[Several[ConceptDraft], sized(1, 20)]
 
 
+class CapstoneDraft(Draft):
+    title: Name
+    brief: Annotated[Markdown, up_to(2500), Field(description="100 to 250 words of Markdown")]
+    criteria: Annotated[
+        Several[Annotated[Line, up_to(LONGEST_CRITERION)]], sized(FEWEST_CRITERIA, MOST_CRITERIA)
+    ]
+    hints: Annotated[Several[Annotated[Line, up_to(LONGEST_HINT)]], sized(FEWEST_HINTS, MOST_HINTS)]
+
+    def to_capstone(self) -> Capstone | None:
+        """Return the project, or None if it breaks a rule: the plan can do without."""
+        facts = self.model_dump()
+        with suppress(ValueError):
+            return Capstone.model_validate(facts | {"brief": sanitized(self.brief)})
+        return None
+
+
+CapstoneField = Annotated[
+    CapstoneDraft | None, Field(description="project at the end of the stage")
+]
+
+
 class StageDraft(Draft):
     key: Annotated[
         Name, Field(description="short name in lower case with hyphens, unique among the stages")
@@ -175,6 +205,7 @@ class StageDraft(Draft):
     title: Name
     description: Summary
     modules: Annotated[Several[ModuleDraft], sized(1, 12)]
+    capstone: CapstoneField = None
 
 
 class OutlineDraft(Draft):
@@ -184,7 +215,8 @@ class OutlineDraft(Draft):
     def to_outline(self) -> Outline:
         stages = tuple(
             OutlineStage(
-                **stage.model_dump(exclude={"modules"}),
+                **stage.model_dump(exclude={"modules", "capstone"}),
+                capstone=stage.capstone and stage.capstone.to_capstone(),
                 modules=tuple(
                     OutlineModule(
                         **module.model_dump(exclude={"concepts"}),
@@ -198,6 +230,18 @@ class OutlineDraft(Draft):
             for stage in self.stages
         )
         return Outline(title=self.title, stages=stages)
+
+
+class VerdictDraft(Draft):
+    mark: Mark
+    comment: Annotated[Line, up_to(300)]
+
+
+class VerdictsDraft(Draft):
+    verdicts: Annotated[
+        Several[VerdictDraft],
+        sized(FEWEST_CRITERIA, MOST_CRITERIA, "one for each criterion, in order"),
+    ]
 
 
 class TutorialDraft(Draft):

@@ -22,7 +22,7 @@ from models.roadmaps import Content, Roadmap, RoadmapEvent
 from models.spending import ModelCall
 from models.webhooks import WebhookDelivery
 from roadmap.budget.budget import CallOutcome, money
-from roadmap.generation.context import QUIZ_CHECK
+from roadmap.generation.context import JUDGE_PROJECT, QUIZ_CHECK
 from roadmap.lifecycle.timeline.spans import (
     ANSWERS,
     REVIEW,
@@ -152,7 +152,7 @@ def _planning(facts: Facts) -> list[Span]:
     """Return waits, attempts and steps of the plan."""
     moments = [Moment(event.at, event.type, event.data) for event in facts.events]
     for record in facts.records:
-        if record.concept_id is None:
+        if record.concept_id is None and record.step != JUDGE_PROJECT:
             moments += moments_in(record)
     tries = SpanBuilder(SpanKind.plan, "plan", "plan")
     is_new = False  # an attempt whose record is still to come

@@ -95,7 +95,8 @@ def test_a_lesson_changes_with_its_parts(place: Place, change: dict[str, Any]) -
 
 def test_a_lesson_changes_with_notes_attempts_and_links(place: Place) -> None:
     _, roadmap, concept = place
-    assert changed(lesson, place, Concept, notes="x")
+    for change in ({"notes": "x"}, {"exercise_attempt": "x"}, {"learned_at": clock.now()}):
+        assert changed(lesson, place, Concept, **change)
     states, now = [lesson(place)], clock.now()
     scores = {"version": 1, "answers": [], "score": 1, "total": 4, "created_at": now}
     link = {"digest": "d", "url": "https://example.org", "state": "unclear", "due_at": now}
@@ -106,8 +107,8 @@ def test_a_lesson_changes_with_notes_attempts_and_links(place: Place) -> None:
         CheckedLink.insert(**link).execute()
         LinkUse.insert(content=Content.select(Content.id), link="d").execute()
     states.append(lesson(place))
-    for change in ({"state": "dead"}, {"checked_at": now}, {"reason": "404"}):
-        assert changed(lesson, place, CheckedLink, **change)
+    for other in ({"state": "dead"}, {"checked_at": now}, {"reason": "404"}):
+        assert changed(lesson, place, CheckedLink, **other)
     assert len({*states}) == len(states)
     with transaction():
         QuizAttempt.delete().execute()

@@ -181,6 +181,7 @@ def test_records_of_the_log_are_stored(finished: Upgraded) -> None:
 def test_a_finished_roadmap_is_as_it_was(upgraded: Upgraded) -> None:
     facts = upgraded.recording.facts
     tree = upgraded.get(facts["roadmap"]).json()
+    assert tree.pop("learned") == {**facts["tree"].pop("learned"), "learned": 0}
     assert tree == facts["tree"]
     noted = upgraded.get(f"{facts['roadmap']}/concepts/{facts['noted']}/notes").json()
     assert noted["notes"] == "Recorded."

@@ -24,7 +24,15 @@ from roadmap.accounts.schemas import DeletionRequest, EmailChange, PasswordChang
 from roadmap.exchange.import_validation import RoadmapFile
 from roadmap.exchange.share_links import LinkRequest
 from roadmap.learning.daily_limits import ReviewLimits
-from roadmap.learning.progress import AttemptRequest, NotesRequest, Profile, ProfilePatch
+from roadmap.learning.placement import PlacementRequest, SkipRequest
+from roadmap.learning.progress import (
+    AttemptRequest,
+    ExerciseRequest,
+    NotesRequest,
+    Profile,
+    ProfilePatch,
+)
+from roadmap.learning.projects import ProjectRequest
 from roadmap.learning.reviews import ReviewCheck, ReviewRequest, UndoRequest
 from roadmap.lifecycle.schedule_settings import ScheduleRequest
 from roadmap.lifecycle.transfer import TransferRequest
@@ -57,6 +65,7 @@ from web.routes import (
     OVERSEEN,
     PAGE,
     PAGES,
+    PROJECT_PAGE,
     QUEUE_PAGE,
     REVISION,
     ROADMAP,
@@ -91,7 +100,11 @@ BODIES: dict[type[BaseModel], dict[str, Any]] = {
     KeyRequest: {"name": "another"},
     InvitationRequest: {},
     ProgressRequest: {"progress": "done"},
+    PlacementRequest: {"seed": 7},
+    SkipRequest: {"concept_ids": [str(UUID(int=7))]},
     NotesRequest: {"notes": "Mine."},
+    ExerciseRequest: {"exercise_attempt": "Mine.", "checked": True},
+    ProjectRequest: {"work": "Mine."},
     AttemptRequest: {
         "version": 1,
         "answers": [[0], [0], [0], [0], [0]],
@@ -124,6 +137,8 @@ FORMS: dict[str, dict[str, Any]] = {  # and what a page is sent
     PAGE + "/revise": {"feedback": "More about testing, please."},
     PAGE + "/cancel": {},
     PAGE + "/retry": {},
+    PAGE + "/placement": {"unknown": "on"},
+    PAGE + "/placement/skip": {"concept": str(UUID(int=7))},
     SHARED_PAGE + "/copy": {},
     PAGE + "/sharing": {"purpose": "reading"},
     PAGE + "/sharing/{link_id}/revoke": {},
@@ -135,8 +150,11 @@ FORMS: dict[str, dict[str, Any]] = {  # and what a page is sent
     LESSON + "/upgrade": {},
     LESSON + "/progress": {"progress": "done"},
     LESSON + "/notes": {"notes": "Mine."},
-    LESSON + "/quiz": {"version": "1", "questions": "5", "q0": "0"},
+    LESSON + "/quiz": {"version": "1", "questions": "5", "q0": "0", "anyway": "on"},
+    LESSON + "/exercise": {"exercise_attempt": "Mine.", "checked": "on"},
     LESSON + "/{kind}/retry": {},
+    PROJECT_PAGE: {"work": "Mine.", "act": "save"},
+    **{PROJECT_PAGE + act: {} for act in ("/judgement", "/link", "/link/revoke")},
     PAGE + "/trash": {},
     PAGE + "/revisions/{number}/restore": {},
     PAGE + "/edit": {
@@ -181,6 +199,7 @@ FILES = {"/import": {"file": ("roadmap.json", json.dumps(DOCUMENT))}}  # and whe
 PLACES = {
     "roadmap_id",
     "concept_id",
+    "stage_id",
     "number",
     "kind",
     "session_id",
@@ -216,7 +235,7 @@ STATES = (
 )  # of a roadmap; all others are for one that is ready
 
 # Forms that are answered by a page with a secret, which no other page shows.
-SHOWN_ONCE = {"/webhooks", HOOK + "/secret", PAGE + "/sharing"}
+SHOWN_ONCE = {"/webhooks", HOOK + "/secret", PAGE + "/sharing", PROJECT_PAGE + "/link"}
 ROOM = (Scope.observe, Scope.admin)  # of the operators: what is there is not of one person
 EVERY = (*ENDPOINTS, *PAGES)
 CLOSED = [endpoint for endpoint in EVERY if not endpoint.public]
@@ -300,6 +319,19 @@ class Person:
         tree = self.call("GET", f"{API}/roadmaps/{roadmap_id}").json()
         return str(tree["stages"][0]["modules"][0]["concepts"][0]["id"])
 
+    def stage(self, roadmap_id: str) -> str:
+        """The first one, with work on its project."""
+        path = f"{API}/roadmaps/{roadmap_id}"
+        stage_id = str(self.call("GET", path).json()["stages"][0]["id"])
+        project = f"{path}/stages/{stage_id}/project"
+        assert self.call("PUT", project, json=BODIES[ProjectRequest]).status_code == 200
+        return stage_id
+
+    def project(self) -> tuple[str, str]:
+        """The ids of a roadmap and of a stage with work on its project."""
+        roadmap_id = self.roadmap()
+        return roadmap_id, self.stage(roadmap_id)
+
     def attempt(self, things: dict[str, str]) -> str:
         path = f"/roadmaps/{things['roadmap_id']}/concepts/{things['concept_id']}/quiz/attempts"
         return str(self.made(path, **BODIES[AttemptRequest])["id"])
@@ -350,6 +382,7 @@ class Person:
         makers: dict[str, Callable[[], str]] = {
             "roadmap_id": lambda: self.roadmap_for(endpoint),
             "concept_id": lambda: self.concept(things["roadmap_id"]),
+            "stage_id": lambda: self.stage(things["roadmap_id"]),
             "attempt_id": lambda: self.attempt(things),
             "token": lambda: self.made(f"/roadmaps/{self.roadmap()}/links", **BODIES[LinkRequest])[
                 "url"

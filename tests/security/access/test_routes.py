@@ -28,7 +28,7 @@ from tests.security.access.people import (
     success_of,
 )
 from web.endpoint import Endpoint
-from web.routes import API, ENDPOINTS, LESSON, PAGES
+from web.routes import API, ENDPOINTS, LESSON, PAGE, PAGES, ROADMAP
 
 TRANSFERS = API + "/admin/transfers"
 
@@ -38,6 +38,11 @@ BY_ID_IN_QUERIES = {
     API + "/reviews": {"roadmap_id"},
     "/review": {"roadmap", "card"},
     "/roadmaps/{roadmap_id}/live": {"draft"},
+}
+BY_ID_IN_QUERIES |= {
+    f"{base}/placement{place}": {"module_id", "concept_id", "concept_ids"}
+    for base in (ROADMAP, PAGE)
+    for place in ("", "/skip")
 }
 BY_ID_IN_QUERIES[TRANSFERS] = {"owner", "new_owner"}
 
@@ -235,6 +240,23 @@ class TestEveryPlaceOfEveryPath:
             assert (shown.status_code, "secret" in shown.text) == (200, False)
             refused = bob.call("GET", f"{live.path.format(**hers)}?draft={concept_id}")
             assert refused.status_code == 404
+
+    def test_modules_and_concepts_of_another_are_not_in_ones_own_placement(
+        self, ann: Person, bob: Person
+    ) -> None:
+        hers, his = ann.roadmap(), bob.roadmap()
+        module = ann.call("GET", f"{API}/roadmaps/{hers}").json()["stages"][0]["modules"][0]["id"]
+        concept, own = ann.concept(hers), bob.concept(his)
+        place, before = f"{API}/roadmaps/{his}/placement", everything()
+        for id_ in (module, str(new_id())):
+            assert bob.call("POST", place, json={"module_id": id_}).status_code == 404
+        for id_ in (concept, str(new_id())):
+            sent = {"concept_id": id_, "version": 1}
+            assert bob.call("POST", place, json=sent).status_code == 409
+            skipped = bob.call("POST", f"{place}/skip", json={"concept_ids": [id_]})
+            assert (skipped.json(), everything()) == ({"concept_ids": []}, before)
+        bob.call("POST", f"{place}/skip", json={"concept_ids": [own]})
+        assert everything() != before
 
     def test_no_body_and_no_query_names_a_thing_by_its_id_but_the_place_in_a_list(self) -> None:
         takes = {}

@@ -13,6 +13,7 @@ from core import clock
 from core.db import database, session
 from core.ids import new_id
 from roadmap.exchange import account_export
+from roadmap.learning import projects
 from roadmap.lifecycle import commands
 from roadmap.lifecycle.create import NewRoadmap, create_many
 from roadmap.plan.outline import Level
@@ -31,6 +32,7 @@ WORKED_ON = {  # by which task: in which table, and what becomes of it
     "build_content": ("content", "ready"),
     "deliver_webhook": ("webhook_delivery", "failed"),
     "export_account": ("account_export", "ready"),
+    "judge_project": ("judgement", "failed"),  # the catalogue judges nothing
 }
 
 
@@ -70,6 +72,10 @@ class TestMessages:
             return str(settings_.test(person.account_id(), webhook.id)[0].id)
         if task == "export_account":
             return str(account_export.order(person.account_id())[0].id)
+        if task == "judge_project":
+            ids = (UUID(id_) for id_ in person.project())
+            (job,) = projects.order_judgement(person.account_id(), *ids, has_model=True)[1]
+            return str(job.id)
         roadmap_id = UUID(person.roadmap(review=True))
         return str(commands.approve(person.account_id(), roadmap_id, None).steps[0].id)
 

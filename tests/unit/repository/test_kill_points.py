@@ -24,7 +24,7 @@ FOLDERS = (
     "tasks",
     "web",
 )
-LEFT_OUT = {"__pycache__"}
+LEFT_OUT = {"__pycache__", "run"}  # web/run: packages from npm
 ACCEPT = """
 import sys
 del sys.argv[:2]

@@ -54,12 +54,12 @@ PUBLIC = {
     """,
     "budget": "budget cost_report",
     "learning": """
-        continue_learning daily_limits grading lesson_navigation notes progress reviews
-        schedule spaced_repetition
+        continue_learning daily_limits endings grading lesson_navigation notes placement
+        progress projects reviews schedule spaced_repetition
     """,
     "lifecycle": """
         account_deletion activate_plan admin_queries build_status commands completion
-        content_job content_versions create events leases link_checker link_status
+        content_job content_versions create events judge_job leases link_checker link_status
         own_roadmaps plan_job plan_rows queries read_states rescue revisions
         schedule_settings timeline.spans timeline.timeline transfer
         trash
@@ -116,6 +116,7 @@ NOT_AT_THE_START = (
     ),
     *(
         "roadmap.lifecycle.content_job",
+        "roadmap.lifecycle.judge_job",
         "roadmap.lifecycle.link_checker",
         "roadmap.generation.llm.generator",
         "roadmap.lifecycle.plan_job",

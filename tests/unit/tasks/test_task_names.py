@@ -28,6 +28,7 @@ NAMES = {
     "tasks.content.build_content": (content_queue, content.build_content),
     "tasks.content.deliver_webhook": (content_queue, content.deliver_webhook),
     "tasks.content.export_account": (content_queue, content.export_account),
+    "tasks.content.judge_project": (content_queue, content.judge_project),
     "tasks.content.look_after_links": (content_queue, content.look_after_links),
     "tasks.logs.store_log_batch": (logs_queue, logs.store_log_batch),
     "tasks.upkeep.rescue_again": (logs_queue, upkeep.rescue_again),

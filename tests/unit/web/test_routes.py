@@ -37,6 +37,8 @@ PUBLIC = {  # each addition opens a door
     ("GET", "/calendars/{token}/roadmap.ics"),
 }
 PUBLIC_PAGES = {
+    ("GET", "/judge/{token}"),
+    ("POST", "/judge/{token}"),
     ("GET", "/login"),
     ("POST", "/login"),
     ("GET", "/register"),
@@ -49,6 +51,7 @@ PUBLIC_PAGES = {
     ("GET", "/problems"),
     ("GET", "/problems/{slug}"),
     ("GET", "/static/{file}"),
+    ("GET", "/static/run/{digest}/{file}"),
 }
 NOT_JSON = {
     "/api/v1/roadmaps/{roadmap_id}/events",

@@ -1,7 +1,8 @@
 """One concept: its lesson, quiz, notes and progress, and the next concept."""
 
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import datetime
 from functools import partial
 from operator import attrgetter
 from typing import Any
@@ -9,19 +10,27 @@ from uuid import UUID
 
 from starlette.responses import Response
 
+from core import clock
 from core.errors import Conflict, Invalid, NotFound
 from core.i18n import gettext_noop
 from roadmap.generation.content_drafts import tutorial_drafts
 from roadmap.generation.context import BUILT_IN
 from roadmap.generation.generator import check_feedback, has_model
-from roadmap.learning import progress
+from roadmap.learning import endings, progress, reviews
+from roadmap.learning.grading import GradedQuestion
 from roadmap.learning.lesson_navigation import (
     Course,
     are_links_registered,
     course,
     lesson_state,
 )
-from roadmap.learning.progress import Attempt, AttemptRequest, AttemptSummary, NotesRequest
+from roadmap.learning.progress import (
+    Attempt,
+    AttemptRequest,
+    AttemptSummary,
+    ExerciseRequest,
+    NotesRequest,
+)
 from roadmap.lifecycle import commands, queries
 from roadmap.lifecycle.commands import EDITABLE, GOING_ON
 from roadmap.plan.concept_marks import mark_of
@@ -50,6 +59,8 @@ from web.pages.templates import own_page, page, texts_of
 from web.roadmap_commands import apply_command, write_ahead
 
 EMPTY = gettext_noop("Answer at least one question.")
+UNCHOSEN = gettext_noop("Answer this question, or skip it.")
+UNANSWERED = "Questions without an answer"  # the page has their number
 THE_SAME = gettext_noop(
     "Without a model the text would be the same: the built-in catalogue has only one text for each"
     " part. To use a model, the operator of this service must set OPENAI_API_KEY."
@@ -63,9 +74,10 @@ QUIZ = {
 
 
 class ProgressForm(ProgressRequest):
-    """`next`: the concept to continue with."""
+    """`next`: the concept to continue with; `panel`: it was set beside the map."""
 
     next: UUID | None = None
+    panel: bool = False
 
 
 class ConceptQuery(AnyQuery):
@@ -73,6 +85,19 @@ class ConceptQuery(AnyQuery):
 
     attempt: UUID | None = None
     seen: int = 0
+
+
+@dataclass(slots=True)
+class QuizState:
+    """The quiz while it is answered; `graded` has what was checked, one question at a time."""
+
+    chosen: list[list[int] | str]
+    graded: dict[int, GradedQuestion] = field(default_factory=dict)
+    asked: int | None = None  # the question that was to be checked, or that lacks something
+
+    @property
+    def blanks(self) -> int:
+        return sum(not each for each in self.chosen)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +109,7 @@ class LessonFacts:
     last_attempt: list[AttemptSummary]
     shown: Attempt | None  # the attempt whose result is shown
     turn: str  # the id of the attempt before, by which options are shuffled
+    returns: list[datetime]  # times at which questions of the shown attempt come back
     lasts: bool  # until its state changes; a draft grows meanwhile
 
 
@@ -92,41 +118,59 @@ def concept_page(
     *,
     error: Conflict | Invalid | None = None,
     notes: str | None = None,
-    chosen: list[list[int] | str] | None = None,
+    quiz: QuizState | None = None,
+    exercise_attempt: str | None = None,
     wish: str | None = None,
 ) -> Response:
-    """Return the page; an error is about the notes, answers or wish that come with it."""
-    if error is None:
+    """Return the page; an error is about the notes, answers or wish that come with it.
+
+    For htmx, of a quiz only the quiz is returned.
+    """
+    if error is None and quiz is None:
         source = DocumentSource(partial(lesson_state, *call.concept), partial(_read, call))
         return own_page(
             call, "concept.html", source, partial(_context, call), lasts=attrgetter("lasts")
         )
     words, lesson = texts_of(call.request), _read(call)
     context = _context(call, lesson)
-    if chosen is not None:
-        context["chosen"] = chosen
-        is_ours = error.detail in (EMPTY, UNORDERED)
-        context["quiz_problem"] = words.gettext(error.detail if is_ours else QUIZ[type(error)])
-    else:
+    if quiz is not None:
+        context["answering"] = quiz
+        if error is not None:
+            is_ours = error.detail in (EMPTY, UNCHOSEN, UNORDERED, UNANSWERED)
+            context["quiz_problem"] = words.gettext(error.detail if is_ours else QUIZ[type(error)])
+            context["is_lacking"] = error.detail == UNANSWERED
+    elif error is not None:
         context["errors"] = error_messages.of_fields(words, error.fields)
         if context["errors"] and wish is not None and not has_model():
             context["errors"] = {"instructions": words.gettext(THE_SAME)}
     if notes is not None:
         context["notes"] = notes
         context["stored"] = lesson.concept.notes if isinstance(error, Conflict) else None
-    if wish is not None:
+    if exercise_attempt is not None:
+        context["attempt"] = exercise_attempt
+    if wish is not None and error is not None:
         context["wish"] = wish
         context["wish_problem"] = error_messages.sentence(words, error)
-    return page(call.request, "concept.html", status=status_of(error), **context)
+    template = "concept.html" if quiz is None or not is_part(call.request) else "parts/quiz.html"
+    return page(call.request, template, status=status_of(error) if error else 200, **context)
 
 
 def set_progress(call: Call) -> Response:
-    """Set the progress; with `next`, go on to the next concept."""
-    request = filled(ProgressForm, call.body.given("progress", "status", "next"))
+    """Set the progress; then go to the end of what is over, or with `next` to that concept."""
+    request = filled(ProgressForm, call.body.given("progress", "status", "next", "panel"))
     progress.set_progress(*call.concept, request)
     write_ahead(call.owner, call.ids["roadmap_id"])
+    roadmap_path = f"/roadmaps/{call.ids['roadmap_id']}"
+    if request.panel:
+        return see_other(_path(call) + "/panel?changed=on")
+    if request.progress in endings.BEHIND:
+        now = course(call.owner, call.ids["roadmap_id"])
+        if endings.is_over(now.steps):
+            return see_other(f"{roadmap_path}/completion")
+        if number := endings.ended_stage(now, call.ids["concept_id"]):
+            return see_other(f"{roadmap_path}/stages/{number}")
     if request.next is not None:
-        return see_other(f"/roadmaps/{call.ids['roadmap_id']}/concepts/{request.next}")
+        return see_other(f"{roadmap_path}/concepts/{request.next}")
     return see_other(_path(call) + "#progress")
 
 
@@ -153,20 +197,57 @@ def set_notes(call: Call) -> Response:
     return see_other(_path(call) + "#notes")
 
 
+def save_exercise(call: Call) -> Response:
+    """Save the attempt at the exercise, and that it was checked; then show the solution."""
+    form: Form = call.body
+    text = form.text("exercise_attempt").replace("\r\n", "\n")
+    values = {"exercise_attempt": text} if "exercise_attempt" in form else {}
+    try:
+        request = filled(ExerciseRequest, {**values, **form.given("checked")})
+        progress.save_exercise(*call.concept, request)
+    except Invalid as error:
+        return concept_page(call, error=error, exercise_attempt=text)
+    write_ahead(call.owner, call.ids["roadmap_id"])
+    return see_other(_path(call) + ("#checked" if request.checked else "#attempt"))
+
+
 def answer(call: Call) -> Response:
-    """Grade the answers; after an error they are still in their places."""
+    """Save the answers as an attempt; with `check`, show whether that one and others are right.
+
+    Those that were checked before come along as `checked`, and answers stay in their places.
+    """
     form: Form = call.body
     count = min(index_of(form.text("questions")) or 0, MOST_QUESTIONS)
     answers = [answer_in(form, f"q{number}") for number in range(count)]
-    if not any(answers):
-        return concept_page(call, error=Invalid(EMPTY), chosen=[])
+    unordered = [
+        n for n, each in enumerate(answers) if isinstance(each, list) and INCOMPLETE in each
+    ]
+    is_check = "check" in form
+    quiz = QuizState(answers, asked=index_of(form.text("check")))
+    whole = [[] if number in unordered else each for number, each in enumerate(answers)]
+    checked = {quiz.asked, *map(index_of, form.getlist("checked"))}
     try:
-        if any(INCOMPLETE in each for each in answers if isinstance(each, list)):
+        if not is_check and not any(answers):
+            raise Invalid(EMPTY)
+        request = filled(AttemptRequest, {"version": form.text("version"), "answers": whole})
+        graded = progress.check(*call.concept, request)
+        quiz.graded = {each.id: each for each in graded if each.id in checked and each.answer}
+        if is_check and quiz.asked is not None and quiz.asked not in quiz.graded:
+            raise Invalid(UNORDERED if quiz.asked in unordered else UNCHOSEN)
+        if is_check:
+            return concept_page(call, quiz=quiz)
+        if unordered:
+            quiz.asked = unordered[0]
             raise Invalid(UNORDERED)
-        request = filled(AttemptRequest, {"version": form.text("version"), "answers": answers})
+        if quiz.blanks and not form.text("anyway"):
+            raise Invalid(UNANSWERED)
         made = progress.attempt(*call.concept, request)
-    except (Conflict, Invalid) as error:
-        return concept_page(call, error=error, chosen=answers)
+        if made.passed:
+            write_ahead(call.owner, call.ids["roadmap_id"])
+    except (Conflict, Invalid) as error:  # a new quiz has other answers
+        return concept_page(
+            call, error=error, quiz=QuizState([]) if isinstance(error, Conflict) else quiz
+        )
     return see_other(f"{_path(call)}?attempt={made.id}#quiz")
 
 
@@ -195,15 +276,19 @@ def _read(call: Call) -> LessonFacts:
     concept = queries.concept_detail(*call.concept)
     last = progress.list_attempts(*call.concept, limit=1).items
     shown = _shown_attempt(call, concept)
-    before = (
-        progress.list_attempts(*call.concept, limit=1, before=shown.id).items if shown else last
-    )
+    before, returns = last, []
+    if shown is not None:
+        before = progress.list_attempts(*call.concept, limit=1, before=shown.id).items
+        answered = [each for each in shown.questions if each.answer]
+        wanted = [each.id for each in answered if not each.is_right] or [e.id for e in answered]
+        returns = reviews.due_times(call.owner, concept.id, shown.version, wanted)
     return LessonFacts(
         concept,
         course(call.owner, call.ids["roadmap_id"]),
         last,
         shown,
         str(before[0].id) if before else "",
+        returns,
         concept.tutorial is not None and are_links_registered(concept.id),
     )
 
@@ -223,6 +308,7 @@ def _context(call: Call, lesson: LessonFacts) -> dict[str, Any]:
         "step": steps[at],
         "previous": steps[at - 1] if at else None,
         "following": next(iter(steps[at + 1 :]), None),
+        "ended_stage": endings.ended_stage(lesson.course, concept.id),
         "needs": [step for step in steps if step.id in concept.prerequisites],
         "prose": tutorial and tutorial_html(tutorial.markdown, texts_of(call.request)),
         "draft": _draft(call, concept) if tutorial is None else "",
@@ -232,8 +318,12 @@ def _context(call: Call, lesson: LessonFacts) -> dict[str, Any]:
         "shown": lesson.shown,
         "turn": lesson.turn,
         "attempts": lesson.last_attempt,
-        "chosen": [],
+        "returns": lesson.returns,
+        "now": clock.now(),
+        "answering": None,
+        "is_part": is_part(call.request),
         "notes": concept.notes,
+        "attempt": concept.exercise_attempt,
         "errors": {},
         "stored": None,
         "seen": getattr(call.query, "seen", 0),
@@ -245,6 +335,7 @@ def _context(call: Call, lesson: LessonFacts) -> dict[str, Any]:
         "may_wish": status in EDITABLE and status != RoadmapStatus.awaiting_review,
         "is_later": not concept.contents and status in GOING_ON,
         "quiz_problem": "",
+        "is_lacking": False,
         "choices": ROADMAP_LANGUAGES,
     }
 

@@ -56,6 +56,7 @@ FIELDS: Mapping[str, str] = {
     "hours": gettext_noop("Hours"),
     "difficulty": gettext_noop("Difficulty"),
     "prerequisites": gettext_noop("Prerequisites"),
+    "capstone": gettext_noop("Project"),
     "outcomes": gettext_noop("What you will learn"),
 }
 FOLDED = 8  # lines that are the same, one after the other

@@ -11,11 +11,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from core import clock
-from core.errors import Invalid
+from core.errors import Invalid, NotFound
 from core.i18n import gettext_noop
 from roadmap.exchange.formats.source import Source
 from roadmap.exchange.map.drawing import inlined
 from roadmap.generation.generator import check_feedback, has_model
+from roadmap.learning import progress
 from roadmap.lifecycle import commands, events, queries, schedule_settings, trash
 from roadmap.lifecycle.commands import CommandResult
 from roadmap.lifecycle.schedule_settings import ScheduleRequest
@@ -29,7 +30,7 @@ from web.http.problems import status_of
 from web.http.response_cache import DocumentSource
 from web.pages import error_messages
 from web.pages.forms import AnyQuery, Form, filled, see_other
-from web.pages.lazy import prose
+from web.pages.lazy import labels_of, parted, prose
 from web.pages.roadmap_view import View, view_of
 from web.pages.templates import own_page, page, texts_of
 from web.roadmap_commands import apply_command
@@ -48,6 +49,12 @@ DONE = {
     "deleted": gettext_noop("The roadmap was permanently deleted."),
 }
 SCHEDULE = ("hours_per_week", "deadline", "from_today")
+
+
+class PanelQuery(AnyQuery):
+    """`changed`: its progress was, so all that shows it is sent as well."""
+
+    changed: bool = False
 
 
 class TrashPageQuery(AnyQuery):
@@ -102,28 +109,26 @@ def print_page(call: Call) -> Response:
     if 0 < number <= len(stages):
         tree = tree.model_copy(update={"stages": stages[number - 1 : number]})
     words = texts_of(call.request)
-    code, table = words.gettext("Code"), words.gettext("Table")
+    labels = labels_of(words)
     named = words.gettext("%(label)s: %(text)s")
     left, until = PRINTED_CHARACTERS, thread_time() + PRINT_SECONDS
     printed = {}
     for number, node in enumerate(concepts_of(tree), 1):
         kept = document.concepts[node.key]
-        written, quiz, html = kept.contents.tutorial, kept.contents.quiz, None
+        written, quiz = kept.contents.tutorial, kept.contents.quiz
+        html, solution = None, Markup()
         if written is not None:
             left -= len(written.body.markdown)
             if left >= 0 and thread_time() < until:
-                html = prose(
-                    written.body.markdown,
-                    top=5,
-                    prefix=f"t{number}",
-                    code_label=code,
-                    # Regions have names of their own.
-                    table_label=named % {"label": table, "text": node.title},
-                )
+                # Regions have names of their own.
+                table = named % {"label": labels["table_label"], "text": node.title}
+                options = {**labels, "table_label": table, "prefix": f"t{number}"}
+                html, _, solution = parted(prose(written.body.markdown, top=5, **options))
         printed[node.id] = {
             "kept": kept,
             "quiz": quiz and without_answers(quiz.body, 1),
             "tutorial": html,
+            "solution": solution,
             "is_long": written is not None and html is None,  # there was no room for it
         }
     return page(call.request, "print.html", tree=tree, stages=stages, printed=printed)
@@ -133,6 +138,28 @@ def picture(call: Call) -> Response:
     """Return the part of the page that is replaced while it is watched."""
     tree = queries.roadmap_tree(call.owner, call.ids["roadmap_id"])
     return page(call.request, "parts/picture.html", drawn=_map(call.request, tree), tree=tree)
+
+
+def panel(call: Call) -> Response:
+    """Return a concept beside the map."""
+    roadmap_id, concept_id = call.ids["roadmap_id"], call.ids["concept_id"]
+    view = view_of(call.owner, roadmap_id)
+    for number, stage in enumerate(view.tree.stages, 1):
+        for module in stage.modules:
+            for concept in module.concepts:
+                if concept.id == concept_id:
+                    return page(
+                        call.request,
+                        "parts/panel.html",
+                        **_context(call.request, (view, [])),
+                        concept=concept,
+                        module=module,
+                        stage=stage,
+                        number=number,
+                        is_changed=call.query.changed,
+                        is_new_plan=True,
+                    )
+    raise NotFound(progress.NO_CONCEPT)
 
 
 def answer(call: Call) -> Response:

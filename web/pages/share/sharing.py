@@ -52,7 +52,9 @@ def sharing_page(
 
 def create(call: Call) -> Response:
     try:
-        request = filled(LinkRequest, call.body.given("purpose", "expires_in_days"))
+        request = filled(
+            LinkRequest, call.body.given("purpose", "expires_in_days", "shows_completion")
+        )
         place = (call.owner, call.ids["roadmap_id"])
         made = share_links.create_link(*place, request, own_address(call.request))
     except (Conflict, Invalid) as error:
@@ -76,7 +78,8 @@ def shared_page(call: Call) -> Response:
             texts_of(call.request),
             has_progress=False,
         )
-        return {"tree": tree, "path": path, "drawn": Markup(svg)}
+        completion = shared_view.completion_of(link)
+        return {"tree": tree, "path": path, "drawn": Markup(svg), "completion": completion}
 
     source = DocumentSource(
         partial(shared_view.tree_state, link), partial(shared_view.shared_tree, link)

@@ -409,6 +409,15 @@ class TestAnki:
         assert len(tags.split()) == 2
         assert all(name.count("::") <= 1 for name in found.decks)
 
+    def test_code_shows_as_code(self, tmp_path: Path) -> None:
+        document = whole()
+        question = document["concepts"][FIRST]["contents"]["quiz"]["body"]["questions"][0]
+        question |= {"prompt": "Is `a[0] < b` right?", "explanation": "`5` > ` alone"}
+        found = Collection(deck_of(parsed(document), UUID(int=1)), tmp_path)
+        fields = found.notes[0][2].split("\x1f")
+        assert fields[0] == "<p>Is <code>a&#91;0] &lt; b</code> right?</p>"
+        assert fields[3] == "<code>5</code> &gt; ` alone"
+
     def test_one_without_questions_is_a_deck_with_nothing_in_it(self, tmp_path: Path) -> None:
         document = small()
         document["concepts"] = {}

@@ -62,6 +62,8 @@ class TestComingBack:
     ) -> None:
         client.put(f"{concept}/progress", json={"progress": "done"})
         client.put(f"{concept}/notes", json={"notes": "面团 🥖 <b>"})
+        work = {"exercise_attempt": "def knead(): ...", "checked": True}
+        client.put(f"{concept}/exercise", json=work)
         for answers in (right_answers(concept), [[0]] * 5):
             client.post(f"{concept}/quiz/attempts", json={"version": 1, "answers": answers})
         before = client.get(f"{roadmap}/export.json")
@@ -73,6 +75,10 @@ class TestComingBack:
             f"{path}/concepts/{tree['stages'][0]['modules'][0]['concepts'][0]['id']}"
         )
         assert first.json()["notes"] == "面团 🥖 <b>"
+        kept = ("exercise_attempt", "learned_at")
+        assert [first.json()[name] for name in kept] == [
+            client.get(concept).json()[name] for name in kept
+        ]
 
     def test_it_names_nothing_by_an_id_and_tells_no_cost(
         self, client: TestClient, roadmap: str

@@ -503,6 +503,8 @@ class TestLanguages:
             a_concept(number, "网络", (), todo, status)
             for number, status in ((6, building), (7, failed), (8, cancelled))
         ]
+        learned = a_concept(9, "路由", (), done)
+        third.append(learned.model_copy(update={"learned_at": datetime.now(UTC)}))
         tree = a_tree(
             [[first, second], [third]], ("数据库",), title="后端工程师", language="zh-Hans"
         )
@@ -526,6 +528,7 @@ class TestLanguages:
         legend = arrange(self.everything(), texts=ZH).legend
         words = [
             "从这里继续",
+            "已掌握",
             "已完成",
             "已跳过",
             "等待生成",
@@ -544,9 +547,9 @@ class TestLanguages:
 
     def test_the_description_is_whole_sentences(self) -> None:
         assert described(self.everything(), ZH) == (
-            "2 个阶段，8 个知识点，24 小时，3 周，已完成 1/7。"
+            "2 个阶段，9 个知识点，24 小时，3 周，已完成 2/8。"
             "第 1 阶段“数据库”，已完成 1/4。模块：数据库；数据库。"
-            "第 2 阶段“数据库”，已完成 0/3。模块：数据库。"
+            "第 2 阶段“数据库”，已完成 1/4。模块：数据库。"
         )
         root = parsed(exported(self.everything(), texts=ZH))
         found = [

@@ -284,6 +284,43 @@ class TestPages:
     def path(self, concept: str) -> str:
         return concept.removeprefix("/api/v1")
 
+    def sent(self, client: TestClient, concept: str, form: dict[str, str], status: int) -> str:
+        answer = client.post(f"{self.path(concept)}/quiz", data=form, headers=HTML)
+        assert answer.status_code == status
+        return answer.text
+
+    def test_questions_are_checked_one_at_a_time_before_they_are_saved(
+        self, client: TestClient, concept: str
+    ) -> None:
+        options = client.get(concept).json()["quiz"]["questions"][3]["options"]
+        places = {f"q3.{options.index(line)}": str(at) for at, line in enumerate(LINES, 1)}
+        form = {"version": "1", "questions": "5"}
+        asked = self.sent(client, concept, {**form, "check": "2"}, 422)
+        assert "Answer this question, or skip it." in asked
+        assert 'data-asked="2"' in asked
+        form["q2.text"] = "Sugar!"
+        checked = self.sent(client, concept, {**form, "check": "2"}, 200)
+        assert checked.count('class="explanation"') == 1
+        assert '<input type="hidden" name="q2.text" value="Sugar!">' in checked
+        form |= {"checked": "2", **places}
+        checked = self.sent(client, concept, {**form, "check": "3"}, 200)
+        assert checked.count('class="explanation"') == 2
+        for name, place in places.items():
+            assert f'<input type="hidden" name="{name}" value="{place}">' in checked
+        unfinished = {**form, "q3.0": ""}
+        assert "Give each line" in self.sent(client, concept, {**unfinished, "check": "3"}, 422)
+        lacking = self.sent(client, concept, form, 422)
+        assert "3 unanswered: check anyway?" in lacking
+        assert lacking.count('class="explanation"') == 1  # that of what was checked
+        assert client.get(f"{concept}/quiz/attempts").json()["items"] == []
+        stale = self.sent(client, concept, {**form, "version": "9", "check": "3"}, 409)
+        assert 'value="Sugar!"' not in stale
+        result = self.sent(client, concept, {**form, "anyway": "on"}, 200)
+        assert "2 of 2 correct" in result
+        assert result.count('class="explanation"') == 2  # blanks give nothing away
+        [made] = client.get(f"{concept}/quiz/attempts").json()["items"]
+        assert (made["score"], made["total"], made["unanswered"]) == (2, 5, 3)
+
     def test_a_form_without_scripts_answers_them(self, client: TestClient, concept: str) -> None:
         options = client.get(concept).json()["quiz"]["questions"][3]["options"]
         page = client.get(self.path(concept), headers=HTML).text
@@ -292,18 +329,20 @@ class TestPages:
         assert TYPED["accepted"][1] not in page
         places = {f"q3.{options.index(line)}": str(at) for at, line in enumerate(LINES, 1)}
         form = {"version": "1", "questions": "5", "q0": "0", "q2.text": "Sugar!", **places}
+        assert "2 unanswered: check anyway?" in self.sent(client, concept, form, 422)
+        form["anyway"] = "on"
         answer = client.post(f"{self.path(concept)}/quiz", data=form, headers=HTML)
         shown = text_of(answer)
-        assert "3 of 5 correct" in shown
+        assert "3 of 3 correct" in shown
         assert 'value="Sugar!"' in answer.text
 
     def test_a_wrong_answer_shows_the_right_one(self, client: TestClient, concept: str) -> None:
         options = client.get(concept).json()["quiz"]["questions"][3]["options"]
         places = {f"q3.{options.index(line)}": str(4 - at) for at, line in enumerate(LINES)}
-        form = {"version": "1", "questions": "5", "q2.text": "<b>salt", **places}
+        form = {"version": "1", "questions": "5", "q2.text": "<b>salt", "anyway": "on", **places}
         answer = client.post(f"{self.path(concept)}/quiz", data=form, headers=HTML)
         shown = text_of(answer)
-        assert "0 of 5 correct" in shown
+        assert "0 of 2 correct" in shown
         assert "correct position: 4" in shown
         assert "the sugar" in shown
         assert "&lt;b&gt;salt" in answer.text
@@ -333,7 +372,7 @@ class TestPages:
         def order(page: str) -> list[str]:
             return re.findall(r'<select name="q3\.(\d)"', page)
 
-        orders, form = [], {"version": "1", "questions": "5", "q0": "1"}
+        orders, form = [], {"version": "1", "questions": "5", "q0": "1", "anyway": "on"}
         for _ in range(4):
             shown = order(client.get(self.path(concept), headers=HTML).text)
             result = client.post(f"{self.path(concept)}/quiz", data=form, headers=HTML).text

@@ -32,7 +32,7 @@ def copied(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 def forget() -> None:
     files = loader
     read = (files.heads, files.tracks, files.load_track, files.load_concept, files.lexicon)
-    for cached in (*read, find_track):
+    for cached in (*read, files.load_capstones, find_track):
         cached.cache_clear()
 
 
@@ -49,6 +49,16 @@ def replaced(old: str, new: str) -> Callable[[str], str]:
 
 
 BREAKS: dict[str, tuple[str, Callable[[str], str], str]] = {
+    "a project without its stage": (
+        "python-backend/capstones.toml",
+        lambda text: text + text[: text.index("[[capstones]]", 1)],
+        "capstones: 5 where the track has 4 stages",
+    ),
+    "a project without a rubric": (
+        "python-backend/zh-Hans/capstones.toml",
+        replaced("criteria = [", "criteria = []\nnone = ["),
+        "capstones.0.criteria: ",
+    ),
     "no TOML": (
         HERE,
         replaced("hours = 4", "hours = = 4"),
@@ -144,7 +154,7 @@ class TestBrokenFiles:
         path.write_text(change(path.read_text("utf-8")), "utf-8")
         (named,) = broken_files()
         assert named.startswith(f"{file}: {expected}")
-        language = "en" if file == HERE else CHINESE
+        language = CHINESE if CHINESE in file else "en"
         with pytest.raises(GeneratorFault) as fault:
             plan("Learn Django", language=language)
         assert fault.value.lasting

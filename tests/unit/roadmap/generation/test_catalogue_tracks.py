@@ -5,10 +5,18 @@ from collections import Counter
 from typing import get_args
 
 from roadmap.generation.catalogue.generator import find_track
-from roadmap.generation.catalogue.loader import TRACKS, Track, lexicon, load_concept, tracks
+from roadmap.generation.catalogue.loader import (
+    TRACKS,
+    Track,
+    lexicon,
+    load_capstones,
+    load_concept,
+    tracks,
+)
+from roadmap.plan.markdown_sanitizer import sanitize
 from roadmap.plan.outline import Level, Question, ResourceType
 from tests.cases import try_each
-from tests.unit.roadmap.generation.catalogue_files import BLOCK, each_track, in_order
+from tests.unit.roadmap.generation.catalogue_files import BLOCK, each_track, in_order, plan
 
 FOLDERS = sorted(path.name for path in TRACKS.iterdir() if path.is_dir())
 CONCEPTS = [
@@ -221,3 +229,22 @@ def longest_alone(question: Question) -> tuple[int, ...]:
         if lengths.count(max(lengths)) == 1
         else ()
     )
+
+
+class TestProjects:
+    def test_each_is_for_a_stage_and_has_text_that_can_be_read(self) -> None:
+        for track in tracks().values():
+            for language in track.languages:
+                for capstone in load_capstones(track.id, language):
+                    assert sanitize(capstone.brief) == capstone.brief
+                    assert len(set(capstone.criteria)) == len(capstone.criteria)
+
+    def test_one_is_left_out_with_more_than_half_of_its_stage(self) -> None:
+        titles = {
+            level: [stage.capstone and stage.capstone.title for stage in plan(level=level).stages]
+            for level in Level
+        }
+        _, *others = titles[Level.beginner]
+        assert all(titles[Level.beginner])
+        assert titles[Level.intermediate] == [None, *others]
+        assert titles[Level.advanced] == others

@@ -2,7 +2,7 @@
 
 import pytest
 
-from roadmap.generation.tutorial_lint import introduced_twice, read
+from roadmap.generation.tutorial_lint import ends_with_solution, introduced_twice, read
 
 
 @pytest.mark.parametrize(
@@ -35,3 +35,21 @@ def test_terms_that_a_course_introduces_twice_are_found() -> None:
         "items": ["lists", "loops"],
         "iteration": ["loops", "sets"],
     }
+
+
+@pytest.mark.parametrize(
+    ("titles", "expected"),
+    [
+        (["Why", "Exercise", "Solution"], True),
+        (["练习", "解答"], True),
+        (["Übung: Summen", "Lösung mit Begründung"], True),
+        (["Exercise", "A worked answer"], True),
+        (["Why", "Exercise"], False),
+        (["Why", "Summary"], False),
+        (["理解索引", "理解执行计划"], False),
+        (["Solution"], False),
+        ([], False),
+    ],
+)
+def test_a_solution_is_the_last_section_by_its_heading(titles: list[str], expected: bool) -> None:
+    assert ends_with_solution(titles) is expected

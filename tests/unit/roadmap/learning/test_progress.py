@@ -11,6 +11,7 @@ from starlette.testclient import TestClient
 from core import clock
 from core.db import session, transaction
 from models.roadmaps import ContentVersion, QuizAttempt
+from roadmap.generation.tutorial_lint import read
 from roadmap.learning import progress
 from roadmap.plan import schemas
 from roadmap.plan.outline import ContentKind
@@ -71,7 +72,7 @@ class TestProgress:
         assert node["progress"] == status
         counts = {name: int(name == status) for name in ("done", "skipped", "learning")}
         hours = node["hours"] if status in ("done", "skipped") else 0
-        assert tree["learned"] == {**counts, "total": 30, "hours_done": hours}
+        assert tree["learned"] == {**counts, "total": 30, "hours_done": hours, "learned": 0}
 
     def test_its_old_name_is_understood_and_deprecated(
         self, client: TestClient, concept: str
@@ -150,6 +151,57 @@ class TestNotes:
         assert client.get(concept).json()["notes"] == "mine"
 
 
+class TestExercise:
+    def test_an_attempt_is_kept_and_replaced(self, client: TestClient, concept: str) -> None:
+        for text in ("def a():\n\treturn '中文'", ""):
+            made = client.put(f"{concept}/exercise", json={"exercise_attempt": text}).json()
+            assert (made["exercise_attempt"], made["learned_at"]) == (text, None)
+            assert client.get(concept).json()["exercise_attempt"] == text
+            assert client.get(f"{concept}/exercise").json() == made
+
+    @try_each("text", ["a" * (schemas.LONGEST_NOTES + 1), "a\x00b", 7])
+    def test_an_attempt_that_does_not_fit_changes_nothing(
+        self, client: TestClient, concept: str, text: Any
+    ) -> None:
+        client.put(f"{concept}/exercise", json={"exercise_attempt": "mine"})
+        body = {"exercise_attempt": text, "checked": True}
+        refused = problem(client.put(f"{concept}/exercise", json=body), 422)
+        assert refused["errors"][0]["pointer"] == "#/exercise_attempt"
+        found = client.get(concept).json()
+        assert found["exercise_attempt"] == "mine"
+        assert "learned_at" not in found
+
+    def test_who_has_checked_it_has_learned_the_concept_for_good(
+        self, client: TestClient, roadmap: str, concept: str
+    ) -> None:
+        client.put(f"{concept}/exercise", json={"exercise_attempt": "mine"})
+        client.put(f"{concept}/progress", json={"progress": "done"})
+        assert client.get(roadmap).json()["learned"]["learned"] == 0  # it was only marked
+        made = client.put(f"{concept}/exercise", json={"checked": True}).json()
+        assert (made["exercise_attempt"], made["progress"]) == ("mine", "done")
+        assert client.get(f"{API}/reviews").json()["due"] > 0  # as of any concept that is done
+        tree = client.get(roadmap).json()
+        assert (tree["learned"]["done"], tree["learned"]["learned"]) == (1, 1)
+        client.put(f"{concept}/progress", json={"progress": "todo"})
+        client.put(f"{concept}/exercise", json={"exercise_attempt": ""})
+        assert client.get(concept).json()["learned_at"] == made["learned_at"]
+        assert client.get(roadmap).json()["learned"]["learned"] == 0  # of those that are done
+        client.put(f"{concept}/exercise", json={"checked": True})
+        assert client.get(concept).json()["learned_at"] == made["learned_at"]
+
+    def test_an_exercise_that_is_not_written_cannot_be_checked(self, client: TestClient) -> None:
+        path = client.post(f"{API}/roadmaps", json={"goal": GOAL, "review": True}).headers[
+            "location"
+        ]
+        node = client.get(path).json()["stages"][0]["modules"][0]["concepts"][0]
+        concept = f"{path}/concepts/{node['id']}"
+        body = {"exercise_attempt": "mine", "checked": True}
+        problem(client.put(f"{concept}/exercise", json=body), 404)
+        found = client.get(concept).json()
+        assert found["exercise_attempt"] == ""
+        assert "learned_at" not in found
+
+
 class TestQuiz:
     def answer(self, client: TestClient, concept: str, answers: Any, version: Any = 1) -> Any:
         return client.post(
@@ -180,11 +232,42 @@ class TestQuiz:
         ]
         assert [question["chosen"] for question in made["questions"]] == wrong(right)
 
+    def test_who_passes_has_learned_the_concept(self, client: TestClient, concept: str) -> None:
+        right = right_answers(concept)
+        blank, four_fifths = [[], *right[1:]], [*right[:4], *wrong(right)[4:]]
+        assert not self.answer(client, concept, blank).json()["passed"]
+        assert "learned_at" not in client.get(concept).json()
+        made = self.answer(client, concept, four_fifths).json()
+        assert (made["passed"], made["read_again"]) == (True, [])
+        found = client.get(concept).json()
+        assert (found["progress"], bool(found["learned_at"])) == ("done", True)
+
+    def test_a_skipped_concept_that_is_passed_stays_skipped(
+        self, client: TestClient, concept: str
+    ) -> None:
+        client.put(f"{concept}/progress", json={"progress": "skipped"})
+        self.answer(client, concept, right_answers(concept))
+        found = client.get(concept).json()
+        assert (found["progress"], bool(found["learned_at"])) == ("skipped", True)
+
+    def test_who_fails_is_told_what_to_read_again(self, client: TestClient, concept: str) -> None:
+        right = right_answers(concept)
+        made = self.answer(client, concept, [*wrong(right)[:2], *right[2:]]).json()
+        titles = [
+            section.title
+            for section in read(client.get(concept).json()["tutorial"]["markdown"]).taught
+        ]
+        assert not made["passed"]
+        assert 1 <= len(made["read_again"]) <= 2
+        assert set(made["read_again"]) <= set(titles)
+
     def test_an_unanswered_question_is_not_right(self, client: TestClient, concept: str) -> None:
         right = right_answers(concept)
         made = self.answer(client, concept, [[], *right[1:]]).json()
-        assert made["score"] == len(right) - 1
+        assert (made["score"], made["unanswered"]) == (len(right) - 1, 1)
         assert not made["questions"][0]["is_right"]
+        assert client.get(f"{concept}/quiz/attempts").json()["items"][0]["unanswered"] == 1
+        assert client.get(f"{concept}/quiz/attempts/{made['id']}").json() == made
 
     def test_the_quiz_itself_tells_no_answer(self, client: TestClient, concept: str) -> None:
         self.answer(client, concept, right_answers(concept))
@@ -199,7 +282,7 @@ class TestQuiz:
             "needs_tutorial",
         }
         listed = client.get(f"{concept}/quiz/attempts").json()["items"]
-        assert set(listed[0]) == {"id", "version", "score", "total", "created_at"}
+        assert set(listed[0]) == {"id", "version", "score", "total", "unanswered", "created_at"}
 
     def test_attempts_are_listed_the_newest_first(self, client: TestClient, concept: str) -> None:
         right = right_answers(concept)

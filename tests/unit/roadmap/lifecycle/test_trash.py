@@ -90,6 +90,7 @@ class TestIntoTheTrash:
             "number": "1",
             "kind": "quiz",
             "attempt_id": str(new_id()),
+            "stage_id": str(new_id()),
             "link_id": str(new_id()),
         }
         doors = [

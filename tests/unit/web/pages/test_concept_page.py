@@ -89,6 +89,62 @@ class TestLearn:
     def test_the_longest_notes_fit(self, person: TestClient, lesson: str) -> None:
         assert person.post(f"{lesson}/notes", data={"notes": "面" * 20_000}).status_code == 303
 
+    def test_the_solution_is_folded_until_there_is_an_attempt(
+        self, person: TestClient, roadmap: str, lesson: str
+    ) -> None:
+        place = re.compile(r'<details class="solution"( open)?><summary[^>]*><h3 id="t-solution">')
+        page = person.get(lesson).text
+        anchor = page.index('id="t-exercise"')
+        assert 'href="#t-exercise"' in page
+        found = place.search(page)
+        assert found is not None
+        assert not found[1]
+        assert anchor < page.index('id="attempt"') < found.start()
+        folded = page[found.end() :].partition("<details>")[2]
+        assert folded.startswith("<summary>Show the solution without an attempt</summary>")
+        sent = {"exercise_attempt": "a\r\n <b>"}
+        answer = person.post(f"{lesson}/exercise", data=sent)
+        assert answer.headers["location"] == f"{lesson}#attempt"
+        page = person.get(lesson).text
+        assert ">a\n &lt;b&gt;</textarea>" in page
+        assert place.findall(page) == [" open"]
+        answer = person.post(f"{lesson}/exercise", data={**sent, "checked": "on"})
+        assert answer.headers["location"] == f"{lesson}#checked"
+        assert concepts_of(person, roadmap)[1]["learned_at"]
+        assert "Learned" in text_of(person.get(lesson))
+
+    def test_an_attempt_that_is_too_long_stays_in_the_field(
+        self, person: TestClient, lesson: str
+    ) -> None:
+        answer = person.post(f"{lesson}/exercise", data={"exercise_attempt": "面" * 20_001})
+        assert answer.status_code == 422
+        assert "面" * 20_001 in answer.text
+        assert 'id="exercise_attempt-error"' in answer.text
+
+    def test_a_shared_solution_is_folded_and_a_printed_one_stands_at_the_end(
+        self, person: TestClient, roadmap: str, lesson: str
+    ) -> None:
+        link = person.post(f"{API}{roadmap}/links", json={"purpose": "reading"}).json()["url"]
+        shared = person.get(f"{link}/concepts/{lesson.rpartition('/')[2]}").text
+        assert '<details class="solution"><summary' in shared
+        assert "Your attempt" not in shared
+        printed = person.get(f"{roadmap}/print").text
+        exercises, _, solutions = printed.partition("Solutions of the exercises")
+        count = len(concepts_of(person, roadmap))
+        assert len(re.findall(r'id="t\d+-exercise"', exercises)) == count
+        assert solutions.count('<div class="prose"') == count
+
+    def test_who_fails_a_quiz_is_led_to_the_sections_to_read_again(
+        self, person: TestClient, lesson: str
+    ) -> None:
+        quiz = person.get(API + lesson).json()["quiz"]
+        fields: dict[str, Any] = {"version": quiz["version"], "questions": len(quiz["questions"])}
+        answer = person.post(f"{lesson}/quiz", data={**fields, "q0": "0"})
+        page = person.get(answer.headers["location"].partition("#")[0]).text
+        links = re.findall(r'href="#(t-[^"]+)"', page.partition('class="reread"')[2])
+        assert links
+        assert [each for each in links if f'id="{each}"' not in page] == []
+
     def test_a_quiz_is_graded_with_explanations(self, person: TestClient, lesson: str) -> None:
         quiz = person.get(API + lesson).json()["quiz"]
         page = person.get(lesson).text
@@ -102,6 +158,8 @@ class TestLearn:
         graded = person.get(answer.headers["location"].partition("#")[0])
         assert graded.text.count('class="explanation"') == len(quiz["questions"])
         assert re.search(r"\d of \d correct", text_of(graded))
+        assert re.search(r"come(s)? back in ", text_of(graded))
+        assert None not in [question["seed"] for question in quiz["questions"]]
         assert "Last time" in text_of(person.get(lesson))
 
     @try_each(

@@ -13,7 +13,7 @@ from starlette.testclient import TestClient
 
 from core.db import database, session, transaction
 from core.ids import new_id
-from models.roadmaps import Concept, Content, ContentVersion, Roadmap
+from models.roadmaps import Concept, Content, ContentVersion, Roadmap, Stage
 from roadmap.operations import execution_log
 from roadmap.plan.outline import ContentKind
 from roadmap.plan.statuses import ContentStatus, RoadmapStatus
@@ -40,13 +40,18 @@ def all_pages(person: TestClient, roadmap: str, lesson: str) -> Iterator[str]:
         "{message}": "gone",
     }
     link = person.post(f"{API}{roadmap}/links", json={"purpose": "reading"}).json()["url"]
-    places["{token}"] = link.rpartition("/")[2]
+    stage = person.get(f"{API}{roadmap}").json()["stages"][0]["id"]
+    project = f"{roadmap}/stages/{stage}/project"
+    if not person.get(f"{API}{project}").json()["work"]:
+        person.put(f"{API}{project}", json={"work": "It works."})
+    judging = person.post(f"{project}/link").text.partition("/judge/")[2].partition('"')[0]
+    places |= {"{token}": link.rpartition("/")[2], "{stage_id}": stage}
     places |= {"{number}": "1", "{kind}": "tutorial"}
     for page in PAGES:
         if page.method == "GET" and not page.path.endswith(
-            ("/live", "/picture", "/measures", "{file}", "/login", "/register")
+            ("/live", "/picture", "/panel", "/measures", "{file}", "/login", "/register")
         ):
-            path = page.path
+            path = page.path.replace("/judge/{token}", f"/judge/{judging}")
             for place, value in places.items():
                 path = path.replace(place, value)
             yield path
@@ -238,6 +243,7 @@ def test_hostile_words_show_as_words(person: TestClient, roadmap: str, lesson: s
     with transaction():
         Roadmap.update(goal=words, title=words, error=words, status=RoadmapStatus.failed).execute()
         Concept.update(title=words, description=words, notes=words, outcomes=[words]).execute()
+        Stage.update(title=words, work=words).execute()
         Content.update(status=ContentStatus.failed, error=words).where(
             Content.kind == ContentKind.quiz
         ).execute()

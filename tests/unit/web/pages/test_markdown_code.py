@@ -249,6 +249,25 @@ class TestCode:
         assert set(NAMES.values()) == LANGUAGES
         assert "text" not in NAMES
 
+    @try_each(
+        ("markdown", "labels"),
+        [
+            ("```python\na\n```\n\n```text\n1\n```", ["Code", "Ausgabe"]),
+            ("```sql\na\n```\n```\n1\n```", ["Code", "Ausgabe"]),
+            ("```python\na\n```\n\nIt prints:\n\n```output\n1\n```", ["Code", "Ausgabe"]),
+            ("```text\nGET /\n```", ["Code"]),
+            ("```text\na\n```\n\n```text\nb\n```", ["Code", "Code"]),
+            ("```python\na\n```\n\nA file:\n\n```text\nb\n```", ["Code", "Code"]),
+            ("```python\na\n```\n\n```python\nb\n```", ["Code", "Code"]),
+        ],
+    )
+    def test_what_code_prints_is_output(self, markdown: str, labels: list[str]) -> None:
+        blocks = [each.attributes for each in read(markdown, output_label="Ausgabe").all("pre")]
+        assert [each["aria-label"] for each in blocks] == labels
+        assert [each["class"] for each in blocks] == [
+            "code" if label == "Code" else "code output" for label in labels
+        ]
+
     def test_no_lexer_is_loaded_before_it_is_needed(self) -> None:
         code = (
             "import sys\nfrom web.pages.markdown_html import prose\nloaded = lambda: 'pygments.lexers.python' in sys.modules\n"

@@ -114,7 +114,7 @@ def test_what_is_written_and_answered_shows_at_once(person: TestClient, lesson: 
     person.post(f"{lesson}/notes", data={"notes": "Water first."})
     assert "Water first.</textarea>" in read(person, lesson)
     assert "Last time" not in text_of(person.get(lesson))
-    fields = {"version": "1", "questions": "5", "q0": "0"}
+    fields = {"version": "1", "questions": "5", "q0": "0", "anyway": "on"}
     assert person.post(f"{lesson}/quiz", data=fields).status_code == 303
     assert "Last time" in text_of(person.get(lesson))
 
@@ -181,9 +181,9 @@ def test_a_text_is_made_html_once_for_all_who_read_it(
 ) -> None:
     labels, prose = list[str](), lazy.prose
 
-    def noted(markdown: str, *, code_label: str, table_label: str) -> Markup:
-        labels.append(code_label)
-        return prose(markdown, code_label=code_label, table_label=table_label)
+    def noted(markdown: str, **options: str) -> Markup:
+        labels.append(options["code_label"])
+        return prose(markdown, **options)
 
     monkeypatch.setattr(lazy, "prose", noted)
     monkeypatch.setattr(lazy, "tutorials", ResponseCache())

@@ -220,4 +220,4 @@ def test_an_error_beside_what_is_done_leaves_it_as_it_is(person: TestClient, les
         "hx-reswap": "innerHTML",
         "hx-reselect": ".problem",
     }
-    assert '<div id="problems" aria-live="assertive">' in person.get(lesson).text
+    assert '<div id="problems" aria-live="assertive"' in person.get(lesson).text

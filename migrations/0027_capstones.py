@@ -1,0 +1,64 @@
+"""Projects of stages, and judgements of them.
+
+New columns may be null, so that the version before can write meanwhile. It leaves projects out of
+the plans that it changes.
+"""
+
+from types import SimpleNamespace
+from typing import Any
+
+import peewee
+
+COLUMNS: dict[str, peewee.Field] = {
+    "capstone": peewee.JSONField(null=True),
+    "work": peewee.TextField(null=True),
+    "done_at": peewee.DateTimeField(null=True),
+    "token_hash": peewee.CharField(max_length=64, null=True),
+    "link_until": peewee.DateTimeField(null=True),
+}
+
+
+def up(migrator: Any, db: peewee.Database) -> None:
+    migrator.migrate(
+        *(migrator.add_column("stage", name, field) for name, field in COLUMNS.items())
+    )
+    db.create_tables([_judgement(db)])
+
+
+def down(migrator: Any, db: peewee.Database) -> None:
+    db.drop_tables([_judgement(db)])
+    migrator.migrate(*(migrator.drop_column("stage", name) for name in COLUMNS))
+
+
+def _judgement(db: peewee.Database) -> type[peewee.Model]:
+    class Table(peewee.Model):
+        Meta = SimpleNamespace(database=db, legacy_table_names=False)
+
+    class Roadmap(Table):
+        id = peewee.UUIDField(primary_key=True)
+
+    class Stage(Table):
+        id = peewee.UUIDField(primary_key=True)
+
+    class Judgement(Table):
+        id = peewee.UUIDField(primary_key=True)
+        attempts = peewee.IntegerField()
+        interruptions = peewee.IntegerField()
+        lease_token = peewee.UUIDField(null=True)
+        lease_until = peewee.DateTimeField(null=True)
+        challenged_at = peewee.DateTimeField(null=True)
+        due_at = peewee.DateTimeField()
+        roadmap = peewee.ForeignKeyField(Roadmap, on_delete="CASCADE")
+        stage = peewee.ForeignKeyField(Stage, on_delete="CASCADE", index=False)
+        judge = peewee.CharField(max_length=10)
+        status = peewee.CharField(max_length=10)
+        marks = peewee.JSONField()
+        comments = peewee.JSONField()
+        error = peewee.TextField()
+        created_at = peewee.DateTimeField()
+
+        Meta = SimpleNamespace(
+            indexes=((("stage", "judge"), True), (("status", "due_at"), False)),
+        )
+
+    return Judgement

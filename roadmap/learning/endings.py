@@ -1,0 +1,106 @@
+"""Ends of a stage and of a roadmap: what the learner can do now, and what to keep warm."""
+
+from collections.abc import Iterable, Sequence
+from datetime import date, datetime
+from uuid import UUID
+
+import peewee
+from pydantic import Field
+
+from core.db import session
+from core.json_types import LazyModel
+from models.roadmaps import Content, ReviewCard
+from roadmap.learning.lesson_navigation import Course, CourseStep
+from roadmap.plan.outline import ContentKind
+from roadmap.plan.statuses import ConceptProgress
+from roadmap.plan.views import ConceptNode, RoadmapTree, StageNode, concepts_of
+
+BEHIND = {ConceptProgress.done, ConceptProgress.skipped}
+MOST_WARM = 3  # concepts of a stage that are named
+
+
+class StageEnd(LazyModel):
+    """What was learned in a stage; skipped concepts do not count."""
+
+    title: str = Field(description="Title.")
+    hours: int = Field(description="Hours of its concepts that are done.")
+    outcomes: list[str] = Field(description="Learning outcomes of its concepts that are done.")
+
+
+class Completion(LazyModel):
+    """What was learned of a roadmap so far; skipped concepts have no hours."""
+
+    begun_on: date = Field(description="First day.")
+    ended_on: date | None = Field(description="Day of the last concept; null: some are open.")
+    hours: int = Field(description="Hours of the concepts that are done.")
+    done: int = Field(description="Concepts that are done.")
+    skipped: int = Field(description="Concepts that were skipped.")
+    total: int = Field(description="All concepts.")
+    stages: list[StageEnd] = Field(description="Stages with a concept that is done, in order.")
+
+
+def is_over(concepts: Sequence[ConceptNode | CourseStep]) -> bool:
+    """Whether all of them are done or skipped, and at least one is done."""
+    found = {each.progress for each in concepts}
+    return ConceptProgress.done in found and found <= BEHIND
+
+
+def ended_stage(course: Course, concept_id: UUID) -> int:
+    """Return the number of the concept's stage if it is over, and else 0."""
+    stages = list(dict.fromkeys(step.stage_id for step in course.steps))
+    its = next((step.stage_id for step in course.steps if step.id == concept_id), None)
+    if its is None or not is_over([step for step in course.steps if step.stage_id == its]):
+        return 0
+    return stages.index(its) + 1
+
+
+def stage_end(stage: StageNode) -> StageEnd:
+    done = [each for each in stage.concepts if each.progress == ConceptProgress.done]
+    return StageEnd(
+        title=stage.title,
+        hours=sum(each.hours for each in done),
+        outcomes=[outcome for each in done for outcome in each.outcomes],
+    )
+
+
+def completion_of(tree: RoadmapTree) -> Completion:
+    concepts = concepts_of(tree)
+    days = [each.progress_at.date() for each in concepts if each.progress_at is not None]
+    ends = [stage_end(stage) for stage in tree.stages]
+    return Completion(
+        begun_on=min([tree.begins_on, *days]),
+        ended_on=max([tree.begins_on, *days]) if is_over(concepts) else None,
+        hours=sum(end.hours for end in ends),
+        done=tree.learned.done,
+        skipped=tree.learned.skipped,
+        total=tree.learned.total,
+        stages=[end for end in ends if end.hours],
+    )
+
+
+def keep_warm(
+    owner_id: UUID, concepts: Iterable[ConceptNode]
+) -> list[tuple[ConceptNode, datetime]]:
+    """Return the concepts whose questions are remembered worst, with the next due time of each.
+
+    A question that was never reviewed comes first.
+    """
+    named = {concept.id: concept for concept in concepts}
+    due_at = peewee.fn.MIN(ReviewCard.due_at)
+    weakest = peewee.fn.MIN(peewee.fn.COALESCE(ReviewCard.stability, 0))
+    is_asked = (
+        (Content.concept == ReviewCard.concept)
+        & (Content.kind == ContentKind.quiz)
+        & (Content.version == ReviewCard.version)
+    )
+    rows = (
+        ReviewCard.select(ReviewCard.concept, due_at)
+        .join(Content, on=is_asked)
+        .where(ReviewCard.owner == owner_id, ReviewCard.concept.in_(list(named)))
+        .group_by(ReviewCard.concept)
+        .order_by(weakest, due_at, ReviewCard.concept)
+        .limit(MOST_WARM)
+        .tuples()
+    )
+    with session():
+        return [(named[concept_id], at) for concept_id, at in rows]

@@ -1,0 +1,69 @@
+"""Pages at the end of a stage and of a roadmap."""
+
+from contextlib import suppress
+
+from starlette.responses import Response
+
+from core import clock
+from core.errors import NotFound
+from roadmap.generation.catalogue import loader
+from roadmap.generation.catalogue.loader import BrokenFile, Track
+from roadmap.learning import endings
+from roadmap.lifecycle import queries
+from roadmap.plan.concept_marks import next_of
+from roadmap.plan.views import ConceptNode, RoadmapTree, concepts_of
+from web.call import Call
+from web.pages.templates import language_of, page
+
+
+def stage_page(call: Call) -> Response:
+    """Return what can be done after a stage, what to keep warm, and what builds on it."""
+    tree, number = queries.roadmap_tree(call.owner, call.ids["roadmap_id"]), call.ids["number"]
+    if number > len(tree.stages):
+        raise NotFound("This stage does not exist in this roadmap.")
+    stage, *after = tree.stages[number - 1 :]
+    return page(
+        call.request,
+        "stage_end.html",
+        tree=tree,
+        stage=stage,
+        number=number,
+        end=endings.stage_end(stage),
+        warm=endings.keep_warm(call.owner, stage.concepts),
+        now=clock.now(),
+        following=next(iter(after), None),
+        next=_next(tree),
+    )
+
+
+def completion_page(call: Call) -> Response:
+    """Return what was learned of the roadmap, to print or to share."""
+    tree = queries.roadmap_tree(call.owner, call.ids["roadmap_id"])
+    return page(
+        call.request,
+        "completion.html",
+        tree=tree,
+        completion=endings.completion_of(tree),
+        next=_next(tree),
+        onward=_onward(tree, language_of(call.request)),
+    )
+
+
+def _next(tree: RoadmapTree) -> ConceptNode | None:
+    concepts = concepts_of(tree)
+    next_id = next_of(concepts)
+    return next((each for each in concepts if each.id == next_id), None)
+
+
+def _onward(tree: RoadmapTree, language: str) -> list[Track]:
+    """Return the built-in roadmaps that build on this one, if it is built in as well."""
+    concept = next(iter(concepts_of(tree)), None)
+    track = loader.tracks().get(concept.key.partition("/")[0]) if concept else None
+    found = []
+    for id_ in track.onward if track else ():
+        its = loader.tracks().get(id_)
+        with suppress(BrokenFile):
+            if its is not None:
+                wanted = language if language in its.languages else its.language
+                found.append(loader.load_track(id_, wanted))
+    return found
