@@ -126,7 +126,7 @@ def test_a_typed_answer_and_an_order_are_checked_one_at_a_time(
         order.get_by_label(f"Position of “{line}”").press(key)
     order.get_by_label("Position of “Mix flour and water”").press("ArrowUp")
     expect(order.get_by_label("Position of “Fold the dough”")).to_have_value("2")  # makes way
-    page.get_by_role("button", name="Check").click()
+    page.get_by_role("button", name="Check", exact=True).click()
     expect(order.locator(".is-right")).to_have_count(3)
     page.get_by_role("button", name="Show the result").click()
     expect(page.get_by_role("alert")).to_have_text("4 unanswered: check anyway?")

@@ -168,7 +168,7 @@ def test_the_quiz_is_answered_with_the_keyboard_alone(page: Page, lessons: list[
         shown = page.locator("#quiz fieldset:visible")
         expect(shown.locator("legend")).to_contain_text(f"{number + 1}/4")
         choose_by_keys(page, *texts)
-        press(page, "Tab", page.get_by_role("button", name="Check"), most=4)
+        press(page, "Tab", page.get_by_role("button", name="Check", exact=True), most=4)
         page.keyboard.press("Enter")
         expect(shown.locator(".explanation")).to_be_focused()
         expect(shown.locator(".is-right")).to_have_count(len(texts))
@@ -191,7 +191,7 @@ def test_what_was_wrong_is_shown_at_once_and_comes_back(
     visitor.expected.append("status of 422")
     page = visitor.open(lessons[2])
     page.evaluate(STAY)
-    check = page.get_by_role("button", name="Check")
+    check = page.get_by_role("button", name="Check", exact=True)
     check.click()
     expect(page.get_by_role("alert")).to_have_text("Answer this question, or skip it.")
     expect(page.get_by_role("alert")).to_be_focused()
@@ -221,7 +221,7 @@ def test_blanks_are_asked_for_and_answers_are_there_after_the_page_was_left(
     visitor.expected.append("status of 422")
     page = visitor.open(lessons[4])
     option(page, "Gluten").check()
-    page.get_by_role("button", name="Check").click()
+    page.get_by_role("button", name="Check", exact=True).click()
     expect(page.locator("#quiz .explanation")).to_be_visible()
     assert barriers(page) == []
     page.get_by_role("button", name="Next question").click()
@@ -253,7 +253,7 @@ def test_what_is_pending_or_failed_shows_where_one_clicked(
     visitor.expected += ["net::ERR_", "status of 502", "htmx:error: Failed to fetch"]
     page = visitor.open(lessons[5])
     option(page, "Gluten").check()
-    check = page.get_by_role("button", name="Check")
+    check = page.get_by_role("button", name="Check", exact=True)
     held: list[Route] = []
     page.route("**/quiz", lambda route: held.append(route))
     check.click()
@@ -327,7 +327,7 @@ def test_who_fails_is_led_to_the_section_to_read_again(page: Page, lessons: list
     page.goto(lessons[3])
     for text in ("Luck", "Kneading", "Salt", "The gas"):
         option(page, text).check()
-        page.get_by_role("button", name="Check").click()
+        page.get_by_role("button", name="Check", exact=True).click()
         page.get_by_role("button", name=re.compile("Next question|Show the result")).click()
     link = page.locator(".reread a").first
     title = link.inner_text()

@@ -222,7 +222,7 @@ def test_a_login_that_ends_takes_no_answers_with_it(visit: Visiting, town: Schoo
     chosen = page.locator("#quiz input[type=radio]").first
     chosen.check()
     visitor.context.clear_cookies()
-    page.get_by_role("button", name="Check").click()
+    page.get_by_role("button", name="Check", exact=True).click()
     expect(page.locator("#answers .problems")).to_contain_text("Please log in")
     expect(chosen).to_be_checked()
 
