@@ -66,7 +66,7 @@ class NotesRequest(LazyModel):
 
 
 class ExerciseRequest(LazyModel):
-    """What the learner did at the exercise."""
+    """An attempt at the exercise, and whether it was checked."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     exercise_attempt: Annotated[str, Field(max_length=LONGEST_NOTES), PRINTABLE] | None = Field(
