@@ -23,7 +23,7 @@ GOALS = {
 }
 LONELY = "/roadmaps/00000000-0000-7000-8000-000000000000"
 FILL = """([action, fields]) => {
-  const form = document.querySelector(`form[action="${action}"]`);
+  const form = document.querySelector(`form[action="${action}"], form[action^="${action}#"]`);
   form.noValidate = true;
   for (const [name, value] of Object.entries(fields)) form.elements[name].value = value;
   form.requestSubmit();

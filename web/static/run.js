@@ -4,7 +4,7 @@ const SECONDS = 10, SECONDS_TO_LOAD = 60;
 const FILES = { python: ["pyodide.asm.wasm", "python_stdlib.zip", "pyodide-lock.json"], sql: ["sql-wasm.wasm"] };
 const MOST_COMPARED = 300; // lines
 const { folder, texts: spoken } = document.currentScript.dataset;
-const texts = JSON.parse(spoken);
+const messages = JSON.parse(spoken);
 const engines = {}; // the worker of each language, once there is one
 const editors = new Map(); // of blocks that are edited
 let isBusy = false;
@@ -20,7 +20,7 @@ function prepare(block) {
   const bar = document.createElement("div");
   bar.className = "runner";
   bar.style.margin = "0 0 16px"; // the sheet of all pages has nothing of this
-  const run = button(texts.run), edit = button(texts.edit), state = document.createElement("span");
+  const run = button(messages.run), edit = button(messages.edit), state = document.createElement("span");
   state.setAttribute("role", "status");
   bar.append(run, " ", edit, " ", state);
   block.dataset.ready = "";
@@ -29,7 +29,7 @@ function prepare(block) {
     if (isBusy) return;
     isBusy = true;
     for (const old of bar.querySelectorAll("pre")) old.remove();
-    const output = panel(texts.output);
+    const output = panel(messages.output);
     const say = text => (state.textContent = text);
     const { failed, text } = await execute(block, say, text => {
       if (!output.isConnected) bar.append(output);
@@ -38,13 +38,13 @@ function prepare(block) {
     isBusy = false;
     if (text) return say(text);
     const printed = output.textContent;
-    if (expected === null) return say(failed ? texts.failed : printed ? texts.done : texts.empty);
+    if (expected === null) return say(failed ? messages.failed : printed ? messages.done : messages.empty);
     if (isSame(printed, expected, block.dataset.run)) {
       output.remove();
-      return say(texts.same);
+      return say(messages.same);
     }
-    say(texts.differs);
-    const difference = panel(texts.difference);
+    say(messages.differs);
+    const difference = panel(messages.difference);
     difference.style.margin = "0"; // below the output, as part of it
     difference.firstChild.append(...compared(expected, printed, keys[block.dataset.run]));
     bar.append(difference);
@@ -56,7 +56,7 @@ function prepare(block) {
       editors.delete(block);
     }
     for (const part of [block, ...box.querySelectorAll(".copy")]) part.hidden = !editor;
-    edit.textContent = editor ? texts.edit : texts.reset;
+    edit.textContent = editor ? messages.edit : messages.reset;
     if (!editor) beginToEdit(block);
   });
 }
@@ -65,7 +65,7 @@ function beginToEdit(block) {
   const { font, marginBottom } = getComputedStyle(block);
   const editor = document.createElement("textarea");
   Object.assign(editor, { className: "code", value: block.textContent.trimEnd(), spellcheck: false, rows: block.textContent.split("\n").length });
-  editor.setAttribute("aria-label", texts.code);
+  editor.setAttribute("aria-label", messages.code);
   Object.assign(editor.style, { font, marginBottom, whiteSpace: "pre" });
   editors.set(block, editor);
   block.before(editor);
@@ -93,11 +93,11 @@ async function execute(block, say, print) {
   const language = block.dataset.run, blocks = [...document.querySelectorAll(`[data-run=${language}]`)];
   const message = { language, sources: blocks.slice(0, blocks.indexOf(block) + 1).map(code => editors.get(code)?.value ?? code.textContent) };
   if (!engines[language]) {
-    say(texts.loading);
+    say(messages.loading);
     try {
       message.files = Object.fromEntries(await Promise.all(FILES[language].map(async name => [name, await brought(name)])));
     } catch {
-      return { text: texts.unloaded };
+      return { text: messages.unloaded };
     }
     engines[language] = new Worker(folder + "worker.js", { type: "module" });
   }
@@ -109,17 +109,17 @@ async function execute(block, say, print) {
       delete engines[language];
       resolve({ text });
     };
-    limit = setTimeout(stop, SECONDS_TO_LOAD * 1000, texts.unloaded);
-    worker.onerror = () => stop(texts.unloaded);
+    limit = setTimeout(stop, SECONDS_TO_LOAD * 1000, messages.unloaded);
+    worker.onerror = () => stop(messages.unloaded);
     worker.onmessage = ({ data }) => {
       if (data.isReady) {
-        say(texts.running);
+        say(messages.running);
         clearTimeout(limit);
-        limit = setTimeout(stop, SECONDS * 1000, texts.stopped);
+        limit = setTimeout(stop, SECONDS * 1000, messages.stopped);
       } else if (data.text) {
         print(data.text);
         isCut = data.isCut;
-      } else if (data.isDone) resolve({ failed: data.failed, text: isCut && texts.cut });
+      } else if (data.isDone) resolve({ failed: data.failed, text: isCut && messages.cut });
       else stop(data.problem);
     };
     worker.postMessage(message, Object.values(message.files ?? {}));
