@@ -94,7 +94,7 @@ def test_a_plan_is_changed_by_hand_compared_and_restored(
     form.get_by_label("Title", exact=True).fill("Rye sourdough")
     form.get_by_label("Hours").fill("7")
     form.get_by_role("button", name="Save").click()
-    expect(page.locator(".done-note")).to_have_text("Saved.")
+    expect(page.get_by_role("status")).to_have_text("Saved.")
 
     form = form_of(page, "Rye sourdough")
     form.get_by_label("Title", exact=True).fill("Kneading 3")

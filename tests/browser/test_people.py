@@ -47,6 +47,7 @@ def written(town: School, owner: Person) -> dict[str, str]:
     concept = tree["stages"][0]["modules"][0]["concepts"][0]["id"]
     return {
         "roadmap_id": tree["id"],
+        "stage_id": tree["stages"][0]["id"],
         "concept_id": concept,
         "kind": "quiz",
         "number": "1",

@@ -228,10 +228,10 @@ def test_one_stage_is_printed_alone(page: Page, home: School, learned: str) -> N
     page.goto(f"{home.url}{learned}/print")
     stages = page.get_by_role("navigation", name="Stages").get_by_role("link")
     count = stages.count() - 1
-    assert page.locator("article h2").count() == count > 1
+    assert page.locator("article h2[dir]").count() == count > 1
     stages.last.click()
-    expect(page.locator("article h2")).to_have_count(1)
-    expect(page.locator("article h2")).to_contain_text(f"{count} ")
+    expect(page.locator("article h2[dir]")).to_have_count(1)
+    expect(page.locator("article h2[dir]")).to_contain_text(f"{count} ")
 
 
 def test_it_can_be_installed(page: Page, home: School) -> None:
