@@ -536,7 +536,7 @@ EXHIBITS: dict[str, Callable[[Gallery, str], Exhibit]] = {
     "review": _state("review"),
     "review with an answer": _state("answer"),
     "review with nothing chosen": lambda g, language: Exhibit(
-        g.place("review", language),
+        g.place("answer", language).removesuffix("&chosen=0"),
         g.owner,
         g.town.url,
         (g.place("check", language), {"done": "1"}),
