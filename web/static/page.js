@@ -31,6 +31,9 @@ function show(isOffline) {
   if (note) note.hidden = !isOffline;
 }
 
+// Every end of a session leads to the login page: answers to quizzes are forgotten there, as lessons are by the service worker.
+if (location.pathname === "/login") localStorage.clear();
+
 // A form that is sent shows that at its button, and in itself why it failed. Polling has neither.
 const texts = document.getElementById("problems").dataset;
 const sender = element => element.closest?.("form") ?? element.closest?.("a")?.parentElement;
@@ -64,7 +67,6 @@ document.addEventListener("submit", event => {
     tell(event.target, texts.offline);
     return;
   }
-  if (event.target.getAttribute("action") === "/logout") localStorage.clear(); // answers to quizzes
   event.submitter?.setAttribute("aria-busy", "true");
 });
 addEventListener("pageshow", rest);
