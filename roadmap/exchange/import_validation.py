@@ -228,23 +228,37 @@ def _nodes(outline: Outline) -> Iterator[tuple[str, Place, Any]]:
 def _times(document: PortableRoadmap) -> Iterator[Found]:
     """Yield times of past events that are in the future."""
     latest = clock.now() + SKEW
+    happened: list[tuple[Place, datetime | None]] = []
     for key, concept in document.concepts.items():
-        happened: list[tuple[Place, datetime | None]] = [
-            (("progress_at",), concept.progress_at),
-            (("learned_at",), concept.learned_at),
+        place: Place = ("concepts", key)
+        happened += [
+            ((*place, "progress_at"), concept.progress_at),
+            ((*place, "learned_at"), concept.learned_at),
             *(
-                (("attempts", n, "created_at"), x.created_at)
+                ((*place, "attempts", n, "created_at"), x.created_at)
                 for n, x in enumerate(concept.attempts)
             ),
-            *((("cards", n, "reviewed_at"), x.reviewed_at) for n, x in enumerate(concept.cards)),
             *(
-                (("contents", kind, "created_at"), x and x.created_at)
+                ((*place, "cards", n, "reviewed_at"), x.reviewed_at)
+                for n, x in enumerate(concept.cards)
+            ),
+            *(
+                ((*place, "contents", kind, "created_at"), x and x.created_at)
                 for kind, x in concept.contents
             ),
         ]
-        for where, at in happened:
-            if at is not None and at > latest:
-                yield ("concepts", key, *where), "must not be in the future"
+    for key, project in document.projects.items():
+        place = ("projects", key)
+        happened += [
+            ((*place, "done_at"), project.done_at),
+            *(
+                ((*place, "judgements", judge, "created_at"), x.created_at)
+                for judge, x in project.judgements.items()
+            ),
+        ]
+    for where, at in happened:
+        if at is not None and at > latest:
+            yield where, "must not be in the future"
 
 
 def _of_concept(place: Place, concept: PortableConcept) -> Iterator[Found]:

@@ -15,6 +15,7 @@ from models.accounts import LearningDay
 from roadmap.accounts.zones import zone_of
 
 MOST_DAYS = 400  # that are read, and of a streak
+MOST_SECONDS = 100_000_000  # of a day; the column ends at 2,147,483,647
 FORGIVING = 7  # days, in which one may be missed
 A_DAY = timedelta(days=1)
 
@@ -23,9 +24,12 @@ def note(owner_id: UUID, seconds: int = 0) -> None:
     """Add to the learning of today. Needs a transaction."""
     today = clock.now().astimezone(zone_of(owner_id)).date()
     insert = LearningDay.insert(account=owner_id, day=today, seconds=seconds)
+    total = LearningDay.seconds + seconds
     insert.on_conflict(
         conflict_target=[LearningDay.account, LearningDay.day],
-        update={LearningDay.seconds: LearningDay.seconds + seconds},
+        update={
+            LearningDay.seconds: peewee.Case(None, [(total < MOST_SECONDS, total)], MOST_SECONDS)
+        },
     ).execute()
 
 

@@ -137,7 +137,7 @@ def place(owner_id: UUID, roadmap_id: UUID, request: PlacementRequest) -> Placem
         plan = _plan(roadmap_id, request.module_id)
         found = re.findall("([0-9]{1,3})([rw])", request.results)
         results = [(int(at), mark == "r") for at, mark in found if int(at) < len(plan)]
-        if request.concept_id is not None:
+        if request.concept_id is not None and len(results) < MOST:
             results.append(_graded(plan, results, seed, request))
         count = sum(concept.is_asked for concept in plan)
         each = 2 if request.module_id and 2 * count <= MOST else 1

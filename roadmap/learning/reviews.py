@@ -299,6 +299,8 @@ def list_due(
         later = _asked(owner_id, roadmap_id, ReviewCard.due_at).where(ReviewCard.due_at > now)
         account = Account.select(Account.last_rating).where(Account.id == owner_id)
         last = _undoable(account.scalar())
+        if last and not _asked(owner_id).where(ReviewCard.id == last.id).exists():
+            last = None  # its roadmap was deleted or transferred
         return Reviews(
             items=[_review(card, questions[card.id]) for card in cards],
             due=min(total if beyond else asked, MOST_COUNTED),

@@ -178,7 +178,8 @@ def run(
             content=response.content or b"",
         )
         watch.see(seen)
-        if named and seen.method == "PUT" and seen.status == 200 and named not in LOGIN_ENDS:
+        is_read = named not in {*LOGIN_ENDS, "finish_part"}  # a part is read with its concept
+        if named and seen.method == "PUT" and seen.status == 200 and is_read:
             read_again(seen, asker)
         if named in LOGIN_ENDS and response.status_code < 300:
             people.me.spoilt = True

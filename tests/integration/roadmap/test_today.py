@@ -11,7 +11,7 @@ from core.errors import Conflict
 from models.accounts import LearningDay
 from models.roadmaps import Content, ContentVersion
 from roadmap.accounts.zones import today_of, zone_of
-from roadmap.learning import progress, reviews
+from roadmap.learning import learning_days, progress, reviews
 from roadmap.learning.continue_learning import home_state
 from roadmap.learning.progress import PartRequest, ProfilePatch, WeeklyGoal
 from roadmap.learning.reviews import ReviewRequest
@@ -88,6 +88,13 @@ def test_marking_by_mistake_leaves_no_time(lesson: Place) -> None:
     clock.travel(timedelta(days=2))
     mark(lesson, ConceptProgress.todo)
     assert [*seconds().values()] == [0]
+
+
+def test_a_day_has_an_end_however_often_something_is_done(lesson: Place) -> None:
+    for _ in range(22):  # else more than the column can hold
+        with transaction():
+            learning_days.note(lesson[0], learning_days.MOST_SECONDS)
+    assert [*seconds().values()] == [learning_days.MOST_SECONDS]
 
 
 def test_reviews_count_and_the_goal_is_that_of_the_profile(lesson: Place) -> None:

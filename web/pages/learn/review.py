@@ -4,7 +4,7 @@ The chosen options are in the URL of the page that shows whether they are right,
 opened again.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from urllib.parse import urlencode
 from uuid import UUID
@@ -137,7 +137,8 @@ def save_limits(call: Call) -> Response:
     try:
         reviews.save_limits(call.owner, filled(ReviewLimits, form.given("reviews", "new")))
     except Invalid as error:
-        return _page(call, sitting, error=error, limits=form)
+        kept = {name: form.text(name) for name in ReviewLimits.model_fields}
+        return _page(call, sitting, error=error, limits=kept)
     return see_other(sitting.path())
 
 
@@ -149,7 +150,7 @@ def _page(
     answer: list[int] | str | None = None,
     picked: Sequence[int] | str = (),
     error: Conflict | Invalid | None = None,
-    limits: Form | None = None,
+    limits: Mapping[str, str] | None = None,
 ) -> Response:
     due = reviews.list_due(call.owner, limit=1, roadmap_id=sitting.roadmap, beyond=sitting.beyond)
     asked, checked = None, None

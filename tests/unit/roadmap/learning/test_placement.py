@@ -280,6 +280,8 @@ class TestPlacement:
         posted(client, f"{roadmap}/placement", {"module_id": roadmap.rpartition("/")[2]}, 404)
         posted(client, f"{roadmap}/placement/skip", {"revision": 1, "concept_ids": []}, 422)
         assert posted(client, f"{roadmap}/placement", {"results": "999r"})["results"] == ""
+        over = {**answered(found), "results": ".".join(["0r"] * MOST)}
+        assert posted(client, f"{roadmap}/placement", over)["results"] == over["results"]
 
 
 def ancestors(concepts: dict[str, dict[str, Any]], id_: str) -> set[str]:

@@ -82,6 +82,16 @@ def marks_in(document: Any) -> list[str]:
 BREAKS: dict[str, tuple[Callable[[Any], Any], str]] = {
     "of no stage": (lambda file: file["projects"].update(x={}), "/projects/x"),
     "marks of another rubric": (lambda file: marks_in(file).pop(), "/judgements/self/marks"),
+    "done in the future": (
+        lambda file: next(iter(file["projects"].values())).update(done_at="2098-01-01T00:00:00Z"),
+        "/done_at",
+    ),
+    "judged in the future": (
+        lambda file: next(iter(file["projects"].values()))["judgements"]["self"].update(
+            created_at="2098-01-01T00:00:00Z"
+        ),
+        "/judgements/self/created_at",
+    ),
     "HTML in a task": (
         lambda file: capstone_in(file).update(brief="<b>Do</b>"),
         "/outline/stages/0/capstone/brief",

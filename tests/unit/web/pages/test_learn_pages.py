@@ -45,6 +45,23 @@ def done(person: TestClient, roadmap: str) -> str:
     return path
 
 
+def test_limits_without_one_of_them_are_refused_on_the_page(person: TestClient) -> None:
+    answer = person.post("/review/limits", data={"reviews": "999"})
+    assert answer.status_code == 422
+    assert 'value="999"' in answer.text
+
+
+def test_a_rating_in_a_deleted_roadmap_is_not_offered_for_its_undo(
+    person: TestClient, roadmap: str, done: str
+) -> None:
+    card = card_of(person.get("/review").text)
+    person.post(f"/review/{card}", data={"rating": "good", "reviews": "0"})
+    assert person.get(f"{API}/reviews").json()["last_rating"]["id"] == card
+    assert f"/review/{card}/undo" in person.get("/review").text
+    person.delete(API + roadmap)
+    assert person.get(f"{API}/reviews").json()["last_rating"] is None
+
+
 def card_of(page: str) -> str:
     found = re.search(r'action="/review/([0-9a-f-]{36})', page)
     assert found is not None, page
