@@ -32,7 +32,7 @@ function show(isOffline) {
 }
 
 // A form that is sent shows that at its button, and in itself why it failed. Polling has neither.
-const texts = document.getElementById("problems").dataset;
+const messages = document.getElementById("problems").dataset;
 const sender = element => element.closest?.("form") ?? element.closest?.("a")?.parentElement;
 
 function rest() {
@@ -61,7 +61,7 @@ function tell(box, text) {
 document.addEventListener("submit", event => {
   if (!event.defaultPrevented && event.target.matches("[method=post]") && !navigator.onLine) { // htmx would try
     event.preventDefault();
-    tell(event.target, texts.offline);
+    tell(event.target, messages.offline);
     return;
   }
   if (event.target.getAttribute("action") === "/logout") localStorage.clear(); // answers to quizzes
@@ -80,12 +80,12 @@ document.addEventListener("htmx:response:error", ({ target, detail: { ctx } }) =
   if (ctx.hx.retarget === "#problems") ctx.hx.retarget = room(box);
   else if (ctx.response.status >= 500) { // of a proxy: its page belongs nowhere
     ctx.hx.reswap = "none";
-    tell(box, texts.failed);
+    tell(box, messages.failed);
   }
 });
 document.addEventListener("htmx:error", ({ target, detail }) => {
   const box = sender(target);
-  if (box && !detail.ctx?.response) tell(box, texts.offline);
+  if (box && !detail.ctx?.response) tell(box, messages.offline);
 });
 
 const notes = document.getElementById("own-notes");
