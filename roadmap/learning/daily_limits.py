@@ -31,7 +31,7 @@ class ReviewLimits(LazyModel):
 class ForecastDay(LazyModel):
     """Questions of one day, within the limits."""
 
-    day: date
+    day: date = Field(description="The day.")
     reviews: int = Field(description="Questions that were rated before.")
     new: int = Field(description="New questions.")
 

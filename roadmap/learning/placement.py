@@ -135,7 +135,7 @@ def place(owner_id: UUID, roadmap_id: UUID, request: PlacementRequest) -> Placem
     with snapshot():
         revision = _checked(owner_id, roadmap_id, request.revision)
         plan = _plan(roadmap_id, request.module_id)
-        found = re.findall("([0-9]+)([rw])", request.results)
+        found = re.findall("([0-9]{1,3})([rw])", request.results)
         results = [(int(at), mark == "r") for at, mark in found if int(at) < len(plan)]
         if request.concept_id is not None:
             results.append(_graded(plan, results, seed, request))

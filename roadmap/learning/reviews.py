@@ -178,7 +178,7 @@ class Reviews(LazyModel):
     next_due_at: datetime | None = Field(
         description="Due time of the next question; null: no others."
     )
-    limits: ReviewLimits
+    limits: ReviewLimits = Field(description="Most questions a day.")
     last_rating: RatedCard | None = Field(description="The rating that can be undone; null: none.")
 
 

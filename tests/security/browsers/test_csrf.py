@@ -177,7 +177,7 @@ class TestPagesElsewhere:
             "webhook_id": admin.send(
                 "POST", f"{API}/webhooks", page, json={"url": "https://receiver.invalid/"}
             ).json()["id"],
-            "delivery_id": str(new_id()),
+            **{name: str(new_id()) for name in ("delivery_id", "stage_id")},
             **MESSAGE,
         }
         wait_until(lambda: nothing_runs(site), reason="what other tests have begun is done")
@@ -331,6 +331,7 @@ class TestPagesElsewhere:
                 "link_id",
                 "webhook_id",
                 "delivery_id",
+                "stage_id",
             )
         }
         ids["token"] = "of-a-link"

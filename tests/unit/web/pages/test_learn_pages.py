@@ -88,15 +88,14 @@ class TestReview:
         right = right_answers(done)[0]
         _, page = checked(person, right)
         assert '<strong lang="en">Correct.</strong>' in page
-        assert re.search(r'value="good" accesskey="3" class="primary"', page)
-        assert [
-            int(key) for key in re.findall(r'name="rating" value="\w+" accesskey="(\d)"', page)
-        ] == [1, 2, 3, 4]
+        keys = re.findall(r'name="rating" value="(\w+)" aria-keyshortcuts="([^"]+)"', page)
+        assert keys == [("again", "1"), ("hard", "2"), ("good", "3 Space Enter"), ("easy", "4")]
+        assert 'aria-keyshortcuts="3 Space Enter" class="primary"' in page
         for text in ("in less than a minute", "in 6 minutes", "in 10 minutes", "in 8 days"):
             assert text in page
         _, page = checked(person, wrong([right])[0])
         assert "Incorrect." in page
-        assert re.search(r'value="again" accesskey="1" class="primary"', page)
+        assert 'value="again" aria-keyshortcuts="1 Space Enter" class="primary"' in page
 
     def test_who_has_chosen_nothing_is_asked_again(self, person: TestClient, done: str) -> None:
         card = card_of(person.get("/review").text)
@@ -113,14 +112,14 @@ class TestReview:
         self, person: TestClient, done: str
     ) -> None:
         page = person.get("/review").text
-        assert '<button name="unknown" value="on">I don\'t know</button>' in page
+        assert '<button name="unknown" value="on" aria-keyshortcuts="0">I don\'t know' in page
         answer = person.post(
             f"/review/{card_of(page)}/check", data={"unknown": "on", "chosen": "0", "done": "0"}
         )
         shown = person.get(answer.headers["location"]).text
         assert 'class="explanation"' in shown
         assert " checked" not in shown  # whatever was chosen before
-        assert re.search(r'value="again" accesskey="1" class="primary"', shown)
+        assert re.findall(r'name="rating" value="(\w+)"', shown) == ["again"]
 
     def test_all_are_reviewed_one_after_the_other(self, person: TestClient, done: str) -> None:
         path = "/review"

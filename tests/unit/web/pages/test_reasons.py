@@ -105,7 +105,7 @@ def test_a_chinese_page_has_chinese_punctuation_and_marks_english_tracks(
     client.follow_redirects = False
     start = text_of(client.get("/"))
     assert start.count("（英文）") == 4
-    assert "现成的路线图：" in start
+    assert "现成的路线图，点一下就开始：" in start
     path = client.post("/roadmaps", data={"goal": "Python", "language": ""}).headers["location"]
     page = client.get(path).text
     assert ">Markdown</a>：一份" in page

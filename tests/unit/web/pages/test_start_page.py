@@ -46,7 +46,7 @@ class TestStart:
     def test_what_was_chosen_is_remembered_for_the_next_one(self, person: TestClient) -> None:
         made(person, level="advanced", hours_per_week="21", resource_language="zh-Hans")
         page = person.get("/").text
-        assert re.search(r'value="advanced" checked', page)
+        assert re.search(r'value="beginner" checked', page)  # another subject
         assert re.search(r'name="hours_per_week"[^>]* value="21"', page)
         assert re.search(r'<option value="zh-Hans" lang="zh-Hans" selected>', page)
         assert person.get(f"{API}/profile").json()["hours_per_week"] == 21
@@ -85,19 +85,18 @@ class TestStart:
     def test_a_built_in_roadmap_comes_in_the_language_in_which_it_is_named(
         self, person: TestClient
     ) -> None:
-        """Whatever was chosen before; it is automatic from then on."""
+        """Whatever was chosen before, and is in the field; it is automatic from then on."""
         person.put(f"{API}/profile", json={"language": "de"})
-        links = re.findall(
-            r'class="chip" href="([^"]+)" lang="([^"]+)"', person.get("/", headers=CHINESE).text
+        chips = re.findall(
+            r'class="chip" name="track" value="([^"]+)" formnovalidate lang="([^"]+)"',
+            person.get("/", headers=CHINESE).text,
         )
-        assert {language for _, language in links} == {"en", "zh-Hans"}
-        for link, language in links[:1] + links[-1:]:
-            page = person.get(html.unescape(link), headers=CHINESE)
-            assert AUTOMATIC.search(page.text)
-            goal = re.search(r"<textarea id=\"goal\"[^>]*>([^<]+)</textarea>", page.text)
-            assert goal is not None
+        assert {language for _, language in chips} == {"en", "zh-Hans"}
+        for title, language in chips[:1] + chips[-1:]:
             answer = person.post(
-                "/roadmaps", data={"goal": goal[1], "language": ""}, headers=CHINESE
+                "/roadmaps",
+                data={"goal": "", "language": "de", "track": html.unescape(title)},
+                headers=CHINESE,
             )
             assert tree_of(person, answer.headers["location"])["language"] == language
         assert person.get(f"{API}/profile").json()["language"] is None
