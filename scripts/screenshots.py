@@ -34,7 +34,7 @@ LIMITED = {
 }
 # The duration of each step.
 SECONDS = {"analysis": 0.5, "outline": 1.2, "tutorial": 1.0, "resources": 0.4, "quiz": 0.6}
-BREAD = {"en": "Bake bread for eighty guests", "zh-Hans": "为八十位客人烤面包"}
+BREAD = "Bake bread for eighty guests"
 
 
 class Words(NamedTuple):
@@ -64,7 +64,8 @@ def main() -> None:
     with TemporaryDirectory(prefix="roadmap-pictures-") as scratch, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=executable, args=FLAGS)
         for name, take_pages in (
-            ("catalogue", of_the_catalogue),
+            ("catalogue", partial(of_the_catalogue, words=ENGLISH)),
+            ("catalogue-zh", partial(of_the_catalogue, words=CHINESE)),
             ("again", partial(of_one_who_comes_back, words=ENGLISH)),
             ("again-zh", partial(of_one_who_comes_back, words=CHINESE)),
         ):
@@ -73,8 +74,6 @@ def main() -> None:
             with running(embedded_stack(folder)) as stack:
                 take_pages(browser, stack)
         for name, teacher, settings, take_taught in (
-            ("en", Teacher(3, 2, 3), PATIENT, of_a_model),
-            ("zh-Hans", Teacher(3, 2, 3, language="zh-Hans"), PATIENT, of_a_model),
             ("operations", Teacher(3, 2, 3), PATIENT, of_operations),
             ("admin", Hasty(3, 2, 3), LIMITED, of_the_admin_pages),
         ):
@@ -110,7 +109,7 @@ class Hasty(Teacher):
 
 def of_the_admin_pages(browser: Browser, stack: Stack, teacher: Teacher) -> None:
     """Take the admin pages: roadmaps in every state, and a timeline."""
-    made = stack.create(BREAD["en"])
+    made = stack.create(BREAD)
     stack.finished(made)
     teacher.refused |= {("quiz", "Sourdough 2"), ("tutorial", "Kneading 3")}
     stack.finished(stack.create("Bake rye bread in a wood-fired oven"))
@@ -133,31 +132,38 @@ def of_the_admin_pages(browser: Browser, stack: Stack, teacher: Teacher) -> None
     take_page(browser, stack, "admin-timeline", timeline, (1280, 1000))
 
 
-def of_the_catalogue(browser: Browser, stack: Stack) -> None:
-    """Take a roadmap that is being learned."""
-    with opened(browser, stack, "/", WIDE) as page:
-        page.fill("#goal", GOAL)
-        take(page, "start")
+def of_the_catalogue(browser: Browser, stack: Stack, *, words: Words) -> None:
+    """Take a roadmap that is made, and then learned."""
+    suffix, language = words.suffix, words.language
+    with opened(browser, stack, "/", WIDE, language=language) as page:
+        page.fill("#goal", words.goal)
+        if not suffix:
+            take(page, "start")
         page.click("button.primary")
-        page.wait_for_selector(".s-ready")
-        roadmap = page.url.removeprefix(stack.url)
+        if not suffix:
+            page.locator(".picture-columns .p-ready").nth(12).wait_for()
+            take(page, "watching")
+        page.wait_for_selector(".s-ready, .lesson")
+        made = stack.get("/api/v1/roadmaps").json()["items"][0]["id"]
+    stack.finished(f"/api/v1/roadmaps/{made}")
+    roadmap = f"/roadmaps/{made}"
     concepts = [f"{roadmap}/concepts/{each['id']}" for each in concepts_of(stack, roadmap)]
     statuses = ("done", "done", "done", "done", "skipped", "done", "learning")
     for concept, status in zip(concepts, statuses, strict=False):
         stack.request("PUT", f"/api/v1{concept}/progress", json={"progress": status})
     lesson = concepts[6]
-    take_page(browser, stack, "roadmap", roadmap, WIDE)
-    take_page(browser, stack, "roadmap-dark", roadmap, WIDE, scheme="dark")
-    take_page(browser, stack, "roadmap-phone", roadmap, PHONE)
-    take_page(browser, stack, "concept", lesson, MIDDLE)
-    take_page(browser, stack, "docs", "/docs/roadmaps", WIDE)
-    with opened(browser, stack, lesson, MIDDLE) as page:
+    take_page(browser, stack, f"roadmap{suffix}", roadmap, WIDE, language=language)
+    take_page(browser, stack, f"concept{suffix}", lesson, MIDDLE, language=language)
+    if not suffix:
+        take_page(browser, stack, "roadmap-dark", roadmap, WIDE, scheme="dark")
+        take_page(browser, stack, "roadmap-phone", roadmap, PHONE)
+        take_page(browser, stack, "docs", "/docs/roadmaps", WIDE)
+    with opened(browser, stack, lesson, MIDDLE, language=language) as page:
         page.locator(".question:visible input").first.check()
         page.click("#answers [name=check]")
         page.wait_for_selector(".explanation")
-        page.locator("#quiz").scroll_into_view_if_needed()
         page.evaluate("document.querySelector('#quiz').scrollIntoView()")
-        take(page, "quiz")
+        take(page, f"quiz{suffix}")
 
 
 def of_one_who_comes_back(browser: Browser, stack: Stack, *, words: Words) -> None:
@@ -204,38 +210,11 @@ def of_one_who_comes_back(browser: Browser, stack: Stack, *, words: Words) -> No
         page.wait_for_selector("input[readonly]")
         page.evaluate("scrollTo(0, 0)")
         take(page, f"links{suffix}")
-    if suffix:
-        return
-    with opened(browser, stack, "/review", MIDDLE) as page:
+    with opened(browser, stack, "/review", MIDDLE, language=language) as page:
         page.locator(".question input").first.check()
         page.locator(".question ~ button, form button.primary").first.click()
         page.wait_for_selector(".explanation")
-        take(page, "review")
-
-
-def of_a_model(browser: Browser, stack: Stack, teacher: Teacher) -> None:
-    """Take a roadmap that is being written."""
-    suffix = "" if teacher.language == "en" else "-zh"
-    teacher.writes.clear()
-    with opened(browser, stack, "/", WIDE, language="zh-CN" if suffix else "en") as page:
-        page.fill("#goal", BREAD[teacher.language])
-        page.click("details summary")
-        page.select_option("#language", teacher.language)
-        page.click("button.primary")
-        page.wait_for_selector(".p-building")
-        teacher.writes.let(44)  # of 54: tutorials and resources come before quizzes
-        page.wait_for_selector("#event-list li:nth-child(24)", state="attached")
-        page.wait_for_selector(".picture-columns .p-ready")
-        if not suffix:
-            take(page, "watching")
-        teacher.writes.set()
-        page.wait_for_selector(".s-ready")
-        path = page.url.removeprefix(stack.url)
-    if suffix:
-        concept = concepts_of(stack, path)[1]["id"]
-        lesson = f"{path}/concepts/{concept}"
-        take_page(browser, stack, "roadmap-zh", path, WIDE, language="zh-CN")
-        take_page(browser, stack, "concept-zh", lesson, MIDDLE, language="zh-CN")
+        take(page, f"review{suffix}")
 
 
 def of_operations(browser: Browser, stack: Stack, teacher: Teacher) -> None:
