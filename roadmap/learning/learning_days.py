@@ -10,9 +10,8 @@ from uuid import UUID
 
 import peewee
 
-from core import clock
 from models.accounts import LearningDay
-from roadmap.accounts.zones import zone_of
+from roadmap.accounts.zones import today_of, zone_of
 
 MOST_DAYS = 400  # that are read, and of a streak
 FORGIVING = 7  # days, in which one may be missed
@@ -21,8 +20,7 @@ A_DAY = timedelta(days=1)
 
 def note(owner_id: UUID, seconds: int = 0) -> None:
     """Add to the learning of today. Needs a transaction."""
-    today = clock.now().astimezone(zone_of(owner_id)).date()
-    insert = LearningDay.insert(account=owner_id, day=today, seconds=seconds)
+    insert = LearningDay.insert(account=owner_id, day=today_of(owner_id), seconds=seconds)
     insert.on_conflict(
         conflict_target=[LearningDay.account, LearningDay.day],
         update={LearningDay.seconds: LearningDay.seconds + seconds},
