@@ -20,8 +20,7 @@ A_DAY = timedelta(days=1)
 
 def note(owner_id: UUID, seconds: int = 0) -> None:
     """Add to the learning of today. Needs a transaction."""
-    insert = LearningDay.insert(account=owner_id, day=today_of(owner_id), seconds=seconds)
-    insert.on_conflict(
+    LearningDay.insert(account=owner_id, day=today_of(owner_id), seconds=seconds).on_conflict(
         conflict_target=[LearningDay.account, LearningDay.day],
         update={LearningDay.seconds: LearningDay.seconds + seconds},
     ).execute()
@@ -30,9 +29,9 @@ def note(owner_id: UUID, seconds: int = 0) -> None:
 def take_back(owner_id: UUID, seconds: int, at: datetime) -> None:
     """Remove what was noted at a time. Needs a transaction."""
     left = peewee.Case(None, [(LearningDay.seconds > seconds, LearningDay.seconds - seconds)], 0)
-    day = at.astimezone(zone_of(owner_id)).date()
     LearningDay.update(seconds=left).where(
-        LearningDay.account == owner_id, LearningDay.day == day
+        LearningDay.account == owner_id,
+        LearningDay.day == at.astimezone(zone_of(owner_id)).date(),
     ).execute()
 
 

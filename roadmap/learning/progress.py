@@ -119,7 +119,8 @@ class AttemptSummary(LazyModel):
 class Attempt(AttemptSummary):
     questions: list[GradedQuestion]
     passed: bool = Field(
-        description=f"Whether all questions were answered, and {PASSING_PERCENT} % of them correctly."
+        description=f"Whether all questions were answered, and {PASSING_PERCENT} % of them "
+        "correctly."
     )
     read_again: list[str] = Field(
         description="Titles of the sections of the tutorial that the missed questions are about, "
@@ -290,7 +291,8 @@ def save_exercise(
 def attempt(owner_id: UUID, roadmap_id: UUID, concept_id: UUID, request: AttemptRequest) -> Attempt:
     """Grade and save answers; the questions come back for review (`note_answers`).
 
-    Who passes has learned the concept. Raises NotFound, Conflict when the quiz has another version now, and Invalid.
+    Who passes has learned the concept. Raises NotFound, Conflict when the quiz has another version
+    now, and Invalid.
     """
     with transaction():
         lock_owned(owner_id, roadmap_id)

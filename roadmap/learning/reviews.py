@@ -61,6 +61,11 @@ WITH_PLACE = (
     Roadmap.goal,
     Roadmap.language,
 )
+OF_CARD = (  # the quiz with its question
+    (Content.concept == ReviewCard.concept)
+    & (Content.kind == ContentKind.quiz)
+    & (Content.version == ReviewCard.version)
+)
 MOST_FORESEEN = 5000  # cards of a forecast
 SITTING = timedelta(minutes=30)  # for which "I don't know" counts, and a rating can be undone
 # Columns of a DueCounts, of cards as `_asked` selects them; the values are `due_keys`. In SQL, as
@@ -132,7 +137,7 @@ class RatedCard(LazyModel):
 
 
 class LastRating(LazyModel):
-    """The last rating of an account, as it is stored: of which card, when, and its memory before."""
+    """The last rating of an account as it is stored: its card, time, and the memory before."""
 
     id: UUID
     at: datetime
@@ -336,8 +341,9 @@ def forecast(owner_id: UUID) -> ReviewForecast:
             ReviewCard.reviews > 0, ReviewCard.due_at < today + timedelta(DAYS)
         )
         cards = list(known.order_by(ReviewCard.due_at).limit(MOST_FORESEEN).tuples())
-    dates = (due_at.astimezone(now.tzinfo).date() for due_at, _ in cards)
-    days = Counter(max(0, (each - today.date()).days) for each in dates)
+    days = Counter(
+        max(0, (due_at.astimezone(now.tzinfo).date() - today.date()).days) for due_at, _ in cards
+    )
     again = sum(due_at < today + timedelta(1) and at >= today for due_at, at in cards)
     return forecast_of(today.date(), days, counts, again=again)
 
@@ -483,18 +489,13 @@ def note_answers(
 
 def _asked(owner_id: UUID, roadmap_id: UUID | None = None, *wanted: Any) -> peewee.ModelSelect:
     """Select the cards whose questions can be asked."""
-    its = (
-        (Content.concept == ReviewCard.concept)
-        & (Content.kind == ContentKind.quiz)
-        & (Content.version == ReviewCard.version)
-    )
     query: peewee.ModelSelect = (
         ReviewCard.select(*(wanted or WITH_PLACE))
         .join(Concept)
         .switch(ReviewCard)
         .join(Roadmap)
         .switch(ReviewCard)
-        .join(Content, on=its, attr="content")
+        .join(Content, on=OF_CARD, attr="content")
         .where(ReviewCard.owner == owner_id, Roadmap.trashed_at.is_null(), ~Concept.removed)
     )
     return query if roadmap_id is None else query.where(ReviewCard.roadmap == roadmap_id)

@@ -58,6 +58,7 @@ Texts = Annotated[tuple[str, ...], FIRST_ONLY]
 FEWEST_CRITERIA, MOST_CRITERIA, FEWEST_HINTS, MOST_HINTS = 4, 6, 2, 4
 LONGEST_BRIEF, LONGEST_CRITERION, LONGEST_HINT = 4000, 300, 500
 Mark = Literal["no", "partly", "yes"]  # whether a project meets a criterion
+Judge = Literal["self", "person", "model"]  # of a project: its learner, or one with a link
 Criterion = Annotated[str, Field(min_length=1, max_length=LONGEST_CRITERION)]
 Hint = Annotated[str, Field(min_length=1, max_length=LONGEST_HINT)]
 
