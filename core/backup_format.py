@@ -18,7 +18,7 @@ from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, Field, ValidationError
 
 FORMAT, FORMAT_VERSION = "roadmap-backup", 1
 LONGEST_LINE = 64 * 1024 * 1024  # bytes; no row is near that
@@ -30,22 +30,19 @@ class NotABackup(Exception):
     """The file cannot be restored; the message says why."""
 
 
-class Column(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+class Column(BaseModel, extra="forbid", frozen=True):
     name: str = Field(pattern=r"^[a-z][a-z0-9_]{0,62}$")
     kind: str
 
 
-class TableHead(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+class TableHead(BaseModel, extra="forbid", frozen=True):
     name: str = Field(pattern=r"^[a-z][a-z0-9_]{0,62}$")
     columns: tuple[Column, ...] = Field(min_length=1, max_length=200)
 
 
-class Manifest(BaseModel):
+class Manifest(BaseModel, frozen=True):
     """First line. `left_out` names tables whose rows are not in the backup."""
 
-    model_config = ConfigDict(frozen=True)
     format: str
     format_version: int
     mode: str

@@ -31,16 +31,7 @@ def down(migrator: Any, db: peewee.Database) -> None:
 
 
 def _judgement(db: peewee.Database) -> type[peewee.Model]:
-    class Table(peewee.Model):
-        Meta = SimpleNamespace(database=db, legacy_table_names=False)
-
-    class Roadmap(Table):
-        id = peewee.UUIDField(primary_key=True)
-
-    class Stage(Table):
-        id = peewee.UUIDField(primary_key=True)
-
-    class Judgement(Table):
+    class Judgement(peewee.Model):
         id = peewee.UUIDField(primary_key=True)
         attempts = peewee.IntegerField()
         interruptions = peewee.IntegerField()
@@ -48,8 +39,12 @@ def _judgement(db: peewee.Database) -> type[peewee.Model]:
         lease_until = peewee.DateTimeField(null=True)
         challenged_at = peewee.DateTimeField(null=True)
         due_at = peewee.DateTimeField()
-        roadmap = peewee.ForeignKeyField(Roadmap, on_delete="CASCADE")
-        stage = peewee.ForeignKeyField(Stage, on_delete="CASCADE", index=False)
+        roadmap_id = peewee.UUIDField(
+            index=True, constraints=[peewee.SQL("REFERENCES roadmap (id) ON DELETE CASCADE")]
+        )
+        stage_id = peewee.UUIDField(
+            constraints=[peewee.SQL("REFERENCES stage (id) ON DELETE CASCADE")]
+        )
         judge = peewee.CharField(max_length=10)
         status = peewee.CharField(max_length=10)
         marks = peewee.JSONField()
@@ -58,7 +53,9 @@ def _judgement(db: peewee.Database) -> type[peewee.Model]:
         created_at = peewee.DateTimeField()
 
         Meta = SimpleNamespace(
-            indexes=((("stage", "judge"), True), (("status", "due_at"), False)),
+            database=db,
+            legacy_table_names=False,
+            indexes=((("stage_id", "judge"), True), (("status", "due_at"), False)),
         )
 
     return Judgement

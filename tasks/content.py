@@ -1,6 +1,7 @@
 """Tasks of the content queue.
 
-Outlines, webhooks, exports and judgements overtake contents, so that no account waits behind another's roadmap.
+Outlines, webhooks, exports and judgements overtake contents, so that no account waits behind
+another's roadmap.
 The modules that do the work are loaded with the first task, since the API registers tasks, too.
 """
 

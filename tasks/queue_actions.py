@@ -7,7 +7,7 @@ not answer.
 from collections.abc import Callable, Mapping
 from typing import Annotated, Any
 
-from pydantic import AwareDatetime, ConfigDict, Field
+from pydantic import AwareDatetime, Field
 
 from core.json_types import LazyModel
 from core.sanitize import CLEAN, Rule, validate_printable
@@ -38,10 +38,9 @@ _BLANK, _WORD = (_ANY.replace("[^", rf"[^{others}") for others in (r"\S", r"\s")
 NARROWING = Rule(_narrowing, f"^{_BLANK}*{_WORD}{_ANY}*$")
 
 
-class DeadLettersRequest(LazyModel):
+class DeadLettersRequest(LazyModel, extra="forbid"):
     """Selection of dead letters: all, or those that match."""
 
-    model_config = ConfigDict(extra="forbid")
     search: Annotated[str, Field(max_length=LONGEST_SEARCH), NARROWING] | None = Field(
         None,
         description=(

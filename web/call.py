@@ -5,24 +5,21 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from pydantic import ConfigDict
 from starlette.requests import Request
 
 from core.json_types import LazyModel
 from roadmap.accounts.identity import IdempotencyKey, Principal
 
 
-class NoQuery(LazyModel):
-    model_config = ConfigDict(extra="forbid")
+class NoQuery(LazyModel, extra="forbid"):
+    """No query at all."""
 
 
-class EmptyBody(LazyModel):
+class EmptyBody(LazyModel, extra="forbid"):
     """Empty request body: no body, or an empty object.
 
     Where all fields are optional, no body is needed, except for PATCH.
     """
-
-    model_config = ConfigDict(extra="forbid")
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 FILE = Path(__file__).with_suffix(".json")
 
@@ -15,8 +15,8 @@ Count = Annotated[int, Field(ge=1)]
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
-class UsageModel(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+class UsageModel(BaseModel, frozen=True, extra="forbid"):
+    """Base of what was measured."""
 
 
 class PartUsage(UsageModel):

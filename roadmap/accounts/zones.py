@@ -1,6 +1,6 @@
 """Time zones of accounts. Their pages show times and days in them; the API is in UTC."""
 
-from datetime import UTC, date, tzinfo
+from datetime import UTC, date, datetime, tzinfo
 from typing import Annotated
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -31,9 +31,14 @@ def zone_of(owner_id: UUID) -> tzinfo:
         return zone_named(stored.scalar())
 
 
+def now_of(owner_id: UUID) -> datetime:
+    """Return the time in the time zone of an account."""
+    return clock.now().astimezone(zone_of(owner_id))
+
+
 def today_of(owner_id: UUID) -> date:
     """Return the day that it is in the time zone of an account."""
-    return clock.now().astimezone(zone_of(owner_id)).date()
+    return now_of(owner_id).date()
 
 
 def zone_named(name: str | None) -> tzinfo:

@@ -17,7 +17,7 @@ from uuid import UUID
 
 import peewee
 from itsdangerous import Signer
-from pydantic import ConfigDict, Field
+from pydantic import Field
 
 from core import clock
 from core.backends import signing_keys
@@ -57,10 +57,9 @@ PLACES = {
 }
 
 
-class LinkRequest(LazyModel):
+class LinkRequest(LazyModel, frozen=True, extra="forbid"):
     """Purpose and lifetime of a share link."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
     purpose: LinkPurpose = Field(
         description="`reading`: plan and contents without personal data. `calendar`: the schedule."
     )

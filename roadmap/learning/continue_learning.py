@@ -19,7 +19,7 @@ from core import clock
 from core.db import database, is_postgres, session
 from models.roadmaps import Concept, Content, Module, Roadmap, Stage
 from roadmap.accounts.access import LAST, newest_of
-from roadmap.accounts.zones import zone_named, zone_of
+from roadmap.accounts.zones import zone_of
 from roadmap.learning.learning_days import MOST_DAYS
 from roadmap.learning.reviews import DUE, due_keys
 from roadmap.learning.schedule import Schedule, schedule_of
@@ -60,7 +60,6 @@ LEARNED_ON = f"""SELECT count(*) || ' ' || sum(seconds) || ' ' || max(day) FROM 
     SELECT CAST(day AS text) AS day, seconds FROM learning_day WHERE account_id = ?
     ORDER BY learning_day.day DESC LIMIT {MOST_DAYS}) AS days"""
 STATE = f"""SELECT
-    (SELECT a.time_zone FROM account a WHERE a.id = ?),
     (SELECT coalesce(CAST(a.profile AS text), '') || coalesce(CAST(a.weekly_goal AS text), '')
     FROM account a WHERE a.id = ?), ({LEARNED_ON}), {DUE}, ({ORDER}),
     (SELECT string_agg(r, ' ') FROM (SELECT <r> AS r {RECENT} LIMIT ?) AS latest),
@@ -105,10 +104,10 @@ def find_lessons(owner_id: UUID, *, limit: int) -> tuple[list[NextLesson], list[
 
 
 def home_state(owner_id: UUID, at: datetime, *, latest: int, read: Sequence[UUID]) -> bytes:
-    """Return a hash of what the home page shows at a time, in one query.
+    """Return a hash of what the home page shows at a time.
 
-    That is the profile, the days of learning, the number of due questions, the latest roadmaps and
-    the next lessons.
+    That is the profile, the day, the days of learning, the number of due questions, the latest
+    roadmaps and the next lessons.
     `read` are the roadmaps that were read for these; of the others only their order counts. A plan,
     and what can be read of it, change with the row of their roadmap.
     """
@@ -119,13 +118,14 @@ def home_state(owner_id: UUID, at: datetime, *, latest: int, read: Sequence[UUID
         statement = statement.replace("<r>", "r::text").replace("?", "%s")
     else:
         statement = statement.replace("<r>", COLUMNS).replace("string_agg(", "group_concat(")
-    due = due_keys(owner_id, at)
     recent = (owner, owner, last)
     with session():
+        now = at.astimezone(zone_of(owner_id))
+        due = due_keys(owner_id, now)
         row = database.execute_sql(
-            statement, (owner, owner, owner, *due, *recent, *recent, latest, *ids)
+            statement, (owner, owner, *due, *recent, *recent, latest, *ids)
         ).fetchone()
-    return sha256(repr((row, at.astimezone(zone_named(row[0])).date())).encode()).digest()
+    return sha256(f"{row} {now.date()} {now.tzinfo}".encode()).digest()
 
 
 def _candidates(owner_id: UUID) -> Iterator[Sequence[UUID]]:

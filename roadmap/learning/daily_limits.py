@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Annotated
 
-from pydantic import ConfigDict, Field
+from pydantic import Field
 
 from core.json_types import WHOLE, LazyModel
 
@@ -16,10 +16,9 @@ MOST_A_DAY = 500  # that can be set
 DAYS = 14  # of a forecast
 
 
-class ReviewLimits(LazyModel):
+class ReviewLimits(LazyModel, frozen=True, extra="forbid"):
     """Most questions that are asked a day. Others wait for the next day."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
     reviews: Annotated[int, Field(ge=1, le=MOST_A_DAY), WHOLE] = Field(
         60, description="Questions that were rated on an earlier day."
     )

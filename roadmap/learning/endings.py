@@ -11,7 +11,7 @@ from core.db import session
 from core.json_types import LazyModel
 from models.roadmaps import Content, ReviewCard
 from roadmap.learning.lesson_navigation import Course, CourseStep
-from roadmap.plan.outline import ContentKind
+from roadmap.learning.reviews import OF_CARD
 from roadmap.plan.statuses import ConceptProgress
 from roadmap.plan.views import ConceptNode, RoadmapTree, StageNode, concepts_of
 
@@ -20,7 +20,7 @@ MOST_WARM = 3  # concepts of a stage that are named
 
 
 class StageEnd(LazyModel):
-    """What was learned in a stage; skipped concepts do not count."""
+    """Result of a stage; skipped concepts do not count."""
 
     title: str = Field(description="Title.")
     hours: int = Field(description="Hours of its concepts that are done.")
@@ -28,7 +28,7 @@ class StageEnd(LazyModel):
 
 
 class Completion(LazyModel):
-    """What was learned of a roadmap so far; skipped concepts have no hours."""
+    """Results of a roadmap so far; skipped concepts have no hours."""
 
     begun_on: date = Field(description="First day.")
     ended_on: date | None = Field(description="Day of the last concept; null: some are open.")
@@ -90,14 +90,9 @@ def keep_warm(
     named = {concept.id: concept for concept in concepts}
     due_at = peewee.fn.MIN(ReviewCard.due_at)
     weakest = peewee.fn.MIN(peewee.fn.COALESCE(ReviewCard.stability, 0))
-    is_asked = (
-        (Content.concept == ReviewCard.concept)
-        & (Content.kind == ContentKind.quiz)
-        & (Content.version == ReviewCard.version)
-    )
     rows = (
         ReviewCard.select(ReviewCard.concept, due_at)
-        .join(Content, on=is_asked)
+        .join(Content, on=OF_CARD)
         .where(ReviewCard.owner == owner_id, ReviewCard.concept.in_(list(named)))
         .group_by(ReviewCard.concept)
         .order_by(weakest, due_at, ReviewCard.concept)

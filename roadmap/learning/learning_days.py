@@ -10,9 +10,8 @@ from uuid import UUID
 
 import peewee
 
-from core import clock
 from models.accounts import LearningDay
-from roadmap.accounts.zones import zone_of
+from roadmap.accounts.zones import today_of, zone_of
 
 MOST_DAYS = 400  # that are read, and of a streak
 MOST_SECONDS = 100_000_000  # of a day; the column ends at 2,147,483,647
@@ -22,10 +21,8 @@ A_DAY = timedelta(days=1)
 
 def note(owner_id: UUID, seconds: int = 0) -> None:
     """Add to the learning of today. Needs a transaction."""
-    today = clock.now().astimezone(zone_of(owner_id)).date()
-    insert = LearningDay.insert(account=owner_id, day=today, seconds=seconds)
     total = LearningDay.seconds + seconds
-    insert.on_conflict(
+    LearningDay.insert(account=owner_id, day=today_of(owner_id), seconds=seconds).on_conflict(
         conflict_target=[LearningDay.account, LearningDay.day],
         update={
             LearningDay.seconds: peewee.Case(None, [(total < MOST_SECONDS, total)], MOST_SECONDS)
@@ -36,9 +33,9 @@ def note(owner_id: UUID, seconds: int = 0) -> None:
 def take_back(owner_id: UUID, seconds: int, at: datetime) -> None:
     """Remove what was noted at a time. Needs a transaction."""
     left = peewee.Case(None, [(LearningDay.seconds > seconds, LearningDay.seconds - seconds)], 0)
-    day = at.astimezone(zone_of(owner_id)).date()
     LearningDay.update(seconds=left).where(
-        LearningDay.account == owner_id, LearningDay.day == day
+        LearningDay.account == owner_id,
+        LearningDay.day == at.astimezone(zone_of(owner_id)).date(),
     ).execute()
 
 

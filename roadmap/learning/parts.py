@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from itertools import accumulate, pairwise
 from uuid import UUID
 
-from models.roadmaps import Content, ContentVersion
+from roadmap.learning.reviews import current_version
 from roadmap.plan.outline import ContentKind
 
 SHORTEST, LONGEST = 15, 30  # minutes of a part
@@ -58,14 +58,8 @@ def cut(markdown: str, hours: int) -> list[LessonPart]:
 
 def parts_of(concept_id: UUID, hours: int) -> list[LessonPart]:
     """Return the parts of a concept by its current tutorial. Needs a session."""
-    current = (ContentVersion.content == Content.id) & (ContentVersion.version == Content.version)
-    body = (
-        ContentVersion.select(ContentVersion.body)
-        .join(Content, on=current)
-        .where(Content.concept == concept_id, Content.kind == ContentKind.tutorial)
-        .scalar()
-    )
-    return cut(body["markdown"] if body else "", hours)
+    written = current_version(concept_id, ContentKind.tutorial)
+    return cut(written.body["markdown"] if written else "", hours)
 
 
 def _sections(markdown: str) -> tuple[list[str], list[int], list[float]]:

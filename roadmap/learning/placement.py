@@ -135,8 +135,11 @@ def place(owner_id: UUID, roadmap_id: UUID, request: PlacementRequest) -> Placem
     with snapshot():
         revision = _checked(owner_id, roadmap_id, request.revision)
         plan = _plan(roadmap_id, request.module_id)
-        found = re.findall("([0-9]{1,3})([rw])", request.results)
-        results = [(int(at), mark == "r") for at, mark in found if int(at) < len(plan)]
+        results = [
+            (int(at), mark == "r")
+            for at, mark in re.findall("([0-9]{1,3})([rw])", request.results)
+            if int(at) < len(plan)
+        ]
         if request.concept_id is not None and len(results) < MOST:
             results.append(_graded(plan, results, seed, request))
         count = sum(concept.is_asked for concept in plan)
@@ -166,11 +169,13 @@ def skip(owner_id: UUID, roadmap_id: UUID, request: SkipRequest) -> SkippedConce
     with transaction():
         lock_owned(owner_id, roadmap_id)
         _checked(owner_id, roadmap_id, request.revision)
-        open_ = [concept.id for concept in _plan(roadmap_id, None) if concept.is_asked]
-        changed = [each for each in open_ if each in request.concept_ids]
+        changed = [
+            concept.id
+            for concept in _plan(roadmap_id, None)
+            if concept.is_asked and concept.id in request.concept_ids
+        ]
         if request.progress == ConceptProgress.done:  # what was known took no time
-            its = Concept.id.in_(changed)
-            Concept.update(studied=Concept.hours * 60).where(its).execute()
+            Concept.update(studied=Concept.hours * 60).where(Concept.id.in_(changed)).execute()
         for each in changed:
             set_progress(owner_id, roadmap_id, each, ProgressRequest(progress=request.progress))
     return SkippedConcepts(concept_ids=changed)
@@ -216,8 +221,9 @@ def adaptive(plan: Sequence[PlannedConcept], results: Sequence[Result]) -> int |
 def in_order(plan: Sequence[PlannedConcept], results: Sequence[Result], each: int) -> int | None:
     """Return the position of the first concept with fewer answers than `each`; None: it is over."""
     asked = [at for at, _ in results]
-    left = (at for at, concept in enumerate(plan) if concept.is_asked and asked.count(at) < each)
-    return next(left, None)
+    return next(
+        (at for at, concept in enumerate(plan) if concept.is_asked and asked.count(at) < each), None
+    )
 
 
 def _checked(owner_id: UUID, roadmap_id: UUID, wanted: int | None) -> int:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from uuid import UUID
 
 import peewee
-from pydantic import ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
 from core import clock
 from core.db import session, transaction
@@ -49,10 +49,9 @@ COLUMNS = ("time_zone", "weekly_goal")  # of a profile, in the table of accounts
 NO_CONCEPT = "This concept does not exist in this roadmap."
 
 
-class NotesRequest(LazyModel):
+class NotesRequest(LazyModel, frozen=True, extra="forbid"):
     """The new notes."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
     notes: Annotated[str, Field(max_length=LONGEST_NOTES), PRINTABLE] = Field(
         description="The complete notes; empty: none."
     )
@@ -65,10 +64,9 @@ class NotesRequest(LazyModel):
     )
 
 
-class ExerciseRequest(LazyModel):
+class ExerciseRequest(LazyModel, frozen=True, extra="forbid"):
     """An attempt at the exercise, and whether it was checked."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
     exercise_attempt: Annotated[str, Field(max_length=LONGEST_NOTES), PRINTABLE] | None = Field(
         None, description="The complete attempt; empty: none; null: as it is."
     )
@@ -94,10 +92,9 @@ class LearnerConcept(LazyModel):
     )
 
 
-class AttemptRequest(LazyModel):
+class AttemptRequest(LazyModel, frozen=True, extra="forbid"):
     """The chosen answers of a quiz."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
     version: Number = Field(description="Version of the quiz that was answered.")
     answers: Annotated[
         tuple[Answer, ...],
@@ -122,7 +119,8 @@ class AttemptSummary(LazyModel):
 class Attempt(AttemptSummary):
     questions: list[GradedQuestion]
     passed: bool = Field(
-        description=f"Whether all questions were answered, and {PASSING_PERCENT} % of them correctly."
+        description=f"Whether all questions were answered, and {PASSING_PERCENT} % of them "
+        "correctly."
     )
     read_again: list[str] = Field(
         description="Titles of the sections of the tutorial that the missed questions are about, "
@@ -137,10 +135,9 @@ class Attempts(LazyModel):
     next_cursor: str | None
 
 
-class WeeklyGoal(LazyModel):
+class WeeklyGoal(LazyModel, frozen=True, extra="forbid"):
     """Hours of learning, or days with learning, per week."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
     amount: Annotated[int, Field(ge=1, le=80), WHOLE] = Field(
         description="Number of hours, or of days, at most 7."
     )
@@ -153,10 +150,9 @@ class WeeklyGoal(LazyModel):
         return self
 
 
-class Profile(LazyModel):
+class Profile(LazyModel, frozen=True, extra="forbid"):
     """Defaults of the form for the next roadmap, time zone and weekly goal; null: not set."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
     level: Level | None = Field(None, description="Prior knowledge.")
     hours_per_week: Annotated[int, Field(ge=1, le=80), WHOLE] | None = Field(
         None, description="Hours for learning per week."
@@ -186,10 +182,9 @@ class ProfilePatch(Profile, MergePatch):
     """Changes of the profile (RFC 7396): omitted fields stay; null: not set."""
 
 
-class PartRequest(LazyModel):
+class PartRequest(LazyModel, frozen=True, extra="forbid"):
     """The part that is done."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
     part: Annotated[int, Field(ge=1, le=1000), WHOLE] = Field(description="Number of the part.")
 
 
@@ -296,7 +291,8 @@ def save_exercise(
 def attempt(owner_id: UUID, roadmap_id: UUID, concept_id: UUID, request: AttemptRequest) -> Attempt:
     """Grade and save answers; the questions come back for review (`note_answers`).
 
-    Who passes has learned the concept. Raises NotFound, Conflict when the quiz has another version now, and Invalid.
+    Who passes has learned the concept. Raises NotFound, Conflict when the quiz has another version
+    now, and Invalid.
     """
     with transaction():
         lock_owned(owner_id, roadmap_id)

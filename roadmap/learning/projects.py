@@ -13,7 +13,7 @@ import re
 import secrets
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 from uuid import UUID
 
 from pydantic import Field
@@ -21,21 +21,20 @@ from pydantic import Field
 from core import clock
 from core.db import session, transaction
 from core.errors import Conflict, FieldError, Gone, Invalid, NotFound
-from core.ids import new_id
 from core.json_types import LazyModel, from_row
 from models.accounts import Account
 from models.roadmaps import Judgement, Roadmap, Stage
 from roadmap.accounts.access import get_owned, lock_owned
 from roadmap.plan.jobs import Job, JobName
-from roadmap.plan.outline import MOST_CRITERIA, Capstone, Mark
+from roadmap.plan.outline import MOST_CRITERIA, Capstone, Judge, Mark
 from roadmap.plan.schemas import PRINTABLE
 from roadmap.plan.statuses import OPEN, ContentStatus
 
 LONGEST_WORK, LONGEST_COMMENT = 20_000, 1000  # characters
 LINK_LASTS = timedelta(days=14)
 TOKEN = re.compile(r"([0-9a-f]{32})\.[A-Za-z0-9_-]{43}")  # the id of the stage, and 256 bits
+NO_MARKS = {"marks": (), "comments": ()}
 NO_WORK = "Save what you made before it is judged."
-Judge = Literal["self", "person", "model"]
 Work = Annotated[str, Field(max_length=LONGEST_WORK), PRINTABLE]
 Marks = Annotated[tuple[Mark, ...], Field(max_length=MOST_CRITERIA)]
 Comment = Annotated[str, Field(max_length=LONGEST_COMMENT), PRINTABLE]
@@ -43,7 +42,7 @@ Comments = Annotated[tuple[Comment, ...], Field(max_length=MOST_CRITERIA)]
 
 
 class ProjectRequest(LazyModel, frozen=True, extra="forbid"):
-    """What the learner made, and the learner's own judgement of it."""
+    """Work of the learner, and the learner's own judgement of it."""
 
     work: Work = Field(description="What you made: a text or a link; empty: nothing yet.")
     marks: Marks | None = Field(
@@ -224,9 +223,8 @@ def _insert(stage: Stage, judge: Judge, **facts: Any) -> UUID:
     Judgement.delete().where(Judgement.stage == stage.id, Judgement.judge == judge).execute()
     place = {"roadmap": stage.roadmap_id, "stage": stage.id, "judge": judge}
     times = dict.fromkeys(("created_at", "due_at"), clock.now())
-    facts = {"id": new_id(), "marks": (), "comments": (), **facts, **place, **times}
-    Judgement.insert(facts).execute()
-    return UUID(str(facts["id"]))
+    id_: UUID = Judgement.create(**{**NO_MARKS, **facts, **place, **times}).id
+    return id_
 
 
 def _set_link(stage: Stage, token_hash: str | None = None, until: datetime | None = None) -> None:

@@ -20,7 +20,7 @@ from typing import Annotated, Any
 from uuid import UUID
 
 import peewee
-from pydantic import ConfigDict, Field
+from pydantic import Field
 
 from core import clock
 from core.db import database, lock_for_update, session, transaction
@@ -32,6 +32,7 @@ from models.bulk import insert_rows
 from models.roadmaps import Concept, Content, ContentVersion, Module, ReviewCard, Roadmap, Stage
 from roadmap.accounts.access import get_owned
 from roadmap.accounts.locks import lock_account
+from roadmap.accounts.zones import now_of
 from roadmap.learning import learning_days
 from roadmap.learning.daily_limits import (
     DAYS,
@@ -59,6 +60,11 @@ WITH_PLACE = (
     Roadmap.title,
     Roadmap.goal,
     Roadmap.language,
+)
+OF_CARD = (  # the quiz with its question
+    (Content.concept == ReviewCard.concept)
+    & (Content.kind == ContentKind.quiz)
+    & (Content.version == ReviewCard.version)
 )
 MOST_FORESEEN = 5000  # cards of a forecast
 SITTING = timedelta(minutes=30)  # for which "I don't know" counts, and a rating can be undone
@@ -95,20 +101,18 @@ KEPT = (
 )
 
 
-class ReviewCheck(LazyModel):
+class ReviewCheck(LazyModel, frozen=True, extra="forbid"):
     """The chosen answers."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
     chosen: Answer = Field(
         description="Indexes of the chosen options, of all lines in order, or a typed text; empty: "
         "not answered."
     )
 
 
-class ReviewRequest(LazyModel):
+class ReviewRequest(LazyModel, frozen=True, extra="forbid"):
     """The rating of a review."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
     rating: ReviewRating = Field(
         description="`again`: forgotten; otherwise how hard it was to remember."
     )
@@ -117,10 +121,9 @@ class ReviewRequest(LazyModel):
     )
 
 
-class UndoRequest(LazyModel):
+class UndoRequest(LazyModel, frozen=True, extra="forbid"):
     """The rating to undo."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
     reviews: Annotated[int, Field(ge=1, le=1_000_000), WHOLE] = Field(
         description="The `reviews` that the rating returned."
     )
@@ -134,7 +137,7 @@ class RatedCard(LazyModel):
 
 
 class LastRating(LazyModel):
-    """The last rating of an account, as it is stored: of which card, when, and its memory before."""
+    """The last rating of an account as it is stored: its card, time, and the memory before."""
 
     id: UUID
     at: datetime
@@ -280,7 +283,7 @@ def list_due(
     owner_id: UUID, *, limit: int, roadmap_id: UUID | None = None, beyond: bool = False
 ) -> Reviews:
     """Return due cards of all roadmaps, or of one; `beyond` the limits too. Raises NotFound."""
-    now = clock.now()
+    now = now_of(owner_id)
     day = day_of(now)
     with session():
         if roadmap_id is not None:
@@ -312,13 +315,13 @@ def list_due(
 
 
 def count_due(owner_id: UUID, at: datetime) -> int:
-    """Return the number of cards that are due at a time, within the limits of its day."""
+    """Return the number of cards that are due at a time, within the limits of its day there."""
     with session():
         return _counts(owner_id, at).asked
 
 
 def day_of(at: datetime) -> datetime:
-    """Return the begin of the day, which limits count from."""
+    """Return the begin of the day in the zone of a time, which limits count from."""
     return at.replace(hour=0, minute=0, second=0, microsecond=0)
 
 
@@ -332,7 +335,7 @@ def due_keys(owner_id: UUID, at: datetime, roadmap_id: UUID | None = None) -> li
 
 def forecast(owner_id: UUID) -> ReviewForecast:
     """Return the numbers of questions of the next days."""
-    now = clock.now()
+    now = now_of(owner_id)
     today = day_of(now)
     with session():
         counts = _counts(owner_id, now)
@@ -340,7 +343,9 @@ def forecast(owner_id: UUID) -> ReviewForecast:
             ReviewCard.reviews > 0, ReviewCard.due_at < today + timedelta(DAYS)
         )
         cards = list(known.order_by(ReviewCard.due_at).limit(MOST_FORESEEN).tuples())
-    days = Counter(max(0, (due_at - today).days) for due_at, _ in cards)
+    days = Counter(
+        max(0, (due_at.astimezone(now.tzinfo).date() - today.date()).days) for due_at, _ in cards
+    )
     again = sum(due_at < today + timedelta(1) and at >= today for due_at, at in cards)
     return forecast_of(today.date(), days, counts, again=again)
 
@@ -486,18 +491,13 @@ def note_answers(
 
 def _asked(owner_id: UUID, roadmap_id: UUID | None = None, *wanted: Any) -> peewee.ModelSelect:
     """Select the cards whose questions can be asked."""
-    its = (
-        (Content.concept == ReviewCard.concept)
-        & (Content.kind == ContentKind.quiz)
-        & (Content.version == ReviewCard.version)
-    )
     query: peewee.ModelSelect = (
         ReviewCard.select(*(wanted or WITH_PLACE))
         .join(Concept)
         .switch(ReviewCard)
         .join(Roadmap)
         .switch(ReviewCard)
-        .join(Content, on=its, attr="content")
+        .join(Content, on=OF_CARD, attr="content")
         .where(ReviewCard.owner == owner_id, Roadmap.trashed_at.is_null(), ~Concept.removed)
     )
     return query if roadmap_id is None else query.where(ReviewCard.roadmap == roadmap_id)

@@ -61,8 +61,8 @@ def today_with(owner_id: UUID, lesson: NextLesson | None) -> Today:
     with session():
         stored = Account.select(Account.time_zone, Account.weekly_goal)
         zone, goal = stored.where(Account.id == owner_id).tuples().get()
-        now = clock.now()
-        today = now.astimezone(zone_named(zone)).date()
+        now = clock.now().astimezone(zone_named(zone))
+        today = now.date()
         due = reviews.count_due(owner_id, now)
         days = learning_days.read(owner_id)
         part = None if lesson is None else _next_part(lesson)

@@ -94,9 +94,16 @@ def _judge(row: Judgement, token: UUID, generator: Generator) -> list[Job]:
 def _save(row: Judgement, token: UUID, found: list[tuple[Mark, str]]) -> list[Job]:
     """Save a judgement. Raises LeaseLost, which saves nothing."""
     marks, comments = zip(*found, strict=True)
-    done = {"status": ContentStatus.ready, "error": "", "marks": marks, "comments": comments}
     with transaction():
-        leases.release(Judgement, row.id, token, **done)
+        leases.release(
+            Judgement,
+            row.id,
+            token,
+            status=ContentStatus.ready,
+            error="",
+            marks=marks,
+            comments=comments,
+        )
         note_done(row.stage_id, marks)
     return []
 

@@ -29,7 +29,8 @@ CONTENT_PATIENCE = 8  # contents wait in line behind each other, outlines and de
 def overdue(waiting: int = 0) -> list[Job]:
     """Return jobs for rows that were not claimed for RESCUE_AFTER_SECONDS.
 
-    At most 500 each of roadmaps, contents, deliveries, exports and judgements. `waiting` is the number of
+    At most 500 each of roadmaps, contents, deliveries, exports and judgements. `waiting` is the
+    number of
     messages in the content queue. When there are none, the messages of overdue rows are surely
     lost. When there are many, they are probably among them: few contents are added, and none to a
     queue that does not seem to move, because they would fill the broker.

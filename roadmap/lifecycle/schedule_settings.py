@@ -5,7 +5,7 @@ from datetime import date
 from typing import Annotated
 from uuid import UUID
 
-from pydantic import ConfigDict, Field
+from pydantic import Field
 
 from core import clock
 from core.db import transaction
@@ -21,10 +21,9 @@ from roadmap.plan.schemas import FARTHEST_DEADLINE, ahead
 from roadmap.plan.statuses import RoadmapStatus
 
 
-class ScheduleRequest(LazyModel):
+class ScheduleRequest(LazyModel, frozen=True, extra="forbid"):
     """The new schedule settings."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
     hours_per_week: Annotated[int, Field(ge=1, le=80), WHOLE] = Field(
         description="Hours for learning per week."
     )

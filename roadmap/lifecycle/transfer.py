@@ -8,7 +8,7 @@ links. The account keeps its webhooks, keys, exports, answers to Idempotency-Key
 from typing import Annotated
 from uuid import UUID
 
-from pydantic import ConfigDict, Field
+from pydantic import Field
 
 from core.db import lock_for_update, session, settings, transaction
 from core.errors import Conflict, FieldError, Invalid, NotFound
@@ -24,10 +24,9 @@ from roadmap.plan.views import Owner
 Whose = Annotated[str, Field(min_length=1, max_length=254), CLEAN]
 
 
-class TransferRequest(LazyModel):
+class TransferRequest(LazyModel, frozen=True, extra="forbid"):
     """Current and new owner."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
     owner: Whose = Field(description="Current owner: e-mail address or account ID.")
     new_owner: Whose = Field(description="New owner: e-mail address or account ID.")
 

@@ -11,7 +11,7 @@ from datetime import date
 from enum import StrEnum
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import ConfigDict, FailFast, Field, model_validator
+from pydantic import FailFast, Field, model_validator
 
 from core.i18n import gettext_noop
 from core.json_types import LazyModel
@@ -39,8 +39,8 @@ def is_empty(value: object) -> bool:
     return not value
 
 
-class Frozen(LazyModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+class Frozen(LazyModel, frozen=True, extra="forbid"):
+    """Base of parts of a plan and of contents."""
 
 
 Title = Annotated[str, Field(min_length=1, max_length=200)]
@@ -58,6 +58,7 @@ Texts = Annotated[tuple[str, ...], FIRST_ONLY]
 FEWEST_CRITERIA, MOST_CRITERIA, FEWEST_HINTS, MOST_HINTS = 4, 6, 2, 4
 LONGEST_BRIEF, LONGEST_CRITERION, LONGEST_HINT = 4000, 300, 500
 Mark = Literal["no", "partly", "yes"]  # whether a project meets a criterion
+Judge = Literal["self", "person", "model"]  # of a project: its learner, or one with a link
 Criterion = Annotated[str, Field(min_length=1, max_length=LONGEST_CRITERION)]
 Hint = Annotated[str, Field(min_length=1, max_length=LONGEST_HINT)]
 

@@ -31,7 +31,9 @@ def test_a_part_is_read_and_done_at_its_end_or_on_the_card(
     visit: Visiting, service: Stack, lesson: str
 ) -> None:
     page = visit(timezone_id="Pacific/Kiritimati").open(service.url)
-    wait_until(lambda: service.get("/api/v1/profile").json().get("time_zone") == "Pacific/Kiritimati")
+    wait_until(
+        lambda: service.get("/api/v1/profile").json().get("time_zone") == "Pacific/Kiritimati"
+    )
     today = page.get_by_role("region", name="Today")
     today.get_by_role("link", name=re.compile("Part 1 of")).click()
     expect(page).to_have_url(re.compile(lesson.removeprefix("/api/v1")))

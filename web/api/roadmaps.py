@@ -82,8 +82,7 @@ def _cursor(text: str) -> str:
 OWN_CURSOR = Rule(_cursor, r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}(\.[A-Za-z0-9_-]{0,400})?$")
 
 
-class ListQuery(LazyModel):
-    model_config = ConfigDict(extra="forbid")
+class ListQuery(LazyModel, extra="forbid"):
     cursor: Annotated[str, Field(max_length=500), OWN_CURSOR] | None = CURSOR
     limit: Limit = 20
     status: list[RoadmapStatus] = Field(
@@ -107,9 +106,7 @@ class LogsQuery(PageQuery):
     )
 
 
-class EventsQuery(LazyModel):
-    model_config = ConfigDict(extra="forbid")
-
+class EventsQuery(LazyModel, extra="forbid"):
     drafts: bool = Field(False, description="Also send tutorials while they are being written.")
 
 

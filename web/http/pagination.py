@@ -4,7 +4,7 @@ from typing import Annotated
 from urllib.parse import urlencode
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 from starlette.requests import Request
 
 from core.json_types import LazyModel
@@ -15,10 +15,9 @@ Limit = Annotated[int, Field(ge=1, le=100, description="Maximum number of items.
 CURSOR = Field(None, description="`next_cursor` of the previous page.")
 
 
-class PageQuery(LazyModel):
+class PageQuery(LazyModel, extra="forbid"):
     """Query of a list in pages."""
 
-    model_config = ConfigDict(extra="forbid")
     cursor: UUID | None = CURSOR
     limit: Limit = 50
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 from urllib.parse import urlencode
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ValidationError
 from starlette.datastructures import ImmutableMultiDict
 from starlette.requests import Request
 from starlette.responses import Response
@@ -52,10 +52,8 @@ class Form(ImmutableMultiDict[str, str]):
         return {name: self.text(name) for name in names if self.text(name).strip()}
 
 
-class AnyQuery(LazyModel):
+class AnyQuery(LazyModel, extra="ignore"):
     """A query without unknown fields; every field has a default, used if a value does not fit."""
-
-    model_config = ConfigDict(extra="ignore")
 
 
 def index_of(text: str) -> int | None:

@@ -12,10 +12,9 @@ from markupsafe import Markup
 
 from core.i18n import gettext_noop, sentence_gap
 from roadmap.generation.context import BUILT_IN
-from roadmap.learning.projects import Judge
 from roadmap.operations.execution_log import LogLevel
 from roadmap.plan.event_types import TEST, Event, EventType
-from roadmap.plan.outline import CONTENT_KINDS, QUESTION_HINTS, ContentKind, Level, Mark
+from roadmap.plan.outline import CONTENT_KINDS, QUESTION_HINTS, ContentKind, Judge, Level, Mark
 from roadmap.plan.statuses import (
     ConceptProgress,
     ContentStatus,
@@ -211,8 +210,11 @@ class Sentences:
                 "number": first,
                 "all": count,
             }
-        text = self.texts.gettext("Parts %(first)d to %(last)d of %(all)d")
-        return text % {"first": first, "last": last, "all": count}
+        return self.texts.gettext("Parts %(first)d to %(last)d of %(all)d") % {
+            "first": first,
+            "last": last,
+            "all": count,
+        }
 
     def hours(self, count: int) -> str:
         return counted(self.texts.ngettext("%(count)d hour", "%(count)d hours", count), count)

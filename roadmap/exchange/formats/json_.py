@@ -35,7 +35,7 @@ from models.roadmaps import (
 )
 from roadmap.accounts.access import get_owned
 from roadmap.learning.grading import Answer
-from roadmap.learning.projects import Comments, Judge, Marks, Work
+from roadmap.learning.projects import Comments, Marks, Work
 from roadmap.learning.spaced_repetition import MOST_REVIEWS, MOST_STABILITY, Memory
 from roadmap.lifecycle.plan_rows import current_outline, key_of, planned, subject
 from roadmap.plan.format_version import FORMAT, LARGEST_DOCUMENT, VERSION
@@ -45,6 +45,7 @@ from roadmap.plan.outline import (
     Analysis,
     ContentKind,
     Frozen,
+    Judge,
     Level,
     Outline,
     Quiz,
@@ -228,7 +229,7 @@ class PortableJudgement(Frozen):
 
 
 class PortableProject(Frozen):
-    """What the learner made for the project of a stage, and how it was judged."""
+    """Work of the learner on the project of a stage, and its judgements."""
 
     work: Work = Field("", description="A text or a link.")
     done_at: Moment | None = Field(None, description="When it was first found done; null: not yet.")
@@ -273,9 +274,8 @@ def portable(
         row = get_owned(owner_id, roadmap_id, with_trash=with_trash)
         if not row.revision and not row.title:
             raise Conflict("This roadmap has no plan to export yet. Wait until it is ready.")
-        outline = current_outline(row)
-        stage_keys = [stage.key for stage in outline.stages]
-        outline = _without_ids(outline)
+        current = current_outline(row)
+        outline = _without_ids(current)
         concepts = list(
             Concept.select()
             .where(Concept.roadmap == roadmap_id, ~Concept.removed)
@@ -305,9 +305,9 @@ def portable(
             for each in outline.concepts()
         },
         projects={  # stages of older versions have other keys here
-            stage.key: projects[key]
-            for stage, key in zip(outline.stages, stage_keys, strict=True)
-            if key in projects
+            stage.key: projects[old.key]
+            for stage, old in zip(outline.stages, current.stages, strict=True)
+            if old.key in projects
         },
     )
 

@@ -1,6 +1,6 @@
 """Map of a roadmap as an SVG file."""
 
-from pydantic import ConfigDict, Field
+from pydantic import Field
 
 from core.i18n import texts
 from core.json_types import LazyModel
@@ -9,8 +9,7 @@ from roadmap.exchange.map.drawing import exported
 from roadmap.exchange.map.shapes import Direction
 
 
-class PictureQuery(LazyModel):
-    model_config = ConfigDict(extra="forbid")
+class PictureQuery(LazyModel, extra="forbid"):
     layout: Direction = Field(
         Direction.columns,
         description="Layout: stages side by side, or below each other for narrow screens.",

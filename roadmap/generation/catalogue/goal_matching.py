@@ -15,7 +15,7 @@ from importlib import import_module
 from importlib.util import find_spec, module_from_spec
 from typing import Any
 
-from pydantic import ConfigDict, Field
+from pydantic import Field
 
 from core.json_types import LazyModel
 
@@ -32,16 +32,15 @@ BESIDE_CHINESE = re.compile(r"(?<=[\u3400-\u9fff]) | (?=[\u3400-\u9fff])")
 REACH = 2  # words behind a denial that are denied
 
 
-class Match(LazyModel):
+class Match(LazyModel, extra="forbid"):
     """Points for a track and `against` it, by meaning; with one of `despite`, none against it."""
 
-    model_config = ConfigDict(extra="forbid")
     points: dict[str, int] = Field(min_length=1)
     against: dict[str, int] = Field(default_factory=dict)
     despite: list[str] = Field(default_factory=list)
 
 
-class Vocabulary(LazyModel):
+class Vocabulary(LazyModel, extra="forbid"):
     """Contents of `tracks/words.toml`.
 
     `elsewhere` are subjects of no track, and so are `fields`, in which one may use what a track
@@ -49,7 +48,6 @@ class Vocabulary(LazyModel):
     `nothing` have no subject.
     """
 
-    model_config = ConfigDict(extra="forbid")
     wanted: list[str]
     denials: list[str]
     complaints: list[str]

@@ -13,11 +13,14 @@ from core import clock
 from core.db import session, transaction
 from core.errors import Conflict, Invalid
 from models.roadmaps import Concept, Content, ReviewCard
+from roadmap.accounts.zones import today_of
 from roadmap.learning import progress, reviews
+from roadmap.learning.continue_learning import home_state
 from roadmap.learning.daily_limits import ReviewLimits
-from roadmap.learning.progress import AttemptRequest
+from roadmap.learning.progress import AttemptRequest, ProfilePatch
 from roadmap.learning.reviews import SITTING, ReviewCheck, ReviewRequest, UndoRequest
 from roadmap.learning.spaced_repetition import ReviewRating
+from roadmap.learning.today import read_today
 from roadmap.plan.outline import ContentKind
 from roadmap.plan.schemas import ProgressRequest
 from roadmap.plan.statuses import ConceptProgress, ContentStatus
@@ -128,6 +131,24 @@ def test_known_questions_above_the_limit_wait_and_forgotten_ones_come_back_today
     assert reviews.list_due(owner, limit=50).due == 2
 
 
+def test_the_limit_is_that_of_the_day_in_the_persons_zone(lesson: Place) -> None:
+    owner, *_ = lesson
+    progress.change_profile(owner, ProfilePatch(time_zone="Pacific/Kiritimati"))
+    clock.travel(timedelta(hours=-3))  # to 23:00 there
+    progress.set_progress(*lesson, DONE)
+    reviews.save_limits(owner, ReviewLimits(reviews=5, new=1))
+    rate(owner, reviews.list_due(owner, limit=1).items[0].id, "easy")
+    states = set()
+    for due, is_later in ((0, False), (1, True)):
+        clock.travel(timedelta(hours=2 * is_later))  # the same day in UTC
+        states.add(home_state(owner, clock.now(), latest=2, read=[]))
+        assert reviews.list_due(owner, limit=50).due == read_today(owner).due == due
+        days = reviews.forecast(owner).days
+        assert (days[0].day, days[0].new) == (today_of(owner), due)
+        assert today_of(owner) - clock.now().date() == is_later * DAY
+    assert len(states) == 2
+
+
 def test_an_undone_rating_leaves_no_trace(lesson: Place) -> None:
     owner, *_ = lesson
     progress.set_progress(*lesson, DONE)
@@ -179,13 +200,13 @@ def test_two_windows_that_rate_and_undo_have_one_outcome(lesson: Place) -> None:
             for _ in range(6)
         ]
         rated = threads.submit(works, reviews.review, owner, second, good)
-        anew = threads.submit(works, reviews.review, owner, first, good)
+        repeated = threads.submit(works, reviews.review, owner, first, good)
         count = sum(each.result() for each in undone)
     assert rated.result()
-    assert count <= 1 + anew.result()
+    assert count <= 1 + repeated.result()
     assert row_of(second)["reviews"] == 1
     reviewed = row_of(first)["reviews"]
-    assert reviewed == 1 + anew.result() - count
+    assert reviewed == 1 + repeated.result() - count
     if not reviewed:
         assert row_of(first) == before
 

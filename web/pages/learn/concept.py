@@ -234,19 +234,18 @@ def answer(call: Call) -> Response:
     unordered = [
         n for n, each in enumerate(answers) if isinstance(each, list) and INCOMPLETE in each
     ]
-    is_check = "check" in form
     quiz = QuizState(answers, asked=index_of(form.text("check")))
     whole = [[] if number in unordered else each for number, each in enumerate(answers)]
     checked = {quiz.asked, *map(index_of, form.getlist("checked"))}
     try:
-        if not is_check and not any(answers):
+        if "check" not in form and not any(answers):
             raise Invalid(EMPTY)
         request = filled(AttemptRequest, {"version": form.text("version"), "answers": whole})
         graded = progress.check(*call.concept, request)
         quiz.graded = {each.id: each for each in graded if each.id in checked and each.answer}
-        if is_check and quiz.asked is not None and quiz.asked not in quiz.graded:
+        if "check" in form and quiz.asked is not None and quiz.asked not in quiz.graded:
             raise Invalid(UNORDERED if quiz.asked in unordered else UNCHOSEN)
-        if is_check:
+        if "check" in form:
             return concept_page(call, quiz=quiz)
         if unordered:
             quiz.asked = unordered[0]

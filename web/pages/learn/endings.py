@@ -60,10 +60,8 @@ def _onward(tree: RoadmapTree, language: str) -> list[Track]:
     concept = next(iter(concepts_of(tree)), None)
     track = loader.tracks().get(concept.key.partition("/")[0]) if concept else None
     found = []
-    for id_ in track.onward if track else ():
-        its = loader.tracks().get(id_)
+    for its in filter(None, map(loader.tracks().get, track.onward if track else ())):
         with suppress(BrokenFile):
-            if its is not None:
-                wanted = language if language in its.languages else its.language
-                found.append(loader.load_track(id_, wanted))
+            wanted = language if language in its.languages else its.language
+            found.append(loader.load_track(its.id, wanted))
     return found

@@ -99,8 +99,11 @@ def _shown(call: Call, project: Project) -> dict[str, Any]:
 def _texts(form: Form, prefix: str) -> dict[int, str]:
     """Return the fields of the criteria by their numbers."""
     names = {number: f"{prefix}{number}" for number in range(MOST_CRITERIA)}
-    texts = {number: form.text(name) for number, name in names.items() if name in form}
-    return {number: text.replace("\r\n", "\n") for number, text in texts.items()}
+    return {
+        number: form.text(name).replace("\r\n", "\n")
+        for number, name in names.items()
+        if name in form
+    }
 
 
 def _back(call: Call) -> Response:

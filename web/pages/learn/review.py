@@ -110,10 +110,9 @@ def check(call: Call) -> Response:
 
 def rate(call: Call) -> Response:
     """Rate a question, and go to the next one."""
-    form: Form = call.body
-    sitting = _sitting(form)
+    sitting = _sitting(call.body)
     try:
-        request = filled(ReviewRequest, form.given("rating", "reviews"))
+        request = filled(ReviewRequest, call.body.given("rating", "reviews"))
         reviews.review(call.owner, call.ids["card_id"], request)
     except (Conflict, Invalid) as error:
         return _page(call, sitting, error=error)
@@ -122,10 +121,9 @@ def rate(call: Call) -> Response:
 
 def undo(call: Call) -> Response:
     """Undo the last rating, and ask its question again."""
-    form: Form = call.body
-    sitting, card_id = _sitting(form), call.ids["card_id"]
+    sitting, card_id = _sitting(call.body), call.ids["card_id"]
     try:
-        reviews.undo(call.owner, card_id, filled(UndoRequest, form.given("reviews")))
+        reviews.undo(call.owner, card_id, filled(UndoRequest, call.body.given("reviews")))
     except (Conflict, Invalid) as error:
         return _page(call, sitting, error=error)
     return see_other(sitting.path(done=max(0, sitting.done - 1), card=card_id))
@@ -162,14 +160,13 @@ def _page(
         with suppress(Invalid, NotFound):  # somebody changed the link, or the question is gone
             request = filled(ReviewCheck, {"chosen": answer})
             checked = reviews.check(call.owner, asked.id, request, is_shown=True)
-    text = ""
-    if error is not None and limits is None:
-        text = TEXTS.get(error.detail) or PROBLEMS[type(error)]
     return form_page(
         call.request,
         "review.html",
         error,
-        instead=text,
+        instead=TEXTS.get(error.detail) or PROBLEMS[type(error)]
+        if error is not None and limits is None
+        else "",
         sitting=sitting,
         card=asked,
         checked=checked,

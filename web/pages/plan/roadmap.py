@@ -10,10 +10,9 @@ from markupsafe import Markup
 from starlette.requests import Request
 from starlette.responses import Response
 
-from core import clock
 from core.errors import Invalid, NotFound
 from core.i18n import gettext_noop
-from roadmap.accounts.zones import today_of, zone_of
+from roadmap.accounts.zones import now_of, today_of
 from roadmap.exchange.formats.source import Source
 from roadmap.exchange.map.drawing import inlined
 from roadmap.generation.generator import check_feedback, has_model
@@ -79,7 +78,7 @@ def roadmap_page(
     if (wrong := error or pace_error) is None:
 
         def state() -> bytes:
-            now = clock.now().astimezone(zone_of(call.owner))
+            now = now_of(call.owner)
             return queries.tree_state(*place) + f"{now.date()} {now.tzinfo}".encode()
 
         source = DocumentSource(state, partial(_view_and_events, *place))

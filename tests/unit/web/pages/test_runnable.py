@@ -2,13 +2,15 @@
 
 import re
 import sqlite3
+import sys
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from roadmap.generation.tutorial_lint import PARSER
-from scripts.runnable_table import MARKED
+from scripts.marked import DOCS, Marked, markdown
 from tests.cases import try_each
 from web.pages.runnable import mark
 
@@ -114,6 +116,35 @@ def test_the_sql_of_the_catalogue_prints_in_sqlite_what_the_text_says(lesson: Pa
     database.close()
 
 
+def table() -> str:
+    """Return the blocks that run, of all, for each track and language."""
+    rows = []
+    for folder in sorted(TRACKS.glob("*/**/concepts")):
+        all_of, runs = Counter[str](), Counter[str]()
+        for lesson in folder.glob("*.md"):
+            tokens = PARSER.parse(lesson.read_text("utf-8"))
+            mark(tokens)
+            all_of.update(token.info.partition(" ")[0] for token in tokens)
+            runs.update(token.meta.get("run", "") for token in tokens)
+        counts = [f"{runs[n]} of {all_of[n]}" if all_of[n] else "" for n in ("python", "sql")]
+        if any(counts):
+            rows.append((f"`{folder.parent.relative_to(TRACKS)}`", *counts))
+    return markdown(("Track", "Python", "SQL"), rows, ("---", "---:", "---:"))
+
+
+MARKED = Marked(
+    "runnable_table",
+    DOCS / "CATALOGUE.md",
+    "<!-- table of code that runs: python -m tests.unit.web.pages.test_runnable --write -->",
+    "<!-- end of the table of code that runs -->",
+    table,
+)
+
+
 def test_the_table_of_the_catalogue_is_that_of_the_code() -> None:
     page = MARKED.page.read_text("utf-8")
-    assert MARKED.within(page) == page, "run: python -m scripts.runnable_table --write"
+    assert MARKED.within(page) == page, "run: python -m tests.unit.web.pages.test_runnable --write"
+
+
+if __name__ == "__main__":
+    sys.exit(MARKED.run(sys.argv[1:]))
