@@ -75,7 +75,8 @@ RULES = """
 .picture .p-learning .p-pill { fill: $tint; stroke: $accent; }
 .picture .p-done .p-full, .picture .p-learned .p-full { fill: $good; }
 .picture .p-tick { fill: none; stroke: $card; stroke-width: 1.75; }
-.picture :is(.p-done, .p-learned, .p-skipped) .p-pill { fill: $card; stroke: $edge; }
+.picture .p-done .p-pill, .picture .p-learned .p-pill,
+.picture .p-skipped .p-pill { fill: $card; stroke: $edge; }
 .picture .p-done text, .picture .p-learned text, .picture .p-skipped text,
 .picture .p-queued text, .picture .p-cancelled text { fill: $faded; }
 .picture .p-next .p-pill { fill: $accent; stroke: $accent; }
