@@ -24,6 +24,7 @@ from tests.security.access.people import (
 from web.routes import API
 
 EMPTY = {"/import"}  # pages that show a form and nothing of anybody
+NUMBERS = {f"{API}/review-limits", f"{API}/review-forecast"}  # nothing that names anybody
 LISTS = [
     e for e in CLOSED if e.method == "GET" and "{" not in e.path and e.path not in EMPTY | EXPORTS
 ]
@@ -73,9 +74,8 @@ class TestLists:
                     answer = person.ask(endpoint, {})
                     assert answer.status_code == 200
                     assert not [thing for thing in others if thing in answer.text]
-                    assert [thing for thing in own if thing in answer.text] or person is eve, (
-                        "this list shows nothing at all"
-                    )
+                    if person is not eve and endpoint.path not in NUMBERS:
+                        assert [thing for thing in own if thing in answer.text], "it is empty"
 
     @pytest.mark.parametrize(
         "place", ["/roadmaps", "/roadmaps/{own}/logs", "/roadmaps/{own}/receipt"]

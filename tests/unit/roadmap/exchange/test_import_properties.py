@@ -53,7 +53,11 @@ def card_of(reviewed: list[tuple[ReviewRating, int]]) -> Document:
     for rating, minutes in reviewed:
         now = min(now + timedelta(minutes=minutes), clock.now())
         memory = rated(memory, rating, now)
-    card: Document = {"question": 1, **{name: getattr(memory, name) for name in KEPT}}
+    card: Document = {
+        "question": 1,
+        # The day on which it was new has ended where it comes in.
+        **{name: getattr(memory, name) for name in KEPT if name != "begun_at"},
+    }
     for name in ("due_at", "reviewed_at"):
         card[name] = card[name] and card[name].isoformat().replace("+00:00", "Z")
     return card
