@@ -11,7 +11,7 @@ from datetime import date
 from enum import StrEnum
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import FailFast, Field, model_validator
+from pydantic import FailFast, Field, StringConstraints, model_validator
 
 from core.i18n import gettext_noop
 from core.json_types import LazyModel
@@ -95,9 +95,9 @@ class Capstone(Frozen):
     """A project at the end of a stage, with the rubric by which its result is judged."""
 
     title: Title = Field(description="Title.")
-    brief: Annotated[str, Field(min_length=1, max_length=LONGEST_BRIEF)] = Field(
-        description="The task, as Markdown without HTML."
-    )
+    brief: Annotated[
+        str, StringConstraints(strip_whitespace=True, min_length=1, max_length=LONGEST_BRIEF)
+    ] = Field(description="The task, as Markdown without HTML.")
     criteria: Annotated[
         tuple[Criterion, ...],
         Field(min_length=FEWEST_CRITERIA, max_length=MOST_CRITERIA),

@@ -48,6 +48,8 @@ REFUSED = {
     "list_roadmaps": "a cursor is of one order",
     "save_exercise": "only an exercise that is written can be checked",
     "save_project": "a mark for each criterion",
+    "save_profile": "the time zone is known, and a week has seven days",
+    "patch_profile": "the same",
     "set_progress": "its old name may not say something else",
     "watch_roadmap": "the last event that was seen is one of this roadmap",
 }
