@@ -36,6 +36,8 @@ NEEDS_A_STATE = (
     "answer_questions",
     # of saved work, and with a model (integration/roadmap/test_model_projects.py)
     "order_judgement",
+    # what the check of its question has left open, and its number (integration/roadmap/test_review_limits.py)
+    *("rate_review", "undo_review"),
 )
 NEEDS_A_MESSAGE = ("revoke_message",)  # whose id no document tells
 Tell = Callable[[str], None]
