@@ -67,6 +67,10 @@ def test_a_link_is_made_opened_by_a_stranger_and_revoked(town: School, visit: Vi
     page.get_by_role("link", name="Share").click()
     page.get_by_label("Expiry").select_option("30")
     link = link_of(page, "reading")
+    mine.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page.locator("#reading").get_by_role("button", name="Copy", exact=True).click()
+    expect(page.locator("#reading").get_by_role("button", name="Copied")).to_be_visible()
+    assert page.evaluate("navigator.clipboard.readText()") == link
 
     stranger = visit()
     stranger.expected.append(r"status of 410")
