@@ -10,7 +10,7 @@ from markupsafe import Markup
 from starlette.requests import Request
 from starlette.responses import Response
 
-from core.errors import Invalid, NotFound
+from core.errors import InTrash, Invalid, NotFound
 from core.i18n import gettext_noop
 from roadmap.accounts.zones import now_of, today_of
 from roadmap.exchange.formats.source import Source
@@ -138,7 +138,10 @@ def print_page(call: Call) -> Response:
 
 def picture(call: Call) -> Response:
     """Return the part of the page that is replaced while it is watched."""
-    tree = queries.roadmap_tree(call.owner, call.ids["roadmap_id"])
+    try:
+        tree = queries.roadmap_tree(call.owner, call.ids["roadmap_id"])
+    except InTrash:  # put there in another window: the stream says so
+        return Response(status_code=204)
     return page(call.request, "parts/picture.html", drawn=_map(call.request, tree), tree=tree)
 
 

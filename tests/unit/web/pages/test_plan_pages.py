@@ -577,6 +577,7 @@ class TestTrash:
         page = person.get("/trash?did=trashed")
         assert "The roadmap is in the trash." in text_of(page)
         assert person.get(roadmap).status_code == 404
+        assert person.get(f"{roadmap}/picture").status_code == 204  # an open page is left alone
         id_ = roadmap.rpartition("/")[2]
         back = person.post(f"/trash/{id_}/restore")
         assert (back.status_code, back.headers["location"]) == (303, roadmap)
