@@ -13,15 +13,14 @@ import traceback
 from pathlib import Path
 from typing import Any
 
-SECONDS = 60  # of a block
 LESSON = Path.cwd()
 COMMANDS = {
     "shell": ("bash", "-c"),
     "node": ("env", "node", "--input-type=module", "--eval"),
-    "postgres": ("stdbuf", "--output=L", "psql", "--no-psqlrc", "--quiet"),
+    "psql": ("stdbuf", "--output=L", "psql", "--no-psqlrc", "--quiet"),
     "sqlite": ("stdbuf", "--output=L", "sqlite3", "-column", "-header"),
 }
-ECHO = {"postgres": r"\echo", "sqlite": ".print"}  # these are started once
+ECHO = {"psql": r"\echo", "sqlite": ".print"}  # these are started once
 END = "end of the block\n"
 FAULTS = ("ERROR:", "FATAL:", "Parse error", "Runtime error")  # of SQL
 
@@ -48,7 +47,7 @@ for number, block in enumerate(blocks):
         os.dup2(output.fileno(), 1)
         os.dup2(output.fileno(), 2)
     status: int | str = 0
-    signal.alarm(SECONDS)
+    signal.alarm(int(sys.argv[1]))  # raises KeyboardInterrupt
     try:
         if kind == "python":
             space["__name__"] = block["module"]
