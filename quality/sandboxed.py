@@ -6,6 +6,7 @@ directory. It is run by `runpy`, so that the `__main__` of Python blocks has no 
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -22,7 +23,6 @@ COMMANDS = {
 }
 ECHO = {"psql": r"\echo", "sqlite": ".print"}  # these are started once
 END = "end of the block\n"
-FAULTS = ("ERROR:", "FATAL:", "Parse error", "Runtime error")  # of SQL
 
 blocks = json.load(sys.stdin)
 space = vars(sys.modules["__main__"])
@@ -56,16 +56,16 @@ for number, block in enumerate(blocks):
             programs[kind].stdin.write(f"{code}\n;\n{ECHO[kind]} {END}")
             while (line := programs[kind].stdout.readline()) not in ("", END):
                 print(line, end="")
-                status = 1 if line.startswith(FAULTS) else status
+                status = 1 if re.match("ERROR:|FATAL:|Parse error|Runtime error", line) else status
         elif kind:
-            command, none = [*COMMANDS[kind], code], subprocess.DEVNULL
-            status = subprocess.run(command, check=False, cwd=LESSON, stdin=none).returncode
+            command = [*COMMANDS[kind], code]
+            status = subprocess.call(command, cwd=LESSON, stdin=subprocess.DEVNULL)
     except BaseException as error:  # an edge: whatever a block raises, SystemExit and the alarm too
         print(
             error if isinstance(error, SystemExit) else traceback.format_exception_only(error)[-1]
         )
-        frames = traceback.extract_tb(error.__traceback__)
-        status = f"in line {[each.lineno for each in frames if each.filename == str(path)]}"
-    signal.alarm(0)
+        status = (
+            f"{[f'line {each.lineno}' for each in traceback.extract_tb(error.__traceback__)[1:]]}"
+        )
     (LESSON.parent / f"{number}.end").write_text(str(status))
 os._exit(0)  # without waiting for threads

@@ -1,6 +1,7 @@
 """Blocks of a tutorial, run in the real sandbox: what they may, what is compared, and what is said."""
 
 import os
+import shutil
 import sys
 import time
 from collections.abc import Callable
@@ -177,6 +178,7 @@ def test_an_unknown_track_is_no_success() -> None:
 
 
 def test_without_a_sandbox_nothing_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "timeout").symlink_to(shutil.which("timeout") or "")
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(NotMeasurable, match="install bubblewrap"):
         run(lesson(tmp_path, ("bash", "echo")))
