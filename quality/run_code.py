@@ -53,7 +53,9 @@ KINDS = {
     **{"python": "python", "py": "python", "bash": "shell", "sh": "shell"},
     **{"javascript": "node", "js": "node", "sql": "sqlite"},
 }
-NAMED = re.compile(r"(?:#!.*\n)?(?:#|--|//|/\*|<!--) ?([\w/.-]*(?:\w\.\w+|file))(?: ?\*/| ?-->)?\n")
+NAMED = re.compile(
+    r"(?:#!.*\n)?(?:#|--|//|/\*|<!--) ?(?!/)([\w/.-]*(?:\w\.\w+|file))(?: ?\*/| ?-->)?\n"
+)
 MISSING = re.compile(r"(?:line \d+: |env: .|run command .)([\w.-]+)\W*: (?:command not|No such)")
 
 

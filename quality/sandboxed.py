@@ -41,14 +41,14 @@ programs: dict[str, Any] = {
 signal.signal(signal.SIGALRM, signal.default_int_handler)
 for number, block in enumerate(blocks):
     kind, code, path = block["kind"], block["code"], LESSON / (block["name"] or f"../{number}.code")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(code, "utf-8")
     with (LESSON.parent / f"{number}.out").open("wb") as output:
         os.dup2(output.fileno(), 1)
         os.dup2(output.fileno(), 2)
     status: int | str = 0
     signal.alarm(int(sys.argv[1]))  # raises KeyboardInterrupt
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(code, "utf-8")
         if kind == "python":
             space["__name__"] = block["module"]
             exec(compile(code, path, "exec", dont_inherit=True), space)

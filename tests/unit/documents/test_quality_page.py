@@ -58,7 +58,7 @@ def test_the_page_names_every_option_and_no_other() -> None:
 
 def test_the_page_names_every_variable_of_make_and_no_other() -> None:
     named = set(re.findall(r"\b([A-Z]{3,})=", PAGE)) - {"SERVICE_TYPE"}
-    assert named == {"GOAL", "FILE", "TRACK", "LINKS", *EVALUATION, "COMPARE"}
+    assert named == {"GOAL", "FILE", "TRACK", "LINKS", "RUN", *EVALUATION, "COMPARE"}
 
 
 @pytest.mark.parametrize(
@@ -67,6 +67,7 @@ def test_the_page_names_every_variable_of_make_and_no_other() -> None:
         ("TRACK=databases", '--track "databases"'),
         ("FILE=roadmap.json", '--file "roadmap.json"'),
         ("LINKS=0", "--no-links"),
+        ("RUN=1", "--run"),
         pytest.param("GOAL=Learn to bake bread", '--goal "$GOAL"'),
     ],
 )

@@ -72,6 +72,8 @@ def test_blocks_share_a_folder_and_python_its_names(outcomes: Blocks) -> None:
         ("bash", "#!/usr/bin/env bash\n# bin/twice.sh\necho $(($1 * 2))"),
         ("bash", "bash bin/twice.sh 4; ls"),
         ("text", "8\nbin\nshop.py"),
+        ("ini", "# /etc/ssh/sshd_config\nPort 22"),
+        ("ini", "# shop.py/is/no/folder.ini\nPort 22"),
         ("python", "import shop\nprint(price + shop.price, __name__)"),
         ("text", "6 __main__"),
         ("bash", "python3 -m http.server 8017 > /dev/null 2>&1 &\nsleep 0.1"),
