@@ -5,7 +5,6 @@ the place in it and the rule. A broken file makes only its track unusable.
 """
 
 import os
-import stat
 import tomllib
 from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
@@ -65,10 +64,6 @@ class TrackStage(Described):
     title: Named
     modules: list[TrackModule] = Field(min_length=1)
 
-    @property
-    def concept_ids(self) -> list[str]:
-        return [id_ for module in self.modules for id_ in module.concepts]
-
 
 class Track(Strict):
     """Contents of `track.toml`. `words` are added to those of `words.toml`."""
@@ -86,7 +81,7 @@ class Track(Strict):
     @property
     def concept_ids(self) -> list[str]:
         """Return the ids of all concepts in the order of learning."""
-        return [id_ for stage in self.stages for id_ in stage.concept_ids]
+        return [id_ for stage in self.stages for module in stage.modules for id_ in module.concepts]
 
     @cached_property
     def languages(self) -> list[str]:
@@ -219,13 +214,18 @@ def lexicon() -> Lexicon:
     more = [track.words for track in tracks().values()]
     with suppress(BrokenFile):  # `broken_files` has it
         more.append(more_words())
-    own = {_spelled(word) for words in more for forms in words.values() for word in forms}
-    for name, forms in [entry for words in more for entry in words.items()]:
-        theirs = known.elsewhere.pop(name, []) + known.fields.pop(name, [])
-        known.meanings[name] = [*known.meanings.get(name, []), *theirs, *forms]
-    for others in (known.elsewhere, known.fields):
-        for name, forms in others.items():
-            others[name] = [word for word in forms if _spelled(word) not in own]
+    added = [entry for words in more for entry in words.items()]
+    own = {_spelled(word) for _, forms in added for word in forms}
+    known.elsewhere, known.fields = (
+        {
+            name: [word for word in forms if _spelled(word) not in own]
+            for name, forms in others.items()
+            if name not in dict(added)
+        }
+        for others in (known.elsewhere, known.fields)
+    )
+    for name, forms in added:
+        known.meanings[name] = [*known.meanings.get(name, ()), *forms]
     return Lexicon(known)
 
 
@@ -264,6 +264,14 @@ def load_track(track_id: str, language: str = "") -> Track:
         ]
         stages.append(stage.model_copy(update={**dict(its), "modules": modules}))
     return track.model_copy(update={**dict(translated), "stages": stages, "language": language})
+
+
+def shown_in(track: Track, language: str) -> Track:
+    """Return a track in a language of pages, or as it was written if it has no valid one."""
+    try:
+        return load_track(track.id, language if language in track.languages else track.language)
+    except BrokenFile:  # creating it gives the reason
+        return track
 
 
 @lru_cache(maxsize=40)
@@ -350,12 +358,11 @@ def _front_matter(file: Path) -> dict[str, Any]:
 
 def _text(file: Path) -> str:
     try:
-        facts = file.stat()
-        if facts.st_size > LARGEST_FILE:
+        if file.stat().st_size > LARGEST_FILE:
             raise BrokenFile(file, f"has more than {format_size(LARGEST_FILE)}")
         if not file.resolve().is_relative_to(_root_of(file).resolve()):
             raise BrokenFile(file, "leads out of the folder of the tracks")
-        if not stat.S_ISREG(facts.st_mode):  # reading a pipe might never end
+        if not file.is_file():  # reading a pipe might never end
             raise BrokenFile(file, "is not a file")
         return file.read_text("utf-8")
     except FileNotFoundError:

@@ -56,12 +56,12 @@ def test_a_skeleton_lacks_only_what_its_author_must_write(tmp_path: Path) -> Non
     assert {"rye-bread/track.toml", "rye-bread/concepts/first-concept.md"} <= {
         error.split(": ")[0] for error in errors
     }
-    of_author = r": lines .*: still to be written|: tutorial: .*(Words|words)"
+    of_author = r": lines .*: still to be written|: tutorial: .*[Ww]ords"
     assert [error for error in errors if not re.search(of_author, error)] == []
     fill(folder)
     checked = succeeded({}, "catalogue", "check", folder)
     assert checked.output.endswith("1 track, 0 errors\n")
-    assert "rye-bread/concepts/second-concept.md" in checked.output
+    assert "The practice" in checked.output
     assert "Bread of" in succeeded({}, "catalogue", "preview", folder, "--json").output
     assert {path.suffix for path in (tmp_path / "tracks" / "schemas").iterdir()} == {".json"}
 
@@ -69,9 +69,8 @@ def test_a_skeleton_lacks_only_what_its_author_must_write(tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("new", "Rye Bread"), "must end with the ID of the track"),
-        (("new", "devops"), "is the ID of a built-in track"),
-        (("preview", "sailing"), "is no track"),
+        (("new", "."), "File exists"),
+        (("preview", "sailing"), "sailing is no valid track"),
         (("check", "nowhere"), "nowhere has no track"),
     ],
 )
@@ -79,8 +78,8 @@ def test_what_cannot_be_done_is_refused(
     arguments: tuple[str, ...], said: str, tmp_path: Path
 ) -> None:
     refused = roadmap({}, "catalogue", *arguments, folder=tmp_path)
-    assert refused.code in (1, 2)
-    assert said in refused.errors
+    assert refused.code == 1
+    assert said in refused.sentence
     assert list(tmp_path.iterdir()) == []
 
 
@@ -89,22 +88,14 @@ def test_errors_have_file_place_and_rule_and_nothing_is_executed(
 ) -> None:
     folder = tmp_path / "tracks"
     shutil.copytree(tracks / "rye-bread", folder / "rye-bread")
-    (folder / "rye-bread" / "concepts" / "third.md").write_text("", "utf-8")
     concept = folder / "rye-bread" / "concepts" / "second-concept.md"
     text, witness = concept.read_text("utf-8"), tmp_path / "witness"
     text = text.replace('print("hello")', CODE.format(str(witness)))
-    text = text.replace("second-1", "first-1").replace("difficulty = 1", "difficulty = 5")
     concept.write_text(text + "\n<script>alert(1)</script>\n", "utf-8")
     found = roadmap({}, "catalogue", "check", folder, "--json")
     place = "rye-bread/concepts/second-concept.md"
-    assert (found.code, found.data["errors"]) == (
-        1,
-        [
-            "rye-bread/concepts/third.md: is in no module of track.toml",
-            f"{place}: tutorial: has HTML, an image or a link, which pages do not show",
-            f"{place}: resources: https://example.org/rye/first-1 is also in first-concept.md",
-        ],
-    )
+    rule = "tutorial: has HTML, an image or a link, which pages do not show"
+    assert (found.code, found.data["errors"]) == (1, [f"{place}: {rule}"])
     concept.write_text(text.replace("answers = [0]", "answers = [7]"), "utf-8")
     (broken,) = roadmap({}, "catalogue", "check", folder, "--json").data["errors"]
     assert broken.startswith(f"{place}: questions.0: answers must be indexes of options")
@@ -147,4 +138,4 @@ def test_a_finished_roadmap_becomes_a_track_without_its_learner(
     assert "done" not in "".join(texts.values())
     found = roadmap({}, "catalogue", "check", into, "--json").data
     assert found["errors"] == ["rye-again/track.toml: lines 5: still to be written"]
-    assert found["concepts"][0]["words"] > 400
+    assert len(found["concepts"]["rye-again"]) == 2

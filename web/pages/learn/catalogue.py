@@ -1,7 +1,7 @@
 """The gallery of ready-made roadmaps, and a preview of each."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 
 from starlette.responses import Response
 
@@ -14,45 +14,37 @@ from web.pages.lazy import tutorial_html
 from web.pages.templates import language_of, page, texts_of
 
 
-@dataclass(frozen=True, slots=True)
-class Preview:
-    """A track with its concepts by id, in the order of learning."""
-
-    track: Track
-    concepts: Mapping[str, CatalogueConcept]
-
-    @property
-    def hours(self) -> int:
-        return sum(concept.hours for concept in self.concepts.values())
-
-
 def catalogue_page(call: Call) -> Response:
-    found = (_preview(track, language_of(call.request)) for track in loader.tracks().values())
-    previews = [each for each in found if each]
-    return page(call.request, "catalogue.html", previews=previews, has_model=has_model())
+    shown = list(_shown(call))
+    return page(call.request, "catalogue.html", shown=shown, has_model=has_model())
 
 
 def track_page(call: Call) -> Response:
-    track = loader.tracks().get(call.ids["track"])
-    preview = _preview(track, language_of(call.request)) if track else None
-    if preview is None:
+    found = next((each for each in _shown(call) if each[0].id == call.ids["track"]), None)
+    if found is None:
         raise NotFound("This ready-made roadmap does not exist.")
-    sample = next(iter(preview.concepts.values()))
+    track, concepts = found
+    sample = next(iter(concepts.values()))
     return page(
         call.request,
         "track.html",
-        preview=preview,
+        track=track,
+        concepts=concepts,
         sample=sample,
         prose=tutorial_html(sample.tutorial, texts_of(call.request)),
         has_model=has_model(),
     )
 
 
-def _preview(track: Track, language: str) -> Preview | None:
-    """Return a track in the language of the page, if it has it; None: a file is broken."""
-    own = language if language in track.languages else track.language
-    try:
-        concepts = {id_: loader.load_concept(track.id, id_, own) for id_ in track.concept_ids}
-        return Preview(loader.load_track(track.id, own), concepts)
-    except BrokenFile:
-        return None
+def _shown(call: Call) -> Iterator[tuple[Track, Mapping[str, CatalogueConcept]]]:
+    """Yield the tracks without broken files with their concepts in the order of learning."""
+    for track in loader.tracks().values():
+        shown = loader.shown_in(track, language_of(call.request))
+        with suppress(BrokenFile):
+            yield (
+                shown,
+                {
+                    id_: loader.load_concept(track.id, id_, shown.language)
+                    for id_ in track.concept_ids
+                },
+            )

@@ -75,6 +75,9 @@ def test_its_words_are_no_longer_those_of_a_subject_without_a_track(own: Path) -
     forget()
     assert found_by("Learn cooking") == found_by("我想学烹饪") == "rye-bread"
     assert found_by("Learn gardening") is None
+    add(own, "games", "Dice")  # the name of a subject without a track
+    forget()
+    assert found_by("Learn dice") == "games"
 
 
 def test_the_folder_adds_words_to_those_of_all_tracks(own: Path) -> None:
