@@ -11,7 +11,7 @@ from rich.progress import Progress
 from cli.new import COLUMNS
 from quality.running.blocks import PYTHON, Result, run
 from quality.subjects import NotMeasurable
-from roadmap.generation.catalogue.loader import ENGLISH, TRACKS, tracks
+from roadmap.generation.catalogue.loader import folder_of, root_of, tracks
 
 AT_ONCE = 2
 
@@ -25,7 +25,7 @@ def run_code(only: str | None, console: Console) -> int:
     start = time.monotonic()
     courses = {
         f"{track.id} ({language})": sorted(
-            (TRACKS / track.id / ("" if language == ENGLISH else language)).glob("concepts/*.md")
+            (folder_of(track.id) / language.removeprefix(track.language)).glob("concepts/*.md")
         )
         for track in tracks().values()
         for language in (track.languages if only in (None, track.id) else ())
@@ -45,7 +45,7 @@ def run_code(only: str | None, console: Console) -> int:
         for path in files:
             for each in found[path]:
                 if each.fault:
-                    place = f"{path.relative_to(TRACKS)}:{each.block.line}"
+                    place = f"{path.relative_to(root_of(path))}:{each.block.line}"
                     line = f"{place}: {each.fault}\n"
                     console.print(line, markup=False, soft_wrap=True, highlight=False)
         results = [each for path in files for each in found[path]]

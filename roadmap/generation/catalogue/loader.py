@@ -43,7 +43,7 @@ class BrokenFile(Exception):
 
     def __init__(self, file: Path, rule: str) -> None:
         # Not where it is installed
-        super().__init__(f"{file.relative_to(_root_of(file)).as_posix()}: {rule}")
+        super().__init__(f"{file.relative_to(root_of(file)).as_posix()}: {rule}")
 
 
 class Strict(LazyModel, extra="forbid"):
@@ -165,7 +165,7 @@ def _roots() -> tuple[Path, ...]:
     return (TRACKS, ROOT / own) if own else (TRACKS,)
 
 
-def _root_of(file: Path) -> Path:
+def root_of(file: Path) -> Path:
     return next(root for root in _roots() if file.is_relative_to(root))
 
 
@@ -360,7 +360,7 @@ def _text(file: Path) -> str:
     try:
         if file.stat().st_size > LARGEST_FILE:
             raise BrokenFile(file, f"has more than {format_size(LARGEST_FILE)}")
-        if not file.resolve().is_relative_to(_root_of(file).resolve()):
+        if not file.resolve().is_relative_to(root_of(file).resolve()):
             raise BrokenFile(file, "leads out of the folder of the tracks")
         if not file.is_file():  # reading a pipe might never end
             raise BrokenFile(file, "is not a file")

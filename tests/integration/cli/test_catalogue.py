@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.commands import roadmap, succeeded
-from tests.stack import GOAL, Stack, embedded_stack, running
+from tests.stack import GOAL, ROOT, Stack, embedded_stack, running
 
 WORDS = "A dough of rye rests overnight, and its starter is refreshed before it is shaped."
 CODE = "import pathlib\npathlib.Path({!r}).touch()"
@@ -81,6 +81,17 @@ def test_what_cannot_be_done_is_refused(
     assert refused.code == 1
     assert said in refused.sentence
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_commands_of_the_page_work_as_they_stand(tmp_path: Path) -> None:
+    page = (ROOT / "docs" / "CATALOGUE.md").read_text("utf-8")
+    commands = re.findall(r"^\$ roadmap ([^#\n]+)", page, re.MULTILINE)
+    codes = {
+        line.split()[1]: roadmap({}, *line.split(), folder=tmp_path).code
+        for line in commands
+        if "ROADMAP_ID" not in line  # as below
+    }
+    assert codes == {"new": 0, "check": 1, "preview": 0}
 
 
 def test_errors_have_file_place_and_rule_and_nothing_is_executed(
