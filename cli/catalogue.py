@@ -80,7 +80,7 @@ def check(folder: Path, run: bool, as_json: bool) -> None:
 
     def human() -> None:
         for track in good:
-            table(COLUMNS, _rows(track))
+            table(COLUMNS, _rows(track), breakable="concept")
         click.echo("".join(f"{plain(error)}\n" for error in errors), nl=False)
         click.echo(f"{counted(len(tracks), 'track')}, {counted(len(errors), 'error')}")
 
@@ -108,7 +108,7 @@ def preview(folder: Path, as_json: bool) -> None:
     track = loader.tracks().get(folder.resolve().name)
     if track is None or loader.broken_files([track.id]):
         raise CommandFailed(f"{folder} is no valid track. `roadmap catalogue check` names errors.")
-    show(track, as_json, lambda: table(COLUMNS, _rows(track)))
+    show(track, as_json, lambda: table(COLUMNS, _rows(track), breakable="concept"))
 
 
 def _opened(folder: Path) -> list[Track]:

@@ -141,10 +141,9 @@ def faults(track: Track) -> Iterator[str]:
         request = RoadmapRequest(goal=track.title, level=level, language=language)
         outline = catalogue.outline(DesignBrief(request, catalogue.analyse(request)))
         folder = track.id if language == track.language else f"{track.id}/{language}"
-        yield from (f"{folder}/track.toml: for {level}s: {fault}" for fault in problems(outline))
+        yield from (f"{folder}/track.toml: level {level}: {fault}" for fault in problems(outline))
         for concept, kind in product(outline.concepts(), ContentKind):
-            its = (concept.key, concept.title, concept.description, concept.outcomes)
-            brief = ConceptBrief(request, "", "", "", *its)
+            brief = ConceptBrief(request, "", "", "", concept.key, concept.title, "", ())
             place = f"{folder}/concepts/{concept.key.rpartition('/')[2]}.md: {kind}"
             part = catalogue.write(kind, brief)
             if isinstance(part, Tutorial) and sanitize(part.markdown) != part.markdown:
