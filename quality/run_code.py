@@ -17,7 +17,7 @@ from rich.progress import Progress
 
 from cli.new import COLUMNS
 from quality.subjects import NotMeasurable
-from roadmap.generation.catalogue.loader import ENGLISH, TRACKS, tracks
+from roadmap.generation.catalogue.loader import folder_of, root_of, tracks
 from roadmap.generation.tutorial_lint import PARSER
 from web.pages.runnable import STRANGE
 
@@ -64,7 +64,9 @@ def run_tracks(only: str | None, console: Console) -> int:
         raise NotMeasurable(f"There is no track {only!r}; there is: {', '.join(tracks())}.")
     start = monotonic()
     folders = {
-        f"{track.id} ({language})": TRACKS / track.id / language.removeprefix(ENGLISH) / "concepts"
+        f"{track.id} ({language})": folder_of(track.id)
+        / language.removeprefix(track.language)
+        / "concepts"
         for track in tracks().values()
         for language in (track.languages if only in (None, track.id) else ())
     }
@@ -76,7 +78,7 @@ def run_tracks(only: str | None, console: Console) -> int:
         of = [(path, *each) for path in found if path.parent == folder for each in found[path]]
         for path, line, what, text in of:
             if what in ("fails", "differs"):
-                fault = f"{path.relative_to(TRACKS)}:{line}: {what}\n{text}\n"
+                fault = f"{path.relative_to(root_of(path))}:{line}: {what}\n{text}\n"
                 console.print(fault, markup=False, highlight=False, soft_wrap=True)
         count = Counter(what for _, _, what, _ in of)
         reasons = Counter(text for _, _, what, text in of if what in ("needs", "missing"))
