@@ -23,6 +23,10 @@ LARGEST_FILE = 1024 * 1024  # bytes; ours have at most 20 KB
 ENGLISH, CHINESE = "en", "zh-Hans"
 LANGUAGES = {ENGLISH: "English", CHINESE: "Simplified Chinese"}
 NOT_TRANSLATED = {CHINESE: "> 这篇教程还没有中文版，以下是英文原文。\n\n"}
+LEFT_OUT = {  # skills, and the titles of concepts
+    ENGLISH: "Left out, because you know {}: {}.",
+    CHINESE: "你已掌握 {}，因此略去：{}。",
+}
 RANK = {Level.beginner: 0, Level.intermediate: 1, Level.advanced: 2}
 
 Named = Annotated[Title, Field(pattern="[A-Za-z0-9]")]  # characters of its key
@@ -63,6 +67,8 @@ class Track(Strict):
     language: str
     onward: list[str] = Field(default_factory=list)  # ids of tracks that build on it
     match: Match
+    teaches: dict[str, list[str]] = Field(default_factory=dict)  # ids of concepts, by meaning
+    same_as: dict[str, list[str]] = Field(default_factory=dict)  # keys of other tracks, by id
     stages: list[TrackStage] = Field(min_length=1)
 
     @property
@@ -213,7 +219,9 @@ def load_concept(track_id: str, concept_id: str, language: str = ENGLISH) -> Cat
     file = TRACKS / track_id / "concepts" / f"{concept_id}.md"
     concept = _read(file, CatalogueConcept, _front_matter(file))
     for needed in concept.prerequisites:
-        if not has(track_id, needed):
+        other, _, name = needed.rpartition("/")
+        # Another track may be broken.
+        if (other or track_id) in tracks() and not has(other or track_id, name):
             raise BrokenFile(file, f"prerequisites: {needed!r} is not a concept of this track")
     if language == ENGLISH:
         return concept

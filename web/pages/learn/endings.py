@@ -57,10 +57,11 @@ def _next(tree: RoadmapTree) -> ConceptNode | None:
 
 def _onward(tree: RoadmapTree, language: str) -> list[Track]:
     """Return the built-in roadmaps that build on this one, if it is built in as well."""
-    concept = next(iter(concepts_of(tree)), None)
-    track = loader.tracks().get(concept.key.partition("/")[0]) if concept else None
+    ids = dict.fromkeys(concept.key.partition("/")[0] for concept in concepts_of(tree))
+    learned = filter(None, map(loader.tracks().get, ids))
+    onward = dict.fromkeys(id_ for track in learned for id_ in track.onward if id_ not in ids)
     found = []
-    for its in filter(None, map(loader.tracks().get, track.onward if track else ())):
+    for its in filter(None, map(loader.tracks().get, onward)):
         with suppress(BrokenFile):
             wanted = language if language in its.languages else its.language
             found.append(loader.load_track(its.id, wanted))
