@@ -132,7 +132,7 @@ class Lexicon:
             re.IGNORECASE | re.DOTALL,
         )
         self._aims = re.compile(
-            rf"(?:{_one_of(words.aims)})(?!\s+(?:it|this|that|them|how|more)\b)", re.IGNORECASE
+            rf"(?<!不)(?:{_one_of(words.aims)})(?!\s+(?:it|this|that|them|how|more)\b)", re.IGNORECASE
         )
         self._lists = re.compile(_one_of(words.lists), re.IGNORECASE)
         self._phrases: dict[tuple[str, ...], set[str]] = {}
