@@ -209,9 +209,9 @@ class _Course:
         if not self.skills:
             return ""
         left_out = set().union(*self.skills.values())
-        titles = "; ".join(self.concepts[key].title for key in self.concepts if key in left_out)
-        sentence = files.LEFT_OUT[self.tracks[0].language]
-        return sentence.format(", ".join(self.skills), titles)[:LONGEST_ASKED]
+        titles = [each.title for key, each in self.concepts.items() if key in left_out]
+        sentence, comma, semicolon = files.LEFT_OUT[self.tracks[0].language]
+        return sentence.format(comma.join(self.skills), semicolon.join(titles))[:LONGEST_ASKED]
 
     def stages(self) -> Iterator[OutlineStage]:
         """Yield the stages, each after those that it needs, of several tracks the easier first."""

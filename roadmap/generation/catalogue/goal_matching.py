@@ -31,6 +31,7 @@ TOKEN = re.compile(r"[a-z0-9][a-z0-9+#]*(?:['\u2019][a-z]+)?|\.net\b", re.IGNORE
 CHINESE = re.compile(r"[\u3400-\u9fff]")
 BESIDE_CHINESE = re.compile(r"(?<=[\u3400-\u9fff]) | (?=[\u3400-\u9fff])")
 MARKS = ";!?，。；！？\n"  # noqa: RUF001 -- end of what a person knows
+KNOWS = r"|会(?=\s?[a-z])"  # a skill in Latin letters
 FROM = re.compile(  # what one comes from, or for whom it is
     r"\bfrom\b[^,.;]{1,40}?(?=\bto\b)|从.{1,12}?(?=转|到)"
     r"|\bfor (?:[\w+#.]+ ){1,2}(?:developer|engineer|programmer|admin|analyst)s\b",
@@ -115,16 +116,14 @@ class Lexicon:
         self._simplified = str.maketrans(words.traditional, words.simplified)
         self._nothing, self._denials = frozenset(words.nothing), frozenset(map(stem, words.denials))
         wanted, being, turns = map(_one_of, (words.wanted, words.being, words.turns))
-        latin, chinese = (
-            _one_of([word for word in words.known if word.isascii() is its])
-            for its in (True, False)
-        )
+        latin = _one_of([word for word in words.known if word.isascii()])
+        chinese = _one_of([word for word in words.known if not word.isascii()]) + KNOWS
         end = rf"(?={wanted}|{turns}|[{MARKS}]|\.(?:\s|$)|$)"
         self._wanted = re.compile(wanted, re.IGNORECASE)
         cues = [*words.being, *words.known, *words.aims, "from", "for", "从"]
         self._cues = [
-            re.compile(_one_of([word for word in cues if word.isascii() is its]))
-            for its in (True, False)
+            re.compile(_one_of([word for word in cues if word.isascii()])),
+            re.compile(_one_of([word for word in cues if not word.isascii()]) + KNOWS),
         ]
         self._known = re.compile(
             rf"(?:{latin}).*?{end}|(?:{being})(?:\s+(?!{wanted}|{turns})[\w+#.]+){{1,4}}"
@@ -132,7 +131,8 @@ class Lexicon:
             re.IGNORECASE | re.DOTALL,
         )
         self._aims = re.compile(
-            rf"(?<!不)(?:{_one_of(words.aims)})(?!\s+(?:it|this|that|them|how|more)\b)", re.IGNORECASE
+            rf"(?<!不)(?:{_one_of(words.aims)})(?!\s+(?:it|this|that|them|how|more)\b)",
+            re.IGNORECASE,
         )
         self._lists = re.compile(_one_of(words.lists), re.IGNORECASE)
         self._phrases: dict[tuple[str, ...], set[str]] = {}

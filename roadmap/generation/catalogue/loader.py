@@ -23,9 +23,10 @@ LARGEST_FILE = 1024 * 1024  # bytes; ours have at most 20 KB
 ENGLISH, CHINESE = "en", "zh-Hans"
 LANGUAGES = {ENGLISH: "English", CHINESE: "Simplified Chinese"}
 NOT_TRANSLATED = {CHINESE: "> 这篇教程还没有中文版，以下是英文原文。\n\n"}
-LEFT_OUT = {  # skills, and the titles of concepts
-    ENGLISH: "Left out, because you know {}: {}.",
-    CHINESE: "你已掌握 {}，因此略去：{}。",
+# Sentence with skills and with titles of concepts, and what stands between these
+LEFT_OUT = {
+    ENGLISH: ("Left out, because you know {}: {}.", ", ", "; "),
+    CHINESE: ("你已掌握 {}，因此略去：{}。", "、", "；"),
 }
 RANK = {Level.beginner: 0, Level.intermediate: 1, Level.advanced: 2}
 
