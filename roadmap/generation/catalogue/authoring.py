@@ -11,7 +11,7 @@ from pydantic import BaseModel
 
 from core.errors import Invalid
 from roadmap.generation import floors
-from roadmap.generation.catalogue.generator import CatalogueGenerator, find_track
+from roadmap.generation.catalogue.generator import CatalogueGenerator, find_tracks
 from roadmap.generation.catalogue.loader import (
     CatalogueConcept,
     Described,
@@ -131,9 +131,8 @@ def faults(track: Track) -> Iterator[str]:
         if left := [str(at) for at, line in lines if TO_FILL.search(line) and line[:2] != "# "]:
             name = path.relative_to(folder_of(track.id).parent).as_posix()
             yield f"{name}: lines {', '.join(left)}: still to be written"
-    found = find_track(track.title)
-    if found != track:
-        other = found.id if found else "no track"
+    if (found := find_tracks(track.title)) != (track,):
+        other = " and ".join(each.id for each in found) or "no track"
         yield f"{track.id}/track.toml: match: its own title, as a goal, finds {other}; add [words]"
         return
     catalogue = CatalogueGenerator()
