@@ -16,7 +16,7 @@ from rich.progress import Progress
 
 from cli.new import COLUMNS
 from quality.subjects import NotMeasurable, of_catalogue
-from roadmap.generation.catalogue.loader import ENGLISH, TRACKS, tracks
+from roadmap.generation.catalogue.loader import folder_of, root_of, tracks
 from roadmap.generation.tutorial_lint import PARSER
 from web.pages.runnable import STRANGE
 
@@ -63,7 +63,9 @@ def run_tracks(only: str | None, console: Console) -> int:
     """Print a report of all tracks or one, and return the exit code. Raises NotMeasurable."""
     next(of_catalogue(only))  # it is whole, and the track is there
     folders = {
-        f"{track.id} ({language})": TRACKS / track.id / language.removeprefix(ENGLISH) / "concepts"
+        f"{track.id} ({language})": folder_of(track.id)
+        / language.removeprefix(track.language)
+        / "concepts"
         for track in tracks().values()
         for language in (track.languages if only in (None, track.id) else ())
     }
@@ -71,7 +73,7 @@ def run_tracks(only: str | None, console: Console) -> int:
     with Progress(*COLUMNS, console=console, transient=True) as bar, ThreadPoolExecutor(2) as pool:
         found = [*zip(paths, bar.track(pool.map(run, paths), len(paths)), strict=True)]
     faults = [
-        f"{path.relative_to(TRACKS)}:{line}: {what}\n{text}\n"
+        f"{path.relative_to(root_of(path))}:{line}: {what}\n{text}\n"
         for path, outcomes in found
         for line, what, text in outcomes
         if what in ("outputs differ", "failed")

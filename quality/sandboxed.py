@@ -60,12 +60,12 @@ for number, block in enumerate(blocks):
         elif kind:
             command = [*COMMANDS[kind], code]
             status = subprocess.call(command, cwd=LESSON, stdin=subprocess.DEVNULL)
-    except BaseException as error:  # an edge: whatever a block raises, SystemExit and the alarm too
-        print(
-            error if isinstance(error, SystemExit) else traceback.format_exception_only(error)[-1]
-        )
-        status = (
-            f"{[f'line {each.lineno}' for each in traceback.extract_tb(error.__traceback__)[1:]]}"
-        )
+    except SystemExit as error:
+        status = 0 if error.code is None else error.code
+        print(status if isinstance(status, str) else "")
+    except BaseException as error:  # an edge: whatever a block raises, and the alarm
+        print(traceback.format_exception_only(error)[-1])
+        lines = (f"line {each.lineno}" for each in traceback.extract_tb(error.__traceback__)[1:])
+        status = ", ".join(lines) or "1"
     (LESSON.parent / f"{number}.end").write_text(str(status))
 os._exit(0)  # without waiting for threads

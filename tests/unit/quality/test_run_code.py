@@ -57,10 +57,16 @@ def test_what_is_printed_is_compared_with_the_text_after_it(outcomes: Blocks) ->
         ("bash needs a cluster", "kubectl get pods"),
         ("text", "pod-1"),
         ("bash", "no-such-tool --version"),
+        ("python", "print(1)\nraise SystemExit(0)"),
+        ("text", "1"),
+        ("python", "raise SystemExit('bad settings')"),
+        ("text", "bad settings"),
+        ("python", "raise SystemExit(2)"),
     )
     assert [what for what, _ in found] == [
         *("outputs equal", "outputs equal", "outputs differ", "others ran", "failed"),
         *("outputs equal", "need a cluster", "NOT RUN: no-such-tool is missing"),
+        *("outputs equal", "outputs equal", "failed"),
     ]
     assert found[2][1] == "- 2\n+ 1\n(status 0)"
     assert found[4][1] == "(status 3)"
