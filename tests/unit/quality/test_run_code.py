@@ -190,3 +190,23 @@ def test_without_a_sandbox_nothing_runs(tmp_path: Path, monkeypatch: pytest.Monk
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(NotMeasurable, match="install bubblewrap"):
         run(lesson(tmp_path, ("bash", "echo")))
+
+
+def test_without_bubblewrap_there_is_still_no_network(
+    outcomes: Blocks, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run_code, "BWRAP", ("false",))
+    try:
+        run_code.sandbox(str(tmp_path))
+    except NotMeasurable as error:
+        pytest.skip(f"NOT RUN: {error}")
+    found = outcomes(
+        ("bash", "echo $((2 + 3)) > five; id -u"),
+        ("text", "1000"),
+        (
+            "python",
+            "print(open('five').read())\nimport socket\nsocket.create_connection(('1.1.1.1', 53), 2)",
+        ),
+    )
+    assert [what for what, _ in found] == ["outputs equal", "failed"], found
+    assert found[1][1].startswith("5\n\nOSError: [Errno 101] Network is unreachable"), found
