@@ -126,7 +126,7 @@ class Lexicon:
             re.compile(_one_of([word for word in cues if not word.isascii()]) + KNOWS),
         ]
         self._known = re.compile(
-            rf"(?:{latin}).*?{end}|(?:{being})(?:\s+(?!{wanted}|{turns})[\w+#.]+){{1,4}}"
+            rf"(?:{latin}).*?{end}|(?:{being})(?:\s+(?!{wanted}|{turns})[\w+#.]+){{1,3}}"
             rf"|(?:^|(?<=[,.{MARKS}]))[^,.{MARKS}]*?(?<!学)(?:{chinese})[^,.]*?{end}",
             re.IGNORECASE | re.DOTALL,
         )
@@ -235,14 +235,18 @@ class Lexicon:
                 and (own := self._own(named, matches[id_], [matches[it] for it in chosen]))
                 >= ENOUGH
             }
-        if len(chosen) > 1 and goal.meanings.isdisjoint(self._together):
+        if len(chosen) > 1:
             parts = [self._meanings(part)[0] for part in self._lists.split(goal.stated)]
             first = {
                 each for part in parts if _subject(part, matches) == chosen[0] for each in part
             }
             subjects = {_subject(part - first, matches) for part in parts}
-            chosen = [chosen[0], *(id_ for id_ in chosen[1:] if id_ in subjects)]
-        if len(chosen) > 1:
+            together = goal.meanings & self._together
+            chosen[1:] = (
+                id_
+                for id_ in chosen[1:]
+                if id_ in subjects or not together.isdisjoint(matches[id_].points)
+            )
             chosen.sort(key=lambda id_: self._place(goal, matches[id_]))
         return chosen
 
