@@ -232,8 +232,10 @@ class Lexicon:
         quarter as many points, and is the subject of a part of a list, unless a meaning names both.
         """
         chosen: list[str] = []
+        together = goal.meanings & self._together
         while left and len(chosen) < MOST_TRACKS:
-            chosen.append(best := max(left, key=left.__getitem__))
+            its = [id_ for id_ in left if not together.isdisjoint(matches[id_].points)]
+            chosen.append(best := max(its or left, key=left.__getitem__))
             named = goal.meanings - {INTENT} - (self._together if len(chosen) > 1 else set())
             others = [matches[id_] for id_ in chosen]
             own = {id_: self._own(named, matches[id_], others) for id_ in left if id_ != best}
@@ -244,7 +246,6 @@ class Lexicon:
                 each for part in parts if _subject(part, matches) == chosen[0] for each in part
             }
             subjects = {_subject(part - first, matches) for part in parts}
-            together = goal.meanings & self._together
             chosen[1:] = (
                 id_
                 for id_ in chosen[1:]
