@@ -22,7 +22,7 @@ from roadmap.generation.catalogue.loader import (
 from roadmap.generation.context import ConceptBrief, DesignBrief
 from roadmap.plan.markdown_sanitizer import sanitize
 from roadmap.plan.outline import ContentKind, Level, Question, Resource, Tutorial
-from roadmap.plan.schemas import RoadmapRequest
+from roadmap.plan.schemas import RoadmapRequest, fault_of_goal
 from roadmap.plan.validation import problems
 
 SKELETON = Path(__file__).parent / "skeleton"
@@ -126,21 +126,25 @@ def faults(track: Track) -> Iterator[str]:
 
     Nothing in it is executed.
     """
-    for path in sorted(folder_of(track.id).rglob("*.[tm][od]*")):
-        lines = enumerate(path.read_text("utf-8").splitlines(), 1)
+    folders = {
+        tag: f"{track.id}/{tag}".removesuffix(f"/{track.language}") for tag in track.languages
+    }
+    concepts = (f"concepts/{id_}.md" for id_ in track.concept_ids)
+    for folder, name in product(folders.values(), ("track.toml", "capstones.toml", *concepts)):
+        file = folder_of(track.id).parent / folder / name
+        lines = enumerate(file.read_text("utf-8").splitlines() if file.is_file() else (), 1)
         if left := [str(at) for at, line in lines if TO_FILL.search(line) and line[:2] != "# "]:
-            name = path.relative_to(folder_of(track.id).parent).as_posix()
-            yield f"{name}: lines {', '.join(left)}: still to be written"
+            yield f"{folder}/{name}: lines {', '.join(left)}: still to be written"
     found = find_track(track.title)
-    if found != track:
-        other = found.id if found else "no track"
-        yield f"{track.id}/track.toml: match: its own title, as a goal, finds {other}; add [words]"
+    wrong = "" if found == track else f"finds {found.id if found else 'no track'}; add [words]"
+    if wrong := fault_of_goal(track.title) or wrong:
+        yield f"{track.id}/track.toml: title: as a goal, it {wrong}"
         return
     catalogue = CatalogueGenerator()
     for level, language in product(Level, track.languages):
         request = RoadmapRequest(goal=track.title, level=level, language=language)
         outline = catalogue.outline(DesignBrief(request, catalogue.analyse(request)))
-        folder = track.id if language == track.language else f"{track.id}/{language}"
+        folder = folders[language]
         yield from (f"{folder}/track.toml: level {level}: {fault}" for fault in problems(outline))
         for concept, kind in product(outline.concepts(), ContentKind):
             brief = ConceptBrief(request, "", "", "", concept.key, concept.title, "", ())
