@@ -67,7 +67,7 @@ def test_a_skeleton_lacks_only_what_its_author_must_write(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "reason"),
     [
         (("new", "."), "File exists"),
         (("preview", "sailing"), "sailing is no valid track"),
@@ -75,11 +75,11 @@ def test_a_skeleton_lacks_only_what_its_author_must_write(tmp_path: Path) -> Non
     ],
 )
 def test_what_cannot_be_done_is_refused(
-    arguments: tuple[str, ...], said: str, tmp_path: Path
+    arguments: tuple[str, ...], reason: str, tmp_path: Path
 ) -> None:
     refused = roadmap({}, "catalogue", *arguments, folder=tmp_path)
     assert refused.code == 1
-    assert said in refused.sentence
+    assert reason in refused.sentence
     assert list(tmp_path.iterdir()) == []
 
 
