@@ -2,14 +2,13 @@
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from itertools import product
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel
 
-from core.errors import Invalid
 from roadmap.generation import floors
 from roadmap.generation.catalogue.generator import CatalogueGenerator, find_track
 from roadmap.generation.catalogue.loader import (
@@ -30,8 +29,6 @@ SCHEMAS = Path(__file__).parent / "schemas"
 TO_FILL = re.compile("FILL[ -]IN")
 FILL = "FILL IN: the roadmap had none."
 
-Facts = Mapping[str, Any]
-
 
 def skeleton(track_id: str, title: str) -> dict[str, str]:
     """Return the files of a new track, by their paths in its folder."""
@@ -43,15 +40,13 @@ def skeleton(track_id: str, title: str) -> dict[str, str]:
     }
 
 
-def track_of(document: Facts, track_id: str) -> dict[str, str]:
+def track_of(document: dict[str, Any], track_id: str) -> dict[str, str]:
     """Return an exported roadmap as files of a track, by their paths in its folder.
 
-    They have its plan and contents, and nothing of its learner. Raises Invalid.
+    They have its plan and contents, and nothing of its learner. It is in one of LANGUAGES.
     """
     outline, contents = document["outline"], document["concepts"]
     language = language_of(document["request"]["language"])
-    if language is None:
-        raise Invalid("A track is in English or Simplified Chinese; this roadmap is in neither.")
     modules = [module for stage in outline["stages"] for module in stage["modules"]]
     nodes = [node for module in modules for node in module["concepts"]]
     ids = {
@@ -94,11 +89,11 @@ def track_of(document: Facts, track_id: str) -> dict[str, str]:
     return files
 
 
-def _kept(model: type[BaseModel], facts: Facts) -> dict[str, Any]:
+def _kept(model: type[BaseModel], facts: dict[str, Any]) -> dict[str, Any]:
     return {name: facts[name] for name in model.model_fields if facts.get(name)}
 
 
-def _written(table: Facts, place: str = "") -> str:
+def _written(table: dict[str, Any], place: str = "") -> str:
     """Return a table as TOML; tables in it, and lists of tables, come last."""
     lines, below = [], []
     for name, value in table.items():

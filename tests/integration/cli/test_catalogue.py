@@ -150,3 +150,8 @@ def test_a_finished_roadmap_becomes_a_track_without_its_learner(
     found = roadmap({}, "catalogue", "check", into, "--json").data
     assert found["errors"] == ["rye-again/track.toml: lines 5: still to be written"]
     assert len(found["concepts"]["rye-again"]) == 2
+    document = service.get(f"{path}/export.json").json()
+    document["request"]["language"] = "de"
+    other = service.request("POST", "/api/v1/imports", json=document).json()["id"]
+    refused = roadmap({"ROADMAP_URL": service.url}, "catalogue", "from", other, "--into", into)
+    assert refused.sentence.startswith("A track is in English or Simplified Chinese")
