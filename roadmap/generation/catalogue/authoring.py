@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from roadmap.generation import floors
-from roadmap.generation.catalogue.generator import CatalogueGenerator, find_track
+from roadmap.generation.catalogue.generator import CatalogueGenerator, find_tracks
 from roadmap.generation.catalogue.loader import (
     CatalogueConcept,
     Described,
@@ -130,8 +130,9 @@ def faults(track: Track) -> Iterator[str]:
         lines = enumerate(file.read_text("utf-8").splitlines() if file.is_file() else (), 1)
         if left := [str(at) for at, line in lines if TO_FILL.search(line) and line[:2] != "# "]:
             yield f"{folder}/{name}: lines {', '.join(left)}: still to be written"
-    found = find_track(track.title)
-    wrong = "" if found == track else f"finds {found.id if found else 'no track'}; add [words]"
+    found = find_tracks(track.title)
+    others = " and ".join(each.id for each in found) or "no track"
+    wrong = "" if found == (track,) else f"finds {others}; add [words]"
     if wrong := fault_of_goal(track.title) or wrong:
         yield f"{track.id}/track.toml: title: as a goal, it {wrong}"
         return
