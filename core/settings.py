@@ -287,6 +287,11 @@ class Settings(BaseModel):
         description="Have a second call answer each quiz without its key, and questions that it "
         "answers otherwise rewritten or left out. Not done where a budget is needed for the rest.",
     )
+    checked_concepts: bool = Field(
+        True,
+        description="With a model, let plans take concepts of the built-in catalogue as they are: "
+        "people have checked them, and they cost nothing.",
+    )
     lessons_ahead: Count = Field(
         0,
         ge=0,
