@@ -10,7 +10,7 @@ from typing import Any
 from core.errors import FieldError, Invalid, Unavailable
 from roadmap.generation import own_chat_prompt
 from roadmap.generation.catalogue import loader as files
-from roadmap.generation.catalogue.goal_matching import ENOUGH, INTENT
+from roadmap.generation.catalogue.goal_matching import CHINESE, ENOUGH, INTENT
 from roadmap.generation.catalogue.loader import (
     BrokenFile,
     CatalogueConcept,
@@ -78,7 +78,7 @@ class CatalogueGenerator(Generator):
             )
             raise Invalid(_not_in(track, request.language), fields=(FieldError("/language", rule),))
         is_near = script_of(request.language) == "Hant" and files.CHINESE in track.languages
-        return request.in_language(files.CHINESE if is_near else files.ENGLISH)
+        return request.in_language(files.CHINESE if is_near else track.languages[0])
 
     def check_feedback(self, pointer: str) -> None:
         raise Invalid(
@@ -119,8 +119,9 @@ class CatalogueGenerator(Generator):
         track_id, _, concept_id = brief.key.partition("/")
         if not files.has(track_id, concept_id):
             raise GeneratorFault(
-                "The built-in catalogue has no contents for this concept. Set "
-                "OPENAI_API_KEY and retry, or create a new roadmap.",
+                "The catalogue no longer has contents for this concept. If its track was removed "
+                "from TRACKS_DIR, put it back, restart and retry; or set OPENAI_API_KEY and retry, "
+                "or create a new roadmap.",
                 lasting=True,
             )
         written_in = language_of(brief.request.language) or files.ENGLISH
@@ -283,7 +284,8 @@ def _stage(track: Track, number: int, stage: TrackStage, level: Level) -> Outlin
 
 def _slug(title: str) -> str:
     """Return the key of a title, which is the same for every level of a track."""
-    return re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-")
+    slug = re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-")
+    return f"{slug}-{zlib.crc32(title.encode()):08x}" if CHINESE.search(title) else slug
 
 
 def _concept(track: Track, concept_id: str, level: Level) -> OutlineConcept:

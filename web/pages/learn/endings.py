@@ -1,13 +1,11 @@
 """Pages at the end of a stage and of a roadmap."""
 
-from contextlib import suppress
-
 from starlette.responses import Response
 
 from core import clock
 from core.errors import NotFound
 from roadmap.generation.catalogue import loader
-from roadmap.generation.catalogue.loader import BrokenFile, Track
+from roadmap.generation.catalogue.loader import Track
 from roadmap.learning import endings
 from roadmap.lifecycle import queries
 from roadmap.plan.concept_marks import next_of
@@ -59,9 +57,5 @@ def _onward(tree: RoadmapTree, language: str) -> list[Track]:
     """Return the built-in roadmaps that build on this one, if it is built in as well."""
     concept = next(iter(concepts_of(tree)), None)
     track = loader.tracks().get(concept.key.partition("/")[0]) if concept else None
-    found = []
-    for its in filter(None, map(loader.tracks().get, track.onward if track else ())):
-        with suppress(BrokenFile):
-            wanted = language if language in its.languages else its.language
-            found.append(loader.load_track(its.id, wanted))
-    return found
+    following = map(loader.tracks().get, track.onward if track else ())
+    return [loader.shown_in(its, language) for its in following if its]

@@ -223,12 +223,12 @@ class TestBrokenFiles:
         path = copied / "devops" / "track.toml"
         path.write_text(
             re.sub(
-                r'(\[\[stages\]\]\ntitle = )"[^"]*"', r'\1"运维"', path.read_text("utf-8"), count=1
+                r'(\[\[stages\]\]\ntitle = )"[^"]*"', r'\1"—"', path.read_text("utf-8"), count=1
             ),
             "utf-8",
         )
         assert [each.partition(":")[2] for each in broken_files()] == [
-            " stages.0.title: String should match pattern '[A-Za-z0-9]'"
+            " stages.0.title: String should match pattern '[A-Za-z0-9㐀-鿿]'"
         ]
 
     def test_a_roadmap_of_a_broken_track_fails_with_the_reason_and_others_are_made(
