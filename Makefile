@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 BENCH := .venv-bench
+CATALOGUE := .venv-catalogue
 TESTERS ?= 3
 SECONDS ?= 60
 SEED ?= 1
@@ -80,8 +81,8 @@ openapi: $(VENV)/dev ## Write web/openapi.json, the description of the API; Spec
 lock: ## Write requirements.lock from requirements.txt; UPGRADE=1 takes the newest versions that it allows
 	@PYTHON=$(PYTHON) ./scripts/lock.sh $(if $(UPGRADE),--upgrade)
 
-quality: $(VENV)/dev ## How well is taught: the built-in catalogue, or make quality GOAL="..." or FILE=roadmap.json; LINKS=0 visits none
-	@SERVICE_TYPE=all $(BIN)/python -m quality $(if $(GOAL_TO_MEASURE),--goal "$$GOAL") $(if $(FILE),--file "$(FILE)") $(if $(TRACK),--track "$(TRACK)") $(if $(filter 0,$(LINKS)),--no-links)
+quality: $(VENV)/dev $(if $(call given,RUN),$(CATALOGUE)/ready) ## How well is taught: the built-in catalogue, or make quality GOAL="..." or FILE=roadmap.json; LINKS=0 visits none; RUN=1 runs the code
+	@SERVICE_TYPE=all $(BIN)/python -m quality $(if $(GOAL_TO_MEASURE),--goal "$$GOAL") $(if $(FILE),--file "$(FILE)") $(if $(TRACK),--track "$(TRACK)") $(if $(filter 0,$(LINKS)),--no-links) $(if $(call given,RUN),--run)
 
 evaluate: $(VENV)/dev ## Courses for the goals of quality/evaluation, scored by code and by a judge: make evaluate ONLY="chess-endgames" CONCEPTS=2; COMPARE="a.json b.json" compares two runs
 	@SERVICE_TYPE=all LOG_LEVEL=ERROR $(BIN)/python -m quality.evaluation $(foreach name,GOALS ONLY CONCEPTS SEED LIMIT LABEL INTO,$(if $(call given,$(name)),--$(call option,$(name)) "$(call given,$(name))")) $(if $(filter 1,$(LINKS)),--links) $(if $(COMPARE),--compare $(COMPARE))
@@ -149,5 +150,12 @@ $(BENCH)/ready: benchmarks/requirements.txt benchmarks/peers/fastapi_celery/requ
 	@$(BENCH)/bin/python -m pip install --quiet --disable-pip-version-check -r benchmarks/requirements.txt
 	@touch $@
 
+# What the code of the catalogue imports, apart from what the service runs on.
+$(CATALOGUE)/ready: quality/catalogue.txt
+	@echo "Setting up $(CATALOGUE) (once) ..."
+	@test -x $(CATALOGUE)/bin/python || $(PYTHON) -m venv $(CATALOGUE)
+	@$(CATALOGUE)/bin/python -m pip install --quiet --disable-pip-version-check -r quality/catalogue.txt
+	@touch $@
+
 clean: ## Remove what the targets made
-	rm -rf $(VENV) $(BENCH) data .mypy_cache .ruff_cache .pytest_cache .hypothesis roadmap.md
+	rm -rf $(VENV) $(BENCH) $(CATALOGUE) data .mypy_cache .ruff_cache .pytest_cache .hypothesis roadmap.md

@@ -12,6 +12,7 @@ from cli.output import CommandFailed
 from quality import links, report, subjects
 from quality.measuring import Comparison, measured
 from quality.report import Report
+from quality.run_code import run_tracks
 from quality.subjects import NotMeasurable
 from roadmap.plan.outline import Level
 
@@ -51,6 +52,7 @@ WIDEST = 200  # characters of a table
     default=True,
     help="Look whether links are alive, where there is a network.",
 )
+@click.option("--run", "runs", is_flag=True, help="Run the code of the tracks instead.")
 @click.option("--json", "as_json", is_flag=True, help="Everything, as JSON.")
 def main(
     *,
@@ -60,6 +62,7 @@ def main(
     path: Path | None,
     track: str | None,
     visits: bool,
+    runs: bool,
     as_json: bool,
 ) -> None:
     """Measure what is taught: the built-in catalogue, a file, or a roadmap that is made for
@@ -67,6 +70,8 @@ def main(
     """
     console = Console(stderr=as_json)
     try:
+        if runs:
+            sys.exit(run_tracks(track, console))
         if path is not None:
             courses = [subjects.of_file(path)]
         elif goal:

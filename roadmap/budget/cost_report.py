@@ -3,6 +3,7 @@
 Amounts are in the currency of the settings.
 """
 
+from collections import Counter
 from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
@@ -14,7 +15,7 @@ from pydantic import Field
 from core import clock
 from core.db import session, settings
 from core.json_types import LazyModel, from_row
-from models.roadmaps import Concept, Content, Roadmap
+from models.roadmaps import Concept, Content, ContentVersion, Roadmap
 from models.spending import ModelCall, MonthlySpending
 from roadmap.accounts.access import FIRST, get_owned
 from roadmap.budget.budget import (
@@ -27,7 +28,8 @@ from roadmap.budget.budget import (
     price_of,
     total_of,
 )
-from roadmap.generation.context import QUIZ_CHECK
+from roadmap.generation.checked_concepts import is_checked
+from roadmap.generation.context import BUILT_IN, QUIZ_CHECK
 from roadmap.plan.outline import CONTENT_KINDS, ContentKind
 from roadmap.plan.statuses import ContentStatus
 from roadmap.plan.views import Estimate
@@ -117,6 +119,10 @@ class Receipt(LazyModel):
         description="Estimate of the remaining cost; null: no call remains."
     )
     steps: list[StepCost] = Field(description="Totals by step.")
+    saved: Estimate | None = Field(
+        description="Estimate of what parts taken from the built-in catalogue would have cost; "
+        "null: none was taken."
+    )
     calls: list[CallRecord] = Field(description="Model calls, oldest first.")
     next_cursor: str | None
 
@@ -149,6 +155,7 @@ def receipt(owner_id: UUID, roadmap_id: UUID, *, limit: int, after: UUID | None)
             ),
             estimate=to_come if to_come.calls else None,
             steps=_steps(roadmap_id),
+            saved=saved(row),
             calls=calls[:limit],
             next_cursor=str(calls[limit - 1].id) if len(calls) > limit else None,
         )
@@ -157,18 +164,41 @@ def receipt(owner_id: UUID, roadmap_id: UUID, *, limit: int, after: UUID | None)
 def pending_estimate(roadmap_id: UUID) -> Estimate:
     """Estimate the contents that wait to be written."""
     pending = (
-        Content.select(Content.kind, peewee.fn.COUNT(Content.id))
+        Content.select(Content.kind, Content.version, Concept.key, Concept.title)
         .join(Concept)
         .where(
             Content.roadmap == roadmap_id,
             Content.status == ContentStatus.pending,
             ~Concept.removed,
         )
-        .group_by(Content.kind)
+        .tuples()
     )
     with session():
-        model = settings.openai_model if settings.openai_api_key else None
-        return estimate(dict(pending.tuples()), model)
+        language = Roadmap.select(Roadmap.language).where(Roadmap.id == roadmap_id).scalar()
+        kinds = Counter(
+            kind
+            for kind, version, key, title in pending
+            if version or not is_checked(key, title, language)
+        )
+        return estimate(kinds, settings.openai_model if settings.openai_api_key else None)
+
+
+def saved(row: Roadmap) -> Estimate | None:
+    """Estimate the parts of a model's roadmap that are from the catalogue; None: there are none."""
+    is_current = (ContentVersion.content == Content.id) & (
+        ContentVersion.version == Content.version
+    )
+    taken = (
+        Content.select(Content.kind, peewee.fn.COUNT(Content.id))
+        .join(ContentVersion, on=is_current)
+        .where(Content.roadmap == row.id, ContentVersion.generator == BUILT_IN)
+        .group_by(Content.kind)
+    )
+    if row.generator == BUILT_IN:
+        return None
+    with session():
+        found = estimate(dict(taken.tuples()), settings.openai_model)
+    return found if found.calls else None
 
 
 def lasts(roadmap_id: UUID) -> bool:

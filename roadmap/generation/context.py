@@ -37,7 +37,8 @@ class ConceptBrief:
     """Input of a content, which should differ from `previous` according to `instruction`.
 
     `dead` are URLs that must not be named; `candidates` are pages that a search has found;
-    `tutorial` is the subject of a quiz, if it is written. For a model: `analysis` and `outline` of
+    `tutorial` is the subject of a quiz, if it is written; `version` is the number of the newest
+    version, 0 before the first. For a model: `analysis` and `outline` of
     the course, and `terms` that earlier tutorials teach, by the key of their concept.
     """
 
@@ -54,6 +55,7 @@ class ConceptBrief:
     dead: tuple[str, ...] = ()
     candidates: tuple[dict[str, str], ...] = ()
     tutorial: str = ""
+    version: int = 0
     analysis: Analysis | None = None
     outline: Outline | None = None
     terms: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
@@ -152,6 +154,10 @@ class Generator(Protocol):
         self, design: DesignBrief, draft: dict[str, Any], problems: Sequence[str]
     ) -> Outline:
         """Return the draft with fewer problems. Raise InvalidOutline, GeneratorFault."""
+
+    def writer(self, brief: ConceptBrief) -> "Generator":
+        """Return the generator of the contents of a concept: itself, or the catalogue."""
+        return self
 
     def write(self, kind: ContentKind, brief: ConceptBrief) -> Contents:
         """Return a content of a concept. Raise GeneratorFault."""

@@ -115,6 +115,7 @@ def _load_brief(content_id: UUID) -> tuple[Content, ConceptBrief]:
         previous=read_content(content) if content.instruction or dead else None,
         dead=dead,
         tutorial=tutorial.markdown if isinstance(tutorial, Tutorial) else "",
+        version=content.version,
     )
 
 
@@ -153,6 +154,7 @@ def _write_and_save(
     """Call the generator while the lease is renewed; save. Raises LeaseLost."""
     started, stop, kind = monotonic(), StopSignal(), ContentKind(content.kind)
     owner_id, place = content.concept.module.stage.roadmap.owner_id, place_of(content)
+    generator = generator.writer(brief)
     purpose = CallPurpose(
         owner_id=owner_id, content_id=content.id, attempt=content.attempts, **place
     )

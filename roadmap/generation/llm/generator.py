@@ -18,7 +18,8 @@ from pydantic import BaseModel, ValidationError
 
 from core import clock
 from core.settings import ModelProfile
-from roadmap.generation import floors
+from roadmap.generation import checked_concepts, floors
+from roadmap.generation.catalogue.generator import CatalogueGenerator
 from roadmap.generation.context import (
     JUDGE_PROJECT,
     Answers,
@@ -192,6 +193,14 @@ class ModelGenerator(Generator):
             facts["feedback"] = design.feedback
         return self._design("repair", design, facts)
 
+    def writer(self, brief: ConceptBrief) -> Generator:
+        """Return the catalogue for the first contents of a concept that was taken from it."""
+        is_new = not (brief.version or brief.instruction)
+        language = brief.request.language
+        if is_new and checked_concepts.is_checked(brief.key, brief.title, language):
+            return CatalogueGenerator()
+        return self
+
     def write(self, kind: ContentKind, brief: ConceptBrief) -> Contents:
         """Return a content that lacks nothing, or else the better one of two answers."""
         poor: list[tuple[int, Contents]] = []
@@ -259,7 +268,17 @@ class ModelGenerator(Generator):
     def _design(self, step: str, design: DesignBrief, facts: dict[str, Any]) -> Outline:
         """Ask for an outline. Raises InvalidOutline, since repairs are a step of their own."""
         known = _known(design) | facts
+        offered = {} if design.current else checked_concepts.offered(design.request)
+        if offered and step == "outline":
+            known["checked_concepts"] = [
+                {"key": key, **{name: facts[name] for name in ("title", "description", "hours")}}
+                for key, facts in offered.items()
+            ]
         draft: OutlineDraft = self.ask(step, OutlineDraft, known, lambda draft: draft)
+        for module in (module for stage in draft.stages for module in stage.modules):
+            module.concepts = [
+                concept.model_copy(update=offered.get(concept.key)) for concept in module.concepts
+            ]
         try:
             return draft.to_outline()
         except ValidationError as error:

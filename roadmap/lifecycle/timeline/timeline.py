@@ -17,6 +17,7 @@ from models.spending import ModelCall
 from models.webhooks import WebhookDelivery
 from roadmap.accounts.access import get_owned
 from roadmap.budget.budget import money
+from roadmap.budget.cost_report import saved
 from roadmap.lifecycle.timeline.build_spans import Facts, failures, spans_of
 from roadmap.lifecycle.timeline.spans import (
     ANSWERS,
@@ -30,6 +31,7 @@ from roadmap.lifecycle.timeline.spans import (
 )
 from roadmap.plan.event_types import TERMINAL
 from roadmap.plan.statuses import FINAL, RoadmapStatus
+from roadmap.plan.views import Estimate
 
 MOST_SPANS = 2000
 MOST_ROWS = 5000  # of each table that are read: the newest
@@ -55,6 +57,9 @@ class Totals(LazyModel):
     completion_tokens: int = Field(description="Completion tokens.")
     cost: Decimal = Field(description="Cost of all calls, as in the cost report.")
     retries: int = Field(description="Failed attempts that were retried.")
+    saved: Estimate | None = Field(
+        description="What parts from the built-in catalogue would have cost; null: none was taken."
+    )
 
 
 class Trace(LazyModel):
@@ -148,4 +153,5 @@ def _totals(facts: Facts, spans: list[Span], sums: dict[str, Any]) -> Totals:
         completion_tokens=int(sums["completion_tokens"]),
         cost=money(int(sums["price"])),
         retries=failures(facts),
+        saved=saved(facts.row),
     )

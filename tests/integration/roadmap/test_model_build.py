@@ -338,3 +338,35 @@ def test_a_roadmap_is_in_the_language_that_was_wished_for(
     assert {
         facts["request"]["language"] for facts in provider.door.facts if "request" in facts
     } == {"zh-Hans"}
+
+
+def test_a_checked_concept_is_taken_as_it_is_and_the_receipt_says_what_that_saved(
+    model_stack: Stack, provider: Provider
+) -> None:
+    key = "python-backend/http-fundamentals"
+    plan = outline(a_concept(key, title="Another title", hours=9), a_concept("shop", key))
+    provider.writes(outline=plan)
+
+    tree = model_stack.finished(
+        model_stack.create("Learn backend with Python for my shop", language="en")
+    )
+
+    assert tree["status"] == "ready"
+    facts = next(facts for facts in provider.door.facts if "checked_concepts" in facts)
+    offered = {each["key"]: each for each in facts["checked_concepts"]}
+    taken, own = concepts_of(tree)
+    assert (taken["title"], taken["hours"]) == (offered[key]["title"], offered[key]["hours"])
+    assert own["prerequisites"] == [taken["id"]]
+    asked = provider.door.kinds
+    assert sorted(asked[2:]) == ["quiz", "resources", "tutorial"]
+    path = f"{tree['links']['self']}/concepts/{taken['id']}"
+    assert model_stack.get(path).json()["tutorial"]["generator"] == "catalogue"
+    saved = model_stack.get(f"{tree['links']['self']}/receipt").json()["saved"]
+    assert (saved["calls"], saved["measured"]) == (3, False)
+    assert saved["completion_tokens"] > 1000
+
+    model_stack.post(f"{path}/upgrade", json={})
+    model_stack.finished(tree["links"]["self"])
+    assert set(asked[5:]) == {"quiz", "resources", "tutorial"}
+    assert model_stack.get(path).json()["tutorial"]["generator"] == f"model:{MODEL}"
+    assert model_stack.get(f"{tree['links']['self']}/receipt").json()["saved"] is None

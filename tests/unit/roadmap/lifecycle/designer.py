@@ -9,8 +9,7 @@ from starlette.testclient import TestClient
 
 from models.roadmaps import Concept
 from roadmap.accounts.identity import LOCAL_OWNER
-from roadmap.generation.context import Answers, ConceptBrief, DesignBrief, GeneratorFault
-from roadmap.generation.usage import UsageMeter
+from roadmap.generation.context import Answers, ConceptBrief, DesignBrief, Generator, GeneratorFault
 from roadmap.lifecycle import commands, events, queries
 from roadmap.lifecycle.commands import CommandResult
 from roadmap.lifecycle.create import NewRoadmap, create_many
@@ -64,7 +63,7 @@ CHANGED = outline(FLOUR, concept("dough", "flour", title="Sourdough"), OVEN)
 LOOPED = outline(concept("flour", "dough"), concept("dough", "flour"))
 
 
-class Designer:
+class Designer(Generator):
     """A Generator whose designs are given; `asked` holds what it was asked for. Every text it writes is another."""
 
     name, repairs = "designer", True
@@ -77,24 +76,11 @@ class Designer:
         self.problems: list[list[str]] = []
         self.failing: Callable[[ConceptBrief], bool] = lambda brief: False
 
-    def name_of(self, step: str) -> str:
-        return self.name
-
     def prompt_version(self, step: str) -> str:
         return f"{step}-1"
 
-    def fit(self, request: RoadmapRequest) -> RoadmapRequest:
-        """Any goal."""
-        return request
-
-    def check_feedback(self, pointer: str) -> None:
-        """Any words."""
-
     def slot(self, *, first: bool = False) -> Any:
         return threading.RLock()
-
-    def metered(self, meter: UsageMeter) -> "Designer":
-        return self
 
     def analyse(self, request: RoadmapRequest, answers: Answers = None) -> Analysis:
         self.asked.append("analysis")

@@ -100,8 +100,8 @@ class TestIntoTheTrash:
         ]
         assert len(doors) > 30
         for door in doors:
-            if door.method != "GET" or door.path.endswith("/live"):
-                continue
+            if door.method != "GET" or door.path.endswith(("/live", "/picture")):
+                continue  # of an open page, which they leave alone
             answer = client.get(door.path.format(**places))
             assert answer.status_code == 404, door.path
             if door.path.startswith(API):
