@@ -151,10 +151,10 @@ $(BENCH)/ready: benchmarks/requirements.txt benchmarks/peers/fastapi_celery/requ
 	@touch $@
 
 # What the code of the catalogue imports, apart from what the service runs on.
-$(CATALOGUE)/ready: quality/running/requirements.txt
+$(CATALOGUE)/ready: quality/catalogue.txt
 	@echo "Setting up $(CATALOGUE) (once) ..."
 	@test -x $(CATALOGUE)/bin/python || $(PYTHON) -m venv $(CATALOGUE)
-	@$(CATALOGUE)/bin/python -m pip install --quiet --disable-pip-version-check -r quality/running/requirements.txt
+	@$(CATALOGUE)/bin/python -m pip install --quiet --disable-pip-version-check -r quality/catalogue.txt
 	@touch $@
 
 clean: ## Remove what the targets made

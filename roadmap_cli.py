@@ -30,6 +30,7 @@ LEARNERS = {  # summaries for `roadmap --help`, which loads no command
     "show": "Show a roadmap as a tree.",
     "export": "Export a roadmap as Markdown, Anki deck, calendar, map or JSON.",
     "import": "Create a roadmap from an exported JSON file.",
+    "catalogue": "Write, check and preview tracks of your own.",
     "demo": "Create a roadmap for GOAL without a running service.",
 }
 OPERATORS = {
@@ -147,7 +148,8 @@ def _drop_output() -> int:
 def main() -> None:
     """Create and manage learning roadmaps.
 
-    The commands new, list, show, export and import call a running service; demo starts its own.
+    The commands new, list, show, export, import and catalogue from call a running service; demo
+    starts its own.
     Commands for operators read the same environment variables as the service.
     """
 

@@ -65,11 +65,11 @@ def doctor(no_model: bool, as_json: bool) -> None:
 def _catalogue() -> Check:
     tracks = loader.tracks().values()
     concepts = sum(len(track.concept_ids) for track in tracks)
-    found = f"{len(tracks)} built-in roadmaps, {concepts} concepts"
+    found = f"{len(tracks)} ready-made roadmaps, {concepts} concepts"
     if not (broken := loader.broken_files()):
         return Check("catalogue", State.ok, found)
     more = f" (and {len(broken) - 1} more)" if len(broken) > 1 else ""
-    fix = "correct the file, or reinstall this version"
+    fix = "correct the file, which is in TRACKS_DIR if that is set; or reinstall this version"
     return Check("catalogue", State.failed, found, f"{broken[0]}{more}", fix)
 
 

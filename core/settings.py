@@ -41,6 +41,7 @@ from core.setting_types import (
     Token,
     WebAddress,
 )
+from core.version import ROOT
 
 
 class LogFormat(StrEnum):
@@ -178,6 +179,13 @@ def _service_type(name: str) -> str:
     return name
 
 
+def _folder_of_tracks(path: Path) -> Path:
+    path = ROOT / path
+    if not path.is_dir() or (path / "track.toml").exists():
+        raise ValueError("must be a folder that holds the folders of tracks")
+    return path
+
+
 class Settings(BaseModel):
     """Variables by their names in lower case. Durations are in seconds."""
 
@@ -211,6 +219,11 @@ class Settings(BaseModel):
         None,
         description="Signs tokens and messages, at least 32 characters. Several, separated by "
         "commas: the first signs, all verify. Required in server mode.",
+    )
+    tracks_dir: Annotated[Path, AfterValidator(_folder_of_tracks)] | None = Field(
+        None,
+        description="Folder with tracks of your own, beside the built-in ones. Read at the start; "
+        "a relative one is relative to the code.",
     )
     openai_api_key: SecretStr | None = Field(
         None, description="Key of an OpenAI-compatible model. Without it: the built-in catalogue."

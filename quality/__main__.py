@@ -12,8 +12,7 @@ from cli.output import CommandFailed
 from quality import links, report, subjects
 from quality.measuring import Comparison, measured
 from quality.report import Report
-from quality.running.blocks import NoSandbox
-from quality.running.report import run_code
+from quality.run_code import run_tracks
 from quality.subjects import NotMeasurable
 from roadmap.plan.outline import Level
 
@@ -72,14 +71,14 @@ def main(
     console = Console(stderr=as_json)
     try:
         if runs:
-            sys.exit(run_code(track, console))
+            sys.exit(run_tracks(track, console))
         if path is not None:
             courses = [subjects.of_file(path)]
         elif goal:
             courses = [subjects.of_service(goal, Level(level), language)]
         else:
             courses = list(subjects.of_catalogue(track))
-    except (NotMeasurable, CommandFailed, NoSandbox) as error:
+    except (NotMeasurable, CommandFailed) as error:
         console.print(str(error), style="red", markup=False)
         sys.exit(NOT_MEASURABLE)
     seen, note = None, SKIPPED

@@ -50,6 +50,7 @@ PLACES: dict[str, Parameter] = {  # path parameters that are not the id of a thi
     "queue": (WORD, str, "is not the name of a queue"),
     "message": (WORD, str, "is not the ID of a message"),
     "token": (WORD, str, "is not the token of a link"),
+    "track": (WORD, str, "is not the ID of a ready-made roadmap"),
 }
 # Also in braces or as a URN. `UUID` also accepts spaces, underscores and digits of other scripts.
 ID: Parameter = (r"(?:urn:uuid:)?\{?[0-9A-Fa-f-]{32,36}\}?", UUID, "is not a UUID")
@@ -58,6 +59,7 @@ THINGS = {
     "kind": "part of a concept",
     "slug": "type of problem",
     "token": "link",
+    "track": "ready-made roadmap",
 }
 
 

@@ -116,7 +116,7 @@ from web.pages.admin import logs as admin_logs
 from web.pages.admin import overview as admin_overview
 from web.pages.admin import queues as admin_queues
 from web.pages.admin import roadmaps as admin_roadmaps
-from web.pages.learn import concept, endings, home, placement, project, review
+from web.pages.learn import catalogue, concept, endings, home, placement, project, review
 from web.pages.own_chat import ChatQuery
 from web.pages.page_route import PageRoute, UploadPage
 from web.pages.plan import editing, history, roadmap, roadmap_stream
@@ -419,6 +419,8 @@ PAGES = (
     PageRoute("GET", "/", home.home_page, query=home.StartQuery, for_programs=BY_PATH["/"]),
     PageRoute("GET", "/roadmaps", home.roadmaps_page, query=home.RoadmapListQuery),
     PageRoute("POST", "/roadmaps", home.create),
+    PageRoute("GET", "/catalogue", catalogue.catalogue_page),
+    PageRoute("GET", "/catalogue/{track}", catalogue.track_page),
     PageRoute("GET", "/import", importing.import_page, query=ChatQuery),
     UploadPage("POST", "/import", importing.take, body=RoadmapFile, query=ChatQuery),
     PageRoute("GET", PAGE, roadmap.roadmap_page),

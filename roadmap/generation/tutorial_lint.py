@@ -10,7 +10,7 @@ import tomllib
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import islice
+from itertools import chain, islice
 
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
@@ -52,23 +52,23 @@ class CodeBlock:
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """Section of the second level; the one before the first heading has no title."""
+    """Section of the second level; the one before the first heading has no title.
+
+    `terms` are the bold texts in it.
+    """
 
     title: str
     text: str
     blocks: tuple[CodeBlock, ...]
+    terms: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Lesson:
-    """Tutorial; `prose` is its text without code and headings, a line per paragraph.
-
-    `terms` are those that it introduces: they are bold where they first stand.
-    """
+    """Tutorial; `prose` is its text without code and headings, a line per paragraph."""
 
     sections: tuple[Section, ...]
     prose: str
-    terms: tuple[str, ...]
 
     @property
     def blocks(self) -> tuple[CodeBlock, ...]:
@@ -92,11 +92,18 @@ class Lesson:
         """The sections without exercise and solution."""
         return self.sections[:-2] if self.has_solution else self.sections
 
+    @property
+    def terms(self) -> tuple[str, ...]:
+        """The terms that it introduces: they are bold where they first stand."""
+        terms: dict[str, str] = {}
+        for term in chain.from_iterable(section.terms for section in self.taught):
+            terms.setdefault(term.casefold(), term)
+        return tuple(islice(terms.values(), MOST_TERMS))
+
 
 def read(markdown: str) -> Lesson:
-    parts: list[tuple[str, list[str], list[CodeBlock]]] = [("", [], [])]
+    parts: list[tuple[str, list[str], list[CodeBlock], list[str]]] = [("", [], [], [])]
     prose: list[str] = []
-    terms: dict[str, str] = {}
     tokens = PARSER.parse(markdown)
     for at, token in enumerate(tokens):
         if token.type in ("fence", "code_block"):
@@ -105,16 +112,17 @@ def read(markdown: str) -> Lesson:
             parts[-1][1].append(token.content)
         elif token.type == "inline" and tokens[at - 1].type == "heading_open":
             if tokens[at - 1].tag == "h2":
-                parts.append((_text(token), [], []))
+                parts.append((_text(token), [], [], []))
         elif token.type == "inline":
             parts[-1][1].append(_text(token))
             prose.append(_text(token, code=False))
-            for term in _bold(token):
-                terms.setdefault(term.casefold(), term)
+            parts[-1][3].extend(_bold(token))
     return Lesson(
-        tuple(Section(title, "\n".join(texts), tuple(blocks)) for title, texts, blocks in parts),
+        tuple(
+            Section(title, "\n".join(texts), tuple(blocks), tuple(terms))
+            for title, texts, blocks, terms in parts
+        ),
         "\n".join(prose),
-        tuple(islice(terms.values(), MOST_TERMS)),
     )
 
 

@@ -326,6 +326,10 @@ EXHIBITS: dict[str, Callable[[Gallery, str], Exhibit]] = {
     "start": lambda g, _: g.owned("/"),
     "start of a newcomer": lambda g, _: Exhibit("/", g.newcomer, g.town.url),
     "start with a catalogue": lambda g, _: Exhibit("/", None, g.service.url),
+    "ready-made roadmaps": lambda g, _: Exhibit("/catalogue", None, g.service.url),
+    "ready-made roadmaps with a model": lambda g, _: g.owned("/catalogue"),
+    "a ready-made roadmap": lambda g, _: Exhibit("/catalogue/devops", None, g.service.url),
+    "a ready-made roadmap with a model": lambda g, _: g.owned("/catalogue/databases"),
     "start with errors": lambda g, _: g.owned(
         "/", goal="", hours_per_week="900", deadline="2001-01-01", background=WORD
     ),

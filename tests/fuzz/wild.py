@@ -165,6 +165,7 @@ PAGE_PATHS = (  # which no description names
         "/{anything}",
         "/login",
         "/look",
+        "/catalogue/{track}",
         "/docs/{tag}",
         "/static/{file}",
         "/static/run/{digest}/{file}",

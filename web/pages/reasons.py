@@ -25,8 +25,9 @@ KNOWN = (
     gettext_noop("Stopped by an operator."),
     gettext_noop("No built-in track fits this goal; set OPENAI_API_KEY to have it designed."),
     gettext_noop(
-        "The built-in catalogue has no contents for this concept. Set OPENAI_API_KEY and retry,"
-        " or create a new roadmap."
+        "The catalogue no longer has contents for this concept. If its track was removed from"
+        " TRACKS_DIR, put it back, restart and retry; or set OPENAI_API_KEY and retry, or create a"
+        " new roadmap."
     ),
     gettext_noop("The built-in catalogue does not follow words; set OPENAI_API_KEY."),
     gettext_noop("This goal is not about learning: %(remark)s"),

@@ -1,7 +1,7 @@
 """Decide which code blocks of a tutorial the browser can run: Python by Pyodide, SQL by SQLite.
 
 Nothing is executed. A block that uses what no block above it makes, or what the browser has not,
-cannot run; `no-run` after the language says so of others.
+cannot run; `no-run` or `needs ...` after the language says so of others.
 """
 
 import ast
@@ -15,7 +15,7 @@ from markdown_it.token import Token
 from roadmap.generation.tutorial_lint import LONGEST_CODE, PYTHON_BLOCK
 
 LANGUAGES = {"python": "python", "py": "python", "python3": "python", "sql": "sql", "sqlite": "sql"}
-NO_RUN = "no-run"
+NO_RUN = {"no-run", "needs"}  # `needs` says what the machine has not
 # Modules that Pyodide has not, or that need threads, processes or a network.
 LACKING = """
     concurrent curses dbm ensurepip fcntl ftplib grp http.client http.server idlelib imaplib msvcrt
@@ -50,7 +50,7 @@ def mark(tokens: Iterable[Token]) -> None:
     for token in tokens:
         language, *rest = token.info.lower().split() or [""]
         runner = LANGUAGES.get(language)
-        if runner and NO_RUN not in rest and len(token.content) <= LONGEST_CODE:
+        if runner and not NO_RUN & {*rest} and len(token.content) <= LONGEST_CODE:
             names = (_python if runner == "python" else _sql)(token.content, made[runner])
             if names is not None:
                 made[runner] |= names

@@ -1,19 +1,23 @@
-"""Loader of the built-in catalogue (format: docs/CATALOGUE.md), which validates its files.
+"""Loader of the catalogue (format: docs/CATALOGUE.md), which validates its files.
 
-Errors name the file, the place in it and the rule. A broken file makes only its track unusable.
+Tracks are built in, or in TRACKS_DIR, which is read when it is first needed. Errors name the file,
+the place in it and the rule. A broken file makes only its track unusable.
 """
 
+import os
 import tomllib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
+from contextlib import suppress
 from functools import cached_property, lru_cache, partial
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, Field, ValidationError
 
 from core.json_types import LazyModel
 from core.sanitize import format_size
-from roadmap.generation.catalogue.goal_matching import Lexicon, Match, Vocabulary
+from core.version import ROOT
+from roadmap.generation.catalogue.goal_matching import Lexicon, Match, Vocabulary, stem, tokens
 from roadmap.plan.language_detection import script_of
 from roadmap.plan.outline import Capstone, Level, Question, Resource, Title
 
@@ -22,10 +26,20 @@ FENCE = "+++\n"
 LARGEST_FILE = 1024 * 1024  # bytes; ours have at most 20 KB
 ENGLISH, CHINESE = "en", "zh-Hans"
 LANGUAGES = {ENGLISH: "English", CHINESE: "Simplified Chinese"}
-NOT_TRANSLATED = {CHINESE: "> 这篇教程还没有中文版，以下是英文原文。\n\n"}
+NOT_TRANSLATED = {
+    CHINESE: "> 这篇教程还没有中文版，以下是英文原文。\n\n",
+    ENGLISH: "> This tutorial has not been translated yet; the original follows.\n\n",
+}
+# Sentence with skills and with titles of concepts, and what stands between these
+LEFT_OUT = {
+    ENGLISH: ("Left out, because you know {}: {}.", ", ", "; "),
+    CHINESE: ("你已掌握 {}，因此略去：{}。", "、", "；"),
+}
 RANK = {Level.beginner: 0, Level.intermediate: 1, Level.advanced: 2}
 
-Named = Annotated[Title, Field(pattern="[A-Za-z0-9]")]  # characters of its key
+Named = Annotated[Title, Field(pattern="[A-Za-z0-9㐀-鿿]")]  # characters of its key
+Id = Annotated[str, Field(pattern="^[a-z0-9]+(-[a-z0-9]+)*$", max_length=80)]  # a file's name too
+Words = dict[str, list[str]]  # by meaning
 Read = TypeVar("Read", bound=BaseModel)
 
 
@@ -33,7 +47,8 @@ class BrokenFile(Exception):
     """A file of the catalogue is invalid; the message has file, place and rule."""
 
     def __init__(self, file: Path, rule: str) -> None:
-        super().__init__(f"{file.relative_to(TRACKS)}: {rule}")  # not where it is installed
+        # Not where it is installed
+        super().__init__(f"{file.relative_to(root_of(file)).as_posix()}: {rule}")
 
 
 class Strict(LazyModel, extra="forbid"):
@@ -47,7 +62,7 @@ class Described(Strict):
 
 class TrackModule(Described):
     title: Named
-    concepts: list[str] = Field(min_length=1)
+    concepts: list[Id] = Field(min_length=1)
 
 
 class TrackStage(Described):
@@ -56,13 +71,18 @@ class TrackStage(Described):
 
 
 class Track(Strict):
-    id: str
-    position: int  # among the tracks
+    """Contents of `track.toml`. `words` are added to those of `words.toml`."""
+
+    id: Id
+    position: int  # among the tracks of its folder
     title: Title
     summary: str
-    language: str
+    language: Literal["en", "zh-Hans"]
     onward: list[str] = Field(default_factory=list)  # ids of tracks that build on it
     match: Match
+    words: Words = Field(default_factory=dict)
+    teaches: dict[str, list[str]] = Field(default_factory=dict)  # ids of concepts, by meaning
+    same_as: dict[str, list[str]] = Field(default_factory=dict)  # keys of other tracks, by id
     stages: list[TrackStage] = Field(min_length=1)
 
     @property
@@ -76,8 +96,15 @@ class Track(Strict):
         return [
             tag
             for tag in LANGUAGES
-            if tag == ENGLISH or (TRACKS / self.id / tag / "track.toml").is_file()
+            if tag == tracks()[self.id].language
+            or (folder_of(self.id) / tag / "track.toml").is_file()
         ]
+
+
+class MoreWords(Strict):
+    """Contents of the `words.toml` of TRACKS_DIR, added to those of the built-in one."""
+
+    meanings: Words
 
 
 class TrackCapstones(Strict):
@@ -139,32 +166,87 @@ def language_of(tag: str) -> str | None:
     return CHINESE if language == "zh" and script_of(tag) in ("Hans", "Hani", None) else None
 
 
+def _roots() -> tuple[Path, ...]:
+    """Return the folders with tracks: that of the built-in ones, and TRACKS_DIR if it is set."""
+    own = os.environ.get("TRACKS_DIR", "").strip()
+    return (TRACKS, ROOT / own) if own else (TRACKS,)
+
+
+def root_of(file: Path) -> Path:
+    return next(root for root in _roots() if file.is_relative_to(root))
+
+
+def folder_of(track_id: str) -> Path:
+    """Return the folder of a track; one of TRACKS_DIR never has the id of a built-in one."""
+    folders = [root / track_id for root in _roots()]
+    return next((folder for folder in folders if folder.is_dir()), folders[0])
+
+
 @lru_cache(maxsize=1)
 def tracks() -> dict[str, Track]:
-    """Return all valid tracks in order, by id."""
-    return {track.id: track for track in sorted(heads()[0], key=lambda track: track.position)}
+    """Return all valid tracks by id, in order: the built-in ones first."""
+    return {track.id: track for track in heads()[0]}
 
 
 @lru_cache(maxsize=1)
 def heads() -> tuple[list[Track], list[str]]:
     """Return the tracks of all `track.toml`, and errors of the invalid ones."""
     found, broken = [], []
-    for file in sorted(TRACKS.glob("*/track.toml")):
-        try:
-            track = _read(file, Track, _toml(file, _text(file)))
-            if track.id != file.parent.name:
-                raise BrokenFile(file, f"id: must be {file.parent.name!r}, as its folder is called")
-            found.append(track)
-        except BrokenFile as broken_file:
-            broken.append(str(broken_file))
+    for root in _roots():
+        its = []
+        for file in sorted(root.glob("*/track.toml")):
+            name = file.parent.name
+            try:
+                track = _read(file, Track, _toml(file, _text(file)))
+                if track.id != name:
+                    raise BrokenFile(file, f"id: must be {name!r}, as its folder is called")
+                if root != TRACKS and (TRACKS / name).is_dir():
+                    there = f"roadmap/generation/catalogue/tracks/{name}"
+                    raise BrokenFile(file, f"id: {name!r} is that of a built-in track: {there}")
+                its.append(track)
+            except BrokenFile as broken_file:
+                broken.append(str(broken_file))
+        found += sorted(its, key=lambda track: track.position)
     return found, broken
 
 
 @lru_cache(maxsize=1)
 def lexicon() -> Lexicon:
-    """Return the lexicon for goals. Raises BrokenFile."""
+    """Return the lexicon for goals. Raises BrokenFile if the built-in one is broken.
+
+    Words of TRACKS_DIR are no longer words of a subject without a track.
+    """
     file = TRACKS / "words.toml"
-    return Lexicon(_read(file, Vocabulary, _toml(file, _text(file))))
+    known = _read(file, Vocabulary, _toml(file, _text(file)))
+    more = [track.words for track in tracks().values()]
+    with suppress(BrokenFile):  # `broken_files` has it
+        more.append(more_words())
+    added = [entry for words in more for entry in words.items()]
+    own = {_spelled(word) for _, forms in added for word in forms}
+    known.elsewhere, known.fields = (
+        {
+            name: [word for word in forms if _spelled(word) not in own]
+            for name, forms in others.items()
+            if name not in dict(added)
+        }
+        for others in (known.elsewhere, known.fields)
+    )
+    for name, forms in added:
+        known.meanings[name] = [*known.meanings.get(name, ()), *forms]
+    return Lexicon(known)
+
+
+def more_words() -> Words:
+    """Return the words of the `words.toml` of TRACKS_DIR. Raises BrokenFile."""
+    file = _roots()[-1] / "words.toml"
+    if file.parent == TRACKS or not file.is_file():
+        return {}
+    return _read(file, MoreWords, _toml(file, _text(file))).meanings
+
+
+def _spelled(word: str) -> str:
+    """Return what spellings of a word have in common."""
+    return " ".join(map(stem, tokens(word))) or word
 
 
 def has(track_id: str, concept_id: str) -> bool:
@@ -172,12 +254,12 @@ def has(track_id: str, concept_id: str) -> bool:
 
 
 @lru_cache(maxsize=40)
-def load_track(track_id: str, language: str = ENGLISH) -> Track:
-    """Return a track in a language. Raises BrokenFile."""
+def load_track(track_id: str, language: str = "") -> Track:
+    """Return a track in a language, or as it was written. Raises BrokenFile."""
     track = tracks()[track_id]
-    if language == ENGLISH:
+    if language in ("", track.language):
         return track
-    file = TRACKS / track_id / language / "track.toml"
+    file = folder_of(track_id) / language / "track.toml"
     translated = _read(file, TranslatedTrack, _toml(file, _text(file)))
     _same_length(file, "stages", translated.stages, track.stages)
     stages = []
@@ -191,33 +273,45 @@ def load_track(track_id: str, language: str = ENGLISH) -> Track:
     return track.model_copy(update={**dict(translated), "stages": stages, "language": language})
 
 
+def shown_in(track: Track, language: str) -> Track:
+    """Return a track in a language of pages, or as it was written if it has no valid one."""
+    try:
+        return load_track(track.id, language if language in track.languages else track.language)
+    except BrokenFile:  # creating it gives the reason
+        return track
+
+
 @lru_cache(maxsize=40)
-def load_capstones(track_id: str, language: str = ENGLISH) -> list[Capstone]:
+def load_capstones(track_id: str, language: str = "") -> list[Capstone]:
     """Return the projects of a track in a language; empty: it has none. Raises BrokenFile."""
-    folder = TRACKS / track_id
-    file = (folder if language == ENGLISH else folder / language) / "capstones.toml"
+    track, folder = tracks()[track_id], folder_of(track_id)
+    file = (folder if language in ("", track.language) else folder / language) / "capstones.toml"
     if not file.is_file():
         return []
     found = _read(file, TrackCapstones, _toml(file, _text(file))).capstones
-    if len(found) != len(stages := tracks()[track_id].stages):
+    if len(found) != len(stages := track.stages):
         raise BrokenFile(file, f"capstones: {len(found)} where the track has {len(stages)} stages")
     return found
 
 
 @lru_cache(maxsize=800)
-def load_concept(track_id: str, concept_id: str, language: str = ENGLISH) -> CatalogueConcept:
-    """Return a concept in a language. Raises BrokenFile.
+def load_concept(track_id: str, concept_id: str, language: str = "") -> CatalogueConcept:
+    """Return a concept in a language, or as it was written. Raises BrokenFile.
 
-    A tutorial without translation stays English, after a sentence about that.
+    A tutorial without translation stays as it is, after a sentence about that.
     """
-    file = TRACKS / track_id / "concepts" / f"{concept_id}.md"
-    concept = _read(file, CatalogueConcept, _front_matter(file))
+    folder, original = folder_of(track_id), tracks()[track_id].language
+    file = folder / "concepts" / f"{concept_id}.md"
+    facts = {"tutorial_language": original, **_front_matter(file)}
+    concept = _read(file, CatalogueConcept, facts)
     for needed in concept.prerequisites:
-        if not has(track_id, needed):
+        other, _, name = needed.rpartition("/")
+        # Another track may be broken.
+        if (other or track_id) in tracks() and not has(other or track_id, name):
             raise BrokenFile(file, f"prerequisites: {needed!r} is not a concept of this track")
-    if language == ENGLISH:
+    if language in ("", original):
         return concept
-    file = TRACKS / track_id / language / "concepts" / f"{concept_id}.md"
+    file = folder / language / "concepts" / f"{concept_id}.md"
     its = _read(file, TranslatedConcept, _front_matter(file))
     resources = [*concept.resources, *concept.spares]
     _same_length(file, "outcomes", its.outcomes, concept.outcomes)
@@ -243,16 +337,16 @@ def load_concept(track_id: str, concept_id: str, language: str = ENGLISH) -> Cat
             "tutorial": its.tutorial
             if is_translated
             else NOT_TRANSLATED[language] + concept.tutorial,
-            "tutorial_language": language if is_translated else ENGLISH,
+            "tutorial_language": language if is_translated else original,
         }
     )
 
 
-def broken_files() -> list[str]:
-    """Return the errors of all files of the catalogue, each once. Reads all files."""
+def broken_files(only: Collection[str] = ()) -> list[str]:
+    """Return the errors of all files, or of some tracks, each once. Reads these files."""
     found = dict.fromkeys(heads()[1])
-    loads: list[Callable[[], object]] = [lexicon]
-    for track in tracks().values():
+    loads: list[Callable[[], object]] = [lexicon, more_words]
+    for track in [each for each in tracks().values() if not only or each.id in only]:
         for language in track.languages:
             loads += [partial(load, track.id, language) for load in (load_track, load_capstones)]
             loads += [partial(load_concept, track.id, id_, language) for id_ in track.concept_ids]
@@ -275,6 +369,10 @@ def _text(file: Path) -> str:
     try:
         if file.stat().st_size > LARGEST_FILE:
             raise BrokenFile(file, f"has more than {format_size(LARGEST_FILE)}")
+        if not file.resolve().is_relative_to(root_of(file).resolve()):
+            raise BrokenFile(file, "leads out of the folder of the tracks")
+        if not file.is_file():  # reading a pipe might never end
+            raise BrokenFile(file, "is not a file")
         return file.read_text("utf-8")
     except FileNotFoundError:
         raise BrokenFile(file, "is not there") from None

@@ -26,6 +26,7 @@ BLOCK = re.compile(r"^```console\n.*?^```$", re.MULTILINE | re.DOTALL)
 RUN_BY = {  # each page with commands, and the test that runs them or looks at what they are
     "ACCOUNTS.md": "integration/documents/test_readme.py",
     "API.md": "integration/documents/test_api_page.py",
+    "CATALOGUE.md": "integration/cli/test_catalogue.py",
     "COMMANDS.md": "integration/documents/test_commands_page.py",
     "DEPLOYMENT.md": "platforms/test_systemd_runs.py",
     "DEPLOYMENT_COMPARISON.md": "integration/documents/test_comparison_page.py",

@@ -62,6 +62,7 @@ API_AND_CONTENT = {
     *(
         "REPAIR_ROUNDS",
         "LESSONS_AHEAD",
+        "TRACKS_DIR",
         "QUIZ_CHECK",
         "SEARCH_PROVIDER",
         "SEARCH_URL",

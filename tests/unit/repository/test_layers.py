@@ -43,7 +43,8 @@ PUBLIC = {
         task_stats
     """,
     "generation": """
-        cancellation catalogue.generator catalogue.goal_matching catalogue.loader checked_concepts
+        cancellation catalogue.authoring catalogue.generator catalogue.goal_matching
+        catalogue.loader checked_concepts
         content_drafts context floors generator llm.health llm.prompt llm.rate_control
         llm.schemas own_chat_prompt resource_search retry_policy tutorial_lint
         usage

@@ -1,13 +1,11 @@
 """Pages at the end of a stage and of a roadmap."""
 
-from contextlib import suppress
-
 from starlette.responses import Response
 
 from core import clock
 from core.errors import NotFound
 from roadmap.generation.catalogue import loader
-from roadmap.generation.catalogue.loader import BrokenFile, Track
+from roadmap.generation.catalogue.loader import Track
 from roadmap.learning import endings
 from roadmap.lifecycle import queries
 from roadmap.plan.concept_marks import next_of
@@ -57,11 +55,8 @@ def _next(tree: RoadmapTree) -> ConceptNode | None:
 
 def _onward(tree: RoadmapTree, language: str) -> list[Track]:
     """Return the built-in roadmaps that build on this one, if it is built in as well."""
-    concept = next(iter(concepts_of(tree)), None)
-    track = loader.tracks().get(concept.key.partition("/")[0]) if concept else None
-    found = []
-    for its in filter(None, map(loader.tracks().get, track.onward if track else ())):
-        with suppress(BrokenFile):
-            wanted = language if language in its.languages else its.language
-            found.append(loader.load_track(its.id, wanted))
-    return found
+    ids = dict.fromkeys(concept.key.partition("/")[0] for concept in concepts_of(tree))
+    learned = filter(None, map(loader.tracks().get, ids))
+    onward = dict.fromkeys(id_ for track in learned for id_ in track.onward if id_ not in ids)
+    following = map(loader.tracks().get, onward)
+    return [loader.shown_in(its, language) for its in following if its]

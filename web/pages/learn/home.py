@@ -13,7 +13,7 @@ from core.errors import Invalid, RateLimited, RoadmapError, Unavailable
 from core.i18n import gettext_noop
 from roadmap.generation.catalogue import loader
 from roadmap.generation.catalogue.generator import CatalogueGenerator
-from roadmap.generation.catalogue.loader import BrokenFile, Track
+from roadmap.generation.catalogue.loader import Track
 from roadmap.generation.generator import current_generator, has_model
 from roadmap.learning import progress, reviews
 from roadmap.learning.continue_learning import find_lessons, home_state
@@ -178,24 +178,13 @@ def _context(call: Call, values: Mapping[str, Any], **others: Any) -> dict[str, 
         "counted": reviews.MOST_COUNTED,
         "levels": list(Level),
         "choices": ROADMAP_LANGUAGES,
-        "tracks": _offered(language) if _has_catalogue() else [],
+        "tracks": [loader.shown_in(each, language) for each in loader.tracks().values()]
+        if _has_catalogue()
+        else [],
         "latest": queries.list_roadmaps(call.owner, limit=LATEST, before=None, status=None),
         **{"near": [], "chat": None},  # only for a goal that no track covers
         **others,
     }
-
-
-def _offered(language: str) -> list[Track]:
-    """Return every built-in roadmap, in the language of the page if there is such a text."""
-    wanted = loader.language_of(language) or loader.ENGLISH
-    offered = []
-    for track in loader.tracks().values():
-        own = wanted if wanted in track.languages else track.language
-        try:
-            offered.append(loader.load_track(track.id, own))
-        except BrokenFile:  # creating it gives the reason
-            offered.append(track)
-    return offered
 
 
 def _has_catalogue() -> bool:

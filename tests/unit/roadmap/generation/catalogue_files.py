@@ -10,7 +10,7 @@ from roadmap.plan.outline import Outline
 from roadmap.plan.schemas import RoadmapRequest
 from tests.cases import try_each
 
-BLOCK = re.compile(r"^```([\w+-]*)(?: [^\n]+)?\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+BLOCK = re.compile(r"^```([\w+-]*)(?: [^`\n]+)?\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 
 
 def in_order(track: Track) -> list[str]:

@@ -35,6 +35,7 @@ def all_pages(person: TestClient, roadmap: str, lesson: str) -> Iterator[str]:
     places |= {
         "{webhook_id}": webhook,
         "{tag}": "roadmaps",
+        "{track}": "devops",
         "{slug}": "invalid",
         "{queue}": "content",
         "{message}": "gone",
@@ -253,5 +254,14 @@ def test_hostile_words_show_as_words(person: TestClient, roadmap: str, lesson: s
         page = person.get(path).text
         assert "<script>alert" not in page, path
         assert "<img" not in page, path
-        unworded = ("/account", "/import", "/webhooks", "/admin", "/docs", "/problems", "/trash")
+        unworded = (
+            "/account",
+            "/catalogue",
+            "/import",
+            "/webhooks",
+            "/admin",
+            "/docs",
+            "/problems",
+            "/trash",
+        )
         assert "{{ 7 * 7 }}" in page or path.startswith(unworded), path

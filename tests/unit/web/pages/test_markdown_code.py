@@ -255,6 +255,7 @@ class TestCode:
             ("```python\na\n```\n\n```text\n1\n```", ["Code", "Ausgabe"]),
             ("```sql\na\n```\n```\n1\n```", ["Code", "Ausgabe"]),
             ("```python\na\n```\n\nIt prints:\n\n```output\n1\n```", ["Code", "Ausgabe"]),
+            ("```python no-run needs root\na\n```\n```text varies\n1\n```", ["Code", "Ausgabe"]),
             ("```text\nGET /\n```", ["Code"]),
             ("```text\na\n```\n\n```text\nb\n```", ["Code", "Code"]),
             ("```python\na\n```\n\nA file:\n\n```text\nb\n```", ["Code", "Code"]),

@@ -56,7 +56,8 @@ def test_python_needs_what_the_browser_has(code: str, runs_here: bool) -> None:
 def test_a_block_may_use_what_the_blocks_above_it_make() -> None:
     text = block("total = 1") + block("print(total)") + block("import numpy as np")
     text += block("print(np)") + block("print(total)", "python no-run") + block("total = 2", "text")
-    assert runs(text) == ["python", "python", "", "", "", ""]
+    text += block("print(total)", "python needs root") + block("print(total)", "python other words")
+    assert runs(text) == ["python", "python", "", "", "", "", "", "python"]
     table = block("CREATE TABLE IF NOT EXISTS tool (id INTEGER);", "sql")
     assert runs(table + block("SELECT * FROM Tool;", "sqlite")) == ["sql", "sql"]
     assert runs(block("SELECT * FROM tool;", "sql") + table) == ["", "sql"]

@@ -1,0 +1,72 @@
+"""The part of `run_code.py` that is within the sandbox: a script that runs one tutorial's blocks.
+
+They come as JSON on standard input; output and exit status of each go into files beside the working
+directory. It is run by `runpy`, so that the `__main__` of Python blocks has no names of this file.
+"""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import traceback
+from pathlib import Path
+from typing import Any
+
+SECONDS = 60  # of a block
+LESSON = Path.cwd()
+COMMANDS = {
+    "shell": ("bash", "-c"),
+    "node": ("env", "node", "--input-type=module", "--eval"),
+    "postgres": ("stdbuf", "--output=L", "psql", "--no-psqlrc", "--quiet"),
+    "sqlite": ("stdbuf", "--output=L", "sqlite3", "-column", "-header"),
+}
+ECHO = {"postgres": r"\echo", "sqlite": ".print"}  # these are started once
+END = "end of the block\n"
+FAULTS = ("ERROR:", "FATAL:", "Parse error", "Runtime error")  # of SQL
+
+blocks = json.load(sys.stdin)
+space = vars(sys.modules["__main__"])
+programs: dict[str, Any] = {
+    kind: subprocess.Popen(
+        COMMANDS[kind],
+        bufsize=1,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    for kind in ECHO
+    if any(block["kind"] == kind for block in blocks)
+}
+signal.signal(signal.SIGALRM, signal.default_int_handler)
+for number, block in enumerate(blocks):
+    kind, code, path = block["kind"], block["code"], LESSON / (block["name"] or f"../{number}.code")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(code, "utf-8")
+    with (LESSON.parent / f"{number}.out").open("wb") as output:
+        os.dup2(output.fileno(), 1)
+        os.dup2(output.fileno(), 2)
+    status: int | str = 0
+    signal.alarm(SECONDS)
+    try:
+        if kind == "python":
+            space["__name__"] = block["module"]
+            exec(compile(code, path, "exec", dont_inherit=True), space)
+        elif kind in programs:
+            programs[kind].stdin.write(f"{code}\n;\n{ECHO[kind]} {END}")
+            while (line := programs[kind].stdout.readline()) not in ("", END):
+                print(line, end="")
+                status = 1 if line.startswith(FAULTS) else status
+        elif kind:
+            command, none = [*COMMANDS[kind], code], subprocess.DEVNULL
+            status = subprocess.run(command, check=False, cwd=LESSON, stdin=none).returncode
+    except BaseException as error:  # an edge: whatever a block raises, SystemExit and the alarm too
+        print(
+            error if isinstance(error, SystemExit) else traceback.format_exception_only(error)[-1]
+        )
+        frames = traceback.extract_tb(error.__traceback__)
+        status = f"in line {[each.lineno for each in frames if each.filename == str(path)]}"
+    signal.alarm(0)
+    (LESSON.parent / f"{number}.end").write_text(str(status))
+os._exit(0)  # without waiting for threads

@@ -1,0 +1,150 @@
+"""Tracks for their authors: a skeleton, a finished roadmap as a track, and a check of files."""
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel
+
+from core.errors import Invalid
+from roadmap.generation import floors
+from roadmap.generation.catalogue.generator import CatalogueGenerator, find_tracks
+from roadmap.generation.catalogue.loader import (
+    CatalogueConcept,
+    Described,
+    Track,
+    folder_of,
+    language_of,
+)
+from roadmap.generation.context import ConceptBrief, DesignBrief
+from roadmap.plan.markdown_sanitizer import sanitize
+from roadmap.plan.outline import ContentKind, Level, Question, Resource, Tutorial
+from roadmap.plan.schemas import RoadmapRequest
+from roadmap.plan.validation import problems
+
+SKELETON = Path(__file__).parent / "skeleton"
+SCHEMAS = Path(__file__).parent / "schemas"
+TO_FILL = re.compile("FILL[ -]IN")
+FILL = "FILL IN: the roadmap had none."
+
+Facts = Mapping[str, Any]
+
+
+def skeleton(track_id: str, title: str) -> dict[str, str]:
+    """Return the files of a new track, by their paths in its folder."""
+    return {
+        path.relative_to(SKELETON).as_posix(): path.read_text("utf-8")
+        .replace("{id}", track_id)
+        .replace('"{title}"', _value(title))
+        for path in sorted(SKELETON.rglob("*.*"))
+    }
+
+
+def track_of(document: Facts, track_id: str) -> dict[str, str]:
+    """Return an exported roadmap as files of a track, by their paths in its folder.
+
+    They have its plan and contents, and nothing of its learner. Raises Invalid.
+    """
+    outline, contents = document["outline"], document["concepts"]
+    language = language_of(document["request"]["language"])
+    if language is None:
+        raise Invalid("A track is in English or Simplified Chinese; this roadmap is in neither.")
+    modules = [module for stage in outline["stages"] for module in stage["modules"]]
+    nodes = [node for module in modules for node in module["concepts"]]
+    ids = {
+        node["key"]: "-".join([f"{number:02}", *re.findall("[a-z0-9]+", node["title"].lower())[:8]])
+        for number, node in enumerate(nodes, 1)
+    }
+    stages = [
+        _kept(Described, stage)
+        | {
+            "modules": [
+                _kept(Described, module)
+                | {"concepts": [ids[node["key"]] for node in module["concepts"]]}
+                for module in stage["modules"]
+            ]
+        }
+        for stage in outline["stages"]
+    ]
+    head = {
+        **{"id": track_id, "position": 1, "title": outline["title"], "summary": FILL},
+        **{"language": language, "match": {"points": {track_id: 5, "intent": 1}}},
+        **{"words": {track_id: [outline["title"]]}, "stages": stages},
+    }
+    files = {"track.toml": f"#:schema ../schemas/track.json\n{_written(head)}\n"}
+    capstones = [stage.get("capstone") for stage in outline["stages"]]
+    if all(capstones):
+        tables = _written({"capstones": capstones})
+        files["capstones.toml"] = f"#:schema ../schemas/capstones.json\n{tables}\n"
+    for node in nodes:
+        parts = contents.get(node["key"], {}).get("contents", {})
+        body = {kind: part["body"] for kind, part in parts.items() if part}
+        resources = body.get("resources", {}).get("items", ())
+        questions = body.get("quiz", {}).get("questions", ())
+        front = _kept(CatalogueConcept, node) | {
+            "prerequisites": [ids[key] for key in node["prerequisites"]],
+            "resources": [_kept(Resource, each) for each in resources],
+            "questions": [_kept(Question, each) for each in questions],
+        }
+        tutorial = body.get("tutorial", {}).get("markdown", FILL)
+        files[f"concepts/{ids[node['key']]}.md"] = f"+++\n{_written(front)}\n+++\n{tutorial}\n"
+    return files
+
+
+def _kept(model: type[BaseModel], facts: Facts) -> dict[str, Any]:
+    return {name: facts[name] for name in model.model_fields if facts.get(name)}
+
+
+def _written(table: Facts, place: str = "") -> str:
+    """Return a table as TOML; tables in it, and lists of tables, come last."""
+    lines, below = [], []
+    for name, value in table.items():
+        inner = f"{place}{name}"
+        if isinstance(value, dict):
+            below.append(f"\n[{inner}]\n{_written(value, f'{inner}.')}")
+        elif isinstance(value, list) and value and isinstance(value[0], dict):
+            below += [f"\n[[{inner}]]\n{_written(each, f'{inner}.')}" for each in value]
+        else:
+            lines.append(f"{name} = {_value(value)}")
+    return "\n".join(lines + below)
+
+
+def _value(value: Any) -> str:
+    """Return a value as TOML; a text of several lines stays one."""
+    if isinstance(value, list):
+        return f"[{', '.join(map(_value, value))}]"
+    if isinstance(value, str) and "\n" in value:
+        return '"""\n' + "\n".join(_value(line)[1:-1] for line in value.split("\n")) + '"""'
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+
+
+def faults(track: Track) -> Iterator[str]:
+    """Yield what is wrong with a track without broken files, each as `file: place: rule`.
+
+    Nothing in it is executed.
+    """
+    for path in sorted(folder_of(track.id).rglob("*.[tm][od]*")):
+        lines = enumerate(path.read_text("utf-8").splitlines(), 1)
+        if left := [str(at) for at, line in lines if TO_FILL.search(line) and line[:2] != "# "]:
+            name = path.relative_to(folder_of(track.id).parent).as_posix()
+            yield f"{name}: lines {', '.join(left)}: still to be written"
+    if (found := find_tracks(track.title)) != (track,):
+        other = " and ".join(each.id for each in found) or "no track"
+        yield f"{track.id}/track.toml: match: its own title, as a goal, finds {other}; add [words]"
+        return
+    catalogue = CatalogueGenerator()
+    for level, language in product(Level, track.languages):
+        request = RoadmapRequest(goal=track.title, level=level, language=language)
+        outline = catalogue.outline(DesignBrief(request, catalogue.analyse(request)))
+        folder = track.id if language == track.language else f"{track.id}/{language}"
+        yield from (f"{folder}/track.toml: level {level}: {fault}" for fault in problems(outline))
+        for concept, kind in product(outline.concepts(), ContentKind):
+            brief = ConceptBrief(request, "", "", "", concept.key, concept.title, "", ())
+            place = f"{folder}/concepts/{concept.key.rpartition('/')[2]}.md: {kind}"
+            part = catalogue.write(kind, brief)
+            if isinstance(part, Tutorial) and sanitize(part.markdown) != part.markdown:
+                yield f"{place}: has HTML, an image or a link, which pages do not show"
+            yield from (f"{place}: {fault}" for fault in floors.lacking(part, brief))

@@ -1,0 +1,50 @@
+"""The gallery of ready-made roadmaps, and a preview of each."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+
+from starlette.responses import Response
+
+from core.errors import NotFound
+from roadmap.generation.catalogue import loader
+from roadmap.generation.catalogue.loader import BrokenFile, CatalogueConcept, Track
+from roadmap.generation.generator import has_model
+from web.call import Call
+from web.pages.lazy import tutorial_html
+from web.pages.templates import language_of, page, texts_of
+
+
+def catalogue_page(call: Call) -> Response:
+    shown = list(_shown(call))
+    return page(call.request, "catalogue.html", shown=shown, has_model=has_model())
+
+
+def track_page(call: Call) -> Response:
+    found = next((each for each in _shown(call) if each[0].id == call.ids["track"]), None)
+    if found is None:
+        raise NotFound("This ready-made roadmap does not exist.")
+    track, concepts = found
+    sample = next(iter(concepts.values()))
+    return page(
+        call.request,
+        "track.html",
+        track=track,
+        concepts=concepts,
+        sample=sample,
+        prose=tutorial_html(sample.tutorial, texts_of(call.request)),
+        has_model=has_model(),
+    )
+
+
+def _shown(call: Call) -> Iterator[tuple[Track, Mapping[str, CatalogueConcept]]]:
+    """Yield the tracks without broken files with their concepts in the order of learning."""
+    for track in loader.tracks().values():
+        shown = loader.shown_in(track, language_of(call.request))
+        with suppress(BrokenFile):
+            yield (
+                shown,
+                {
+                    id_: loader.load_concept(track.id, id_, shown.language)
+                    for id_ in track.concept_ids
+                },
+            )
