@@ -106,7 +106,7 @@ def _fork(commands: Iterable[list[str]], settings: "Settings", before: Handlers)
     for name in PRELOADED:
         importlib.import_module(name)
     if settings.openai_api_key is None:  # accepting and planning need its words and tracks
-        importlib.import_module("roadmap.generation.catalogue.generator").find_track("")
+        importlib.import_module("roadmap.generation.catalogue.generator").find_tracks("")
     for queue in sys.modules["tasks.queues"].QUEUES.values():
         queue.storage.close()  # no two processes may have one connection
     gc.collect()

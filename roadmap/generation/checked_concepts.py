@@ -11,7 +11,7 @@ from typing import Any
 from core.db import settings
 from core.errors import Unavailable
 from roadmap.generation.catalogue import loader
-from roadmap.generation.catalogue.generator import find_track, nearest_tracks
+from roadmap.generation.catalogue.generator import find_tracks, nearest_tracks
 from roadmap.generation.catalogue.loader import BrokenFile, CatalogueConcept, language_of
 from roadmap.plan.schemas import RoadmapRequest
 
@@ -23,9 +23,9 @@ def offered(request: RoadmapRequest) -> dict[str, dict[str, Any]]:
     """Return the facts of the concepts of the tracks near a goal, in its language, by key."""
     found: dict[str, dict[str, Any]] = {}
     with suppress(Unavailable):  # without the words of goals, which the doctor reports
-        best = find_track(request.goal)
+        best = [track.id for track in find_tracks(request.goal)]
         near = [track["id"] for track in nearest_tracks(request.goal)]
-        for track_id in dict.fromkeys([*([best.id] if best else []), *near]):
+        for track_id in dict.fromkeys([*best, *near]):
             for id_ in loader.tracks()[track_id].concept_ids:
                 concept = _concept(f"{track_id}/{id_}", request.language)
                 if concept is not None and concept.is_news_to(request.level):

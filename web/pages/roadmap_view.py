@@ -35,11 +35,10 @@ class View:
     def lacks_translation(self, language: str) -> bool:
         """Whether a built-in roadmap is wanted in Chinese, by its goal or reader, but has none."""
         is_wanted = language == loader.CHINESE or chinese_of(self.tree.goal) is not None
-        concept = next(iter(self.concepts), None)
-        if concept is None or self.tree.generator != BUILT_IN or not is_wanted:
+        if self.tree.generator != BUILT_IN or not is_wanted:
             return False
-        track = loader.tracks().get(concept.key.partition("/")[0])
-        return track is not None and loader.CHINESE not in track.languages
+        found = map(loader.tracks().get, {each.key.partition("/")[0] for each in self.concepts})
+        return any(track and loader.CHINESE not in track.languages for track in found)
 
     @property
     def is_finished(self) -> bool:

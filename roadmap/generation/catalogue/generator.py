@@ -2,20 +2,22 @@
 
 import re
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
+from itertools import chain
 from pkgutil import resolve_name
+from statistics import fmean
 from typing import Any
 
 from core.errors import FieldError, Invalid, Unavailable
 from roadmap.generation import own_chat_prompt
 from roadmap.generation.catalogue import loader as files
-from roadmap.generation.catalogue.goal_matching import CHINESE, ENOUGH, INTENT
+from roadmap.generation.catalogue.goal_matching import CHINESE, INTENT
 from roadmap.generation.catalogue.loader import (
     BrokenFile,
     CatalogueConcept,
     Track,
-    TrackStage,
     language_of,
     tracks,
 )
@@ -31,10 +33,10 @@ from roadmap.generation.preferences import learning_preferences
 from roadmap.plan.language_detection import script_of
 from roadmap.plan.outline import (
     CONTENT_KINDS,
+    LONGEST_ASKED,
     Analysis,
     ContentKind,
     Contents,
-    Level,
     Outline,
     OutlineConcept,
     OutlineModule,
@@ -65,9 +67,10 @@ class CatalogueGenerator(Generator):
     repairs = False  # tracks stay as people have written them
 
     def fit(self, request: RoadmapRequest) -> RoadmapRequest:
-        track = find_track(request.goal)
-        if track is None:
+        found = find_tracks(request.goal)
+        if not found:
             raise _refusal(request)
+        track = min(found, key=lambda each: len(each.languages))  # all are served in one of its
         if language_of(request.language) in track.languages:
             return request
         if request.names_language:
@@ -87,12 +90,13 @@ class CatalogueGenerator(Generator):
         )
 
     def analyse(self, request: RoadmapRequest, answers: Answers = None) -> Analysis:
-        track = _track(request)
-        concepts = (_loaded(track, id_) for id_ in track.concept_ids)
+        course = _course(request)
+        stages = chain.from_iterable(track.stages for track in course.tracks)
         return Analysis(
-            aim=track.summary,
-            known=tuple(each.title for each in concepts if not each.is_news_to(request.level)),
-            subjects=tuple(module.title for stage in track.stages for module in stage.modules),
+            aim=" ".join(track.summary for track in course.tracks),
+            known=tuple(course.concepts[key].title for key in course.known),
+            subjects=tuple(module.title for stage in stages for module in stage.modules),
+            remark=course.remark,
         )
 
     def fill(self, design: DesignBrief, outline: Outline) -> Outline:
@@ -109,11 +113,8 @@ class CatalogueGenerator(Generator):
             raise GeneratorFault(
                 "The built-in catalogue does not follow words; set OPENAI_API_KEY.", lasting=True
             )
-        track = _track(request)
-        stages = [
-            _stage(track, number, stage, request.level) for number, stage in enumerate(track.stages)
-        ]
-        return Outline(title=track.title, stages=tuple(each for each in stages if each.modules))
+        course = _course(request)
+        return Outline(title=course.title, stages=tuple(course.stages()))
 
     def write(self, kind: ContentKind, brief: ConceptBrief) -> Contents:
         track_id, _, concept_id = brief.key.partition("/")
@@ -163,26 +164,170 @@ def resources_of(concept: CatalogueConcept, brief: ConceptBrief) -> Resources:
 
 
 @lru_cache(maxsize=2000)  # of goals with at most 1,000 characters
-def find_track(goal: str) -> Track | None:
-    """Return the track that fits a goal best, or None. Raises Unavailable.
+def find_tracks(goal: str) -> tuple[Track, ...]:
+    """Return the tracks that a goal names, the most important first. Raises Unavailable.
 
-    A goal is matched when it is accepted, and again twice while it is planned.
+    They have a language in common. A goal is matched when it is accepted, and again twice while it
+    is planned.
     """
     try:
-        meant = files.lexicon().read(goal)
+        lexicon = files.lexicon()
     except BrokenFile as broken:
         raise Unavailable(f"The built-in catalogue cannot be used: {broken}.") from None
-    points = {track.id: meant.points(track.match) for track in tracks().values()}
-    best = max(points, key=points.__getitem__, default="")
-    return tracks()[best] if points.get(best, 0) >= ENOUGH else None
+    ids = lexicon.choose(goal, {track.id: track.match for track in tracks().values()})
+    found = [tracks()[id_] for id_ in ids]
+    return tuple(each for each in found if set(each.languages) & set(found[0].languages))
 
 
-def _track(request: RoadmapRequest) -> Track:
-    """Return the track of a request in its language. Raises GeneratorFault."""
-    track = find_track(request.goal)
-    if track is None:
+@dataclass(frozen=True, slots=True)
+class _Course:
+    """Tracks of a request in its language, with all of their `concepts` by key, in order.
+
+    `planned` are those to learn. Of the others, `covered` are taught by a planned one, and
+    `skills` that the goal names leave out some.
+    """
+
+    tracks: list[Track]
+    concepts: dict[str, CatalogueConcept]
+    planned: set[str]
+    covered: dict[str, str]
+    skills: dict[str, set[str]]
+
+    @property
+    def title(self) -> str:
+        """Return the titles of the tracks of which something is left to learn."""
+        left = {key.partition("/")[0] for key in self.planned}
+        return " + ".join(track.title for track in self.tracks if track.id in left)
+
+    @property
+    def known(self) -> list[str]:
+        """Return the keys of what the person knows, by level and by skills."""
+        return [key for key in self.concepts if key not in self.planned | self.covered.keys()]
+
+    @property
+    def remark(self) -> str:
+        """Return a sentence on what the skills leave out; empty: nothing."""
+        if not self.skills:
+            return ""
+        left_out = set().union(*self.skills.values())
+        titles = [each.title for key, each in self.concepts.items() if key in left_out]
+        sentence, comma, semicolon = files.LEFT_OUT[self.tracks[0].language]
+        return sentence.format(comma.join(self.skills), semicolon.join(titles))[:LONGEST_ASKED]
+
+    def stages(self) -> Iterator[OutlineStage]:
+        """Yield the stages, each after those that it needs, of several tracks the easier first."""
+        left = [
+            [(track, number) for number in range(len(track.stages)) if self._keys(track, number)]
+            for track in self.tracks
+        ]
+        placed: set[str] = set()
+        while heads := [stages[0] for stages in left if stages]:
+            ready = [each for each in heads if self._needs(*each) <= placed]
+            track, number = min(ready or heads, key=lambda each: self._difficulty(*each))
+            left = [[each for each in stages if each != (track, number)] for stages in left]
+            yield self._stage(track, number, placed)
+
+    def _keys(self, track: Track, number: int) -> list[str]:
+        """Return the keys of the planned concepts of a stage."""
+        modules = track.stages[number].modules
+        keys = (f"{track.id}/{id_}" for module in modules for id_ in module.concepts)
+        return [key for key in keys if key in self.planned]
+
+    def _needs(self, track: Track, number: int) -> set[str]:
+        """Return the keys of other stages that a stage needs."""
+        keys = self._keys(track, number)
+        return {needed for key in keys for needed in self._prerequisites(key)} - set(keys)
+
+    def _difficulty(self, track: Track, number: int) -> float:
+        return fmean(self.concepts[key].difficulty for key in self._keys(track, number))
+
+    def _prerequisites(self, key: str) -> Iterator[str]:
+        """Yield the keys of the planned prerequisites, or of what covers them."""
+        for needed in self.concepts[key].prerequisites:
+            other = needed if "/" in needed else f"{key.partition('/')[0]}/{needed}"
+            while other in self.covered:
+                other = self.covered[other]
+            if other in self.planned:
+                yield other
+
+    def _stage(self, track: Track, number: int, placed: set[str]) -> OutlineStage:
+        stage, english = track.stages[number], tracks()[track.id].stages[number]
+        # Keys are those of every language and level
+        of_several = f"{track.id}/" if len(self.tracks) > 1 else ""
+        modules = [
+            OutlineModule(
+                key=of_several + _slug(its.title),
+                title=module.title,
+                description=module.description,
+                concepts=tuple(
+                    self._concept(key, placed)
+                    for key in (f"{track.id}/{id_}" for id_ in module.concepts)
+                    if key in self.planned
+                ),
+            )
+            for module, its in zip(stage.modules, english.modules, strict=True)
+        ]
+        ids = [f"{track.id}/{id_}" for module in stage.modules for id_ in module.concepts]
+        is_most = 2 * sum(key in self.planned | self.covered.keys() for key in ids) >= len(ids)
+        try:
+            capstones = files.load_capstones(track.id, track.language)
+        except BrokenFile as broken:
+            raise _unusable(track, broken) from None
+        return OutlineStage(
+            key=of_several + _slug(english.title),
+            title=stage.title,
+            description=stage.description,
+            modules=tuple(module for module in modules if module.concepts),
+            # It needs what the stage teaches.
+            capstone=capstones[number] if capstones and is_most else None,
+        )
+
+    def _concept(self, key: str, placed: set[str]) -> OutlineConcept:
+        concept = self.concepts[key]
+        needed = dict.fromkeys(each for each in self._prerequisites(key) if each in placed)
+        placed.add(key)
+        return OutlineConcept(
+            key=key,
+            title=concept.title,
+            description=concept.description,
+            hours=concept.hours,
+            difficulty=concept.difficulty,
+            prerequisites=tuple(needed),
+            outcomes=tuple(concept.outcomes),
+        )
+
+
+def _course(request: RoadmapRequest) -> _Course:
+    """Return the course of a request in its language. Raises GeneratorFault."""
+    found, language = find_tracks(request.goal), language_of(request.language) or files.ENGLISH
+    if not found:
         raise GeneratorFault(NO_TRACK, lasting=True)
-    return _in(track, language_of(request.language) or files.ENGLISH)
+    its = [_in(track, language) for track in found]
+    concepts = {
+        f"{track.id}/{id_}": _loaded(track, id_) for track in its for id_ in track.concept_ids
+    }
+    planned = {key for key, each in concepts.items() if each.is_news_to(request.level)}
+    skills: dict[str, set[str]] = {}
+    for word, names in files.lexicon().read(request.goal).known:
+        taught = (
+            f"{track.id}/{id_}"
+            for track in its
+            for name in names
+            for id_ in track.teaches.get(name, ())
+        )
+        if left_out := planned.intersection(taught):
+            skills[word] = left_out
+    rest = planned.difference(*skills.values())
+    if not rest:  # they are what the person wants to learn
+        rest, skills = planned, {}
+    covered = {}
+    for track in its:
+        for id_, others in track.same_as.items():
+            key, by = f"{track.id}/{id_}", next(filter(rest.__contains__, others), None)
+            if key in rest and by is not None:
+                rest.remove(key)
+                covered[key] = by
+    return _Course(its, concepts, rest, covered, skills)
 
 
 def _in(track: Track, language: str) -> Track:
@@ -230,7 +375,8 @@ def nearest_tracks(goal: str) -> list[dict[str, Any]]:
 
     One that has little of it, and that by words with several meanings, is not near.
     """
-    phrases = dict(files.lexicon().phrases(goal))
+    lexicon = files.lexicon()
+    phrases = dict(lexicon.phrases(lexicon.simplified(goal)))
     near = []
     for track in tracks().values():
         has = [
@@ -251,55 +397,7 @@ def _unusable(track: Track, broken: BrokenFile) -> GeneratorFault:
     )
 
 
-def _stage(track: Track, number: int, stage: TrackStage, level: Level) -> OutlineStage:
-    english = tracks()[track.id].stages[number]  # its keys are those of every language
-    modules = [
-        OutlineModule(
-            key=_slug(its.title),
-            title=module.title,
-            description=module.description,
-            concepts=tuple(
-                _concept(track, concept_id, level)
-                for concept_id in module.concepts
-                if _loaded(track, concept_id).is_news_to(level)
-            ),
-        )
-        for module, its in zip(stage.modules, english.modules, strict=True)
-    ]
-    planned = sum(len(module.concepts) for module in modules)
-    is_most = 2 * planned >= sum(len(module.concepts) for module in stage.modules)
-    try:
-        capstones = files.load_capstones(track.id, track.language)
-    except BrokenFile as broken:
-        raise _unusable(track, broken) from None
-    return OutlineStage(
-        key=_slug(english.title),
-        title=stage.title,
-        description=stage.description,
-        modules=tuple(module for module in modules if module.concepts),
-        # It needs what the stage teaches.
-        capstone=capstones[number] if capstones and is_most else None,
-    )
-
-
 def _slug(title: str) -> str:
     """Return the key of a title, which is the same for every level of a track."""
     slug = re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-")
     return f"{slug}-{zlib.crc32(title.encode()):08x}" if CHINESE.search(title) else slug
-
-
-def _concept(track: Track, concept_id: str, level: Level) -> OutlineConcept:
-    concept = _loaded(track, concept_id)
-    return OutlineConcept(
-        key=f"{track.id}/{concept_id}",
-        title=concept.title,
-        description=concept.description,
-        hours=concept.hours,
-        difficulty=concept.difficulty,
-        prerequisites=tuple(
-            f"{track.id}/{needed}"
-            for needed in concept.prerequisites
-            if _loaded(track, needed).is_news_to(level)
-        ),
-        outcomes=tuple(concept.outcomes),
-    )

@@ -8,18 +8,19 @@ be fast: each word is looked up once, by its stem, longer phrases before shorter
 import re
 import sys
 import threading
-from collections.abc import Sequence, Set
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence, Set
 from functools import cache, lru_cache
 from importlib import import_module
 from importlib.util import find_spec, module_from_spec
-from typing import Any
+from typing import Any, NamedTuple
 
 from pydantic import Field
 
 from core.json_types import LazyModel
 
 ENOUGH = 4  # points that a track needs
+ENOUGH_IN_A_LIST = 3  # of a part of a list
+MOST_TRACKS = 3  # of a goal
 SAYS_NO_MORE = 1  # point for a goal without unknown words
 ELSEWHERE = 5  # points that a subject of no track costs all tracks
 INTENT = "intent"  # meaning without a subject
@@ -29,6 +30,14 @@ _one_at_a_time = threading.Lock()
 TOKEN = re.compile(r"[a-z0-9][a-z0-9+#]*(?:['\u2019][a-z]+)?|\.net\b", re.IGNORECASE)
 CHINESE = re.compile(r"[\u3400-\u9fff]")
 BESIDE_CHINESE = re.compile(r"(?<=[\u3400-\u9fff]) | (?=[\u3400-\u9fff])")
+MARKS = ";!?，。；！？\n"  # noqa: RUF001 -- end of what a person knows
+KNOWS = r"|会(?=\s?[a-z])"  # a skill in Latin letters
+FROM = re.compile(  # what one comes from, or for whom it is
+    r"\bfrom\b[^,.;]{1,40}?(?=\bto\b)|从.{1,12}?(?=转|到)"
+    r"|\bfor (?:[\w+#.]+ ){1,2}(?:developer|engineer|programmer|admin|analyst)s\b",
+    re.IGNORECASE,
+)
+OTHER = re.compile(r"学(?![习会好得更过])[\u3400-\u9fff]{2}")  # to learn something in Chinese
 REACH = 2  # words behind a denial that are denied
 
 
@@ -43,37 +52,50 @@ class Match(LazyModel, extra="forbid"):
 class Vocabulary(LazyModel, extra="forbid"):
     """Contents of `tracks/words.toml`.
 
-    `elsewhere` are subjects of no track, and so are `fields`, in which one may use what a track
-    teaches. The aim follows a word of `wanted`, and a reason one of `complaints`; words of
-    `nothing` have no subject.
+    Each of `together` names two tracks. `elsewhere` are subjects of no track, and so are `fields`,
+    in which one may use what a track teaches. The aim follows a word of `wanted` or of `aims`, and
+    a reason one of `complaints`. What the person is follows one of `being`, and skills one of
+    `known`, up to one of `turns`; `lists` join subjects of equal rank, and words of `nothing` have
+    none. Characters of `traditional` are read as those of `simplified`.
     """
 
+    traditional: str
+    simplified: str
     wanted: list[str]
+    being: list[str]
+    known: list[str]
+    aims: list[str]
+    turns: list[str]
+    lists: list[str]
     denials: list[str]
     complaints: list[str]
     nothing: list[str]
     meanings: dict[str, list[str]]
+    together: dict[str, list[str]]
     elsewhere: dict[str, list[str]]
     fields: dict[str, list[str]]
 
 
-@dataclass(frozen=True, slots=True)
-class Goal:
-    """Meanings of a goal, of its `aim`, and those that are only complained of.
+class Goal(NamedTuple):
+    """Meanings of what a goal states, of its `aim`, and those that are only complained of.
 
+    `known` are phrases of what the person knows, which is not `stated`, with their meanings;
     `elsewhere` and `fields` count meanings of the aim; `says_more`: it has unknown words.
     """
 
+    stated: str
     meanings: frozenset[str]
     aim: frozenset[str]
     complained: frozenset[str]
+    known: list[tuple[str, Set[str]]]
     elsewhere: int
     fields: int
     says_more: bool
 
     def points(self, match: Match) -> int:
         """Return the points for a track, which fits with ENOUGH points."""
-        points = sum(match.points.get(meaning, 0) for meaning in self.meanings)
+        its = match.points.get
+        points = sum([its(meaning, 0) for meaning in self.meanings])
         if points == 0:
             return 0
         if self.meanings.isdisjoint(match.despite):
@@ -89,13 +111,36 @@ class Lexicon:
 
     def __init__(self, words: "Vocabulary") -> None:
         self._elsewhere, self._fields = frozenset(words.elsewhere), frozenset(words.fields)
+        self._foreign = self._elsewhere | self._fields
+        self._together = frozenset(words.together)
+        self._simplified = str.maketrans(words.traditional, words.simplified)
         self._nothing, self._denials = frozenset(words.nothing), frozenset(map(stem, words.denials))
-        self._wanted = re.compile("|".join(map(_whole_word, words.wanted)), re.IGNORECASE)
+        wanted, being, turns = map(_one_of, (words.wanted, words.being, words.turns))
+        latin = _one_of([word for word in words.known if word.isascii()])
+        chinese = _one_of([word for word in words.known if not word.isascii()]) + KNOWS
+        end = rf"(?={wanted}|{turns}|[{MARKS}]|\.(?:\s|$)|$)"
+        self._wanted = re.compile(wanted, re.IGNORECASE)
+        cues = [*words.being, *words.known, *words.aims, "from", "for", "从"]
+        self._latin_cue = re.compile(_one_of([word for word in cues if word.isascii()]))
+        self._chinese_cue = re.compile(
+            _one_of([word for word in cues if not word.isascii()]) + KNOWS
+        )
+        self._known = re.compile(
+            rf"(?:{latin}).*?{end}|(?:{being})(?:\s+(?!{wanted}|{turns})[\w+#.]+){{1,3}}"
+            rf"|(?:^|(?<=[,.{MARKS}]))[^,.{MARKS}]*?(?<!学)(?:{chinese})[^,.]*?{end}",
+            re.IGNORECASE | re.DOTALL,
+        )
+        self._aims = re.compile(
+            rf"(?<!不)(?:{_one_of(words.aims)})(?!\s+(?:it|this|that|them|how|more)\b)",
+            re.IGNORECASE,
+        )
+        self._lists = re.compile(_one_of(words.lists), re.IGNORECASE)
         self._phrases: dict[tuple[str, ...], set[str]] = {}
         self._chinese: dict[str, set[str]] = {}
         self._typos: dict[str, str] = {}
         for name, forms in [
             *words.meanings.items(),
+            *words.together.items(),
             *words.elsewhere.items(),
             *words.fields.items(),
         ]:
@@ -112,15 +157,15 @@ class Lexicon:
         self._longest: dict[str, int] = {}  # words of the longest phrase with a first word
         for phrase in self._phrases:
             self._longest[phrase[0]] = max(len(phrase), self._longest.get(phrase[0], 0))
-        self._known = frozenset(stem for phrase in self._phrases for stem in phrase)
+        self._stems = frozenset(stem for phrase in self._phrases for stem in phrase)
         phrases = "|".join(map(re.escape, sorted(self._chinese, key=len, reverse=True)))
         self._found = re.compile(phrases)
-        self._denied = _chinese_before(words.denials, phrases)
-        english = "|".join(
-            _whole_word(word) for word in words.complaints if not CHINESE.search(word)
+        self._denied = re.compile(_chinese_before(words.denials, phrases))
+        english = _one_of([word for word in words.complaints if word.isascii()])
+        self._complained = re.compile(
+            rf"(?:{english})(?:[ \t]+[\w+#.]+){{1,2}}|{_chinese_before(words.complaints, phrases)}",
+            re.IGNORECASE,
         )
-        complained = re.compile(rf"(?:{english})(?:[ \t]+[\w+#.]+){{1,2}}", re.IGNORECASE)
-        self._complained = complained, _chinese_before(words.complaints, phrases)
 
     @property
     def names(self) -> frozenset[str]:
@@ -131,18 +176,102 @@ class Lexicon:
     def says_nothing(self, word: str) -> bool:
         return word in self._nothing or stem(word) in self._denials
 
+    def simplified(self, text: str) -> str:
+        """Return the text with simplified characters for the traditional ones of the lexicon."""
+        return text.translate(self._simplified)
+
     def read(self, text: str) -> Goal:
-        meanings, says_more = self._meanings(text)
-        _, *wanted = self._wanted.split(text)
-        # The text before describes the person, not the aim.
-        aim = self._meanings(wanted[-1])[0] if wanted else meanings
-        content = text
-        for pattern in self._complained:
-            content = pattern.sub(" ", content)
-        complained = meanings - self._meanings(content)[0] if content != text else frozenset()
-        others = aim - complained
-        elsewhere, fields = len(others & self._elsewhere), len(others & self._fields)
-        return Goal(meanings, aim, complained, elsewhere, fields, says_more)
+        text = self.simplified(text)
+        lower = text.lower()
+        if not (self._latin_cue.search(lower) or self._chinese_cue.search(lower)):
+            return self._goal(text, ())
+        found, known = self._aims.search(text), self._known.findall(text)
+        aim = FROM.sub(" ", text[found.start() :] if found else text)
+        goal = self._goal(self._known.sub(" ", aim), known)
+        is_unknown = goal.says_more and (aim != text or goal.meanings)
+        if goal.meanings <= {INTENT} and not is_unknown and not OTHER.search(goal.stated):
+            return self._goal(text, ())  # what the person did is all that the goal says
+        return goal
+
+    def _goal(self, stated: str, known: Sequence[str]) -> Goal:
+        meanings, says_more = self._meanings(stated)
+        content, complained, aim = self._complained.sub(" ", stated), frozenset[str](), meanings
+        if content != stated:
+            complained = meanings - self._meanings(content)[0]
+        elsewhere = fields = 0
+        if not meanings.isdisjoint(self._foreign):
+            # The text before describes the person, not the aim.
+            *before, wanted = self._wanted.split(stated)
+            aim = self._meanings(wanted)[0] if before else meanings
+            others = aim - complained
+            elsewhere, fields = len(others & self._elsewhere), len(others & self._fields)
+        skills = [(word, names - meanings) for part in known for word, names in self.phrases(part)]
+        return Goal(stated, meanings, aim, complained, skills, elsewhere, fields, says_more)
+
+    def choose(self, text: str, matches: Mapping[str, Match]) -> list[str]:
+        """Return the ids of the tracks that a goal names, the most important first."""
+        goal, text = self.read(text), self.simplified(text)
+        meant = goal.meanings - {INTENT}
+        near = {
+            id_: match
+            for id_, match in matches.items()
+            if not match.points.keys().isdisjoint(meant)
+        }
+        left = {id_: its for id_, match in near.items() if (its := goal.points(match)) >= ENOUGH}
+        if near and not left and goal.stated != text:
+            whole = self._goal(text, ())
+            left = {
+                id_: its for id_, match in near.items() if (its := whole.points(match)) >= ENOUGH
+            }
+        return list(left) if len(left) < 2 else self._several(goal, left, matches)
+
+    def _several(self, goal: Goal, left: dict[str, int], matches: Mapping[str, Match]) -> list[str]:
+        """Return the ids of those with points that are no part of another.
+
+        Each after the first has enough points by meanings that none before accounts for, with a
+        quarter as many points, and is the subject of a part of a list, unless a meaning names both.
+        """
+        chosen: list[str] = []
+        together = goal.meanings & self._together
+        while left and len(chosen) < MOST_TRACKS:
+            its = [id_ for id_ in left if not together.isdisjoint(matches[id_].points)]
+            chosen.append(best := max(its or left, key=left.__getitem__))
+            named = goal.meanings - {INTENT} - (self._together if len(chosen) > 1 else set())
+            others = [matches[id_] for id_ in chosen]
+            own = {id_: self._own(named, matches[id_], others) for id_ in left if id_ != best}
+            left = {id_: points for id_, points in own.items() if points >= ENOUGH}
+        if len(chosen) > 1:
+            parts = [self._meanings(part)[0] for part in self._lists.split(goal.stated)]
+            first = {
+                each for part in parts if _subject(part, matches) == chosen[0] for each in part
+            }
+            subjects = {_subject(part - first, matches) for part in parts}
+            chosen[1:] = (
+                id_
+                for id_ in chosen[1:]
+                if id_ in subjects or not together.isdisjoint(matches[id_].points)
+            )
+        return sorted(chosen, key=lambda id_: self._place(goal, matches[id_]))
+
+    def _place(self, goal: Goal, match: Match) -> tuple[int, int]:
+        """Return the place of a track among several: by points of what names both, then as named."""
+        text = _joined(goal.stated)
+        named = [
+            text.find(word.lower().split()[0]) % (len(text) + 1)  # not found: last
+            for word, names in self.phrases(goal.stated)
+            if any(match.points.get(name, 0) >= ENOUGH for name in names)
+        ]
+        together = sum(match.points.get(name, 0) for name in goal.meanings & self._together)
+        return -together, min(named, default=len(text))
+
+    def _own(self, meanings: Set[str], match: Match, others: Sequence[Match]) -> int:
+        """Return the points by meanings that the other tracks do not account for."""
+        return sum(
+            match.points.get(meaning, 0)
+            for meaning in meanings
+            if meaning in self._together
+            or all(4 * its.points.get(meaning, 0) < match.points.get(meaning, 0) for its in others)
+        )
 
     def _meanings(self, text: str) -> tuple[frozenset[str], bool]:
         """Return the meanings of a text, and whether it has words without any."""
@@ -152,10 +281,10 @@ class Lexicon:
 
     def phrases(self, text: str) -> list[tuple[str, Set[str]]]:
         """Return the words of a text that say something, with their meanings, if they are known."""
-        chinese = self._denied.sub("", _joined(text))
-        found: list[tuple[str, Set[str]]] = [
-            (word, self._chinese[word]) for word in self._found.findall(chinese)
-        ]
+        found: list[tuple[str, Set[str]]] = []
+        if not text.isascii():
+            chinese = self._found.findall(self._denied.sub("", _joined(text)))
+            found += ((word, self._chinese[word]) for word in chinese)
         written = TOKEN.findall(text.replace("\u2019", "'"))[:MOST_WORDS]
         words = [
             word if word in self._nothing else self._spelled(word)
@@ -163,25 +292,23 @@ class Lexicon:
         ]
         at, denied_at = 0, -1 - REACH
         while at < len(words):
-            longest = self._longest.get(words[at], 0)
-            known = (tuple(words[at : at + length]) for length in range(longest, 0, -1))
-            phrase = next((phrase for phrase in known if phrase in self._phrases), None)
-            length = 1
+            length = self._longest.get(words[at], 0)
+            while length and (phrase := tuple(words[at : at + length])) not in self._phrases:
+                length -= 1
             if words[at] in self._denials:
-                denied_at = at
-            elif phrase is not None:
-                length = len(phrase)
+                denied_at, length = at, 1
+            elif length:
                 if at - denied_at > REACH:
                     found.append((" ".join(written[at : at + length]), self._phrases[phrase]))
             elif words[at] not in self._nothing:
                 found.append((written[at], frozenset()))
-            at += length
+            at += length or 1
         return found
 
     def _spelled(self, word: str) -> str:
         """Return the stem of a word, or of the known word that it is a typo of."""
         its = stem(word)
-        if its in self._known or len(word) < SHORTEST_TYPO:
+        if its in self._stems or len(word) < SHORTEST_TYPO:
             return its
         meant = (self._typos.get(typo) for typo in (word, *_without_a_letter(word)))
         return next(
@@ -189,10 +316,20 @@ class Lexicon:
         )
 
 
-def _chinese_before(words: Sequence[str], phrases: str) -> re.Pattern[str]:
+def _subject(meanings: Set[str], matches: Mapping[str, Match]) -> str:
+    """Return the id of the track with most points by these meanings, if they are enough."""
+    points = {
+        id_: sum(match.points.get(meaning, 0) for meaning in meanings - {INTENT})
+        for id_, match in matches.items()
+    }
+    best = max(points, key=points.__getitem__, default="")
+    return best if points.get(best, 0) >= ENOUGH_IN_A_LIST else ""
+
+
+def _chinese_before(words: Sequence[str], phrases: str) -> str:
     """Return a pattern for the Chinese ones of the words, shortly before a phrase."""
     chinese = "|".join(re.escape(word) for word in words if CHINESE.search(word))
-    return re.compile(f"(?:{chinese})[^,.;，。；]{{0,2}}?(?:{phrases})")  # noqa: RUF001 -- Chinese
+    return f"(?:{chinese})[^,.;，。；]{{0,2}}?(?:{phrases})"  # noqa: RUF001 -- Chinese
 
 
 def tokens(text: str) -> list[str]:
@@ -231,5 +368,8 @@ def _without_a_letter(word: str) -> list[str]:
     )
 
 
-def _whole_word(word: str) -> str:
-    return re.escape(word) if CHINESE.search(word) else rf"\b{re.escape(word)}\b"
+def _one_of(words: Sequence[str]) -> str:
+    """Return a pattern for the words, whole ones where they are in Latin letters."""
+    latin = "|".join(re.escape(word) for word in words if re.match(r"\w", word, re.ASCII))
+    others = "|".join(re.escape(word) for word in words if not re.match(r"\w", word, re.ASCII))
+    return "|".join(filter(None, (latin and rf"\b(?:{latin})\b", others)))

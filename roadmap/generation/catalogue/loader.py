@@ -30,6 +30,11 @@ NOT_TRANSLATED = {
     CHINESE: "> 这篇教程还没有中文版，以下是英文原文。\n\n",
     ENGLISH: "> This tutorial has not been translated yet; the original follows.\n\n",
 }
+# Sentence with skills and with titles of concepts, and what stands between these
+LEFT_OUT = {
+    ENGLISH: ("Left out, because you know {}: {}.", ", ", "; "),
+    CHINESE: ("你已掌握 {}，因此略去：{}。", "、", "；"),
+}
 RANK = {Level.beginner: 0, Level.intermediate: 1, Level.advanced: 2}
 
 Named = Annotated[Title, Field(pattern="[A-Za-z0-9㐀-鿿]")]  # characters of its key
@@ -76,6 +81,8 @@ class Track(Strict):
     onward: list[str] = Field(default_factory=list)  # ids of tracks that build on it
     match: Match
     words: Words = Field(default_factory=dict)
+    teaches: dict[str, list[str]] = Field(default_factory=dict)  # ids of concepts, by meaning
+    same_as: dict[str, list[str]] = Field(default_factory=dict)  # keys of other tracks, by id
     stages: list[TrackStage] = Field(min_length=1)
 
     @property
@@ -298,7 +305,9 @@ def load_concept(track_id: str, concept_id: str, language: str = "") -> Catalogu
     facts = {"tutorial_language": original, **_front_matter(file)}
     concept = _read(file, CatalogueConcept, facts)
     for needed in concept.prerequisites:
-        if not has(track_id, needed):
+        other, _, name = needed.rpartition("/")
+        # Another track may be broken.
+        if (other or track_id) in tracks() and not has(other or track_id, name):
             raise BrokenFile(file, f"prerequisites: {needed!r} is not a concept of this track")
     if language in ("", original):
         return concept

@@ -55,7 +55,8 @@ def _next(tree: RoadmapTree) -> ConceptNode | None:
 
 def _onward(tree: RoadmapTree, language: str) -> list[Track]:
     """Return the built-in roadmaps that build on this one, if it is built in as well."""
-    concept = next(iter(concepts_of(tree)), None)
-    track = loader.tracks().get(concept.key.partition("/")[0]) if concept else None
-    following = map(loader.tracks().get, track.onward if track else ())
+    ids = dict.fromkeys(concept.key.partition("/")[0] for concept in concepts_of(tree))
+    learned = filter(None, map(loader.tracks().get, ids))
+    onward = dict.fromkeys(id_ for track in learned for id_ in track.onward if id_ not in ids)
+    following = map(loader.tracks().get, onward)
     return [loader.shown_in(its, language) for its in following if its]

@@ -9,7 +9,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from roadmap.generation.catalogue import loader
-from roadmap.generation.catalogue.generator import find_track
+from roadmap.generation.catalogue.generator import find_tracks
 from roadmap.generation.catalogue.loader import CHINESE, LARGEST_FILE, TRACKS, broken_files, tracks
 from roadmap.generation.context import GeneratorFault
 from roadmap.plan.validation import problems
@@ -32,7 +32,7 @@ def copied(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 def forget() -> None:
     files = loader
     read = (files.heads, files.tracks, files.load_track, files.load_concept, files.lexicon)
-    for cached in (*read, files.load_capstones, find_track):
+    for cached in (*read, files.load_capstones, find_tracks):
         cached.cache_clear()
 
 
@@ -193,7 +193,7 @@ class TestBrokenFiles:
         assert [each.split(":")[0] for each in broken_files()] == ["devops/track.toml"]
         assert "devops" not in tracks()
         assert list(tracks()) == ["python-backend"]
-        assert find_track("Learn Django") is not None
+        assert find_tracks("Learn Django")
 
     def test_the_languages_of_a_track_are_looked_up_once(self, copied: Path) -> None:
         track = tracks()["python-backend"]
@@ -206,7 +206,7 @@ class TestBrokenFiles:
             (copied / path).unlink()
             (copied / path).mkdir()
         assert {each.split(":")[0] for each in broken_files()} == {"devops/track.toml", HERE}
-        assert find_track("Learn Django") is not None
+        assert find_tracks("Learn Django")
 
     @pytest.mark.parametrize("text", ["meanings = ", "", "[meanings]\na = 1\n"])
     def test_words_that_are_broken_are_named_and_no_goal_is_taken(

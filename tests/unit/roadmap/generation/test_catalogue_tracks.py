@@ -2,15 +2,18 @@
 
 import re
 from collections import Counter
+from itertools import chain
 from typing import get_args
 
-from roadmap.generation.catalogue.generator import find_track
+from roadmap.generation.catalogue.generator import find_tracks
 from roadmap.generation.catalogue.loader import (
     TRACKS,
     Track,
+    has,
     lexicon,
     load_capstones,
     load_concept,
+    load_track,
     tracks,
 )
 from roadmap.plan.markdown_sanitizer import sanitize
@@ -85,19 +88,31 @@ class TestTracks:
     @each_track
     def test_every_meaning_of_which_a_track_speaks_has_words(self, track: Track) -> None:
         match = track.match
-        assert {*match.points, *match.against, *match.despite} <= lexicon().names
+        assert {*match.points, *match.against, *match.despite, *track.teaches} <= lexicon().names
 
     @each_track
     def test_the_title_of_a_track_finds_that_track(self, track: Track) -> None:
-        found = find_track(track.title)
-        assert found is not None
-        assert found.id == track.id
+        for language in track.languages:  # the title is the goal of a ready-made roadmap
+            assert [each.id for each in find_tracks(load_track(track.id, language).title)] == [
+                track.id
+            ]
+
+    @each_track
+    def test_concepts_that_it_names_exist(self, track: Track) -> None:
+        assert {id_ for ids in track.teaches.values() for id_ in ids} <= set(track.concept_ids)
+        assert track.same_as.keys() <= set(track.concept_ids)
+        needed = (load_concept(track.id, id_).prerequisites for id_ in track.concept_ids)
+        for key in chain(*track.same_as.values(), *needed):
+            its, _, concept_id = key.rpartition("/")
+            assert has(its or track.id, concept_id)
+            assert its != track.id
 
     @each_track
     def test_prerequisites_exist_and_come_earlier(self, track: Track) -> None:
         earlier: set[str] = set()
         for concept_id in in_order(track):
-            needed = load_concept(track.id, concept_id).prerequisites
+            its = load_concept(track.id, concept_id).prerequisites
+            needed = [name for name in its if "/" not in name]
             assert len(set(needed)) == len(needed)
             assert set(needed) <= earlier, concept_id
             earlier.add(concept_id)
@@ -107,7 +122,10 @@ class TestTracks:
         for concept_id in in_order(track):
             concept = load_concept(track.id, concept_id)
             needed = {
-                name: load_concept(track.id, name).difficulty for name in concept.prerequisites
+                name: load_concept(
+                    *(name if "/" in name else f"{track.id}/{name}").split("/")
+                ).difficulty
+                for name in concept.prerequisites
             }
             assert {
                 name: level for name, level in needed.items() if level > concept.difficulty

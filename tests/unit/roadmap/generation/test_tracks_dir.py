@@ -9,7 +9,7 @@ import pytest
 
 from core.settings import SettingsError, from_environment
 from roadmap.generation.catalogue import authoring
-from roadmap.generation.catalogue.generator import CatalogueGenerator, find_track
+from roadmap.generation.catalogue.generator import CatalogueGenerator, find_tracks
 from roadmap.generation.catalogue.loader import (
     CHINESE,
     TRACKS,
@@ -48,14 +48,13 @@ def add(folder: Path, track_id: str, title: str) -> Path:
 
 
 def forget() -> None:
-    read = (heads, tracks, load_track, load_concept, lexicon, load_capstones, find_track)
+    read = (heads, tracks, load_track, load_concept, lexicon, load_capstones, find_tracks)
     for cached in read:
         cached.cache_clear()
 
 
 def found_by(goal: str) -> str | None:
-    track = find_track(goal)
-    return track and track.id
+    return next((track.id for track in find_tracks(goal)), None)
 
 
 def test_a_track_of_the_folder_comes_after_the_built_in_ones(own: Path) -> None:

@@ -44,7 +44,8 @@ def built_in() -> list[list[PlannedConcept]]:
     for track in loader.tracks().values():
         ids = track.concept_ids
         needs = [loader.load_concept(track.id, id_).prerequisites for id_ in ids]
-        plans.append(planned([[ids.index(each) for each in its] for its in needs]))
+        own = [[ids.index(each) for each in its if "/" not in each] for its in needs]
+        plans.append(planned(own))
     return plans
 
 
