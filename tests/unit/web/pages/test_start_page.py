@@ -124,7 +124,7 @@ class TestStart:
     @pytest.mark.parametrize(
         ("goal", "language", "has_note"),
         [
-            ("Kubernetes", "en", True),
+            ("Kubernetes", "zh-Hans", False),
             ("Django", "zh-Hans", False),
             ("学习网络安全", "en", True),
             ("我想學 Python 後端", "zh-Hans", False),
