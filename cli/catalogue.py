@@ -3,7 +3,6 @@
 import os
 import shutil
 import subprocess
-from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -16,7 +15,6 @@ from core.version import ROOT
 from roadmap.exchange.formats.markdown import counted
 from roadmap.generation import tutorial_lint
 from roadmap.generation.catalogue import authoring, loader
-from roadmap.generation.catalogue.loader import Track
 
 COLUMNS = ("module", "concept", "hours", "words", "resources", "questions")
 A_FOLDER = click.Path(file_okay=False, path_type=Path)
@@ -49,10 +47,12 @@ def from_(roadmap_id: str, into: Path, client: ApiClient, as_json: bool) -> None
     nothing of you: no goal, notes, answers or progress.
     """
     document = client.get(f"{ROADMAPS}/{roadmap_id}/export.json")
+    if loader.language_of(document["request"]["language"]) is None:
+        raise CommandFailed("A track is in English or Simplified Chinese; this roadmap is not.")
     _write(into, authoring.track_of(document, into.name), as_json)
 
 
-def _write(folder: Path, files: Mapping[str, str], as_json: bool) -> None:
+def _write(folder: Path, files: dict[str, str], as_json: bool) -> None:
     folder.mkdir(parents=True)
     (folder / "concepts").mkdir()
     for name, text in files.items():
@@ -111,7 +111,7 @@ def preview(folder: Path, as_json: bool) -> None:
     show(track, as_json, lambda: table(COLUMNS, _rows(track), breakable="concept"))
 
 
-def _opened(folder: Path) -> list[Track]:
+def _opened(folder: Path) -> list[loader.Track]:
     """Return the track in a folder, or the tracks in it, as TRACKS_DIR would add them."""
     is_one, folder = (folder / "track.toml").exists(), folder.resolve()
     os.environ["TRACKS_DIR"] = str(folder.parent if is_one else folder)
@@ -122,7 +122,7 @@ def _opened(folder: Path) -> list[Track]:
     ]
 
 
-def _rows(track: Track) -> list[tuple[str | int, ...]]:
+def _rows(track: loader.Track) -> list[tuple[str | int, ...]]:
     return [
         (
             module.title,

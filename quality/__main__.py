@@ -10,6 +10,7 @@ from rich.progress import Progress
 from cli.new import COLUMNS
 from cli.output import CommandFailed
 from quality import links, report, subjects
+from quality.floor import track_faults
 from quality.measuring import Comparison, measured
 from quality.report import Report
 from quality.run_code import run_tracks
@@ -105,6 +106,10 @@ def main(
             for fault in each.faults:
                 console.print(fault, style="red", markup=False, soft_wrap=True)
             console.print()
+        for fault in (
+            fault for course in courses for fault in track_faults(course) if not (path or goal)
+        ):
+            console.print(fault, style="yellow", markup=False, soft_wrap=True)
         console.print(note, markup=False)
         console.print(report.summary(reports), markup=False, soft_wrap=True, highlight=False)
     sys.exit(1 if any(each.below for each in reports) else 0)

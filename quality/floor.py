@@ -3,10 +3,11 @@
 They are explained in docs/QUALITY.md; a test compares both.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import Any
 
-from quality.measuring import ConceptMetrics
+from quality.measuring import ConceptMetrics, FinishedRoadmap
 from roadmap.generation.floors import (
     FEWEST_QUESTIONS,
     FEWEST_RESOURCES,
@@ -21,11 +22,12 @@ from roadmap.generation.tutorial_lint import FEWEST_EXERCISE_WORDS
 class Floor:
     """Bounds of one metric: values below `least` or above `most` are faults.
 
-    `read` returns the value, or None when it is unknown or belongs to another language.
+    `read` returns the value of a concept's metrics or of a track's questions, or None when it is
+    unknown or belongs to another language.
     """
 
     name: str
-    read: Callable[[ConceptMetrics], float | None]
+    read: Callable[[Any], float | None]
     least: float | None = None
     most: float | None = None
     unit: str = ""
@@ -102,6 +104,102 @@ FLOORS = (
         most=0.04,
     ),
 )
+
+
+def _shares(of: Iterable[object], values: Iterable[object] = (True,)) -> list[float]:
+    """Return the shares of these values, or none of nothing."""
+    found = list(of)
+    return [found.count(value) / len(found) for value in values] if found else []
+
+
+# Of all questions of a track: nobody can guess by type, number, length or position.
+TRACK_FLOORS = (
+    Floor(
+        "track: typed answers and lines to order",
+        lambda quiz: max(_shares(each.type in ("typed", "order") for each in quiz), default=None),
+        0.12,
+    ),
+    Floor(
+        "track: choice of one",
+        lambda quiz: max(_shares(each.type == "single" for each in quiz), default=None),
+        0.45,
+        0.65,
+    ),
+    Floor(
+        "track: choice of several",
+        lambda quiz: max(_shares(each.type == "multiple" for each in quiz), default=None),
+        0.1,
+        0.25,
+    ),
+    Floor(
+        "track: true or false",
+        lambda quiz: max(_shares(each.type == "true_false" for each in quiz), default=None),
+        most=0.2,
+    ),
+    Floor(
+        "track: statements that are true",
+        lambda quiz: max(
+            _shares(each.answers == (0,) for each in quiz if each.type == "true_false"),
+            default=None,
+        ),
+        0.4,
+        0.6,
+    ),
+    Floor(
+        "track: several: most frequent count of right options",
+        lambda quiz: max(
+            _shares((len(each.answers) for each in quiz if each.type == "multiple"), range(21)),
+            default=None,
+        ),
+        most=0.6,
+    ),
+    Floor(
+        "track: several: different counts of options",
+        lambda quiz: len({len(each.options) for each in quiz if each.type == "multiple"}) or None,
+        2,
+    ),
+    Floor(
+        "track: one: right option the only longest",
+        lambda quiz: max(
+            _shares(
+                sum(len(option) >= len(each.options[each.answers[0]]) for option in each.options)
+                == 1
+                for each in quiz
+                if each.type == "single"
+            ),
+            default=None,
+        ),
+        most=0.33,
+    ),
+    Floor(
+        "track: one: rarest position of the right option",
+        lambda quiz: min(
+            _shares((each.answers[0] for each in quiz if each.type == "single"), range(4)),
+            default=None,
+        ),
+        0.15,
+    ),
+    Floor(
+        "track: one: most frequent position of the right option",
+        lambda quiz: max(
+            _shares((each.answers[0] for each in quiz if each.type == "single"), range(4)),
+            default=None,
+        ),
+        most=0.35,
+    ),
+    Floor(
+        "track: questions about numbers of the tutorial",
+        lambda quiz: max(_shares(each.needs_tutorial for each in quiz), default=None),
+        most=0.15,
+    ),
+)
+
+
+def track_faults(course: FinishedRoadmap) -> list[str]:
+    """Return what is wrong with all questions of a track, each a sentence without its end."""
+    quiz = [each for concept in course.concepts if concept.quiz for each in concept.quiz.questions]
+    found = (floor.fault(floor.read(quiz)) for floor in TRACK_FLOORS)
+    return [f"{course.name}, {fault}" for fault in found if fault]
 
 
 def faults(of: ConceptMetrics) -> list[str]:

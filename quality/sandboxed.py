@@ -6,6 +6,7 @@ directory. It is run by `runpy`, so that the `__main__` of Python blocks has no 
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -13,17 +14,15 @@ import traceback
 from pathlib import Path
 from typing import Any
 
-SECONDS = 60  # of a block
 LESSON = Path.cwd()
 COMMANDS = {
     "shell": ("bash", "-c"),
     "node": ("env", "node", "--input-type=module", "--eval"),
-    "postgres": ("stdbuf", "--output=L", "psql", "--no-psqlrc", "--quiet"),
+    "psql": ("stdbuf", "--output=L", "psql", "--no-psqlrc", "--quiet"),
     "sqlite": ("stdbuf", "--output=L", "sqlite3", "-column", "-header"),
 }
-ECHO = {"postgres": r"\echo", "sqlite": ".print"}  # these are started once
+ECHO = {"psql": r"\echo", "sqlite": ".print"}  # these are started once
 END = "end of the block\n"
-FAULTS = ("ERROR:", "FATAL:", "Parse error", "Runtime error")  # of SQL
 
 blocks = json.load(sys.stdin)
 space = vars(sys.modules["__main__"])
@@ -42,14 +41,14 @@ programs: dict[str, Any] = {
 signal.signal(signal.SIGALRM, signal.default_int_handler)
 for number, block in enumerate(blocks):
     kind, code, path = block["kind"], block["code"], LESSON / (block["name"] or f"../{number}.code")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(code, "utf-8")
     with (LESSON.parent / f"{number}.out").open("wb") as output:
         os.dup2(output.fileno(), 1)
         os.dup2(output.fileno(), 2)
     status: int | str = 0
-    signal.alarm(SECONDS)
+    signal.alarm(int(sys.argv[1]))  # raises KeyboardInterrupt
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(code, "utf-8")
         if kind == "python":
             space["__name__"] = block["module"]
             exec(compile(code, path, "exec", dont_inherit=True), space)
@@ -57,16 +56,16 @@ for number, block in enumerate(blocks):
             programs[kind].stdin.write(f"{code}\n;\n{ECHO[kind]} {END}")
             while (line := programs[kind].stdout.readline()) not in ("", END):
                 print(line, end="")
-                status = 1 if line.startswith(FAULTS) else status
+                status = 1 if re.match("ERROR:|FATAL:|Parse error|Runtime error", line) else status
         elif kind:
-            command, none = [*COMMANDS[kind], code], subprocess.DEVNULL
-            status = subprocess.run(command, check=False, cwd=LESSON, stdin=none).returncode
-    except BaseException as error:  # an edge: whatever a block raises, SystemExit and the alarm too
-        print(
-            error if isinstance(error, SystemExit) else traceback.format_exception_only(error)[-1]
-        )
-        frames = traceback.extract_tb(error.__traceback__)
-        status = f"in line {[each.lineno for each in frames if each.filename == str(path)]}"
-    signal.alarm(0)
+            command = [*COMMANDS[kind], code]
+            status = subprocess.call(command, cwd=LESSON, stdin=subprocess.DEVNULL)
+    except SystemExit as error:
+        status = 0 if error.code is None else error.code
+        print(status if isinstance(status, str) else "")
+    except BaseException as error:  # an edge: whatever a block raises, and the alarm
+        print(traceback.format_exception_only(error)[-1])
+        lines = (f"line {each.lineno}" for each in traceback.extract_tb(error.__traceback__)[1:])
+        status = ", ".join(lines) or "1"
     (LESSON.parent / f"{number}.end").write_text(str(status))
 os._exit(0)  # without waiting for threads

@@ -8,7 +8,7 @@ import sys
 
 os.environ.setdefault("SERVICE_TYPE", "all")  # before the settings are read: without servers
 
-from quality.floor import FLOORS
+from quality.floor import FLOORS, TRACK_FLOORS
 from scripts.marked import DOCS, Marked, markdown
 
 
@@ -16,7 +16,7 @@ def table() -> str:
     """Return a row for each floor, in the order of the code."""
     rows = [
         (floor.name, _bound(floor.least), _bound(floor.most), floor.unit.strip())
-        for floor in FLOORS
+        for floor in (*FLOORS, *TRACK_FLOORS)
     ]
     head, rule = ("Measure", "At least", "At most", "Unit"), ("---", "---:", "---:", "---")
     return markdown(head, rows, rule)

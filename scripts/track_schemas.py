@@ -1,4 +1,4 @@
-"""JSON Schemas of the files of a track, for editors: `python -m scripts.track_schemas` writes them."""
+"""JSON Schemas of the files of a track; `python -m scripts.track_schemas` writes them."""
 
 import json
 

@@ -88,6 +88,10 @@ SUBJECTS = (
     Subject("model", (*SERVICE, "scripts/bring_model.sh", "tests/model/**"),
         long=("pytest -rs tests/model",),
         short=()),
+    Subject("catalogue", ("roadmap/generation/catalogue/tracks/*/**", "quality/run_code.py",
+            "quality/sandboxed.py", "quality/catalogue.txt", "tests/catalogue/**"),
+        long=("pytest -rs tests/catalogue",),
+        short=("pytest -rs tests/catalogue",)),
     Subject("faults", ("tests/faults/**",), long=("tests.faults --unchanged", "tests.faults"), short=()),
 )
 # fmt: on

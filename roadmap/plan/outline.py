@@ -193,7 +193,7 @@ class Analysis(Frozen):
         exclude_if=lambda kind: kind == AnalysisKind.course,
     )
     remark: Annotated[str, Field(max_length=LONGEST_ASKED)] = Field(
-        "", description="Why it is no ordinary course, in a sentence.", exclude_if=is_empty
+        "", description="What is special about the course, in a sentence.", exclude_if=is_empty
     )
     questions: Annotated[
         tuple[ClarifyingQuestion, ...], Field(max_length=MOST_CLARIFYING_QUESTIONS)

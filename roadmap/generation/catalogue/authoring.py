@@ -2,14 +2,13 @@
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from itertools import product
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel
 
-from core.errors import Invalid
 from roadmap.generation import floors
 from roadmap.generation.catalogue.generator import CatalogueGenerator, find_tracks
 from roadmap.generation.catalogue.loader import (
@@ -22,15 +21,13 @@ from roadmap.generation.catalogue.loader import (
 from roadmap.generation.context import ConceptBrief, DesignBrief
 from roadmap.plan.markdown_sanitizer import sanitize
 from roadmap.plan.outline import ContentKind, Level, Question, Resource, Tutorial
-from roadmap.plan.schemas import RoadmapRequest
+from roadmap.plan.schemas import RoadmapRequest, fault_of_goal
 from roadmap.plan.validation import problems
 
 SKELETON = Path(__file__).parent / "skeleton"
 SCHEMAS = Path(__file__).parent / "schemas"
 TO_FILL = re.compile("FILL[ -]IN")
 FILL = "FILL IN: the roadmap had none."
-
-Facts = Mapping[str, Any]
 
 
 def skeleton(track_id: str, title: str) -> dict[str, str]:
@@ -43,15 +40,13 @@ def skeleton(track_id: str, title: str) -> dict[str, str]:
     }
 
 
-def track_of(document: Facts, track_id: str) -> dict[str, str]:
+def track_of(document: dict[str, Any], track_id: str) -> dict[str, str]:
     """Return an exported roadmap as files of a track, by their paths in its folder.
 
-    They have its plan and contents, and nothing of its learner. Raises Invalid.
+    They have its plan and contents, and nothing of its learner. It is in one of LANGUAGES.
     """
     outline, contents = document["outline"], document["concepts"]
     language = language_of(document["request"]["language"])
-    if language is None:
-        raise Invalid("A track is in English or Simplified Chinese; this roadmap is in neither.")
     modules = [module for stage in outline["stages"] for module in stage["modules"]]
     nodes = [node for module in modules for node in module["concepts"]]
     ids = {
@@ -94,11 +89,11 @@ def track_of(document: Facts, track_id: str) -> dict[str, str]:
     return files
 
 
-def _kept(model: type[BaseModel], facts: Facts) -> dict[str, Any]:
+def _kept(model: type[BaseModel], facts: dict[str, Any]) -> dict[str, Any]:
     return {name: facts[name] for name in model.model_fields if facts.get(name)}
 
 
-def _written(table: Facts, place: str = "") -> str:
+def _written(table: dict[str, Any], place: str = "") -> str:
     """Return a table as TOML; tables in it, and lists of tables, come last."""
     lines, below = [], []
     for name, value in table.items():
@@ -126,20 +121,26 @@ def faults(track: Track) -> Iterator[str]:
 
     Nothing in it is executed.
     """
-    for path in sorted(folder_of(track.id).rglob("*.[tm][od]*")):
-        lines = enumerate(path.read_text("utf-8").splitlines(), 1)
+    folders = {
+        tag: f"{track.id}/{tag}".removesuffix(f"/{track.language}") for tag in track.languages
+    }
+    concepts = (f"concepts/{id_}.md" for id_ in track.concept_ids)
+    for folder, name in product(folders.values(), ("track.toml", "capstones.toml", *concepts)):
+        file = folder_of(track.id).parent / folder / name
+        lines = enumerate(file.read_text("utf-8").splitlines() if file.is_file() else (), 1)
         if left := [str(at) for at, line in lines if TO_FILL.search(line) and line[:2] != "# "]:
-            name = path.relative_to(folder_of(track.id).parent).as_posix()
-            yield f"{name}: lines {', '.join(left)}: still to be written"
-    if (found := find_tracks(track.title)) != (track,):
-        other = " and ".join(each.id for each in found) or "no track"
-        yield f"{track.id}/track.toml: match: its own title, as a goal, finds {other}; add [words]"
+            yield f"{folder}/{name}: lines {', '.join(left)}: still to be written"
+    found = find_tracks(track.title)
+    others = " and ".join(each.id for each in found) or "no track"
+    wrong = "" if found == (track,) else f"finds {others}; add [words]"
+    if wrong := fault_of_goal(track.title) or wrong:
+        yield f"{track.id}/track.toml: title: as a goal, it {wrong}"
         return
     catalogue = CatalogueGenerator()
     for level, language in product(Level, track.languages):
         request = RoadmapRequest(goal=track.title, level=level, language=language)
         outline = catalogue.outline(DesignBrief(request, catalogue.analyse(request)))
-        folder = track.id if language == track.language else f"{track.id}/{language}"
+        folder = folders[language]
         yield from (f"{folder}/track.toml: level {level}: {fault}" for fault in problems(outline))
         for concept, kind in product(outline.concepts(), ContentKind):
             brief = ConceptBrief(request, "", "", "", concept.key, concept.title, "", ())

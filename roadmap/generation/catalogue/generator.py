@@ -375,7 +375,8 @@ def nearest_tracks(goal: str) -> list[dict[str, Any]]:
 
     One that has little of it, and that by words with several meanings, is not near.
     """
-    phrases = dict(files.lexicon().phrases(goal))
+    lexicon = files.lexicon()
+    phrases = dict(lexicon.phrases(lexicon.simplified(goal)))
     near = []
     for track in tracks().values():
         has = [

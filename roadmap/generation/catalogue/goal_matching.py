@@ -53,10 +53,10 @@ class Vocabulary(LazyModel, extra="forbid"):
     """Contents of `tracks/words.toml`.
 
     Each of `together` names two tracks. `elsewhere` are subjects of no track, and so are `fields`,
-    in which one may use what a track teaches. The aim follows a word of `wanted`, and a reason one
-    of `complaints`; what the person knows follows one of `known`, up to a word of `turns` or of
-    `wanted`; words of `nothing` have no subject. Characters of `traditional` are read as those of
-    `simplified`.
+    in which one may use what a track teaches. The aim follows a word of `wanted` or of `aims`, and
+    a reason one of `complaints`. What the person is follows one of `being`, and skills one of
+    `known`, up to one of `turns`; `lists` join subjects of equal rank, and words of `nothing` have
+    none. Characters of `traditional` are read as those of `simplified`.
     """
 
     traditional: str
@@ -77,10 +77,10 @@ class Vocabulary(LazyModel, extra="forbid"):
 
 
 class Goal(NamedTuple):
-    """Meanings of a goal, of its `aim`, and those that are only complained of.
+    """Meanings of what a goal states, of its `aim`, and those that are only complained of.
 
-    `known` are phrases of what the person knows, which is no part of `meanings`; `elsewhere` and
-    `fields` count meanings of the aim; `says_more`: it has unknown words.
+    `known` are phrases of what the person knows, which is not `stated`, with their meanings;
+    `elsewhere` and `fields` count meanings of the aim; `says_more`: it has unknown words.
     """
 
     stated: str
@@ -121,12 +121,12 @@ class Lexicon:
         end = rf"(?={wanted}|{turns}|[{MARKS}]|\.(?:\s|$)|$)"
         self._wanted = re.compile(wanted, re.IGNORECASE)
         cues = [*words.being, *words.known, *words.aims, "from", "for", "从"]
-        self._cues = [
-            re.compile(_one_of([word for word in cues if word.isascii()])),
-            re.compile(_one_of([word for word in cues if not word.isascii()]) + KNOWS),
-        ]
+        self._latin_cue = re.compile(_one_of([word for word in cues if word.isascii()]))
+        self._chinese_cue = re.compile(
+            _one_of([word for word in cues if not word.isascii()]) + KNOWS
+        )
         self._known = re.compile(
-            rf"(?:{latin}).*?{end}|(?:{being})(?:\s+(?!{wanted}|{turns})[\w+#.]+){{1,4}}"
+            rf"(?:{latin}).*?{end}|(?:{being})(?:\s+(?!{wanted}|{turns})[\w+#.]+){{1,3}}"
             rf"|(?:^|(?<=[,.{MARKS}]))[^,.{MARKS}]*?(?<!学)(?:{chinese})[^,.]*?{end}",
             re.IGNORECASE | re.DOTALL,
         )
@@ -176,9 +176,14 @@ class Lexicon:
     def says_nothing(self, word: str) -> bool:
         return word in self._nothing or stem(word) in self._denials
 
+    def simplified(self, text: str) -> str:
+        """Return the text with simplified characters for the traditional ones of the lexicon."""
+        return text.translate(self._simplified)
+
     def read(self, text: str) -> Goal:
-        text = text.translate(self._simplified)
-        if not any(cue.search(text.lower()) for cue in self._cues):
+        text = self.simplified(text)
+        lower = text.lower()
+        if not (self._latin_cue.search(lower) or self._chinese_cue.search(lower)):
             return self._goal(text, ())
         found, known = self._aims.search(text), self._known.findall(text)
         aim = FROM.sub(" ", text[found.start() :] if found else text)
@@ -204,12 +209,8 @@ class Lexicon:
         return Goal(stated, meanings, aim, complained, skills, elsewhere, fields, says_more)
 
     def choose(self, text: str, matches: Mapping[str, Match]) -> list[str]:
-        """Return the ids of the tracks that a goal names, the one with most points first.
-
-        Each after the first has enough points by meanings that none before accounts for, with a
-        quarter as many points, and is the subject of a part of a list, unless a meaning names both.
-        """
-        goal, text = self.read(text), text.translate(self._simplified)
+        """Return the ids of the tracks that a goal names, the most important first."""
+        goal, text = self.read(text), self.simplified(text)
         meant = goal.meanings - {INTENT}
         near = {
             id_: match
@@ -222,29 +223,35 @@ class Lexicon:
             left = {
                 id_: its for id_, match in near.items() if (its := whole.points(match)) >= ENOUGH
             }
-        if len(left) < 2:
-            return list(left)
+        return list(left) if len(left) < 2 else self._several(goal, left, matches)
+
+    def _several(self, goal: Goal, left: dict[str, int], matches: Mapping[str, Match]) -> list[str]:
+        """Return the ids of those with points that are no part of another.
+
+        Each after the first has enough points by meanings that none before accounts for, with a
+        quarter as many points, and is the subject of a part of a list, unless a meaning names both.
+        """
         chosen: list[str] = []
+        together = goal.meanings & self._together
         while left and len(chosen) < MOST_TRACKS:
-            chosen.append(best := max(left, key=left.__getitem__))
-            named = meant - (self._together if len(chosen) > 1 else set())
-            left = {
-                id_: own
-                for id_ in left
-                if id_ != best
-                and (own := self._own(named, matches[id_], [matches[it] for it in chosen]))
-                >= ENOUGH
-            }
-        if len(chosen) > 1 and goal.meanings.isdisjoint(self._together):
+            its = [id_ for id_ in left if not together.isdisjoint(matches[id_].points)]
+            chosen.append(best := max(its or left, key=left.__getitem__))
+            named = goal.meanings - {INTENT} - (self._together if len(chosen) > 1 else set())
+            others = [matches[id_] for id_ in chosen]
+            own = {id_: self._own(named, matches[id_], others) for id_ in left if id_ != best}
+            left = {id_: points for id_, points in own.items() if points >= ENOUGH}
+        if len(chosen) > 1:
             parts = [self._meanings(part)[0] for part in self._lists.split(goal.stated)]
             first = {
                 each for part in parts if _subject(part, matches) == chosen[0] for each in part
             }
             subjects = {_subject(part - first, matches) for part in parts}
-            chosen = [chosen[0], *(id_ for id_ in chosen[1:] if id_ in subjects)]
-        if len(chosen) > 1:
-            chosen.sort(key=lambda id_: self._place(goal, matches[id_]))
-        return chosen
+            chosen[1:] = (
+                id_
+                for id_ in chosen[1:]
+                if id_ in subjects or not together.isdisjoint(matches[id_].points)
+            )
+        return sorted(chosen, key=lambda id_: self._place(goal, matches[id_]))
 
     def _place(self, goal: Goal, match: Match) -> tuple[int, int]:
         """Return the place of a track among several: by points of what names both, then as named."""
@@ -274,7 +281,6 @@ class Lexicon:
 
     def phrases(self, text: str) -> list[tuple[str, Set[str]]]:
         """Return the words of a text that say something, with their meanings, if they are known."""
-        text = text.translate(self._simplified)
         found: list[tuple[str, Set[str]]] = []
         if not text.isascii():
             chinese = self._found.findall(self._denied.sub("", _joined(text)))

@@ -67,7 +67,7 @@ def test_a_skeleton_lacks_only_what_its_author_must_write(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "reason"),
     [
         (("new", "."), "File exists"),
         (("preview", "sailing"), "sailing is no valid track"),
@@ -75,11 +75,11 @@ def test_a_skeleton_lacks_only_what_its_author_must_write(tmp_path: Path) -> Non
     ],
 )
 def test_what_cannot_be_done_is_refused(
-    arguments: tuple[str, ...], said: str, tmp_path: Path
+    arguments: tuple[str, ...], reason: str, tmp_path: Path
 ) -> None:
     refused = roadmap({}, "catalogue", *arguments, folder=tmp_path)
     assert refused.code == 1
-    assert said in refused.sentence
+    assert reason in refused.sentence
     assert list(tmp_path.iterdir()) == []
 
 
@@ -150,3 +150,8 @@ def test_a_finished_roadmap_becomes_a_track_without_its_learner(
     found = roadmap({}, "catalogue", "check", into, "--json").data
     assert found["errors"] == ["rye-again/track.toml: lines 5: still to be written"]
     assert len(found["concepts"]["rye-again"]) == 2
+    document = service.get(f"{path}/export.json").json()
+    document["request"]["language"] = "de"
+    other = service.request("POST", "/api/v1/imports", json=document).json()["id"]
+    refused = roadmap({"ROADMAP_URL": service.url}, "catalogue", "from", other, "--into", into)
+    assert refused.sentence.startswith("A track is in English or Simplified Chinese")

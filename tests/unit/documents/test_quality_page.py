@@ -7,7 +7,7 @@ import pytest
 
 from quality.__main__ import main
 from quality.evaluation.__main__ import main as evaluate
-from quality.floor import FLOORS
+from quality.floor import FLOORS, TRACK_FLOORS
 from scripts.quality_table import MARKED, table
 from tests.stack import ROOT, clean_environment
 
@@ -44,8 +44,8 @@ def test_the_table_of_floors_is_that_of_the_code() -> None:
 
 def test_the_table_has_a_row_for_each_floor_with_its_bounds_and_its_unit() -> None:
     rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in table().splitlines()[2:]]
-    assert [row[0] for row in rows] == [floor.name for floor in FLOORS]
-    for (_, least, most, unit), floor in zip(rows, FLOORS, strict=True):
+    assert [row[0] for row in rows] == [floor.name for floor in (*FLOORS, *TRACK_FLOORS)]
+    for (_, least, most, unit), floor in zip(rows, (*FLOORS, *TRACK_FLOORS), strict=True):
         found = [float(bound.replace(",", "")) if bound else None for bound in (least, most)]
         assert found == [floor.least, floor.most], floor.name
         assert unit == floor.unit.strip()
@@ -58,7 +58,7 @@ def test_the_page_names_every_option_and_no_other() -> None:
 
 def test_the_page_names_every_variable_of_make_and_no_other() -> None:
     named = set(re.findall(r"\b([A-Z]{3,})=", PAGE)) - {"SERVICE_TYPE"}
-    assert named == {"GOAL", "FILE", "TRACK", "LINKS", *EVALUATION, "COMPARE"}
+    assert named == {"GOAL", "FILE", "TRACK", "LINKS", "RUN", *EVALUATION, "COMPARE"}
 
 
 @pytest.mark.parametrize(
@@ -67,6 +67,7 @@ def test_the_page_names_every_variable_of_make_and_no_other() -> None:
         ("TRACK=databases", '--track "databases"'),
         ("FILE=roadmap.json", '--file "roadmap.json"'),
         ("LINKS=0", "--no-links"),
+        ("RUN=1", "--run"),
         pytest.param("GOAL=Learn to bake bread", '--goal "$GOAL"'),
     ],
 )

@@ -1,6 +1,6 @@
 """Write the traditional forms of the Chinese characters of words.toml into it.
 
-    python -m scripts.traditional Unihan_Variants.txt
+    python -m tests.goals.traditional Unihan_Variants.txt
 
 The file is part of the Unihan database (Unicode License v3), in Debian's `unicode-data`.
 """

@@ -1,0 +1,22 @@
+"""The code of the whole catalogue prints what its tutorials say, in every language."""
+
+import subprocess
+
+import pytest
+
+from tests.stack import ROOT, clean_environment
+
+
+@pytest.mark.timeout(1200)  # of which pip may take a part
+def test_the_code_of_the_catalogue_prints_what_the_text_says() -> None:
+    done = subprocess.run(
+        ["make", "quality", "RUN=1"],
+        cwd=ROOT,
+        env=clean_environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout[-20_000:] + done.stderr[-2000:]
+    if "NOT RUN" in done.stdout:
+        pytest.skip("; ".join(line for line in done.stdout.splitlines() if "NOT RUN" in line))
