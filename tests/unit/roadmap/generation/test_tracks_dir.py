@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from core.errors import Invalid
 from core.settings import SettingsError, from_environment
 from roadmap.generation.catalogue import authoring
 from roadmap.generation.catalogue.generator import CatalogueGenerator, find_tracks
@@ -65,15 +64,6 @@ def test_a_track_of_the_folder_comes_after_the_built_in_ones(own: Path) -> None:
     outline = plan("I want to learn rye bread")
     assert (outline.title, problems(outline)) == ("Rye bread", [])
     assert next(concept.key for concept in outline.concepts()) == "rye-bread/first-concept"
-
-
-def test_a_track_without_a_translation_is_in_english_and_says_so(own: Path) -> None:
-    request = RoadmapRequest(goal="我想学 rye bread")
-    assert CatalogueGenerator().fit(request.in_language_of_goal()).language == "en"
-    with pytest.raises(Invalid) as refused:
-        CatalogueGenerator().fit(RoadmapRequest(goal=request.goal, language="zh-Hans"))
-    (field,) = refused.value.fields
-    assert "'Rye bread' is written in English (en)" in field.detail
 
 
 def test_its_words_are_no_longer_those_of_a_subject_without_a_track(own: Path) -> None:
