@@ -94,6 +94,7 @@ class TestStart:
         page = person.get("/?goal=" + "Say+%22hi%22+%3Cb%3E&utm_source=letter").text
         assert "Say &#34;hi&#34; &lt;b&gt;</textarea>" in page
 
+    @pytest.mark.usefixtures("rye_bread")
     def test_a_built_in_roadmap_comes_in_the_language_in_which_it_is_named(
         self, person: TestClient
     ) -> None:
