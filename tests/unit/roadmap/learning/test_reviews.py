@@ -10,17 +10,14 @@ from starlette.testclient import TestClient
 from core import clock
 from core.db import session, transaction
 from models.roadmaps import Concept, Content, ReviewCard, Roadmap
-from roadmap.generation.catalogue.loader import load_concept, load_track
 from roadmap.learning.grading import Answer
 from tests.cases import try_each
 from tests.copies import Copies
-from tests.stack import GOAL
+from tests.stack import GOAL, QUESTIONS
 from tests.unit.roadmap.learning.test_progress import API, problem, right_answers, wrong
 
 REVIEWS = f"{API}/reviews"
 LIMITS = f"{API}/review-limits"
-FIRST = load_track("python-backend").stages[0].modules[0].concepts[0]
-QUESTIONS = len(load_concept("python-backend", FIRST).questions)
 NOTHING = {
     "items": [],
     "due": 0,
