@@ -81,10 +81,8 @@ def run_tracks(only: str | None, console: Console) -> int:
     for fault in faults:
         console.print(fault, markup=False, highlight=False, soft_wrap=True)
     for name, folder in folders.items():
-        counts = Counter(
-            what for path, each in found if path.parent == folder for _, what, _ in each
-        )
-        facts = ", ".join(f"{number} {what}" for what, number in counts.most_common())
+        whats = [what for path, each in found if path.parent == folder for _, what, _ in each]
+        facts = ", ".join(f"{number} {what}" for what, number in Counter(whats).most_common())
         console.print(f"{name}: {facts or 'no code'}", highlight=False, soft_wrap=True)
     return 1 if faults else 0
 
@@ -121,8 +119,8 @@ def run(path: Path) -> list[tuple[int, str, str]]:
     Return the line of each, what became of it, and what it printed or how that differs.
     """
     blocks = [*read(path)]
-    code = "\n".join(f"{each['kind']} {each['code']}" for each in blocks if each["kind"])
-    start = START_POSTGRES if POSTGRES.search(code) else ""
+    ran = (f"{each['kind']} {each['code']}" for each in blocks if each["kind"])
+    start = START_POSTGRES if any(map(POSTGRES.search, ran)) else ""
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as scratch:
         Path(scratch, "lesson").mkdir()
         done = subprocess.run(
@@ -156,9 +154,9 @@ def judged(block: dict[str, Any], ran: Path, otherwise: str) -> tuple[str, str]:
     if missing := MISSING.search("\n".join(came)):
         return f"NOT RUN: {missing[1]} is missing", ""
     if wanted is not None:
-        came = [each for each in difflib.ndiff(wanted, came) if each[0] in "-+"]
-    what = "failed" if wanted is None else "outputs differ"
-    return what, "\n".join([*came[-14:], f"(status {status})"])
+        came = [each for each in difflib.ndiff(wanted, came) if each[0] in "-+"][:14]
+    text = "\n".join([*came[-14:], f"(status {status})"])
+    return "failed" if wanted is None else "outputs differ", text
 
 
 def lines(text: str, is_sql: bool) -> list[str]:

@@ -14,6 +14,7 @@ from roadmap.generation.catalogue.loader import (
     TranslatedTrack,
 )
 
+DRAFT = "https://json-schema.org/draft/2020-12/schema"
 MODELS: dict[str, type[BaseModel]] = {
     "track": Track,
     "concept": CatalogueConcept,
@@ -25,12 +26,12 @@ MODELS: dict[str, type[BaseModel]] = {
 
 
 def written(name: str) -> str:
-    schema = MODELS[name].model_json_schema()
-    for field in ("tutorial", "tutorial_language"):  # no part of the front matter
-        schema["properties"].pop(field, None)
-    schema["required"] = [each for each in schema["required"] if each in schema["properties"]]
-    draft = {"$schema": "https://json-schema.org/draft/2020-12/schema"}
-    return json.dumps(draft | schema, indent=1, ensure_ascii=False) + "\n"
+    """Return a schema; the tutorial, which follows the front matter, is no part of it."""
+    schema = {"$schema": DRAFT, **MODELS[name].model_json_schema()}
+    fields = [field for field in schema["properties"] if not field.startswith("tutorial")]
+    schema["properties"] = {field: schema["properties"][field] for field in fields}
+    schema["required"] = [field for field in schema["required"] if field in fields]
+    return json.dumps(schema, indent=1, ensure_ascii=False) + "\n"
 
 
 if __name__ == "__main__":

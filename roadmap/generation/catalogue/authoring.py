@@ -147,5 +147,5 @@ def faults(track: Track) -> Iterator[str]:
             place = f"{folder}/concepts/{concept.key.rpartition('/')[2]}.md: {kind}"
             part = catalogue.write(kind, brief)
             if isinstance(part, Tutorial) and sanitize(part.markdown) != part.markdown:
-                yield f"{place}: has HTML, an image or a link, which pages do not show"
+                yield f"{place}: has HTML, an image or an unsafe link, which pages do not show"
             yield from (f"{place}: {fault}" for fault in floors.lacking(part, brief))

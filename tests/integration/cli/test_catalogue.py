@@ -105,7 +105,7 @@ def test_errors_have_file_place_and_rule_and_nothing_is_executed(
     concept.write_text(text + "\n<script>alert(1)</script>\n", "utf-8")
     found = roadmap({}, "catalogue", "check", folder, "--json")
     place = "rye-bread/concepts/second-concept.md"
-    rule = "tutorial: has HTML, an image or a link, which pages do not show"
+    rule = "tutorial: has HTML, an image or an unsafe link, which pages do not show"
     assert (found.code, found.data["errors"]) == (1, [f"{place}: {rule}"])
     concept.write_text(text.replace("answers = [0]", "answers = [7]"), "utf-8")
     (broken,) = roadmap({}, "catalogue", "check", folder, "--json").data["errors"]
