@@ -94,7 +94,7 @@ NOT_YET = {"cyber-security", "machine-learning"}
 
 
 class TestQuestionsOfATrack:
-    """Nobody can guess by type, number, length or position."""
+    """None can be guessed by type, number, length or position."""
 
     def test_the_catalogue_keeps_the_rules(self) -> None:
         found = {each.name: track_faults(each) for each in catalogue()}
