@@ -30,7 +30,7 @@ PYTHON = (
 BWRAP = (
     *("timeout", "900", "bwrap", "--unshare-all", "--uid", "1000", "--gid", "1000"),
     *("--die-with-parent", "--new-session", "--ro-bind", "/", "/", "--dev", "/dev"),
-    *("--proc", "/proc", "--tmpfs", "/tmp", "--ro-bind", str(ROOT), str(ROOT)),
+    *("--proc", "/proc", "--tmpfs", "/tmp", "--tmpfs", "/run", "--ro-bind", str(ROOT), str(ROOT)),
 )
 # With the files of the machine; not as root, since PostgreSQL refuses it.
 UNSHARE = (

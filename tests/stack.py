@@ -15,6 +15,7 @@ from typing import Any, ClassVar
 import httpx2
 from prometheus_client.parser import text_string_to_metric_families
 
+from roadmap.generation.catalogue.loader import load_concept, load_track
 from tests.forking import OF_ENTRYPOINT, ForkServer, Process, can_be_forked, has_ended
 from tests.servers import Postgres, Redis, free_port
 from tests.waiting import wait_until
@@ -22,6 +23,8 @@ from tests.waiting import wait_until
 ROOT = Path(__file__).resolve().parent.parent
 ENTRYPOINT = str(ROOT / "entrypoint.sh")
 GOAL = "Become a backend engineer in Python"
+FIRST_CONCEPT = load_track("python-backend").stages[0].modules[0].concepts[0]  # of its plan
+QUESTIONS = len(load_concept("python-backend", FIRST_CONCEPT).questions)  # of that concept
 SHORT = {
     "HEARTBEAT_SECONDS": "0.5",
     "HEARTBEAT_TTL_SECONDS": "2",

@@ -219,7 +219,10 @@ def learn(checkout: Checkout) -> dict[str, Any]:
     call("PUT", at + "/progress", json={"progress": "done"})
     call("PUT", f"{path}/concepts/{second['id']}/notes", json={"notes": "Recorded."})
     questions = call("GET", at).json()["quiz"]["questions"]
-    attempt = {"version": 1, "answers": [[0] for _ in questions]}
+    attempt = {
+        "version": 1,
+        "answers": [[0] if each["type"] == "single" else [] for each in questions],
+    }
     call("POST", at + "/quiz/attempts", json=attempt)
     links = {
         purpose: call("POST", path + "/links", json={"purpose": purpose}).json()["url"]

@@ -38,6 +38,7 @@ USED = re.compile(
 STRANGE = re.compile(
     r"::|(?:^|;) ?(?:comment|do|explain \(|grant|lock|reset|revoke|set|vacuum \()"
     r"|\b(?:array ?\[|(?:all|any|char_length|extract|generate_series|now) ?\(|interval '')"
+    r"|\b(?:jsonb|(?:to_)?ts(?:query|vector))"
     r"|\b(?:create|drop|alter) (?:or replace )?(?:extension|function|policy|role|schema)\b"
     r"|\b(?:alter column|add constraint|as identity|at time zone|for share|for update|lateral"
     r"|partition by (?:hash|list|range)|partition of|timestamptz|using (?:btree|gin|gist|hash))\b"

@@ -50,7 +50,7 @@ from roadmap.webhooks.subscriptions import WebhookChange, WebhookPatch, WebhookR
 from tasks.queue_actions import DeadLettersRequest
 from tasks.queues import RETRIES, content_queue
 from tests.portables import DOCUMENT
-from tests.stack import GOAL, PASSWORD
+from tests.stack import GOAL, PASSWORD, QUESTIONS
 from web.call import EmptyBody
 from web.endpoint import Endpoint
 from web.pages.page_route import PageRoute
@@ -109,8 +109,8 @@ BODIES: dict[type[BaseModel], dict[str, Any]] = {
     ProjectRequest: {"work": "Mine."},
     AttemptRequest: {
         "version": 1,
-        "answers": [[0], [0], [0], [0], [0]],
-    },  # the first concept has five questions
+        "answers": [[0], *[[]] * (QUESTIONS - 1)],
+    },
     ScheduleRequest: {"hours_per_week": 5, "deadline": None, "begins_on": None},
     ReviewCheck: {"chosen": [0]},
     ReviewRequest: {"rating": "good", "reviews": 0},
@@ -153,7 +153,7 @@ FORMS: dict[str, dict[str, Any]] = {  # and what a page is sent
     LESSON + "/progress": {"progress": "done"},
     LESSON + "/part": {"part": "1"},
     LESSON + "/notes": {"notes": "Mine."},
-    LESSON + "/quiz": {"version": "1", "questions": "5", "q0": "0", "anyway": "on"},
+    LESSON + "/quiz": {"version": "1", "questions": str(QUESTIONS), "q0": "0", "anyway": "on"},
     LESSON + "/exercise": {"exercise_attempt": "Mine.", "checked": "on"},
     LESSON + "/{kind}/retry": {},
     PROJECT_PAGE: {"work": "Mine.", "act": "save"},

@@ -63,6 +63,7 @@ API_AND_CONTENT = {
         "REPAIR_ROUNDS",
         "LESSONS_AHEAD",
         "TRACKS_DIR",
+        "CHECKED_CONCEPTS",
         "QUIZ_CHECK",
         "SEARCH_PROVIDER",
         "SEARCH_URL",

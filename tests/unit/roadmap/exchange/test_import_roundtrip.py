@@ -28,7 +28,7 @@ from tests.unit.roadmap.exchange.documents import (
     taken,
     without_time,
 )
-from tests.unit.roadmap.learning.test_progress import right_answers
+from tests.unit.roadmap.learning.test_progress import right_answers, wrong
 
 
 @pytest.fixture
@@ -65,8 +65,10 @@ class TestComingBack:
         client.put(f"{concept}/notes", json={"notes": "面团 🥖 <b>"})
         work = {"exercise_attempt": "def knead(): ...", "checked": True}
         client.put(f"{concept}/exercise", json=work)
-        for answers in (right_answers(concept), [[0]] * 5):
-            client.post(f"{concept}/quiz/attempts", json={"version": 1, "answers": answers})
+        right = right_answers(concept)
+        for answers in (right, wrong(right)):
+            attempt = {"version": 1, "answers": answers}
+            assert client.post(f"{concept}/quiz/attempts", json=attempt).status_code == 201
         before = client.get(f"{roadmap}/export.json")
         path = made(client, before.content)
         assert taken(client, path) == without_time(before.json())

@@ -17,7 +17,7 @@ from roadmap.generation.catalogue.loader import (
     tracks,
 )
 from roadmap.plan.markdown_sanitizer import sanitize
-from roadmap.plan.outline import Level, Question, ResourceType
+from roadmap.plan.outline import Level, ResourceType
 from tests.cases import try_each
 from tests.unit.roadmap.generation.catalogue_files import BLOCK, each_track, in_order, plan
 
@@ -217,36 +217,6 @@ class TestConcepts:
         assert re.findall(r"</?[A-Za-z!][^\n]*", text) == []
         assert re.findall(r"!?\[[^\]\n]*\](?:\(|\[|:)", text) == []
         assert re.findall(r"\w+://\S+", text) == []
-
-
-class TestGuessing:
-    @try_each(
-        ("track_id", "language"),
-        [(id_, tag) for id_ in FOLDERS for tag in tracks()[id_].languages],
-    )
-    def test_a_right_answer_is_not_given_away_by_its_length(
-        self, track_id: str, language: str
-    ) -> None:
-        concepts = [load_concept(track_id, id_, language) for id_ in tracks()[track_id].concept_ids]
-        questions = [
-            question
-            for concept in concepts
-            for question in concept.questions
-            if question.type == "single"
-        ]
-        longest = [
-            question for question in questions if longest_alone(question) == question.answers
-        ]
-        assert len(longest) <= len(questions) / 3
-
-
-def longest_alone(question: Question) -> tuple[int, ...]:
-    lengths = [len(option) for option in question.options]
-    return (
-        tuple(at for at, length in enumerate(lengths) if length == max(lengths))
-        if lengths.count(max(lengths)) == 1
-        else ()
-    )
 
 
 class TestProjects:

@@ -13,6 +13,7 @@ from models.roadmaps import Content
 from roadmap.plan.outline import ContentKind, ResourceType
 from roadmap.plan.statuses import ContentStatus
 from tests.cases import try_each
+from tests.stack import QUESTIONS
 from tests.unit.web.pages.page_text import API, PART, concepts_of, text_of
 from web.pages.labels import Sentences
 from web.pages.templates import with_code
@@ -165,11 +166,11 @@ class TestLearn:
     @try_each(
         ("fields", "status"),
         [
-            ({"version": "1", "questions": "5", "q0": "99"}, 422),
-            ({"version": "9", "questions": "5", "q0": "0"}, 409),
-            ({"version": "1", "questions": "5"}, 422),  # nothing is answered
+            ({"version": "1", "questions": str(QUESTIONS), "q0": "99"}, 422),
+            ({"version": "9", "questions": str(QUESTIONS), "q0": "0"}, 409),
+            ({"version": "1", "questions": str(QUESTIONS)}, 422),  # nothing is answered
             ({"version": "1", "questions": "2"}, 422),
-            ({"version": "x", "questions": "5"}, 422),
+            ({"version": "x", "questions": str(QUESTIONS)}, 422),
             ({"version": "1", "questions": "99999999"}, 422),
             ({"version": "1", "questions": "٣"}, 422),
             ({}, 422),

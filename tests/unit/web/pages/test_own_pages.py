@@ -19,6 +19,7 @@ from models.roadmaps import Concept, Content, ContentVersion, Roadmap
 from roadmap.generation.generator import current_generator
 from roadmap.learning import lesson_navigation
 from tests.cases import try_each
+from tests.stack import QUESTIONS
 from tests.unit.web.pages.page_text import CHINESE, HTML, concepts_of, made, text_of
 from tests.unit.web.pages.test_plan_pages import form_at
 from web.http.response_cache import ResponseCache
@@ -114,14 +115,14 @@ def test_what_is_written_and_answered_shows_at_once(person: TestClient, lesson: 
     person.post(f"{lesson}/notes", data={"notes": "Water first."})
     assert "Water first.</textarea>" in read(person, lesson)
     assert "Last time" not in text_of(person.get(lesson))
-    fields = {"version": "1", "questions": "5", "q0": "0", "anyway": "on"}
+    fields = {"version": "1", "questions": str(QUESTIONS), "q0": "0", "anyway": "on"}
     assert person.post(f"{lesson}/quiz", data=fields).status_code == 303
     assert "Last time" in text_of(person.get(lesson))
 
 
 def test_questions_are_due_when_their_time_has_come(person: TestClient, lesson: str) -> None:
     person.post(f"{lesson}/progress", data={"progress": "done"})
-    assert "Review 5 questions" in (text := text_of(person.get("/"))), text
+    assert f"Review {QUESTIONS} questions" in (text := text_of(person.get("/"))), text
     person.post(f"{lesson}/progress", data={"progress": "todo"})
     assert "questions" not in text_of(person.get("/"))
 

@@ -71,6 +71,8 @@ def test_a_block_may_use_what_the_blocks_above_it_make() -> None:
         ("CREATE TABLE a (role TEXT); UPDATE a SET role = 'b';", True),
         ("SET timezone = 'Europe/Berlin';", False),
         ("SELECT 1::text;", False),
+        ("SELECT jsonb_typeof('1');", False),
+        ("SELECT to_tsvector('a') @@ to_tsquery('a');", False),
         ("CREATE TABLE a (id bigint GENERATED ALWAYS AS IDENTITY);", False),
     ],
 )

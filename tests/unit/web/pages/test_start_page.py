@@ -2,6 +2,8 @@
 
 import html
 import re
+from collections.abc import Iterator
+from pathlib import Path
 from uuid import UUID
 
 import pytest
@@ -12,10 +14,22 @@ from core.errors import RateLimited
 from core.i18n import ENGLISH
 from tests.cases import try_each
 from tests.stack import GOAL
+from tests.unit.roadmap.generation.test_tracks_dir import add, forget
 from tests.unit.web.pages.page_text import API, CHINESE, HTML, made, text_of, tree_of
 from web.pages.error_messages import sentence
 
 AUTOMATIC = re.compile(r'<select id="language"[^>]*>\s*<option value="" selected>')
+
+
+@pytest.fixture
+def rye_bread(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A track that is in English only."""
+    add(tmp_path, "rye-bread", "Rye bread")
+    monkeypatch.setenv("TRACKS_DIR", str(tmp_path))
+    forget()
+    yield
+    monkeypatch.delenv("TRACKS_DIR")
+    forget()
 
 
 @pytest.mark.usefixtures("short")
@@ -29,9 +43,7 @@ class TestStart:
             "en",
         )
 
-    @pytest.mark.parametrize(
-        ("goal", "language"), [("学习后端开发", "zh-Hans"), ("学习网络安全", "en")]
-    )
+    @pytest.mark.parametrize(("goal", "language"), [("学习后端开发", "zh-Hans"), ("Django", "en")])
     def test_without_a_language_it_is_that_of_the_goal_as_over_the_api(
         self, person: TestClient, goal: str, language: str
     ) -> None:
@@ -82,6 +94,7 @@ class TestStart:
         page = person.get("/?goal=" + "Say+%22hi%22+%3Cb%3E&utm_source=letter").text
         assert "Say &#34;hi&#34; &lt;b&gt;</textarea>" in page
 
+    @pytest.mark.usefixtures("rye_bread")
     def test_a_built_in_roadmap_comes_in_the_language_in_which_it_is_named(
         self, person: TestClient
     ) -> None:
@@ -122,25 +135,25 @@ class TestStart:
         assert '<option value="fr" lang="fr" selected>' in person.get("/?language=fr").text
 
     @pytest.mark.parametrize(
-        ("goal", "language", "has_note"),
+        ("goal", "language"),
         [
-            ("Kubernetes", "zh-Hans", False),
-            ("Django", "zh-Hans", False),
-            ("学习网络安全", "en", True),
-            ("我想學 Python 後端", "zh-Hans", False),
+            ("Kubernetes", "zh-Hans"),
+            ("Django", "zh-Hans"),
+            ("我想學 Python 後端", "zh-Hans"),
+            ("我想学 rye bread", "en"),
         ],
     )
+    @pytest.mark.usefixtures("rye_bread")
     def test_a_chinese_page_gives_chinese_where_it_is_there_and_says_where_it_is_not(
-        self, person: TestClient, goal: str, language: str, has_note: bool
+        self, person: TestClient, goal: str, language: str
     ) -> None:
         made = person.post(
             "/roadmaps", data={"goal": goal, "language": ""}, headers=CHINESE
         ).headers["location"]
         assert tree_of(person, made)["language"] == language
-        assert ("只有英文版" in text_of(person.get(made, headers=CHINESE))) == has_note
-        assert ("available in English only" in text_of(person.get(made))) == (
-            goal == "学习网络安全"
-        )
+        is_english = language == "en"
+        assert ("只有英文版" in text_of(person.get(made, headers=CHINESE))) == is_english
+        assert ("available in English only" in text_of(person.get(made))) == is_english
 
     def test_a_full_backlog_keeps_what_was_typed(
         self, person: TestClient, monkeypatch: pytest.MonkeyPatch
