@@ -181,7 +181,8 @@ class Lexicon:
 
     def _goal(self, stated: str, known: Sequence[str]) -> Goal:
         meanings, says_more = self._meanings(stated)
-        complained = meanings - self._meanings(self._complained.sub(" ", stated))[0]
+        rest = self._complained.sub(" ", stated)
+        complained = meanings - (meanings if rest == stated else self._meanings(rest)[0])
         aim = meanings - complained
         elsewhere, fields = len(aim & self._elsewhere), len(aim & self._fields)
         skills = [(word, names - meanings) for part in known for word, names in self.phrases(part)]
