@@ -11,7 +11,6 @@ from core.errors import Unavailable
 from core.settings import from_environment
 from roadmap.operations import backup as backup_
 from roadmap.operations.audit_log import Action, Actor, EntryIfPossible, audited
-from roadmap.operations.backup import Summary
 from tasks.queue_admin import queue_states
 
 
@@ -68,7 +67,7 @@ def backup(file: Path, no_logs: bool, force: bool, as_json: bool) -> None:
 
 
 def _sentences(
-    file: Path, made: Summary, waiting: dict[str, int] | None, *, is_audited: bool
+    file: Path, made: backup_.Summary, waiting: dict[str, int] | None, *, is_audited: bool
 ) -> str:
     lines = [
         f"Wrote {sum(made.rows.values()):,} rows of {len(made.rows)} tables "

@@ -33,8 +33,8 @@ def new(folder: Path, title: str | None, as_json: bool) -> None:
     """Write the skeleton of a track into the new folder ID, with comments that teach the format.
     Other folders may stand before the ID: tracks/ID.
     """
-    title = title or capital(folder.name.replace("-", " "))
-    _write(folder, authoring.skeleton(folder.name, title), as_json)
+    usual = capital(folder.name.replace("-", " "))
+    _write(folder, authoring.skeleton(folder.name, title or usual), as_json)
 
 
 @catalogue.command("from")

@@ -17,8 +17,6 @@ from cli.costs.bill import (
     Load,
     layouts_of,
 )
-from cli.costs.measured import MeasuredUsage
-from cli.costs.prices import Prices
 from cli.output import CommandFailed, Number, console, json_option, show, table
 
 SIZE = Number(0.1, 1_000)
@@ -121,7 +119,7 @@ def cost(
     show(document, as_json, lambda: _print_bills(layouts, platform, asked, found))
 
 
-def _prices(file: Path | None) -> Prices:
+def _prices(file: Path | None) -> prices.Prices:
     try:
         return prices.load(file) if file else prices.load()
     except OSError as error:
@@ -146,7 +144,7 @@ def _document(layout: DeploymentLayout) -> dict[str, Any]:
 
 
 def _print_bills(
-    layouts: list[DeploymentLayout], name: str, asked: Prices, found: MeasuredUsage
+    layouts: list[DeploymentLayout], name: str, asked: prices.Prices, found: measured.MeasuredUsage
 ) -> None:
     """Print the bills, and the dates of measurements and prices."""
     platform, providers = asked.platforms[name], list(layouts[0].by_command)

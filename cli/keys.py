@@ -8,7 +8,6 @@ from pydantic import ValidationError
 from cli.output import json_option, say, show, table
 from cli.users import email_argument
 from roadmap.accounts import accounts, api_keys
-from roadmap.accounts.api_keys import KeyRequest
 from roadmap.accounts.identity import Scope
 from roadmap.exchange.formats.markdown import counted
 from roadmap.operations.audit_log import Action, Actor, audited
@@ -68,7 +67,7 @@ def list_(email: str, as_json: bool) -> None:
 def create(email: str, name: str, scopes: tuple[str, ...], days: int, as_json: bool) -> None:
     """Create a key for EMAIL and print it. It cannot be shown again."""
     try:
-        asked = KeyRequest(
+        asked = api_keys.KeyRequest(
             name=name, scopes=tuple(Scope(scope) for scope in scopes), expires_in_days=days
         )
     except ValidationError as error:

@@ -8,7 +8,6 @@ from pydantic import TypeAdapter, ValidationError
 from cli.output import json_option, say, show, table
 from core.sanitize import Email
 from roadmap.accounts import accounts, invitations
-from roadmap.accounts.invitations import InvitationRequest
 from roadmap.exchange.formats.markdown import counted
 from roadmap.lifecycle import transfer as transfer_
 from roadmap.operations.audit_log import Action, Actor, audited
@@ -95,7 +94,7 @@ def add(email: str, name: str, admin: bool, password: str, as_json: bool) -> Non
 def invite(email: str | None, as_json: bool) -> None:
     """Print an invitation. One person, or EMAIL only, can register with it within a week."""
     with _recorded(Action.invitation_create, email or "anyone"):
-        made = invitations.invite(None, InvitationRequest(email=email))
+        made = invitations.invite(None, invitations.InvitationRequest(email=email))
     token = tokens.invitation_token(made.id)
     say(token, as_json, {"invitation": token, "email": email, "expires_at": made.expires_at})
 

@@ -504,12 +504,6 @@ class Settings(BaseModel):
             if (model := getattr(self, f"openai_model_{part}"))
         }
 
-    @property
-    def lacks_price(self) -> bool:
-        """Return whether MODEL_PRICES lacks a model."""
-        priced = {price.model for price in self.model_prices}
-        return not {self.openai_model, *self.step_models.values()} <= priced
-
     @model_validator(mode="after")
     def _adds_up(self) -> Self:
         """Check the rules between variables. Raises ValueError with all broken ones."""
@@ -538,6 +532,9 @@ class Settings(BaseModel):
         }
         password = self.admin_password.get_secret_value() if self.admin_password else ""
         weakness = password_weakness(password, self.admin_email) if password else ""
+        without_price = {self.openai_model, *self.step_models.values()} - {
+            price.model for price in self.model_prices
+        }
         others = {
             f"SECRET_KEY must have at least {SHORTEST_KEY} characters "
             "(each key, when there are several)": (
@@ -550,7 +547,7 @@ class Settings(BaseModel):
             f"ADMIN_PASSWORD {weakness}": self.admin_email and weakness,
             "MODEL_PRICES must name OPENAI_MODEL when there is a budget: "
             "without its price, and those of OPENAI_MODEL_..., the cost of a call is unknown": (
-                self.has_budget and self.openai_api_key and self.lacks_price
+                self.has_budget and self.openai_api_key and without_price
             ),
             "SEARCH_KEY goes with SEARCH_PROVIDER=brave or tavily, which need one": (
                 (self.search_key is None) != (self.search_provider == SearchProvider.searxng)

@@ -12,9 +12,7 @@ from cli.output import CommandFailed
 from quality import links, report, subjects
 from quality.floor import track_faults
 from quality.measuring import Comparison, measured
-from quality.report import Report
 from quality.run_code import run_tracks
-from quality.subjects import NotMeasurable
 from roadmap.plan.outline import Level
 
 OFFLINE = (
@@ -79,7 +77,7 @@ def main(
             courses = [subjects.of_service(goal, Level(level), language)]
         else:
             courses = list(subjects.of_catalogue(track))
-    except (NotMeasurable, CommandFailed) as error:
+    except (subjects.NotMeasurable, CommandFailed) as error:
         console.print(str(error), style="red", markup=False)
         sys.exit(NOT_MEASURABLE)
     seen, note = None, SKIPPED
@@ -92,7 +90,7 @@ def main(
         note = OFFLINE if seen is None else f"{len(seen)} links were looked at."
     comparison = Comparison(courses)
     reports = [
-        Report(course.name, measured(course, comparison, seen), seen is not None)
+        report.Report(course.name, measured(course, comparison, seen), seen is not None)
         for course in courses
     ]
     if as_json:

@@ -112,7 +112,7 @@ def _shares(of: Iterable[object], values: Iterable[object] = (True,)) -> list[fl
     return [found.count(value) / len(found) for value in values] if found else []
 
 
-# Of all questions of a track: nobody can guess by type, number, length or position.
+# Of all questions of a track, so that none can be guessed by type, number, length or position.
 TRACK_FLOORS = (
     Floor(
         "track: typed answers and lines to order",

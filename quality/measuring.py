@@ -22,11 +22,6 @@ class Subject:
     resources: tuple[Resource, ...] | None
     quiz: Quiz | None
 
-    @property
-    def is_mixed(self) -> bool:
-        """Whether its tutorial is in another language than the rest."""
-        return self.tutorial_language.split("-")[0] != self.language.split("-")[0]
-
 
 @dataclass(frozen=True, slots=True)
 class FinishedRoadmap:
@@ -151,7 +146,7 @@ def measured(
                 )
         if concept.quiz is not None:
             facts |= _quiz(concept.quiz)
-        if concept.is_mixed:
+        if concept.tutorial_language.split("-")[0] != concept.language.split("-")[0]:
             facts["not_measured"] = (
                 f"the quiz is in {concept.language}, its tutorial in "
                 f"{concept.tutorial_language}: not compared",

@@ -23,8 +23,8 @@ from tests.waiting import wait_until
 ROOT = Path(__file__).resolve().parent.parent
 ENTRYPOINT = str(ROOT / "entrypoint.sh")
 GOAL = "Become a backend engineer in Python"
-FIRST_CONCEPT = load_track("python-backend").stages[0].modules[0].concepts[0]  # of its plan
-QUESTIONS = len(load_concept("python-backend", FIRST_CONCEPT).questions)  # of that concept
+CONCEPTS = load_track("python-backend").concept_ids  # of its plan for a beginner
+QUESTIONS = len(load_concept("python-backend", CONCEPTS[0]).questions)  # of the first one
 SHORT = {
     "HEARTBEAT_SECONDS": "0.5",
     "HEARTBEAT_TTL_SECONDS": "2",

@@ -34,13 +34,12 @@ from web.http import limits
 from web.http.host_and_csrf import address_of
 from web.http.security_log import log_security_event
 from web.revocation_cache import revocations
-from web.tokens import COOKIE, login_in_cookie
 
 Result = TypeVar("Result")
 MOST_WAITING = 64  # for one of the threads that hash passwords
 # A few threads, since each takes 19 MiB
 _hashing = anyio.CapacityLimiter(HASHES_AT_ONCE)
-COOKIE_HEADER = f"{COOKIE}={{}}; Path=/; Max-Age={{}}; Secure; HttpOnly; SameSite=Lax"
+COOKIE_HEADER = f"{tokens.COOKIE}={{}}; Path=/; Max-Age={{}}; Secure; HttpOnly; SameSite=Lax"
 FORGET = {  # headers that make a browser forget a login
     "Set-Cookie": COOKIE_HEADER.format("", 0),
     "Clear-Site-Data": '"cache", "storage"',
@@ -137,7 +136,7 @@ async def _begin(
     def run() -> tuple[User, Login]:
         begun = begin(Device(agent[:200], address_of(call.request)))
         if call.caller.session_id is None:
-            if (former := login_in_cookie(call.request)) is None:
+            if (former := tokens.login_in_cookie(call.request)) is None:
                 return begun
             with suppress(NotFound):
                 sessions.end(former.account_id, former.session_id)

@@ -7,14 +7,13 @@ from core.db import database
 from roadmap.exchange.formats.json_ import PortableRoadmap
 from roadmap.exchange.importer import IN_FILE, Missing, import_roadmap
 from roadmap.lifecycle import commands
-from roadmap.lifecycle.commands import CommandResult
 from roadmap.operations.execution_log import record
 from roadmap.plan.views import RoadmapSummary
 from tasks.dispatcher import send_after_commit
 from web.http import limits
 
 
-def apply_command(roadmap_id: UUID, made: CommandResult) -> None:
+def apply_command(roadmap_id: UUID, made: commands.CommandResult) -> None:
     """Send what follows from a decision, and log it, after the commit."""
     send_after_commit(made.steps)
     message = f"{made.what}: revision {made.revision} is {made.status}"

@@ -12,7 +12,6 @@ from core.db import settings
 from core.errors import Unavailable
 from roadmap.generation.catalogue import loader
 from roadmap.generation.catalogue.generator import find_tracks, nearest_tracks
-from roadmap.generation.catalogue.loader import BrokenFile, CatalogueConcept, language_of
 from roadmap.plan.schemas import RoadmapRequest
 
 MOST_OFFERED = 80
@@ -39,16 +38,17 @@ def is_checked(key: str, title: str, language: str) -> bool:
     return concept is not None and concept.title == title
 
 
-def _concept(key: str, language: str) -> CatalogueConcept | None:
+def _concept(key: str, language: str) -> loader.CatalogueConcept | None:
     track_id, _, concept_id = key.partition("/")
-    written_in = language_of(language)
-    if not settings.checked_concepts or written_in is None or not concept_id:
+    written_in = loader.language_of(language)
+    if (
+        written_in is None
+        or not settings.checked_concepts
+        or not loader.has(track_id, concept_id)
+        or written_in not in loader.tracks()[track_id].languages
+    ):
         return None
-    if not loader.has(track_id, concept_id):
-        return None
-    if written_in not in loader.tracks()[track_id].languages:
-        return None
-    with suppress(BrokenFile):
+    with suppress(loader.BrokenFile):
         concept = loader.load_concept(track_id, concept_id, written_in)
         return concept if concept.tutorial_language == written_in else None
     return None

@@ -4,7 +4,6 @@ import re
 
 from roadmap.generation import tutorial_lint
 from roadmap.generation.context import ConceptBrief
-from roadmap.generation.tutorial_lint import ASIAN, WORD
 from roadmap.plan.outline import Contents, Quiz, Resources, Tutorial
 
 FEWEST_WORDS, FEWEST_SECTIONS = 400, 3  # of a tutorial
@@ -44,6 +43,6 @@ def _too_few(things: str, count: int, fewest: int) -> list[str]:
 
 def stems(text: str) -> set[str]:
     """Return the beginnings of long words, and pairs of characters of scripts without spaces."""
-    words = WORD.findall(ASIAN.sub(" ", text.casefold()))
-    pairs = re.findall(rf"(?=({ASIAN.pattern}{{2}}))", text)
+    words = tutorial_lint.WORD.findall(tutorial_lint.ASIAN.sub(" ", text.casefold()))
+    pairs = re.findall(rf"(?=({tutorial_lint.ASIAN.pattern}{{2}}))", text)
     return {word[:SHORTEST_STEM] for word in words if len(word) >= SHORTEST_STEM} | set(pairs)

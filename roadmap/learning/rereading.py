@@ -22,14 +22,10 @@ def sections_to_reread(lesson: "Lesson", missed: Sequence[Question]) -> list[str
     spread = Counter(stem for each in found for stem in each)
     chosen = set()
     for question in missed:
-        asked = stems(question_text(question))
+        right = (question.options[number] for number in question.answers)
+        words = (question.prompt, *right, *question.accepted, question.explanation)
+        asked = stems(" ".join(words))
         scores = [sum(1 / spread[stem] for stem in asked & each) for each in found]
         if max(scores, default=0):
             chosen.add(scores.index(max(scores)))
     return [sections[number].title for number in sorted(chosen)]
-
-
-def question_text(question: Question) -> str:
-    """Return the words of a question, its right answers and its explanation."""
-    right = (question.options[number] for number in question.answers)
-    return " ".join((question.prompt, *right, *question.accepted, question.explanation))

@@ -17,7 +17,6 @@ from roadmap.generation.context import GeneratorFault, RetryLater
 from roadmap.generation.llm.rate_control import ProviderRateLimited
 from roadmap.generation.retry_policy import backoff
 from roadmap.lifecycle import leases
-from roadmap.lifecycle.leases import LeaseKind
 from roadmap.operations.execution_log import LogLevel, buffer, record
 from roadmap.plan.jobs import Job
 from roadmap.plan.statuses import AttemptMark
@@ -82,7 +81,7 @@ def log_begun(category: str, step: str, row: Roadmap | Content | Judgement) -> N
 
 
 def after_fault(
-    work: LeaseKind,
+    work: leases.LeaseKind,
     step: str,
     row: Roadmap | Content | Judgement,
     token: UUID,

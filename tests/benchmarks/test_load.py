@@ -13,7 +13,7 @@ from benchmarks.ground import Ground
 from benchmarks.load import LoadFailed, Plan, held, load, request
 from benchmarks.usage.stacks import WITH_MODEL
 from cli.costs.measured import Effort, MeasuredUsage, RoadmapSize
-from tests.stack import ROOT, clean_environment
+from tests.stack import CONCEPTS, ROOT, clean_environment
 from tests.waiting import wait_until
 
 SECONDS = 0.3
@@ -116,7 +116,7 @@ def test_what_running_costs_is_written_as_the_calculator_reads_it(tmp_path: Path
     assert ended.returncode == 0, ended.stderr
     found = MeasuredUsage.model_validate_json(file.read_text())
     assert (found.command, found.effort) == ("make bench-usage QUICK=1 WRITE=1", effort)
-    assert found.roadmap == RoadmapSize(concepts=30, contents=90)
+    assert found.roadmap == RoadmapSize(concepts=len(CONCEPTS), contents=3 * len(CONCEPTS))
     assert list(found.stacks) == [WITH_MODEL]
     stack = found.stacks[WITH_MODEL]
     assert list(stack.parts) == ["api", "huey_logs", "huey_content", "postgres", "redis"]

@@ -13,7 +13,6 @@ from core.db import transaction
 from core.errors import RateLimited, RoadmapError
 from roadmap.accounts.principals import confirm
 from roadmap.exchange import account_export
-from roadmap.exchange.account_export import ExportInfo
 from roadmap.plan.statuses import ExportStatus
 from tasks.dispatcher import send_after_commit
 from web.authentication import run_for_principal
@@ -34,7 +33,7 @@ RETRY_AFTER = 5  # seconds
 _downloads: set[UUID] = set()  # accounts that download
 
 
-class LinkedExport(ExportInfo):
+class LinkedExport(account_export.ExportInfo):
     """The account export with its download link."""
 
     download: str | None = Field(description="Path of the archive; null: not ready.")
@@ -117,6 +116,6 @@ def _confirmed(call: Call, read: Callable[..., Result], *given: Any) -> Result:
         return read(call.owner, *given)
 
 
-def _linked(export: ExportInfo) -> LinkedExport:
+def _linked(export: account_export.ExportInfo) -> LinkedExport:
     is_ready = export.status == ExportStatus.ready
     return LinkedExport(**export.model_dump(), download=ARCHIVE if is_ready else None)

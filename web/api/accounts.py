@@ -9,13 +9,11 @@ from core.db import settings
 from core.json_types import LazyModel
 from roadmap.accounts import accounts, sessions
 from roadmap.accounts.schemas import User
-from roadmap.accounts.sessions import SessionList
 from roadmap.lifecycle.account_deletion import cancel_work
 from web import logins
 from web.call import Call
 from web.http.host_and_csrf import csrf_token
 from web.http.responses import Reply
-from web.logins import StartedLogin
 
 ME = "/api/v1/auth/me"
 
@@ -95,7 +93,7 @@ def read_me(call: Call) -> User:
     return accounts.find(call.owner)
 
 
-def list_logins(call: Call) -> SessionList:
+def list_logins(call: Call) -> sessions.SessionList:
     """Active login sessions, newest first."""
     return sessions.list_open(call.owner, call.caller.session_id)
 
@@ -105,7 +103,7 @@ def end_login(call: Call) -> None:
     logins.end_login(call, call.ids["session_id"])
 
 
-def _answered(call: Call, begun: StartedLogin) -> Reply:
+def _answered(call: Call, begun: logins.StartedLogin) -> Reply:
     cookie = call.body.cookie
     body = Session(
         access_token=None if cookie else begun.token,

@@ -7,7 +7,6 @@ from pydantic import Field
 from core.json_types import LazyModel
 from roadmap.generation.generator import check_feedback, has_model
 from roadmap.lifecycle import commands
-from roadmap.lifecycle.commands import CommandResult
 from roadmap.plan.statuses import RoadmapStatus
 from web.call import Call
 from web.http.responses import Reply
@@ -106,7 +105,7 @@ def restore_version(call: Call) -> Reply:
     )
 
 
-def _decided(call: Call, made: CommandResult) -> Reply:
+def _decided(call: Call, made: commands.CommandResult) -> Reply:
     roadmap_id = call.ids["roadmap_id"]
     apply_command(roadmap_id, made)
     links = links_of(roadmap_id)

@@ -3,9 +3,7 @@
 from pydantic import Field
 
 from roadmap.accounts import api_keys, invitations
-from roadmap.accounts.api_keys import KeyInfo, KeyList
 from roadmap.accounts.identity import Scope
-from roadmap.accounts.invitations import InvitationInfo
 from roadmap.operations.audit_log import Action, audited
 from web import tokens
 from web.audit_actor import actor_of
@@ -20,7 +18,7 @@ from web.revocation_cache import revocations
 FOR_OPERATORS = {Scope.observe, Scope.admin}  # a key of an operator with these is audited
 
 
-class NewInvitation(InvitationInfo):
+class NewInvitation(invitations.InvitationInfo):
     """A new invitation.
 
     `invitation` is needed to register, and only returned here.
@@ -48,12 +46,12 @@ def create_key(call: Call) -> Reply:
     return Reply(made, headers={"Location": f"{quoted_path(call.request.scope['path'])}/{made.id}"})
 
 
-def read_key(call: Call) -> KeyInfo:
+def read_key(call: Call) -> api_keys.KeyInfo:
     """An API key without its secret."""
     return api_keys.read(call.owner, call.ids["key_id"])
 
 
-def list_keys(call: Call) -> KeyList:
+def list_keys(call: Call) -> api_keys.KeyList:
     """API keys without their secrets, newest first."""
     return api_keys.list_keys(call.owner)
 
@@ -80,7 +78,7 @@ def create_invitation(call: Call) -> Reply:
     return Reply(body, headers={"Location": f"{quoted_path(call.request.scope['path'])}/{made.id}"})
 
 
-def read_invitation(call: Call) -> InvitationInfo:
+def read_invitation(call: Call) -> invitations.InvitationInfo:
     """An invitation that can still be used."""
     return invitations.read_open(call.ids["invitation_id"])
 

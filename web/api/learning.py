@@ -9,12 +9,9 @@ from core import clock
 from core.db import transaction
 from roadmap.generation.generator import has_model
 from roadmap.learning import placement, progress, projects, today
-from roadmap.learning.placement import Placement, SkippedConcepts
 from roadmap.learning.progress import Attempt, LearnerConcept, Profile
-from roadmap.learning.projects import Project
 from roadmap.learning.today import Today
 from roadmap.lifecycle import read_states, schedule_settings
-from roadmap.lifecycle.read_states import Ids
 from tasks.dispatcher import send_after_commit
 from web.call import Call
 from web.http.pagination import Limit, PageQuery, paged
@@ -24,7 +21,7 @@ from web.roadmap_commands import write_ahead
 from web.stated_endpoint import DocumentKind, DocumentPlace
 
 
-def _schedule_states(places: Sequence[Ids]) -> list[bytes | None]:
+def _schedule_states(places: Sequence[read_states.Ids]) -> list[bytes | None]:
     today = clock.now().date().isoformat().encode()
     return [state and state + today for state in read_states.tree_states(places)]
 
@@ -112,7 +109,7 @@ def read_attempt(call: Call) -> Attempt:
     return progress.read_attempt(*call.concept, call.ids["attempt_id"])
 
 
-def read_project(call: Call) -> Project:
+def read_project(call: Call) -> projects.Project:
     """Task, rubric and hints of the project at the end of a stage.
 
     With what the learner made, and how it was judged.
@@ -120,7 +117,7 @@ def read_project(call: Call) -> Project:
     return projects.read_project(*call.stage)
 
 
-def save_project(call: Call) -> Project:
+def save_project(call: Call) -> projects.Project:
     """Replace the work, and with `marks` the learner's own judgement."""
     return projects.save_project(*call.stage, call.body)
 
@@ -136,7 +133,7 @@ def order_judgement(call: Call) -> Reply:
     return Reply(made, headers={"Location": place, "Retry-After": "1"})
 
 
-def place_learner(call: Call) -> Placement:
+def place_learner(call: Call) -> placement.Placement:
     """Ask up to 15 of the plan's questions, one per request, and propose concepts to skip.
 
     Begin with `{}`. Each response has the state to send with the answer to its question. Nothing
@@ -145,7 +142,7 @@ def place_learner(call: Call) -> Placement:
     return placement.place(call.owner, call.ids["roadmap_id"], call.body)
 
 
-def skip_concepts(call: Call) -> SkippedConcepts:
+def skip_concepts(call: Call) -> placement.SkippedConcepts:
     """Skip the confirmed concepts together, or mark them as done."""
     made = placement.skip(call.owner, call.ids["roadmap_id"], call.body)
     write_ahead(call.owner, call.ids["roadmap_id"])

@@ -64,10 +64,6 @@ def count_nothing(request: Request) -> None:
     request.scope["state"]["counted"] = (None, "")
 
 
-def is_counted(request: Request) -> bool:
-    return "counted" in request.scope.get("state", {})
-
-
 def is_of_account(request: Request) -> bool:
     """Whether it was counted for an account, and not for an address."""
     return request.scope.get("state", {}).get("counted", (None, ""))[0] is REQUESTS

@@ -26,7 +26,6 @@ from core import metric_counters, tracing
 from core.db import settings
 from core.metric_definitions import REQUEST_SECONDS, REQUESTS, STREAMS
 from core.settings import Settings
-from core.tracing import REQUEST_ID
 from web.http import limits
 
 logger = logging.getLogger("roadmap.access")  # a line for each response, at DEBUG
@@ -137,7 +136,7 @@ class RequestMiddleware:
         headers = scope[HEADERS] = IndexedHeaders(scope)
         given = headers.get("x-request-id", "")
         trace = tracing.received(
-            headers.getlist(tracing.HEADER), given if REQUEST_ID.fullmatch(given) else None
+            headers.getlist(tracing.HEADER), given if tracing.REQUEST_ID.fullmatch(given) else None
         )
         tracing.enter(trace)
         state = scope.setdefault("state", {})

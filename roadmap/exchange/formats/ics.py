@@ -6,7 +6,6 @@ moves its events and duplicates none. Finished concepts are left out.
 
 from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING
-from uuid import UUID
 
 from core.sanitize import one_line, plain, strip_nul
 from roadmap.exchange.formats.source import Source
@@ -45,7 +44,7 @@ def render(source: Source) -> bytes:
     for span in schedule_of(tree, now.date()).spans:
         concept = nodes[span.concept_id]
         address = f"{page}/concepts/{concept.id}"
-        event = _event(uid_of(concept.id), now, span.begins_on, span.ends_on, address)
+        event = _event(f"concept-{concept.id}", now, span.begins_on, span.ends_on, address)
         event.add("SUMMARY", _line(concept.title))
         lines = [hours_of(span.hours, texts), plain(strip_nul(concept.description)).strip()]
         event.add("DESCRIPTION", "\n".join(filter(None, lines)))
@@ -56,10 +55,6 @@ def render(source: Source) -> bytes:
         calendar.add_component(event)
     content: bytes = calendar.to_ical()
     return content
-
-
-def uid_of(concept_id: UUID) -> str:
-    return f"concept-{concept_id}"
 
 
 def _event(uid: str, now: datetime, first: date, last: date, url: str) -> "Event":

@@ -47,7 +47,7 @@ def track_of(document: dict[str, Any], track_id: str) -> dict[str, str]:
     """
     outline, contents = document["outline"], document["concepts"]
     language = language_of(document["request"]["language"])
-    modules = [module for stage in outline["stages"] for module in stage["modules"]]
+    modules = (module for stage in outline["stages"] for module in stage["modules"])
     nodes = [node for module in modules for node in module["concepts"]]
     ids = {
         node["key"]: "-".join([f"{number:02}", *re.findall("[a-z0-9]+", node["title"].lower())[:8]])
@@ -72,17 +72,20 @@ def track_of(document: dict[str, Any], track_id: str) -> dict[str, str]:
     files = {"track.toml": f"#:schema ../schemas/track.json\n{_written(head)}\n"}
     capstones = [stage.get("capstone") for stage in outline["stages"]]
     if all(capstones):
-        tables = _written({"capstones": capstones})
-        files["capstones.toml"] = f"#:schema ../schemas/capstones.json\n{tables}\n"
+        files["capstones.toml"] = (
+            f"#:schema ../schemas/capstones.json\n{_written({'capstones': capstones})}\n"
+        )
     for node in nodes:
         parts = contents.get(node["key"], {}).get("contents", {})
         body = {kind: part["body"] for kind, part in parts.items() if part}
-        resources = body.get("resources", {}).get("items", ())
-        questions = body.get("quiz", {}).get("questions", ())
         front = _kept(CatalogueConcept, node) | {
             "prerequisites": [ids[key] for key in node["prerequisites"]],
-            "resources": [_kept(Resource, each) for each in resources],
-            "questions": [_kept(Question, each) for each in questions],
+            "resources": [
+                _kept(Resource, each) for each in body.get("resources", {}).get("items", ())
+            ],
+            "questions": [
+                _kept(Question, each) for each in body.get("quiz", {}).get("questions", ())
+            ],
         }
         tutorial = body.get("tutorial", {}).get("markdown", FILL)
         files[f"concepts/{ids[node['key']]}.md"] = f"+++\n{_written(front)}\n+++\n{tutorial}\n"

@@ -223,7 +223,10 @@ class _Course:
         placed: set[str] = set()
         while heads := [stages[0] for stages in left if stages]:
             ready = [each for each in heads if self._needs(*each) <= placed]
-            track, number = min(ready or heads, key=lambda each: self._difficulty(*each))
+            track, number = min(
+                ready or heads,
+                key=lambda each: fmean(self.concepts[key].difficulty for key in self._keys(*each)),
+            )
             left = [[each for each in stages if each != (track, number)] for stages in left]
             yield self._stage(track, number, placed)
 
@@ -237,9 +240,6 @@ class _Course:
         """Return the keys of other stages that a stage needs."""
         keys = self._keys(track, number)
         return {needed for key in keys for needed in self._prerequisites(key)} - set(keys)
-
-    def _difficulty(self, track: Track, number: int) -> float:
-        return fmean(self.concepts[key].difficulty for key in self._keys(track, number))
 
     def _prerequisites(self, key: str) -> Iterator[str]:
         """Yield the keys of the planned prerequisites, or of what covers them."""
@@ -366,8 +366,7 @@ def _refusal(request: RoadmapRequest) -> Invalid:
         "chat_prompt": own_chat_prompt.prompt_of(request),
         "outline": own_chat_prompt.outline_of(request),
     }
-    fields = (FieldError("/goal", rule),)
-    return Invalid(f"{NO_TRACK} {closest}", fields=fields, members=members)
+    return Invalid(f"{NO_TRACK} {closest}", fields=(FieldError("/goal", rule),), members=members)
 
 
 def nearest_tracks(goal: str) -> list[dict[str, Any]]:

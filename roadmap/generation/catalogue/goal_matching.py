@@ -53,9 +53,9 @@ class Vocabulary(LazyModel, extra="forbid"):
     """Contents of `tracks/words.toml`.
 
     Each of `together` names two tracks. `elsewhere` are subjects of no track, and so are `fields`,
-    in which one may use what a track teaches. The aim follows a word of `wanted` or of `aims`, and
-    a reason one of `complaints`. What the person is follows one of `being`, and skills one of
-    `known`, up to one of `turns`; `lists` join subjects of equal rank, and words of `nothing` have
+    in which one may use what a track teaches. The aim follows a word of `aims`, and a reason one of
+    `complaints`. What the person is follows one of `being`, and skills one of `known`, up to one of
+    `wanted` or `turns`; `lists` join subjects of equal rank, and words of `nothing` have
     none. Characters of `traditional` are read as those of `simplified`.
     """
 
@@ -77,15 +77,14 @@ class Vocabulary(LazyModel, extra="forbid"):
 
 
 class Goal(NamedTuple):
-    """Meanings of what a goal states, of its `aim`, and those that are only complained of.
+    """Meanings of what a goal states, and those that are only complained of.
 
     `known` are phrases of what the person knows, which is not `stated`, with their meanings;
-    `elsewhere` and `fields` count meanings of the aim; `says_more`: it has unknown words.
+    `elsewhere` and `fields` count the others that are such; `says_more`: it has unknown words.
     """
 
     stated: str
     meanings: frozenset[str]
-    aim: frozenset[str]
     complained: frozenset[str]
     known: list[tuple[str, Set[str]]]
     elsewhere: int
@@ -94,12 +93,9 @@ class Goal(NamedTuple):
 
     def points(self, match: Match) -> int:
         """Return the points for a track, which fits with ENOUGH points."""
-        its = match.points.get
-        points = sum([its(meaning, 0) for meaning in self.meanings])
-        if points == 0:
-            return 0
+        points = sum(match.points.get(meaning, 0) for meaning in self.meanings)
         if self.meanings.isdisjoint(match.despite):
-            named = sum(match.points.get(meaning, 0) for meaning in self.aim - {INTENT})
+            named = points - match.points.get(INTENT, 0) * (INTENT in self.meanings)
             others = self.elsewhere + (0 if named >= ENOUGH else self.fields)
             against = self.meanings - self.complained
             points -= sum(match.against.get(meaning, 0) for meaning in against) + ELSEWHERE * others
@@ -111,7 +107,6 @@ class Lexicon:
 
     def __init__(self, words: "Vocabulary") -> None:
         self._elsewhere, self._fields = frozenset(words.elsewhere), frozenset(words.fields)
-        self._foreign = self._elsewhere | self._fields
         self._together = frozenset(words.together)
         self._simplified = str.maketrans(words.traditional, words.simplified)
         self._nothing, self._denials = frozenset(words.nothing), frozenset(map(stem, words.denials))
@@ -119,12 +114,6 @@ class Lexicon:
         latin = _one_of([word for word in words.known if word.isascii()])
         chinese = _one_of([word for word in words.known if not word.isascii()]) + KNOWS
         end = rf"(?={wanted}|{turns}|[{MARKS}]|\.(?:\s|$)|$)"
-        self._wanted = re.compile(wanted, re.IGNORECASE)
-        cues = [*words.being, *words.known, *words.aims, "from", "for", "从"]
-        self._latin_cue = re.compile(_one_of([word for word in cues if word.isascii()]))
-        self._chinese_cue = re.compile(
-            _one_of([word for word in cues if not word.isascii()]) + KNOWS
-        )
         self._known = re.compile(
             rf"(?:{latin}).*?{end}|(?:{being})(?:\s+(?!{wanted}|{turns})[\w+#.]+){{1,3}}"
             rf"|(?:^|(?<=[,.{MARKS}]))[^,.{MARKS}]*?(?<!学)(?:{chinese})[^,.]*?{end}",
@@ -182,9 +171,6 @@ class Lexicon:
 
     def read(self, text: str) -> Goal:
         text = self.simplified(text)
-        lower = text.lower()
-        if not (self._latin_cue.search(lower) or self._chinese_cue.search(lower)):
-            return self._goal(text, ())
         found, known = self._aims.search(text), self._known.findall(text)
         aim = FROM.sub(" ", text[found.start() :] if found else text)
         goal = self._goal(self._known.sub(" ", aim), known)
@@ -195,18 +181,12 @@ class Lexicon:
 
     def _goal(self, stated: str, known: Sequence[str]) -> Goal:
         meanings, says_more = self._meanings(stated)
-        content, complained, aim = self._complained.sub(" ", stated), frozenset[str](), meanings
-        if content != stated:
-            complained = meanings - self._meanings(content)[0]
-        elsewhere = fields = 0
-        if not meanings.isdisjoint(self._foreign):
-            # The text before describes the person, not the aim.
-            *before, wanted = self._wanted.split(stated)
-            aim = self._meanings(wanted)[0] if before else meanings
-            others = aim - complained
-            elsewhere, fields = len(others & self._elsewhere), len(others & self._fields)
+        rest = self._complained.sub(" ", stated)
+        complained = meanings - (meanings if rest == stated else self._meanings(rest)[0])
+        aim = meanings - complained
+        elsewhere, fields = len(aim & self._elsewhere), len(aim & self._fields)
         skills = [(word, names - meanings) for part in known for word, names in self.phrases(part)]
-        return Goal(stated, meanings, aim, complained, skills, elsewhere, fields, says_more)
+        return Goal(stated, meanings, complained, skills, elsewhere, fields, says_more)
 
     def choose(self, text: str, matches: Mapping[str, Match]) -> list[str]:
         """Return the ids of the tracks that a goal names, the most important first."""
@@ -254,7 +234,7 @@ class Lexicon:
         return sorted(chosen, key=lambda id_: self._place(goal, matches[id_]))
 
     def _place(self, goal: Goal, match: Match) -> tuple[int, int]:
-        """Return the place of a track among several: by points of what names both, then as named."""
+        """Return the place of a track among several: by points of what names both, or as named."""
         text = _joined(goal.stated)
         named = [
             text.find(word.lower().split()[0]) % (len(text) + 1)  # not found: last

@@ -90,7 +90,7 @@ class TestCatalogue:
 
 
 class TestQuestionsOfATrack:
-    """Nobody can guess by type, number, length or position."""
+    """None can be guessed by type, number, length or position."""
 
     def test_the_catalogue_keeps_the_rules(self) -> None:
         assert [fault for each in catalogue() for fault in track_faults(each)] == []

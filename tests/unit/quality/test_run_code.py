@@ -1,4 +1,4 @@
-"""Blocks of a tutorial, run in the real sandbox: what they may, what is compared, and what is said."""
+"""Blocks of a tutorial, run in the real sandbox: what they may, what is compared and printed."""
 
 import os
 import shutil

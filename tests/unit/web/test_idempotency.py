@@ -335,7 +335,7 @@ def quiz_of(client: TestClient, roadmap: str) -> tuple[str, dict]:
     questions = client.get(f"{roadmap}/concepts/{node['id']}").json()["quiz"]["questions"]
     return f"{roadmap}/concepts/{node['id']}/quiz/attempts", {
         "version": 1,
-        "answers": [[0]] * len(questions),
+        "answers": [[0] if each["type"] == "single" else [] for each in questions],
     }
 
 

@@ -7,7 +7,6 @@ from pydantic import Field
 
 from core.json_types import LazyModel
 from roadmap.operations import audit_log
-from roadmap.operations.audit_log import AuditOutcome
 from web.call import Call
 from web.http.pagination import CURSOR, Limit, paged
 from web.http.responses import Reply
@@ -17,7 +16,7 @@ class AuditQuery(LazyModel, extra="forbid"):
     action: Annotated[str, Field(max_length=60, pattern=r"^[a-z.-]*$")] = Field(
         "", description="Only this action, such as `queue.pause`."
     )
-    outcome: AuditOutcome | None = Field(None, description="Only this outcome.")
+    outcome: audit_log.AuditOutcome | None = Field(None, description="Only this outcome.")
     cursor: UUID | None = CURSOR
     limit: Limit = 50
 

@@ -9,10 +9,8 @@ from pydantic import Field
 
 from core.json_types import LazyModel
 from roadmap.lifecycle import admin_queries, transfer
-from roadmap.lifecycle.admin_queries import OverseenDetail, RoadmapSearch
 from roadmap.lifecycle.commands import CommandResult
 from roadmap.lifecycle.timeline.timeline import Trace, trace_of
-from roadmap.lifecycle.transfer import Transferred
 from roadmap.plan.statuses import RoadmapStatus
 from tasks.dispatcher import send_after_commit
 from web.audit_actor import actor_of
@@ -36,11 +34,13 @@ def search_roadmaps(call: Call) -> Reply:
     return paged(
         call.request,
         call.query,
-        admin_queries.search(RoadmapSearch(**query.sought), before=query.cursor, limit=query.limit),
+        admin_queries.search(
+            admin_queries.RoadmapSearch(**query.sought), before=query.cursor, limit=query.limit
+        ),
     )
 
 
-def read_overseen(call: Call) -> OverseenDetail:
+def read_overseen(call: Call) -> admin_queries.OverseenDetail:
     """State of the work on a roadmap, and its unfinished parts.
 
     Without the learner's notes and answers.
@@ -67,7 +67,7 @@ def retry_overseen(call: Call) -> Reply:
     return _decided(call, admin_queries.retry(actor_of(call), call.ids["roadmap_id"]))
 
 
-def transfer_roadmaps(call: Call) -> Transferred:
+def transfer_roadmaps(call: Call) -> transfer.Transferred:
     """Transfer all roadmaps of an account to another account at once.
 
     This includes the trash and all data of the roadmaps. Webhooks, API keys, exports, stored

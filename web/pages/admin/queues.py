@@ -11,7 +11,6 @@ from roadmap.operations.audit_log import Action
 from tasks import queue_admin
 from tasks.message_browser import LONGEST_SEARCH, MessageState
 from tasks.queue_actions import DeadLettersRequest, act_on, act_on_dead
-from tasks.queue_admin import MOST_SKIPPED
 from web.audit_actor import actor_of
 from web.call import Call
 from web.pages.admin.actions import ACTS, consequences, success_message
@@ -40,7 +39,7 @@ class QueueQuery(AnyQuery):
 
     state: MessageState = MessageState.held
     search: str = ""
-    after: int = Field(0, ge=0, le=MOST_SKIPPED)
+    after: int = Field(0, ge=0, le=queue_admin.MOST_SKIPPED)
     arguments: str = ""
     live: str = ""
     did: str = ""

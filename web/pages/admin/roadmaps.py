@@ -17,7 +17,6 @@ from roadmap.lifecycle import transfer as transfer_
 from roadmap.lifecycle.admin_queries import SLOW, OverseenList, RoadmapSearch
 from roadmap.lifecycle.commands import ENDED, UNDER_WAY, CommandResult
 from roadmap.lifecycle.timeline.timeline import trace_of
-from roadmap.lifecycle.transfer import NewOwnerCannotLogIn, TransferRequest
 from roadmap.operations.audit_log import Actor
 from roadmap.plan.statuses import RoadmapStatus
 from tasks.dispatcher import send_after_commit
@@ -130,7 +129,7 @@ def transfer(call: Call) -> Response:
     form: Form = call.body
     given = {"owner": form.text("owner"), "new_owner": form.text("new_owner")}
     try:
-        request = filled(TransferRequest, given)
+        request = filled(transfer_.TransferRequest, given)
         made = transfer_.transfer(request.owner, request.new_owner, actor_of(call))
     except (Invalid, Conflict) as error:
         found = admin_queries.search(
@@ -169,7 +168,7 @@ def _list(
     for name in DAYS:  # browsers show only a day in such a field
         day = re.match(r"\d{4}-\d{2}-\d{2}", values[name])
         values[name] = day[0] if day else ""
-    instead = NO_WAY_IN if isinstance(error, NewOwnerCannotLogIn) else ""
+    instead = NO_WAY_IN if isinstance(error, transfer_.NewOwnerCannotLogIn) else ""
     if error and error.detail == SLOW:
         instead = TOO_SLOW
     return admin_page(

@@ -7,7 +7,6 @@ from starlette.responses import Response
 
 from core.errors import NotFound
 from roadmap.generation.catalogue import loader
-from roadmap.generation.catalogue.loader import BrokenFile, CatalogueConcept, Track
 from roadmap.generation.generator import has_model
 from web.call import Call
 from web.pages.lazy import tutorial_html
@@ -36,11 +35,11 @@ def track_page(call: Call) -> Response:
     )
 
 
-def _shown(call: Call) -> Iterator[tuple[Track, Mapping[str, CatalogueConcept]]]:
+def _shown(call: Call) -> Iterator[tuple[loader.Track, Mapping[str, loader.CatalogueConcept]]]:
     """Yield the tracks without broken files with their concepts in the order of learning."""
     for track in loader.tracks().values():
         shown = loader.shown_in(track, language_of(call.request))
-        with suppress(BrokenFile):
+        with suppress(loader.BrokenFile):
             yield (
                 shown,
                 {

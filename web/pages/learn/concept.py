@@ -34,7 +34,6 @@ from roadmap.learning.progress import (
     PartRequest,
 )
 from roadmap.lifecycle import commands, queries
-from roadmap.lifecycle.commands import EDITABLE, GOING_ON
 from roadmap.plan.concept_marks import mark_of
 from roadmap.plan.outline import ContentKind
 from roadmap.plan.schemas import MOST_QUESTIONS, ProgressRequest, RegenerateRequest
@@ -346,8 +345,8 @@ def _context(call: Call, lesson: LessonFacts) -> dict[str, Any]:
         "wish_problem": "",
         "follows_words": has_model(),
         "may_upgrade": is_built_in and not is_open and has_model(),
-        "may_wish": status in EDITABLE and status != RoadmapStatus.awaiting_review,
-        "is_later": not concept.contents and status in GOING_ON,
+        "may_wish": status in commands.EDITABLE and status != RoadmapStatus.awaiting_review,
+        "is_later": not concept.contents and status in commands.GOING_ON,
         "quiz_problem": "",
         "is_lacking": False,
         "choices": ROADMAP_LANGUAGES,

@@ -5,7 +5,6 @@ from starlette.responses import Response
 from core import clock
 from core.errors import NotFound
 from roadmap.generation.catalogue import loader
-from roadmap.generation.catalogue.loader import Track
 from roadmap.learning import endings
 from roadmap.lifecycle import queries
 from roadmap.plan.concept_marks import next_of
@@ -53,7 +52,7 @@ def _next(tree: RoadmapTree) -> ConceptNode | None:
     return next((each for each in concepts if each.id == next_id), None)
 
 
-def _onward(tree: RoadmapTree, language: str) -> list[Track]:
+def _onward(tree: RoadmapTree, language: str) -> list[loader.Track]:
     """Return the built-in roadmaps that build on this one, if it is built in as well."""
     ids = dict.fromkeys(concept.key.partition("/")[0] for concept in concepts_of(tree))
     learned = filter(None, map(loader.tracks().get, ids))

@@ -13,11 +13,9 @@ from core.errors import Invalid, RateLimited, RoadmapError, Unavailable
 from core.i18n import gettext_noop
 from roadmap.generation.catalogue import loader
 from roadmap.generation.catalogue.generator import CatalogueGenerator
-from roadmap.generation.catalogue.loader import Track
 from roadmap.generation.generator import current_generator, has_model
 from roadmap.learning import progress, reviews
 from roadmap.learning.continue_learning import find_lessons, home_state
-from roadmap.learning.progress import DEFAULTS, ProfilePatch
 from roadmap.learning.today import today_with
 from roadmap.lifecycle import queries
 from roadmap.lifecycle.create import NewRoadmap
@@ -31,7 +29,6 @@ from web.http.response_cache import DocumentSource
 from web.pages import error_messages, own_chat
 from web.pages.forms import AnyQuery, Form, filled, form_key, see_other
 from web.pages.labels import ROADMAP_LANGUAGES
-from web.pages.own_chat import ChatQuery
 from web.pages.templates import FORM, language_of, own_page, page, texts_of
 
 MOST_CONTINUED = 3  # roadmaps to continue with, on the first page
@@ -48,7 +45,7 @@ LIMITS_OF_CATALOGUE = {
     ),
 }
 # Not the level, which differs from subject to subject.
-REMEMBERED = tuple(name for name in DEFAULTS if name != "level")
+REMEMBERED = tuple(name for name in progress.DEFAULTS if name != "level")
 CHECKED = ("review", "clarify")
 FIELDS = ("goal", "level", *REMEMBERED, "deadline", "background", "motivation", "preferences")
 
@@ -144,7 +141,7 @@ def _fit(call: Call, request: RoadmapRequest) -> RoadmapRequest:
     fitted = current_generator().fit(request)
     chosen = {name: getattr(request, name) for name in REMEMBERED}
     chosen["language"] = request.language if request.names_language else None
-    progress.change_profile(call.owner, ProfilePatch(**chosen))
+    progress.change_profile(call.owner, progress.ProfilePatch(**chosen))
     return fitted
 
 
@@ -160,11 +157,13 @@ def _again(call: Call, error: RoadmapError, sentences: Mapping[str, str]) -> Res
     return error_messages.form_page(call.request, "start.html", error, **context)
 
 
-def _ways_out(form: Form, members: Mapping[str, Any], tracks: Sequence[Track]) -> dict[str, Any]:
+def _ways_out(
+    form: Form, members: Mapping[str, Any], tracks: Sequence[loader.Track]
+) -> dict[str, Any]:
     """Return what a page shows for a goal that no track covers."""
     titled = {track.id: track for track in tracks}
     near = [(titled[each["id"]], each) for each in members["nearest"]]
-    wishes = ChatQuery.model_validate(form.given(*ChatQuery.model_fields))
+    wishes = own_chat.ChatQuery.model_validate(form.given(*own_chat.ChatQuery.model_fields))
     chat = {**own_chat.box(wishes), "prompt": members["chat_prompt"]}
     return {"near": near, "chat": chat, "problem": ""}  # the field says what is wrong
 

@@ -11,7 +11,6 @@ from core.errors import Conflict, NotFound
 from core.i18n import gettext_noop
 from roadmap.learning.lesson_navigation import course
 from roadmap.lifecycle import commands, content_versions, plan_rows, queries, revisions
-from roadmap.lifecycle.commands import EDITABLE
 from roadmap.plan.diff import ChangeKind, diff_tree
 from roadmap.plan.outline import Tutorial
 from roadmap.plan.statuses import OPEN, RevisionSource, RevisionStatus
@@ -197,7 +196,7 @@ def _plan_context(tree: RoadmapTree) -> dict[str, Any]:
     compared = WordByWord()
     return {
         "tree": tree,
-        "is_editable": tree.status in EDITABLE,
+        "is_editable": tree.status in commands.EDITABLE,
         "sources": SOURCES,
         "states": STATES,
         "marks": MARKS,

@@ -18,8 +18,6 @@ from roadmap.exchange.map.drawing import inlined
 from roadmap.generation.generator import check_feedback, has_model
 from roadmap.learning import progress
 from roadmap.lifecycle import commands, events, queries, schedule_settings, trash
-from roadmap.lifecycle.commands import CommandResult
-from roadmap.lifecycle.schedule_settings import ScheduleRequest
 from roadmap.plan.event_types import Event
 from roadmap.plan.outline import MOST_CLARIFYING_QUESTIONS
 from roadmap.plan.schemas import AnswersRequest, ApproveRequest, ReviseRequest
@@ -206,13 +204,13 @@ def reschedule(call: Call) -> Response:
     )
     values = {"deadline": None, "begins_on": begins_on, **form.given("hours_per_week", "deadline")}
     try:
-        schedule_settings.reschedule(*place, filled(ScheduleRequest, values))
+        schedule_settings.reschedule(*place, filled(schedule_settings.ScheduleRequest, values))
     except Invalid as error:
         return roadmap_page(call, pace_error=error)
     return see_other(f"/roadmaps/{call.ids['roadmap_id']}#pace")
 
 
-def decide(call: Call, *, command: Callable[[UUID, UUID], CommandResult]) -> Response:
+def decide(call: Call, *, command: Callable[[UUID, UUID], commands.CommandResult]) -> Response:
     return _apply(call, command(call.owner, call.ids["roadmap_id"]))
 
 
@@ -254,7 +252,7 @@ def delete_for_ever(call: Call) -> Response:
     return see_other("/trash?did=deleted")
 
 
-def _apply(call: Call, made: CommandResult, place: str = "") -> Response:
+def _apply(call: Call, made: commands.CommandResult, place: str = "") -> Response:
     """Send the work of a command, and go to the roadmap, or to a place in it."""
     apply_command(call.ids["roadmap_id"], made)
     return see_other(f"/roadmaps/{call.ids['roadmap_id']}{place}")

@@ -11,7 +11,6 @@ from roadmap.exchange import share_links, shared_view
 from roadmap.exchange.importer import IN_SHARED
 from roadmap.exchange.map.drawing import inlined
 from roadmap.exchange.share_links import LinkPurpose, LinkRequest, NewLink, open_link
-from roadmap.exchange.shared_view import SharedConceptDetail
 from roadmap.lifecycle import queries
 from roadmap.plan.views import RoadmapTree, concepts_of
 from web.call import Call
@@ -91,10 +90,10 @@ def shared_concept_page(call: Call) -> Response:
     token, concept_id = call.ids["token"], call.ids["concept_id"]
     link, path = open_link(token, LinkPurpose.reading), f"/shared/{token}"
 
-    def read() -> tuple[RoadmapTree, SharedConceptDetail]:
+    def read() -> tuple[RoadmapTree, shared_view.SharedConceptDetail]:
         return shared_view.shared_tree(link), shared_view.shared_concept(link, concept_id)
 
-    def context(found: tuple[RoadmapTree, SharedConceptDetail]) -> dict[str, Any]:
+    def context(found: tuple[RoadmapTree, shared_view.SharedConceptDetail]) -> dict[str, Any]:
         tree, concept = found
         concepts, markdown = concepts_of(tree), concept.tutorial
         at = next((number for number, each in enumerate(concepts) if each.id == concept_id), None)

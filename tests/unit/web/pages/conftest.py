@@ -1,9 +1,13 @@
 """Pages as a person opens them."""
 
+from collections.abc import Iterator
+from pathlib import Path
+
 import pytest
 from starlette.testclient import TestClient
 
 from tests.copies import Copies
+from tests.unit.roadmap.generation.test_tracks_dir import add, forget
 from tests.unit.web.pages.page_text import HTML, concepts_of, made
 from web.http.response_cache import ResponseCache
 from web.pages import templates
@@ -28,3 +32,14 @@ def roadmap(person: TestClient, copies: Copies) -> str:
 def lesson(person: TestClient, roadmap: str) -> str:
     """The path of the page of its second concept."""
     return f"{roadmap}/concepts/{concepts_of(person, roadmap)[1]['id']}"
+
+
+@pytest.fixture
+def rye_bread(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A track that is in English only."""
+    add(tmp_path, "rye-bread", "Rye bread")
+    monkeypatch.setenv("TRACKS_DIR", str(tmp_path))
+    forget()
+    yield
+    monkeypatch.delenv("TRACKS_DIR")
+    forget()

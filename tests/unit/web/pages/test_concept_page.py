@@ -151,7 +151,12 @@ class TestLearn:
         page = person.get(lesson).text
         assert "explanation" not in page.partition('id="quiz"')[2]
         fields: dict[str, Any] = {"version": quiz["version"], "questions": len(quiz["questions"])}
-        fields |= {f"q{question['id']}": "0" for question in quiz["questions"]}
+        for question in quiz["questions"]:
+            name, count = f"q{question['id']}", len(question["options"])
+            if question["type"] == "order":
+                fields |= {f"{name}.{line}": str(line + 1) for line in range(count)}
+            else:
+                fields[name if count else f"{name}.text"] = "0"
         answer = person.post(f"{lesson}/quiz", data=fields)
         assert re.fullmatch(
             re.escape(lesson) + r"\?attempt=[0-9a-f-]{36}#quiz", answer.headers["location"]

@@ -2,8 +2,6 @@
 
 import html
 import re
-from collections.abc import Iterator
-from pathlib import Path
 from uuid import UUID
 
 import pytest
@@ -14,22 +12,10 @@ from core.errors import RateLimited
 from core.i18n import ENGLISH
 from tests.cases import try_each
 from tests.stack import GOAL
-from tests.unit.roadmap.generation.test_tracks_dir import add, forget
 from tests.unit.web.pages.page_text import API, CHINESE, HTML, made, text_of, tree_of
 from web.pages.error_messages import sentence
 
 AUTOMATIC = re.compile(r'<select id="language"[^>]*>\s*<option value="" selected>')
-
-
-@pytest.fixture
-def rye_bread(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """A track that is in English only."""
-    add(tmp_path, "rye-bread", "Rye bread")
-    monkeypatch.setenv("TRACKS_DIR", str(tmp_path))
-    forget()
-    yield
-    monkeypatch.delenv("TRACKS_DIR")
-    forget()
 
 
 @pytest.mark.usefixtures("short")
