@@ -246,7 +246,7 @@ CLOSED = [endpoint for endpoint in EVERY if not endpoint.public]
 OPENED = [
     endpoint for endpoint in CLOSED if "{token}" in endpoint.path
 ]  # for those who have a link: test_sharing
-TRACK_PAGE = "/catalogue/{track}"  # a track is built in, and belongs to nobody
+TRACK_PAGE = "/catalogue/{track}"  # tracks are no owner's
 WITH_PLACES = [
     endpoint
     for endpoint in CLOSED
