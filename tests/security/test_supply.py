@@ -107,6 +107,7 @@ def test_production_is_installed_from_the_lock_alone(file: str) -> None:
     lines = [line for line in text.splitlines() if re.search(r"pip .*\binstall\b", line)]
     elsewhere = (  # of tests, and in another environment
         r"requirements-dev\.txt|\$\(BENCH\)/bin/python .*benchmarks/requirements\.txt"
+        r"|\$\(CATALOGUE\)/bin/python .*quality/catalogue\.txt"
     )
     installs = [line for line in lines if not re.search(elsewhere, line)]
     assert installs

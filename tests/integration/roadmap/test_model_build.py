@@ -362,8 +362,8 @@ def test_a_checked_concept_is_taken_as_it_is_and_the_receipt_says_what_that_save
     path = f"{tree['links']['self']}/concepts/{taken['id']}"
     assert model_stack.get(path).json()["tutorial"]["generator"] == "catalogue"
     saved = model_stack.get(f"{tree['links']['self']}/receipt").json()["saved"]
-    assert (saved["calls"], saved["measured"]) == (3, False)
-    assert saved["completion_tokens"] > 1000
+    assert saved["calls"] == 3
+    assert saved["completion_tokens"] > 0
 
     model_stack.post(f"{path}/upgrade", json={})
     model_stack.finished(tree["links"]["self"])
