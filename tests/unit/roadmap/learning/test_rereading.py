@@ -67,7 +67,7 @@ def test_a_text_without_sections_has_none() -> None:
         ("csrf-and-ssrf", "en", "foreign page", "CSRF: use of the browser's rights"),
         ("configuration-and-logging", "en", "wants to log", "Logs are events, not sentences"),
         ("sql-fundamentals", "zh-Hans", "NULL", "第三个真值"),
-        ("supply-chain-security", "zh-Hans", "有效签名", "为出去的东西列清单并签名"),
+        ("supply-chain-security", "zh-Hans", "有效签名", "为交付的东西列清单并签名"),
     ],
 )
 def test_questions_of_the_catalogue_lead_to_what_explains_them(
