@@ -45,6 +45,7 @@ class Model:
 def settings_for(provider: Provider) -> dict[str, str]:
     """Of who asks it, by their variables."""
     model = {"OPENAI_API_KEY": KEY, "OPENAI_BASE_URL": provider.url, "OPENAI_MODEL": MODEL}
+    model["CHECKED_CONCEPTS"] = "false"  # all parts are the model's
     return model | {"QUIZ_CHECK": "false"}
 
 

@@ -30,7 +30,7 @@ async function main(): Promise<void> {
   const path = { roadmap_id, concept_id };
   const concept = found(await api.readConcept({ path }));
   const questions = concept.quiz!.questions;
-  const body = { version: concept.quiz!.version, answers: questions.map(() => [0]) };
+  const body = { version: concept.quiz!.version, answers: questions.map(({ type }) => (type === "typed" || type === "order" ? [] : [0])) };
   const attempt = found(await api.answerQuiz({ path, body }));
   const refused = await api.createRoadmap({ body: { goal: "" } });
   const file = found(await api.exportArchive({ path: { roadmap_id } }));
