@@ -190,9 +190,14 @@ def strange_operations(target: Target) -> Finding:
         {"operations": [{"op": "remove", "what": "stage", "key": "a"}] * 100, "base": 1},
         {"operations": [{}] * 5000},
     ]
-    answers = [target.ask("POST", f"{target.mine}/edits", body) for body in bodies]
+    path = f"{target.mine}/edits"
+    answers = [target.ask("POST", path, body) for body in bodies]
+    for at, body in enumerate(bodies):
+        # What the body makes slow is slow again.
+        if answers[at].seconds > LONG and not answers[at].broke:
+            answers[at] = target.ask("POST", path, body)
     won = [
-        (answer.broke or answer.seconds > 2 * LONG) and f"{answer.status} in {answer.seconds:.1f} s"
+        (answer.broke or answer.seconds > LONG) and f"{answer.status} in {answer.seconds:.1f} s"
         for answer in answers
     ]
     return judged(

@@ -1,6 +1,6 @@
 """The gallery of ready-made roadmaps, and a preview of each."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 
 from starlette.responses import Response
@@ -14,12 +14,13 @@ from web.pages.templates import language_of, page, texts_of
 
 
 def catalogue_page(call: Call) -> Response:
-    shown = list(_shown(call))
+    shown = list(_shown(call, loader.tracks().values()))
     return page(call.request, "catalogue.html", shown=shown, has_model=has_model())
 
 
 def track_page(call: Call) -> Response:
-    found = next((each for each in _shown(call) if each[0].id == call.ids["track"]), None)
+    chosen = [track for id_, track in loader.tracks().items() if id_ == call.ids["track"]]
+    found = next(_shown(call, chosen), None)
     if found is None:
         raise NotFound("This ready-made roadmap does not exist.")
     track, concepts = found
@@ -35,9 +36,11 @@ def track_page(call: Call) -> Response:
     )
 
 
-def _shown(call: Call) -> Iterator[tuple[loader.Track, Mapping[str, loader.CatalogueConcept]]]:
-    """Yield the tracks without broken files with their concepts in the order of learning."""
-    for track in loader.tracks().values():
+def _shown(
+    call: Call, tracks: Iterable[loader.Track]
+) -> Iterator[tuple[loader.Track, Mapping[str, loader.CatalogueConcept]]]:
+    """Yield those of the tracks without broken files, with their concepts in order of learning."""
+    for track in tracks:
         shown = loader.shown_in(track, language_of(call.request))
         with suppress(loader.BrokenFile):
             yield (
