@@ -12,7 +12,13 @@ from urllib.parse import quote
 
 import httpx2
 
-from roadmap_client.errors import ClientError, Problem, UnexpectedResponse, Unreachable
+from roadmap_client.errors import (
+    ClientError,
+    InvalidRequest,
+    Problem,
+    UnexpectedResponse,
+    Unreachable,
+)
 from roadmap_client.results import (
     Accepted,
     Attempt,
@@ -255,6 +261,7 @@ class RoadmapClient:
         self, base_url: str = LOCAL, token: str | None = None, **settings: Unpack[Settings]
     ) -> None:
         self._client = _BlockingClient(base_url, token, **settings)
+        self.base_url = self._client.base_url
 
     def __enter__(self) -> Self:
         return self
@@ -291,7 +298,7 @@ def _at(*ids: str) -> str:
 
 def _url(path: str, params: dict[str, Any] | None = None) -> httpx2.URL:
     if not path.startswith("/"):  # a full URL would send the token to another host
-        raise ValueError("The path of a request must begin with `/`.")
+        raise InvalidRequest("The path of a request must begin with `/`.")
     return httpx2.URL(path).copy_merge_params(params or {})
 
 
@@ -322,7 +329,7 @@ def _translated(error: Exception) -> ClientError:
     if isinstance(error, ClientError):
         return error
     if isinstance(error, httpx2.LocalProtocolError):  # its text quotes the header, maybe the token
-        raise ValueError("The request contains characters that HTTP does not allow.") from None
+        return InvalidRequest("The request contains characters that HTTP does not allow.")
     if isinstance(error, httpx2.DecodingError):
         return UnexpectedResponse("The response cannot be decompressed.")
     return Unreachable(re.sub(r"^\[Errno -?\d+\] ", "", str(error)) or type(error).__name__)

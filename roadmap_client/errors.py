@@ -11,6 +11,10 @@ class ClientError(Exception):
     retry_after: float | None = None
 
 
+class InvalidRequest(ClientError):
+    """The request cannot be sent."""
+
+
 class UnexpectedResponse(ClientError):
     """The response is not from a Roadmap service, or too long."""
 
