@@ -113,7 +113,9 @@ def test_a_plan_that_waits_for_approval_is_not_waited_for(
     ids = [client.create(goal, review=True)["id"] for _ in range(3)]
     assert client.wait(ids[0])["status"] == "awaiting_review"
     assert [each["id"] for each in client.roadmaps(2)] == ids[:0:-1]
-    listed = list(client.pages(f"/api/v1/roadmaps?q={goal.split()[-1]}&sort=oldest", 1000))
+    listed = list(
+        client.pages(f"/api/v1/roadmaps?q={goal.rsplit(maxsplit=1)[-1]}&sort=oldest", 1000)
+    )
     assert [each["id"] for each in listed] == ids
 
 
