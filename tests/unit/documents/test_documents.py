@@ -103,6 +103,12 @@ def test_the_index_has_every_document() -> None:
     assert english - linked == {"INDEX.md"}
 
 
+def test_the_navigation_of_the_site_has_every_document() -> None:
+    named = re.findall(r"^ +- (?:\w+: )?(\S+\.md)$", (ROOT / "mkdocs.yml").read_text("utf-8"), re.M)
+    english = {page.relative_to(ROOT).as_posix() for page in PAGES if page not in TRANSLATED}
+    assert sorted(named) == sorted(english)
+
+
 def test_both_indexes_lead_to_the_same_documents() -> None:
     english, chinese = (
         [
