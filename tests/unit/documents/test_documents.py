@@ -132,6 +132,15 @@ def test_the_index_says_how_long_a_document_takes_to_read(name: str) -> None:
     assert wrong == []
 
 
+def test_the_chinese_index_says_which_documents_are_in_english() -> None:
+    rows = re.findall(
+        r"^\| (.+) \| \[.+\]\((.+)\) \| \d+ \|$",
+        (DOCS / "INDEX.zh-CN.md").read_text("utf-8"),
+        re.MULTILINE,
+    )
+    assert [link for row, link in rows if ("（英文）" in row) is (".zh-CN." in link)] == []
+
+
 def reading_minutes(page: Path) -> float:
     """Return the time at 200 words or 400 Chinese characters a minute, without folded tables."""
     text = re.sub(r"<details>.*?</details>", "", page.read_text("utf-8"), flags=re.DOTALL)
@@ -171,7 +180,7 @@ def test_both_languages_say_the_same(page: Path) -> None:
 def test_the_pages_of_the_deployment_guide_are_there_with_their_languages() -> None:
     there = {page.name for page in PAGES}
     both = {
-        *("README.md", "INDEX.md", "LEARNING.md", "QUICK_START_RAILWAY.md"),
+        *("README.md", "INDEX.md", "LEARNING.md", "ACCOUNTS.md", "QUICK_START_RAILWAY.md"),
         *("RAILWAY_DEPLOYMENT.md", "DEPLOYMENT_COMPARISON.md", "ARCHITECTURE_COMPARISON.md"),
         "HUEY_RAILWAY_DEPLOYMENT_SUMMARY.md",
     }
