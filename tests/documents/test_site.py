@@ -12,7 +12,7 @@ from urllib.parse import unquote, urlsplit
 import pytest
 
 from tests.checkouts import checkout
-from tests.stack import ROOT, clean_environment
+from tests.stack import ROOT
 
 pytestmark = pytest.mark.timeout(600)  # of which pip may take a part
 SITE = ROOT / "site"
@@ -20,9 +20,7 @@ UNTRANSLATED = "本页暂无中文版"
 
 
 def run(*command: str, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        command, cwd=cwd, env=clean_environment(), capture_output=True, text=True, check=False
-    )
+    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False)
 
 
 class Page(HTMLParser):
@@ -48,7 +46,7 @@ def pages() -> dict[Path, Page]:
     """The pages of the site, just built, by their files."""
     brought = run("make", ".venv-docs/ready")
     if brought.returncode:
-        pytest.skip(f"NOT RUN: pip could not bring mkdocs: {brought.stderr[-300:]}")
+        pytest.skip(f"NOT RUN: pip could not bring mkdocs: {brought.stderr.splitlines()[0]}")
     done = run("make", "docs")
     assert done.returncode == 0, done.stdout + done.stderr
     return {file: Page(file) for file in SITE.rglob("*.html") if file.name != "404.html"}
