@@ -3,7 +3,7 @@
 # npm brings what draws the diagrams; where it cannot, they stay text.
 set -euo pipefail
 CDPATH='' cd -- "$(dirname -- "$0")/.."
-DOCS=.venv-docs MERMAID=@mermaid-js/tiny@11.17.2
+DOCS=.venv-docs MERMAID=11.17.2
 FILES="README.md README.zh-CN.md CONTRIBUTING.md CHANGELOG.md SECURITY.md LICENSE docs compose.yaml
     examples/client.py examples/receiver.py .railway/railway.ts .railway/template.md"
 
@@ -14,9 +14,9 @@ for file in $FILES; do
 done
 ln -s "$PWD/web/static/icon.svg" $DOCS/tree/icon.svg
 ln -s "$PWD/scripts/docs.css" $DOCS/tree/site.css
-if [ ! -e $DOCS/package/dist/mermaid.tiny.js ]; then
-    { packed=$(npm pack --silent --pack-destination $DOCS $MERMAID) && tar -xzf "$DOCS/$packed" -C $DOCS; } 2>/dev/null ||
-        echo "NOT RUN: diagrams, for npm could not bring $MERMAID"
+if ! grep -qs "\"$MERMAID\"" $DOCS/package/package.json; then # not yet, or another version
+    { packed=$(npm pack --silent --pack-destination $DOCS "@mermaid-js/tiny@$MERMAID") && tar -xzf "$DOCS/$packed" -C $DOCS; } 2>/dev/null ||
+        echo "NOT RUN: diagrams, for npm could not bring mermaid"
 fi
 [ ! -e $DOCS/package ] || ln -s "$PWD/$DOCS/package/dist/mermaid.tiny.js" $DOCS/tree/mermaid.js
 

@@ -30,12 +30,15 @@ def on_page_content(html: str, page: Any, config: Any, files: Any) -> str:
     if file.localization:
         also = dict(zip(anchors, english[file.norm_src_uri], strict=True))
         page.present_anchor_ids |= {*also.values()}
-        html = HEADING.sub(lambda found: f'<a id="{also[found[1]]}"></a>{found[0]}', html)
+        for own, other in also.items():
+            if own not in also.values():
+                html = re.sub(rf'(<h\d id="{re.escape(own)}")', rf'<a id="{other}"></a>\1', html)
     else:
         english[file.norm_src_uri] = anchors
         if file.locale != file.locale_alternate_of:
-            note = f'<div class="admonition note" data-search-exclude><p>{config.extra["untranslated"]}</p></div>'
-            html = html.replace("</h1>", f"</h1>{note}", 1)
+            note = f"<p>{config.extra['untranslated']}</p>"
+            note = f'</h1><div class="admonition note" data-search-exclude>{note}</div>'
+            html = html.replace("</h1>", note, 1)
     if '<pre class="mermaid">' in html:
         html += f'<script src="{posixpath.relpath(DRAWS, page.url)}"></script>'
     return html
