@@ -80,12 +80,13 @@ def summary_of(roadmap: Json) -> Json:
 
 
 def summary_line(roadmap: Json) -> str:
-    parts, learned = roadmap["progress"], roadmap.get("learned")
+    parts = roadmap["progress"]
+    learned = roadmap.get("learned") if parts["total"] else None
     words = (
         f"{roadmap['title'] or roadmap['goal']}: {roadmap['status']}",
         f"{parts['ready']} of {parts['total']} parts written" if parts["total"] else "",
         f"{learned['done']} of {learned['total']} concepts done" if learned else "",
-        f"{roadmap['weeks']} weeks at {roadmap['hours_per_week']} h",
+        f"{roadmap['weeks']} weeks at {roadmap['hours_per_week']} h" if roadmap["weeks"] else "",
         f"roadmap_id {roadmap['id']}",
         roadmap["error"],
     )

@@ -157,7 +157,7 @@ async def follow_roadmap(
             break
         await asyncio.sleep(PAUSE)
     left = (await get(f"{path}/activity"))["seconds_left"]
-    about = f" About {left} s left." if left else ""
+    about = f", about {left} s left" if left else ""
     return summary_line(roadmap) + about, {**summary_of(roadmap), "seconds_left": left}
 
 

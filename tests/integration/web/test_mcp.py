@@ -1,8 +1,13 @@
 """`/mcp` of real services in both modes, called by the official client."""
 
+import signal
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+import httpx2
 import pytest
 from mcp import Client
 from mcp.shared.exceptions import MCPError
@@ -10,7 +15,8 @@ from mcp.shared.exceptions import MCPError
 from tests.agents import call, learn, over_http, refusal
 from tests.browser.people import Person
 from tests.operating import promote
-from tests.stack import GOAL, Stack, answer_to
+from tests.stack import GOAL, Stack, answer_to, embedded_stack, running
+from tests.waiting import wait_until
 
 PING = {"jsonrpc": "2.0", "id": 1, "method": "ping"}
 
@@ -156,6 +162,29 @@ def test_pages_of_other_sites_cannot_use_the_login_of_a_browser(
     assert ask(**{"Sec-Fetch-Site": "cross-site"}).status_code == 403
     ours = ask(**{"X-CSRF-Token": login.json()["csrf_token"]}).json()
     assert ours["result"]["structuredContent"]["status"] == "queued"
+
+
+def test_an_account_has_few_requests_at_once_which_end_with_the_service(tmp_path: Path) -> None:
+    with running(embedded_stack(tmp_path)) as stack, ThreadPoolExecutor(10) as threads:
+        stack.post("/api/v1/admin/queues/content/pause", json={}).raise_for_status()
+        place = {"roadmap_id": stack.create().rpartition("/")[2], "wait_seconds": 45}
+        message = {**PING, "method": "tools/call"}
+        message["params"] = {"name": "follow_roadmap", "arguments": place}
+        headers = {"Accept": "application/json"}
+        following = [
+            threads.submit(stack.post, "/mcp", json=message, headers=headers) for _ in range(10)
+        ]
+
+        def refused() -> httpx2.Response | None:
+            answer = stack.post("/mcp", json=PING, headers=headers)
+            return answer if answer.status_code == 429 else None
+
+        assert wait_until(refused, reason="all ten follow").headers["retry-after"] == "5"
+        began = time.monotonic()
+        stack.api.signal(signal.SIGTERM)
+        for each in following:
+            assert each.result().json()["result"]["structuredContent"]["status"] == "queued"
+        assert time.monotonic() - began < 20
 
 
 @pytest.mark.parametrize("name", ["evil.example.org", "127.0.0.1.example.org"])

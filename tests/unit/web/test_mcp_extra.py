@@ -8,7 +8,9 @@ from pathlib import Path
 
 from mcp import Client
 
+from mcp_server.results import explain
 from mcp_server.server import server
+from roadmap_client import Problem
 from tests.stack import ROOT, clean_environment
 
 LARGEST = 12 * 1024  # bytes of all descriptions, which a model reads before it begins
@@ -57,6 +59,14 @@ def test_the_tools_are_few_described_in_few_words_and_annotated() -> None:
             "description" in field or {"enum", "default"} & field.keys()
             for field in tool["inputSchema"]["properties"].values()
         ), tool["name"]
+
+
+def test_an_error_names_problem_cause_and_remedy() -> None:
+    busy = Problem(429, {"detail": "Rate limit exceeded."}, retry_after=7)
+    assert explain(busy, "") == "Rate limit exceeded. Wait 7 s, then repeat it."
+    wrong = {"pointer": "#/goal", "detail": "should have at least 2 characters"}
+    invalid = Problem(422, {"detail": "Some fields are not valid.", "errors": [wrong]}, None)
+    assert explain(invalid, "") == f"Some fields are not valid. #/goal {wrong['detail']}."
 
 
 def test_everything_else_works_without_it(tmp_path: Path) -> None:
