@@ -11,6 +11,10 @@ class ClientError(Exception):
     retry_after: float | None = None
 
 
+class InvalidRequest(ClientError):
+    """The request cannot be sent."""
+
+
 class UnexpectedResponse(ClientError):
     """The response is not from a Roadmap service, or too long."""
 
@@ -33,9 +37,8 @@ class Problem(ClientError):
 
     def __init__(self, status: int, document: dict[str, Any], retry_after: float | None) -> None:
         self.status, self.document, self.retry_after = status, document, retry_after
-        self.type = str(document.get("type", "about:blank"))
-        self.title = str(document.get("title", ""))
-        self.detail = str(document.get("detail") or self.title or f"it answers {status}.")
+        self.type, self.title = document.get("type", "about:blank"), document.get("title", "")
+        self.detail: str = document.get("detail") or self.title or f"it answers {status}."
         self.errors: list[dict[str, str]] = document.get("errors") or []
         self.request_id: str | None = document.get("request_id")
         self.is_transient = status in BUSY or self.type == IN_USE

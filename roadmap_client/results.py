@@ -26,8 +26,6 @@ class RoadmapSummary(TypedDict):
     error: str
     language: str
     progress: dict[str, int]
-    created_at: str
-    finished_at: str | None
     level: str
     hours_per_week: int
     deadline: str | None
@@ -46,8 +44,6 @@ class Node(TypedDict):
 
 class ConceptNode(Node):
     week: int
-    prerequisites: list[str]
-    outcomes: list[str]
     progress: str
     contents: dict[str, Json]
 
@@ -78,7 +74,6 @@ class Attempt(TypedDict):
     id: str
     score: int
     total: int
-    unanswered: int
     questions: list[Json]
     passed: bool
 
@@ -88,6 +83,5 @@ class Today(TypedDict):
     due: int
     review_minutes: int
     next: Json | None
-    days: int
     minutes: int
     streak: int

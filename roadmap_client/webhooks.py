@@ -7,43 +7,36 @@ import time
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-TOLERANCE = 300.0  # seconds; an older message may be a replay by an attacker
-
 
 class InvalidWebhook(ValueError):
-    """The message is not signed with the secret, or is too old or too new."""
+    """The message is not signed with a secret of the webhook, or not of this time."""
 
 
 def verify_webhook(
     secrets: str | Iterable[str],
     headers: Mapping[str, str],
     body: bytes,
-    tolerance: float = TOLERANCE,
+    tolerance: float = 300.0,  # seconds; an older message may be a replay by an attacker
 ) -> dict[str, Any]:
-    """Return the event of a signed message; `body` as received. Raises InvalidWebhook.
+    """Return the event of a message whose signature is right. Raises InvalidWebhook.
 
-    `secrets`: that of the webhook (`whsec_...`), or several of which one has signed.
+    `secrets`: that of the webhook (`whsec_...`), or several. `body`: the bytes as received.
     """
     given = {name.lower(): value for name, value in headers.items()}
     try:
         sent, signatures = given["webhook-timestamp"], given["webhook-signature"].split()
-        signed = f"{given['webhook-id']}.{sent}.".encode() + body
+        content = f"{given['webhook-id']}.{sent}.".encode() + body
         age = abs(time.time() - int(sent))
     except (KeyError, ValueError):
-        raise InvalidWebhook("A webhook header is missing or malformed.") from None
-    known = [
-        _signature(each, signed) for each in ([secrets] if isinstance(secrets, str) else secrets)
-    ]
-    if not any(hmac.compare_digest(one, each.encode()) for one in known for each in signatures):
+        raise InvalidWebhook("A header is missing or malformed.") from None
+    secrets = [secrets] if isinstance(secrets, str) else secrets
+    keys = [base64.b64decode(each.removeprefix("whsec_")) for each in secrets]
+    if not all(keys):
+        raise ValueError("A secret is empty.")
+    valid = [b"v1," + base64.b64encode(hmac.digest(key, content, "sha256")) for key in keys]
+    if not any(hmac.compare_digest(one, each.encode()) for one in valid for each in signatures):
         raise InvalidWebhook("The signature is wrong.")
     if age > tolerance:
-        raise InvalidWebhook("The message is too old, or the clock is wrong.")
+        raise InvalidWebhook("The message is too old, or a clock is wrong.")
     event: dict[str, Any] = json.loads(body)
     return event
-
-
-def _signature(secret: str, signed: bytes) -> bytes:
-    key = base64.b64decode(secret.removeprefix("whsec_"))
-    if not key:
-        raise ValueError("The secret of the webhook is empty.")
-    return b"v1," + base64.b64encode(hmac.digest(key, signed, "sha256"))

@@ -47,7 +47,7 @@ class EventParser:
             elif line.startswith(b":"):
                 yield None
             elif not line and self.data:
-                event, self.data = json_object(self.data), b""
+                event, self.data = json_object(self.data) or {}, b""
                 if not isinstance(event.setdefault("seq", 0), int) or "type" not in event:
                     raise UnexpectedResponse("The event is malformed.")
                 yield cast(Event, event)
@@ -55,11 +55,10 @@ class EventParser:
             raise UnexpectedResponse(f"An event has more than {LONGEST_EVENT} bytes.")
 
 
-def json_object(content: bytes) -> Json:
+def json_object(content: bytes) -> Json | None:
+    """Return a JSON object, or None for anything else."""
     try:
         found = json.loads(content)
     except (ValueError, RecursionError):
-        found = None
-    if not isinstance(found, dict):
-        raise UnexpectedResponse("The response is not a JSON object.")
-    return found
+        return None
+    return found if isinstance(found, dict) else None
