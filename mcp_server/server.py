@@ -43,7 +43,7 @@ from roadmap_client import AsyncRoadmapClient, ClientError
 USER_AGENT = f"roadmap-mcp/{NUMBER}"  # by which the audit log knows changes of agents
 ROADMAPS = "/api/v1/roadmaps"
 LONGEST_WAIT = 45  # seconds: clients give a tool a minute
-PAUSE = 1.0  # seconds between two looks at a roadmap
+PAUSE = 2.0  # seconds between two looks at a roadmap
 UNFINISHED = ("queued", "planning", "building")
 READ = ToolAnnotations(read_only_hint=True, open_world_hint=False)
 ADD = ToolAnnotations(read_only_hint=False, destructive_hint=False, open_world_hint=False)

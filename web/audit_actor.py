@@ -44,5 +44,5 @@ def _entry(call: Call, operation: str) -> tuple[Actor, Action, str, dict[str, st
     roadmap_id = call.ids.get("roadmap_id")
     if card_id := call.ids.get("card_id"):
         roadmap_id = reviews.read_card(call.owner, card_id).roadmap_id
-    its = {"operation": operation, **({"roadmap": str(roadmap_id)} if roadmap_id else {})}
-    return actor_of(call), Action.agent_change, call.request.scope["path"], its
+    its = {"roadmap": str(roadmap_id)} if roadmap_id else {}
+    return actor_of(call), Action.agent_change, operation, its

@@ -114,7 +114,7 @@ class AuditEntry(LazyModel):
     address: str = Field(description="IP address of the request; empty: command line.")
     request_id: str = Field(description="Request ID; empty: command line.")
     action: str = Field(description="Action, such as `queue.pause`.")
-    target: str = Field(description="Object of the action.")
+    target: str = Field(description="Object of the action; the operation of an agent.")
     details: dict[str, Detail] = Field(
         description="Details, such as counts; `key`: the name of the API key that was used."
     )

@@ -34,7 +34,8 @@ def test_the_whole_path_over_standard_input_and_output(
     place = over_stdio({"ROADMAP_URL": shared_embedded.url}, learn, log=log)
     assert log.read_text() == ""
     newest = shared_embedded.get("/api/v1/admin/audit?limit=1").json()["items"][0]
-    assert newest["details"] == {"operation": "rate_review", "roadmap": place["roadmap_id"]}
+    assert newest["target"] == "rate_review"
+    assert newest["details"] == {"roadmap": place["roadmap_id"]}
 
 
 async def first(client: Client) -> str:

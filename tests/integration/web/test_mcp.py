@@ -61,7 +61,7 @@ OPERATIONS = [
 def test_the_whole_path_in_embedded_mode(shared_embedded: Stack) -> None:
     place = over_http(shared_embedded, learn, {})
     written = entries(shared_embedded, {}, place["roadmap_id"])
-    assert [each["details"]["operation"] for each in written] == OPERATIONS
+    assert [each["target"] for each in written] == OPERATIONS
     assert {each["actor"] for each in written} == {"local@localhost"}
 
 
@@ -72,14 +72,14 @@ def test_the_whole_path_with_a_key_which_the_audit_log_names(
     place = over_http(shared_server, learn, key["headers"])
     headers = administrator(shared_server).headers
     written = entries(shared_server, headers, place["roadmap_id"])
-    assert [each["details"]["operation"] for each in written] == OPERATIONS
+    assert [each["target"] for each in written] == OPERATIONS
     assert {
         (each["actor"], each["details"]["key"], each["action"], each["outcome"]) for each in written
     } == {(person.email, "agent for write", "agent.change", "done")}
     page = answer_to(
         "GET", f"{shared_server.url}/admin/audit", headers={**headers, "Accept": "text/html"}
     ).text
-    [row] = [row for row in page.split("<tr>") if "operation: rate_review" in row]
+    [row] = [row for row in page.split("<tr>") if "<code>rate_review</code>" in row]
     for words in ("Changed by an agent", "key: agent for write", place["roadmap_id"]):
         assert words in row
 
