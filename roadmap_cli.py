@@ -32,6 +32,7 @@ LEARNERS = {  # summaries for `roadmap --help`, which loads no command
     "import": "Create a roadmap from an exported JSON file.",
     "catalogue": "Write, check and preview tracks of your own.",
     "demo": "Create a roadmap for GOAL without a running service.",
+    "mcp": "Serve tools to an agent (Model Context Protocol).",
 }
 OPERATORS = {
     "doctor": "Check database, broker, model and settings.",

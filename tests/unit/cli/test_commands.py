@@ -40,7 +40,7 @@ def test_every_command_but_the_demo_can_answer_a_program() -> None:
         name: {option for each in command.params for option in each.opts}
         for name, command in COMMANDS.items()
     }
-    assert [name for name, known in options.items() if "--json" not in known] == ["demo"]
+    assert [name for name, known in options.items() if "--json" not in known] == ["demo", "mcp"]
 
 
 def test_every_command_and_each_of_its_options_say_what_they_are_for() -> None:
