@@ -121,6 +121,8 @@ def _fork(commands: Iterable[list[str]], settings: "Settings", before: Handlers)
             getattr(sys.modules[module], name).model_rebuild()
     if settings.openai_api_key is None:  # accepting and planning need its words and tracks
         importlib.import_module("roadmap.generation.catalogue.generator").find_tracks("")
+    else:
+        importlib.import_module("roadmap.generation.llm.generator")
     for queue in sys.modules["tasks.queues"].QUEUES.values():
         queue.storage.close()  # no two processes may have one connection
     gc.freeze()  # without a collection: children would fill the holes, and copy their pages
