@@ -21,7 +21,7 @@ HEAD = ("option", "meaning")
 COMMON = "`--(url|key|patience|json)\\b"  # listed once
 SHARED = """\
 Commands for learners have the first three, except `demo` and `catalogue` without `from`; every
-command except `demo` has `--json`."""
+command except `demo` and `serve` has `--json`."""
 
 
 def reference() -> str:

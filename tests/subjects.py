@@ -76,6 +76,10 @@ SUBJECTS = (
             "tests/generators/**"),
         long=("pytest -rs tests/generators",),
         short=("pytest -rs tests/generators",)),
+    Subject("packages", (*SERVICE, "cli/**", "locales/**", "deploy/wheel/**", "requirements.txt",
+            "tests/packages/**"),
+        long=("pytest -rs tests/packages",),
+        short=("pytest -rs tests/packages",)),
     # Without a short form: the daily suite and `make test-browser` have that of the next two; the last looks at the tests.
     Subject("long", (*SERVICE, "cli/**", "tests/security/**", "tests/integration/**", "tests/unit/**"),
         long=("pytest -n 3 --dist loadfile tests/unit --long",  # where hypothesis draws more
