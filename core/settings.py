@@ -215,9 +215,7 @@ class Settings(BaseModel):
     )
     redis_url: RedisUrl = Field(None, description="Redis or Valkey, redis:// or rediss:// (TLS).")
     data_dir: Path = Field(
-        DATA,
-        description="Folder of embedded mode. Installed from a wheel: `roadmap` in XDG_DATA_HOME or "
-        "~/.local/share.",
+        DATA, description="Folder of embedded mode. Installed from a wheel: ~/.local/share/roadmap."
     )
     secret_key: SecretStr | None = Field(
         None,

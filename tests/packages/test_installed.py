@@ -97,8 +97,8 @@ def packages(tmp_path_factory: pytest.TempPathFactory) -> Packages:
 @pytest.mark.parametrize("runner", ["uvx --from", "pipx run --spec"])
 def test_the_demo_runs_from_the_file(packages: Packages, runner: str, tmp_path: Path) -> None:
     environment = packages.environment(tmp_path)
-    said = run(*runner.split(), packages.wheel, "roadmap", "demo", cwd=tmp_path, env=environment)
-    assert "To use it in a browser: roadmap serve" in said
+    output = run(*runner.split(), packages.wheel, "roadmap", "demo", cwd=tmp_path, env=environment)
+    assert "To use it in a browser: roadmap serve" in output
     assert (tmp_path / "roadmap.md").read_text("utf-8").startswith(f"# {TITLE}")
 
 

@@ -57,13 +57,10 @@ def build(context: Path, dockerfile: str, folder: Path) -> Image:
                 )
             case "COPY":
                 *sources, to = rest.split()
-                if sources == ["."]:
-                    sources = [line[1:] for line in ignored if line.startswith("!")]
-                    sources = [source for source in sources if (context / source).exists()]
-                    to = f"{to}/"
-                for source in sources:
-                    there = folder / to / source if to.endswith(("/", ".")) else folder / to
-                    _copy(context, source, there, ignored)
+                is_all = sources == ["."]
+                for source in _listed(context, ignored) if is_all else sources:
+                    inside = source if is_all or to in (".", "./") else ""
+                    _copy(context, source, folder / to / inside, ignored)
             case "RUN" if not any(word in rest for word in OF_THE_CONTAINER):
                 _run(rest, folder, image.environment)
             case "ENV":
@@ -86,6 +83,12 @@ def instructions(text: str) -> list[tuple[str, str]]:
     joined = re.sub(r"\s*\\\n\s*", " ", "\n".join(lines))
     found = [line.partition(" ") for line in joined.splitlines()]
     return [(instruction, rest.strip()) for instruction, _, rest in found]
+
+
+def _listed(context: Path, ignored: list[str]) -> list[str]:
+    """What .dockerignore names and the context has."""
+    named = [line.removeprefix("!") for line in ignored if line.startswith("!")]
+    return [name for name in named if (context / name).exists()]
 
 
 def _copy(context: Path, source: str, to: Path, ignored: list[str]) -> None:
