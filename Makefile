@@ -4,6 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 BENCH := .venv-bench
 CATALOGUE := .venv-catalogue
+DOCS := .venv-docs
 TESTERS ?= 3
 SECONDS ?= 60
 SEED ?= 1
@@ -16,10 +17,10 @@ PYTEST := $(BIN)/python -m pytest --numprocesses $(TESTERS) --dist loadfile --no
 # As it was given on make's command line: what the environment calls by such a name (REQUESTS, TOKENS) is meant for others.
 given = $(if $(filter command line,$(origin $(1))),$($(1)))
 option = $(shell echo $(1) | tr 'A-Z_' 'a-z-')
-CHECKED := cli core reliable_queue models roadmap tasks web migrations roadmap_app.py roadmap_cli.py tests benchmarks quality scripts examples deploy
+CHECKED := cli core roadmap_client reliable_queue models roadmap tasks web migrations roadmap_app.py roadmap_cli.py tests benchmarks quality scripts examples deploy
 
 .DEFAULT_GOAL := help
-.PHONY: help run run-code demo test test-fast test-all test-browser test-model screenshots soak fuzz lint format texts examples openapi lock audit licences quality evaluate wheel mcp image railway bench bench-smoke bench-accept bench-costs bench-delivery bench-logs bench-observing bench-growth bench-usage capacity clean
+.PHONY: help run run-code demo test test-fast test-all test-browser test-model screenshots soak fuzz lint format texts examples openapi lock audit licences quality evaluate wheel mcp image railway bench bench-smoke bench-accept bench-costs bench-delivery bench-logs bench-observing bench-growth bench-usage capacity docs clean
 
 help: ## Show the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-15s %s\n", $$1, $$2}'
@@ -93,6 +94,9 @@ quality: $(VENV)/dev $(if $(call given,RUN),$(CATALOGUE)/ready) ## How well is t
 evaluate: $(VENV)/dev ## Courses for the goals of quality/evaluation, scored by code and by a judge: make evaluate ONLY="chess-endgames" CONCEPTS=2; COMPARE="a.json b.json" compares two runs
 	@SERVICE_TYPE=all LOG_LEVEL=ERROR $(BIN)/python -m quality.evaluation $(foreach name,GOALS ONLY CONCEPTS SEED LIMIT LABEL INTO,$(if $(call given,$(name)),--$(call option,$(name)) "$(call given,$(name))")) $(if $(filter 1,$(LINKS)),--links) $(if $(COMPARE),--compare $(COMPARE))
 
+docs: $(DOCS)/ready ## The documentation site in site/; a dead link is an error. SERVE=1 shows it on http://127.0.0.1:8080
+	@./scripts/docs.sh $(if $(SERVE),serve)
+
 audit: $(VENV)/run ## Look up known vulnerabilities of locked packages; STRICT=1 fails if no service answers
 	@$(BIN)/python -m scripts.audit $(if $(STRICT),--strict)
 
@@ -105,8 +109,9 @@ soak: $(VENV)/dev ## Random faults under load, then a ledger: make soak SECONDS=
 fuzz: $(VENV)/dev ## Everything that a request can be, in both modes: make fuzz SECONDS=60 SEED=1
 	@$(BIN)/python -m tests.fuzz --seconds $(SECONDS) --seed $(SEED)
 
-bench: $(VENV)/run $(BENCH)/ready ## The service against what it replaces: make bench ONLY="accept queue" QUICK=1 ROADMAPS=100; WRITE=1 puts it into docs/
+bench: $(VENV)/run $(BENCH)/ready ## The service against what it replaces: make bench ONLY="accept queue" QUICK=1 ROADMAPS=100; WRITE=1 puts it into README and docs/
 	@$(BENCH)/bin/python -m benchmarks $(if $(ONLY),--only $(ONLY)) $(if $(QUICK),--quick) $(if $(ROADMAPS),--roadmaps $(ROADMAPS)) $(if $(WRITE),--markdown docs/PERFORMANCE.md --charts docs/img --json benchmarks/results.json)
+	@$(if $(WRITE),$(BENCH)/bin/python -m scripts.deployment_tables --write)
 
 bench-smoke: $(VENV)/run $(BENCH)/ready ## The shortest form of it; fails when a ratio is a quarter worse than usual at three looks
 	@$(BENCH)/bin/python -m benchmarks --smoke
@@ -163,5 +168,11 @@ $(CATALOGUE)/ready: quality/catalogue.txt
 	@$(CATALOGUE)/bin/python -m pip install --quiet --disable-pip-version-check -r quality/catalogue.txt
 	@touch $@
 
+$(DOCS)/ready: requirements-docs.txt
+	@echo "Setting up $(DOCS) (once) ..."
+	@test -x $(DOCS)/bin/python || $(PYTHON) -m venv $(DOCS)
+	@$(DOCS)/bin/python -m pip install --quiet --disable-pip-version-check -r requirements-docs.txt
+	@touch $@
+
 clean: ## Remove what the targets made
-	rm -rf $(VENV) $(BENCH) $(CATALOGUE) data dist .mypy_cache .ruff_cache .pytest_cache .hypothesis roadmap.md
+	rm -rf $(VENV) $(BENCH) $(CATALOGUE) $(DOCS) site data dist .mypy_cache .ruff_cache .pytest_cache .hypothesis roadmap.md

@@ -40,10 +40,10 @@ HOW = """\
 - Bare Starlette, raw Redis and logging to memory do none of the work.
 - Memory is PSS after a first roadmap, in millions of bytes."""
 REPEAT = """\
-`make bench WRITE=1` measures in full and writes this section, the charts and the JSON. `QUICK=1` is
-the quick form; `ONLY="accept queue"` selects subjects. `make bench-smoke`, the shortest form, fails
-when a ratio is more than a quarter worse than usual (`benchmarks/targets.py`) at each of three
-looks. A missed target fails nothing."""
+`make bench WRITE=1` measures in full and writes this section, the charts, the JSON and the tables
+of other pages. `QUICK=1` is the quick form; `ONLY="accept queue"` selects subjects. `make
+bench-smoke`, the shortest form, fails when a ratio is more than a quarter worse than usual
+(`benchmarks/targets.py`) at each of three looks. A missed target fails nothing."""
 CHARTS = "Charts of all contenders; bars are medians, lines go from the least to the most:"
 NOTES = {  # how each subject with a chart is measured
     ACCEPT: "latency in an open loop.",

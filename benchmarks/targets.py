@@ -26,6 +26,7 @@ OURS, NO_KEY, WATCHED, ALONE = (
 FASTAPI, BY_HAND, BARE = "FastAPI + Celery", "asyncpg by hand", "bare Starlette"
 LEAN, LEAN_NO_KEY = "one file", "one file, no key"
 PREFORK, THREADS = "FastAPI + Celery, prefork", "FastAPI + Celery, threads"
+ONE_WORKER = f"{THREADS}, one worker"
 WITH_MODEL, AFTER_MANY = "Roadmap, model client loaded", "Roadmap, after many roadmaps"
 APART = "Roadmap, three instances"
 MEANWHILE = "Roadmap, second half"

@@ -1,13 +1,10 @@
-"""HTTP client of the learners' commands, with retries for a limited time."""
+"""API client of the learners' commands: its options, and its errors as those of commands."""
 
-import json
 import os
-import random
 import re
-import time
-import uuid
-from collections.abc import Callable, Iterator
-from functools import partial, wraps
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from functools import wraps
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -16,188 +13,60 @@ import httpx2
 
 from cli.output import CommandFailed, Number, ServiceUnreachable
 from core.sanitize import one_line
-from core.settings import LOOPBACK
-
-Json = dict[str, Any]
+from roadmap_client import ClientError, InvalidRequest, Problem, RoadmapClient, Unreachable
 
 ROADMAPS = "/api/v1/roadmaps"
 IMPORTS = "/api/v1/imports"
-RETRIED = (429, 502, 503, 504)  # retried: requests are idempotent
-IN_USE = "/problems/idempotency-key-in-use"
 PATIENCE = 60.0  # seconds of retries
-ANSWER = 30.0  # seconds for one response; event streams send keep-alives more often
-LONGEST_PAUSE = 8.0  # seconds between two tries, unless Retry-After is longer
 
 
-class ApiClient:
-    """Client of a service.
+@contextmanager
+def service_client(
+    url: str, key: str | None = None, patience: float = PATIENCE
+) -> Iterator[RoadmapClient]:
+    """Yield a client whose errors become ServiceUnreachable, if a retry may help, or CommandFailed."""
+    try:
+        with RoadmapClient(url, key, patience=patience) as client:
+            yield client
+    except (ClientError, httpx2.InvalidURL) as error:
+        raise _failure(error, url.rstrip("/"), bool(key)) from None
 
-    Raises ServiceUnreachable when `patience` seconds have passed, and CommandFailed for an error
-    that a retry does not cure.
-    """
 
-    def __init__(self, url: str, key: str | None, patience: float) -> None:
-        self.url, self.patience = url.rstrip("/"), patience
-        self._has_key = bool(key)
-        authorization = {"Authorization": f"Bearer {key}"} if key else {}
-        self._client = httpx2.Client(
-            base_url=self.url,
-            headers={"Accept": "application/json", **authorization},
-            timeout=ANSWER,
-            follow_redirects=False,
-            # A proxy cannot reach the loopback address of this machine.
-            trust_env=urlsplit(self.url).hostname not in LOOPBACK,
-        )
+def page_of(client: RoadmapClient, roadmap: Mapping[str, Any]) -> str:
+    return f"{client.base_url}{roadmap['links']['page']}"
 
-    def get(self, path: str) -> Json:
-        return self._json(self._asked("GET", path))
 
-    def content(self, path: str) -> bytes:
-        return self._asked("GET", path).content
-
-    def post(self, path: str, body: Json) -> Json:
-        """Send a request once; retries have the same idempotency key."""
-        return self._json(self._asked("POST", path, body, {"Idempotency-Key": str(uuid.uuid4())}))
-
-    def pages(self, path: str, limit: int) -> Iterator[Json]:
-        """Yield up to `limit` items of a list."""
-        left, cursor = limit, ""
-        joined = "&" if "?" in path else "?"
-        while left > 0:
-            page = self.get(f"{path}{joined}limit={min(left, 100)}{cursor}")
-            yield from page["items"]
-            left -= len(page["items"])
-            if not page.get("next_cursor"):
-                return
-            cursor = f"&cursor={page['next_cursor']}"
-
-    def events(self, path: str) -> Iterator[Json]:
-        """Yield past and future events, each once; resume a broken stream."""
-        after, until, tries = 0, time.monotonic() + self.patience, 0
-        while True:
-            failure = self._failure(_RetryLater("its event streams end without events.", None))
-            heard = False
-            try:
-                headers = {"Last-Event-ID": str(after), "Accept": "text/event-stream"}
-                with self._client.stream("GET", path, headers=headers) as answer:
-                    if answer.status_code == 204:  # the stream has ended
-                        return
-                    for event in self._messages(answer):
-                        if event is not None:
-                            after = event["seq"]
-                            yield event
-                        heard, until, tries = True, time.monotonic() + self.patience, 0
-            except (httpx2.RequestError, httpx2.InvalidURL, _RetryLater) as error:
-                failure = self._failure(error)
-            is_over = not heard and time.monotonic() > until  # a stream with events may end
-            if is_over or not isinstance(failure, ServiceUnreachable):
-                raise failure from None
-            time.sleep(_pause(tries))
-            tries += 1
-
-    def page_of(self, roadmap: Json) -> str:
-        return f"{self.url}{roadmap['links']['page']}"
-
-    def _messages(self, answer: httpx2.Response) -> Iterator[Json | None]:
-        """Yield each complete event of a stream, and None for a keep-alive."""
-        if answer.status_code != 200:
-            answer.read()
-            self._check(answer)
-        event: Json | None = None
-        for line in answer.iter_lines():
-            if line.startswith("data: "):
-                event = _object(partial(json.loads, line[6:]))
-                if event is None or not {"seq", "type", "data"} <= event.keys():
-                    raise self._other()
-            elif line.startswith(":"):
-                yield None
-            elif event is not None and not line:
-                yield event
-                event = None
-
-    def _asked(
-        self,
-        method: str,
-        path: str,
-        body: Json | None = None,
-        headers: dict[str, str] | None = None,
-    ) -> httpx2.Response:
-        """Send a request, with retries; a POST has an idempotency key."""
-        until, tries = time.monotonic() + self.patience, 0
-        while True:
-            try:
-                return self._check(self._client.request(method, path, json=body, headers=headers))
-            except (httpx2.RequestError, httpx2.InvalidURL, _RetryLater) as error:
-                failure, wait = self._failure(error), getattr(error, "retry_after", None)
-            pause = _pause(tries) if wait is None else wait
-            if time.monotonic() + pause > until or not isinstance(failure, ServiceUnreachable):
-                raise failure from None
-            time.sleep(pause)
-            tries += 1
-
-    def _check(self, answer: httpx2.Response) -> httpx2.Response:
-        """Return a successful response; raise _RetryLater or CommandFailed for others."""
-        if answer.is_success:
-            return answer
-        problem = _object(answer.json) or {}  # the response may be a proxy's
-        if answer.status_code in RETRIED or problem.get("type") == IN_USE:
-            wait = answer.headers.get("retry-after", "")
-            detail = problem.get("detail") or f"it answers {answer.status_code}."
-            raise _RetryLater(detail, float(wait) if wait.isdecimal() else None)
-        if answer.status_code == 401:
-            raise CommandFailed(
-                f"The API key is {'not valid' if self._has_key else 'missing'}. "
-                "Set ROADMAP_API_KEY or --key to a valid one (docs/ACCOUNTS.md)."
-            )
-        if not problem:
-            raise CommandFailed(
-                f"{self.url} answers {answer.status_code}, and is not a Roadmap service. "
-                "Check --url (ROADMAP_URL)."
-            )
-        fields = "; ".join(
-            f"{_place(each)}: {each['detail'].rstrip('.')}" for each in problem.get("errors") or ()
-        )
-        detail = f"Invalid {fields}." if fields else problem.get("detail") or problem.get("title")
-        lacks = answer.status_code == 404 and "/roadmaps/" in str(answer.url)
-        hint = " `roadmap list` shows your roadmaps." if lacks else ""
-        raise CommandFailed(one_line(f"{detail}{hint}"))
-
-    def _json(self, answer: httpx2.Response) -> Json:
-        if (found := _object(answer.json)) is None:
-            raise self._other()
-        return found
-
-    def _other(self) -> CommandFailed:
-        return CommandFailed(
-            f"The response of {self.url} is not from a Roadmap service. Check --url (ROADMAP_URL)."
-        )
-
-    def _failure(self, error: Exception) -> CommandFailed:
-        """Return ServiceUnreachable if a retry may help, otherwise CommandFailed."""
-        if isinstance(error, httpx2.LocalProtocolError):
-            # The message of the library quotes the header, which may be the key.
+def _failure(error: Exception, url: str, has_key: bool) -> CommandFailed:
+    match error:
+        case InvalidRequest():
             return CommandFailed(
                 "The request cannot be sent: it contains characters that HTTP does not allow. "
                 "Check --url and --key."
             )
-        if isinstance(error, httpx2.DecodingError | httpx2.InvalidURL):
-            return self._other()
-        reason = re.sub(r"^\[Errno -?\d+\] ", "", one_line(str(error)))
-        if isinstance(error, _RetryLater):
+        case Unreachable(broken_streams=False, reason=reason):
             return ServiceUnreachable(
-                f"{self.url} is busy or unavailable: {reason} "
+                f"{url} cannot be reached ({one_line(reason)}). "
+                "Start the service (`make run`), or set --url (ROADMAP_URL)."
+            )
+        case Unreachable(reason=reason) | Problem(is_transient=True, detail=reason):
+            return ServiceUnreachable(
+                f"{url} is busy or unavailable: {one_line(reason)} "
                 "Retry later, or run `roadmap doctor` on its host."
             )
-        return ServiceUnreachable(
-            f"{self.url} cannot be reached ({reason or type(error).__name__}). "
-            "Start the service (`make run`), or set --url (ROADMAP_URL)."
-        )
-
-
-class _RetryLater(Exception):
-    def __init__(self, detail: str, retry_after: float | None) -> None:
-        super().__init__(detail)
-        self.retry_after = retry_after
+        case Problem(status=401):
+            return CommandFailed(
+                f"The API key is {'not valid' if has_key else 'missing'}. "
+                "Set ROADMAP_API_KEY or --key to a valid one (docs/ACCOUNTS.md)."
+            )
+        case Problem(document=document, detail=detail, errors=errors) if document:
+            fields = "; ".join(f"{_place(each)}: {each['detail'].rstrip('.')}" for each in errors)
+            hint = " `roadmap list` shows your roadmaps." if error.status == 404 else ""
+            return CommandFailed(one_line(f"Invalid {fields}." if fields else f"{detail}{hint}"))
+        case Problem(status=status):
+            wrong = f"{url} answers {status}, and is not a Roadmap service."
+        case _:
+            wrong = f"The response of {url} is not from a Roadmap service."
+    return CommandFailed(f"{wrong} Check --url (ROADMAP_URL).")
 
 
 def service_options(command: Callable[..., None]) -> Callable[..., None]:
@@ -224,7 +93,8 @@ def service_options(command: Callable[..., None]) -> Callable[..., None]:
     @wraps(command)
     def call(*args: Any, url: str | None, key: str | None, patience: float, **options: Any) -> None:
         address = url or f"http://127.0.0.1:{os.environ.get('PORT', '').strip() or 8000}"
-        command(*args, client=ApiClient(_checked(address), key, patience), **options)
+        with service_client(_checked(address), key, patience) as client:
+            command(*args, client=client, **options)
 
     return call
 
@@ -266,20 +136,6 @@ def _checked(url: str) -> str:
     return url
 
 
-def _object(read: Callable[[], Any]) -> Json | None:
-    """Return the JSON object, or None for anything else."""
-    try:
-        found = read()
-    except ValueError:
-        return None
-    return found if isinstance(found, dict) else None
-
-
-def _place(error: Json) -> str:
+def _place(error: dict[str, str]) -> str:
     """Return the field or the parameter of an error of a problem."""
-    return str(error.get("pointer", "")).removeprefix("#/") or str(error.get("parameter", ""))
-
-
-def _pause(tries: int) -> float:
-    """Return seconds to wait: longer each time, with jitter."""
-    return min(0.25 * 2.0 ** min(tries, 10), LONGEST_PAUSE) * random.uniform(0.5, 1)
+    return error.get("pointer", "").removeprefix("#/") or error.get("parameter", "")

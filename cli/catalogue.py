@@ -8,13 +8,14 @@ from pathlib import Path
 
 import click
 
-from cli.api_client import ROADMAPS, ApiClient, id_argument, service_options
+from cli.api_client import ROADMAPS, id_argument, service_options
 from cli.output import CommandFailed, Exit, capital, json_option, say, show, table
 from core.sanitize import plain
 from core.version import ROOT
 from roadmap.exchange.formats.markdown import counted
 from roadmap.generation import tutorial_lint
 from roadmap.generation.catalogue import authoring, loader
+from roadmap_client import RoadmapClient
 
 COLUMNS = ("module", "concept", "hours", "words", "resources", "questions")
 A_FOLDER = click.Path(file_okay=False, path_type=Path)
@@ -42,7 +43,7 @@ def new(folder: Path, title: str | None, as_json: bool) -> None:
 @click.option("--into", type=A_FOLDER, required=True, help="New folder, named as the track's ID.")
 @service_options
 @json_option
-def from_(roadmap_id: str, into: Path, client: ApiClient, as_json: bool) -> None:
+def from_(roadmap_id: str, into: Path, client: RoadmapClient, as_json: bool) -> None:
     """Write your roadmap ID as a track: its plan, tutorials, resources, quizzes and projects, and
     nothing of you: no goal, notes, answers or progress.
     """

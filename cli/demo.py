@@ -16,12 +16,13 @@ import click
 import httpx2
 from rich.progress import Progress
 
-from cli.api_client import PATIENCE, ROADMAPS, ApiClient
+from cli.api_client import ROADMAPS, service_client
 from cli.new import COLUMNS
 from cli.output import CommandFailed, console, status_sentence
 from cli.show import show
 from core.version import IS_INSTALLED, ROOT
 from roadmap.exchange.formats.markdown import counted
+from roadmap_client import RoadmapClient
 
 GOAL = "Become a backend engineer in Python"  # as in the Makefile
 START_LIMIT = 60.0  # seconds for the services to answer
@@ -56,13 +57,12 @@ def demo(goal: str, level: str, hours_per_week: int, output: Path) -> None:
     place = output if output.exists() else output.absolute().parent
     if not os.access(place, os.W_OK):
         raise CommandFailed(f"{output} cannot be written. Choose another path with --output.")
-    with running_service() as url:
-        client = ApiClient(url, None, PATIENCE)
+    with running_service() as url, service_client(url) as client:
         roadmap = make_roadmap(
             client, {"goal": goal, "level": level, "hours_per_week": hours_per_week}
         )
         if roadmap["stages"]:
-            output.write_bytes(client.content(roadmap["links"]["markdown"]))
+            output.write_bytes(client.request("GET", roadmap["links"]["markdown"]).content)
             show(roadmap)
             show_cost(client.get(roadmap["links"]["receipt"]))
             start = "roadmap serve" if IS_INSTALLED else "make run"
@@ -130,7 +130,7 @@ def wait_until_ready(url: str, services: "subprocess.Popen[bytes]", log: Path) -
     raise CommandFailed(f"The services {problem}:\n{log.read_text(errors='replace').strip()}")
 
 
-def make_roadmap(client: ApiClient, request: dict[str, Any]) -> dict[str, Any]:
+def make_roadmap(client: RoadmapClient, request: dict[str, Any]) -> dict[str, Any]:
     """Post the goal, show its progress, and return the finished tree."""
     path = client.post(ROADMAPS, request)["links"]["self"]
     deadline = time.monotonic() + BUILD_LIMIT

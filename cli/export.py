@@ -7,10 +7,11 @@ from pathlib import Path
 
 import click
 
-from cli.api_client import ROADMAPS, ApiClient, id_argument, service_options
+from cli.api_client import ROADMAPS, id_argument, service_options
 from cli.output import CommandFailed, as_document
 from core.backup_format import new_file
 from roadmap.exchange.formats.registry import FORMATS
+from roadmap_client import RoadmapClient
 
 
 @click.command("export")
@@ -36,7 +37,7 @@ from roadmap.exchange.formats.registry import FORMATS
     help="Same as --format json; with --output, report path and size as JSON.",
 )
 def export_command(
-    roadmap_id: str, form: str, output: Path | None, client: ApiClient, as_json: bool
+    roadmap_id: str, form: str, output: Path | None, client: RoadmapClient, as_json: bool
 ) -> None:
     """Export the roadmap ID: md (Markdown), zip (folder of Markdown files), apkg (Anki deck),
     ics (calendar of the remaining concepts), svg (map), or json (everything, including progress
@@ -49,14 +50,14 @@ def export_command(
         )
     path = f"{ROADMAPS}/{roadmap_id}/export.{form}"
     if output is None:
-        click.echo(client.content(path), nl=False)
+        click.echo(client.request("GET", path).content, nl=False)
         return
     try:
         # The mode of the replaced file, or the one that the umask allows.
         os.umask(umask := os.umask(0))
         mode = stat.S_IMODE(output.stat().st_mode) if output.exists() else 0o666 & ~umask
         with new_file(output, replace=True) as file:
-            size = file.write(client.content(path))
+            size = file.write(client.request("GET", path).content)
         output.chmod(mode)
     except OSError as error:
         raise CommandFailed(

@@ -5,10 +5,11 @@ from pathlib import Path
 
 import click
 
-from cli.api_client import IMPORTS, ApiClient, service_options
+from cli.api_client import IMPORTS, page_of, service_options
 from cli.output import CommandFailed, json_option, say, titled_status
 from core.sanitize import format_size
 from roadmap.plan.format_version import FORMAT, LARGEST_DOCUMENT
+from roadmap_client import RoadmapClient
 
 
 @click.command("import")
@@ -17,7 +18,7 @@ from roadmap.plan.format_version import FORMAT, LARGEST_DOCUMENT
 )
 @service_options
 @json_option
-def import_command(file: Path, client: ApiClient, as_json: bool) -> None:
+def import_command(file: Path, client: RoadmapClient, as_json: bool) -> None:
     """Create a roadmap from FILE, written by `roadmap export ID --format json` on this or another
     service. `-` reads stdin.
     """
@@ -36,4 +37,4 @@ def import_command(file: Path, client: ApiClient, as_json: bool) -> None:
             f"{file} is not an exported roadmap. `roadmap export ID --format json` writes one."
         )
     made = client.post(IMPORTS, found)
-    say(f"{titled_status(made['title'], made)}: {client.page_of(made)}", as_json, made)
+    say(f"{titled_status(made['title'], made)}: {page_of(client, made)}", as_json, made)

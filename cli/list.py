@@ -2,8 +2,9 @@
 
 import click
 
-from cli.api_client import ROADMAPS, ApiClient, service_options
+from cli.api_client import ROADMAPS, service_options
 from cli.output import STATUSES, json_option, show, table
+from roadmap_client import RoadmapClient
 
 
 @click.command("list")
@@ -17,7 +18,7 @@ from cli.output import STATUSES, json_option, show, table
 )
 @service_options
 @json_option
-def list_command(status: str | None, limit: int, client: ApiClient, as_json: bool) -> None:
+def list_command(status: str | None, limit: int, client: RoadmapClient, as_json: bool) -> None:
     """List your roadmaps, newest first."""
     found = list(client.pages(ROADMAPS + (f"?status={status}" if status else ""), limit))
     rows = [

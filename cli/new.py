@@ -6,8 +6,9 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from cli.api_client import ROADMAPS, ApiClient, service_options
+from cli.api_client import ROADMAPS, page_of, service_options
 from cli.output import CommandFailed, json_option, say, status_sentence, titled_status
+from roadmap_client import RoadmapClient
 
 COLUMNS = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
 WAITING = ("awaiting_answers", "awaiting_review")
@@ -41,7 +42,9 @@ WELL = ("ready", *WAITING)
 @click.option("--watch", is_flag=True, help="Show progress, and exit when the roadmap is finished.")
 @service_options
 @json_option
-def new_command(goal: str, watch: bool, client: ApiClient, as_json: bool, **fields: Any) -> None:
+def new_command(
+    goal: str, watch: bool, client: RoadmapClient, as_json: bool, **fields: Any
+) -> None:
     """Create a roadmap for GOAL. The service continues even if this command is interrupted.
 
     With --watch, the exit code is 0 if the roadmap is ready or waits for you, otherwise 1.
@@ -51,16 +54,16 @@ def new_command(goal: str, watch: bool, client: ApiClient, as_json: bool, **fiel
         asked["deadline"] = asked["deadline"].date().isoformat()
     made = client.post(ROADMAPS, {"goal": goal, **asked})
     if not watch:
-        return say(f"{titled_status('The roadmap', made)}: {client.page_of(made)}", as_json, made)
+        return say(f"{titled_status('The roadmap', made)}: {page_of(client, made)}", as_json, made)
     roadmap = _watched(client, made)
-    title, page = roadmap["title"] or goal, client.page_of(roadmap)
+    title, page = roadmap["title"] or goal, page_of(client, roadmap)
     say(f"{titled_status(title, roadmap)}: {page}", as_json, roadmap)
     if roadmap["status"] not in WELL:
         raise CommandFailed(status_sentence(roadmap))
     return None
 
 
-def _watched(client: ApiClient, made: dict[str, Any]) -> dict[str, Any]:
+def _watched(client: RoadmapClient, made: dict[str, Any]) -> dict[str, Any]:
     """Return the finished tree, or one that waits for its owner; progress on stderr."""
     with Progress(*COLUMNS, console=Console(stderr=True), transient=False) as progress:
         bar = progress.add_task("Drafting the plan", total=None)

@@ -5,18 +5,19 @@ from typing import Any
 import click
 from rich.markup import escape
 
-from cli.api_client import ApiClient, id_argument, service_options
+from cli.api_client import id_argument, page_of, service_options
 from cli.output import console, json_option, status_sentence
 from cli.output import show as print_result
 from core.sanitize import plain
 from roadmap.exchange.formats.markdown import counted
+from roadmap_client import RoadmapClient
 
 
 @click.command("show")
 @id_argument
 @service_options
 @json_option
-def show_command(roadmap_id: str, client: ApiClient, as_json: bool) -> None:
+def show_command(roadmap_id: str, client: RoadmapClient, as_json: bool) -> None:
     """Show the roadmap ID as a tree of stages, modules and concepts with their weeks.
 
     Marks of concepts: ✓ contents written, · in progress, ✗ failed or cancelled.
@@ -27,7 +28,7 @@ def show_command(roadmap_id: str, client: ApiClient, as_json: bool) -> None:
         show(roadmap)
         if roadmap["status"] != "ready":
             click.echo(f"\n{status_sentence(roadmap)}")
-        click.echo(f"\n{client.page_of(roadmap)}")
+        click.echo(f"\n{page_of(client, roadmap)}")
 
     print_result(roadmap, as_json, human)
 

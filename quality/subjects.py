@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from cli.api_client import PATIENCE, ROADMAPS, ApiClient
+from cli.api_client import ROADMAPS, service_client
 from cli.demo import make_roadmap, running_service
 from quality.measuring import FinishedRoadmap, Subject
 from roadmap.exchange.formats.json_ import PortableConcept, PortableContents
@@ -76,12 +76,11 @@ def of_service(goal: str, level: Level, language: str) -> FinishedRoadmap:
 
     Raises CommandFailed, NotMeasurable.
     """
-    with running_service() as url:
-        client = ApiClient(url, None, PATIENCE)
+    with running_service() as url, service_client(url) as client:
         roadmap = make_roadmap(
             client, {"goal": goal, "level": level, "hours_per_week": 8, "language": language}
         )
-        exported = client.content(f"{ROADMAPS}/{roadmap['id']}/export.json")
+        exported = client.request("GET", f"{ROADMAPS}/{roadmap['id']}/export.json").content
     return of_document(exported, roadmap["title"] or goal)
 
 

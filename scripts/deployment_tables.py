@@ -1,6 +1,6 @@
-"""Tables of documents about deployment.
+"""Tables of README and of documents about deployment.
 
-They are bills from `cli/costs/`, and the comparison from benchmarks/results.json.
+They are bills from `cli/costs/`, and comparisons from benchmarks/results.json.
 
 `python -m scripts.deployment_tables` prints them; `--write` puts them into the pages, between two
 comments.
@@ -8,12 +8,31 @@ comments.
 
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 
 from benchmarks.figures import number, spread, values_of
-from benchmarks.report import results_of
-from benchmarks.targets import FASTAPI, PREFORK, TARGETS
+from benchmarks.report import MISSED, Results, results_of, table_of_targets
+from benchmarks.targets import (
+    ACCEPT,
+    CELERY,
+    FASTAPI,
+    INSTALLED,
+    LEAN,
+    MEMORY,
+    ONE_WORKER,
+    OURS,
+    POSTS,
+    PREFORK,
+    PSS,
+    QUEUE,
+    READ,
+    SIZE,
+    TARGETS,
+    TASKS,
+    TREES,
+    Target,
+)
 from cli.costs import measured, prices
 from cli.costs.bill import DAYS, READS, DeploymentLayout, Load, layouts_of
 from scripts.marked import DOCS, Marked, markdown
@@ -24,6 +43,10 @@ COMPARISON = (
     "<!-- comparison: python -m scripts.deployment_tables --write -->",
     "<!-- end of the comparison -->",
 )
+FIGURES = ("<!-- figures: make bench WRITE=1 -->", "<!-- end of the figures -->")
+BEHIND = """\
+To be fair: one hand-written file without log, metrics and goal matching accepts {} times as many
+goals, Celery with one threaded worker takes {} MB, and {} of our {} targets are missed."""
 MONTHS = 12
 USUAL, LOADS = 10, (1, 10, 100, 1_000)  # roadmaps a day
 # Texts of the bills by language; names of layouts are those of `cli/costs/bill.py`
@@ -65,8 +88,30 @@ CHINESE = {
     "PSS, MB": "PSS，MB",
     "tasks/s": "任务/秒",
     "Measured on {}; {} has all of it.": "测量于 {}，全部数据见 {}。",
+    "goals accepted per second": "每秒接受的目标数",
+    "roadmaps read per second": "每秒读取的路线图数",
+    "tasks per second, each at least once": "每秒执行的任务数（至少一次）",
+    "memory of API and workers, MB": "API 和工作进程的内存，MB",
+    "installed packages, MB": "安装的依赖包，MB",
+    "`make bench` on {}, {} cores ({}, {}). [All figures]({}).": (
+        "{} 用 `make bench` 测得，{} 核（{}，{}）。[全部数据]({})。"
+    ),
+    BEHIND: (
+        "也要说明：一个手写的单文件程序（没有日志、指标和目标匹配）每秒接受的目标数是本服务的 {0} 倍；\n"
+        "Celery 只用一个多线程工作进程时占用 {1} MB；自定的 {3} 项指标中有 {2} 项未达到。"
+    ),
 }
-REPLACED = (FASTAPI, PREFORK, "Celery, acks late")  # peers of the replaced stack
+REPLACED = (FASTAPI, PREFORK, CELERY)  # peers of the replaced stack
+FIRST_SCREEN = tuple(  # of README; nothing is wanted of them
+    Target(title, subject, measure, 0, peer=peer)
+    for title, subject, measure, peer in (
+        ("goals accepted per second", ACCEPT, POSTS, FASTAPI),
+        ("roadmaps read per second", READ, TREES, FASTAPI),
+        ("tasks per second, each at least once", QUEUE, TASKS, CELERY),
+        ("memory of API and workers, MB", MEMORY, PSS, PREFORK),
+        ("installed packages, MB", SIZE, INSTALLED, FASTAPI),
+    )
+)
 
 
 def chinese(text: str) -> str:
@@ -142,29 +187,60 @@ def _sources(text: Callable[[str], str]) -> str:
 
 def of_what_it_replaces(text: Callable[[str], str]) -> str:
     """Return each figure that can be compared with one of the replaced stack."""
-    results = results_of(
-        json.loads((DOCS.parent / "benchmarks" / "results.json").read_text("utf-8"))
+    results = _results()
+    rows = (
+        (text(target.title), text(target.measure), *figures)
+        for target, *figures in _compared(results, TARGETS)
     )
-    rows = []
-    for target in TARGETS:
-        found = target.found(results.samples)
-        if target.peer in REPLACED and found is not None:
-            both = (
-                values_of(results.samples, target.subject, target.measure, each)
-                for each in (target.contender, target.peer)
-            )
-            medians = (spread(list(each.values())).median for each in both)
-            figures = map(number, (*medians, found.median))
-            rows.append((text(target.title), text(target.measure), *figures))
     head = ("", *map(text, ("of", "this service", "FastAPI + Celery", "ratio")))
     source = "[PERFORMANCE.md](PERFORMANCE.md#against-what-it-replaces)"
     measured_on = text("Measured on {}; {} has all of it.").format(results.date, source)
     return f"{markdown(head, rows)}\n\n{measured_on}"
 
 
+def of_the_first_screen(text: Callable[[str], str]) -> str:
+    """Return README's figures, and where the service is not ahead."""
+    results = _results()
+    rows = ((text(target.title), *figures) for target, *figures in _compared(results, FIRST_SCREEN))
+    head = ("", *map(text, ("Roadmap", "FastAPI + Celery", "ratio")))
+    machine = (results.machine.get(name, "") for name in ("cores", "processor", "memory"))
+    measured_on = text("`make bench` on {}, {} cores ({}, {}). [All figures]({}).")
+    source = measured_on.format(results.date, *machine, "docs/PERFORMANCE.md")
+    ahead = Target("", ACCEPT, POSTS, 0, LEAN, peer=OURS).found(results.samples)
+    smallest = values_of(results.samples, MEMORY, PSS, ONE_WORKER)
+    if ahead and smallest:  # not of a run of other subjects
+        targets = table_of_targets(results.samples)
+        missed, of = targets.count(MISSED), len(targets.splitlines()) - 2
+        behind = text(BEHIND).format(number(ahead.median), number(smallest[0]), missed, of)
+        source = f"{source}\n{behind}"
+    return f"{markdown(head, rows)}\n\n{source}"
+
+
+def _results() -> Results:
+    path = DOCS.parent / "benchmarks" / "results.json"
+    return results_of(json.loads(path.read_text("utf-8")))
+
+
+def _compared(
+    results: Results, targets: Iterable[Target]
+) -> Iterator[tuple[Target, str, str, str]]:
+    """Yield what was measured with a peer of the replaced stack: both medians and the ratio."""
+    for target in targets:
+        found = target.found(results.samples)
+        if target.peer in REPLACED and found is not None:
+            both = (
+                values_of(results.samples, target.subject, target.measure, each)
+                for each in (target.contender, target.peer)
+            )
+            ours, theirs = (spread(list(each.values())).median for each in both)
+            yield target, number(ours), number(theirs), number(found.median)
+
+
 MARKED = [
     Marked("deployment_tables", DOCS / page, *marks, made)
     for page, marks, made in (
+        (DOCS.parent / "README.md", FIGURES, partial(of_the_first_screen, str)),
+        (DOCS.parent / "README.zh-CN.md", FIGURES, partial(of_the_first_screen, chinese)),
         ("RAILWAY_DEPLOYMENT.md", COSTS, partial(of_one_load, str)),
         ("RAILWAY_DEPLOYMENT.zh-CN.md", COSTS, partial(of_one_load, chinese)),
         ("DEPLOYMENT_COMPARISON.md", COSTS, partial(of_loads, str)),

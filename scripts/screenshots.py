@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 from playwright.sync_api import Browser, Page, sync_playwright
 
@@ -25,7 +25,7 @@ from tests.stack import GOAL, ROOT, Stack, embedded_stack, running
 from tests.waiting import wait_until
 
 FOLDER = ROOT / "docs" / "img"
-WIDE, MIDDLE, PHONE, TALL = (1280, 860), (768, 900), (390, 780), (1280, 1420)
+WIDE, MIDDLE, TALL = (1280, 860), (768, 900), (1280, 1420)
 LIMITED = {
     "MODEL_TIMEOUT_SECONDS": "300",
     "LEASE_SECONDS": "600",
@@ -141,6 +141,8 @@ def of_the_catalogue(browser: Browser, stack: Stack, *, words: Words) -> None:
             take(page, "start")
         page.click("button.primary")
         if not suffix:
+            page.wait_for_selector("#picture")
+            page.keyboard.press("Shift")  # no panel is opened for who is at work
             page.locator(".picture-columns .p-ready").nth(12).wait_for()
             take(page, "watching")
         page.wait_for_selector(".s-ready, .lesson")
@@ -155,8 +157,6 @@ def of_the_catalogue(browser: Browser, stack: Stack, *, words: Words) -> None:
     take_page(browser, stack, f"roadmap{suffix}", roadmap, WIDE, language=language)
     take_page(browser, stack, f"concept{suffix}", lesson, MIDDLE, language=language)
     if not suffix:
-        take_page(browser, stack, "roadmap-dark", roadmap, WIDE, scheme="dark")
-        take_page(browser, stack, "roadmap-phone", roadmap, PHONE)
         take_page(browser, stack, "docs", "/docs/roadmaps", WIDE)
     with opened(browser, stack, lesson, MIDDLE, language=language) as page:
         page.locator(".question:visible input").first.check()
@@ -222,8 +222,6 @@ def of_operations(browser: Browser, stack: Stack, teacher: Teacher) -> None:
     remember_a_day(stack)
     make_busy(stack, teacher)
     take_page(browser, stack, "admin", "/admin", TALL)
-    take_page(browser, stack, "admin-dark", "/admin", TALL, scheme="dark")
-    take_page(browser, stack, "admin-queue", "/admin/queues/content?state=dead", WIDE)
 
 
 def concepts_of(stack: Stack, page: str) -> list[dict[str, Any]]:
@@ -241,12 +239,10 @@ def opened(
     path: str,
     size: tuple[int, int],
     *,
-    scheme: Literal["light", "dark"] = "light",
     language: str = "en",
 ) -> Iterator[Page]:
     context = browser.new_context(
         viewport={"width": size[0], "height": size[1]},
-        color_scheme=scheme,
         locale=language,
         reduced_motion="reduce",
     )

@@ -23,6 +23,7 @@ from benchmarks.targets import (
     MADE,
     MEANWHILE,
     MEMORY,
+    ONE_WORKER,
     OURS,
     PREFORK,
     PSS,
@@ -119,7 +120,7 @@ def _peers(ground: Ground, effort: Effort) -> Iterator[Sample]:
     variants = {
         PREFORK: ("prefork", 2, ("content", "logs")),
         THREADS: ("threads", 4, ("content", "logs")),
-        f"{THREADS}, one worker": ("threads", 4, ("content,logs",)),
+        ONE_WORKER: ("threads", 4, ("content,logs",)),
     }
     with peer.serving(ground):
         for name, (pool, at_once, workers) in variants.items():

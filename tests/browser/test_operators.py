@@ -94,6 +94,15 @@ def test_what_has_the_focus_keeps_it_and_what_is_open_stays_open(
     expect(link).to_be_focused()
 
 
+def test_the_charts_follow_the_queues(visit: Visiting, home: School) -> None:
+    """Without the room that a roadmap's page keeps for its live part."""
+    page = visit().open(f"{home.url}/admin")
+    queues, charts = (page.locator(part).bounding_box() for part in ("#now .queues", "#measures"))
+    assert queues is not None
+    assert charts is not None
+    assert charts["y"] - (queues["y"] + queues["height"]) < 40
+
+
 def test_one_holds_it_still_and_the_address_says_so(visit: Visiting, home: School) -> None:
     page = visit().open(f"{home.url}/admin?span=day")
     expect(page.locator("#live")).to_have_count(1)

@@ -188,8 +188,10 @@ def test_tasks_have_the_pinned_names_and_no_other_program_sees_the_modules(
     settings = {**environment, "SERVICE_TYPE": "all", "DATA_DIR": str(tmp_path / "data")}
     names = run(installed / "python", "-c", REGISTERED, cwd=folder, env=settings)
     assert sorted(names.split()) == sorted(NAMES)
-    found = "from importlib.util import find_spec; print(*map(find_spec, ('roadmap', 'models', 'web', 'core')))"
-    assert (
-        run(installed / "python", "-c", found, cwd=tmp_path, env=environment).split()
-        == ["None"] * 4
-    )
+    code = """
+from importlib.util import find_spec
+from roadmap_client import RoadmapClient
+print(RoadmapClient.__name__, *map(find_spec, ("roadmap", "models", "web", "core")))
+"""
+    found = run(installed / "python", "-c", code, cwd=tmp_path, env=environment)
+    assert found.split() == ["RoadmapClient", *["None"] * 4]

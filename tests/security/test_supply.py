@@ -136,6 +136,7 @@ def test_production_is_installed_from_the_lock_alone(file: str) -> None:
     elsewhere = (  # of tests, and in another environment
         r"requirements-dev\.txt|\$\(BENCH\)/bin/python .*benchmarks/requirements\.txt"
         r"|\$\(CATALOGUE\)/bin/python .*quality/catalogue\.txt"
+        r"|\$\(DOCS\)/bin/python .*requirements-docs\.txt"
     )
     installs = [line for line in lines if not re.search(elsewhere, line)]
     assert installs

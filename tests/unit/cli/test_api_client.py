@@ -13,15 +13,20 @@ from uuid import uuid4
 import pytest
 from click.testing import CliRunner
 
-from cli.api_client import ApiClient
+from cli.api_client import service_client
 from cli.output import CommandFailed, ServiceUnreachable
 from roadmap_cli import main
+from roadmap_client import RoadmapClient
 from tests.cases import try_each
 from tests.commands import FinishedCommand
 
 SECRET = "rmk_" + "x" * 43
 SOON = 20.0  # seconds, of the sixty for which it would try again
 PATH = "/api/v1/roadmaps/1/events"
+ASK: tuple[Callable[[RoadmapClient], object], ...] = (
+    lambda client: client.get(PATH),
+    lambda client: list(client.events(PATH)),
+)
 
 
 class Other(BaseHTTPRequestHandler):
@@ -99,13 +104,15 @@ class TestKey:
 
     def test_what_cannot_be_sent_is_not_retried_and_not_printed(self) -> None:
         began = monotonic()
-        with serving(an_empty_list) as url, pytest.raises(CommandFailed) as refused:
-            ApiClient(url, f"{SECRET}\r", 60).get(PATH)
-        assert SECRET not in refused.value.message
-        assert not isinstance(refused.value, ServiceUnreachable)
-        with serving(an_empty_list) as url, pytest.raises(CommandFailed) as refused:
-            list(ApiClient(url, f"{SECRET}\r", 60).events(PATH))
-        assert SECRET not in refused.value.message
+        for ask in ASK:
+            with (
+                serving(an_empty_list) as url,
+                pytest.raises(CommandFailed) as refused,
+                service_client(url, f"{SECRET}\r") as client,
+            ):
+                ask(client)
+            assert SECRET not in refused.value.message
+            assert not isinstance(refused.value, ServiceUnreachable)
         assert monotonic() - began < SOON
 
 
@@ -121,8 +128,12 @@ class TestStream:
                 b"", 204 if len(asked) > 20 else 200, Content_Type="text/event-stream"
             )  # or it would go on for ever
 
-        with serving(end) as url, pytest.raises(ServiceUnreachable, match="busy or unavailable"):
-            list(ApiClient(url, None, 0.3).events(PATH))
+        with (
+            serving(end) as url,
+            pytest.raises(ServiceUnreachable, match="busy or unavailable"),
+            service_client(url, None, 0.3) as client,
+        ):
+            list(client.events(PATH))
         assert 1 < len(asked) < 10
 
     @try_each("event", [b"<html>", b"[1]", b"{}", b'{"seq": "1"}', b'{"seq": 1}', b"\xff"])
@@ -130,8 +141,12 @@ class TestStream:
         def tell(handler: Other) -> None:
             handler.say(b"data: " + event + b"\n\n", Content_Type="text/event-stream")
 
-        with serving(tell) as url, pytest.raises(CommandFailed, match="--url") as refused:
-            list(ApiClient(url, None, 0.3).events(PATH))
+        with (
+            serving(tell) as url,
+            pytest.raises(CommandFailed, match="--url") as refused,
+            service_client(url, None, 0.3) as client,
+        ):
+            list(client.events(PATH))
         assert not isinstance(refused.value, ServiceUnreachable)
 
 
@@ -158,9 +173,12 @@ class TestOther:
         with serving(
             lambda handler: handler.say(b"not compressed", Content_Encoding="gzip")
         ) as url:
-            for ask in (lambda caller: caller.get(PATH), lambda caller: list(caller.events(PATH))):
-                with pytest.raises(CommandFailed, match="--url"):
-                    ask(ApiClient(url, None, 0.3))
+            for ask in ASK:
+                with (
+                    pytest.raises(CommandFailed, match="--url"),
+                    service_client(url, None, 0.3) as client,
+                ):
+                    ask(client)
 
     def test_a_malformed_list_is_an_error(self) -> None:
         with (
@@ -168,8 +186,9 @@ class TestOther:
                 lambda handler: handler.say(b'{"items": [], "next_cursor": "a\\u0000b"}')
             ) as url,
             pytest.raises(CommandFailed),
+            service_client(url, None, 0.3) as client,
         ):
-            list(ApiClient(url, None, 0.3).pages(PATH, 10))
+            list(client.pages(PATH, 10))
 
 
 class TestExport:

@@ -103,6 +103,12 @@ def test_the_index_has_every_document() -> None:
     assert english - linked == {"INDEX.md"}
 
 
+def test_the_navigation_of_the_site_has_every_document() -> None:
+    named = re.findall(r"^ +- (?:\w+: )?(\S+\.md)$", (ROOT / "mkdocs.yml").read_text("utf-8"), re.M)
+    english = {page.relative_to(ROOT).as_posix() for page in PAGES if page not in TRANSLATED}
+    assert sorted(named) == sorted(english)
+
+
 def test_both_indexes_lead_to_the_same_documents() -> None:
     english, chinese = (
         [
@@ -124,6 +130,15 @@ def test_the_index_says_how_long_a_document_takes_to_read(name: str) -> None:
         if abs(int(minutes) - (right := reading_minutes(DOCS / link))) > 1
     ]
     assert wrong == []
+
+
+def test_the_chinese_index_says_which_documents_are_in_english() -> None:
+    rows = re.findall(
+        r"^\| (.+) \| \[.+\]\((.+)\) \| \d+ \|$",
+        (DOCS / "INDEX.zh-CN.md").read_text("utf-8"),
+        re.MULTILINE,
+    )
+    assert [link for row, link in rows if ("（英文）" in row) is (".zh-CN." in link)] == []
 
 
 def reading_minutes(page: Path) -> float:
@@ -165,9 +180,9 @@ def test_both_languages_say_the_same(page: Path) -> None:
 def test_the_pages_of_the_deployment_guide_are_there_with_their_languages() -> None:
     there = {page.name for page in PAGES}
     both = {
-        *("README.md", "INDEX.md", "LEARNING.md", "QUICK_START_RAILWAY.md"),
+        *("README.md", "INDEX.md", "LEARNING.md", "ACCOUNTS.md", "OPERATIONS.md"),
         *("RAILWAY_DEPLOYMENT.md", "DEPLOYMENT_COMPARISON.md", "ARCHITECTURE_COMPARISON.md"),
-        "HUEY_RAILWAY_DEPLOYMENT_SUMMARY.md",
+        *("QUICK_START_RAILWAY.md", "HUEY_RAILWAY_DEPLOYMENT_SUMMARY.md", "COMPARISON.md"),
     }
     assert both <= there
     assert {page.name for page in TRANSLATED} == {name.replace(".md", ".zh-CN.md") for name in both}

@@ -11,6 +11,7 @@ from pathlib import Path
 from tests.stack import ROOT, clean_environment
 
 LAYERS = {
+    "roadmap_client": 0,
     "reliable_queue": 0,
     "core": 1,
     "models": 2,
@@ -80,6 +81,7 @@ PARTS_OF_PAGES = (
 )
 # Packages with code in `__init__.py`, and the reason. All others load only what is imported.
 INIT_WITH_CODE = {
+    "roadmap_client/__init__.py": "has the names that programs import",
     "tasks/__init__.py": "registers every task, as huey_consumer needs it",
 }
 FORBIDDEN = {
@@ -335,6 +337,13 @@ def test_openai_is_imported_by_one_file_only() -> None:
         file for file in source_files() if any(found.package == "openai" for found in imports(file))
     ]
     assert importers == [MODEL_CLIENT]
+
+
+def test_the_client_works_by_itself() -> None:
+    """A program gets it without the rest of the project."""
+    files = [file for file in source_files() if top_package(file) == "roadmap_client"]
+    outside = {found.package for file in files for found in imports(file)} - sys.stdlib_module_names
+    assert outside == {"httpx2", "roadmap_client"}
 
 
 def test_migrations_import_peewee_only() -> None:

@@ -4,6 +4,7 @@ import email
 import os
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 from zipfile import ZipFile
 
@@ -55,6 +56,14 @@ def test_it_has_every_file_of_the_service_and_no_other(wheel: ZipFile) -> None:
     assert sorted(wanted - found) == [], "missing: add it to pyproject.toml's force-include"
     assert wheel.getinfo("roadmap_service/entrypoint.sh").external_attr >> 16 & 0o111 == 0o111
     assert wheel.read("roadmap_service/commit.txt").decode().strip() == COMMIT
+
+
+def test_the_image_is_given_all_that_it_is_built_from() -> None:
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
+    wheel = settings["tool"]["hatch"]["build"]["targets"]["wheel"]
+    let_in = (ROOT / ".dockerignore").read_text("utf-8").splitlines()
+    files = {file for file in wheel["force-include"] if not file.startswith("deploy/wheel/")}
+    assert sorted(f"!{file}" for file in files if f"!{file}" not in let_in) == []
 
 
 def test_it_asks_for_what_the_requirements_ask_for(wheel: ZipFile) -> None:

@@ -1,0 +1,335 @@
+"""The two clients. RoadmapClient runs the coroutines of the other with input that blocks."""
+
+import asyncio
+import re
+import time
+import uuid
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Generator, Sequence
+from contextlib import aclosing, asynccontextmanager
+from functools import wraps
+from typing import Any, Concatenate, ParamSpec, Self, TypedDict, TypeVar, Unpack, cast
+from urllib.parse import quote
+
+import httpx2
+
+from roadmap_client.errors import (
+    ClientError,
+    InvalidRequest,
+    Problem,
+    UnexpectedResponse,
+    Unreachable,
+)
+from roadmap_client.results import (
+    Accepted,
+    Attempt,
+    Concept,
+    Event,
+    Json,
+    Roadmap,
+    RoadmapSummary,
+    Today,
+)
+from roadmap_client.streams import EventParser, Retries, json_object
+
+Given = ParamSpec("Given")
+Result = TypeVar("Result")
+
+ROADMAPS = "/api/v1/roadmaps"
+LOCAL = "http://127.0.0.1:8000"
+LOOPBACK = ("127.0.0.1", "::1", "localhost")  # no proxy can reach those of this machine
+LARGEST = 64 * 1024 * 1024  # bytes of a response
+
+
+class Settings(TypedDict, total=False):
+    patience: float  # seconds of retries while the service is unreachable or busy; 60
+    timeout: float  # seconds without a byte of a response; 30
+    headers: dict[str, str] | None
+    transport: httpx2.BaseTransport | httpx2.AsyncBaseTransport | None
+
+
+class Options(TypedDict, total=False):
+    params: dict[str, Any] | None
+    headers: dict[str, str] | None
+    key: str | None  # Idempotency-Key of a POST; store your own to retry after a restart
+
+
+class AsyncRoadmapClient:
+    """Client of the service at `base_url`, for asyncio. `token`: API key or access token."""
+
+    _client: Callable[..., Any] = httpx2.AsyncClient
+    _sleep = staticmethod(asyncio.sleep)
+
+    def __init__(
+        self, base_url: str = LOCAL, token: str | None = None, **settings: Unpack[Settings]
+    ) -> None:
+        self.base_url, self.patience = base_url.rstrip("/"), settings.get("patience", 60.0)
+        headers = {"Accept": "application/json", **(settings.get("headers") or {})}
+        self._http = self._client(
+            base_url=self.base_url,
+            headers=headers | ({"Authorization": f"Bearer {token}"} if token else {}),
+            timeout=settings.get("timeout", 30.0),
+            transport=settings.get("transport"),
+            follow_redirects=False,  # the API has none, and a token must not go elsewhere
+            trust_env=httpx2.URL(self.base_url).host not in LOOPBACK,
+        )
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        await self._http.aclose()
+
+    async def request(
+        self, method: str, path: str, body: Any = None, **options: Unpack[Options]
+    ) -> httpx2.Response:
+        """Return a successful response. Retries of a POST have the same Idempotency-Key."""
+        url, headers = _url(path, options.get("params")), dict(options.get("headers") or {})
+        if method == "POST":
+            headers.setdefault("Idempotency-Key", options.get("key") or str(uuid.uuid4()))
+        retries = Retries(self.patience)
+        while True:
+            try:
+                async with self._stream(method, url, json=body, headers=headers) as (
+                    answer,
+                    chunks,
+                ):
+                    return await _whole(answer, chunks)
+            except (httpx2.HTTPError, ClientError) as error:
+                await self._sleep(retries.pause(_translated(error)))
+
+    async def get(self, path: str, **options: Unpack[Options]) -> Json:
+        """Return a JSON object, as the next ones; an empty one for 204."""
+        return _object(await self.request("GET", path, **options))
+
+    async def post(self, path: str, body: Any = None, **options: Unpack[Options]) -> Json:
+        return _object(await self.request("POST", path, body, **options))
+
+    async def put(self, path: str, body: Any = None, **options: Unpack[Options]) -> Json:
+        return _object(await self.request("PUT", path, body, **options))
+
+    async def patch(self, path: str, body: Any = None, **options: Unpack[Options]) -> Json:
+        return _object(await self.request("PATCH", path, body, **options))
+
+    async def delete(self, path: str, **options: Unpack[Options]) -> Json:
+        return _object(await self.request("DELETE", path, **options))
+
+    async def pages(self, path: str, limit: int = 100) -> AsyncGenerator[Json]:
+        """Yield up to `limit` items of a list."""
+        cursor: dict[str, str] | None = {}
+        while limit > 0 and cursor is not None:
+            page = await self.get(path, params={"limit": min(limit, 100), **cursor})
+            items, following = page.get("items"), page.get("next_cursor")
+            if not isinstance(items, list) or (following and not items):
+                raise UnexpectedResponse("The list is malformed.")
+            for item in items:
+                yield item
+            limit, cursor = limit - len(items), {"cursor": following} if following else None
+
+    async def events(self, path: str, after: int = 0) -> AsyncGenerator[Event]:
+        """Yield past and future events after number `after`, each once; resume a broken stream."""
+        url, retries = _url(path), Retries(self.patience)
+        while True:
+            headers = {"Last-Event-ID": str(after), "Accept": "text/event-stream"}
+            parser = EventParser()
+            try:
+                async with self._stream("GET", url, headers=headers) as (answer, chunks):
+                    if answer.status_code == 204:  # the stream has ended
+                        return
+                    if answer.status_code != 200:
+                        await _whole(answer, chunks)
+                    async for chunk in chunks:
+                        for event in parser.feed(chunk):
+                            retries.alive = True
+                            if event is not None:
+                                after = event["seq"] or after
+                                yield event
+                reason = "its event streams end without events."
+                raise Unreachable(reason, broken_streams=True)
+            except (httpx2.HTTPError, ClientError) as error:
+                await self._sleep(retries.pause(_translated(error)))
+
+    async def create(self, /, goal: str, *, key: str | None = None, **fields: Any) -> Accepted:
+        """`fields`: level, hours_per_week, review, ..."""
+        return cast(Accepted, await self.post(ROADMAPS, {"goal": goal, **fields}, key=key))
+
+    async def roadmap(self, roadmap_id: str) -> Roadmap:
+        return cast(Roadmap, await self.get(_at(roadmap_id)))
+
+    async def roadmaps(self, limit: int = 100) -> AsyncGenerator[RoadmapSummary]:
+        async for item in self.pages(ROADMAPS, limit):
+            yield cast(RoadmapSummary, item)
+
+    async def wait(self, roadmap_id: str) -> Roadmap:
+        """Return the tree when the roadmap has ended or waits for its owner (`status`)."""
+        async with aclosing(self.events(_at(roadmap_id, "events"))) as events:
+            async for event in events:
+                if event["type"].startswith("roadmap.awaiting_"):
+                    tree = await self.roadmap(roadmap_id)
+                    if tree["status"].startswith("awaiting_"):
+                        return tree
+        return await self.roadmap(roadmap_id)
+
+    async def concept(self, roadmap_id: str, concept_id: str) -> Concept:
+        return cast(Concept, await self.get(_at(roadmap_id, "concepts", concept_id)))
+
+    async def set_progress(self, roadmap_id: str, concept_id: str, progress: str) -> Json:
+        """`progress`: todo, learning, done or skipped."""
+        path = _at(roadmap_id, "concepts", concept_id, "progress")
+        return await self.put(path, {"progress": progress})
+
+    async def answer_quiz(
+        self, roadmap_id: str, concept_id: str, version: int, answers: Sequence[Sequence[int] | str]
+    ) -> Attempt:
+        """Grade `answers`: for each question the chosen options, from 0, or a typed text."""
+        path = _at(roadmap_id, "concepts", concept_id, "quiz", "attempts")
+        return cast(Attempt, await self.post(path, {"version": version, "answers": answers}))
+
+    async def today(self) -> Today:
+        return cast(Today, await self.get("/api/v1/today"))
+
+    async def reviews(self, limit: int = 20) -> Json:
+        return await self.get("/api/v1/reviews", params={"limit": limit})
+
+    @asynccontextmanager
+    async def _stream(self, *given: Any, **named: Any) -> AsyncIterator[Any]:
+        async with self._http.stream(*given, **named) as answer:
+            yield answer, answer.aiter_bytes()
+
+
+class _BlockingClient(AsyncRoadmapClient):
+    """Client whose coroutines end without an event loop."""
+
+    _client = httpx2.Client
+
+    async def _sleep(self, seconds: float) -> None:
+        time.sleep(seconds)  # noqa: ASYNC251
+
+    @asynccontextmanager
+    async def _stream(self, *given: Any, **named: Any) -> AsyncIterator[Any]:
+        async def chunks() -> AsyncIterator[bytes]:
+            for chunk in answer.iter_bytes():
+                yield chunk
+
+        with self._http.stream(*given, **named) as answer:
+            yield answer, chunks()
+
+
+def _blocking(
+    run: Callable[Concatenate[AsyncRoadmapClient, Given], Coroutine[Any, Any, Result]],
+) -> Callable[Concatenate["RoadmapClient", Given], Result]:
+    @wraps(run)
+    def call(self: "RoadmapClient", /, *given: Given.args, **named: Given.kwargs) -> Result:
+        return _ended(run(self._client, *given, **named))
+
+    return call
+
+
+def _iterating(
+    run: Callable[Concatenate[AsyncRoadmapClient, Given], AsyncGenerator[Result]],
+) -> Callable[Concatenate["RoadmapClient", Given], Generator[Result]]:
+    @wraps(run)
+    def call(
+        self: "RoadmapClient", /, *given: Given.args, **named: Given.kwargs
+    ) -> Generator[Result]:
+        items = run(self._client, *given, **named)
+        try:
+            while True:
+                yield _ended(items.__anext__())
+        except StopAsyncIteration:
+            return
+        finally:
+            _ended(items.aclose())
+
+    return call
+
+
+def _ended(work: Coroutine[Any, Any, Result]) -> Result:
+    try:
+        work.send(None)
+    except StopIteration as end:
+        return cast(Result, end.value)
+    raise RuntimeError("RoadmapClient cannot wait for an event loop.")
+
+
+class RoadmapClient:
+    """Client of the service at `base_url` that blocks, with the methods of AsyncRoadmapClient."""
+
+    def __init__(
+        self, base_url: str = LOCAL, token: str | None = None, **settings: Unpack[Settings]
+    ) -> None:
+        self._client = _BlockingClient(base_url, token, **settings)
+        self.base_url = self._client.base_url
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self._client._http.close()
+
+    request = _blocking(AsyncRoadmapClient.request)
+    get = _blocking(AsyncRoadmapClient.get)
+    post = _blocking(AsyncRoadmapClient.post)
+    put = _blocking(AsyncRoadmapClient.put)
+    patch = _blocking(AsyncRoadmapClient.patch)
+    delete = _blocking(AsyncRoadmapClient.delete)
+    pages = _iterating(AsyncRoadmapClient.pages)
+    events = _iterating(AsyncRoadmapClient.events)
+    create = _blocking(AsyncRoadmapClient.create)
+    roadmap = _blocking(AsyncRoadmapClient.roadmap)
+    roadmaps = _iterating(AsyncRoadmapClient.roadmaps)
+    wait = _blocking(AsyncRoadmapClient.wait)
+    concept = _blocking(AsyncRoadmapClient.concept)
+    set_progress = _blocking(AsyncRoadmapClient.set_progress)
+    answer_quiz = _blocking(AsyncRoadmapClient.answer_quiz)
+    today = _blocking(AsyncRoadmapClient.today)
+    reviews = _blocking(AsyncRoadmapClient.reviews)
+
+
+def _at(*ids: str) -> str:
+    """Return a path under that of the roadmaps; an id cannot lead elsewhere."""
+    return "/".join([ROADMAPS, *(quote(each, safe="").replace(".", "%2E") for each in ids)])
+
+
+def _url(path: str, params: dict[str, Any] | None = None) -> httpx2.URL:
+    if not path.startswith("/"):  # a full URL would send the token to another host
+        raise InvalidRequest("The path of a request must begin with `/`.")
+    return httpx2.URL(path).copy_merge_params(params or {})
+
+
+async def _whole(answer: httpx2.Response, chunks: AsyncIterator[bytes]) -> httpx2.Response:
+    """Return the response with its content. Raises Problem unless it is a success."""
+    content = bytearray()
+    async for chunk in chunks:
+        content += chunk
+        if len(content) > LARGEST:
+            raise UnexpectedResponse(f"The response has more than {LARGEST} bytes.")
+    whole = httpx2.Response(answer.status_code, content=bytes(content), request=answer.request)
+    whole.headers.update({**answer.headers, "content-encoding": "identity"})
+    if whole.is_success:
+        return whole
+    wait = answer.headers.get("retry-after", "")
+    seconds = float(wait) if wait.isdecimal() else None
+    raise Problem(answer.status_code, json_object(whole.content) or {}, seconds)
+
+
+def _object(response: httpx2.Response) -> Json:
+    found = {} if response.status_code == 204 else json_object(response.content)
+    if found is None:
+        raise UnexpectedResponse("The response is not a JSON object.")
+    return found
+
+
+def _translated(error: Exception) -> ClientError:
+    if isinstance(error, ClientError):
+        return error
+    if isinstance(error, httpx2.LocalProtocolError):  # its text quotes the header, maybe the token
+        return InvalidRequest("The request contains characters that HTTP does not allow.")
+    if isinstance(error, httpx2.DecodingError):
+        return UnexpectedResponse("The response cannot be decompressed.")
+    return Unreachable(re.sub(r"^\[Errno -?\d+\] ", "", str(error)) or type(error).__name__)

@@ -1,0 +1,45 @@
+"""Errors of requests. None contains the API key."""
+
+from typing import Any
+
+BUSY = (429, 502, 503, 504)  # retried: every request is idempotent
+IN_USE = "/problems/idempotency-key-in-use"  # retried: the first request is still running
+
+
+class ClientError(Exception):
+    is_transient = False  # a retry may help
+    retry_after: float | None = None
+
+
+class InvalidRequest(ClientError):
+    """The request cannot be sent."""
+
+
+class UnexpectedResponse(ClientError):
+    """The response is not from a Roadmap service, or too long."""
+
+
+class Unreachable(ClientError):
+    """No response because of `reason`, or only `broken_streams` without events."""
+
+    is_transient = True
+
+    def __init__(self, reason: str, *, broken_streams: bool = False) -> None:
+        super().__init__(f"The service cannot be reached: {reason}")
+        self.reason, self.broken_streams = reason, broken_streams
+
+
+class Problem(ClientError):
+    """The service refused the request (RFC 9457). Decide by `type`; `errors` has invalid fields.
+
+    `document` is the whole problem. It is empty if a proxy answered; `type` is then `about:blank`.
+    """
+
+    def __init__(self, status: int, document: dict[str, Any], retry_after: float | None) -> None:
+        self.status, self.document, self.retry_after = status, document, retry_after
+        self.type, self.title = document.get("type", "about:blank"), document.get("title", "")
+        self.detail: str = document.get("detail") or self.title or f"it answers {status}."
+        self.errors: list[dict[str, str]] = document.get("errors") or []
+        self.request_id: str | None = document.get("request_id")
+        self.is_transient = status in BUSY or self.type == IN_USE
+        super().__init__(" ".join([f"{status}: {self.detail}", *map(str, self.errors)]))
