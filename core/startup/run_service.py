@@ -98,7 +98,8 @@ def commands_of(settings: "Settings") -> dict[str, list[str]]:
 def _serve(command: list[str]) -> NoReturn:
     sys.argv = command
     if "--workers" in command and command[command.index("--workers") + 1] != "1":
-        os.execvp(command[0], command)  # the process above several workers stays small
+        # The process above several workers stays small
+        os.execv(sys.executable, [sys.executable, "-m", *command])
     setproctitle(" ".join(command))
     if command[0] == "uvicorn":
         import uvicorn.main
