@@ -7,6 +7,8 @@ IN_USE = "/problems/idempotency-key-in-use"  # retried: the first request is sti
 
 
 class ClientError(Exception):
+    """Base class of the others."""
+
     is_transient = False  # a retry may help
     retry_after: float | None = None
 
