@@ -15,7 +15,7 @@ class InvalidRequest(ClientError):
     """The request cannot be sent."""
 
 
-class UnexpectedResponse(ClientError):
+class InvalidResponse(ClientError):
     """The response is not from a Roadmap service, or too long."""
 
 

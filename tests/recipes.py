@@ -13,7 +13,7 @@ FOLDERS = (
     *("bin", "cli", "core", "docs", "locales", "migrations", "models", "reliable_queue"),
     *("roadmap", "scripts", "tasks", "tests", "web"),
 )
-FILES = ("entrypoint.sh", "pyproject.toml", "roadmap_app.py", "roadmap_cli.py")
+FILES = ("entrypoint.sh", "roadmap_app.py", "roadmap_cli.py")
 
 
 def places(recipe: str) -> list[str]:
