@@ -36,7 +36,8 @@ def mcp(url: str, key: str | None, start: bool) -> None:
         from mcp_server.stdio import run  # an extra, which takes a second to load
     except ModuleNotFoundError:
         raise CommandFailed(
-            "The MCP server is not installed. Run: pip install 'roadmap-service[mcp]'"
+            "The MCP server is not installed. Run `make mcp`, or where the wheel is installed: "
+            "pip install 'roadmap-service[mcp]'."
         ) from None
     with ExitStack() as stack:
 
@@ -53,7 +54,7 @@ def mcp(url: str, key: str | None, start: bool) -> None:
 
 
 def _start_service(url: str, stack: ExitStack) -> None:
-    """Unless a service answers, run one on the data of `make run` until the stack ends."""
+    """Unless a service answers, run one as `roadmap serve` does until the stack ends."""
     with suppress(httpx2.TransportError):
         if httpx2.get(f"{url}/health", timeout=5, trust_env=False).is_success:
             return
