@@ -62,11 +62,10 @@ def _start_service(url: str, stack: ExitStack) -> None:
     if parts.scheme != "http" or parts.hostname not in LOOPBACK:
         raise CommandFailed(f"{url} does not answer, and --start is for this machine alone.")
     log = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="roadmap-mcp-"))) / "log"
-    port = str(parts.port or 80)
     with log.open("wb") as sink:
         services = subprocess.Popen(
             [str(ROOT / "entrypoint.sh")],
-            env={**os.environ, **SERVICE, "PORT": port},
+            env={**os.environ, **SERVICE, "PORT": str(parts.port or 80)},
             stdin=subprocess.DEVNULL,
             stdout=sink,
             stderr=sink,
