@@ -17,10 +17,10 @@ PYTEST := $(BIN)/python -m pytest --numprocesses $(TESTERS) --dist loadfile --no
 # As it was given on make's command line: what the environment calls by such a name (REQUESTS, TOKENS) is meant for others.
 given = $(if $(filter command line,$(origin $(1))),$($(1)))
 option = $(shell echo $(1) | tr 'A-Z_' 'a-z-')
-CHECKED := cli core roadmap_client mcp_server reliable_queue models roadmap tasks web migrations roadmap_app.py roadmap_cli.py tests benchmarks quality scripts examples
+CHECKED := cli core roadmap_client mcp_server reliable_queue models roadmap tasks web migrations roadmap_app.py roadmap_cli.py tests benchmarks quality scripts examples deploy
 
 .DEFAULT_GOAL := help
-.PHONY: help run run-code demo test test-fast test-all test-browser test-model screenshots soak fuzz lint format texts examples openapi lock audit licences quality evaluate image railway bench bench-smoke bench-accept bench-costs bench-delivery bench-logs bench-observing bench-growth bench-usage capacity docs clean
+.PHONY: help run run-code demo test test-fast test-all test-browser test-model screenshots soak fuzz lint format texts examples openapi lock audit licences quality evaluate wheel mcp image railway bench bench-smoke bench-accept bench-costs bench-delivery bench-logs bench-observing bench-growth bench-usage capacity docs clean
 
 help: ## Show the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-15s %s\n", $$1, $$2}'
@@ -52,6 +52,12 @@ test-model: $(VENV)/dev ## A roadmap by a real, tiny model behind llama.cpp's se
 screenshots: $(VENV)/dev ## Take the pictures of docs/img in a real browser
 	@./scripts/screenshots.sh
 
+wheel: $(VENV)/dev ## Build the wheel into dist/, for pip, pipx and uvx
+	@$(BIN)/python -m hatchling build --target wheel --directory dist
+
+mcp: $(VENV)/run ## Install the extra `mcp` into .venv, for `roadmap mcp` and /mcp
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-mcp.lock
+
 image: $(VENV)/dev ## Build the image and start every service from it; installs a builder where it can
 	@./scripts/image.sh
 
@@ -79,7 +85,7 @@ openapi: $(VENV)/dev ## Write web/openapi.json, the description of the API; Spec
 	@$(BIN)/python -m scripts.openapi
 	@./scripts/lint_openapi.sh
 
-lock: ## Write requirements.lock from requirements.txt; UPGRADE=1 takes the newest versions that it allows
+lock: ## Write requirements.lock from requirements.txt, and those of the extra and of the build; UPGRADE=1 takes the newest versions that it allows
 	@PYTHON=$(PYTHON) ./scripts/lock.sh $(if $(UPGRADE),--upgrade)
 
 quality: $(VENV)/dev $(if $(call given,RUN),$(CATALOGUE)/ready) ## How well is taught: the built-in catalogue, or make quality GOAL="..." or FILE=roadmap.json; LINKS=0 visits none; RUN=1 runs the code
@@ -169,4 +175,4 @@ $(DOCS)/ready: requirements-docs.txt
 	@touch $@
 
 clean: ## Remove what the targets made
-	rm -rf $(VENV) $(BENCH) $(CATALOGUE) $(DOCS) site data .mypy_cache .ruff_cache .pytest_cache .hypothesis roadmap.md
+	rm -rf $(VENV) $(BENCH) $(CATALOGUE) $(DOCS) site data dist .mypy_cache .ruff_cache .pytest_cache .hypothesis roadmap.md

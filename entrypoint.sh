@@ -1,11 +1,13 @@
 #!/usr/bin/env bash
 # Starts the service that SERVICE_TYPE names: api (default), huey_logs, huey_content, or all three in one instance.
-# core/startup/run_service.py checks the settings and starts it. `exec` passes signals on.
+# core/startup/run_service.py checks the settings and starts it. `exec` passes signals on. ROADMAP_PYTHON names the
+# interpreter, set by the commands that start this: installed in an environment of its own, `python` is another one.
 set -eu
-CDPATH='' cd -P -- "$(dirname -- "$0")" # the target of a link, which an upgrade may change while this runs
+# The target of links: an upgrade may change one while this runs, and the image has one to the installed wheel.
+CDPATH='' cd -P -- "$(dirname -- "$(readlink -f -- "$0")")"
 
 if [ -x .venv/bin/python ]; then PATH="$PWD/.venv/bin:$PATH"; fi
 export SERVICE_TYPE="${SERVICE_TYPE:-api}" PYTHONUNBUFFERED=1
 export MALLOC_ARENA_MAX=1 # of glibc: one for each thread keeps memory that no other may use
 export MALLOC_MMAP_THRESHOLD_=262144 # bytes; without it a freed password hash (19 MiB) stays in the heap
-exec python -m core.startup.run_service
+exec "${ROADMAP_PYTHON:-python}" -m core.startup.run_service

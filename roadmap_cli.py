@@ -22,7 +22,7 @@ from core.errors import RoadmapError
 from core.migrate import MigrationFailed
 from core.sanitize import plain
 from core.settings import SettingsError, from_environment
-from core.version import COMMIT, NUMBER, ROOT
+from core.version import BASE, COMMIT, DATA, NUMBER
 
 LEARNERS = {  # summaries for `roadmap --help`, which loads no command
     "new": "Create a roadmap for GOAL.",
@@ -32,6 +32,7 @@ LEARNERS = {  # summaries for `roadmap --help`, which loads no command
     "import": "Create a roadmap from an exported JSON file.",
     "catalogue": "Write, check and preview tracks of your own.",
     "demo": "Create a roadmap for GOAL without a running service.",
+    "serve": "Start the service on this machine.",
     "mcp": "Serve tools to an agent (Model Context Protocol).",
 }
 OPERATORS = {
@@ -64,9 +65,11 @@ class Commands(click.Group):
         if name not in BY_THEMSELVES:
             # An operator's command has the settings and the data folder of `make run`.
             os.environ.setdefault("SERVICE_TYPE", "all")
-            # A relative folder is relative to the code, not to the current folder.
-            folder = os.environ.get("DATA_DIR", "").strip() or "data"
-            os.environ["DATA_DIR"] = str(ROOT / folder)
+            # The service starts elsewhere: a relative folder is not relative to where it runs.
+            folder = os.environ.get("DATA_DIR", "").strip() or DATA
+            os.environ["DATA_DIR"] = str((BASE / folder).absolute())
+        if tracks := os.environ.get("TRACKS_DIR", "").strip():
+            os.environ["TRACKS_DIR"] = str((BASE / tracks).absolute())
         try:
             module = importlib.import_module(f"cli.{'import_' if name == 'import' else name}")
         except SettingsError as error:

@@ -20,10 +20,11 @@ from cli.api_client import ROADMAPS, service_client
 from cli.new import COLUMNS
 from cli.output import CommandFailed, console, status_sentence
 from cli.show import show
-from core.version import ROOT
+from core.version import IS_INSTALLED, ROOT
 from roadmap.exchange.formats.markdown import counted
 from roadmap_client import RoadmapClient
 
+GOAL = "Become a backend engineer in Python"  # as in the Makefile
 START_LIMIT = 60.0  # seconds for the services to answer
 BUILD_LIMIT = 1800.0  # seconds for the roadmap; a model needs minutes, the catalogue seconds
 STOP_LIMIT = 30.0  # seconds for the services to end
@@ -33,7 +34,7 @@ ENDED = ("ready", "partial", "failed", "cancelled")
 
 
 @click.command()
-@click.argument("goal")
+@click.argument("goal", default=GOAL)
 @click.option(
     "--level", default="beginner", show_default=True, help="beginner, intermediate or advanced."
 )
@@ -49,7 +50,7 @@ ENDED = ("ready", "partial", "failed", "cancelled")
 )
 def demo(goal: str, level: str, hours_per_week: int, output: Path) -> None:
     """Start the services in a temporary folder, create a roadmap for GOAL, print it, write it to a
-    file, and stop the services.
+    file, and stop the services. Default: a Python backend.
     """
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda received, _: sys.exit(128 + received))
@@ -64,8 +65,9 @@ def demo(goal: str, level: str, hours_per_week: int, output: Path) -> None:
             output.write_bytes(client.request("GET", roadmap["links"]["markdown"]).content)
             show(roadmap)
             show_cost(client.get(roadmap["links"]["receipt"]))
+            start = "roadmap serve" if IS_INSTALLED else "make run"
             console.print(
-                f"\nWritten to [bold]{output}[/]. To use it in a browser: [bold]make run[/]"
+                f"\nWritten to [bold]{output}[/]. To use it in a browser: [bold]{start}[/]"
             )
         if roadmap["status"] != "ready" or not roadmap["stages"]:
             raise CommandFailed(status_sentence(roadmap))
@@ -83,6 +85,7 @@ def running_service() -> Iterator[str]:
             "PORT": port,
             "DATA_DIR": scratch,
             "LOG_LEVEL": "WARNING",
+            "ROADMAP_PYTHON": sys.executable,
         }
         log = Path(scratch) / "services.log"
         with log.open("wb") as sink:

@@ -41,7 +41,7 @@ from core.setting_types import (
     Token,
     WebAddress,
 )
-from core.version import ROOT
+from core.version import BASE, DATA
 
 
 class LogFormat(StrEnum):
@@ -180,7 +180,7 @@ def _service_type(name: str) -> str:
 
 
 def _folder_of_tracks(path: Path) -> Path:
-    path = ROOT / path
+    path = BASE / path
     if not path.is_dir() or (path / "track.toml").exists():
         raise ValueError("must be a folder that holds the folders of tracks")
     return path
@@ -214,7 +214,9 @@ class Settings(BaseModel):
         "DATABASE_URL.",
     )
     redis_url: RedisUrl = Field(None, description="Redis or Valkey, redis:// or rediss:// (TLS).")
-    data_dir: Path = Field(Path("data"), description="Folder of embedded mode.")
+    data_dir: Path = Field(
+        DATA, description="Folder of embedded mode. Installed from a wheel: ~/.local/share/roadmap."
+    )
     secret_key: SecretStr | None = Field(
         None,
         description="Signs tokens and messages, at least 32 characters. Several, separated by "
@@ -223,7 +225,7 @@ class Settings(BaseModel):
     tracks_dir: Annotated[Path, AfterValidator(_folder_of_tracks)] | None = Field(
         None,
         description="Folder with tracks of your own, beside the built-in ones. Read at the start; "
-        "a relative one is relative to the code.",
+        "a relative one is relative to the code, or installed from a wheel to the current folder.",
     )
     openai_api_key: SecretStr | None = Field(
         None, description="Key of an OpenAI-compatible model. Without it: the built-in catalogue."

@@ -1,18 +1,28 @@
-"""Version of the service, from pyproject.toml, and its commit."""
+"""Version of the service and its commit, and the folders of a checkout or an installed wheel."""
 
 import os
 import re
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
+IS_INSTALLED = (ROOT / "__init__.py").is_file()  # from a wheel, where ROOT is `roadmap_service`
+# Folders in settings are relative to the code, or to the current folder where it is installed:
+# nothing is written beside installed code.
+BASE = Path() if IS_INSTALLED else ROOT
+SHARE = os.environ.get("XDG_DATA_HOME") or os.path.expanduser("~/.local/share")
+DATA = Path(SHARE) / "roadmap" if IS_INSTALLED else Path("data")
 HASH = re.compile("[0-9a-f]{7,64}")
 NAMED = ("RAILWAY_GIT_COMMIT_SHA", "GIT_COMMIT")  # set by Railway and by the image
 UNKNOWN = "unknown"
+NUMBER = "0.2.0"
 
 
 def _checked_out() -> str:
-    """Return the commit of a clone. Git may be missing or distrust the owner."""
+    """Return the commit of a clone or a wheel. Git may be missing or distrust the owner."""
     try:
+        built = ROOT / "commit.txt"  # deploy/wheel/build_hook.py
+        if built.is_file():
+            return built.read_text().strip()
         folder = ROOT / ".git"
         if folder.is_file():  # a second work tree
             folder = ROOT / folder.read_text().removeprefix("gitdir:").strip()
@@ -29,9 +39,6 @@ def _checked_out() -> str:
         return UNKNOWN
 
 
-NUMBER: str = re.findall(
-    '^version = "(.+)"$', (ROOT / "pyproject.toml").read_text("utf-8"), re.MULTILINE
-)[0]
 COMMIT = next(
     filter(
         HASH.fullmatch,

@@ -1,4 +1,4 @@
-"""Write docs/LICENCES.md, the licences of all packages of requirements.lock.
+"""Write docs/LICENCES.md, the licences of all locked packages and of those of the extra.
 
 A licence is what the metadata of the package state.
 
@@ -15,7 +15,7 @@ from importlib import metadata
 from importlib.metadata import PackageMetadata
 from pathlib import Path
 
-from scripts.lock_file import LOCK, ROOT, Locked, locked
+from scripts.lock_file import LOCK, ROOT, Locked, added_by_the_extra, locked
 
 PAGE = ROOT / "docs" / "LICENCES.md"
 
@@ -75,6 +75,10 @@ Python under PSF-2.0 and SQLite in the public domain) and [sql.js](https://githu
 (MIT), which browsers then get from this service.
 
 """
+ADDED = """
+The extra `mcp` (`requirements-mcp.lock`) adds these; the wheels of cryptography contain OpenSSL
+(Apache-2.0):
+"""
 
 
 def main(arguments: list[str]) -> int:
@@ -83,14 +87,15 @@ def main(arguments: list[str]) -> int:
         return 2
     refused, rows = [], []
     with tempfile.TemporaryDirectory(prefix="roadmap-licences-") as folder:
-        elsewhere = fetched(
-            (each for each in locked() if not each.is_for_this_machine), Path(folder)
-        )
-        for package in locked():
+        base, added = locked(), added_by_the_extra()
+        away = [*(each for each in base if not each.is_for_this_machine), *added]
+        elsewhere = fetched(away, Path(folder))
+        for package in (*base, *added):
             facts = elsewhere.get(package.name) or metadata.metadata(package.name)
             rows.append(row(package, facts))
             if not is_allowed(licence(facts)):
                 refused.append(f"{package.name}: {licence(facts) or 'no licence stated'}")
+    rows.insert(len(base), ADDED)
     PAGE.write_text(HEAD + "\n".join(rows) + "\n", "utf-8")
     for line in refused:
         print(f"error: a licence that is not on the list: {line}", file=sys.stderr)
@@ -155,6 +160,8 @@ def fetched(packages: Iterable[Locked], folder: Path) -> dict[str, PackageMetada
         files.mkdir()
         (files / LOCK.name).write_text(" ".join(lines) + "\n")
         place = ["--dest", str(files), "--requirement", str(files / LOCK.name)]
+        if '== "win32"' in str(package.requirement.marker):
+            place += ["--platform", "win_amd64"]
         subprocess.run([sys.executable, "-m", "pip", "download", *OPTIONS, *place], check=True)
         wheel = zipfile.Path(next(files.glob("*.whl")))
         distribution = next(entry for entry in wheel.iterdir() if entry.name.endswith(".dist-info"))

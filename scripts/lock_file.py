@@ -1,4 +1,4 @@
-"""Packages of requirements.lock."""
+"""Packages of requirements.lock, and those that the extra adds."""
 
 import re
 from dataclasses import dataclass
@@ -8,6 +8,7 @@ from packaging.requirements import Requirement
 
 ROOT = Path(__file__).resolve().parent.parent
 LOCK = ROOT / "requirements.lock"
+EXTRA = ROOT / "requirements-mcp.lock"
 
 
 @dataclass(frozen=True)
@@ -39,3 +40,8 @@ def locked(text: str | None = None) -> list[Locked]:
             requirement, *hashes = re.split(r"\s+--hash=", line)
             found.append(Locked(Requirement(requirement), tuple(hashes)))
     return found
+
+
+def added_by_the_extra() -> list[Locked]:
+    base = {package.name for package in locked()}
+    return [package for package in locked(EXTRA.read_text("utf-8")) if package.name not in base]

@@ -26,8 +26,7 @@ if TYPE_CHECKING:
 ENDS = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGQUIT)
 BLOCKED = {*ENDS, signal.SIGCHLD}  # from the first fork until the supervisor waits for them
 PRELOADED = (
-    *("roadmap_app", "web.http.http_limits", "uvicorn.main", "uvicorn.loops.uvloop"),
-    *("uvicorn.lifespan.on", "anyio._backends._asyncio"),
+    *("roadmap_app", "web.http.http_limits", "uvicorn.main", "uvicorn.loops.auto"),
     *("tasks", "huey.bin.huey_consumer", "core.startup.banner"),
     *("roadmap.lifecycle.plan_job", "roadmap.lifecycle.content_job"),
     *("roadmap.lifecycle.account_deletion", "roadmap.operations.log_retention"),
@@ -98,7 +97,8 @@ def commands_of(settings: "Settings") -> dict[str, list[str]]:
 def _serve(command: list[str]) -> NoReturn:
     sys.argv = command
     if "--workers" in command and command[command.index("--workers") + 1] != "1":
-        os.execvp(command[0], command)  # the process above several workers stays small
+        # The process above several workers stays small
+        os.execv(sys.executable, [sys.executable, "-m", *command])
     setproctitle(" ".join(command))
     if command[0] == "uvicorn":
         import uvicorn.main

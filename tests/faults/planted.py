@@ -78,8 +78,8 @@ PROCESSES = (
     Fault(
         name="shell-stays-above-the-service",
         file="entrypoint.sh",
-        old="exec python -m core.startup.run_service",
-        new="python -m core.startup.run_service",
+        old='exec "${ROADMAP_PYTHON:-python}"',
+        new='"${ROADMAP_PYTHON:-python}"',
         lost="SIGTERM ends the shell and not the service, which is killed in its work.",
         found_by=(
             "tests/integration/startup/test_services.py::test_a_consumer_starts_under_its_old_name_says_once_that_it_is_ready_and_ends_with_zero",

@@ -1,5 +1,6 @@
-"""Builds a folder as a Dockerfile says, without an engine: its COPY, RUN and ENV are done, in that order, in a folder for each
-stage that stands for /app. Whatever needs a container (its user, the folders of its root) is left to `make image`.
+"""Builds a folder as a Dockerfile says, without an engine: its COPY, RUN and ENV are done, in that order, in a folder that
+stands for /app in each stage and is set aside after it. Whatever needs a container (its user, the folders of its root) is left
+to `make image`.
 """
 
 import fnmatch
@@ -32,44 +33,46 @@ class Image:
 def build(context: Path, dockerfile: str, folder: Path) -> Image:
     """Raises BuildFailed."""
     image, ignored = Image(folder), (context / ".dockerignore").read_text("utf-8").splitlines()
-    stages: dict[str, Path] = {}
-    here = folder
+    stages: dict[str, Image] = {}
+    name = ""
     for instruction, rest in instructions((context / dockerfile).read_text("utf-8")):
         match instruction:
             case "FROM":
-                _, _, name = rest.partition(" AS ")
-                # A venv knows its path, so the first stage, which makes it, works where the image will be.
-                here = stages[name] = (
-                    folder if not stages or not name else folder.with_name(f"{folder.name}-{name}")
-                )
-                here.mkdir(parents=True, exist_ok=True)
+                if name:  # a venv knows its path, so each stage works where the image will be
+                    aside = folder.with_name(f"{folder.name}-{name}")
+                    stages[name] = Image(folder.rename(aside), image.environment)
+                base, _, name = rest.partition(" AS ")
+                image = Image(folder)
+                if base in stages:
+                    image.environment |= stages[base].environment
+                    shutil.copytree(stages[base].folder, folder, symlinks=True)
+                folder.mkdir(parents=True, exist_ok=True)
             case "COPY" if rest.startswith("--from="):
-                stage, what, _ = rest.removeprefix("--from=").split()
-                if stages[stage] != here:
-                    shutil.copytree(
-                        stages[stage] / what.removeprefix(HOME).lstrip("/"),
-                        here,
-                        dirs_exist_ok=True,
-                    )
+                stage, what, to = rest.removeprefix("--from=").split()
+                shutil.copytree(
+                    stages[stage].folder / what.removeprefix(HOME).lstrip("/"),
+                    folder / to,
+                    symlinks=True,
+                    dirs_exist_ok=True,
+                )
             case "COPY":
                 *sources, to = rest.split()
-                for source in sources:
-                    _copy(
-                        context,
-                        source,
-                        here / to if to not in (".", "./") else here / source,
-                        ignored,
-                    )
+                is_all = sources == ["."]
+                for source in _listed(context, ignored) if is_all else sources:
+                    inside = source if is_all or to in (".", "./") else ""
+                    _copy(context, source, folder / to / inside, ignored)
             case "RUN" if not any(word in rest for word in OF_THE_CONTAINER):
-                _run(rest, here)
+                _run(rest, folder, image.environment)
             case "ENV":
                 for pair in shlex.split(rest):
-                    name, _, value = pair.partition("=")
-                    image.environment[name] = value.replace(HOME, str(folder)).replace(
-                        f"${name}", os.environ.get(name, "")
+                    variable, _, value = pair.partition("=")
+                    image.environment[variable] = value.replace(HOME, str(folder)).replace(
+                        f"${variable}", os.environ.get(variable, "")
                     )
             case "ENTRYPOINT":
                 image.entrypoint = re.findall(r'"([^"]+)"', rest)
+    for stage in stages.values():
+        shutil.rmtree(stage.folder)
     return image
 
 
@@ -80,6 +83,12 @@ def instructions(text: str) -> list[tuple[str, str]]:
     joined = re.sub(r"\s*\\\n\s*", " ", "\n".join(lines))
     found = [line.partition(" ") for line in joined.splitlines()]
     return [(instruction, rest.strip()) for instruction, _, rest in found]
+
+
+def _listed(context: Path, ignored: list[str]) -> list[str]:
+    """What .dockerignore names and the context has."""
+    named = [line.removeprefix("!") for line in ignored if line.startswith("!")]
+    return [name for name in named if (context / name).exists()]
 
 
 def _copy(context: Path, source: str, to: Path, ignored: list[str]) -> None:
@@ -94,16 +103,18 @@ def _copy(context: Path, source: str, to: Path, ignored: list[str]) -> None:
             name for name in names if any(fnmatch.fnmatch(name, pattern) for pattern in patterns)
         ]
 
+    to.parent.mkdir(parents=True, exist_ok=True)
     if (context / name).is_dir():
         shutil.copytree(context / name, to, ignore=left_out, dirs_exist_ok=True)
     else:
         shutil.copy2(context / name, to)
 
 
-def _run(command: str, folder: Path) -> None:
+def _run(command: str, folder: Path, environment: dict[str, str]) -> None:
     done = subprocess.run(
         ["sh", "-ec", command],
         cwd=folder,
+        env={**os.environ, **environment},
         capture_output=True,
         text=True,
         timeout=LONGEST,

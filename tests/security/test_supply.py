@@ -4,6 +4,7 @@ import json
 import re
 import sys
 import textwrap
+import tomllib
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from packaging.utils import canonicalize_name
 
 from scripts.audit import NOT_REACHED, AuditFailed, audit, report
 from scripts.licences import PAGE, is_allowed, licence, row
-from scripts.lock_file import LOCK, locked
+from scripts.lock_file import LOCK, added_by_the_extra, locked
 from tests.stack import ROOT
 
 LOCKED = {package.name: package for package in locked()}
@@ -55,9 +56,31 @@ def disagreements(requirements: str, lock: str) -> list[str]:
     return found
 
 
-def test_the_lock_is_what_the_requirements_ask_for() -> None:
-    found = disagreements((ROOT / "requirements.txt").read_text("utf-8"), LOCK.read_text("utf-8"))
+def lock_of(name: str) -> str:
+    return (ROOT / f"requirements-{name}.lock").read_text("utf-8")
+
+
+def test_the_locks_are_what_the_requirements_ask_for() -> None:
+    build = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["build-system"]["requires"]
+    asked = {
+        (ROOT / "requirements.txt").read_text("utf-8"): LOCK.read_text("utf-8"),
+        (ROOT / "requirements-mcp.txt").read_text("utf-8"): lock_of("mcp"),
+        "\n".join(build): lock_of("build"),
+    }
+    found = [each for pair in asked.items() for each in disagreements(*pair)]
     assert found == [], "run: make lock"
+
+
+def test_an_extra_changes_no_version_of_the_base() -> None:
+    """Nor has it another hash of one: both are installed together."""
+    extra = {package.name: package for package in locked(lock_of("mcp"))}
+    shared = [name for name in extra if name in LOCKED]
+    assert len(shared) > 5
+    for name in shared:
+        assert (extra[name].version, extra[name].hashes) == (
+            LOCKED[name].version,
+            LOCKED[name].hashes,
+        )
 
 
 def test_a_disagreement_is_found() -> None:
@@ -89,11 +112,16 @@ def test_the_lock_is_complete() -> None:
     assert missing == [], "run: make lock"
 
 
-def test_the_lock_names_packages_and_nothing_else() -> None:
+@pytest.mark.parametrize(
+    "text",
+    [LOCK.read_text("utf-8"), lock_of("mcp"), lock_of("build")],
+    ids=["base", "mcp", "build"],
+)
+def test_a_lock_names_packages_and_nothing_else(text: str) -> None:
     """No index, no address and no path of the machine that made it, and each package once: one version for every Python."""
-    text = LOCK.read_text("utf-8")
     assert not re.search(r"://|--(?!hash=)|\s@\s|(?<![\w-])/\w", text)
-    assert len(locked()) == len(LOCKED)
+    names = [package.name for package in locked(text)]
+    assert len(names) == len({*names})
 
 
 def test_what_is_installed_is_what_is_locked() -> None:
@@ -112,14 +140,20 @@ def test_production_is_installed_from_the_lock_alone(file: str) -> None:
     )
     installs = [line for line in lines if not re.search(elsewhere, line)]
     assert installs
-    assert all("--require-hashes" in line and "requirements.lock" in line for line in installs)
+    locks = r"requirements(-mcp|-build)?\.lock"
+    ours = "install --no-deps --no-index"  # the wheel that was built before
+    assert [
+        line
+        for line in installs
+        if not ("--require-hashes" in line and re.search(locks, line)) and ours not in line
+    ] == []
 
 
 def test_the_page_names_the_licence_of_every_locked_package() -> None:
-    assert list(ROWS) == list(LOCKED), "run: make licences"
-    assert {name: found["version"] for name, found in ROWS.items()} == {
-        one.name: one.version for one in LOCKED.values()
-    }
+    every = [*LOCKED.values(), *added_by_the_extra()]
+    assert [(name, found["version"]) for name, found in ROWS.items()] == [
+        (one.name, one.version) for one in every
+    ], "run: make licences"
     for package in HERE:
         assert ROWS[package.name][0] == row(package, metadata.metadata(package.name)), (
             "run: make licences"

@@ -1,10 +1,8 @@
 """What holds every command of `roadmap`, whatever it does."""
 
 import re
-import tomllib
 from collections.abc import Iterator
 from contextlib import nullcontext
-from importlib import import_module
 from pathlib import Path
 
 import click
@@ -18,7 +16,6 @@ from roadmap.operations import backup
 from roadmap_cli import LEARNERS, OPERATORS, main
 from scripts.commands_page import MARKED, reference
 from tests.cases import try_each
-from tests.stack import ROOT
 
 
 def commands() -> Iterator[tuple[str, click.Command]]:
@@ -35,12 +32,16 @@ def commands() -> Iterator[tuple[str, click.Command]]:
 COMMANDS = dict(commands())
 
 
-def test_every_command_but_the_demo_can_answer_a_program() -> None:
+def test_every_command_that_does_not_start_services_can_answer_a_program() -> None:
     options = {
         name: {option for each in command.params for option in each.opts}
         for name, command in COMMANDS.items()
     }
-    assert [name for name, known in options.items() if "--json" not in known] == ["demo", "mcp"]
+    assert [name for name, known in options.items() if "--json" not in known] == [
+        "demo",
+        "serve",
+        "mcp",
+    ]
 
 
 def test_every_command_and_each_of_its_options_say_what_they_are_for() -> None:
@@ -64,13 +65,6 @@ def test_the_page_about_commands_says_what_they_say_of_themselves() -> None:
 def test_help_names_every_command_and_loads_none() -> None:
     listed = main.get_help(click.Context(main, info_name="roadmap"))
     assert [name for name in (*LEARNERS, *OPERATORS) if f"  {name} " not in listed] == []
-
-
-def test_what_is_installed_is_this() -> None:
-    place = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["scripts"]["roadmap"]
-    module, _, name = place.partition(":")
-    assert getattr(import_module(module), name) is main
-    assert (ROOT / "bin" / "roadmap").stat().st_mode & 0o111 == 0o111
 
 
 @try_each("option", ["--since", "--until"])

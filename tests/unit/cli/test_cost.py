@@ -34,7 +34,6 @@ from cli.costs.measured import PartUsage, StackUsage
 from cli.costs.prices import Platform, Prices, RedisByCommand
 from roadmap_cli import main
 from tests.cases import try_each
-from tests.stack import ROOT
 
 SEEN = {"currency": "USD", "seen": date(2026, 1, 31), "source": "https://example.org"}
 PLATFORM = Platform(
@@ -343,4 +342,3 @@ def test_prices_are_dated_and_say_where_they_stand() -> None:
         for each in asked.of("Railway").values()
         if not each.source.startswith("https://")
     ] == []
-    assert "COPY cli cli\n" in (ROOT / "Dockerfile.railway").read_text()

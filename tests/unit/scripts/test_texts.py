@@ -20,7 +20,6 @@ from scripts.texts import (
     translate,
     translated,
 )
-from tests.stack import ROOT
 
 PLACE = re.compile(r"%\(\w+\)[a-z]|\{\w*\}")
 HAN = "[\u4e00-\u9fff]"
@@ -100,11 +99,6 @@ def test_chinese_has_chinese_punctuation_and_one_form_for_every_number() -> None
 def test_a_language_has_a_name_and_words() -> None:
     assert [language_of(texts(language)) for language in LANGUAGES] == list(LANGUAGES)
     assert DEFAULT in LANGUAGES
-
-
-def test_the_image_has_the_catalogues() -> None:
-    assert "COPY locales locales\n" in (ROOT / "Dockerfile.railway").read_text()
-    assert "!locales\n" in (ROOT / ".dockerignore").read_text()
 
 
 class TestCollecting:
