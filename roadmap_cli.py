@@ -20,9 +20,10 @@ from core.backup_format import NotABackup
 from core.connection_errors import DATABASE_FAULTS, database_trouble
 from core.errors import RoadmapError
 from core.migrate import MigrationFailed
+from core.paths import DATA, resolved
 from core.sanitize import plain
 from core.settings import SettingsError, from_environment
-from core.version import BASE, COMMIT, DATA, NUMBER
+from core.version import COMMIT, NUMBER
 
 LEARNERS = {  # summaries for `roadmap --help`, which loads no command
     "new": "Create a roadmap for GOAL.",
@@ -67,9 +68,9 @@ class Commands(click.Group):
             os.environ.setdefault("SERVICE_TYPE", "all")
             # The service starts elsewhere: a relative folder is not relative to where it runs.
             folder = os.environ.get("DATA_DIR", "").strip() or DATA
-            os.environ["DATA_DIR"] = str((BASE / folder).absolute())
+            os.environ["DATA_DIR"] = str(resolved(folder))
         if tracks := os.environ.get("TRACKS_DIR", "").strip():
-            os.environ["TRACKS_DIR"] = str((BASE / tracks).absolute())
+            os.environ["TRACKS_DIR"] = str(resolved(tracks))
         try:
             module = importlib.import_module(f"cli.{'import_' if name == 'import' else name}")
         except SettingsError as error:

@@ -10,8 +10,8 @@ import click
 
 from cli.api_client import ROADMAPS, id_argument, service_options
 from cli.output import CommandFailed, Exit, capital, json_option, say, show, table
+from core.paths import ROOT
 from core.sanitize import plain
-from core.version import ROOT
 from roadmap.exchange.formats.markdown import counted
 from roadmap.generation import tutorial_lint
 from roadmap.generation.catalogue import authoring, loader

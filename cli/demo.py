@@ -20,7 +20,7 @@ from cli.api_client import ROADMAPS, service_client
 from cli.new import COLUMNS
 from cli.output import CommandFailed, console, status_sentence
 from cli.show import show
-from core.version import IS_INSTALLED, ROOT
+from core.paths import IS_INSTALLED, ROOT
 from roadmap.exchange.formats.markdown import counted
 from roadmap_client import RoadmapClient
 

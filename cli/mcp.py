@@ -16,8 +16,8 @@ import httpx2
 from cli.api_client import key_option, url_option
 from cli.demo import stop, wait_until_ready
 from cli.output import CommandFailed
+from core.paths import ROOT
 from core.settings import LOOPBACK
-from core.version import ROOT
 
 SERVICE = {"SERVICE_TYPE": "all", "ROADMAP_PYTHON": sys.executable}
 

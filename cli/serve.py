@@ -5,7 +5,7 @@ import sys
 
 import click
 
-from core.version import ROOT
+from core.paths import ROOT
 
 
 @click.command()

@@ -25,6 +25,7 @@ from pydantic import (
 
 from core.i18n import gettext_noop
 from core.password_strength import password_weakness
+from core.paths import DATA, resolved
 from core.sanitize import normalize_email
 from core.setting_types import (
     Count,
@@ -41,7 +42,6 @@ from core.setting_types import (
     Token,
     WebAddress,
 )
-from core.version import BASE, DATA
 
 
 class LogFormat(StrEnum):
@@ -180,7 +180,7 @@ def _service_type(name: str) -> str:
 
 
 def _folder_of_tracks(path: Path) -> Path:
-    path = BASE / path
+    path = resolved(path)
     if not path.is_dir() or (path / "track.toml").exists():
         raise ValueError("must be a folder that holds the folders of tracks")
     return path

@@ -1,23 +1,17 @@
-"""Version of the service and its commit, and the folders of a checkout or an installed wheel."""
+"""Version of the service and its commit. The build of the wheel runs this file by itself."""
 
 import os
 import re
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-IS_INSTALLED = (ROOT / "__init__.py").is_file()  # from a wheel, where ROOT is `roadmap_service`
-# Folders in settings are relative to the code, or to the current folder where it is installed:
-# nothing is written beside installed code.
-BASE = Path() if IS_INSTALLED else ROOT
-SHARE = os.environ.get("XDG_DATA_HOME") or os.path.expanduser("~/.local/share")
-DATA = Path(SHARE) / "roadmap" if IS_INSTALLED else Path("data")
 HASH = re.compile("[0-9a-f]{7,64}")
-NAMED = ("RAILWAY_GIT_COMMIT_SHA", "GIT_COMMIT")  # set by Railway and by the image
+COMMIT_VARIABLES = ("RAILWAY_GIT_COMMIT_SHA", "GIT_COMMIT")  # set by Railway and by the image
 UNKNOWN = "unknown"
 NUMBER = "0.2.0"
 
 
-def _checked_out() -> str:
+def _commit_of_code() -> str:
     """Return the commit of a clone or a wheel. Git may be missing or distrust the owner."""
     try:
         built = ROOT / "commit.txt"  # deploy/wheel/build_hook.py
@@ -42,7 +36,7 @@ def _checked_out() -> str:
 COMMIT = next(
     filter(
         HASH.fullmatch,
-        (*(os.environ.get(name, "").strip() for name in NAMED), _checked_out()),
+        (*(os.environ.get(name, "").strip() for name in COMMIT_VARIABLES), _commit_of_code()),
     ),
     UNKNOWN,
 )

@@ -15,8 +15,8 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import BaseModel, Field, ValidationError
 
 from core.json_types import LazyModel
+from core.paths import resolved
 from core.sanitize import format_size
-from core.version import BASE
 from roadmap.generation.catalogue.goal_matching import Lexicon, Match, Vocabulary, stem, tokens
 from roadmap.plan.language_detection import script_of
 from roadmap.plan.outline import Capstone, Level, Question, Resource, Title
@@ -169,7 +169,7 @@ def language_of(tag: str) -> str | None:
 def _roots() -> tuple[Path, ...]:
     """Return the folders with tracks: that of the built-in ones, and TRACKS_DIR if it is set."""
     own = os.environ.get("TRACKS_DIR", "").strip()
-    return (TRACKS, BASE / own) if own else (TRACKS,)
+    return (TRACKS, resolved(own)) if own else (TRACKS,)
 
 
 def root_of(file: Path) -> Path:

@@ -20,8 +20,8 @@ ALONE = {
 }
 
 
-def read(root: Path = ROOT) -> dict[str, Any]:
-    return runpy.run_path(os.fspath(root / "core/version.py"))
+def read(root: Path, module: str = "version") -> dict[str, Any]:
+    return runpy.run_path(os.fspath(root / f"core/{module}.py"))
 
 
 def git(folder: Path, *words: str) -> str:
@@ -33,11 +33,12 @@ def git(folder: Path, *words: str) -> str:
 @pytest.fixture
 def house(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The code in a folder that is no clone."""
-    for name in version.NAMED:
+    for name in version.COMMIT_VARIABLES:
         monkeypatch.delenv(name, raising=False)
     folder = tmp_path / "house"
     (folder / "core").mkdir(parents=True)
-    shutil.copy(ROOT / "core/version.py", folder / "core")
+    for module in ("version", "paths"):
+        shutil.copy(ROOT / f"core/{module}.py", folder / "core")
     return folder
 
 
@@ -49,11 +50,11 @@ def test_the_number_has_one_place() -> None:
 def test_the_commit_is_the_deployed_one(house: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     found = read(house)
     assert (found["COMMIT"], found["VERSION"]) == ("unknown", f"{version.NUMBER}+unknown")
-    for name, given in reversed(list(zip(version.NAMED, (RAILWAY, BUILT), strict=True))):
+    for name, given in reversed(list(zip(version.COMMIT_VARIABLES, (RAILWAY, BUILT), strict=True))):
         monkeypatch.setenv(name, f" {given}\n")
         found = read(house)
         assert (found["COMMIT"], found["VERSION"]) == (given, f"{version.NUMBER}+{given[:7]}")
-    for name in version.NAMED:
+    for name in version.COMMIT_VARIABLES:
         monkeypatch.setenv(name, "main; <b>")
     assert read(house)["COMMIT"] == "unknown"
 
@@ -84,14 +85,13 @@ def test_an_installed_wheel_keeps_its_data_elsewhere(
 ) -> None:
     monkeypatch.setenv("HOME", "/home/me")
     monkeypatch.delenv("XDG_DATA_HOME", raising=False)
-    assert (read(house)["BASE"], read(house)["DATA"]) == (house, Path("data"))
+    found = read(house, "paths")
+    assert (found["BASE"], found["DATA"]) == (house, Path("data"))
     (house / "__init__.py").touch()
-    assert (read(house)["BASE"], read(house)["DATA"]) == (
-        Path(),
-        Path("/home/me/.local/share/roadmap"),
-    )
+    found = read(house, "paths")
+    assert (found["BASE"], found["DATA"]) == (Path(), Path("/home/me/.local/share/roadmap"))
     monkeypatch.setenv("XDG_DATA_HOME", "/data")
-    assert read(house)["DATA"] == Path("/data/roadmap")
+    assert read(house, "paths")["DATA"] == Path("/data/roadmap")
 
 
 def test_a_probe_gets_version_and_commit(client: TestClient) -> None:
