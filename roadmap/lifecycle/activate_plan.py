@@ -49,8 +49,8 @@ def waits_for_review(row: Roadmap) -> bool:
     return bool(row.review and not row.approved)
 
 
-def start_building(row: Roadmap) -> list[Job]:
-    """Finish a plan with nothing to write, ask for its review, or let it be built."""
+def finish_or_ask_review(row: Roadmap) -> list[Job]:
+    """Finish a plan with nothing to write, or ask for its review if it waits for one."""
     if completion.is_finished(row):
         return completion.finish(row.id, completion.outcome(row))
     if row.status == RoadmapStatus.awaiting_review:

@@ -25,9 +25,9 @@ from roadmap.learning import reviews
 from roadmap.lifecycle import completion, create, events, revisions
 from roadmap.lifecycle.activate_plan import (
     adopt_outline,
+    finish_or_ask_review,
     pending_jobs,
     restore_previous,
-    start_building,
     waits_for_review,
 )
 from roadmap.lifecycle.content_versions import find_content
@@ -404,7 +404,7 @@ def _adopt(
         EventType.revised,
         {"revision": number, "title": outline.title, "contents": changed.contents_total},
     )
-    return start_building(changed) + _build_jobs(changed, opened)
+    return finish_or_ask_review(changed) + _build_jobs(changed, opened)
 
 
 def _reopen(row: Roadmap, contents: Iterable[Content], *, instruction: str = "") -> list[Job]:
@@ -421,7 +421,7 @@ def _reopen(row: Roadmap, contents: Iterable[Content], *, instruction: str = "")
     changed = events.bump_and_append(
         row.id, EventType.content_queued, {"contents": len(ids), "status": status}, status=status
     )
-    return start_building(changed) + _build_jobs(changed, ids)
+    return finish_or_ask_review(changed) + _build_jobs(changed, ids)
 
 
 def _open_status(row: Roadmap) -> RoadmapStatus:

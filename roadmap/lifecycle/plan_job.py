@@ -31,9 +31,9 @@ from roadmap.generation.retry_policy import (
 from roadmap.lifecycle import commands, events, leases, plan_rows, revisions
 from roadmap.lifecycle.activate_plan import (
     adopt_outline,
+    finish_or_ask_review,
     pending_jobs,
     restore_previous,
-    start_building,
 )
 from roadmap.lifecycle.attempts import after_fault, held_up, log_begun
 from roadmap.lifecycle.leases import PLANNING, keeper
@@ -286,7 +286,7 @@ class Planning:
                     "contents": row.contents_total,
                 },
             )
-            jobs += start_building(row)
+            jobs += finish_or_ask_review(row)
         record(
             "planning", "plan", f"Planned '{outline.title}' in {row.weeks} weeks", roadmap_id=row.id
         )
