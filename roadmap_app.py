@@ -22,7 +22,7 @@ from roadmap.operations.metrics_store import saver
 from roadmap.plan.schemas import RoadmapRequest
 from tasks.dispatcher import sender
 from web.api.roadmaps import Accepted
-from web.create_writer import accepted, backlog
+from web.create_writer import backlog, writer
 from web.errors import HANDLERS
 from web.http import limits
 from web.http.middleware import Application
@@ -31,7 +31,7 @@ from web.routes import ROUTES
 from web.sse import close_on_signals, poller
 
 PARTS = (  # each with start() and stop(), which handles what was accepted
-    *(saver, sender, accepted, backlog.refresher),
+    *(saver, sender, writer, backlog.refresher),
     *((limits.exchange,) if limits.exchange else ()),
     *(revocations, poller),
 )

@@ -23,7 +23,7 @@ class Backlog:
         self.waiting = count_queued(settings.most_queued_roadmaps)
 
 
-def _commit(batch: Sequence[NewRoadmap]) -> list[Job | StoredAnswer | Exception]:
+def _store_and_send(batch: Sequence[NewRoadmap]) -> list[Job | StoredAnswer | Exception]:
     results = create_many(batch)
     jobs = []
     for result in results:
@@ -35,7 +35,7 @@ def _commit(batch: Sequence[NewRoadmap]) -> list[Job | StoredAnswer | Exception]
     return results
 
 
-accepted: GroupCommit[NewRoadmap, Job | StoredAnswer] = GroupCommit(_commit, name="Writer")
+writer: GroupCommit[NewRoadmap, Job | StoredAnswer] = GroupCommit(_store_and_send, name="Writer")
 backlog = Backlog()
 
 
@@ -47,5 +47,5 @@ async def accept(new: NewRoadmap) -> StoredAnswer | None:
     backlog.refresher.ask()
     if backlog.waiting >= settings.most_queued_roadmaps:  # may be a second old
         raise too_long_a_queue(backlog.waiting)
-    result = await accepted.submit(new)
+    result = await writer.submit(new)
     return result if isinstance(result, StoredAnswer) else None

@@ -99,7 +99,7 @@ def create_many(batch: Sequence[NewRoadmap]) -> list[Job | StoredAnswer | Except
 
     A request that was answered before gets that answer.
     """
-    return _commit(_insert_at_once if is_postgres() else _insert, batch)
+    return _insert_batch_or_each(_insert_at_once if is_postgres() else _insert, batch)
 
 
 def rehearse(request: RoadmapRequest) -> None:
@@ -155,7 +155,7 @@ def too_long_a_queue(waiting: int) -> Unavailable:
     )
 
 
-def _commit(
+def _insert_batch_or_each(
     insert: Callable[[Sequence[NewRoadmap]], list[Job | StoredAnswer | Exception]],
     batch: Sequence[NewRoadmap],
 ) -> list[Job | StoredAnswer | Exception]:
@@ -163,7 +163,7 @@ def _commit(
         return insert(batch)
     except peewee.IntegrityError:
         if len(batch) > 1:
-            return [result for new in batch for result in _commit(insert, [new])]
+            return [result for new in batch for result in _insert_batch_or_each(insert, [new])]
         return [
             Unauthenticated(
                 "The account of this token no longer exists. Log in with another account."
@@ -209,7 +209,7 @@ def _insert_at_once(batch: Sequence[NewRoadmap]) -> list[Job | StoredAnswer | Ex
     left = [new for new in batch if new.id not in made]
     results: list[Job | StoredAnswer | Exception]
     try:
-        results = _commit(_insert, left) if left else []
+        results = _insert_batch_or_each(_insert, left) if left else []
     except Exception as error:  # an edge: those that were made are committed and are answered so
         results = [error] * len(left)
     others = dict(zip((new.id for new in left), results, strict=True))
