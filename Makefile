@@ -111,7 +111,7 @@ fuzz: $(VENV)/dev ## Everything that a request can be, in both modes: make fuzz 
 
 bench: $(VENV)/run $(BENCH)/ready ## The service against what it replaces: make bench ONLY="accept queue" QUICK=1 ROADMAPS=100; WRITE=1 puts it into README and docs/
 	@$(BENCH)/bin/python -m benchmarks $(if $(ONLY),--only $(ONLY)) $(if $(QUICK),--quick) $(if $(ROADMAPS),--roadmaps $(ROADMAPS)) $(if $(WRITE),--markdown docs/PERFORMANCE.md --charts docs/img --json benchmarks/results.json)
-	@$(if $(WRITE),$(BENCH)/bin/python -m scripts.deployment_tables --write)
+	@$(if $(WRITE),$(BENCH)/bin/python -m scripts.document_tables --write)
 
 bench-smoke: $(VENV)/run $(BENCH)/ready ## The shortest form of it; fails when a ratio is a quarter worse than usual at three looks
 	@$(BENCH)/bin/python -m benchmarks --smoke

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from scripts.deployment_tables import MARKED
+from scripts.document_tables import MARKED
 from tests.pages import steps_of
 from tests.stack import ROOT
 
@@ -191,7 +191,7 @@ def test_the_pages_of_the_deployment_guide_are_there_with_their_languages() -> N
 @pytest.mark.parametrize("part", MARKED, ids=lambda part: part.page.name)
 def test_the_figures_are_those_that_were_measured(part) -> None:  # type: ignore[no-untyped-def]
     page = part.page.read_text("utf-8")
-    assert part.within(page) == page, "python -m scripts.deployment_tables --write"
+    assert part.within(page) == page, "python -m scripts.document_tables --write"
 
 
 def test_the_messages_that_the_page_shows_are_in_the_code() -> None:

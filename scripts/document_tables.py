@@ -2,7 +2,7 @@
 
 They are bills from `cli/costs/`, and comparisons from benchmarks/results.json.
 
-`python -m scripts.deployment_tables` prints them; `--write` puts them into the pages, between two
+`python -m scripts.document_tables` prints them; `--write` puts them into the pages, between two
 comments.
 """
 
@@ -38,9 +38,9 @@ from cli.costs.bill import DAYS, READS, DeploymentLayout, Load, layouts_of
 from scripts.marked import DOCS, Marked, markdown
 
 PLATFORM = "Railway"
-COSTS = ("<!-- costs: python -m scripts.deployment_tables --write -->", "<!-- end of the costs -->")
+COSTS = ("<!-- costs: python -m scripts.document_tables --write -->", "<!-- end of the costs -->")
 COMPARISON = (
-    "<!-- comparison: python -m scripts.deployment_tables --write -->",
+    "<!-- comparison: python -m scripts.document_tables --write -->",
     "<!-- end of the comparison -->",
 )
 FIGURES = ("<!-- figures: make bench WRITE=1 -->", "<!-- end of the figures -->")
@@ -237,7 +237,7 @@ def _compared(
 
 
 MARKED = [
-    Marked("deployment_tables", DOCS / page, *marks, made)
+    Marked("document_tables", DOCS / page, *marks, made)
     for page, marks, made in (
         (DOCS.parent / "README.md", FIGURES, partial(of_the_first_screen, str)),
         (DOCS.parent / "README.zh-CN.md", FIGURES, partial(of_the_first_screen, chinese)),
