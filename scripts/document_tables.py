@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 
 from benchmarks.figures import number, spread, values_of
-from benchmarks.report import MISSED, Results, results_of, table_of_targets
+from benchmarks.report import Results, missed, results_of
 from benchmarks.targets import (
     ACCEPT,
     CELERY,
@@ -209,9 +209,9 @@ def of_the_first_screen(text: Callable[[str], str]) -> str:
     ahead = Target("", ACCEPT, POSTS, 0, LEAN, peer=OURS).found(results.samples)
     smallest = values_of(results.samples, MEMORY, PSS, ONE_WORKER)
     if ahead and smallest:  # not of a run of other subjects
-        targets = table_of_targets(results.samples)
-        missed, of = targets.count(MISSED), len(targets.splitlines()) - 2
-        behind = text(BEHIND).format(number(ahead.median), number(smallest[0]), missed, of)
+        behind = text(BEHIND).format(
+            number(ahead.median), number(smallest[0]), *missed(results.samples)
+        )
         source = f"{source}\n{behind}"
     return f"{markdown(head, rows)}\n\n{source}"
 
