@@ -23,7 +23,7 @@ from roadmap.accounts.principals import confirm
 from roadmap.plan.format_version import LARGEST_DOCUMENT
 from roadmap.plan.outline import ContentKind
 from web import idempotency
-from web.audit_actor import AGENT, respond_audited
+from web.audit import AGENT, respond_audited
 from web.authentication import ANONYMOUS, check_scope, identify, run_for_principal
 from web.call import Call, Handler, NoQuery
 from web.deprecation import FIELDS as DEPRECATED

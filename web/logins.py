@@ -28,7 +28,7 @@ from roadmap.accounts.schemas import (
 from roadmap.plan.jobs import Job
 from tasks.dispatcher import send_after_commit
 from web import tokens
-from web.audit_actor import actor_of
+from web.audit import actor_of
 from web.call import Call
 from web.http import limits
 from web.http.host_and_csrf import address_of

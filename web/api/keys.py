@@ -6,7 +6,7 @@ from roadmap.accounts import api_keys, invitations
 from roadmap.accounts.identity import Scope
 from roadmap.operations.audit_log import Action, audited
 from web import tokens
-from web.audit_actor import actor_of
+from web.audit import actor_of
 from web.call import Call
 from web.http import limits
 from web.http.pagination import paged

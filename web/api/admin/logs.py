@@ -10,7 +10,7 @@ from starlette.responses import Response, StreamingResponse
 from core.errors import RateLimited, Unauthenticated
 from roadmap.operations import log_search
 from roadmap.operations.audit_log import Action, audited
-from web.audit_actor import actor_of
+from web.audit import actor_of
 from web.authentication import run_for_principal
 from web.call import Call
 from web.http.pagination import paged

@@ -13,7 +13,7 @@ from tasks import queue_admin
 from tasks.message_browser import LONGEST_SEARCH, MessageState
 from tasks.queue_actions import act_on, act_on_dead
 from tasks.queue_admin import MOST_SKIPPED, QueueState
-from web.audit_actor import actor_of
+from web.audit import actor_of
 from web.call import Call
 from web.endpoint import Endpoint
 from web.http.pagination import Limit, paged

@@ -13,7 +13,7 @@ from roadmap.lifecycle.commands import CommandResult
 from roadmap.lifecycle.timeline.timeline import Trace, trace_of
 from roadmap.plan.statuses import RoadmapStatus
 from tasks.dispatcher import send_after_commit
-from web.audit_actor import actor_of
+from web.audit import actor_of
 from web.call import Call
 from web.http.pagination import paged
 from web.http.responses import Reply

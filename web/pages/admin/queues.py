@@ -11,7 +11,7 @@ from roadmap.operations.audit_log import Action
 from tasks import queue_admin
 from tasks.message_browser import LONGEST_SEARCH, MessageState
 from tasks.queue_actions import DeadLettersRequest, act_on, act_on_dead
-from web.audit_actor import actor_of
+from web.audit import actor_of
 from web.call import Call
 from web.pages.admin.actions import ACTS, consequences, success_message
 from web.pages.admin.layout import STATES, address, admin_page

@@ -20,7 +20,7 @@ from roadmap.lifecycle.timeline.timeline import trace_of
 from roadmap.operations.audit_log import Actor
 from roadmap.plan.statuses import RoadmapStatus
 from tasks.dispatcher import send_after_commit
-from web.audit_actor import actor_of
+from web.audit import actor_of
 from web.call import Call
 from web.pages.admin.layout import address, admin_page
 from web.pages.forms import AnyQuery, Form, filled, see_other
