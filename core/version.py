@@ -9,6 +9,7 @@ HASH = re.compile("[0-9a-f]{7,64}")
 COMMIT_VARIABLES = ("RAILWAY_GIT_COMMIT_SHA", "GIT_COMMIT")  # set by Railway and by the image
 UNKNOWN = "unknown"
 NUMBER = "0.2.0"
+MCP_AGENT = "roadmap-mcp/"  # begins the User-Agent of the MCP server, of any version
 
 
 def _commit_of_code() -> str:

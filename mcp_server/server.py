@@ -22,7 +22,7 @@ from mcp.server.mcpserver.exceptions import (
 from mcp_types import CallToolResult, ToolAnnotations
 from pydantic import Field
 
-from core.version import NUMBER
+from core.version import MCP_AGENT, NUMBER
 from mcp_server.results import (
     COURSE_TEXT,
     Json,
@@ -40,7 +40,7 @@ from mcp_server.results import (
 )
 from roadmap_client import AsyncRoadmapClient, ClientError
 
-USER_AGENT = f"roadmap-mcp/{NUMBER}"  # by which the audit log knows changes of agents
+USER_AGENT = MCP_AGENT + NUMBER
 ROADMAPS = "/api/v1/roadmaps"
 LONGEST_WAIT = 45  # seconds: clients give a tool a minute
 PAUSE = 2.0  # seconds between two looks at a roadmap

@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Awaitable, Callable
 
+import anyio
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
@@ -12,8 +13,6 @@ from roadmap.operations.audit_log import Action, Actor, audited
 from web.authentication import run_for_principal
 from web.call import Call
 from web.http.host_and_csrf import address_of
-
-AGENT = "roadmap-mcp/"  # begins the User-Agent of the MCP server
 
 
 def actor_of(call: Call) -> Actor:
@@ -31,13 +30,12 @@ async def respond_audited(
     made = await run_in_threadpool(act.__enter__)
     try:
         response = await respond(call)
-    except Exception:
-        await run_in_threadpool(act.__exit__, *sys.exc_info())
-        raise
-    if operation == "create_roadmap":
-        made.found["roadmap"] = response.headers["location"].rpartition("/")[2]
-    await run_in_threadpool(act.__exit__, None, None, None)
-    return response
+        if operation == "create_roadmap":
+            made.found["roadmap"] = response.headers["location"].rpartition("/")[2]
+        return response
+    finally:
+        with anyio.CancelScope(shield=True):  # a cancelled request has an outcome too
+            await run_in_threadpool(act.__exit__, *sys.exc_info())
 
 
 def _entry(call: Call, operation: str) -> tuple[Actor, Action, str, dict[str, str]]:

@@ -18,12 +18,13 @@ from starlette.types import Scope as Connection
 
 from core.db import SerializationConflict, transaction
 from core.errors import FieldError, NotFound, PreconditionFailed, RoadmapError
+from core.version import MCP_AGENT
 from roadmap.accounts.identity import IdempotencyKey, Principal, Scope
 from roadmap.accounts.principals import confirm
 from roadmap.plan.format_version import LARGEST_DOCUMENT
 from roadmap.plan.outline import ContentKind
 from web import idempotency
-from web.audit import AGENT, respond_audited
+from web.audit import respond_audited
 from web.authentication import ANONYMOUS, check_scope, identify, run_for_principal
 from web.call import Call, Handler, NoQuery
 from web.deprecation import FIELDS as DEPRECATED
@@ -147,7 +148,7 @@ class Endpoint:
         try:
             body = await self.parse(caller, sent)
             call = Call(caller, body, query, ids, request, key)
-            if self.method != "GET" and request.headers.get("user-agent", "").startswith(AGENT):
+            if self.method != "GET" and request.headers.get("user-agent", "").startswith(MCP_AGENT):
                 response = await respond_audited(call, self.handler.__name__, self.respond)
             else:
                 response = await self.respond(call)
