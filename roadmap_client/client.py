@@ -14,8 +14,9 @@ import httpx2
 
 from roadmap_client import results
 from roadmap_client.errors import ClientError, InvalidRequest, InvalidResponse, Problem, Unreachable
+from roadmap_client.event_stream import EventParser, json_object
 from roadmap_client.results import Accepted, Event, Json
-from roadmap_client.streams import EventParser, Retries, json_object
+from roadmap_client.retries import Retries
 
 P = ParamSpec("P")
 Result = TypeVar("Result")
