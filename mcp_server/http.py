@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable, Mapping
 
+import anyio
 import httpx2
 from mcp.server.transport_security import TransportSecuritySettings
 from starlette.types import ASGIApp, Message, Scope
@@ -11,8 +12,6 @@ from mcp_server.server import USER_AGENT, AgentSession, current, server
 from roadmap_client import AsyncRoadmapClient
 
 logging.getLogger("mcp").setLevel(logging.WARNING)  # it logs the start and end of each request
-
-HOST_IS_CHECKED = TransportSecuritySettings(enable_dns_rebinding_protection=False)
 
 
 async def exchange(
@@ -26,19 +25,27 @@ async def exchange(
 ) -> list[Message]:
     """Return the messages that answer a request. Tools call the app with these headers."""
     sent: list[Message] = []
+    left = [body]
 
     async def receive() -> Message:
-        return {"type": "http.request", "body": body}
+        if not left:  # the library waits here for a client that goes away
+            await anyio.sleep_forever()
+        return {"type": "http.request", "body": left.pop()}
 
     async def send(message: Message) -> None:
         sent.append(message)
 
     transport = httpx2.ASGITransport(app, raise_app_exceptions=False, client=scope["client"])
-    own = {**headers, "User-Agent": USER_AGENT}
-    async with AsyncRoadmapClient(url, patience=0, headers=own, transport=transport) as client:
+    async with AsyncRoadmapClient(
+        url, patience=0, headers={**headers, "User-Agent": USER_AGENT}, transport=transport
+    ) as client:
         current.set(AgentSession(client, is_ending))
         server.streamable_http_app(
-            json_response=True, stateless_http=True, transport_security=HOST_IS_CHECKED
+            json_response=True,
+            stateless_http=True,
+            transport_security=TransportSecuritySettings(  # web/http/host_and_csrf.py has checked
+                enable_dns_rebinding_protection=False
+            ),
         )
         manager = server.session_manager  # runs once: a new one for each request keeps no state
         async with manager.run():
