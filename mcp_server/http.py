@@ -8,13 +8,13 @@ import httpx2
 from mcp.server.transport_security import TransportSecuritySettings
 from starlette.types import ASGIApp, Message, Scope
 
-from mcp_server.server import USER_AGENT, AgentSession, current, server
+from mcp_server.server import USER_AGENT, AgentSession, agent_session, server
 from roadmap_client import AsyncRoadmapClient
 
 logging.getLogger("mcp").setLevel(logging.WARNING)  # it logs the start and end of each request
 
 
-async def exchange(
+async def handle_message(
     app: ASGIApp,
     scope: Scope,
     body: bytes,
@@ -39,7 +39,7 @@ async def exchange(
     async with AsyncRoadmapClient(
         url, patience=0, headers={**headers, "User-Agent": USER_AGENT}, transport=transport
     ) as client:
-        current.set(AgentSession(client, is_ending))
+        agent_session.set(AgentSession(client, is_ending))
         server.streamable_http_app(
             json_response=True,
             stateless_http=True,

@@ -61,7 +61,7 @@ def plan_result(tree: Json, number: int | None) -> Result:
             lines.append(f"  {module['title']}")
             shown = module["concepts"][:left]
             left -= len(shown)
-            concepts += (concept_line(each) for each in shown)
+            concepts += (concept_summary(each) for each in shown)
             lines += (
                 f"  - [{each['progress']}] {each['title']}, {each['hours']} h, "
                 f"week {each['week']}, concept_id {each['id']}"
@@ -96,7 +96,7 @@ def summary_line(roadmap: Json) -> str:
     return ", ".join(filter(None, words))
 
 
-def concept_line(concept: Json) -> Json:
+def concept_summary(concept: Json) -> Json:
     return {
         "concept_id": concept["id"],
         **{name: concept[name] for name in ("title", "hours", "week", "progress")},
@@ -136,7 +136,7 @@ def lesson_result(concept: Json, offset: int) -> Result:
     }
 
 
-def asked(question: Json) -> Json:
+def without_answer(question: Json) -> Json:
     return {name: question[name] for name in ("id", "type", "prompt", "options")}
 
 

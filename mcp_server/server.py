@@ -27,7 +27,6 @@ from mcp_server.results import (
     COURSE_TEXT,
     Json,
     Result,
-    asked,
     error_of,
     explain,
     graded_lines,
@@ -37,6 +36,7 @@ from mcp_server.results import (
     result_of,
     summary_line,
     summary_of,
+    without_answer,
 )
 from roadmap_client import AsyncRoadmapClient, ClientError
 
@@ -51,8 +51,10 @@ SET = ADD.model_copy(update={"idempotent_hint": True})
 RoadmapId = Annotated[UUID, Field(description="roadmap_id of list_roadmaps.")]
 ConceptId = Annotated[UUID, Field(description="concept_id of read_plan or today.")]
 Answer = list[int] | str
-ANSWER = "[index] of each chosen option, all indexes in the right order for `order`, a text for \
+ANSWER_FORMAT = (
+    "[index] of each chosen option, all indexes in the right order for `order`, a text for \
 `typed`, [] for no answer."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +65,7 @@ class AgentSession:
     is_ending: Callable[[], bool] = lambda: False
 
 
-current: ContextVar[AgentSession] = ContextVar("session")  # of the request
+agent_session: ContextVar[AgentSession] = ContextVar("agent_session")  # of the request
 server = MCPServer[Any](
     "roadmap",
     title="Roadmap",
@@ -88,7 +90,7 @@ def tool(annotations: ToolAnnotations) -> Callable[[Callable[..., Awaitable[Resu
             try:
                 return result_of(await function(**given))
             except ClientError as error:
-                return error_of(explain(error, current.get().client.base_url))
+                return error_of(explain(error, agent_session.get().client.base_url))
 
         about = " ".join((function.__doc__ or "").split())
         server.add_tool(call, description=about, annotations=annotations, structured_output=False)
@@ -97,7 +99,7 @@ def tool(annotations: ToolAnnotations) -> Callable[[Callable[..., Awaitable[Resu
 
 
 async def get(path: str, **params: object) -> Json:
-    return await current.get().client.get(path, params=params)
+    return await agent_session.get().client.get(path, params=params)
 
 
 async def read_part(roadmap_id: UUID, concept_id: UUID, kind: str) -> Json:
@@ -126,7 +128,7 @@ async def create_roadmap(
 ) -> Result:
     """Create a learning roadmap for a goal. Takes seconds to minutes: follow_roadmap waits for it.
     Ask the user about goal, level and hours first."""
-    client = current.get().client
+    client = agent_session.get().client
     fields = {
         **{"goal": goal, "level": level, "hours_per_week": hours_per_week},
         **{"background": background, **({"language": language} if language else {})},
@@ -153,7 +155,7 @@ async def follow_roadmap(
         if (ready := roadmap["progress"]["ready"]) > reported:  # the protocol: numbers must grow
             await context.report_progress(ready, roadmap["progress"]["total"], roadmap["status"])
         reported = max(ready, reported)
-        is_over = monotonic() >= until or current.get().is_ending()
+        is_over = monotonic() >= until or agent_session.get().is_ending()
         if is_over or roadmap["status"] not in ("queued", "planning", "building"):
             break
         await asyncio.sleep(PAUSE)
@@ -205,7 +207,7 @@ async def take_quiz(roadmap_id: RoadmapId, concept_id: ConceptId) -> Result:
         f"Quiz of {concept['title']}, version {version}. {COURSE_TEXT}{question_lines(questions)}",
         {
             "version": version,
-            "questions": [asked(each) for each in questions],
+            "questions": [without_answer(each) for each in questions],
         },
     )
 
@@ -215,12 +217,14 @@ async def answer_quiz(
     roadmap_id: RoadmapId,
     concept_id: ConceptId,
     version: Annotated[int, Field(description="version of take_quiz.")],
-    answers: Annotated[list[Answer], Field(description=f"For each question, in order: {ANSWER}")],
+    answers: Annotated[
+        list[Answer], Field(description=f"For each question, in order: {ANSWER_FORMAT}")
+    ],
 ) -> Result:
     """Grade and save the user's answers. A passed quiz marks the concept as done; all questions
     come back in reviews."""
     path = f"{ROADMAPS}/{roadmap_id}/concepts/{concept_id}/quiz/attempts"
-    graded = await current.get().client.post(path, {"version": version, "answers": answers})
+    graded = await agent_session.get().client.post(path, {"version": version, "answers": answers})
     again = f" Read again: {', '.join(graded['read_again'])}." if graded["read_again"] else ""
     return (
         f"{'Passed' if graded['passed'] else 'Not passed'}: {graded['score']} of "
@@ -241,7 +245,7 @@ async def record_progress(
     """Set the learner's progress with a concept, or finish one part of it."""
     name, value = ("progress", progress) if part is None else ("part", part)
     path = f"{ROADMAPS}/{roadmap_id}/concepts/{concept_id}/{name}"
-    saved = await current.get().client.put(path, {name: value})
+    saved = await agent_session.get().client.put(path, {name: value})
     return (
         f"Saved: {saved['progress']}.",
         {"concept_id": saved["concept_id"], "progress": saved["progress"]},
@@ -276,21 +280,21 @@ async def next_review() -> Result:
     return (
         f"{due['due']} reviews are due. card_id {card['id']}, of {card['concept_title']}. "
         f"{COURSE_TEXT}{question_lines([card['question']])}",
-        {"review": {"card_id": card["id"], "question": asked(card["question"])}},
+        {"review": {"card_id": card["id"], "question": without_answer(card["question"])}},
     )
 
 
 @tool(ADD)
 async def answer_review(
     card_id: Annotated[UUID, Field(description="card_id of today or of the last review.")],
-    answer: Annotated[Answer, Field(description=ANSWER)],
+    answer: Annotated[Answer, Field(description=ANSWER_FORMAT)],
     rating: Annotated[
         Literal["hard", "good", "easy"],
         Field(description="How hard a right answer was; a wrong one counts as forgotten."),
     ] = "good",
 ) -> Result:
     """Grade the user's answer to a review question, schedule it again, and return the next one."""
-    path, client = f"/api/v1/reviews/{card_id}", current.get().client
+    path, client = f"/api/v1/reviews/{card_id}", agent_session.get().client
     checked = await client.post(f"{path}/check", {"chosen": answer})
     body = {"rating": rating if checked["question"]["is_right"] else "again"}
     rated = await client.post(path, {**body, "reviews": checked["reviews"]})
@@ -309,7 +313,7 @@ async def read(*ids: str) -> Json:
     except ValueError:
         raise ResourceNotFoundError("An ID in this address is not a UUID.") from None
     except ClientError as error:
-        raise ResourceError(explain(error, current.get().client.base_url)) from None
+        raise ResourceError(explain(error, agent_session.get().client.base_url)) from None
 
 
 @server.resource("roadmap://roadmaps/{roadmap_id}", title="Plan", mime_type="text/plain")

@@ -2,7 +2,7 @@
 
 import anyio
 
-from mcp_server.server import USER_AGENT, AgentSession, current, server
+from mcp_server.server import USER_AGENT, AgentSession, agent_session, server
 from roadmap_client import AsyncRoadmapClient
 
 PATIENCE = 3.0  # seconds of retries: an agent waits for each answer
@@ -17,5 +17,5 @@ async def _serve(url: str, key: str | None) -> None:
     async with AsyncRoadmapClient(
         url, key, patience=PATIENCE, headers={"User-Agent": USER_AGENT}
     ) as client:
-        current.set(AgentSession(client))
+        agent_session.set(AgentSession(client))
         await server.run_stdio_async()

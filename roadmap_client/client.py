@@ -1,4 +1,4 @@
-"""The two clients. RoadmapClient runs the coroutines of the other with input that blocks."""
+"""RoadmapClient runs the coroutines of AsyncRoadmapClient on blocking I/O."""
 
 import asyncio
 import contextlib
@@ -77,9 +77,9 @@ class AsyncRoadmapClient(contextlib.AbstractAsyncContextManager["AsyncRoadmapCli
         while True:
             try:
                 async with self._stream(method, url, json=body, headers=headers) as opened:
-                    return await _whole(*opened)
+                    return await _read_response(*opened)
             except (httpx2.HTTPError, ClientError) as error:
-                await self._sleep(retries.pause(_translated(error)))
+                await self._sleep(retries.pause(_client_error(error)))
 
     async def get(self, path: str, **options: Unpack[Options]) -> Json:
         """Return a JSON object, as the next ones; an empty one for 204."""
@@ -120,7 +120,7 @@ class AsyncRoadmapClient(contextlib.AbstractAsyncContextManager["AsyncRoadmapCli
                     if answer.status_code == 204:  # the stream has ended
                         return
                     if answer.status_code != 200:
-                        await _whole(answer, chunks)
+                        await _read_response(answer, chunks)
                     async for chunk in chunks:
                         for event in parser.feed(chunk):
                             retries.alive = True
@@ -129,14 +129,14 @@ class AsyncRoadmapClient(contextlib.AbstractAsyncContextManager["AsyncRoadmapCli
                                 yield event
                 raise Unreachable("its event streams end without events.", broken_streams=True)
             except (httpx2.HTTPError, ClientError) as error:
-                await self._sleep(retries.pause(_translated(error)))
+                await self._sleep(retries.pause(_client_error(error)))
 
     async def create(self, /, goal: str, *, key: str | None = None, **fields: Any) -> Accepted:
         """`fields`: level, hours_per_week, review, ..."""
         return cast(Accepted, await self.post(ROADMAPS, {"goal": goal, **fields}, key=key))
 
     async def roadmap(self, roadmap_id: str) -> results.Roadmap:
-        return cast(results.Roadmap, await self.get(_at(roadmap_id)))
+        return cast(results.Roadmap, await self.get(_roadmap_path(roadmap_id)))
 
     async def roadmaps(self, limit: int = 100) -> AsyncGenerator[results.RoadmapSummary]:
         async for item in self.pages(ROADMAPS, limit):
@@ -144,7 +144,7 @@ class AsyncRoadmapClient(contextlib.AbstractAsyncContextManager["AsyncRoadmapCli
 
     async def wait(self, roadmap_id: str) -> results.Roadmap:
         """Return the tree when the roadmap has ended or waits for its owner (`status`)."""
-        async with contextlib.aclosing(self.events(_at(roadmap_id, "events"))) as events:
+        async with contextlib.aclosing(self.events(_roadmap_path(roadmap_id, "events"))) as events:
             async for event in events:
                 if event["type"].startswith("roadmap.awaiting_"):
                     tree = await self.roadmap(roadmap_id)
@@ -153,18 +153,19 @@ class AsyncRoadmapClient(contextlib.AbstractAsyncContextManager["AsyncRoadmapCli
         return await self.roadmap(roadmap_id)
 
     async def concept(self, roadmap_id: str, concept_id: str) -> results.Concept:
-        return cast(results.Concept, await self.get(_at(roadmap_id, "concepts", concept_id)))
+        found = await self.get(_roadmap_path(roadmap_id, "concepts", concept_id))
+        return cast(results.Concept, found)
 
     async def set_progress(self, roadmap_id: str, concept_id: str, progress: str) -> Json:
         """`progress`: todo, learning, done or skipped."""
-        path = _at(roadmap_id, "concepts", concept_id, "progress")
+        path = _roadmap_path(roadmap_id, "concepts", concept_id, "progress")
         return await self.put(path, {"progress": progress})
 
     async def answer_quiz(
         self, roadmap_id: str, concept_id: str, version: int, answers: Sequence[Sequence[int] | str]
     ) -> results.Attempt:
         """Grade `answers`: for each question the chosen options, from 0, or a typed text."""
-        path = _at(roadmap_id, "concepts", concept_id, "quiz", "attempts")
+        path = _roadmap_path(roadmap_id, "concepts", concept_id, "quiz", "attempts")
         graded = await self.post(path, {"version": version, "answers": answers})
         return cast(results.Attempt, graded)
 
@@ -203,7 +204,7 @@ def _blocking(
 ) -> Callable[Concatenate["RoadmapClient", P], Result]:
     @wraps(run)
     def call(self: "RoadmapClient", /, *args: P.args, **named: P.kwargs) -> Result:
-        return _ended(run(self._client, *args, **named))
+        return _run(run(self._client, *args, **named))
 
     return call
 
@@ -217,14 +218,14 @@ def _iterating(
         try:
             with contextlib.suppress(StopAsyncIteration):
                 while True:
-                    yield _ended(items.__anext__())
+                    yield _run(items.__anext__())
         finally:
-            _ended(items.aclose())
+            _run(items.aclose())
 
     return call
 
 
-def _ended(work: Coroutine[Any, Any, Result]) -> Result:
+def _run(work: Coroutine[Any, Any, Result]) -> Result:
     try:
         work.send(None)
     except StopIteration as end:
@@ -266,7 +267,7 @@ class RoadmapClient(contextlib.AbstractContextManager["RoadmapClient"]):
     reviews = _blocking(AsyncRoadmapClient.reviews)
 
 
-def _at(*ids: str) -> str:
+def _roadmap_path(*ids: str) -> str:
     """Return a path under that of the roadmaps; an id cannot lead elsewhere."""
     return "/".join([ROADMAPS, *(quote(each, safe="").replace(".", "%2E") for each in ids)])
 
@@ -277,7 +278,7 @@ def _url(path: str, params: dict[str, Any] | None = None) -> httpx2.URL:
     return httpx2.URL(path).copy_merge_params(params or {})
 
 
-async def _whole(answer: httpx2.Response, chunks: AsyncIterator[bytes]) -> httpx2.Response:
+async def _read_response(answer: httpx2.Response, chunks: AsyncIterator[bytes]) -> httpx2.Response:
     """Return the response with its content. Raises Problem unless it is a success."""
     content = bytearray()
     async for chunk in chunks:
@@ -300,7 +301,7 @@ def _object(response: httpx2.Response) -> Json:
     return found
 
 
-def _translated(error: Exception) -> ClientError:
+def _client_error(error: Exception) -> ClientError:
     match error:
         case ClientError():
             return error

@@ -17,7 +17,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from scripts.lock_file import added_by_the_extra, locked
+from scripts.lock_file import extra_packages, locked
 
 TOOL = "pip-audit~=2.10"  # Apache-2.0
 SERVICES = ("pypi", "osv")
@@ -85,7 +85,7 @@ def installed(folder: Path) -> Ask:
     quiet = ["--quiet", "--disable-pip-version-check", "--no-cache-dir"]
     subprocess.run([python, "-m", "pip", "install", *quiet, TOOL], check=True)
     packages = folder / "packages.txt"
-    every = (*locked(), *added_by_the_extra())
+    every = (*locked(), *extra_packages())
     packages.write_text("".join(f"{package.name}=={package.version}\n" for package in every))
     return lambda service: report([str(python), "-m", "pip_audit"], service, packages, folder)
 

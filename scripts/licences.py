@@ -15,7 +15,7 @@ from importlib import metadata
 from importlib.metadata import PackageMetadata
 from pathlib import Path
 
-from scripts.lock_file import LOCK, ROOT, Locked, added_by_the_extra, locked
+from scripts.lock_file import LOCK, ROOT, Locked, extra_packages, locked
 
 PAGE = ROOT / "docs" / "LICENCES.md"
 
@@ -87,7 +87,7 @@ def main(arguments: list[str]) -> int:
         return 2
     refused, rows = [], []
     with tempfile.TemporaryDirectory(prefix="roadmap-licences-") as folder:
-        base, added = locked(), added_by_the_extra()
+        base, added = locked(), extra_packages()
         away = [*(each for each in base if not each.is_for_this_machine), *added]
         elsewhere = fetched(away, Path(folder))
         for package in (*base, *added):

@@ -42,6 +42,6 @@ def locked(text: str | None = None) -> list[Locked]:
     return found
 
 
-def added_by_the_extra() -> list[Locked]:
+def extra_packages() -> list[Locked]:
     base = {package.name for package in locked()}
     return [package for package in locked(EXTRA.read_text("utf-8")) if package.name not in base]

@@ -65,7 +65,7 @@ async def identify(request: Request) -> Principal:
             bearer = await run_in_threadpool(revocations.look_up_key, secret)
         await revocations.check_key(bearer)
         return Principal(
-            bearer.account_id, bearer.scopes, key_id=bearer.key_id, key_name=bearer.name
+            bearer.account_id, bearer.scopes, key_id=bearer.key_id, key_name=bearer.key_name
         )
     token = secret if scheme else tokens.cookie_of(request)
     if not token:

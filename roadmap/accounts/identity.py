@@ -39,7 +39,7 @@ class Bearer:
     account_id: UUID
     scopes: frozenset[Scope]
     expires_at: datetime | None
-    name: str = ""
+    key_name: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -55,7 +55,7 @@ class Actor:
     name: str
     address: str = ""  # of the network
     request_id: str = ""
-    key: str = ""  # name of the API key
+    key_name: str = ""  # of the API key
 
     @classmethod
     def of_command_line(cls) -> "Actor":
@@ -151,7 +151,9 @@ def audited(
         "request_id": actor.request_id[:64],
         "action": action,
         "target": _short(target),
-        "details": _bounded({**({"key": actor.key} if actor.key else {}), **(details or {})}),
+        "details": _bounded(
+            {**({"key": actor.key_name} if actor.key_name else {}), **(details or {})}
+        ),
         "began_at": clock.now(),
     }
     with transaction():

@@ -15,7 +15,7 @@ from packaging.utils import canonicalize_name
 
 from scripts.audit import NOT_REACHED, AuditFailed, audit, report
 from scripts.licences import PAGE, is_allowed, licence, row
-from scripts.lock_file import LOCK, added_by_the_extra, locked
+from scripts.lock_file import LOCK, extra_packages, locked
 from tests.stack import ROOT
 
 LOCKED = {package.name: package for package in locked()}
@@ -150,7 +150,7 @@ def test_production_is_installed_from_the_lock_alone(file: str) -> None:
 
 
 def test_the_page_names_the_licence_of_every_locked_package() -> None:
-    every = [*LOCKED.values(), *added_by_the_extra()]
+    every = [*LOCKED.values(), *extra_packages()]
     assert [(name, found["version"]) for name, found in ROWS.items()] == [
         (one.name, one.version) for one in every
     ], "run: make licences"

@@ -51,7 +51,7 @@ async def serve_mcp(call: Call) -> Response:
     except ModuleNotFoundError:
         raise NotFound(MISSING) from None
     async with agent_slot(call.owner):
-        [start, *rest] = await server.exchange(
+        [start, *rest] = await server.handle_message(
             call.request.app,
             call.request.scope,
             call.body,
