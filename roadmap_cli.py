@@ -32,9 +32,10 @@ LEARNERS = {  # summaries for `roadmap --help`, which loads no command
     "import": "Create a roadmap from an exported JSON file.",
     "catalogue": "Write, check and preview tracks of your own.",
     "demo": "Create a roadmap for GOAL without a running service.",
+    "serve": "Start the service on this machine.",
+    "mcp": "Serve tools to an agent (Model Context Protocol).",
 }
 OPERATORS = {
-    "serve": "Start the service on this machine.",
     "doctor": "Check database, broker, model and settings.",
     "config": "Show every setting with its value and origin.",
     "migrate": "Apply pending database migrations.",

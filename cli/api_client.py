@@ -59,7 +59,9 @@ def _failure(error: Exception, url: str, has_key: bool) -> CommandFailed:
                 "Set ROADMAP_API_KEY or --key to a valid one (docs/ACCOUNTS.md)."
             )
         case Problem(document=document, detail=detail, errors=errors) if document:
-            fields = "; ".join(f"{_place(each)}: {each['detail'].rstrip('.')}" for each in errors)
+            fields = "; ".join(
+                f"{_place(each)}: {each.get('detail', '').rstrip('.')}" for each in errors
+            )
             hint = " `roadmap list` shows your roadmaps." if error.status == 404 else ""
             return CommandFailed(one_line(f"Invalid {fields}." if fields else f"{detail}{hint}"))
         case Problem(status=status):
@@ -72,17 +74,8 @@ def _failure(error: Exception, url: str, has_key: bool) -> CommandFailed:
 def service_options(command: Callable[..., None]) -> Callable[..., None]:
     """Add --url, --key and --patience; the command receives a `client`."""
 
-    @click.option(
-        "--url",
-        envvar="ROADMAP_URL",
-        help="Address of the service (or ROADMAP_URL). Default: http://127.0.0.1:$PORT.",
-    )
-    @click.option(
-        "--key",
-        envvar="ROADMAP_API_KEY",
-        callback=_key,
-        help="API key (or ROADMAP_API_KEY). Embedded mode needs none.",
-    )
+    @url_option
+    @key_option
     @click.option(
         "--patience",
         type=Number(0, 3600),
@@ -91,9 +84,8 @@ def service_options(command: Callable[..., None]) -> Callable[..., None]:
         help="Seconds of retries while the service is unreachable or busy.",
     )
     @wraps(command)
-    def call(*args: Any, url: str | None, key: str | None, patience: float, **options: Any) -> None:
-        address = url or f"http://127.0.0.1:{os.environ.get('PORT', '').strip() or 8000}"
-        with service_client(_checked(address), key, patience) as client:
+    def call(*args: Any, url: str, key: str | None, patience: float, **options: Any) -> None:
+        with service_client(url, key, patience) as client:
             command(*args, client=client, **options)
 
     return call
@@ -120,8 +112,9 @@ def _id(context: click.Context, parameter: click.Parameter, value: str) -> str:
 id_argument = click.argument("roadmap_id", metavar="ID", callback=_id)
 
 
-def _checked(url: str) -> str:
+def _checked(context: click.Context, parameter: click.Parameter, value: str | None) -> str:
     """Return the address of a service. Raises BadParameter."""
+    url = value or f"http://127.0.0.1:{os.environ.get('PORT', '').strip() or 8000}"
     try:
         parts = urlsplit(url)
         fits = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
@@ -134,6 +127,20 @@ def _checked(url: str) -> str:
             param_hint="--url",
         )
     return url
+
+
+url_option = click.option(
+    "--url",
+    envvar="ROADMAP_URL",
+    callback=_checked,
+    help="Address of the service (or ROADMAP_URL). Default: http://127.0.0.1:$PORT.",
+)
+key_option = click.option(
+    "--key",
+    envvar="ROADMAP_API_KEY",
+    callback=_key,
+    help="API key (or ROADMAP_API_KEY). Embedded mode needs none.",
+)
 
 
 def _place(error: dict[str, str]) -> str:

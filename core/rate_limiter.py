@@ -172,7 +172,10 @@ class SharedLimits:
     @cached_property
     def _share(self) -> Script:
         client = redis.Redis.from_url(
-            self._url, socket_timeout=SOCKET_SECONDS, socket_connect_timeout=SOCKET_SECONDS
+            self._url,
+            socket_timeout=SOCKET_SECONDS,
+            socket_connect_timeout=SOCKET_SECONDS,
+            driver_info=None,  # as in reliable_queue/redis_storage.py
         )
         return client.register_script(SHARE)
 

@@ -253,6 +253,7 @@ def _pool(url: str, socket_timeout: float, connect_timeout: float) -> redis.Conn
         socket_connect_timeout=connect_timeout,
         retry=retry,
         health_check_interval=30,
+        driver_info=None,  # finding the version of the client parses its package metadata
     )
 
 

@@ -1,37 +1,23 @@
 """The two clients. RoadmapClient runs the coroutines of the other with input that blocks."""
 
 import asyncio
+import contextlib
 import re
 import time
 import uuid
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Generator, Sequence
-from contextlib import aclosing, asynccontextmanager
 from functools import wraps
-from typing import Any, Concatenate, ParamSpec, Self, TypedDict, TypeVar, Unpack, cast
+from typing import Any, Concatenate, ParamSpec, TypedDict, TypeVar, Unpack, cast
 from urllib.parse import quote
 
 import httpx2
 
-from roadmap_client.errors import (
-    ClientError,
-    InvalidRequest,
-    Problem,
-    UnexpectedResponse,
-    Unreachable,
-)
-from roadmap_client.results import (
-    Accepted,
-    Attempt,
-    Concept,
-    Event,
-    Json,
-    Roadmap,
-    RoadmapSummary,
-    Today,
-)
+from roadmap_client import results
+from roadmap_client.errors import ClientError, InvalidRequest, InvalidResponse, Problem, Unreachable
+from roadmap_client.results import Accepted, Event, Json
 from roadmap_client.streams import EventParser, Retries, json_object
 
-Given = ParamSpec("Given")
+P = ParamSpec("P")
 Result = TypeVar("Result")
 
 ROADMAPS = "/api/v1/roadmaps"
@@ -53,10 +39,10 @@ class Options(TypedDict, total=False):
     key: str | None  # Idempotency-Key of a POST; store your own to retry after a restart
 
 
-class AsyncRoadmapClient:
+class AsyncRoadmapClient(contextlib.AbstractAsyncContextManager["AsyncRoadmapClient"]):
     """Client of the service at `base_url`, for asyncio. `token`: API key or access token."""
 
-    _client: Callable[..., Any] = httpx2.AsyncClient
+    _connect: Callable[..., Any] = httpx2.AsyncClient
     _sleep = staticmethod(asyncio.sleep)
 
     def __init__(
@@ -64,7 +50,7 @@ class AsyncRoadmapClient:
     ) -> None:
         self.base_url, self.patience = base_url.rstrip("/"), settings.get("patience", 60.0)
         headers = {"Accept": "application/json", **(settings.get("headers") or {})}
-        self._http = self._client(
+        self._http = self._connect(
             base_url=self.base_url,
             headers=headers | ({"Authorization": f"Bearer {token}"} if token else {}),
             timeout=settings.get("timeout", 30.0),
@@ -72,9 +58,6 @@ class AsyncRoadmapClient:
             follow_redirects=False,  # the API has none, and a token must not go elsewhere
             trust_env=httpx2.URL(self.base_url).host not in LOOPBACK,
         )
-
-    async def __aenter__(self) -> Self:
-        return self
 
     async def __aexit__(self, *_: object) -> None:
         await self.aclose()
@@ -92,11 +75,8 @@ class AsyncRoadmapClient:
         retries = Retries(self.patience)
         while True:
             try:
-                async with self._stream(method, url, json=body, headers=headers) as (
-                    answer,
-                    chunks,
-                ):
-                    return await _whole(answer, chunks)
+                async with self._stream(method, url, json=body, headers=headers) as opened:
+                    return await _whole(*opened)
             except (httpx2.HTTPError, ClientError) as error:
                 await self._sleep(retries.pause(_translated(error)))
 
@@ -123,7 +103,7 @@ class AsyncRoadmapClient:
             page = await self.get(path, params={"limit": min(limit, 100), **cursor})
             items, following = page.get("items"), page.get("next_cursor")
             if not isinstance(items, list) or (following and not items):
-                raise UnexpectedResponse("The list is malformed.")
+                raise InvalidResponse("The list is malformed.")
             for item in items:
                 yield item
             limit, cursor = limit - len(items), {"cursor": following} if following else None
@@ -146,8 +126,7 @@ class AsyncRoadmapClient:
                             if event is not None:
                                 after = event["seq"] or after
                                 yield event
-                reason = "its event streams end without events."
-                raise Unreachable(reason, broken_streams=True)
+                raise Unreachable("its event streams end without events.", broken_streams=True)
             except (httpx2.HTTPError, ClientError) as error:
                 await self._sleep(retries.pause(_translated(error)))
 
@@ -155,16 +134,16 @@ class AsyncRoadmapClient:
         """`fields`: level, hours_per_week, review, ..."""
         return cast(Accepted, await self.post(ROADMAPS, {"goal": goal, **fields}, key=key))
 
-    async def roadmap(self, roadmap_id: str) -> Roadmap:
-        return cast(Roadmap, await self.get(_at(roadmap_id)))
+    async def roadmap(self, roadmap_id: str) -> results.Roadmap:
+        return cast(results.Roadmap, await self.get(_at(roadmap_id)))
 
-    async def roadmaps(self, limit: int = 100) -> AsyncGenerator[RoadmapSummary]:
+    async def roadmaps(self, limit: int = 100) -> AsyncGenerator[results.RoadmapSummary]:
         async for item in self.pages(ROADMAPS, limit):
-            yield cast(RoadmapSummary, item)
+            yield cast(results.RoadmapSummary, item)
 
-    async def wait(self, roadmap_id: str) -> Roadmap:
+    async def wait(self, roadmap_id: str) -> results.Roadmap:
         """Return the tree when the roadmap has ended or waits for its owner (`status`)."""
-        async with aclosing(self.events(_at(roadmap_id, "events"))) as events:
+        async with contextlib.aclosing(self.events(_at(roadmap_id, "events"))) as events:
             async for event in events:
                 if event["type"].startswith("roadmap.awaiting_"):
                     tree = await self.roadmap(roadmap_id)
@@ -172,8 +151,8 @@ class AsyncRoadmapClient:
                         return tree
         return await self.roadmap(roadmap_id)
 
-    async def concept(self, roadmap_id: str, concept_id: str) -> Concept:
-        return cast(Concept, await self.get(_at(roadmap_id, "concepts", concept_id)))
+    async def concept(self, roadmap_id: str, concept_id: str) -> results.Concept:
+        return cast(results.Concept, await self.get(_at(roadmap_id, "concepts", concept_id)))
 
     async def set_progress(self, roadmap_id: str, concept_id: str, progress: str) -> Json:
         """`progress`: todo, learning, done or skipped."""
@@ -182,18 +161,19 @@ class AsyncRoadmapClient:
 
     async def answer_quiz(
         self, roadmap_id: str, concept_id: str, version: int, answers: Sequence[Sequence[int] | str]
-    ) -> Attempt:
+    ) -> results.Attempt:
         """Grade `answers`: for each question the chosen options, from 0, or a typed text."""
         path = _at(roadmap_id, "concepts", concept_id, "quiz", "attempts")
-        return cast(Attempt, await self.post(path, {"version": version, "answers": answers}))
+        graded = await self.post(path, {"version": version, "answers": answers})
+        return cast(results.Attempt, graded)
 
-    async def today(self) -> Today:
-        return cast(Today, await self.get("/api/v1/today"))
+    async def today(self) -> results.Today:
+        return cast(results.Today, await self.get("/api/v1/today"))
 
     async def reviews(self, limit: int = 20) -> Json:
         return await self.get("/api/v1/reviews", params={"limit": limit})
 
-    @asynccontextmanager
+    @contextlib.asynccontextmanager
     async def _stream(self, *given: Any, **named: Any) -> AsyncIterator[Any]:
         async with self._http.stream(*given, **named) as answer:
             yield answer, answer.aiter_bytes()
@@ -202,12 +182,12 @@ class AsyncRoadmapClient:
 class _BlockingClient(AsyncRoadmapClient):
     """Client whose coroutines end without an event loop."""
 
-    _client = httpx2.Client
+    _connect = httpx2.Client
 
     async def _sleep(self, seconds: float) -> None:
         time.sleep(seconds)  # noqa: ASYNC251
 
-    @asynccontextmanager
+    @contextlib.asynccontextmanager
     async def _stream(self, *given: Any, **named: Any) -> AsyncIterator[Any]:
         async def chunks() -> AsyncIterator[bytes]:
             for chunk in answer.iter_bytes():
@@ -218,28 +198,25 @@ class _BlockingClient(AsyncRoadmapClient):
 
 
 def _blocking(
-    run: Callable[Concatenate[AsyncRoadmapClient, Given], Coroutine[Any, Any, Result]],
-) -> Callable[Concatenate["RoadmapClient", Given], Result]:
+    run: Callable[Concatenate[AsyncRoadmapClient, P], Coroutine[Any, Any, Result]],
+) -> Callable[Concatenate["RoadmapClient", P], Result]:
     @wraps(run)
-    def call(self: "RoadmapClient", /, *given: Given.args, **named: Given.kwargs) -> Result:
-        return _ended(run(self._client, *given, **named))
+    def call(self: "RoadmapClient", /, *args: P.args, **named: P.kwargs) -> Result:
+        return _ended(run(self._client, *args, **named))
 
     return call
 
 
 def _iterating(
-    run: Callable[Concatenate[AsyncRoadmapClient, Given], AsyncGenerator[Result]],
-) -> Callable[Concatenate["RoadmapClient", Given], Generator[Result]]:
+    run: Callable[Concatenate[AsyncRoadmapClient, P], AsyncGenerator[Result]],
+) -> Callable[Concatenate["RoadmapClient", P], Generator[Result]]:
     @wraps(run)
-    def call(
-        self: "RoadmapClient", /, *given: Given.args, **named: Given.kwargs
-    ) -> Generator[Result]:
-        items = run(self._client, *given, **named)
+    def call(self: "RoadmapClient", /, *args: P.args, **named: P.kwargs) -> Generator[Result]:
+        items = run(self._client, *args, **named)
         try:
-            while True:
-                yield _ended(items.__anext__())
-        except StopAsyncIteration:
-            return
+            with contextlib.suppress(StopAsyncIteration):
+                while True:
+                    yield _ended(items.__anext__())
         finally:
             _ended(items.aclose())
 
@@ -254,7 +231,7 @@ def _ended(work: Coroutine[Any, Any, Result]) -> Result:
     raise RuntimeError("RoadmapClient cannot wait for an event loop.")
 
 
-class RoadmapClient:
+class RoadmapClient(contextlib.AbstractContextManager["RoadmapClient"]):
     """Client of the service at `base_url` that blocks, with the methods of AsyncRoadmapClient."""
 
     def __init__(
@@ -262,9 +239,6 @@ class RoadmapClient:
     ) -> None:
         self._client = _BlockingClient(base_url, token, **settings)
         self.base_url = self._client.base_url
-
-    def __enter__(self) -> Self:
-        return self
 
     def __exit__(self, *_: object) -> None:
         self.close()
@@ -308,7 +282,7 @@ async def _whole(answer: httpx2.Response, chunks: AsyncIterator[bytes]) -> httpx
     async for chunk in chunks:
         content += chunk
         if len(content) > LARGEST:
-            raise UnexpectedResponse(f"The response has more than {LARGEST} bytes.")
+            raise InvalidResponse(f"The response has more than {LARGEST} bytes.")
     whole = httpx2.Response(answer.status_code, content=bytes(content), request=answer.request)
     whole.headers.update({**answer.headers, "content-encoding": "identity"})
     if whole.is_success:
@@ -321,15 +295,16 @@ async def _whole(answer: httpx2.Response, chunks: AsyncIterator[bytes]) -> httpx
 def _object(response: httpx2.Response) -> Json:
     found = {} if response.status_code == 204 else json_object(response.content)
     if found is None:
-        raise UnexpectedResponse("The response is not a JSON object.")
+        raise InvalidResponse("The response is not a JSON object.")
     return found
 
 
 def _translated(error: Exception) -> ClientError:
-    if isinstance(error, ClientError):
-        return error
-    if isinstance(error, httpx2.LocalProtocolError):  # its text quotes the header, maybe the token
-        return InvalidRequest("The request contains characters that HTTP does not allow.")
-    if isinstance(error, httpx2.DecodingError):
-        return UnexpectedResponse("The response cannot be decompressed.")
+    match error:
+        case ClientError():
+            return error
+        case httpx2.LocalProtocolError():  # its text quotes the header, maybe the token
+            return InvalidRequest("The request contains characters that HTTP does not allow.")
+        case httpx2.DecodingError():
+            return InvalidResponse("The response cannot be decompressed.")
     return Unreachable(re.sub(r"^\[Errno -?\d+\] ", "", str(error)) or type(error).__name__)

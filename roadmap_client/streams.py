@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from time import monotonic
 from typing import cast
 
-from roadmap_client.errors import ClientError, UnexpectedResponse
+from roadmap_client.errors import ClientError, InvalidResponse
 from roadmap_client.results import Event, Json
 
 LONGEST_PAUSE = 8.0  # seconds between two tries, unless Retry-After is longer
@@ -26,8 +26,7 @@ class Retries:
             self.until, self.tries = monotonic() + self.patience, 0
         pause = min(0.25 * 2.0 ** min(self.tries, 10), LONGEST_PAUSE) * random.uniform(0.5, 1)
         pause = max(pause, failure.retry_after or 0)
-        is_over = not self.alive and monotonic() + pause > self.until
-        if is_over or not failure.is_transient:
+        if not failure.is_transient or (not self.alive and monotonic() + pause > self.until):
             raise failure from None
         self.tries, self.alive = self.tries + 1, False
         return pause
@@ -49,10 +48,10 @@ class EventParser:
             elif not line and self.data:
                 event, self.data = json_object(self.data) or {}, b""
                 if not isinstance(event.setdefault("seq", 0), int) or "type" not in event:
-                    raise UnexpectedResponse("The event is malformed.")
+                    raise InvalidResponse("The event is malformed.")
                 yield cast(Event, event)
         if len(self.rest) + len(self.data) > LONGEST_EVENT:
-            raise UnexpectedResponse(f"An event has more than {LONGEST_EVENT} bytes.")
+            raise InvalidResponse(f"An event has more than {LONGEST_EVENT} bytes.")
 
 
 def json_object(content: bytes) -> Json | None:

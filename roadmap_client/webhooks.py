@@ -38,5 +38,4 @@ def verify_webhook(
         raise InvalidWebhook("The signature is wrong.")
     if age > tolerance:
         raise InvalidWebhook("The message is too old, or a clock is wrong.")
-    event: dict[str, Any] = json.loads(body)
-    return event
+    return dict(json.loads(body))

@@ -1,14 +1,48 @@
-"""Actor of a request, for the audit log."""
+"""Actor of a request, for the audit log, and the entries of agents."""
+
+import sys
+from collections.abc import Awaitable, Callable
+
+from starlette.concurrency import run_in_threadpool
+from starlette.responses import Response
 
 from roadmap.accounts import accounts
-from roadmap.operations.audit_log import Actor
+from roadmap.learning import reviews
+from roadmap.operations.audit_log import Action, Actor, audited
+from web.authentication import run_for_principal
 from web.call import Call
 from web.http.host_and_csrf import address_of
+
+AGENT = "roadmap-mcp/"  # begins the User-Agent of the MCP server
 
 
 def actor_of(call: Call) -> Actor:
     """Return the calling account. Raises Unauthenticated when it is gone, Unavailable."""
     name = accounts.find(call.owner).email
-    return Actor(
-        call.owner, name, address_of(call.request), call.request.scope["state"]["request_id"]
-    )
+    request_id = call.request.scope["state"]["request_id"]
+    return Actor(call.owner, name, address_of(call.request), request_id, call.caller.key_name)
+
+
+async def respond_audited(
+    call: Call, operation: str, respond: Callable[[Call], Awaitable[Response]]
+) -> Response:
+    """Respond to an agent's change, with an audit log entry that names its API key."""
+    act = audited(*await run_for_principal(call.caller, _entry, call, operation))
+    made = await run_in_threadpool(act.__enter__)
+    try:
+        response = await respond(call)
+    except Exception:
+        await run_in_threadpool(act.__exit__, *sys.exc_info())
+        raise
+    if operation == "create_roadmap":
+        made.found["roadmap"] = response.headers["location"].rpartition("/")[2]
+    await run_in_threadpool(act.__exit__, None, None, None)
+    return response
+
+
+def _entry(call: Call, operation: str) -> tuple[Actor, Action, str, dict[str, str]]:
+    roadmap_id = call.ids.get("roadmap_id")
+    if card_id := call.ids.get("card_id"):
+        roadmap_id = reviews.read_card(call.owner, card_id).roadmap_id
+    its = {"roadmap": str(roadmap_id)} if roadmap_id else {}
+    return actor_of(call), Action.agent_change, operation, its

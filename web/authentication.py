@@ -64,7 +64,9 @@ async def identify(request: Request) -> Principal:
             limits.check_anonymous(request)  # looking for a key that does not exist costs a query
             bearer = await run_in_threadpool(revocations.look_up_key, secret)
         await revocations.check_key(bearer)
-        return Principal(bearer.account_id, bearer.scopes, key_id=bearer.key_id)
+        return Principal(
+            bearer.account_id, bearer.scopes, key_id=bearer.key_id, key_name=bearer.name
+        )
     token = secret if scheme else tokens.cookie_of(request)
     if not token:
         raise Unauthenticated(NEEDED)

@@ -23,6 +23,7 @@ from roadmap.accounts.principals import confirm
 from roadmap.plan.format_version import LARGEST_DOCUMENT
 from roadmap.plan.outline import ContentKind
 from web import idempotency
+from web.audit_actor import AGENT, respond_audited
 from web.authentication import ANONYMOUS, check_scope, identify, run_for_principal
 from web.call import Call, Handler, NoQuery
 from web.deprecation import FIELDS as DEPRECATED
@@ -145,7 +146,11 @@ class Endpoint:
             key = await self.parse_key(request, caller, sent)
         try:
             body = await self.parse(caller, sent)
-            response = await self.respond(Call(caller, body, query, ids, request, key))
+            call = Call(caller, body, query, ids, request, key)
+            if self.method != "GET" and request.headers.get("user-agent", "").startswith(AGENT):
+                response = await respond_audited(call, self.handler.__name__, self.respond)
+            else:
+                response = await self.respond(call)
         except RoadmapError:  # a repeated request may fail by now; it gets the first response
             if key is None:
                 raise

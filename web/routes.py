@@ -94,6 +94,7 @@ from web.api import (
     imports,
     keys,
     learning,
+    mcp,
     metrics,
     reviews,
     roadmaps,
@@ -532,7 +533,14 @@ PAGES = (
         unlimited=True),
 )  # fmt: skip
 
-ROUTES = [*(page.route() for page in PAGES), *(endpoint.route() for endpoint in ENDPOINTS)]
+# Not an operation of the API: JSON-RPC, which clients of MCP know
+MCP = mcp.McpEndpoint("POST", "/mcp", mcp.serve_mcp, "Call the MCP server", None,
+    body=mcp.JsonRpcMessage, scope=Scope.read)  # fmt: skip
+ROUTES = [
+    *(page.route() for page in PAGES),
+    *(endpoint.route() for endpoint in ENDPOINTS),
+    MCP.route(),
+]
 
 
 def operation_id(endpoint: Endpoint) -> str:

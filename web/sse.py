@@ -108,6 +108,10 @@ class EventPoller:
         self._thread = threading.Thread(target=self._run, name="EventPoller", daemon=True)
         self._thread.start()
 
+    @property
+    def is_closed(self) -> bool:
+        return self._stopping.is_set()
+
     def close(self) -> None:
         """End every stream in order, so that clients resume at another process."""
         with self._lock:

@@ -28,7 +28,17 @@ BLOCKED = {*ENDS, signal.SIGCHLD}  # from the first fork until the supervisor wa
 PRELOADED = (
     *("roadmap_app", "web.http.http_limits", "uvicorn.main", "uvicorn.loops.auto"),
     *("tasks", "huey.bin.huey_consumer", "core.startup.banner"),
+    *("roadmap.lifecycle.plan_job", "roadmap.lifecycle.content_job"),
+    *("roadmap.lifecycle.account_deletion", "roadmap.operations.log_retention"),
 )
+MODELS = {  # of every goal: their validators are built once instead of in each process
+    "roadmap.generation.catalogue.loader": "CatalogueConcept TrackCapstones",
+    "roadmap.plan.outline": "Analysis Outline OutlineStage OutlineModule OutlineConcept Capstone "
+    "Tutorial Resources Quiz",
+    "roadmap.plan.schemas": "RoadmapRequest",
+    "roadmap.plan.views": "StageNode ModuleNode ConceptNode",
+    "web.api.roadmaps": "Accepted LinkedTree",
+}
 SUPERVISOR = Path(__file__).with_name("supervisor.py")
 
 Run = Callable[[], NoReturn]
@@ -106,12 +116,16 @@ def _fork(commands: Iterable[list[str]], settings: "Settings", before: Handlers)
 
     for name in PRELOADED:
         importlib.import_module(name)
+    for module, models in MODELS.items():
+        for name in models.split():
+            getattr(sys.modules[module], name).model_rebuild()
     if settings.openai_api_key is None:  # accepting and planning need its words and tracks
         importlib.import_module("roadmap.generation.catalogue.generator").find_tracks("")
+    else:
+        importlib.import_module("roadmap.generation.llm.generator")
     for queue in sys.modules["tasks.queues"].QUEUES.values():
         queue.storage.close()  # no two processes may have one connection
-    gc.collect()
-    gc.freeze()
+    gc.freeze()  # without a collection: children would fill the holes, and copy their pages
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # if ignored, no end would be reported
     signal.pthread_sigmask(signal.SIG_BLOCK, BLOCKED)
     children: list[int] = []

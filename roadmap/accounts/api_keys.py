@@ -152,7 +152,7 @@ def find(key: str) -> Bearer | None:
     if row is None or (row.expires_at is not None and row.expires_at <= clock.now()):
         return None
     scopes = frozenset(Scope(scope) for scope in row.scopes) & scopes_of(row.account)
-    return Bearer(row.id, row.account_id, scopes, row.expires_at)
+    return Bearer(row.id, row.account_id, scopes, row.expires_at, row.name)
 
 
 def purge_expired() -> None:

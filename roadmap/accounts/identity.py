@@ -39,6 +39,7 @@ class Bearer:
     account_id: UUID
     scopes: frozenset[Scope]
     expires_at: datetime | None
+    name: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +53,7 @@ class Principal:
     scopes: frozenset[Scope]
     session_id: UUID | None = None
     key_id: UUID | None = None
+    key_name: str = ""
 
 
 @dataclass(frozen=True, slots=True)

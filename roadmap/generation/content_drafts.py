@@ -56,6 +56,7 @@ class RedisDrafts:
             socket_timeout=PATIENCE,
             socket_connect_timeout=PATIENCE,
             decode_responses=True,
+            driver_info=None,  # as in reliable_queue/redis_storage.py
         )
 
 

@@ -1,4 +1,4 @@
-"""Audit log: acts of operators, with their time, origin and outcome.
+"""Audit log: acts of operators and agents, with their time, origin and outcome.
 
 The row of an act is written before the act, so that no act is missing: while the database is away,
 acts are refused. The outcome is written after it. A row without an outcome belongs to a process
@@ -55,6 +55,7 @@ class Actor:
     name: str
     address: str = ""  # of the network
     request_id: str = ""
+    key: str = ""  # name of the API key
 
     @classmethod
     def of_command_line(cls) -> "Actor":
@@ -66,7 +67,7 @@ class Actor:
 
 
 class Action(StrEnum):
-    """Acts of operators on pages, over the API and at the command line."""
+    """Acts of operators on pages, over the API and at the command line, and of agents."""
 
     queue_pause = "queue.pause"
     queue_resume = "queue.resume"
@@ -91,6 +92,7 @@ class Action(StrEnum):
     user_observer = "user.observer"
     user_logout = "user.logout"
     user_disable = "user.disable"
+    agent_change = "agent.change"  # of a learner's data, through the MCP server
 
 
 @dataclass(slots=True)
@@ -102,7 +104,7 @@ class AuditedAction:
 
 
 class AuditEntry(LazyModel):
-    """One action of an operator, or at the command line."""
+    """One action of an operator or an agent, or at the command line."""
 
     id: UUID
     account_id: UUID | None = Field(description="ID of the account; null: command line.")
@@ -112,8 +114,10 @@ class AuditEntry(LazyModel):
     address: str = Field(description="IP address of the request; empty: command line.")
     request_id: str = Field(description="Request ID; empty: command line.")
     action: str = Field(description="Action, such as `queue.pause`.")
-    target: str = Field(description="Object of the action.")
-    details: dict[str, Detail] = Field(description="Details, such as counts.")
+    target: str = Field(description="Object of the action; the operation of an agent.")
+    details: dict[str, Detail] = Field(
+        description="Details, such as counts; `key`: the name of the API key that was used."
+    )
     began_at: datetime
     ended_at: datetime | None = Field(description="Time of the outcome.")
     outcome: AuditOutcome | None = Field(
@@ -147,7 +151,7 @@ def audited(
         "request_id": actor.request_id[:64],
         "action": action,
         "target": _short(target),
-        "details": _bounded(details or {}),
+        "details": _bounded({**({"key": actor.key} if actor.key else {}), **(details or {})}),
         "began_at": clock.now(),
     }
     with transaction():

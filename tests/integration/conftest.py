@@ -14,6 +14,7 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from roadmap.generation.llm.client import ModelClient
+from tests.faulty import Faulty, faults_before
 from tests.integration.roadmap.test_model_generator import ANALYSED, SOUND, WRITTEN
 from tests.servers import Redis
 from tests.stack import Stack, embedded_stack, running, server_stack
@@ -185,3 +186,10 @@ def modelled(
             yield made
     finally:
         broker.stop()
+
+
+@pytest.fixture
+def faulty(shared_server: Stack) -> Iterator[Faulty]:
+    """Before a service in server mode: what goes wrong on the way is the same in both."""
+    with faults_before(shared_server.port) as server:
+        yield server

@@ -28,6 +28,7 @@ PUBLIC_OF_ONE = 40  # of one address
 PUBLIC_SECONDS = 10.0  # for which one waits
 LARGE_AT_ONCE = 4  # accounts whose bodies may be large
 LARGE_OF_ONE = 2  # of one account: one is read, and another waits
+AGENTS = 10  # requests of one account to the MCP server, which may wait for a roadmap
 TOO_BUSY = "Too many concurrent requests without an account. Try again later."
 
 
@@ -38,6 +39,7 @@ class _Line:
 
 _lines: dict[UUID, _Line] = {}  # of requests, by account
 _large: dict[UUID, _Line] = {}  # of requests with large bodies, by account
+_agents: dict[UUID, _Line] = {}  # of requests to the MCP server, by account
 _public = anyio.CapacityLimiter(PUBLIC_HANDLERS)
 _strangers: Counter[str] = Counter()  # public requests that run or wait, by address
 _probes: dict[Callable[..., Any], asyncio.Task[Any]] = {}  # that run
@@ -91,6 +93,15 @@ async def large_body_slot(account_id: UUID) -> AsyncIterator[None]:
     )
     async with _in_line(_large, account_id, 1, LARGE_OF_ONE, refusal):
         yield
+
+
+def agent_slot(account_id: UUID) -> AbstractAsyncContextManager[None]:
+    """Limit requests to the MCP server; none waits. Raises RateLimited."""
+    refusal = RateLimited(
+        f"{AGENTS} requests of this account to /mcp are running. Wait for their responses.",
+        retry_after=5,
+    )
+    return _in_line(_agents, account_id, AGENTS, AGENTS, refusal)
 
 
 async def run_for_account(account_id: UUID, function: Callable[..., Result], *given: Any) -> Result:

@@ -10,9 +10,9 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from functools import partial
 from gettext import NullTranslations
+from html import escape
 from typing import Any
 from uuid import UUID
-from xml.sax.saxutils import escape, quoteattr
 
 from markupsafe import Markup
 from starlette.requests import Request
@@ -255,7 +255,7 @@ def _row(row: ChartRow, chart: Chart, now: datetime, href: Href, words: NullTran
     style = f'text-anchor="end" font-size="{_number(FONT)}"'
     svg = f"<text {place} {style}>{_text(row.label)}</text>"
     if row.key == "concept":
-        svg = f"<a href={quoteattr(href(row.concepts[0]))}>{svg}</a>"
+        svg = f'<a href="{escape(href(row.concepts[0]))}">{svg}</a>'
     for bar in row.bars:
         for each in (bar, *bar.inner):
             title = _text(bar_title(each, chart, now, words), lines=True)
@@ -322,4 +322,4 @@ def _number(value: float) -> str:
 def _text(text: str, *, lines: bool = False) -> str:
     """Return a text as XML, in one line unless it is of `lines`."""
     kept = [one_line(strip_nul(line)) for line in (text.split("\n") if lines else [text])]
-    return escape(NOT_XML.sub("", "\n".join(kept)))
+    return escape(NOT_XML.sub("", "\n".join(kept)), quote=False)

@@ -4,8 +4,8 @@ import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from gettext import NullTranslations
+from html import escape
 from uuid import UUID
-from xml.sax.saxutils import escape, quoteattr
 
 from core.i18n import ENGLISH, language_of
 from core.sanitize import one_line, strip_nul
@@ -305,8 +305,8 @@ def _clean(text: str) -> str:
 
 
 def _text(text: str) -> str:
-    return escape(_clean(text))
+    return escape(_clean(text), quote=False)
 
 
 def _attribute(text: str) -> str:
-    return quoteattr(_clean(text))
+    return f'"{escape(_clean(text))}"'

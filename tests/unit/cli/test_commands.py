@@ -37,7 +37,11 @@ def test_every_command_that_does_not_start_services_can_answer_a_program() -> No
         name: {option for each in command.params for option in each.opts}
         for name, command in COMMANDS.items()
     }
-    assert [name for name, known in options.items() if "--json" not in known] == ["demo", "serve"]
+    assert [name for name, known in options.items() if "--json" not in known] == [
+        "demo",
+        "serve",
+        "mcp",
+    ]
 
 
 def test_every_command_and_each_of_its_options_say_what_they_are_for() -> None:

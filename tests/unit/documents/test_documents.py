@@ -180,7 +180,7 @@ def test_both_languages_say_the_same(page: Path) -> None:
 def test_the_pages_of_the_deployment_guide_are_there_with_their_languages() -> None:
     there = {page.name for page in PAGES}
     both = {
-        *("README.md", "INDEX.md", "LEARNING.md", "ACCOUNTS.md", "OPERATIONS.md"),
+        *("README.md", "INDEX.md", "LEARNING.md", "MCP.md", "ACCOUNTS.md", "OPERATIONS.md"),
         *("RAILWAY_DEPLOYMENT.md", "DEPLOYMENT_COMPARISON.md", "ARCHITECTURE_COMPARISON.md"),
         *("QUICK_START_RAILWAY.md", "HUEY_RAILWAY_DEPLOYMENT_SUMMARY.md", "COMPARISON.md"),
     }

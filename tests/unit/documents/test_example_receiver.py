@@ -1,13 +1,20 @@
-"""What people copy to verify webhooks accepts what is right, and nothing else."""
+"""What people copy or import to verify webhooks accepts what is right, and nothing else."""
 
+import base64
+import hmac
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from standardwebhooks import Webhook
 
 from examples.receiver import OLDEST, verified
+from roadmap_client import InvalidWebhook, verify_webhook
 from tests.cases import try_each
 
+VERIFY = pytest.mark.parametrize("verify", [verified, verify_webhook])
+Verify = Callable[[str, dict[str, str], bytes], dict[str, Any]]
 SECRET, OTHER = ("whsec_" + letter * 43 + "=" for letter in "AB")
 BODY = b'{"type":"roadmap.ready","data":{"title":"\xc3\x9cber Python"}}'
 
@@ -24,14 +31,16 @@ def headers(
     }
 
 
-def test_the_body_with_a_right_signature_is_returned() -> None:
-    assert verified(SECRET, headers(), BODY)["data"]["title"] == "Über Python"
+@VERIFY
+def test_the_body_with_a_right_signature_is_returned(verify: Verify) -> None:
+    assert verify(SECRET, headers(), BODY)["data"]["title"] == "Über Python"
 
 
-def test_one_of_two_signatures_will_do_while_a_secret_is_changed() -> None:
+@VERIFY
+def test_one_of_two_signatures_will_do_while_a_secret_is_changed(verify: Verify) -> None:
     both = headers(OTHER)
     both["webhook-signature"] += " " + headers()["webhook-signature"]
-    assert verified(SECRET, both, BODY)["type"] == "roadmap.ready"
+    assert verify(SECRET, both, BODY)["type"] == "roadmap.ready"
 
 
 @try_each(
@@ -48,6 +57,29 @@ def test_one_of_two_signatures_will_do_while_a_secret_is_changed() -> None:
         (headers(body=b"{"), b"{"),
     ],
 )
-def test_what_is_not_is_refused(given: dict[str, str], body: bytes) -> None:
+@VERIFY
+def test_what_is_not_is_refused(given: dict[str, str], body: bytes, verify: Verify) -> None:
     with pytest.raises(ValueError):  # noqa: PT011 -- of which those of JSON are some
-        verified(SECRET, given, body)
+        verify(SECRET, given, body)
+
+
+def test_a_receiver_may_know_several_secrets_and_choose_the_age() -> None:
+    shouted = {name.title(): value for name, value in headers().items()}
+    assert verify_webhook([OTHER, SECRET], shouted, BODY)["type"] == "roadmap.ready"
+    old = headers(at=datetime.now(UTC) - timedelta(minutes=4))
+    assert verify_webhook(SECRET, old, BODY)
+    with pytest.raises(InvalidWebhook, match="too old"):
+        verify_webhook(SECRET, old, BODY, tolerance=180)
+    with pytest.raises(InvalidWebhook, match="header"):
+        verify_webhook(SECRET, {}, BODY)
+
+
+@try_each("secrets", [[], "", "whsec_", [SECRET, ""]])
+def test_without_a_secret_nothing_is_right(secrets: str | list[str]) -> None:
+    """An empty key is known to everybody."""
+    key = b""
+    given = headers()
+    signed = f"{given['webhook-id']}.{given['webhook-timestamp']}.".encode() + BODY
+    digest = base64.b64encode(hmac.digest(key, signed, "sha256")).decode()
+    with pytest.raises(ValueError):  # noqa: PT011
+        verify_webhook(secrets, {**given, "webhook-signature": f"v1,{digest}"}, BODY)

@@ -1,5 +1,6 @@
 """The table of routes: complete, consistent, and closed to everyone without a token."""
 
+import json
 import re
 import sys
 import threading
@@ -19,7 +20,8 @@ from tests.waiting import wait_until
 from web import authentication
 from web.endpoint import PLACES, Endpoint
 from web.http import host_and_csrf, limits
-from web.routes import ENDPOINTS, PAGES
+from web.openapi_file import description
+from web.routes import ENDPOINTS, MCP, PAGES
 from web.sse import EventPoller
 
 PUBLIC = {  # each addition opens a door
@@ -141,9 +143,10 @@ def test_the_application_serves_the_table_and_nothing_else() -> None:
     served = [(route.path, route.methods) for route in app.routes if isinstance(route, Route)]
     expected = [
         (e.path, {e.method} | ({"HEAD"} if e.method == "GET" else set()))
-        for e in (*PAGES, *ENDPOINTS)
+        for e in (*PAGES, *ENDPOINTS, MCP)
     ]
     assert served == expected
+    assert MCP.path not in json.loads(description())["paths"]  # JSON-RPC: MCP describes itself
     assert len(served) == len(app.routes)
 
 

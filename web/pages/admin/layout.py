@@ -67,6 +67,7 @@ ACTIONS = {
     Action.user_observer: gettext_noop("Changed the observer role"),
     Action.user_logout: gettext_noop("Ended all logins of an account"),
     Action.user_disable: gettext_noop("Disabled an account"),
+    Action.agent_change: gettext_noop("Changed by an agent"),
 }
 
 

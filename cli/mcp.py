@@ -1,0 +1,75 @@
+"""`mcp`: tools for agents over standard input and output (docs/MCP.md)."""
+
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+from contextlib import ExitStack, suppress
+from pathlib import Path
+from types import FrameType
+from urllib.parse import urlsplit
+
+import click
+import httpx2
+
+from cli.api_client import key_option, url_option
+from cli.demo import stop, wait_until_ready
+from cli.output import CommandFailed
+from core.settings import LOOPBACK
+from core.version import ROOT
+
+SERVICE = {"SERVICE_TYPE": "all", "ROADMAP_PYTHON": sys.executable}
+
+
+@click.command()
+@url_option
+@key_option
+@click.option(
+    "--start", is_flag=True, help="Start the service on this machine if none answers; end it after."
+)
+def mcp(url: str, key: str | None, start: bool) -> None:
+    """Serve the tools of docs/MCP.md to an agent (Model Context Protocol). A client starts this
+    command and talks to it over standard input and output.
+    """
+    try:
+        from mcp_server.stdio import run  # an extra, which takes a second to load
+    except ModuleNotFoundError:
+        raise CommandFailed(
+            "The MCP server is not installed. Run `make mcp`, or where the wheel is installed: "
+            "pip install 'roadmap-service[mcp]'."
+        ) from None
+    with ExitStack() as stack:
+
+        def end(received: int, frame: FrameType | None) -> None:
+            """End at once, although a thread waits for standard input."""
+            stack.close()
+            os._exit(128 + received)
+
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, end)
+        if start:
+            _start_service(url, stack)
+        run(url, key)
+
+
+def _start_service(url: str, stack: ExitStack) -> None:
+    """Unless a service answers, run one as `roadmap serve` does until the stack ends."""
+    with suppress(httpx2.TransportError):
+        if httpx2.get(f"{url}/health", timeout=5, trust_env=False).is_success:
+            return
+    parts = urlsplit(url)
+    if parts.scheme != "http" or parts.hostname not in LOOPBACK:
+        raise CommandFailed(f"{url} does not answer, and --start is for this machine alone.")
+    log = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="roadmap-mcp-"))) / "log"
+    with log.open("wb") as sink:
+        services = subprocess.Popen(
+            [str(ROOT / "entrypoint.sh")],
+            env={**os.environ, **SERVICE, "PORT": str(parts.port or 80)},
+            stdin=subprocess.DEVNULL,
+            stdout=sink,
+            stderr=sink,
+            start_new_session=True,
+        )
+    stack.callback(stop, services)
+    wait_until_ready(url, services, log)

@@ -1,0 +1,49 @@
+"""The MCP server over streamable HTTP: one request, answered as JSON, without a session."""
+
+import logging
+from collections.abc import Callable, Mapping
+
+import httpx2
+from mcp.server.transport_security import TransportSecuritySettings
+from starlette.types import ASGIApp, Message, Scope
+
+from mcp_server.server import USER_AGENT, AgentSession, current, server
+from roadmap_client import AsyncRoadmapClient
+
+logging.getLogger("mcp").setLevel(logging.WARNING)  # it logs the start and end of each request
+
+
+async def exchange(
+    app: ASGIApp,
+    scope: Scope,
+    body: bytes,
+    *,
+    url: str,
+    headers: Mapping[str, str],
+    is_ending: Callable[[], bool],
+) -> list[Message]:
+    """Return the messages that answer a request. Tools call the app with these headers."""
+    sent: list[Message] = []
+
+    async def receive() -> Message:
+        return {"type": "http.request", "body": body}
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    transport = httpx2.ASGITransport(app, raise_app_exceptions=False, client=scope["client"])
+    async with AsyncRoadmapClient(
+        url, patience=0, headers={**headers, "User-Agent": USER_AGENT}, transport=transport
+    ) as client:
+        current.set(AgentSession(client, is_ending))
+        server.streamable_http_app(
+            json_response=True,
+            stateless_http=True,
+            transport_security=TransportSecuritySettings(  # web/http/host_and_csrf.py has checked
+                enable_dns_rebinding_protection=False
+            ),
+        )
+        manager = server.session_manager  # runs once: a new one for each request keeps no state
+        async with manager.run():
+            await manager.handle_request(scope, receive, send)
+    return sent

@@ -1,0 +1,133 @@
+"""Agents: the official client of MCP, at `/mcp` of a service or beside `roadmap mcp`."""
+
+import asyncio
+import os
+from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+import httpx2
+from mcp import Client, StdioServerParameters
+from mcp.client.stdio import stdio_client
+from mcp.client.streamable_http import streamable_http_client
+from mcp_types import CallToolResult, TextContent
+
+from tests.commands import ROADMAP, command
+from tests.stack import GOAL, NO_TLS, Stack
+
+Result = TypeVar("Result")
+Use = Callable[[Client], Awaitable[Result]]
+
+
+def over_http(
+    stack: Stack, use: Use[Result], headers: Mapping[str, str], *, mode: str = "auto"
+) -> Result:
+    """What `use` returns of a client at /mcp that sends these headers.
+
+    By default it speaks the newest protocol, and in the mode `legacy` that before 2026.
+    """
+
+    async def run() -> Result:
+        async with httpx2.AsyncClient(headers=dict(headers), timeout=60, verify=NO_TLS) as http:
+            transport = streamable_http_client(f"{stack.url}/mcp", http_client=http)
+            async with Client(transport, mode=mode) as client:
+                return await use(client)
+
+    return asyncio.run(run())
+
+
+def over_stdio(
+    environment: dict[str, str], use: Use[Result], *arguments: str, log: Path | None = None
+) -> Result:
+    """What `use` returns of a client that has started `roadmap mcp` and ends it afterwards."""
+    server = StdioServerParameters(
+        command=ROADMAP, args=["mcp", *arguments], env=command(environment)
+    )
+
+    async def run() -> Result:
+        with (log or Path(os.devnull)).open("w") as errors:
+            async with Client(stdio_client(server, errlog=errors)) as client:
+                return await use(client)
+
+    return asyncio.run(run())
+
+
+def text_of(result: CallToolResult) -> str:
+    [content] = result.content
+    assert isinstance(content, TextContent)
+    return content.text
+
+
+async def call(client: Client, tool: str, **arguments: object) -> dict[str, Any]:
+    """The data of a tool that succeeds."""
+    result = await client.call_tool(tool, arguments)
+    assert not result.is_error, text_of(result)
+    assert text_of(result)
+    assert isinstance(result.structured_content, dict)
+    return result.structured_content
+
+
+async def refusal(client: Client, tool: str, **arguments: object) -> str:
+    """The sentence of a tool that fails."""
+    result = await client.call_tool(tool, arguments)
+    assert result.is_error
+    assert "Traceback" not in text_of(result)
+    return text_of(result)
+
+
+async def learn(client: Client) -> dict[str, str]:
+    """The whole path, from a goal to a review. Returns its concept, and the reports of progress."""
+    made = await call(client, "create_roadmap", goal=GOAL, level="advanced", hours_per_week=6)
+    roadmap = {"roadmap_id": made["roadmap_id"]}
+    seen: list[float] = []
+
+    async def note(progress: float, total: float | None, message: str | None) -> None:
+        seen.append(progress)
+
+    status = "queued"
+    while status in ("queued", "planning", "building"):
+        result = await client.call_tool("follow_roadmap", roadmap, progress_callback=note)
+        assert isinstance(result.structured_content, dict)
+        status = result.structured_content["status"]
+    assert status == "ready"
+    assert seen == sorted(set(seen))
+    listed = await call(client, "list_roadmaps", words="Backend engineer")
+    assert listed["roadmaps"][0]["roadmap_id"] == made["roadmap_id"]
+    stages = (await call(client, "read_plan", **roadmap))["stages"]
+    only = (await call(client, "read_plan", **roadmap, stage=2))["stages"]
+    assert [each["title"] for each in only] == [stages[1]["title"]]
+    place = {**roadmap, "concept_id": stages[0]["concepts"][0]["concept_id"]}
+
+    piece = await call(client, "read_lesson", **place)
+    whole: str = piece["markdown"]
+    while piece["next_offset"]:
+        piece = await call(client, "read_lesson", **place, offset=piece["next_offset"])
+        whole += piece["markdown"]
+    assert piece["resources"]
+    [resource] = (
+        await client.read_resource(
+            f"roadmap://roadmaps/{place['roadmap_id']}/concepts/{place['concept_id']}"
+        )
+    ).contents
+    assert getattr(resource, "text", "") == whole
+
+    quiz = await call(client, "take_quiz", **place)
+    assert all(each.keys() == {"id", "type", "prompt", "options"} for each in quiz["questions"])
+    empty: list[object] = [[] for _ in quiz["questions"]]
+    graded = await call(client, "answer_quiz", **place, version=quiz["version"], answers=empty)
+    assert not graded["passed"]
+    right = [each["accepted"][:1] or each["right"] for each in graded["questions"]]
+    answers = [each[0] if isinstance(each[0], str) else each for each in right]
+    passed = await call(client, "answer_quiz", **place, version=quiz["version"], answers=answers)
+    assert passed["passed"]
+
+    other = {**roadmap, "concept_id": stages[0]["concepts"][1]["concept_id"]}
+    assert (await call(client, "record_progress", **other, part=1))["progress"] == "learning"
+    assert (await call(client, "record_progress", **other, progress="done"))["progress"] == "done"
+    now = await call(client, "today")
+    assert now["review"]["question"].keys() >= {"prompt", "options"}
+    card = now["review"]["card_id"]
+    reviewed = await call(client, "answer_review", card_id=card, answer=[])
+    assert not reviewed["graded"]["is_right"]
+    assert reviewed["review"]["card_id"] != card
+    return {**place, "reports": str(len(seen))}

@@ -1,0 +1,107 @@
+"""`roadmap mcp` as a process of its own, started by the official client."""
+
+import json
+import os
+import signal
+import subprocess
+from pathlib import Path
+
+import pytest
+from mcp import Client
+
+from tests.agents import call, learn, over_stdio, refusal
+from tests.commands import ROADMAP, command
+from tests.servers import free_port
+from tests.stack import Stack, answer_to
+from tests.waiting import wait_until
+
+HELLO = {
+    "jsonrpc": "2.0",
+    "id": 1,
+    "method": "initialize",
+    "params": {
+        "protocolVersion": "2025-06-18",
+        "capabilities": {},
+        "clientInfo": {"name": "test", "version": "1"},
+    },
+}
+
+
+def test_the_whole_path_over_standard_input_and_output(
+    shared_embedded: Stack, tmp_path: Path
+) -> None:
+    log = tmp_path / "stderr"
+    place = over_stdio({"ROADMAP_URL": shared_embedded.url}, learn, log=log)
+    assert log.read_text() == ""
+    assert int(place["reports"]) > 0
+    newest = shared_embedded.get("/api/v1/admin/audit?limit=1").json()["items"][0]
+    assert newest["target"] == "rate_review"
+    assert newest["details"] == {"roadmap": place["roadmap_id"]}
+
+
+async def first(client: Client) -> str:
+    return await refusal(client, "today")
+
+
+def test_without_a_service_tools_say_what_to_do() -> None:
+    url = f"http://127.0.0.1:{free_port()}"
+    said = over_stdio({"ROADMAP_URL": url}, first)
+    assert said.endswith(f"Start the service at {url} (`make run`), or set ROADMAP_URL.")
+
+
+def test_a_wrong_key_is_named_but_not_shown(shared_server: Stack) -> None:
+    environment = {"ROADMAP_URL": shared_server.url, "ROADMAP_API_KEY": "rmk_wrong"}
+    said = over_stdio(environment, first)
+    assert "The API key is unknown, expired or revoked." in said
+    assert "Set ROADMAP_API_KEY" in said
+    assert "rmk_wrong" not in said
+
+
+def processes(folder: Path) -> list[int]:
+    """The processes whose data is in this folder."""
+    variable = f"DATA_DIR={folder}".encode()
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            if variable in (process / "environ").read_bytes().split(b"\0"):
+                found.append(int(process.name))
+        except OSError:
+            continue
+    return found
+
+
+def test_it_starts_a_service_whose_data_stay_and_ends_it(tmp_path: Path) -> None:
+    port = free_port()
+    environment = {"PORT": str(port), "DATA_DIR": str(tmp_path)}
+
+    async def use(client: Client) -> int:
+        made = await call(client, "create_roadmap", goal="Become a backend engineer in Python")
+        assert made["page"].startswith(f"http://127.0.0.1:{port}/roadmaps/")
+        return len((await call(client, "list_roadmaps"))["roadmaps"])
+
+    assert [over_stdio(environment, use, "--start") for _ in range(2)] == [1, 2]
+    wait_until(lambda: not processes(tmp_path), reason="the services have ended")
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_it_and_its_service(number: signal.Signals, tmp_path: Path) -> None:
+    port = free_port()
+    process = subprocess.Popen(
+        [ROADMAP, "mcp", "--start"],
+        env=command({"PORT": str(port), "DATA_DIR": str(tmp_path)}),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    assert process.stdin
+    assert process.stdout
+    with process:
+        process.stdin.write(json.dumps(HELLO).encode() + b"\n")
+        process.stdin.flush()
+        assert json.loads(process.stdout.readline())["result"]["serverInfo"]["name"] == "roadmap"
+        url = f"http://127.0.0.1:{port}/health"
+        assert answer_to("GET", url).status_code == 200
+        os.kill(process.pid, number)
+        assert process.wait(30) == 128 + number
+        assert process.stdout.read() == b""
+    wait_until(lambda: not processes(tmp_path), reason="the services have ended")

@@ -1,0 +1,210 @@
+"""`/mcp` of real services in both modes, called by the official client."""
+
+import signal
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from mcp import Client
+from mcp.shared.exceptions import MCPError
+
+from tests.agents import call, learn, over_http, refusal
+from tests.browser.people import Person
+from tests.operating import promote
+from tests.stack import GOAL, Stack, answer_to, embedded_stack, running
+from tests.waiting import wait_until
+
+PING = {"jsonrpc": "2.0", "id": 1, "method": "ping"}
+
+
+@pytest.fixture(scope="module")
+def person(shared_server: Stack) -> Person:
+    return Person(shared_server).register()
+
+
+def key_of(person: Person, *scopes: str) -> dict[str, Any]:
+    made = answer_to(
+        "POST",
+        f"{person.stack.url}/api/v1/api-keys",
+        json={"name": f"agent for {scopes[-1]}", "scopes": scopes},
+        headers=person.headers,
+    )
+    assert made.status_code == 201, made.text
+    key: dict[str, Any] = made.json()
+    return {**key, "headers": {"Authorization": f"Bearer {key['key']}"}}
+
+
+def entries(stack: Stack, headers: dict[str, str], roadmap_id: str) -> list[dict[str, Any]]:
+    """The entries of the audit log about a roadmap, the oldest first."""
+    found = answer_to("GET", f"{stack.url}/api/v1/admin/audit?limit=100", headers=headers).json()
+    return [each for each in found["items"][::-1] if each["details"].get("roadmap") == roadmap_id]
+
+
+def administrator(stack: Stack) -> Person:
+    boss = Person(stack).register()
+    promote(stack, boss.email, "admin")
+    form = {"email": boss.email, "password": boss.password}
+    login = answer_to("POST", f"{stack.url}/api/v1/auth/login", json=form).json()
+    boss.headers = {"Authorization": f"Bearer {login['access_token']}"}
+    return boss
+
+
+OPERATIONS = [
+    *("create_roadmap", "answer_quiz", "answer_quiz", "finish_part", "set_progress"),
+    *("check_review", "rate_review"),
+]
+
+
+def test_the_whole_path_in_embedded_mode(shared_embedded: Stack) -> None:
+    place = over_http(shared_embedded, learn, {}, mode="legacy")
+    written = entries(shared_embedded, {}, place["roadmap_id"])
+    assert [each["target"] for each in written] == OPERATIONS
+    assert {each["actor"] for each in written} == {"local@localhost"}
+
+
+def test_the_whole_path_with_a_key_which_the_audit_log_names(
+    shared_server: Stack, person: Person
+) -> None:
+    key = key_of(person, "read", "write")
+    place = over_http(shared_server, learn, key["headers"])
+    headers = administrator(shared_server).headers
+    written = entries(shared_server, headers, place["roadmap_id"])
+    assert [each["target"] for each in written] == OPERATIONS
+    assert {
+        (each["actor"], each["details"]["key"], each["action"], each["outcome"]) for each in written
+    } == {(person.email, "agent for write", "agent.change", "done")}
+    page = answer_to(
+        "GET", f"{shared_server.url}/admin/audit", headers={**headers, "Accept": "text/html"}
+    ).text
+    [row] = [row for row in page.split("<tr>") if "<code>rate_review</code>" in row]
+    for words in ("Changed by an agent", "key: agent for write", place["roadmap_id"]):
+        assert words in row
+
+
+def test_an_entry_of_an_operator_names_the_key_as_well(shared_server: Stack) -> None:
+    boss = administrator(shared_server)
+    key = key_of(boss, "observe", "admin")
+    answer_to(
+        "POST", f"{shared_server.url}/api/v1/invitations", json={}, headers=key["headers"]
+    ).raise_for_status()
+    newest = f"{shared_server.url}/api/v1/admin/audit?action=invitation.create&limit=1"
+    [entry] = answer_to("GET", newest, headers=key["headers"]).json()["items"]
+    assert (entry["actor"], entry["details"]["key"]) == (boss.email, "agent for admin")
+
+
+def test_a_change_by_a_person_is_not_in_the_audit_log(shared_embedded: Stack) -> None:
+    path = shared_embedded.create()
+    assert entries(shared_embedded, {}, path.rpartition("/")[2]) == []
+
+
+def test_a_key_to_read_reads_and_changes_nothing(shared_server: Stack, person: Person) -> None:
+    key = key_of(person, "read")
+
+    async def use(client: Client) -> str:
+        assert "roadmaps" in await call(client, "list_roadmaps")
+        return await refusal(client, "create_roadmap", goal=GOAL)
+
+    said = over_http(shared_server, use, key["headers"])
+    assert said.startswith("This requires a key with the scope write.")
+    assert key["key"] not in said
+
+
+def test_a_roadmap_of_somebody_else_does_not_exist(shared_server: Stack, person: Person) -> None:
+    made = answer_to(
+        "POST",
+        f"{shared_server.url}/api/v1/roadmaps",
+        json={"goal": GOAL},
+        headers=Person(shared_server).register().headers,
+    ).json()
+
+    async def use(client: Client) -> list[str]:
+        place = {"roadmap_id": made["id"]}
+        with pytest.raises(MCPError, match="does not exist"):
+            await client.read_resource(f"roadmap://roadmaps/{made['id']}")
+        return [
+            await refusal(client, tool, **place) for tool in ("read_plan", "follow_roadmap")
+        ] + [await refusal(client, "read_lesson", **place, concept_id=str(uuid4()))]
+
+    for said in over_http(shared_server, use, person.headers):  # the token of a login
+        assert "does not exist" in said
+
+
+def test_without_proof_it_answers_401_before_it_reads_anything(
+    shared_server: Stack, person: Person
+) -> None:
+    key = key_of(person, "read")
+    url, headers = f"{shared_server.url}/mcp", {"Accept": "application/json"}
+    known = answer_to("POST", url, json=PING, headers={**headers, **key["headers"]})
+    assert known.json() == {"jsonrpc": "2.0", "id": 1, "result": {}}
+    answer_to(
+        "DELETE", f"{shared_server.url}/api/v1/api-keys/{key['id']}", headers=person.headers
+    ).raise_for_status()
+    for proof in ({}, {"Authorization": "Bearer rmk_unknown"}, key["headers"]):
+        refused = answer_to("POST", url, content=b"{", headers={**headers, **proof})
+        assert (refused.status_code, refused.headers["www-authenticate"]) == (401, "Bearer")
+        assert refused.headers["content-type"] == "application/problem+json"
+
+
+def test_pages_of_other_sites_cannot_use_the_login_of_a_browser(
+    shared_server: Stack, person: Person
+) -> None:
+    login = answer_to(
+        "POST",
+        f"{shared_server.url}/api/v1/auth/login",
+        json={"email": person.email, "password": person.password, "cookie": True},
+    )
+    cookie = {"Cookie": login.headers["set-cookie"].split(";")[0], "Accept": "application/json"}
+    create = {
+        "jsonrpc": "2.0",
+        "id": 1,
+        "method": "tools/call",
+        "params": {"name": "create_roadmap", "arguments": {"goal": GOAL}},
+    }
+
+    def ask(**headers: str) -> Any:
+        return answer_to(
+            "POST", f"{shared_server.url}/mcp", json=create, headers={**cookie, **headers}
+        )
+
+    assert ask().status_code == 403
+    assert ask(Origin="https://elsewhere.example.org").status_code == 403
+    assert ask(**{"Sec-Fetch-Site": "cross-site"}).status_code == 403
+    ours = ask(**{"X-CSRF-Token": login.json()["csrf_token"]}).json()
+    assert ours["result"]["structuredContent"]["status"] == "queued"
+
+
+def test_an_account_has_few_requests_at_once_which_end_with_the_service(tmp_path: Path) -> None:
+    with running(embedded_stack(tmp_path)) as stack, ThreadPoolExecutor(11) as threads:
+        stack.post("/api/v1/admin/queues/content/pause", json={}).raise_for_status()
+        place = {"roadmap_id": stack.create().rpartition("/")[2], "wait_seconds": 45}
+        message = {**PING, "method": "tools/call"}
+        message["params"] = {"name": "follow_roadmap", "arguments": place}
+        headers = {"Accept": "application/json"}
+        asked = [
+            threads.submit(stack.post, "/mcp", json=message, headers=headers) for _ in range(11)
+        ]
+        first = wait_until(
+            lambda: next((each for each in asked if each.done()), None), reason="one is refused"
+        )
+        refused = first.result()
+        assert (refused.status_code, refused.headers["retry-after"]) == (429, "5")
+        began = time.monotonic()
+        stack.api.signal(signal.SIGTERM)
+        for each in (each for each in asked if each is not first):
+            assert each.result().json()["result"]["structuredContent"]["status"] == "queued"
+        assert time.monotonic() - began < 20
+
+
+@pytest.mark.parametrize("name", ["evil.example.org", "127.0.0.1.example.org"])
+def test_another_host_is_refused(stack: Stack, name: str) -> None:
+    answer = stack.post("/mcp", json=PING, headers={"Host": name})
+    assert answer.status_code == 403
+
+
+def test_a_body_has_the_usual_limit(stack: Stack) -> None:
+    large = {**PING, "params": {"_meta": {"text": "x" * 300_000}}}
+    assert stack.post("/mcp", json=large).status_code == 413
+    assert stack.post("/mcp", content=b"ping").status_code == 415

@@ -1,0 +1,197 @@
+"""`roadmap_client` against faulty HTTP servers on this machine, and by itself."""
+
+import asyncio
+import gzip
+import json
+import logging
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from types import UnionType
+from typing import Any, get_args, get_origin, get_type_hints, is_typeddict
+
+import pytest
+
+from roadmap_client import (
+    ClientError,
+    InvalidRequest,
+    InvalidResponse,
+    Problem,
+    RoadmapClient,
+    results,
+)
+from tests.cases import try_each
+from tests.stack import ROOT
+from tests.unit.cli.test_api_client import Other, serving
+
+SECRET = "rmk_" + "x" * 43
+EVENTS = "/api/v1/roadmaps/1/events"
+SCHEMAS = json.loads((ROOT / "web" / "openapi.json").read_text("utf-8"))["components"]["schemas"]
+SCHEMA_OF = {
+    **{"Accepted": "Accepted", "RoadmapSummary": "RoadmapSummary", "Roadmap": "LinkedTree"},
+    **{"Stage": "StageNode", "Module": "ModuleNode", "ConceptNode": "ConceptNode"},
+    **{"Concept": "ConceptDetail", "Attempt": "Attempt", "Today": "Today"},
+}
+JSON_TYPES = {
+    **{str: "string", int: "integer", bool: "boolean", list: "array", dict: "object"},
+    type(None): "null",
+}
+
+
+def events_of(content: bytes, **headers: str) -> list[Any]:
+    """The events of a stream with this content that then ends in order."""
+
+    def tell(handler: Other) -> None:
+        resumed = handler.headers["last-event-id"] != "0"
+        handler.say(b"" if resumed else content, 204 if resumed else 200, **headers)
+
+    with serving(tell) as url, RoadmapClient(url, patience=2) as client:
+        return list(client.events(EVENTS))
+
+
+def event(seq: int, **data: str) -> bytes:
+    content = json.dumps({"seq": seq, "type": "a", "data": data, "at": ""}, ensure_ascii=False)
+    return f"id: {seq}\nevent: a\ndata: {content}\n\n".encode()
+
+
+class TestStream:
+    def test_lines_end_as_those_of_event_streams_do(self) -> None:
+        """U+2028 and U+0085 end lines elsewhere, and stand in titles as they are."""
+        title = "a\u2028b\u0085c\x0b"
+        (found,) = events_of(event(1, title=title).replace(b"\n", b"\r\n"))
+        assert found["data"] == {"title": title}
+
+    def test_a_tutorial_that_is_being_written_has_no_number(self) -> None:
+        draft = b'event: content_draft\ndata: {"type":"content_draft","data":{},"at":""}\n\n'
+        assert [each["seq"] for each in events_of(draft + event(4) + draft)] == [0, 4, 0]
+
+    def test_an_endless_line_is_an_error(self) -> None:
+        with pytest.raises(InvalidResponse, match="bytes"):
+            events_of(b"data: " + b"x" * 1_100_000)
+
+    def test_an_event_without_its_end_is_none(self) -> None:
+        assert [each["seq"] for each in events_of(event(1) + event(2)[:-1])] == [1]
+
+
+class TestKey:
+    def test_it_goes_to_no_other_host(self) -> None:
+        asked: list[str | None] = []
+        with serving(lambda other: asked.append(other.headers["authorization"])) as elsewhere:
+
+            def redirect(handler: Other) -> None:
+                handler.say(b"", 307, Location=f"{elsewhere}/api/v1/today")
+
+            with serving(redirect) as url, RoadmapClient(url, SECRET) as client:
+                with pytest.raises(Problem) as caught:
+                    client.today()
+                for path in (f"{elsewhere}/api/v1/today", "", "api/v1/today"):
+                    with pytest.raises(InvalidRequest):
+                        client.get(path)
+        assert (caught.value.status, caught.value.type, asked) == (307, "about:blank", [])
+
+    def test_it_is_in_no_text(self, caplog: pytest.LogCaptureFixture) -> None:
+        caplog.set_level(logging.DEBUG)
+        errors: list[ClientError] = []
+        with serving(lambda handler: handler.say(b"<html>", 500)) as url:
+            for key in (SECRET, f"{SECRET}\r"):
+                with RoadmapClient(url, key, patience=0) as client, pytest.raises(ClientError) as e:
+                    client.get(EVENTS)
+                errors.append(e.value)
+        assert [type(each) for each in errors] == [Problem, InvalidRequest]
+        assert SECRET not in f"{client!r} {errors!r} {errors[0]} {errors[1]} {caplog.text}"
+
+
+class TestAnswer:
+    def test_one_that_is_too_long_is_an_error_also_when_it_is_compressed(self) -> None:
+        content = gzip.compress(bytes(65 * 1024 * 1024), 1)
+        with (
+            serving(lambda handler: handler.say(content, Content_Encoding="gzip")) as url,
+            RoadmapClient(url) as client,
+            pytest.raises(InvalidResponse, match="more than"),
+        ):
+            client.get(EVENTS)
+
+    def test_one_that_is_compressed_is_read(self) -> None:
+        content = gzip.compress(b'{"a": 1}')
+        with (
+            serving(lambda handler: handler.say(content, Content_Encoding="gzip")) as url,
+            RoadmapClient(url) as client,
+        ):
+            assert client.get(EVENTS) == {"a": 1}
+            assert client.request("GET", EVENTS).json() == {"a": 1}
+
+    @try_each("content", [b"<html>", b"[1]", b"", b"{" * 100_000, b'{"a":' * 100_000])
+    def test_one_that_is_no_object_is_an_error(self, content: bytes) -> None:
+        with (
+            serving(lambda handler: handler.say(content)) as url,
+            RoadmapClient(url) as client,
+            pytest.raises(InvalidResponse),
+        ):
+            client.get(EVENTS)
+
+
+def test_the_blocking_client_works_beside_a_running_loop() -> None:
+    async def inside(url: str) -> list[Any]:
+        with RoadmapClient(url) as client:
+            return [client.get("/"), next(client.events(EVENTS))["seq"]]
+
+    with serving(lambda handler: handler.say(b"{}" if handler.path == "/" else event(7))) as url:
+        assert asyncio.run(inside(url)) == [{}, 7]
+
+
+def types_of(schema: dict[str, Any]) -> set[str]:
+    """The JSON types of a part of the description."""
+    if "$ref" in schema:
+        return types_of(SCHEMAS[schema["$ref"].rpartition("/")[2]])
+    if "anyOf" in schema:
+        return set().union(*map(types_of, schema["anyOf"]))
+    return {schema["type"]}
+
+
+def types_of_hint(hint: Any) -> set[str]:
+    if args := get_args(hint) if isinstance(hint, UnionType) else ():
+        return set().union(*map(types_of_hint, args))
+    return {"object" if is_typeddict(hint) else JSON_TYPES[get_origin(hint) or hint]}
+
+
+def test_results_are_those_of_the_description() -> None:
+    for name, schema in SCHEMA_OF.items():
+        properties = SCHEMAS[schema]["properties"]
+        hints = get_type_hints(getattr(results, name))
+        declared = {field: types_of_hint(hint) for field, hint in hints.items()}
+        described = {field: types_of(properties[field]) for field in hints}
+        assert declared == described, name
+
+
+def test_a_wrong_field_is_an_error_of_types(tmp_path: Path) -> None:
+    file = tmp_path / "program.py"
+    file.write_text(
+        "from roadmap_client.results import Roadmap\n"
+        "def print_(tree: Roadmap) -> None:\n"
+        "    print(tree['stages'][0]['modules'][0]['concepts'][0]['week'])\n"
+        "    print(tree['titel'])\n"
+    )
+    command = [sys.executable, "-m", "mypy", "--strict", "--config-file=", "--no-incremental", file]
+    run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert run.returncode == 1, run.stderr
+    assert [line for line in run.stdout.splitlines() if "error:" in line] == [
+        f'{file}:4: error: TypedDict "Roadmap" has no key "titel"  [typeddict-item]'
+    ]
+
+
+def test_a_copy_works_by_itself(tmp_path: Path) -> None:
+    shutil.copytree(ROOT / "roadmap_client", tmp_path / "roadmap_client")
+    code = "import roadmap_client as it; it.RoadmapClient('http://127.0.0.1:1', patience=0).today()"
+    run = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert "roadmap_client.errors.Unreachable: The service cannot be reached: " in run.stderr
+
+
+def test_it_is_short() -> None:
+    """At most 400 lines, without blank ones and docstrings."""
+    texts = [file.read_text("utf-8") for file in (ROOT / "roadmap_client").glob("*.py")]
+    code = "\n".join(re.sub(r'^ *"""[\s\S]*?"""$', "", text, flags=re.MULTILINE) for text in texts)
+    assert len([line for line in code.splitlines() if line.strip()]) <= 400

@@ -1,0 +1,87 @@
+"""The extra `mcp`: small descriptions, and a service that works without it."""
+
+import asyncio
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+from mcp import Client
+
+from mcp_server.results import explain
+from mcp_server.server import server
+from roadmap_client import Problem
+from tests.stack import ROOT, clean_environment
+
+LARGEST = 12 * 1024  # bytes of all descriptions, which a model reads before it begins
+WITHOUT = """
+import importlib, sys
+
+class Absent:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in ("mcp", "mcp_types"):
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+
+sys.meta_path.insert(0, Absent())
+import roadmap_app, roadmap_cli, tasks
+from pathlib import Path
+for file in Path("cli").glob("*.py"):
+    importlib.import_module(f"cli.{file.stem}")
+loaded = [name for name in sys.modules if name.partition(".")[0] in ("mcp", "mcp_types", "mcp_server")]
+assert not loaded, loaded
+from core.db import settings
+from core.migrate import migrate
+from starlette.testclient import TestClient
+migrate(settings)
+with TestClient(roadmap_app.app, base_url="http://127.0.0.1") as client:
+    answer = client.post("/mcp", json={"jsonrpc": "2.0", "id": 1, "method": "ping"})
+    print(answer.status_code, answer.json()["detail"])
+    assert client.get("/api/v1/today").status_code == 200
+roadmap_cli.main(["mcp"])
+"""
+
+
+def test_the_tools_are_few_described_in_few_words_and_annotated() -> None:
+    async def read() -> tuple[str, int, set[bool | None]]:
+        async with Client(server) as client:
+            listed = await client.list_tools()
+        text = listed.model_dump_json(by_alias=True, exclude_none=True)
+        hints = {each.annotations and each.annotations.read_only_hint for each in listed.tools}
+        return text, len(listed.tools), hints
+
+    text, count, hints = asyncio.run(read())
+    assert 8 <= count <= 10
+    assert len(text.encode()) <= LARGEST
+    assert hints == {True, False}
+    for tool in json.loads(text)["tools"]:
+        assert len(tool["description"]) > 40
+        assert all(
+            "description" in field or {"enum", "default"} & field.keys()
+            for field in tool["inputSchema"]["properties"].values()
+        ), tool["name"]
+
+
+def test_an_error_names_problem_cause_and_remedy() -> None:
+    busy = Problem(429, {"detail": "Rate limit exceeded."}, retry_after=7)
+    assert explain(busy, "") == "Rate limit exceeded. Wait 7 s, then repeat it."
+    wrong = {"pointer": "#/goal", "detail": "should have at least 2 characters"}
+    invalid = Problem(422, {"detail": "Some fields are not valid.", "errors": [wrong]}, None)
+    assert explain(invalid, "") == f"Some fields are not valid. #/goal {wrong['detail']}."
+
+
+def test_everything_else_works_without_it(tmp_path: Path) -> None:
+    run = subprocess.run(
+        [sys.executable, "-c", WITHOUT],
+        cwd=ROOT,
+        env={**clean_environment(), "SERVICE_TYPE": "all", "DATA_DIR": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert run.stdout.startswith("404 The MCP server is not installed here."), run
+    assert run.returncode == 1, run
+    assert run.stderr.endswith(
+        "Error: The MCP server is not installed. Run `make mcp`, or where the wheel is installed: "
+        "pip install 'roadmap-service[mcp]'.\n"
+    )

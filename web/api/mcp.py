@@ -1,0 +1,72 @@
+"""MCP over streamable HTTP, if the extra is installed.
+
+A JSON-RPC protocol, and so not in the OpenAPI document. Tools call this very application with the
+credentials, origin and address of the request, so that scopes, owners and limits hold for them.
+"""
+
+from importlib import import_module
+from typing import Any
+
+from pydantic import Field
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import Response
+
+from core.db import settings
+from core.errors import NotFound
+from core.json_types import LazyModel
+from roadmap.accounts.identity import Principal
+from web.call import Call
+from web.endpoint import Endpoint
+from web.http.concurrency import agent_slot
+from web.http.host_and_csrf import CSRF_HEADER, own_address
+from web.sse import poller
+
+# Headers that show who calls, from where; the address is that of the connection or of its proxy
+PASSED_ON = (
+    *("authorization", "cookie", "origin", "sec-fetch-site", CSRF_HEADER.lower(), "traceparent"),
+    settings.client_address_header.lower(),
+)
+MISSING = (
+    "The MCP server is not installed here. Install the extra: pip install 'roadmap-service[mcp]', "
+    "make mcp, or build the image with --build-arg EXTRAS=mcp."
+)
+
+
+class JsonRpcMessage(LazyModel):
+    """A JSON-RPC message, which the MCP library reads."""
+
+    jsonrpc: str = Field(description="2.0")
+
+
+class McpEndpoint(Endpoint):
+    async def parse(self, caller: Principal, sent: Any) -> Any:
+        return sent
+
+
+async def serve_mcp(call: Call) -> Response:
+    """Answer one message of an MCP client."""
+    try:  # it is imported by the first request, which takes 0.3 s and 33 MB
+        server = await run_in_threadpool(import_module, "mcp_server.http")
+    except ModuleNotFoundError:
+        raise NotFound(MISSING) from None
+    async with agent_slot(call.owner):
+        [start, *rest] = await server.exchange(
+            call.request.app,
+            call.request.scope,
+            call.body,
+            url=own_address(call.request),
+            headers=_passed_on(call.request),
+            is_ending=lambda: poller.is_closed,
+        )
+    headers = {name.decode(): value.decode() for name, value in start["headers"]}
+    return Response(b"".join(each.get("body", b"") for each in rest), start["status"], headers)
+
+
+def _passed_on(request: Request) -> dict[str, str]:
+    given = {
+        name: ("; " if name == "cookie" else ", ").join(request.headers.getlist(name))
+        for name in PASSED_ON
+        if name in request.headers
+    }
+    return {**given, "X-Request-ID": request.scope["state"]["request_id"]}
