@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable, Mapping
 
+import anyio
 import httpx2
 from mcp.server.transport_security import TransportSecuritySettings
 from starlette.types import ASGIApp, Message, Scope
@@ -24,9 +25,12 @@ async def exchange(
 ) -> list[Message]:
     """Return the messages that answer a request. Tools call the app with these headers."""
     sent: list[Message] = []
+    left = [body]
 
     async def receive() -> Message:
-        return {"type": "http.request", "body": body}
+        if not left:  # the library waits here for a client that goes away
+            await anyio.sleep_forever()
+        return {"type": "http.request", "body": left.pop()}
 
     async def send(message: Message) -> None:
         sent.append(message)

@@ -208,3 +208,22 @@ def test_a_body_has_the_usual_limit(stack: Stack) -> None:
     large = {**PING, "params": {"_meta": {"text": "x" * 300_000}}}
     assert stack.post("/mcp", json=large).status_code == 413
     assert stack.post("/mcp", content=b"ping").status_code == 415
+
+
+MODERN = "2026-07-28"  # the version of the protocol without a handshake
+
+
+def test_a_subscription_is_refused_and_other_requests_are_answered(stack: Stack) -> None:
+    meta = {
+        "io.modelcontextprotocol/protocolVersion": MODERN,
+        "io.modelcontextprotocol/clientCapabilities": {},
+    }
+    listen = {**PING, "method": "subscriptions/listen", "params": {"_meta": meta}}
+    headers = {
+        "Accept": "application/json, text/event-stream",
+        "MCP-Protocol-Version": MODERN,
+        "Mcp-Method": "subscriptions/listen",
+    }
+    refused = stack.post("/mcp", json=listen, headers=headers)
+    assert refused.json()["error"]["message"]
+    assert stack.get("/health/live").status_code == 200
