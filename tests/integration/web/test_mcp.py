@@ -227,3 +227,22 @@ def test_a_subscription_is_refused_and_other_requests_are_answered(stack: Stack)
     refused = stack.post("/mcp", json=listen, headers=headers)
     assert refused.json()["error"]["message"]
     assert stack.get("/health/live").status_code == 200
+
+
+def test_headers_may_have_any_bytes(stack: Stack) -> None:
+    message = {**PING, "method": "tools/call", "params": {"name": "list_roadmaps"}}
+    sent = {"Accept": b"application/json", "Cookie": "theme=hell\u00e9".encode()}
+    headers: Any = {**sent, "X-Forwarded-For": b"\xff"}
+    answer = stack.post("/mcp", json=message, headers=headers)
+    assert answer.status_code == 200
+    assert not answer.json()["result"]["isError"]
+
+
+def test_many_wrong_answers_have_one_error(stack: Stack) -> None:
+    place = {"roadmap_id": str(uuid4()), "concept_id": str(uuid4()), "version": 1}
+    answers = f"[{'{},' * 80_000}[]]"  # as a string, which the library reads as JSON
+    params = {"name": "answer_quiz", "arguments": {**place, "answers": answers}}
+    message = {**PING, "method": "tools/call", "params": params}
+    answer = stack.post("/mcp", json=message, headers={"Accept": "application/json"})
+    assert answer.json()["result"]["isError"]
+    assert len(answer.content) < 5_000
