@@ -59,7 +59,9 @@ def _failure(error: Exception, url: str, has_key: bool) -> CommandFailed:
                 "Set ROADMAP_API_KEY or --key to a valid one (docs/ACCOUNTS.md)."
             )
         case Problem(document=document, detail=detail, errors=errors) if document:
-            fields = "; ".join(f"{_place(each)}: {each['detail'].rstrip('.')}" for each in errors)
+            fields = "; ".join(
+                f"{_place(each)}: {each.get('detail', '').rstrip('.')}" for each in errors
+            )
             hint = " `roadmap list` shows your roadmaps." if error.status == 404 else ""
             return CommandFailed(one_line(f"Invalid {fields}." if fields else f"{detail}{hint}"))
         case Problem(status=status):

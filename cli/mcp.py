@@ -36,7 +36,8 @@ def mcp(url: str, key: str | None, start: bool) -> None:
         from mcp_server.stdio import run  # an extra, which takes a second to load
     except ModuleNotFoundError:
         raise CommandFailed(
-            "The MCP server is not installed. Run: pip install 'roadmap-service[mcp]'"
+            "The MCP server is not installed. Run `make mcp`, or where the wheel is installed: "
+            "pip install 'roadmap-service[mcp]'."
         ) from None
     with ExitStack() as stack:
 
@@ -53,7 +54,7 @@ def mcp(url: str, key: str | None, start: bool) -> None:
 
 
 def _start_service(url: str, stack: ExitStack) -> None:
-    """Unless a service answers, run one on the data of `make run` until the stack ends."""
+    """Unless a service answers, run one as `roadmap serve` does until the stack ends."""
     with suppress(httpx2.TransportError):
         if httpx2.get(f"{url}/health", timeout=5, trust_env=False).is_success:
             return
@@ -61,11 +62,10 @@ def _start_service(url: str, stack: ExitStack) -> None:
     if parts.scheme != "http" or parts.hostname not in LOOPBACK:
         raise CommandFailed(f"{url} does not answer, and --start is for this machine alone.")
     log = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="roadmap-mcp-"))) / "log"
-    port = str(parts.port or 80)
     with log.open("wb") as sink:
         services = subprocess.Popen(
             [str(ROOT / "entrypoint.sh")],
-            env={**os.environ, **SERVICE, "PORT": port},
+            env={**os.environ, **SERVICE, "PORT": str(parts.port or 80)},
             stdin=subprocess.DEVNULL,
             stdout=sink,
             stderr=sink,

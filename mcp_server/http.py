@@ -13,8 +13,6 @@ from roadmap_client import AsyncRoadmapClient
 
 logging.getLogger("mcp").setLevel(logging.WARNING)  # it logs the start and end of each request
 
-HOST_IS_CHECKED = TransportSecuritySettings(enable_dns_rebinding_protection=False)
-
 
 async def exchange(
     app: ASGIApp,
@@ -38,11 +36,16 @@ async def exchange(
         sent.append(message)
 
     transport = httpx2.ASGITransport(app, raise_app_exceptions=False, client=scope["client"])
-    own = {**headers, "User-Agent": USER_AGENT}
-    async with AsyncRoadmapClient(url, patience=0, headers=own, transport=transport) as client:
+    async with AsyncRoadmapClient(
+        url, patience=0, headers={**headers, "User-Agent": USER_AGENT}, transport=transport
+    ) as client:
         current.set(AgentSession(client, is_ending))
         server.streamable_http_app(
-            json_response=True, stateless_http=True, transport_security=HOST_IS_CHECKED
+            json_response=True,
+            stateless_http=True,
+            transport_security=TransportSecuritySettings(  # web/http/host_and_csrf.py has checked
+                enable_dns_rebinding_protection=False
+            ),
         )
         manager = server.session_manager  # runs once: a new one for each request keeps no state
         async with manager.run():

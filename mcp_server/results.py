@@ -38,7 +38,10 @@ def error_of(text: str) -> CallToolResult:
 def explain(error: ClientError, url: str) -> str:
     """Return problem, cause and remedy in a few sentences."""
     if not isinstance(error, Problem):
-        return f"{str(error).rstrip('.')}. Start the service at {url} (`make run`), or set ROADMAP_URL."
+        return (
+            f"{str(error).rstrip('.')}. "
+            f"Start the service at {url} (`make run`), or set ROADMAP_URL."
+        )
     fields = (
         f"{each.get('pointer') or each.get('parameter')} {each['detail']}." for each in error.errors
     )

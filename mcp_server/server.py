@@ -44,7 +44,6 @@ USER_AGENT = f"roadmap-mcp/{NUMBER}"  # by which the audit log knows changes of 
 ROADMAPS = "/api/v1/roadmaps"
 LONGEST_WAIT = 45  # seconds: clients give a tool a minute
 PAUSE = 2.0  # seconds between two looks at a roadmap
-UNFINISHED = ("queued", "planning", "building")
 READ = ToolAnnotations(read_only_hint=True, open_world_hint=False)
 ADD = ToolAnnotations(read_only_hint=False, destructive_hint=False, open_world_hint=False)
 SET = ADD.model_copy(update={"idempotent_hint": True})
@@ -128,9 +127,11 @@ async def create_roadmap(
     """Create a learning roadmap for a goal. Takes seconds to minutes: follow_roadmap waits for it.
     Ask the user about goal, level and hours first."""
     client = current.get().client
-    fields = {"level": level, "hours_per_week": hours_per_week, "background": background}
-    own = {"goal": goal, **({"language": language} if language else {})}
-    made = await client.post(ROADMAPS, {**fields, **own})
+    fields = {
+        **{"goal": goal, "level": level, "hours_per_week": hours_per_week},
+        **{"background": background, **({"language": language} if language else {})},
+    }
+    made = await client.post(ROADMAPS, fields)
     page = client.base_url + made["links"]["page"]
     return (
         f"Accepted: roadmap_id {made['id']}, page {page}. Next: follow_roadmap.",
@@ -153,7 +154,7 @@ async def follow_roadmap(
             await context.report_progress(ready, roadmap["progress"]["total"], roadmap["status"])
         reported = max(ready, reported)
         is_over = monotonic() >= until or current.get().is_ending()
-        if is_over or roadmap["status"] not in UNFINISHED:
+        if is_over or roadmap["status"] not in ("queued", "planning", "building"):
             break
         await asyncio.sleep(PAUSE)
     left = (await get(f"{path}/activity"))["seconds_left"]

@@ -14,7 +14,8 @@ def run(url: str, key: str | None) -> None:
 
 
 async def _serve(url: str, key: str | None) -> None:
-    own = {"User-Agent": USER_AGENT}
-    async with AsyncRoadmapClient(url, key, patience=PATIENCE, headers=own) as client:
+    async with AsyncRoadmapClient(
+        url, key, patience=PATIENCE, headers={"User-Agent": USER_AGENT}
+    ) as client:
         current.set(AgentSession(client))
         await server.run_stdio_async()

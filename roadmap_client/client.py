@@ -42,7 +42,7 @@ class Options(TypedDict, total=False):
 class AsyncRoadmapClient(contextlib.AbstractAsyncContextManager["AsyncRoadmapClient"]):
     """Client of the service at `base_url`, for asyncio. `token`: API key or access token."""
 
-    _client: Callable[..., Any] = httpx2.AsyncClient
+    _connect: Callable[..., Any] = httpx2.AsyncClient
     _sleep = staticmethod(asyncio.sleep)
 
     def __init__(
@@ -50,7 +50,7 @@ class AsyncRoadmapClient(contextlib.AbstractAsyncContextManager["AsyncRoadmapCli
     ) -> None:
         self.base_url, self.patience = base_url.rstrip("/"), settings.get("patience", 60.0)
         headers = {"Accept": "application/json", **(settings.get("headers") or {})}
-        self._http = self._client(
+        self._http = self._connect(
             base_url=self.base_url,
             headers=headers | ({"Authorization": f"Bearer {token}"} if token else {}),
             timeout=settings.get("timeout", 30.0),
@@ -75,11 +75,8 @@ class AsyncRoadmapClient(contextlib.AbstractAsyncContextManager["AsyncRoadmapCli
         retries = Retries(self.patience)
         while True:
             try:
-                async with self._stream(method, url, json=body, headers=headers) as (
-                    answer,
-                    chunks,
-                ):
-                    return await _whole(answer, chunks)
+                async with self._stream(method, url, json=body, headers=headers) as opened:
+                    return await _whole(*opened)
             except (httpx2.HTTPError, ClientError) as error:
                 await self._sleep(retries.pause(_translated(error)))
 
@@ -185,7 +182,7 @@ class AsyncRoadmapClient(contextlib.AbstractAsyncContextManager["AsyncRoadmapCli
 class _BlockingClient(AsyncRoadmapClient):
     """Client whose coroutines end without an event loop."""
 
-    _client = httpx2.Client
+    _connect = httpx2.Client
 
     async def _sleep(self, seconds: float) -> None:
         time.sleep(seconds)  # noqa: ASYNC251
@@ -303,10 +300,11 @@ def _object(response: httpx2.Response) -> Json:
 
 
 def _translated(error: Exception) -> ClientError:
-    if isinstance(error, ClientError):
-        return error
-    if isinstance(error, httpx2.LocalProtocolError):  # its text quotes the header, maybe the token
-        return InvalidRequest("The request contains characters that HTTP does not allow.")
-    if isinstance(error, httpx2.DecodingError):
-        return InvalidResponse("The response cannot be decompressed.")
+    match error:
+        case ClientError():
+            return error
+        case httpx2.LocalProtocolError():  # its text quotes the header, maybe the token
+            return InvalidRequest("The request contains characters that HTTP does not allow.")
+        case httpx2.DecodingError():
+            return InvalidResponse("The response cannot be decompressed.")
     return Unreachable(re.sub(r"^\[Errno -?\d+\] ", "", str(error)) or type(error).__name__)

@@ -7,6 +7,8 @@ IN_USE = "/problems/idempotency-key-in-use"  # retried: the first request is sti
 
 
 class ClientError(Exception):
+    """Base class of the others."""
+
     is_transient = False  # a retry may help
     retry_after: float | None = None
 
@@ -38,8 +40,9 @@ class Problem(ClientError):
     def __init__(self, status: int, document: dict[str, Any], retry_after: float | None) -> None:
         self.status, self.document, self.retry_after = status, document, retry_after
         self.type, self.title = document.get("type", "about:blank"), document.get("title", "")
-        self.detail: str = document.get("detail") or self.title or f"it answers {status}."
-        self.errors: list[dict[str, str]] = document.get("errors") or []
+        self.detail = str(document.get("detail") or self.title or f"it answers {status}.")
+        errors: list[dict[str, str]] = document.get("errors") or []
+        self.errors = [each for each in errors if isinstance(each, dict)]  # other services differ
         self.request_id: str | None = document.get("request_id")
         self.is_transient = status in BUSY or self.type == IN_USE
         super().__init__(" ".join([f"{status}: {self.detail}", *map(str, self.errors)]))

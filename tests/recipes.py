@@ -11,7 +11,7 @@ from tests.stack import ROOT, clean_environment
 MOST_PLACES = 5
 FOLDERS = (
     *("bin", "cli", "core", "docs", "locales", "migrations", "models", "reliable_queue"),
-    *("roadmap", "scripts", "tasks", "tests", "web"),
+    *("roadmap", "roadmap_client", "scripts", "tasks", "tests", "web"),
 )
 FILES = ("entrypoint.sh", "roadmap_app.py", "roadmap_cli.py")
 

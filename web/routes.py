@@ -534,8 +534,8 @@ PAGES = (
 )  # fmt: skip
 
 # Not an operation of the API: JSON-RPC, which clients of MCP know
-MCP = mcp.McpEndpoint("POST", "/mcp", mcp.serve_mcp, "Call the MCP server", None, body=mcp.JsonRpcMessage,
-    scope=Scope.read)  # fmt: skip
+MCP = mcp.McpEndpoint("POST", "/mcp", mcp.serve_mcp, "Call the MCP server", None,
+    body=mcp.JsonRpcMessage, scope=Scope.read)  # fmt: skip
 ROUTES = [
     *(page.route() for page in PAGES),
     *(endpoint.route() for endpoint in ENDPOINTS),

@@ -26,8 +26,7 @@ if TYPE_CHECKING:
 ENDS = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGQUIT)
 BLOCKED = {*ENDS, signal.SIGCHLD}  # from the first fork until the supervisor waits for them
 PRELOADED = (
-    *("roadmap_app", "web.http.http_limits", "uvicorn.main", "uvicorn.loops.uvloop"),
-    *("uvicorn.lifespan.on", "anyio._backends._asyncio"),
+    *("roadmap_app", "web.http.http_limits", "uvicorn.main", "uvicorn.loops.auto"),
     *("tasks", "huey.bin.huey_consumer", "core.startup.banner"),
     *("roadmap.lifecycle.plan_job", "roadmap.lifecycle.content_job"),
     *("roadmap.lifecycle.account_deletion", "roadmap.operations.log_retention"),

@@ -29,7 +29,7 @@ PASSED_ON = (
 )
 MISSING = (
     "The MCP server is not installed here. Install the extra: pip install 'roadmap-service[mcp]', "
-    "or build the image with --build-arg EXTRAS=mcp."
+    "make mcp, or build the image with --build-arg EXTRAS=mcp."
 )
 
 

@@ -33,6 +33,7 @@ def test_the_whole_path_over_standard_input_and_output(
     log = tmp_path / "stderr"
     place = over_stdio({"ROADMAP_URL": shared_embedded.url}, learn, log=log)
     assert log.read_text() == ""
+    assert int(place["reports"]) > 0
     newest = shared_embedded.get("/api/v1/admin/audit?limit=1").json()["items"][0]
     assert newest["target"] == "rate_review"
     assert newest["details"] == {"roadmap": place["roadmap_id"]}

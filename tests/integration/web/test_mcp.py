@@ -59,7 +59,7 @@ OPERATIONS = [
 
 
 def test_the_whole_path_in_embedded_mode(shared_embedded: Stack) -> None:
-    place = over_http(shared_embedded, learn, {})
+    place = over_http(shared_embedded, learn, {}, mode="legacy")
     written = entries(shared_embedded, {}, place["roadmap_id"])
     assert [each["target"] for each in written] == OPERATIONS
     assert {each["actor"] for each in written} == {"local@localhost"}

@@ -154,7 +154,7 @@ def test_a_stream_that_is_cut_is_read_to_its_end_without_gaps_and_doubles(
 ) -> None:
     client = connect(faulty.url, shared_server)
     links = client.create(goal, **SMALL)["links"]
-    faulty.cut_after = [0, 150, 400, 5000, 7]  # before anything, and in the middle of a line
+    faulty.cut_after = [0, 150, 5000, 7]  # before anything, and in the middle of a line
     seen = [event["seq"] for event in client.events(links["events"])]
     last = last_event(client.get(links["self"]))
     assert seen == list(range(1, last + 1))

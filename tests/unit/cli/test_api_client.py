@@ -169,6 +169,12 @@ class TestOther:
             False,
         )
 
+    @try_each("body", [b'{"errors": ["x"]}', b'{"errors": [{"x": 1}]}', b'{"detail": [{"x": 1}]}'])
+    def test_a_problem_of_another_service_is_an_error(self, body: bytes) -> None:
+        with serving(lambda handler: handler.say(body, 422)) as url:
+            result = roadmap({"ROADMAP_URL": url}, "list")
+        assert (result.code, "Traceback" in result.errors) == (1, False)
+
     def test_a_body_that_cannot_be_decompressed_is_an_error(self) -> None:
         with serving(
             lambda handler: handler.say(b"not compressed", Content_Encoding="gzip")

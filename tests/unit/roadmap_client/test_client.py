@@ -133,12 +133,12 @@ class TestAnswer:
 
 
 def test_the_blocking_client_works_beside_a_running_loop() -> None:
-    async def inside(url: str) -> object:
+    async def inside(url: str) -> list[Any]:
         with RoadmapClient(url) as client:
-            return client.get(EVENTS)
+            return [client.get("/"), next(client.events(EVENTS))["seq"]]
 
-    with serving(lambda handler: handler.say(b"{}")) as url:
-        assert asyncio.run(inside(url)) == {}
+    with serving(lambda handler: handler.say(b"{}" if handler.path == "/" else event(7))) as url:
+        assert asyncio.run(inside(url)) == [{}, 7]
 
 
 def types_of(schema: dict[str, Any]) -> set[str]:
