@@ -12,6 +12,7 @@ import click
 import httpx2
 
 from cli.output import CommandFailed, Number, ServiceUnreachable
+from core.paths import START
 from core.sanitize import one_line
 from roadmap_client import ClientError, InvalidRequest, Problem, RoadmapClient, Unreachable
 
@@ -46,7 +47,7 @@ def _failure(error: Exception, url: str, has_key: bool) -> CommandFailed:
         case Unreachable(broken_streams=False, reason=reason):
             return ServiceUnreachable(
                 f"{url} cannot be reached ({one_line(reason)}). "
-                "Start the service (`make run`), or set --url (ROADMAP_URL)."
+                f"Start the service (`{START}`), or set --url (ROADMAP_URL)."
             )
         case Unreachable(reason=reason) | Problem(is_transient=True, detail=reason):
             return ServiceUnreachable(

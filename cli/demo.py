@@ -3,32 +3,28 @@
 import os
 import signal
 import socket
-import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import click
-import httpx2
 from rich.progress import Progress
 
 from cli.api_client import ROADMAPS, service_client
+from cli.local_service import POLL, start_services, stop, wait_until_ready
 from cli.new import COLUMNS
 from cli.output import CommandFailed, console, status_sentence
 from cli.show import show
-from core.paths import IS_INSTALLED, ROOT
+from core.paths import START
 from roadmap.exchange.formats.markdown import counted
 from roadmap_client import RoadmapClient
 
 GOAL = "Become a backend engineer in Python"  # as in the Makefile
-START_LIMIT = 60.0  # seconds for the services to answer
 BUILD_LIMIT = 1800.0  # seconds for the roadmap; a model needs minutes, the catalogue seconds
-STOP_LIMIT = 30.0  # seconds for the services to end
-POLL = 0.1
 SERVER_VARIABLES = ("DATABASE_URL", "REDIS_URL", "DIRECT_DATABASE_URL", "HOST")
 ENDED = ("ready", "partial", "failed", "cancelled")
 
@@ -65,9 +61,8 @@ def demo(goal: str, level: str, hours_per_week: int, output: Path) -> None:
             output.write_bytes(client.request("GET", roadmap["links"]["markdown"]).content)
             show(roadmap)
             show_cost(client.get(roadmap["links"]["receipt"]))
-            start = "roadmap serve" if IS_INSTALLED else "make run"
             console.print(
-                f"\nWritten to [bold]{output}[/]. To use it in a browser: [bold]{start}[/]"
+                f"\nWritten to [bold]{output}[/]. To use it in a browser: [bold]{START}[/]"
             )
         if roadmap["status"] != "ready" or not roadmap["stages"]:
             raise CommandFailed(status_sentence(roadmap))
@@ -81,53 +76,18 @@ def running_service() -> Iterator[str]:
             port = str(probe.getsockname()[1])  # a free one
         environment = {
             **{name: value for name, value in os.environ.items() if name not in SERVER_VARIABLES},
-            "SERVICE_TYPE": "all",
             "PORT": port,
             "DATA_DIR": scratch,
             "LOG_LEVEL": "WARNING",
-            "ROADMAP_PYTHON": sys.executable,
         }
         log = Path(scratch) / "services.log"
-        with log.open("wb") as sink:
-            services = subprocess.Popen(
-                [str(ROOT / "entrypoint.sh")],
-                env=environment,
-                stdout=sink,
-                stderr=sink,
-                start_new_session=True,
-            )
+        services = start_services(environment, log)
         try:
             url = f"http://127.0.0.1:{port}"
             wait_until_ready(url, services, log)
             yield url
         finally:
             stop(services)
-
-
-def stop(services: "subprocess.Popen[bytes]") -> None:
-    """Stop the services, or kill their session after a limit. Ignores Ctrl-C."""
-    interrupt = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
-        services.terminate()
-        services.wait(STOP_LIMIT)
-    except subprocess.TimeoutExpired:
-        os.killpg(services.pid, signal.SIGKILL)
-        services.wait()
-    finally:
-        signal.signal(signal.SIGINT, interrupt)
-
-
-def wait_until_ready(url: str, services: "subprocess.Popen[bytes]", log: Path) -> None:
-    deadline, problem = time.monotonic() + START_LIMIT, f"did not answer within {START_LIMIT:g} s"
-    while time.monotonic() < deadline:
-        if services.poll() is not None:
-            problem = "did not start"
-            break
-        with suppress(httpx2.TransportError):
-            if httpx2.get(f"{url}/health/ready", timeout=5, trust_env=False).status_code == 200:
-                return
-        time.sleep(POLL)
-    raise CommandFailed(f"The services {problem}:\n{log.read_text(errors='replace').strip()}")
 
 
 def make_roadmap(client: RoadmapClient, request: dict[str, Any]) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from cli.output import Exit, console, json_option, show
 from core.connection_errors import broker_trouble
 from core.db import settings
 from core.errors import Unavailable
+from core.paths import START
 from core.startup import diagnostics
 from core.startup.diagnostics import Check, State
 from roadmap.exchange.formats.markdown import counted
@@ -115,7 +116,7 @@ def _queue(state: queue_admin.QueueState) -> Check:
         fix = f"`roadmap jobs dead --queue {state.name}` shows reasons, `jobs replay` retries"
         return Check(name, State.warning, counts, "tasks failed after all retries", fix)
     if not state.workers and (state.ready or not settings.embedded):
-        fix = f"start SERVICE_TYPE=huey_{state.name}, or `make run`"
+        fix = f"start SERVICE_TYPE=huey_{state.name}, or `{START}`"
         return Check(name, State.warning, counts, "no consumer is running", fix)
     return Check(name, State.ok, counts)
 

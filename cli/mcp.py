@@ -3,8 +3,6 @@
 import fcntl
 import os
 import signal
-import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -16,12 +14,10 @@ import click
 import httpx2
 
 from cli.api_client import key_option, url_option
-from cli.demo import stop, wait_until_ready
+from cli.local_service import start_services, stop, wait_until_ready
 from cli.output import CommandFailed
-from core.paths import ROOT
+from core.paths import IS_INSTALLED
 from core.settings import LOOPBACK
-
-SERVICE = {"SERVICE_TYPE": "all", "ROADMAP_PYTHON": sys.executable}
 
 
 @click.command()
@@ -37,10 +33,8 @@ def mcp(url: str, key: str | None, start: bool) -> None:
     try:
         from mcp_server.stdio import run  # an extra, which takes a second to load
     except ModuleNotFoundError:
-        raise CommandFailed(
-            "The MCP server is not installed. Run `make mcp`, or where the wheel is installed: "
-            "pip install 'roadmap-service[mcp]'."
-        ) from None
+        install = "pip install 'roadmap-service[mcp]'" if IS_INSTALLED else "make mcp"
+        raise CommandFailed(f"The MCP server is not installed. Run `{install}`.") from None
     with ExitStack() as stack:
 
         def end(received: int, frame: FrameType | None) -> None:
@@ -83,16 +77,10 @@ def _answers(url: str) -> bool:
 def _run_service(url: str, stack: ExitStack) -> None:
     parts = urlsplit(url)
     if parts.scheme != "http" or parts.hostname not in LOOPBACK:
-        raise CommandFailed(f"{url} does not answer, and --start is for this machine alone.")
-    log = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="roadmap-mcp-"))) / "log"
-    with log.open("wb") as sink:
-        services = subprocess.Popen(
-            [str(ROOT / "entrypoint.sh")],
-            env={**os.environ, **SERVICE, "PORT": str(parts.port or 80)},
-            stdin=subprocess.DEVNULL,
-            stdout=sink,
-            stderr=sink,
-            start_new_session=True,
+        raise CommandFailed(
+            f"{url} does not answer, and --start works only for an address of this machine."
         )
+    log = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="roadmap-mcp-"))) / "log"
+    services = start_services({**os.environ, "PORT": str(parts.port or 80)}, log)
     stack.callback(stop, services)
     wait_until_ready(url, services, log)

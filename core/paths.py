@@ -10,6 +10,7 @@ IS_INSTALLED = (ROOT / "__init__.py").is_file()  # from a wheel, where ROOT is `
 BASE = Path() if IS_INSTALLED else ROOT
 SHARE = os.environ.get("XDG_DATA_HOME") or os.path.expanduser("~/.local/share")
 DATA = Path(SHARE) / "roadmap" if IS_INSTALLED else Path("data")
+START = "roadmap serve" if IS_INSTALLED else "make run"  # the command for people
 
 
 def resolved(folder: str | Path) -> Path:

@@ -6,6 +6,7 @@ from typing import Any
 
 from mcp_types import CallToolResult, TextContent
 
+from core.paths import START
 from roadmap_client import ClientError, Problem
 
 Json = dict[str, Any]
@@ -39,8 +40,7 @@ def explain(error: ClientError, url: str) -> str:
     """Return problem, cause and remedy in a few sentences."""
     if not isinstance(error, Problem):
         return (
-            f"{str(error).rstrip('.')}. "
-            f"Start the service at {url} (`make run`), or set ROADMAP_URL."
+            f"{str(error).rstrip('.')}. Start the service at {url} (`{START}`), or set ROADMAP_URL."
         )
     fields = (
         f"{each.get('pointer') or each.get('parameter')} {each['detail']}." for each in error.errors

@@ -9,7 +9,7 @@ from typing import Any
 
 
 class InvalidWebhook(ValueError):
-    """The message is not signed with a secret of the webhook, or not of this time."""
+    """The message is not signed with a secret of the webhook, or its timestamp is too old or too new."""
 
 
 def verify_webhook(

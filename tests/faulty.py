@@ -11,7 +11,7 @@ HOP = ("connection", "transfer-encoding", "content-length", "host")
 
 
 class Faulty(ThreadingHTTPServer):
-    """Stands before the service and fails as it is told."""
+    """Stands before the service. Fails as the test sets."""
 
     daemon_threads = True
 

@@ -81,7 +81,4 @@ def test_everything_else_works_without_it(tmp_path: Path) -> None:
     )
     assert run.stdout.startswith("404 The MCP server is not installed here."), run
     assert run.returncode == 1, run
-    assert run.stderr.endswith(
-        "Error: The MCP server is not installed. Run `make mcp`, or where the wheel is installed: "
-        "pip install 'roadmap-service[mcp]'.\n"
-    )
+    assert run.stderr.endswith("Error: The MCP server is not installed. Run `make mcp`.\n")

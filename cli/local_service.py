@@ -1,0 +1,58 @@
+"""Services that a command runs on this machine: API and workers in one instance."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+
+import httpx2
+
+from cli.output import CommandFailed
+from core.paths import ROOT
+
+START_LIMIT = 60.0  # seconds for the services to answer
+STOP_LIMIT = 30.0  # seconds for the services to end
+POLL = 0.1
+
+
+def start_services(environment: Mapping[str, str], log: Path) -> "subprocess.Popen[bytes]":
+    """Start the services in a session of their own; they write to this file."""
+    with log.open("wb") as sink:
+        return subprocess.Popen(
+            [str(ROOT / "entrypoint.sh")],
+            env={**environment, "SERVICE_TYPE": "all", "ROADMAP_PYTHON": sys.executable},
+            stdin=subprocess.DEVNULL,
+            stdout=sink,
+            stderr=sink,
+            start_new_session=True,
+        )
+
+
+def wait_until_ready(url: str, services: "subprocess.Popen[bytes]", log: Path) -> None:
+    deadline, problem = time.monotonic() + START_LIMIT, f"did not answer within {START_LIMIT:g} s"
+    while time.monotonic() < deadline:
+        if services.poll() is not None:
+            problem = "did not start"
+            break
+        with suppress(httpx2.TransportError):
+            if httpx2.get(f"{url}/health/ready", timeout=5, trust_env=False).status_code == 200:
+                return
+        time.sleep(POLL)
+    raise CommandFailed(f"The services {problem}:\n{log.read_text(errors='replace').strip()}")
+
+
+def stop(services: "subprocess.Popen[bytes]") -> None:
+    """Stop the services, or kill their session after a limit. Ignores Ctrl-C."""
+    interrupt = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        services.terminate()
+        services.wait(STOP_LIMIT)
+    except subprocess.TimeoutExpired:
+        os.killpg(services.pid, signal.SIGKILL)
+        services.wait()
+    finally:
+        signal.signal(signal.SIGINT, interrupt)
