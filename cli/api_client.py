@@ -16,7 +16,6 @@ from core.paths import START
 from core.sanitize import one_line
 from roadmap_client import ClientError, InvalidRequest, Problem, RoadmapClient, Unreachable
 
-ROADMAPS = "/api/v1/roadmaps"
 IMPORTS = "/api/v1/imports"
 PATIENCE = 60.0  # seconds of retries
 

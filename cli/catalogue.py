@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from cli.api_client import ROADMAPS, id_argument, service_options
+from cli.api_client import id_argument, service_options
 from cli.output import CommandFailed, Exit, capital, json_option, say, show, table
 from core.paths import ROOT
 from core.sanitize import plain
@@ -16,6 +16,7 @@ from roadmap.exchange.formats.markdown import counted
 from roadmap.generation import tutorial_lint
 from roadmap.generation.catalogue import authoring, loader
 from roadmap_client import RoadmapClient
+from roadmap_client.client import ROADMAPS
 
 COLUMNS = ("module", "concept", "hours", "words", "resources", "questions")
 A_FOLDER = click.Path(file_okay=False, path_type=Path)

@@ -14,7 +14,7 @@ from typing import Any
 import click
 from rich.progress import Progress
 
-from cli.api_client import ROADMAPS, service_client
+from cli.api_client import service_client
 from cli.local_service import POLL, start_services, stop, wait_until_ready
 from cli.new import COLUMNS
 from cli.output import CommandFailed, console, status_sentence
@@ -22,6 +22,7 @@ from cli.show import show
 from core.paths import START
 from roadmap.exchange.formats.markdown import counted
 from roadmap_client import RoadmapClient
+from roadmap_client.client import ROADMAPS
 
 GOAL = "Become a backend engineer in Python"  # as in the Makefile
 BUILD_LIMIT = 1800.0  # seconds for the roadmap; a model needs minutes, the catalogue seconds

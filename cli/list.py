@@ -2,9 +2,10 @@
 
 import click
 
-from cli.api_client import ROADMAPS, service_options
+from cli.api_client import service_options
 from cli.output import STATUSES, json_option, show, table
 from roadmap_client import RoadmapClient
+from roadmap_client.client import ROADMAPS
 
 
 @click.command("list")

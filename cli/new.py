@@ -6,9 +6,10 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from cli.api_client import ROADMAPS, page_of, service_options
+from cli.api_client import page_of, service_options
 from cli.output import CommandFailed, json_option, say, status_sentence, titled_status
 from roadmap_client import RoadmapClient
+from roadmap_client.client import ROADMAPS
 
 COLUMNS = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
 WAITING = ("awaiting_answers", "awaiting_review")

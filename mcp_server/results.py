@@ -2,14 +2,13 @@
 
 import json
 from collections.abc import Iterable
-from typing import Any
 
 from mcp_types import CallToolResult, TextContent
 
 from core.paths import START
 from roadmap_client import ClientError, Problem
+from roadmap_client.results import Json
 
-Json = dict[str, Any]
 Result = tuple[str, Json]
 
 LARGEST = 64_000  # characters of the text and of the data, each

@@ -25,7 +25,6 @@ from pydantic import Field
 from core.version import MCP_AGENT, NUMBER
 from mcp_server.results import (
     COURSE_TEXT,
-    Json,
     Result,
     error_of,
     explain,
@@ -39,9 +38,10 @@ from mcp_server.results import (
     without_answer,
 )
 from roadmap_client import AsyncRoadmapClient, ClientError
+from roadmap_client.client import ROADMAPS
+from roadmap_client.results import Json
 
 USER_AGENT = MCP_AGENT + NUMBER
-ROADMAPS = "/api/v1/roadmaps"
 LONGEST_WAIT = 45  # seconds: clients give a tool a minute
 PAUSE = 2.0  # seconds between two looks at a roadmap
 READ = ToolAnnotations(read_only_hint=True, open_world_hint=False)

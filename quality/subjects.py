@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from cli.api_client import ROADMAPS, service_client
+from cli.api_client import service_client
 from cli.demo import make_roadmap, running_service
 from quality.measuring import FinishedRoadmap, Subject
 from roadmap.exchange.formats.json_ import PortableConcept, PortableContents
@@ -18,6 +18,7 @@ from roadmap.generation.catalogue.loader import broken_files, tracks
 from roadmap.generation.context import ConceptBrief, DesignBrief
 from roadmap.plan.outline import ContentKind, Level, OutlineConcept, Quiz, Resources, Tutorial
 from roadmap.plan.schemas import RoadmapRequest
+from roadmap_client.client import ROADMAPS
 
 
 class NotMeasurable(Exception):
