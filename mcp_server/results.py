@@ -27,7 +27,10 @@ def result_of(result: Result) -> CallToolResult:
     text, data = result
     size = max(len(text), len(json.dumps(data, ensure_ascii=False)))
     if size > LARGEST:
-        return error_of(f"The result is too long ({size:,} characters). Open it in a browser.")
+        return error_of(
+            f"The result is too long ({size:,} characters). "
+            "Ask for less: a smaller limit, or one stage."
+        )
     return CallToolResult(content=[TextContent(text=text)], structured_content=data)
 
 

@@ -48,6 +48,7 @@ READ = ToolAnnotations(read_only_hint=True, open_world_hint=False)
 ADD = ToolAnnotations(read_only_hint=False, destructive_hint=False, open_world_hint=False)
 SET = ADD.model_copy(update={"idempotent_hint": True})
 
+Tool = Callable[..., Awaitable[Result]]
 RoadmapId = Annotated[UUID, Field(description="roadmap_id of list_roadmaps.")]
 ConceptId = Annotated[UUID, Field(description="concept_id of read_plan or today.")]
 Answer = Annotated[list[int], Field(fail_fast=True)] | str  # errors are long, and may be many
@@ -81,10 +82,10 @@ server = MCPServer[Any](
 )
 
 
-def tool(annotations: ToolAnnotations) -> Callable[[Callable[..., Awaitable[Result]]], None]:
+def tool(annotations: ToolAnnotations) -> Callable[[Tool], Tool]:
     """Register a function as a tool. Errors of the API become tool errors."""
 
-    def register(function: Callable[..., Awaitable[Result]]) -> None:
+    def register(function: Tool) -> Tool:
         @wraps(function)
         async def call(**given: Any) -> CallToolResult:
             try:
@@ -94,6 +95,7 @@ def tool(annotations: ToolAnnotations) -> Callable[[Callable[..., Awaitable[Resu
 
         about = " ".join((function.__doc__ or "").split())
         server.add_tool(call, description=about, annotations=annotations, structured_output=False)
+        return function
 
     return register
 
@@ -180,11 +182,14 @@ async def list_roadmaps(
 @tool(READ)
 async def read_plan(
     roadmap_id: RoadmapId,
-    stage: Annotated[int | None, Field(description="Only this stage, from 1.")] = None,
+    stage: Annotated[int | None, Field(ge=1, description="Only this stage, from 1.")] = None,
 ) -> Result:
     """Read the plan of a roadmap: stages and concepts in order, with concept IDs, hours and the
     learner's progress."""
-    return plan_result(await get(f"{ROADMAPS}/{roadmap_id}"), stage)
+    tree = await get(f"{ROADMAPS}/{roadmap_id}")
+    if stage and stage > (most := len(tree["stages"])):
+        raise ToolError(f"Stage {stage} does not exist; the plan has {most}.")
+    return plan_result(tree, stage)
 
 
 @tool(READ)

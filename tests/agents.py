@@ -96,6 +96,8 @@ async def learn(client: Client) -> dict[str, str]:
     stages = (await call(client, "read_plan", **roadmap))["stages"]
     only = (await call(client, "read_plan", **roadmap, stage=2))["stages"]
     assert [each["title"] for each in only] == [stages[1]["title"]]
+    beyond = await refusal(client, "read_plan", **roadmap, stage=99)
+    assert beyond.endswith(f"Stage 99 does not exist; the plan has {len(stages)}.")
     place = {**roadmap, "concept_id": stages[0]["concepts"][0]["concept_id"]}
 
     piece = await call(client, "read_lesson", **place)

@@ -8,9 +8,11 @@ from pathlib import Path
 
 from mcp import Client
 
-from mcp_server.results import explain
+from mcp_server.results import LARGEST as LARGEST_RESULT
+from mcp_server.results import explain, result_of
 from mcp_server.server import server
 from roadmap_client import Problem
+from tests.agents import text_of
 from tests.stack import ROOT, clean_environment
 
 LARGEST = 12 * 1024  # bytes of all descriptions, which a model reads before it begins
@@ -67,6 +69,15 @@ def test_an_error_names_problem_cause_and_remedy() -> None:
     wrong = {"pointer": "#/goal", "detail": "should have at least 2 characters"}
     invalid = Problem(422, {"detail": "Some fields are not valid.", "errors": [wrong]}, None)
     assert explain(invalid, "") == f"Some fields are not valid. #/goal {wrong['detail']}."
+
+
+def test_a_result_that_is_too_long_says_how_to_get_less() -> None:
+    assert not result_of(("a" * LARGEST_RESULT, {})).is_error
+    refused = result_of(("a" * (LARGEST_RESULT + 1), {}))
+    assert refused.is_error
+    assert text_of(refused) == (
+        "The result is too long (64,001 characters). Ask for less: a smaller limit, or one stage."
+    )
 
 
 def test_everything_else_works_without_it(tmp_path: Path) -> None:
