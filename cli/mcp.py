@@ -1,11 +1,13 @@
 """`mcp`: tools for agents over standard input and output (docs/MCP.md)."""
 
+import fcntl
 import os
 import signal
 import subprocess
 import sys
 import tempfile
-from contextlib import ExitStack, suppress
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from types import FrameType
 from urllib.parse import urlsplit
@@ -54,10 +56,31 @@ def mcp(url: str, key: str | None, start: bool) -> None:
 
 
 def _start_service(url: str, stack: ExitStack) -> None:
-    """Unless a service answers, run one as `roadmap serve` does until the stack ends."""
+    """Unless a service answers, run one on the data of `make run` until the stack ends."""
+    with _one_at_a_time():  # a client may start this command twice at once
+        if not _answers(url):
+            _run_service(url, stack)
+
+
+@contextmanager
+def _one_at_a_time() -> Iterator[None]:
+    """Wait until no other process of this user is here."""
+    name = f"{tempfile.gettempdir()}/roadmap-mcp-{os.getuid()}.lock"
+    lock = os.open(name, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(lock)
+
+
+def _answers(url: str) -> bool:
     with suppress(httpx2.TransportError):
-        if httpx2.get(f"{url}/health", timeout=5, trust_env=False).is_success:
-            return
+        return httpx2.get(f"{url}/health", timeout=5, trust_env=False).is_success
+    return False
+
+
+def _run_service(url: str, stack: ExitStack) -> None:
     parts = urlsplit(url)
     if parts.scheme != "http" or parts.hostname not in LOOPBACK:
         raise CommandFailed(f"{url} does not answer, and --start is for this machine alone.")

@@ -20,7 +20,7 @@ async def exchange(
     body: bytes,
     *,
     url: str,
-    headers: Mapping[str, str],
+    headers: Mapping[str, str | bytes],
     is_ending: Callable[[], bool],
 ) -> list[Message]:
     """Return the messages that answer a request. Tools call the app with these headers."""

@@ -50,7 +50,7 @@ SET = ADD.model_copy(update={"idempotent_hint": True})
 
 RoadmapId = Annotated[UUID, Field(description="roadmap_id of list_roadmaps.")]
 ConceptId = Annotated[UUID, Field(description="concept_id of read_plan or today.")]
-Answer = list[int] | str
+Answer = Annotated[list[int], Field(fail_fast=True)] | str  # errors are long, and may be many
 ANSWER = "[index] of each chosen option, all indexes in the right order for `order`, a text for \
 `typed`, [] for no answer."
 
@@ -215,7 +215,10 @@ async def answer_quiz(
     roadmap_id: RoadmapId,
     concept_id: ConceptId,
     version: Annotated[int, Field(description="version of take_quiz.")],
-    answers: Annotated[list[Answer], Field(description=f"For each question, in order: {ANSWER}")],
+    answers: Annotated[
+        list[Answer],
+        Field(fail_fast=True, description=f"For each question, in order: {ANSWER}"),
+    ],
 ) -> Result:
     """Grade and save the user's answers. A passed quiz marks the concept as done; all questions
     come back in reviews."""

@@ -10,7 +10,10 @@ PATIENCE = 3.0  # seconds of retries: an agent waits for each answer
 
 def run(url: str, key: str | None) -> None:
     """Serve until standard input ends."""
-    anyio.run(_serve, url, key)
+    try:
+        anyio.run(_serve, url, key)
+    except* BrokenPipeError:  # the client reads no more
+        pass
 
 
 async def _serve(url: str, key: str | None) -> None:

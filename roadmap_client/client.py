@@ -29,7 +29,7 @@ LARGEST = 64 * 1024 * 1024  # bytes of a response
 class Settings(TypedDict, total=False):
     patience: float  # seconds of retries while the service is unreachable or busy; 60
     timeout: float  # seconds without a byte of a response; 30
-    headers: dict[str, str] | None
+    headers: dict[str, str | bytes] | None
     transport: httpx2.BaseTransport | httpx2.AsyncBaseTransport | None
 
 

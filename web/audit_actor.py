@@ -2,15 +2,17 @@
 
 import sys
 from collections.abc import Awaitable, Callable
+from contextlib import AbstractContextManager
 
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from roadmap.accounts import accounts
 from roadmap.learning import reviews
-from roadmap.operations.audit_log import Action, Actor, audited
+from roadmap.operations.audit_log import Action, Actor, AuditedAction, audited
 from web.authentication import run_for_principal
 from web.call import Call
+from web.http import limits
 from web.http.host_and_csrf import address_of
 
 AGENT = "roadmap-mcp/"  # begins the User-Agent of the MCP server
@@ -26,9 +28,12 @@ def actor_of(call: Call) -> Actor:
 async def respond_audited(
     call: Call, operation: str, respond: Callable[[Call], Awaitable[Response]]
 ) -> Response:
-    """Respond to an agent's change, with an audit log entry that names its API key."""
-    act = audited(*await run_for_principal(call.caller, _entry, call, operation))
-    made = await run_in_threadpool(act.__enter__)
+    """Respond to an agent's change, with an audit log entry that names its API key.
+
+    Raises RateLimited: entries are kept for a year.
+    """
+    limits.count_agent_change(call.owner)
+    act, made = await run_for_principal(call.caller, _begin, call, operation)
     try:
         response = await respond(call)
     except Exception:
@@ -36,13 +41,18 @@ async def respond_audited(
         raise
     if operation == "create_roadmap":
         made.found["roadmap"] = response.headers["location"].rpartition("/")[2]
+    if "idempotency-replayed" in response.headers:
+        made.found["repeated"] = True  # nothing has changed again
     await run_in_threadpool(act.__exit__, None, None, None)
     return response
 
 
-def _entry(call: Call, operation: str) -> tuple[Actor, Action, str, dict[str, str]]:
+def _begin(
+    call: Call, operation: str
+) -> tuple[AbstractContextManager[AuditedAction], AuditedAction]:
     roadmap_id = call.ids.get("roadmap_id")
     if card_id := call.ids.get("card_id"):
         roadmap_id = reviews.read_card(call.owner, card_id).roadmap_id
     its = {"roadmap": str(roadmap_id)} if roadmap_id else {}
-    return actor_of(call), Action.agent_change, operation, its
+    act = audited(actor_of(call), Action.agent_change, operation, its)
+    return act, act.__enter__()

@@ -147,7 +147,8 @@ class Endpoint:
         try:
             body = await self.parse(caller, sent)
             call = Call(caller, body, query, ids, request, key)
-            if self.method != "GET" and request.headers.get("user-agent", "").startswith(AGENT):
+            is_agent = request.headers.get("user-agent", "").startswith(AGENT)
+            if is_agent and self.method != "GET" and not self.public:
                 response = await respond_audited(call, self.handler.__name__, self.respond)
             else:
                 response = await self.respond(call)

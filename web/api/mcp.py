@@ -63,9 +63,11 @@ async def serve_mcp(call: Call) -> Response:
     return Response(b"".join(each.get("body", b"") for each in rest), start["status"], headers)
 
 
-def _passed_on(request: Request) -> dict[str, str]:
-    given = {
-        name: ("; " if name == "cookie" else ", ").join(request.headers.getlist(name))
+def _passed_on(request: Request) -> dict[str, str | bytes]:
+    given: dict[str, str | bytes] = {
+        name: ("; " if name == "cookie" else ", ")
+        .join(request.headers.getlist(name))
+        .encode("latin-1")  # the bytes that were sent
         for name in PASSED_ON
         if name in request.headers
     }

@@ -29,6 +29,7 @@ NEW_KEYS = Limit("new-keys", settings.login_attempts * 6, HOUR)  # of one accoun
 # Of one account: an import may store 16 MiB, and an export reads all that the account has
 IMPORTS = Limit("imports", settings.requests_per_minute // 10, HOUR)
 EXPORTS = Limit("exports", -(-settings.requests_per_minute // 60), HOUR)
+AGENT_CHANGES = Limit("agent-changes", settings.requests_per_minute * 2, HOUR)  # of one account
 REGISTRATIONS = Limit("registrations", settings.login_attempts * 2, HOUR)  # from one address
 
 limiter = Limiter()
@@ -130,6 +131,12 @@ def count_import(account_id: UUID) -> None:
 def count_export(account_id: UUID) -> None:
     """Count an export of an account. Raises RateLimited."""
     _hit(EXPORTS, account_id.hex)
+
+
+def count_agent_change(account_id: UUID) -> None:
+    """Count an entry of the audit log. Raises RateLimited."""
+    if not settings.embedded:
+        _hit(AGENT_CHANGES, account_id.hex)
 
 
 def count_registration(request: Request) -> None:

@@ -4,6 +4,8 @@ import json
 import os
 import signal
 import subprocess
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -105,3 +107,35 @@ def test_a_signal_ends_it_and_its_service(number: signal.Signals, tmp_path: Path
         assert process.wait(30) == 128 + number
         assert process.stdout.read() == b""
     wait_until(lambda: not processes(tmp_path), reason="the services have ended")
+
+
+def test_two_at_once_share_one_service(tmp_path: Path) -> None:
+    environment = {"PORT": str(free_port()), "DATA_DIR": str(tmp_path)}
+
+    async def use(client: Client) -> int:
+        found = await call(client, "list_roadmaps")
+        both.wait(60)  # the service ends with the one that has started it
+        return len(found["roadmaps"])
+
+    both = threading.Barrier(2)
+    with ThreadPoolExecutor(2) as threads:
+        asked = [threads.submit(over_stdio, environment, use, "--start") for _ in range(2)]
+        assert [each.result() for each in asked] == [0, 0]
+    wait_until(lambda: not processes(tmp_path), reason="the services have ended")
+
+
+def test_a_client_that_reads_no_more_ends_it_quietly() -> None:
+    pipe = subprocess.PIPE
+    with subprocess.Popen(
+        [ROADMAP, "mcp"], env=command({}), stdin=pipe, stdout=pipe, stderr=pipe
+    ) as process:
+        assert process.stdin
+        assert process.stdout
+        assert process.stderr
+        process.stdin.write(json.dumps(HELLO).encode() + b"\n")
+        process.stdin.flush()
+        process.stdout.readline()
+        process.stdout.close()
+        process.stdin.write(json.dumps({**HELLO, "method": "ping"}).encode() + b"\n")
+        process.stdin.close()
+        assert process.stderr.read() == b""

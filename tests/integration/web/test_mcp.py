@@ -227,3 +227,42 @@ def test_a_subscription_is_refused_and_other_requests_are_answered(stack: Stack)
     refused = stack.post("/mcp", json=listen, headers=headers)
     assert refused.json()["error"]["message"]
     assert stack.get("/health/live").status_code == 200
+
+
+def test_headers_may_have_any_bytes(stack: Stack) -> None:
+    message = {**PING, "method": "tools/call", "params": {"name": "list_roadmaps"}}
+    sent = {"Accept": b"application/json", "Cookie": "theme=hell\u00e9".encode()}
+    headers: Any = {**sent, "X-Forwarded-For": b"\xff"}
+    answer = stack.post("/mcp", json=message, headers=headers)
+    assert answer.status_code == 200
+    assert not answer.json()["result"]["isError"]
+
+
+def test_many_wrong_answers_have_one_error(stack: Stack) -> None:
+    place = {"roadmap_id": str(uuid4()), "concept_id": str(uuid4()), "version": 1}
+    answers = f"[{'{},' * 80_000}[]]"  # as a string, which the library reads as JSON
+    params = {"name": "answer_quiz", "arguments": {**place, "answers": answers}}
+    message = {**PING, "method": "tools/call", "params": params}
+    answer = stack.post("/mcp", json=message, headers={"Accept": "application/json"})
+    assert answer.json()["result"]["isError"]
+    assert len(answer.content) < 5_000
+
+
+AGENT = {"User-Agent": "roadmap-mcp/0"}
+
+
+def test_a_repeated_change_of_an_agent_is_marked(shared_embedded: Stack) -> None:
+    headers = {**AGENT, "Idempotency-Key": str(uuid4())}
+    made = [
+        shared_embedded.post("/api/v1/roadmaps", json={"goal": GOAL}, headers=headers).json()["id"]
+        for _ in range(2)
+    ]
+    assert made[0] == made[1]
+    written = entries(shared_embedded, {}, made[0])
+    assert [each["details"].get("repeated") for each in written] == [None, True]
+
+
+def test_a_login_is_no_change_of_an_agent(shared_server: Stack, person: Person) -> None:
+    form = {"email": person.email, "password": person.password}
+    url = f"{shared_server.url}/api/v1/auth/login"
+    assert answer_to("POST", url, json=form, headers=AGENT).status_code == 200
