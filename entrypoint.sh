@@ -10,4 +10,5 @@ if [ -x .venv/bin/python ]; then PATH="$PWD/.venv/bin:$PATH"; fi
 export SERVICE_TYPE="${SERVICE_TYPE:-api}" PYTHONUNBUFFERED=1
 export MALLOC_ARENA_MAX=1 # of glibc: one for each thread keeps memory that no other may use
 export MALLOC_MMAP_THRESHOLD_=262144 # bytes; without it a freed password hash (19 MiB) stays in the heap
+unset PYTHONSAFEPATH # modules of this folder come before others of the same name
 exec "${ROADMAP_PYTHON:-python}" -m core.startup.run_service

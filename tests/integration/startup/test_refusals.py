@@ -212,6 +212,7 @@ def test_the_entrypoint_finds_its_own_house_wherever_a_shell_looks_for_folders(
             **clean_environment(),
             "CDPATH": str(tmp_path / "elsewhere"),
             "SERVICE_TYPE": "nothing",
+            "PYTHONSAFEPATH": "1",  # modules of the service are found in spite of it
         },
         capture_output=True,
         text=True,
