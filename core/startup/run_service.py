@@ -31,7 +31,9 @@ PRELOADED = (
     *("roadmap.lifecycle.plan_job", "roadmap.lifecycle.content_job"),
     *("roadmap.lifecycle.account_deletion", "roadmap.operations.log_retention"),
 )
-MODELS = {  # of every goal: their validators are built once instead of in each process
+# Of every goal: their validators are built once instead of in each process, which saves 6 of 120 MB
+# (PSS after a first roadmap).
+MODELS = {
     "roadmap.generation.catalogue.loader": "CatalogueConcept TrackCapstones",
     "roadmap.plan.outline": "Analysis Outline OutlineStage OutlineModule OutlineConcept Capstone "
     "Tutorial Resources Quiz",
