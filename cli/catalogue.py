@@ -15,8 +15,7 @@ from core.sanitize import plain
 from roadmap.exchange.formats.markdown import counted
 from roadmap.generation import tutorial_lint
 from roadmap.generation.catalogue import authoring, loader
-from roadmap_client import RoadmapClient
-from roadmap_client.client import ROADMAPS
+from roadmap_client import ROADMAPS, RoadmapClient
 
 COLUMNS = ("module", "concept", "hours", "words", "resources", "questions")
 A_FOLDER = click.Path(file_okay=False, path_type=Path)

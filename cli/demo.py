@@ -21,8 +21,7 @@ from cli.output import CommandFailed, console, status_sentence
 from cli.show import show
 from core.paths import START
 from roadmap.exchange.formats.markdown import counted
-from roadmap_client import RoadmapClient
-from roadmap_client.client import ROADMAPS
+from roadmap_client import ROADMAPS, RoadmapClient
 
 GOAL = "Become a backend engineer in Python"  # as in the Makefile
 BUILD_LIMIT = 1800.0  # seconds for the roadmap; a model needs minutes, the catalogue seconds

@@ -11,8 +11,7 @@ from cli.api_client import id_argument, service_options
 from cli.output import CommandFailed, as_document
 from core.backup_format import new_file
 from roadmap.exchange.formats.registry import FORMATS
-from roadmap_client import RoadmapClient
-from roadmap_client.client import ROADMAPS
+from roadmap_client import ROADMAPS, RoadmapClient
 
 
 @click.command("export")

@@ -4,8 +4,7 @@ import click
 
 from cli.api_client import service_options
 from cli.output import STATUSES, json_option, show, table
-from roadmap_client import RoadmapClient
-from roadmap_client.client import ROADMAPS
+from roadmap_client import ROADMAPS, RoadmapClient
 
 
 @click.command("list")

@@ -8,8 +8,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from cli.api_client import page_of, service_options
 from cli.output import CommandFailed, json_option, say, status_sentence, titled_status
-from roadmap_client import RoadmapClient
-from roadmap_client.client import ROADMAPS
+from roadmap_client import ROADMAPS, RoadmapClient
 
 COLUMNS = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
 WAITING = ("awaiting_answers", "awaiting_review")

@@ -37,8 +37,7 @@ from mcp_server.results import (
     summary_of,
     without_answer,
 )
-from roadmap_client import AsyncRoadmapClient, ClientError
-from roadmap_client.client import ROADMAPS
+from roadmap_client import ROADMAPS, AsyncRoadmapClient, ClientError
 from roadmap_client.results import Json
 
 USER_AGENT = MCP_AGENT + NUMBER

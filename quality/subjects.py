@@ -18,7 +18,7 @@ from roadmap.generation.catalogue.loader import broken_files, tracks
 from roadmap.generation.context import ConceptBrief, DesignBrief
 from roadmap.plan.outline import ContentKind, Level, OutlineConcept, Quiz, Resources, Tutorial
 from roadmap.plan.schemas import RoadmapRequest
-from roadmap_client.client import ROADMAPS
+from roadmap_client import ROADMAPS
 
 
 class NotMeasurable(Exception):
