@@ -32,15 +32,21 @@ def start_services(environment: Mapping[str, str], log: Path) -> "subprocess.Pop
         )
 
 
+def answers(address: str) -> bool:
+    """Return whether a GET succeeds."""
+    with suppress(httpx2.TransportError):
+        return httpx2.get(address, timeout=5, trust_env=False).is_success
+    return False
+
+
 def wait_until_ready(url: str, services: "subprocess.Popen[bytes]", log: Path) -> None:
     deadline, problem = time.monotonic() + START_LIMIT, f"did not answer within {START_LIMIT:g} s"
     while time.monotonic() < deadline:
         if services.poll() is not None:
             problem = "did not start"
             break
-        with suppress(httpx2.TransportError):
-            if httpx2.get(f"{url}/health/ready", timeout=5, trust_env=False).status_code == 200:
-                return
+        if answers(f"{url}/health/ready"):
+            return
         time.sleep(POLL)
     raise CommandFailed(f"The services {problem}:\n{log.read_text(errors='replace').strip()}")
 

@@ -5,16 +5,15 @@ import os
 import signal
 import tempfile
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import FrameType
 from urllib.parse import urlsplit
 
 import click
-import httpx2
 
 from cli.api_client import key_option, url_option
-from cli.local_service import start_services, stop, wait_until_ready
+from cli.local_service import answers, start_services, stop, wait_until_ready
 from cli.output import CommandFailed
 from core.paths import IS_INSTALLED
 from core.settings import LOOPBACK
@@ -52,7 +51,7 @@ def mcp(url: str, key: str | None, start: bool) -> None:
 def _start_service(url: str, stack: ExitStack) -> None:
     """Unless a service answers, run one on the data of `make run` until the stack ends."""
     with _one_at_a_time():  # a client may start this command twice at once
-        if not _answers(url):
+        if not answers(f"{url}/health"):
             _run_service(url, stack)
 
 
@@ -66,12 +65,6 @@ def _one_at_a_time() -> Iterator[None]:
         yield
     finally:
         os.close(lock)
-
-
-def _answers(url: str) -> bool:
-    with suppress(httpx2.TransportError):
-        return httpx2.get(f"{url}/health", timeout=5, trust_env=False).is_success
-    return False
 
 
 def _run_service(url: str, stack: ExitStack) -> None:
