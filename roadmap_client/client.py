@@ -48,6 +48,8 @@ class AsyncRoadmapClient(contextlib.AbstractAsyncContextManager["AsyncRoadmapCli
     def __init__(
         self, base_url: str = LOCAL, token: str | None = None, **settings: Unpack[Settings]
     ) -> None:
+        if not (token or "").isascii():  # the error of httpx2 has it
+            raise InvalidRequest("The API key contains characters that are not ASCII.")
         self.base_url, self.patience = base_url.rstrip("/"), settings.get("patience", 60.0)
         headers = {"Accept": "application/json", **(settings.get("headers") or {})}
         self._http = self._connect(
@@ -267,7 +269,9 @@ class RoadmapClient(contextlib.AbstractContextManager["RoadmapClient"]):
 
 def _at(*ids: str) -> str:
     """Return a path under that of the roadmaps; an id cannot lead elsewhere."""
-    return "/".join([ROADMAPS, *(quote(each, safe="").replace(".", "%2E") for each in ids)])
+    return "/".join(
+        [ROADMAPS, *(quote(each, "", errors="replace").replace(".", "%2E") for each in ids)]
+    )
 
 
 def _url(path: str, params: dict[str, Any] | None = None) -> httpx2.URL:
@@ -284,7 +288,7 @@ async def _whole(answer: httpx2.Response, chunks: AsyncIterator[bytes]) -> httpx
         if len(content) > LARGEST:
             raise InvalidResponse(f"The response has more than {LARGEST} bytes.")
     whole = httpx2.Response(answer.status_code, content=bytes(content), request=answer.request)
-    whole.headers.update({**answer.headers, "content-encoding": "identity"})
+    whole.headers = answer.headers
     if whole.is_success:
         return whole
     wait = answer.headers.get("retry-after", "")
