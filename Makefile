@@ -58,7 +58,7 @@ wheel: $(VENV)/dev ## Build the wheel into dist/, for pip, pipx and uvx
 mcp: $(VENV)/run ## Install the extra `mcp` into .venv, for `roadmap mcp` and /mcp
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-mcp.lock
 
-image: $(VENV)/dev ## Build the image and start every service from it; installs a builder where it can
+image: $(VENV)/dev ## Build the image and start every service from it; installs a builder where it can; EXTRAS=mcp, RUN_CODE=1
 	@./scripts/image.sh
 
 railway: ## Check .railway/railway.ts against the types that Railway publishes; WRITE=1 writes what the tests deploy

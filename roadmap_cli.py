@@ -32,10 +32,10 @@ LEARNERS = {  # summaries for `roadmap --help`, which loads no command
     "import": "Create a roadmap from an exported JSON file.",
     "catalogue": "Write, check and preview tracks of your own.",
     "demo": "Create a roadmap for GOAL without a running service.",
-    "serve": "Start the service on this machine.",
     "mcp": "Serve tools to an agent (Model Context Protocol).",
 }
 OPERATORS = {
+    "serve": "Start the service on this machine.",
     "doctor": "Check database, broker, model and settings.",
     "config": "Show every setting with its value and origin.",
     "migrate": "Apply pending database migrations.",
@@ -66,11 +66,10 @@ class Commands(click.Group):
         if name not in BY_THEMSELVES:
             # An operator's or starter's command has the settings and the data folder of `make run`.
             os.environ.setdefault("SERVICE_TYPE", "all")
-            # The service starts elsewhere: a relative folder is not relative to where it runs.
-            folder = os.environ.get("DATA_DIR", "").strip() or DATA
-            os.environ["DATA_DIR"] = str((BASE / folder).absolute())
-        if tracks := os.environ.get("TRACKS_DIR", "").strip():
-            os.environ["TRACKS_DIR"] = str((BASE / tracks).absolute())
+            os.environ["DATA_DIR"] = os.environ.get("DATA_DIR", "").strip() or str(DATA)
+        for folder in ("DATA_DIR", "TRACKS_DIR"):  # services are started in the folder of the code
+            if path := os.environ.get(folder, "").strip():
+                os.environ[folder] = str((BASE / path).absolute())
         try:
             module = importlib.import_module(f"cli.{'import_' if name == 'import' else name}")
         except SettingsError as error:

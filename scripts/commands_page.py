@@ -20,8 +20,8 @@ NUMBER = re.compile("(INTEGER|FLOAT)( RANGE)?")  # as click names them
 HEAD = ("option", "meaning")
 COMMON = "`--(url|key|patience|json)\\b"  # listed once
 SHARED = """\
-Commands for learners have the first three, except `demo`, `serve`, `catalogue` without `from`, and
-`mcp`, which has the first two; every command except `demo`, `serve` and `mcp` has `--json`."""
+Commands for learners have the first three, except `demo`, `catalogue` without `from`, and `mcp`,
+which has the first two; every command except `demo`, `mcp` and `serve` has `--json`."""
 
 
 def reference() -> str:

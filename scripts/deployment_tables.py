@@ -75,7 +75,7 @@ CHINESE = {
     "The instance without a queue has its own fixed price.": "没有队列的单实例按其固定价格计算。",
     "of": "指标",
     "this service": "本服务",
-    "ratio": "倍数",
+    "ratio": "比值",
     "accepting a goal, everything on": "接受目标，全部功能开启",
     "accepting a goal, no Idempotency-Key": "接受目标，不带 Idempotency-Key",
     "reading a roadmap": "读取路线图",
@@ -97,8 +97,8 @@ CHINESE = {
         "{} 用 `make bench` 测得，{} 核（{}，{}）。[全部数据]({})。"
     ),
     BEHIND: (
-        "也要说明：一个手写的单文件程序（没有日志、指标和目标匹配）每秒接受的目标数是本服务的 {0} 倍；\n"
-        "Celery 只用一个多线程工作进程时占用 {1} MB；自定的 {3} 项指标中有 {2} 项未达到。"
+        "需要说明的是：一个手写的单文件程序（没有日志、指标和目标匹配）每秒接受的目标数是本服务的 {0} 倍；\n"
+        "Celery 只用一个多线程工作进程时占用 {1} MB；自设的 {3} 项性能指标中有 {2} 项未达标。"
     ),
 }
 REPLACED = (FASTAPI, PREFORK, CELERY)  # peers of the replaced stack

@@ -4,7 +4,8 @@
 # both it prints NOT RUN and ends with 0. Every SERVICE_TYPE makes a roadmap as the image's user,
 # without capabilities, on a read-only root; only /tmp is writable, and data/ in embedded mode.
 # PostgreSQL and Redis are those of the tests: `make image` brings them. BASE names another base image
-# (Docker only). PIP_* and proxies of the environment apply to the build and stay out of the image.
+# (Docker only). PIP_* and proxies of the environment apply to the build and stay out of the image;
+# EXTRAS and RUN_CODE are the build arguments of these names (make image EXTRAS=mcp).
 set -euo pipefail
 umask 022
 CDPATH='' cd -- "$(dirname -- "$0")/.."
@@ -260,7 +261,7 @@ try_image() {
     local build_arguments=() settings=() name command base mount entrypoint environment folder uid gid home base_bytes image_bytes
     local -A services=()
     mapfile -t settings < <(sed -n 's/^ARG \(PIP_[A-Z_]*\)$/\1/p' "$DOCKERFILE")
-    for name in "${settings[@]}" HTTP_PROXY HTTPS_PROXY NO_PROXY http_proxy https_proxy no_proxy; do
+    for name in "${settings[@]}" EXTRAS RUN_CODE HTTP_PROXY HTTPS_PROXY NO_PROXY http_proxy https_proxy no_proxy; do
         # Without a value here, so that none shows among the processes. A path of this machine says nothing inside the build:
         # buildah_build takes the file of PIP_CERT along, Docker's engine has certificates of its own.
         if [ "$name" != PIP_CERT ] && [ -n "${!name:-}" ]; then build_arguments+=(--build-arg "$name"); fi

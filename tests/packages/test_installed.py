@@ -3,6 +3,7 @@
 Its dependencies are the locked ones, from a folder of wheels that pip has filled before.
 """
 
+import json
 import signal
 import subprocess
 import sys
@@ -87,7 +88,8 @@ def packages(tmp_path_factory: pytest.TempPathFactory) -> Packages:
     except AssertionError as error:
         pytest.skip(f"NOT RUN: the installed wheel; PyPI brings no uv and pipx: {error}")
     only = ["--quiet", "--only-binary", ":all:", "--require-hashes", "--dest", folder / "wheels"]
-    run(*pip, "download", *only, "--requirement", ROOT / "requirements.lock")
+    for lock in ("requirements.lock", "requirements-mcp.lock"):
+        run(*pip, "download", *only, "--requirement", ROOT / lock)
     (archive,) = folder.glob("*.tar.gz")
     run(*pip, "wheel", "--quiet", "--no-deps", "--wheel-dir", folder / "dist", archive)
     (wheel,) = (folder / "dist").iterdir()
@@ -100,6 +102,35 @@ def test_the_demo_runs_from_the_file(packages: Packages, runner: str, tmp_path: 
     output = run(*runner.split(), packages.wheel, "roadmap", "demo", cwd=tmp_path, env=environment)
     assert "To use it in a browser: roadmap serve" in output
     assert (tmp_path / "roadmap.md").read_text("utf-8").startswith(f"# {TITLE}")
+
+
+def test_an_agent_starts_it_with_the_extra(packages: Packages, tmp_path: Path) -> None:
+    request = {
+        "jsonrpc": "2.0",
+        "id": 1,
+        "method": "initialize",
+        "params": {
+            "protocolVersion": "2025-06-18",
+            "capabilities": {},
+            "clientInfo": {"name": "test", "version": "1"},
+        },
+    }
+    with subprocess.Popen(
+        ["uvx", "--from", f"{packages.wheel}[mcp]", "roadmap", "mcp"],
+        executable=packages.tools / "bin" / "uvx",
+        cwd=tmp_path,
+        env=packages.environment(tmp_path),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as agent:
+        assert agent.stdin is not None
+        assert agent.stdout is not None
+        print(json.dumps(request), file=agent.stdin, flush=True)
+        answer = json.loads(agent.stdout.readline())
+        agent.stdin.close()
+        assert agent.wait(30) == 0
+    assert answer["result"]["serverInfo"]["version"] == NUMBER
 
 
 @pytest.fixture(scope="module")

@@ -45,16 +45,11 @@ def build(context: Path, dockerfile: str, folder: Path) -> Image:
                 image = Image(folder)
                 if base in stages:
                     image.environment |= stages[base].environment
-                    shutil.copytree(stages[base].folder, folder, symlinks=True)
+                    _share(stages[base].folder, folder)
                 folder.mkdir(parents=True, exist_ok=True)
             case "COPY" if rest.startswith("--from="):
                 stage, what, to = rest.removeprefix("--from=").split()
-                shutil.copytree(
-                    stages[stage].folder / what.removeprefix(HOME).lstrip("/"),
-                    folder / to,
-                    symlinks=True,
-                    dirs_exist_ok=True,
-                )
+                _share(stages[stage].folder / what.removeprefix(HOME).lstrip("/"), folder / to)
             case "COPY":
                 *sources, to = rest.split()
                 is_all = sources == ["."]
@@ -71,8 +66,8 @@ def build(context: Path, dockerfile: str, folder: Path) -> Image:
                     )
             case "ENTRYPOINT":
                 image.entrypoint = re.findall(r'"([^"]+)"', rest)
-    for stage in stages.values():
-        shutil.rmtree(stage.folder)
+    for kept in stages.values():
+        shutil.rmtree(kept.folder)
     return image
 
 
@@ -83,6 +78,11 @@ def instructions(text: str) -> list[tuple[str, str]]:
     joined = re.sub(r"\s*\\\n\s*", " ", "\n".join(lines))
     found = [line.partition(" ") for line in joined.splitlines()]
     return [(instruction, rest.strip()) for instruction, _, rest in found]
+
+
+def _share(source: Path, to: Path) -> None:
+    """A copy by links, which no later step writes to."""
+    shutil.copytree(source, to, symlinks=True, copy_function=os.link, dirs_exist_ok=True)
 
 
 def _listed(context: Path, ignored: list[str]) -> list[str]:

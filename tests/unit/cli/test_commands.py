@@ -39,8 +39,8 @@ def test_every_command_that_does_not_start_services_can_answer_a_program() -> No
     }
     assert [name for name, known in options.items() if "--json" not in known] == [
         "demo",
-        "serve",
         "mcp",
+        "serve",
     ]
 
 

@@ -180,18 +180,27 @@ def test_results_are_those_of_the_description() -> None:
 
 
 def test_a_wrong_field_is_an_error_of_types(tmp_path: Path) -> None:
+    shutil.copy(ROOT / "roadmap_client" / "results.py", tmp_path)
     file = tmp_path / "program.py"
     file.write_text(
-        "from roadmap_client.results import Roadmap\n"
+        "from results import Roadmap\n"
         "def print_(tree: Roadmap) -> None:\n"
         "    print(tree['stages'][0]['modules'][0]['concepts'][0]['week'])\n"
         "    print(tree['titel'])\n"
     )
-    command = [sys.executable, "-m", "mypy", "--strict", "--config-file=", "--no-incremental", file]
-    run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    command = [
+        sys.executable,
+        "-m",
+        "mypy",
+        "--strict",
+        "--config-file=",
+        "--no-incremental",
+        file.name,
+    ]
+    run = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert run.returncode == 1, run.stderr
     assert [line for line in run.stdout.splitlines() if "error:" in line] == [
-        f'{file}:4: error: TypedDict "Roadmap" has no key "titel"  [typeddict-item]'
+        'program.py:4: error: TypedDict "Roadmap" has no key "titel"  [typeddict-item]'
     ]
 
 
