@@ -48,13 +48,11 @@ class AsyncRoadmapClient(contextlib.AbstractAsyncContextManager["AsyncRoadmapCli
     def __init__(
         self, base_url: str = LOCAL, token: str | None = None, **settings: Unpack[Settings]
     ) -> None:
-        if not (token or "").isascii():  # the error of httpx2 has it
-            raise InvalidRequest("The API key contains characters that are not ASCII.")
         self.base_url, self.patience = base_url.rstrip("/"), settings.get("patience", 60.0)
         headers = {"Accept": "application/json", **(settings.get("headers") or {})}
         self._http = self._connect(
             base_url=self.base_url,
-            headers=headers | ({"Authorization": f"Bearer {token}"} if token else {}),
+            headers=headers | ({"Authorization": f"Bearer {token}".encode()} if token else {}),
             timeout=settings.get("timeout", 30.0),
             transport=settings.get("transport"),
             follow_redirects=False,  # the API has none, and a token must not go elsewhere

@@ -47,8 +47,7 @@ class EventParser:
                 yield None
             elif not line and self.data:
                 event, self.data = json_object(self.data) or {}, b""
-                is_sound = isinstance(event.setdefault("seq", 0), int)
-                if not is_sound or not isinstance(event.get("type"), str):
+                if [type(event.setdefault("seq", 0)), type(event.get("type"))] != [int, str]:
                     raise InvalidResponse("The event is malformed.")
                 yield cast(Event, event)
         if len(self.rest) + len(self.data) > LONGEST_EVENT:

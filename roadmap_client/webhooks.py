@@ -24,8 +24,7 @@ def verify_webhook(
     """
     given = {name.lower(): value for name, value in headers.items()}
     try:
-        sent = given["webhook-timestamp"]
-        signatures = given["webhook-signature"].encode().split()
+        sent, signatures = given["webhook-timestamp"], given["webhook-signature"].encode().split()
         content = f"{given['webhook-id']}.{sent}.".encode() + body
         age = abs(time.time() - int(sent))
     except (KeyError, OverflowError, ValueError):
