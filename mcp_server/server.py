@@ -55,12 +55,16 @@ ANSWER = "[index] of each chosen option, all indexes in the right order for `ord
 `typed`, [] for no answer."
 
 
+async def never() -> bool:
+    return False
+
+
 @dataclass(frozen=True, slots=True)
 class AgentSession:
-    """Client of the caller, and whether its process is ending."""
+    """Client of the caller, and whether a wait is to end: the caller or the process is going."""
 
     client: AsyncRoadmapClient
-    is_ending: Callable[[], bool] = lambda: False
+    is_ending: Callable[[], Awaitable[bool]] = never
 
 
 current: ContextVar[AgentSession] = ContextVar("session")  # of the request
@@ -153,7 +157,7 @@ async def follow_roadmap(
         if (ready := roadmap["progress"]["ready"]) > reported:  # the protocol: numbers must grow
             await context.report_progress(ready, roadmap["progress"]["total"], roadmap["status"])
         reported = max(ready, reported)
-        is_over = monotonic() >= until or current.get().is_ending()
+        is_over = monotonic() >= until or await current.get().is_ending()
         if is_over or roadmap["status"] not in ("queued", "planning", "building"):
             break
         await asyncio.sleep(PAUSE)
