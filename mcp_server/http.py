@@ -1,7 +1,7 @@
 """The MCP server over streamable HTTP: one request, answered as JSON, without a session."""
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 
 import anyio
 import httpx2
@@ -21,7 +21,7 @@ async def handle_message(
     *,
     url: str,
     headers: Mapping[str, str | bytes],
-    is_ending: Callable[[], bool],
+    is_ending: Callable[[], Awaitable[bool]],
 ) -> list[Message]:
     """Return the messages that answer a request. Tools call the app with these headers."""
     sent: list[Message] = []

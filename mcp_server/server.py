@@ -57,12 +57,16 @@ ANSWER_FORMAT = (
 )
 
 
+async def never() -> bool:
+    return False
+
+
 @dataclass(frozen=True, slots=True)
 class AgentSession:
-    """Client of the caller, and whether its process is ending."""
+    """Client of the caller, and whether a wait is to end: the caller or the process is going."""
 
     client: AsyncRoadmapClient
-    is_ending: Callable[[], bool] = lambda: False
+    is_ending: Callable[[], Awaitable[bool]] = never
 
 
 agent_session: ContextVar[AgentSession] = ContextVar("agent_session")  # of the request
@@ -156,7 +160,7 @@ async def follow_roadmap(
         if (ready := roadmap["progress"]["ready"]) > reported:  # the protocol: numbers must grow
             await context.report_progress(ready, roadmap["progress"]["total"], roadmap["status"])
         reported = max(ready, reported)
-        is_over = monotonic() >= until or agent_session.get().is_ending()
+        is_over = monotonic() >= until or await agent_session.get().is_ending()
         if is_over or roadmap["status"] not in ("queued", "planning", "building"):
             break
         await asyncio.sleep(PAUSE)

@@ -53,7 +53,7 @@ class AsyncRoadmapClient(contextlib.AbstractAsyncContextManager["AsyncRoadmapCli
         headers = {"Accept": "application/json", **(settings.get("headers") or {})}
         self._http = self._connect(
             base_url=self.base_url,
-            headers=headers | ({"Authorization": f"Bearer {token}"} if token else {}),
+            headers=headers | ({"Authorization": f"Bearer {token}".encode()} if token else {}),
             timeout=settings.get("timeout", 30.0),
             transport=settings.get("transport"),
             follow_redirects=False,  # the API has none, and a token must not go elsewhere
@@ -269,7 +269,9 @@ class RoadmapClient(contextlib.AbstractContextManager["RoadmapClient"]):
 
 def _roadmap_path(*ids: str) -> str:
     """Return a path under that of the roadmaps; an id cannot lead elsewhere."""
-    return "/".join([ROADMAPS, *(quote(each, safe="").replace(".", "%2E") for each in ids)])
+    return "/".join(
+        [ROADMAPS, *(quote(each, "", errors="replace").replace(".", "%2E") for each in ids)]
+    )
 
 
 def _url(path: str, params: dict[str, Any] | None = None) -> httpx2.URL:
@@ -286,7 +288,7 @@ async def _read_response(answer: httpx2.Response, chunks: AsyncIterator[bytes]) 
         if len(content) > LARGEST:
             raise InvalidResponse(f"The response has more than {LARGEST} bytes.")
     whole = httpx2.Response(answer.status_code, content=bytes(content), request=answer.request)
-    whole.headers.update({**answer.headers, "content-encoding": "identity"})
+    whole.headers = answer.headers
     if whole.is_success:
         return whole
     wait = answer.headers.get("retry-after", "")

@@ -25,7 +25,7 @@ class EventParser:
                 yield None
             elif not line and self.data:
                 event, self.data = json_object(self.data) or {}, b""
-                if not isinstance(event.setdefault("seq", 0), int) or "type" not in event:
+                if [type(event.setdefault("seq", 0)), type(event.get("type"))] != [int, str]:
                     raise InvalidResponse("The event is malformed.")
                 yield cast(Event, event)
         if len(self.rest) + len(self.data) > LONGEST_EVENT:

@@ -24,17 +24,17 @@ def verify_webhook(
     """
     given = {name.lower(): value for name, value in headers.items()}
     try:
-        sent, signatures = given["webhook-timestamp"], given["webhook-signature"].split()
+        sent, signatures = given["webhook-timestamp"], given["webhook-signature"].encode().split()
         content = f"{given['webhook-id']}.{sent}.".encode() + body
         age = abs(time.time() - int(sent))
-    except (KeyError, ValueError):
+    except (KeyError, OverflowError, ValueError):
         raise InvalidWebhook("A header is missing or malformed.") from None
     secrets = [secrets] if isinstance(secrets, str) else secrets
     keys = [base64.b64decode(each.removeprefix("whsec_")) for each in secrets]
     if not all(keys):
         raise ValueError("A secret is empty.")
     valid = [b"v1," + base64.b64encode(hmac.digest(key, content, "sha256")) for key in keys]
-    if not any(hmac.compare_digest(one, each.encode()) for one in valid for each in signatures):
+    if not any(hmac.compare_digest(one, each) for one in valid for each in signatures):
         raise InvalidWebhook("The signature is wrong.")
     if age > tolerance:
         raise InvalidWebhook("The message is too old, or a clock is wrong.")

@@ -52,6 +52,10 @@ def _load() -> Callable[..., Awaitable[list[Message]]]:
 
 async def serve_mcp(call: Call) -> Response:
     """Answer one message of an MCP client."""
+
+    async def is_ending() -> bool:
+        return poller.is_closed or await call.request.is_disconnected()
+
     try:  # it is imported by the first request, which takes 0.3 s and 33 MB
         handle_message = await run_in_threadpool(_load)
     except ModuleNotFoundError:
@@ -63,7 +67,7 @@ async def serve_mcp(call: Call) -> Response:
             call.body,
             url=own_address(call.request),
             headers=_passed_on(call.request),
-            is_ending=lambda: poller.is_closed,
+            is_ending=is_ending,
         )
     headers = {name.decode(): value.decode() for name, value in start["headers"]}
     return Response(b"".join(each.get("body", b"") for each in rest), start["status"], headers)

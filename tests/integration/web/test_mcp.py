@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+import httpx2
 import pytest
 from mcp import Client
 from mcp.shared.exceptions import MCPError
@@ -195,6 +196,24 @@ def test_an_account_has_few_requests_at_once_which_end_with_the_service(tmp_path
         stack.api.signal(signal.SIGTERM)
         for each in (each for each in asked if each is not first):
             assert each.result().json()["result"]["structuredContent"]["status"] == "queued"
+        assert time.monotonic() - began < 20
+
+
+def test_clients_that_have_left_do_not_count(tmp_path: Path) -> None:
+    with running(embedded_stack(tmp_path)) as stack, ThreadPoolExecutor(10) as threads:
+        stack.post("/api/v1/admin/queues/content/pause", json={}).raise_for_status()
+        place = {"roadmap_id": stack.create().rpartition("/")[2], "wait_seconds": 45}
+        params = {"name": "follow_roadmap", "arguments": place}
+        message = {**PING, "method": "tools/call", "params": params}
+        headers = {"Accept": "application/json"}
+
+        def leave(_: int) -> None:
+            with pytest.raises(httpx2.ReadTimeout):
+                stack.post("/mcp", json=message, headers=headers, timeout=2)
+
+        list(threads.map(leave, range(10)))
+        began = time.monotonic()
+        wait_until(lambda: stack.post("/mcp", json=PING, headers=headers).status_code == 200)
         assert time.monotonic() - began < 20
 
 

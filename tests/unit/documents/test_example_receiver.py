@@ -83,3 +83,9 @@ def test_without_a_secret_nothing_is_right(secrets: str | list[str]) -> None:
     digest = base64.b64encode(hmac.digest(key, signed, "sha256")).decode()
     with pytest.raises(ValueError):  # noqa: PT011
         verify_webhook(secrets, {**given, "webhook-signature": f"v1,{digest}"}, BODY)
+
+
+@try_each("other", [("webhook-signature", "v1,\udcff"), ("webhook-timestamp", "9" * 400)])
+def test_headers_of_an_attacker_are_refused_as_invalid(other: tuple[str, str]) -> None:
+    with pytest.raises(InvalidWebhook):
+        verify_webhook(SECRET, {**headers(), other[0]: other[1]}, BODY)

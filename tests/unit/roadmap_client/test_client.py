@@ -71,6 +71,10 @@ class TestStream:
         with pytest.raises(InvalidResponse, match="bytes"):
             events_of(b"data: " + b"x" * 1_100_000)
 
+    def test_a_type_that_is_no_text_is_an_error(self) -> None:
+        with pytest.raises(InvalidResponse, match="malformed"):
+            events_of(b'data: {"seq": 1, "type": 1}\n\n')
+
     def test_an_event_without_its_end_is_none(self) -> None:
         assert [each["seq"] for each in events_of(event(1) + event(2)[:-1])] == [1]
 
@@ -95,11 +99,11 @@ class TestKey:
         caplog.set_level(logging.DEBUG)
         errors: list[ClientError] = []
         with serving(lambda handler: handler.say(b"<html>", 500)) as url:
-            for key in (SECRET, f"{SECRET}\r"):
+            for key in (SECRET, f"{SECRET}\r", f"{SECRET}\u00e9"):
                 with RoadmapClient(url, key, patience=0) as client, pytest.raises(ClientError) as e:
                     client.get(EVENTS)
                 errors.append(e.value)
-        assert [type(each) for each in errors] == [Problem, InvalidRequest]
+        assert [type(each) for each in errors] == [Problem, InvalidRequest, Problem]
         assert SECRET not in f"{client!r} {errors!r} {errors[0]} {errors[1]} {caplog.text}"
 
 
@@ -121,6 +125,13 @@ class TestAnswer:
         ):
             assert client.get(EVENTS) == {"a": 1}
             assert client.request("GET", EVENTS).json() == {"a": 1}
+
+    def test_its_headers_may_have_any_bytes(self) -> None:
+        with (
+            serving(lambda handler: handler.say(b"{}", X_Name="\u00e9")) as url,
+            RoadmapClient(url) as client,
+        ):
+            assert client.request("GET", EVENTS).headers["x-name"] == "\u00e9"
 
     @try_each("content", [b"<html>", b"[1]", b"", b"{" * 100_000, b'{"a":' * 100_000])
     def test_one_that_is_no_object_is_an_error(self, content: bytes) -> None:
