@@ -15,7 +15,7 @@ import httpx2
 from roadmap_client import results
 from roadmap_client.errors import ClientError, InvalidRequest, InvalidResponse, Problem, Unreachable
 from roadmap_client.event_stream import EventParser, json_object
-from roadmap_client.results import Accepted, Event, Json
+from roadmap_client.results import Accepted, Concept, Event, Json
 from roadmap_client.retries import Retries
 
 P = ParamSpec("P")
@@ -152,9 +152,8 @@ class AsyncRoadmapClient(contextlib.AbstractAsyncContextManager["AsyncRoadmapCli
                         return tree
         return await self.roadmap(roadmap_id)
 
-    async def concept(self, roadmap_id: str, concept_id: str) -> results.Concept:
-        found = await self.get(_roadmap_path(roadmap_id, "concepts", concept_id))
-        return cast(results.Concept, found)
+    async def concept(self, roadmap_id: str, concept_id: str) -> Concept:
+        return cast(Concept, await self.get(_roadmap_path(roadmap_id, "concepts", concept_id)))
 
     async def set_progress(self, roadmap_id: str, concept_id: str, progress: str) -> Json:
         """`progress`: todo, learning, done or skipped."""
@@ -269,9 +268,8 @@ class RoadmapClient(contextlib.AbstractContextManager["RoadmapClient"]):
 
 def _roadmap_path(*ids: str) -> str:
     """Return a path under that of the roadmaps; an id cannot lead elsewhere."""
-    return "/".join(
-        [ROADMAPS, *(quote(each, "", errors="replace").replace(".", "%2E") for each in ids)]
-    )
+    quoted = (quote(each, "", errors="replace").replace(".", "%2E") for each in ids)
+    return "/".join([ROADMAPS, *quoted])
 
 
 def _url(path: str, params: dict[str, Any] | None = None) -> httpx2.URL:
