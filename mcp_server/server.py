@@ -37,7 +37,7 @@ from mcp_server.results import (
     summary_of,
     without_answer,
 )
-from roadmap_client import ROADMAPS, AsyncRoadmapClient, ClientError
+from roadmap_client import ROADMAPS, ApiError, AsyncRoadmapClient
 from roadmap_client.results import Json
 
 USER_AGENT = MCP_AGENT + NUMBER
@@ -93,7 +93,7 @@ def tool(annotations: ToolAnnotations) -> Callable[[Tool], Tool]:
         async def call(**given: Any) -> CallToolResult:
             try:
                 return result_of(await function(**given))
-            except ClientError as error:
+            except ApiError as error:
                 return error_of(explain(error, agent_session.get().client.base_url))
 
         about = " ".join((function.__doc__ or "").split())
@@ -321,7 +321,7 @@ async def read(*ids: str) -> Json:
         return await get(f"{ROADMAPS}/{path}")
     except ValueError:
         raise ResourceNotFoundError("An ID in this address is not a UUID.") from None
-    except ClientError as error:
+    except ApiError as error:
         raise ResourceError(explain(error, agent_session.get().client.base_url)) from None
 
 
