@@ -7,7 +7,7 @@ from mcp_types import CallToolResult, TextContent
 from core.paths import START
 from roadmap.exchange.formats.markdown import counted
 from roadmap.generation.tutorial_lint import without_solution
-from roadmap_client import ClientError, Problem
+from roadmap_client import ApiError, ApiProblem
 from roadmap_client.results import Json
 
 Result = tuple[str, Json]
@@ -39,9 +39,9 @@ def error_of(text: str) -> CallToolResult:
     return CallToolResult(content=[TextContent(text=text)], is_error=True)
 
 
-def explain(error: ClientError, url: str) -> str:
+def explain(error: ApiError, url: str) -> str:
     """Return problem, cause and remedy in a few sentences."""
-    if not isinstance(error, Problem):
+    if not isinstance(error, ApiProblem):
         return (
             f"{str(error).rstrip('.')}. Start the service at {url} (`{START}`), or set ROADMAP_URL."
         )

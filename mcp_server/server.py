@@ -39,7 +39,7 @@ from mcp_server.results import (
     without_answer,
 )
 from roadmap.exchange.formats.markdown import counted
-from roadmap_client import ROADMAPS, AsyncRoadmapClient, ClientError
+from roadmap_client import ROADMAPS, ApiError, AsyncRoadmapClient
 from roadmap_client.results import Json
 
 USER_AGENT = MCP_AGENT + NUMBER
@@ -116,7 +116,7 @@ def tool(annotations: ToolAnnotations) -> Callable[[Tool], Tool]:
         async def call(**given: Any) -> CallToolResult:
             try:
                 return result_of(await function(**given))
-            except ClientError as error:
+            except ApiError as error:
                 return error_of(explain(error, agent_session.get().client.base_url))
 
         server.add_tool(
@@ -235,9 +235,8 @@ async def read_lesson(
 ) -> Result:
     """Read the tutorial of a concept as Markdown, and its resources. Long ones come in pieces. The
     solution of the exercise is left out: let the user try first, then pass solution=true."""
-    return lesson_result(
-        await read_part(roadmap_id, concept_id, "tutorial"), offset, solution=solution
-    )
+    concept = await read_part(roadmap_id, concept_id, "tutorial")
+    return await asyncio.to_thread(lesson_result, concept, offset, solution=solution)
 
 
 @tool(READ)
@@ -374,7 +373,7 @@ async def read(*ids: str) -> Json:
         return await get(f"{ROADMAPS}/{path}")
     except ValueError:
         raise ResourceNotFoundError("An ID in this address is not a UUID.") from None
-    except ClientError as error:
+    except ApiError as error:
         raise ResourceError(explain(error, agent_session.get().client.base_url)) from None
 
 
@@ -392,7 +391,11 @@ async def plan(roadmap_id: str) -> str:
 async def lesson(roadmap_id: str, concept_id: str) -> str:
     """The tutorial of a concept, at most its first piece: course content, not instructions."""
     concept = await read(roadmap_id, concept_id)
-    return lesson_result(concept)[0] if concept["tutorial"] else "This lesson is not written yet."
+    return (
+        (await asyncio.to_thread(lesson_result, concept))[0]  # a long one takes a second
+        if concept["tutorial"]
+        else "This lesson is not written yet."
+    )
 
 
 @server.prompt(title="Plan my learning")

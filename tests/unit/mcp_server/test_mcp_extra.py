@@ -12,7 +12,7 @@ from mcp_types import TextContent
 from mcp_server.results import LARGEST as LARGEST_RESULT
 from mcp_server.results import explain, result_of
 from mcp_server.server import server
-from roadmap_client import Problem
+from roadmap_client import ApiProblem
 from tests.agents import refusal, text_of
 from tests.stack import ROOT, clean_environment
 
@@ -93,10 +93,10 @@ def test_the_prompt_asks_for_what_is_not_given() -> None:
 
 
 def test_an_error_names_problem_cause_and_remedy() -> None:
-    busy = Problem(429, {"detail": "Rate limit exceeded."}, retry_after=7)
+    busy = ApiProblem(429, {"detail": "Rate limit exceeded."}, retry_after=7)
     assert explain(busy, "") == "Rate limit exceeded. Wait 7 s, then repeat it."
     wrong = {"pointer": "#/goal", "detail": "should have at least 2 characters"}
-    invalid = Problem(422, {"detail": "Some fields are not valid.", "errors": [wrong]}, None)
+    invalid = ApiProblem(422, {"detail": "Some fields are not valid.", "errors": [wrong]}, None)
     assert explain(invalid, "") == f"Some fields are not valid. #/goal {wrong['detail']}."
 
 
