@@ -33,6 +33,7 @@ def test_the_whole_path_over_standard_input_and_output(
     shared_embedded: Stack, tmp_path: Path
 ) -> None:
     log = tmp_path / "stderr"
+    shared_embedded.request("PUT", "/api/v1/review-limits", json={"reviews": 500, "new": 500})
     place = over_stdio({"ROADMAP_URL": shared_embedded.url}, learn, log=log)
     assert log.read_text() == ""
     assert int(place["reports"]) > 0

@@ -33,6 +33,7 @@ def outputs(
     stack: Stack = request.getfixturevalue(
         "shared_server" if request.param == "server" else "shared_embedded"
     )
+    stack.request("PUT", "/api/v1/review-limits", json={"reviews": 500, "new": 500})
     run = [step for step in EVERYTHING if step.mode in (None, stack.mode)]
     if request.param not in ("server", "embedded"):
         run = [step for step in run if step.mode or step.command.startswith(DEFINITIONS)]
