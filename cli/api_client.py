@@ -14,7 +14,7 @@ import httpx2
 from cli.output import CommandFailed, Number, ServiceUnreachable
 from core.paths import START
 from core.sanitize import one_line
-from roadmap_client import ClientError, InvalidRequest, Problem, RoadmapClient, Unreachable
+from roadmap_client import ApiError, ApiProblem, InvalidRequest, NoResponse, RoadmapClient
 
 IMPORTS = "/api/v1/imports"
 PATIENCE = 60.0  # seconds of retries
@@ -28,7 +28,7 @@ def service_client(
     try:
         with RoadmapClient(url, key, patience=patience) as client:
             yield client
-    except (ClientError, httpx2.InvalidURL) as error:
+    except (ApiError, httpx2.InvalidURL) as error:
         raise _failure(error, url.rstrip("/"), bool(key)) from None
 
 
@@ -43,28 +43,28 @@ def _failure(error: Exception, url: str, has_key: bool) -> CommandFailed:
                 "The request cannot be sent: it contains characters that HTTP does not allow. "
                 "Check --url and --key."
             )
-        case Unreachable(broken_streams=False, reason=reason):
+        case NoResponse(broken_streams=False, reason=reason):
             return ServiceUnreachable(
                 f"{url} cannot be reached ({one_line(reason)}). "
                 f"Start the service (`{START}`), or set --url (ROADMAP_URL)."
             )
-        case Unreachable(reason=reason) | Problem(is_transient=True, detail=reason):
+        case NoResponse(reason=reason) | ApiProblem(is_transient=True, detail=reason):
             return ServiceUnreachable(
                 f"{url} is busy or unavailable: {one_line(reason)} "
                 "Retry later, or run `roadmap doctor` on its host."
             )
-        case Problem(status=401):
+        case ApiProblem(status=401):
             return CommandFailed(
                 f"The API key is {'not valid' if has_key else 'missing'}. "
                 "Set ROADMAP_API_KEY or --key to a valid one (docs/ACCOUNTS.md)."
             )
-        case Problem(document=document, detail=detail, errors=errors) if document:
+        case ApiProblem(document=document, detail=detail, errors=errors) if document:
             fields = "; ".join(
                 f"{_place(each)}: {each.get('detail', '').rstrip('.')}" for each in errors
             )
             hint = " `roadmap list` shows your roadmaps." if error.status == 404 else ""
             return CommandFailed(one_line(f"Invalid {fields}." if fields else f"{detail}{hint}"))
-        case Problem(status=status):
+        case ApiProblem(status=status):
             wrong = f"{url} answers {status}, and is not a Roadmap service."
         case _:
             wrong = f"The response of {url} is not from a Roadmap service."

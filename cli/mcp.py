@@ -26,8 +26,8 @@ from core.settings import LOOPBACK
     "--start", is_flag=True, help="Start the service on this machine if none answers; end it after."
 )
 def mcp(url: str, key: str | None, start: bool) -> None:
-    """Serve the tools of docs/MCP.md to an agent (Model Context Protocol). A client starts this
-    command and talks to it over standard input and output.
+    """Serve tools to an agent (Model Context Protocol). A client starts this command and talks to
+    it over standard input and output.
     """
     try:
         from mcp_server.stdio import run  # an extra, which takes a second to load

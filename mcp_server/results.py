@@ -1,12 +1,13 @@
 """Results of tools: a short text, the same as data, and errors with their remedy."""
 
 import json
-from collections.abc import Iterable
 
 from mcp_types import CallToolResult, TextContent
 
 from core.paths import START
-from roadmap_client import ClientError, Problem
+from roadmap.exchange.formats.markdown import counted
+from roadmap.generation.tutorial_lint import without_solution
+from roadmap_client import ApiError, ApiProblem
 from roadmap_client.results import Json
 
 Result = tuple[str, Json]
@@ -38,9 +39,9 @@ def error_of(text: str) -> CallToolResult:
     return CallToolResult(content=[TextContent(text=text)], is_error=True)
 
 
-def explain(error: ClientError, url: str) -> str:
+def explain(error: ApiError, url: str) -> str:
     """Return problem, cause and remedy in a few sentences."""
-    if not isinstance(error, Problem):
+    if not isinstance(error, ApiProblem):
         return (
             f"{str(error).rstrip('.')}. Start the service at {url} (`{START}`), or set ROADMAP_URL."
         )
@@ -91,7 +92,9 @@ def summary_line(roadmap: Json) -> str:
         f"{roadmap['title'] or roadmap['goal']}: {roadmap['status']}",
         f"{parts['ready']} of {parts['total']} parts written" if parts["total"] else "",
         f"{learned['done']} of {learned['total']} concepts done" if learned else "",
-        f"{roadmap['weeks']} weeks at {roadmap['hours_per_week']} h" if roadmap["weeks"] else "",
+        f"{counted(roadmap['weeks'], 'week')} at {roadmap['hours_per_week']} h"
+        if roadmap["weeks"]
+        else "",
         f"roadmap_id {roadmap['id']}",
         roadmap["error"],
     )
@@ -110,23 +113,26 @@ def is_written(concept: Json) -> bool:
     return bool(concept["contents"]["tutorial"]["version"])
 
 
-def lesson_result(concept: Json, offset: int) -> Result:
-    """Return a piece of the tutorial that ends with a line, and the resources after the last."""
-    text: str = concept["tutorial"]["markdown"]
-    end, following = offset + LONGEST_LESSON, None
+def lesson_result(concept: Json, offset: int = 0, *, solution: bool = False) -> Result:
+    """Return a piece of the tutorial or its solution, and the resources after the last piece."""
+    lesson, rest = without_solution(concept["tutorial"]["markdown"])
+    text = (rest or "This tutorial has no solution of its own.") if solution else lesson
+    end, following, note = offset + LONGEST_LESSON, None, ""
     if end < len(text):
         end = following = text.rfind("\n", offset + 1, end) + 1 or end
+        note = f"(To read on: read_lesson with offset={following}; the end is {len(text)}.)"
+    elif rest and not solution:
+        note = "(Let the user try the exercise first. Its solution is left out: solution=true.)"
     resources = [
         {"title": each["title"], "url": each["url"], "why": each["why"]}
-        for each in (concept["resources"] or [] if following is None else [])
+        for each in (concept["resources"] or [] if not (following or solution) else [])
     ]
-    lines = [
-        f"Lesson: {concept['title']} ({concept['progress']}). {COURSE_TEXT}{text[offset:end]}",
+    lines = (
+        f"{'Solution' if solution else 'Lesson'}: {concept['title']} ({concept['progress']}). {COURSE_TEXT}{text[offset:end]}",
         *(f"- {each['title']}: {each['url']} ({each['why']})" for each in resources),
-    ]
-    if following:
-        lines.append(f"\n(To read on, pass offset={following}; the end is {len(text)}.)")
-    return "\n".join(lines), {
+        note and f"\n{note}",
+    )
+    return "\n".join(filter(None, lines)), {
         "roadmap_id": concept["roadmap_id"],
         "concept_id": concept["id"],
         "title": concept["title"],
@@ -142,20 +148,14 @@ def without_answer(question: Json) -> Json:
     return {name: question[name] for name in ("id", "type", "prompt", "options")}
 
 
-def question_lines(questions: Iterable[Json]) -> str:
-    return "\n".join(
-        line
-        for each in questions
-        for line in (
-            f"{each['id']}. ({each['type']}) {each['prompt']}",
-            *(f"   [{index}] {option}" for index, option in enumerate(each["options"])),
-        )
+def question_text(question: Json) -> str:
+    return f"({question['type']}) {question['prompt']}" + "".join(
+        f"\n   [{index}] {option}" for index, option in enumerate(question["options"])
     )
 
 
-def graded_lines(questions: Iterable[Json]) -> str:
-    return "\n".join(
-        f"{each['id']}. {'right' if each['is_right'] else 'wrong'}; correct: "
-        f"{each['accepted'] or each['right']}. {each['explanation']}"
-        for each in questions
+def graded_text(question: Json) -> str:
+    return (
+        f"{'right' if question['is_right'] else 'wrong'}; correct: "
+        f"{question['accepted'] or question['right']}. {question['explanation']}"
     )

@@ -13,9 +13,9 @@ from urllib.parse import quote
 import httpx2
 
 from roadmap_client import results
-from roadmap_client.errors import ClientError, InvalidRequest, InvalidResponse, Problem, Unreachable
+from roadmap_client.errors import ApiError, ApiProblem, InvalidRequest, InvalidResponse, NoResponse
 from roadmap_client.event_stream import EventParser, json_object
-from roadmap_client.results import Accepted, Event, Json
+from roadmap_client.results import AcceptedJson, ConceptJson, EventJson, Json
 from roadmap_client.retries import Retries
 
 P = ParamSpec("P")
@@ -27,14 +27,14 @@ LOOPBACK = ("127.0.0.1", "::1", "localhost")  # no proxy can reach those of this
 LARGEST = 64 * 1024 * 1024  # bytes of a response
 
 
-class Settings(TypedDict, total=False):
+class ClientSettings(TypedDict, total=False):
     patience: float  # seconds of retries while the service is unreachable or busy; 60
     timeout: float  # seconds without a byte of a response; 30
     headers: dict[str, str | bytes] | None
     transport: httpx2.BaseTransport | httpx2.AsyncBaseTransport | None
 
 
-class Options(TypedDict, total=False):
+class RequestOptions(TypedDict, total=False):
     params: dict[str, Any] | None
     headers: dict[str, str] | None
     key: str | None  # Idempotency-Key of a POST; store your own to retry after a restart
@@ -47,7 +47,7 @@ class AsyncRoadmapClient(contextlib.AbstractAsyncContextManager["AsyncRoadmapCli
     _sleep = staticmethod(asyncio.sleep)
 
     def __init__(
-        self, base_url: str = LOCAL, token: str | None = None, **settings: Unpack[Settings]
+        self, base_url: str = LOCAL, token: str | None = None, **settings: Unpack[ClientSettings]
     ) -> None:
         self.base_url, self.patience = base_url.rstrip("/"), settings.get("patience", 60.0)
         headers = {"Accept": "application/json", **(settings.get("headers") or {})}
@@ -67,7 +67,7 @@ class AsyncRoadmapClient(contextlib.AbstractAsyncContextManager["AsyncRoadmapCli
         await self._http.aclose()
 
     async def request(
-        self, method: str, path: str, body: Any = None, **options: Unpack[Options]
+        self, method: str, path: str, body: Any = None, **options: Unpack[RequestOptions]
     ) -> httpx2.Response:
         """Return a successful response. Retries of a POST have the same Idempotency-Key."""
         url, headers = _url(path, options.get("params")), dict(options.get("headers") or {})
@@ -78,23 +78,23 @@ class AsyncRoadmapClient(contextlib.AbstractAsyncContextManager["AsyncRoadmapCli
             try:
                 async with self._stream(method, url, json=body, headers=headers) as opened:
                     return await _read_response(*opened)
-            except (httpx2.HTTPError, ClientError) as error:
+            except (httpx2.HTTPError, ApiError) as error:
                 await self._sleep(retries.pause(_client_error(error)))
 
-    async def get(self, path: str, **options: Unpack[Options]) -> Json:
+    async def get(self, path: str, **options: Unpack[RequestOptions]) -> Json:
         """Return a JSON object, as the next ones; an empty one for 204."""
         return _object(await self.request("GET", path, **options))
 
-    async def post(self, path: str, body: Any = None, **options: Unpack[Options]) -> Json:
+    async def post(self, path: str, body: Any = None, **options: Unpack[RequestOptions]) -> Json:
         return _object(await self.request("POST", path, body, **options))
 
-    async def put(self, path: str, body: Any = None, **options: Unpack[Options]) -> Json:
+    async def put(self, path: str, body: Any = None, **options: Unpack[RequestOptions]) -> Json:
         return _object(await self.request("PUT", path, body, **options))
 
-    async def patch(self, path: str, body: Any = None, **options: Unpack[Options]) -> Json:
+    async def patch(self, path: str, body: Any = None, **options: Unpack[RequestOptions]) -> Json:
         return _object(await self.request("PATCH", path, body, **options))
 
-    async def delete(self, path: str, **options: Unpack[Options]) -> Json:
+    async def delete(self, path: str, **options: Unpack[RequestOptions]) -> Json:
         return _object(await self.request("DELETE", path, **options))
 
     async def pages(self, path: str, limit: int = 100) -> AsyncGenerator[Json]:
@@ -109,7 +109,7 @@ class AsyncRoadmapClient(contextlib.AbstractAsyncContextManager["AsyncRoadmapCli
                 yield item
             limit, cursor = limit - len(items), {"cursor": following} if following else None
 
-    async def events(self, path: str, after: int = 0) -> AsyncGenerator[Event]:
+    async def events(self, path: str, after: int = 0) -> AsyncGenerator[EventJson]:
         """Yield past and future events after number `after`, each once; resume a broken stream."""
         url, retries = _url(path), Retries(self.patience)
         while True:
@@ -127,22 +127,22 @@ class AsyncRoadmapClient(contextlib.AbstractAsyncContextManager["AsyncRoadmapCli
                             if event is not None:
                                 after = event["seq"] or after
                                 yield event
-                raise Unreachable("its event streams end without events.", broken_streams=True)
-            except (httpx2.HTTPError, ClientError) as error:
+                raise NoResponse("its event streams end without events.", broken_streams=True)
+            except (httpx2.HTTPError, ApiError) as error:
                 await self._sleep(retries.pause(_client_error(error)))
 
-    async def create(self, /, goal: str, *, key: str | None = None, **fields: Any) -> Accepted:
+    async def create(self, /, goal: str, *, key: str | None = None, **fields: Any) -> AcceptedJson:
         """`fields`: level, hours_per_week, review, ..."""
-        return cast(Accepted, await self.post(ROADMAPS, {"goal": goal, **fields}, key=key))
+        return cast(AcceptedJson, await self.post(ROADMAPS, {"goal": goal, **fields}, key=key))
 
-    async def roadmap(self, roadmap_id: str) -> results.Roadmap:
-        return cast(results.Roadmap, await self.get(_roadmap_path(roadmap_id)))
+    async def roadmap(self, roadmap_id: str) -> results.RoadmapJson:
+        return cast(results.RoadmapJson, await self.get(_roadmap_path(roadmap_id)))
 
-    async def roadmaps(self, limit: int = 100) -> AsyncGenerator[results.RoadmapSummary]:
+    async def roadmaps(self, limit: int = 100) -> AsyncGenerator[results.RoadmapSummaryJson]:
         async for item in self.pages(ROADMAPS, limit):
-            yield cast(results.RoadmapSummary, item)
+            yield cast(results.RoadmapSummaryJson, item)
 
-    async def wait(self, roadmap_id: str) -> results.Roadmap:
+    async def wait(self, roadmap_id: str) -> results.RoadmapJson:
         """Return the tree when the roadmap has ended or waits for its owner (`status`)."""
         async with contextlib.aclosing(self.events(_roadmap_path(roadmap_id, "events"))) as events:
             async for event in events:
@@ -152,9 +152,8 @@ class AsyncRoadmapClient(contextlib.AbstractAsyncContextManager["AsyncRoadmapCli
                         return tree
         return await self.roadmap(roadmap_id)
 
-    async def concept(self, roadmap_id: str, concept_id: str) -> results.Concept:
-        found = await self.get(_roadmap_path(roadmap_id, "concepts", concept_id))
-        return cast(results.Concept, found)
+    async def concept(self, roadmap_id: str, concept_id: str) -> ConceptJson:
+        return cast(ConceptJson, await self.get(_roadmap_path(roadmap_id, "concepts", concept_id)))
 
     async def set_progress(self, roadmap_id: str, concept_id: str, progress: str) -> Json:
         """`progress`: todo, learning, done or skipped."""
@@ -163,17 +162,14 @@ class AsyncRoadmapClient(contextlib.AbstractAsyncContextManager["AsyncRoadmapCli
 
     async def answer_quiz(
         self, roadmap_id: str, concept_id: str, version: int, answers: Sequence[Sequence[int] | str]
-    ) -> results.Attempt:
+    ) -> results.AttemptJson:
         """Grade `answers`: for each question the chosen options, from 0, or a typed text."""
         path = _roadmap_path(roadmap_id, "concepts", concept_id, "quiz", "attempts")
         graded = await self.post(path, {"version": version, "answers": answers})
-        return cast(results.Attempt, graded)
+        return cast(results.AttemptJson, graded)
 
-    async def today(self) -> results.Today:
-        return cast(results.Today, await self.get("/api/v1/today"))
-
-    async def reviews(self, limit: int = 20) -> Json:
-        return await self.get("/api/v1/reviews", params={"limit": limit})
+    async def today(self) -> results.TodayJson:
+        return cast(results.TodayJson, await self.get("/api/v1/today"))
 
     @contextlib.asynccontextmanager
     async def _stream(self, *given: Any, **named: Any) -> AsyncIterator[Any]:
@@ -237,7 +233,7 @@ class RoadmapClient(contextlib.AbstractContextManager["RoadmapClient"]):
     """Client of the service at `base_url` that blocks, with the methods of AsyncRoadmapClient."""
 
     def __init__(
-        self, base_url: str = LOCAL, token: str | None = None, **settings: Unpack[Settings]
+        self, base_url: str = LOCAL, token: str | None = None, **settings: Unpack[ClientSettings]
     ) -> None:
         self._client = _BlockingClient(base_url, token, **settings)
         self.base_url = self._client.base_url
@@ -264,14 +260,12 @@ class RoadmapClient(contextlib.AbstractContextManager["RoadmapClient"]):
     set_progress = _blocking(AsyncRoadmapClient.set_progress)
     answer_quiz = _blocking(AsyncRoadmapClient.answer_quiz)
     today = _blocking(AsyncRoadmapClient.today)
-    reviews = _blocking(AsyncRoadmapClient.reviews)
 
 
 def _roadmap_path(*ids: str) -> str:
     """Return a path under that of the roadmaps; an id cannot lead elsewhere."""
-    return "/".join(
-        [ROADMAPS, *(quote(each, "", errors="replace").replace(".", "%2E") for each in ids)]
-    )
+    quoted = (quote(each, "", errors="replace").replace(".", "%2E") for each in ids)
+    return "/".join([ROADMAPS, *quoted])
 
 
 def _url(path: str, params: dict[str, Any] | None = None) -> httpx2.URL:
@@ -281,7 +275,7 @@ def _url(path: str, params: dict[str, Any] | None = None) -> httpx2.URL:
 
 
 async def _read_response(answer: httpx2.Response, chunks: AsyncIterator[bytes]) -> httpx2.Response:
-    """Return the response with its content. Raises Problem unless it is a success."""
+    """Return the response with its content. Raises ApiProblem unless it is a success."""
     content = bytearray()
     async for chunk in chunks:
         content += chunk
@@ -293,7 +287,7 @@ async def _read_response(answer: httpx2.Response, chunks: AsyncIterator[bytes]) 
         return whole
     wait = answer.headers.get("retry-after", "")
     seconds = float(wait) if wait.isdecimal() else None
-    raise Problem(answer.status_code, json_object(whole.content) or {}, seconds)
+    raise ApiProblem(answer.status_code, json_object(whole.content) or {}, seconds)
 
 
 def _object(response: httpx2.Response) -> Json:
@@ -303,12 +297,12 @@ def _object(response: httpx2.Response) -> Json:
     return found
 
 
-def _client_error(error: Exception) -> ClientError:
+def _client_error(error: Exception) -> ApiError:
     match error:
-        case ClientError():
+        case ApiError():
             return error
         case httpx2.LocalProtocolError():  # its text quotes the header, maybe the token
             return InvalidRequest("The request contains characters that HTTP does not allow.")
         case httpx2.DecodingError():
             return InvalidResponse("The response cannot be decompressed.")
-    return Unreachable(re.sub(r"^\[Errno -?\d+\] ", "", str(error)) or type(error).__name__)
+    return NoResponse(re.sub(r"^\[Errno -?\d+\] ", "", str(error)) or type(error).__name__)

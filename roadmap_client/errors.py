@@ -6,22 +6,22 @@ BUSY = (429, 502, 503, 504)  # retried: every request is idempotent
 IN_USE = "/problems/idempotency-key-in-use"  # retried: the first request is still running
 
 
-class ClientError(Exception):
+class ApiError(Exception):
     """Base class of the others."""
 
     is_transient = False  # a retry may help
     retry_after: float | None = None
 
 
-class InvalidRequest(ClientError):
+class InvalidRequest(ApiError):
     """The request cannot be sent."""
 
 
-class InvalidResponse(ClientError):
+class InvalidResponse(ApiError):
     """The response is not from a Roadmap service, or too long."""
 
 
-class Unreachable(ClientError):
+class NoResponse(ApiError):
     """No response because of `reason`, or only `broken_streams` without events."""
 
     is_transient = True
@@ -31,7 +31,7 @@ class Unreachable(ClientError):
         self.reason, self.broken_streams = reason, broken_streams
 
 
-class Problem(ClientError):
+class ApiProblem(ApiError):
     """The service refused the request (RFC 9457). Decide by `type`; `errors` has invalid fields.
 
     `document` is the whole problem. It is empty if a proxy answered; `type` is then `about:blank`.

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import cast
 
 from roadmap_client.errors import InvalidResponse
-from roadmap_client.results import Event, Json
+from roadmap_client.results import EventJson, Json
 
 LONGEST_EVENT = 1024 * 1024  # bytes
 
@@ -15,7 +15,7 @@ class EventParser:
 
     rest = data = b""
 
-    def feed(self, chunk: bytes) -> Iterator[Event | None]:
+    def feed(self, chunk: bytes) -> Iterator[EventJson | None]:
         """Yield each complete event, and None for a keep-alive."""
         *lines, self.rest = (self.rest + chunk).split(b"\n")
         for line in (each.removesuffix(b"\r") for each in lines):
@@ -27,7 +27,7 @@ class EventParser:
                 event, self.data = json_object(self.data) or {}, b""
                 if [type(event.setdefault("seq", 0)), type(event.get("type"))] != [int, str]:
                     raise InvalidResponse("The event is malformed.")
-                yield cast(Event, event)
+                yield cast(EventJson, event)
         if len(self.rest) + len(self.data) > LONGEST_EVENT:
             raise InvalidResponse(f"An event has more than {LONGEST_EVENT} bytes.")
 

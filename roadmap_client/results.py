@@ -5,20 +5,20 @@ from typing import Any, TypedDict
 Json = dict[str, Any]
 
 
-class Event(TypedDict):
+class EventJson(TypedDict):
     seq: int  # 0 for a `content_draft`, which is not stored
     type: str
     data: Json
     at: str
 
 
-class Accepted(TypedDict):
+class AcceptedJson(TypedDict):
     id: str
     status: str
     links: dict[str, str]
 
 
-class RoadmapSummary(TypedDict):
+class RoadmapSummaryJson(TypedDict):
     id: str
     goal: str
     title: str
@@ -34,7 +34,7 @@ class RoadmapSummary(TypedDict):
     revision: int
 
 
-class Node(TypedDict):
+class NodeJson(TypedDict):
     id: str
     key: str
     title: str
@@ -42,35 +42,35 @@ class Node(TypedDict):
     hours: int
 
 
-class ConceptNode(Node):
+class ConceptNodeJson(NodeJson):
     week: int
     progress: str
     contents: dict[str, Json]
 
 
-class Module(Node):
-    concepts: list[ConceptNode]
+class ModuleJson(NodeJson):
+    concepts: list[ConceptNodeJson]
 
 
-class Stage(Node):
-    modules: list[Module]
+class StageJson(NodeJson):
+    modules: list[ModuleJson]
 
 
-class Roadmap(RoadmapSummary):
+class RoadmapJson(RoadmapSummaryJson):
     remarks: list[str]
     learned: dict[str, int]
-    stages: list[Stage]
+    stages: list[StageJson]
     links: dict[str, str]
 
 
-class Concept(ConceptNode):
+class ConceptJson(ConceptNodeJson):
     notes: str
     tutorial: Json | None  # None: not written yet
     resources: list[Json] | None
     quiz: Json | None
 
 
-class Attempt(TypedDict):
+class AttemptJson(TypedDict):
     id: str
     score: int
     total: int
@@ -78,7 +78,7 @@ class Attempt(TypedDict):
     passed: bool
 
 
-class Today(TypedDict):
+class TodayJson(TypedDict):
     today: str
     due: int
     review_minutes: int

@@ -3,7 +3,7 @@
 import random
 from time import monotonic
 
-from roadmap_client.errors import ClientError
+from roadmap_client.errors import ApiError
 
 LONGEST_PAUSE = 8.0  # seconds between two tries, unless Retry-After is longer
 
@@ -15,7 +15,7 @@ class Retries:
         self.patience, self.until = patience, monotonic() + patience
         self.tries, self.alive = 0, False
 
-    def pause(self, failure: ClientError) -> float:
+    def pause(self, failure: ApiError) -> float:
         """Return the seconds until the next try. Raises `failure` if there is none."""
         if self.alive:
             self.until, self.tries = monotonic() + self.patience, 0

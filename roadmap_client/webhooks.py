@@ -9,7 +9,7 @@ from typing import Any
 
 
 class InvalidWebhook(ValueError):
-    """The message is not signed with a secret of the webhook, or its timestamp is too old or too new."""
+    """The signature is wrong, or the timestamp is too old or too new."""
 
 
 def verify_webhook(

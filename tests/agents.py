@@ -12,6 +12,7 @@ from mcp.client.stdio import stdio_client
 from mcp.client.streamable_http import streamable_http_client
 from mcp_types import CallToolResult, TextContent
 
+from roadmap.learning.progress import PASSING_PERCENT
 from tests.commands import ROADMAP, command
 from tests.stack import GOAL, NO_TLS, Stack
 
@@ -106,28 +107,50 @@ async def learn(client: Client) -> dict[str, str]:
         piece = await call(client, "read_lesson", **place, offset=piece["next_offset"])
         whole += piece["markdown"]
     assert piece["resources"]
+    assert "## Exercise" in whole
+    assert "## Solution" not in whole
+    solution = (await call(client, "read_lesson", **place, solution=True))["markdown"]
+    assert solution.startswith("## Solution")
+    said = text_of(await client.call_tool("read_lesson", place))
+    assert "(Let the user try the exercise first." in said
+    assert solution not in said
     [resource] = (
         await client.read_resource(
             f"roadmap://roadmaps/{place['roadmap_id']}/concepts/{place['concept_id']}"
         )
     ).contents
-    assert getattr(resource, "text", "") == whole
+    assert getattr(resource, "text", "") == said
 
     quiz = await call(client, "take_quiz", **place)
     assert all(each.keys() == {"id", "type", "prompt", "options"} for each in quiz["questions"])
     empty: list[object] = [[] for _ in quiz["questions"]]
-    graded = await call(client, "answer_quiz", **place, version=quiz["version"], answers=empty)
+    attempt = {**place, "version": quiz["version"]}
+    failed = await client.call_tool("answer_quiz", {**attempt, "answers": empty})
+    assert (
+        f"Not passed: this takes an answer to every question, and {PASSING_PERCENT} %"
+        in text_of(failed)
+    )
+    assert "Do not submit corrected answers yourself" in text_of(failed)
+    graded: Any = failed.structured_content
     assert not graded["passed"]
     right = [each["accepted"][:1] or each["right"] for each in graded["questions"]]
     answers = [each[0] if isinstance(each[0], str) else each for each in right]
-    passed = await call(client, "answer_quiz", **place, version=quiz["version"], answers=answers)
+    passed = await call(client, "answer_quiz", **attempt, answers=answers)
     assert passed["passed"]
 
     other = {**roadmap, "concept_id": stages[0]["concepts"][1]["concept_id"]}
-    assert (await call(client, "record_progress", **other, part=1))["progress"] == "learning"
+    assert "from the introduction, " in text_of(await client.call_tool("today", {}))
+    finished = text_of(await client.call_tool("record_progress", {**other, "part": 1}))
+    assert finished == "Part 1 finished. The concept is now: learning."
+    assert (await call(client, "record_progress", **other, exercise_done=True))[
+        "progress"
+    ] == "done"
     assert (await call(client, "record_progress", **other, progress="done"))["progress"] == "done"
-    now = await call(client, "today")
+    result = await client.call_tool("today", {})
+    assert " min on 1 day.\n" in text_of(result)
+    now: Any = result.structured_content
     assert now["review"]["question"].keys() >= {"prompt", "options"}
+    assert f"\n({now['review']['question']['type']}) " in text_of(result)
     card = now["review"]["card_id"]
     reviewed = await call(client, "answer_review", card_id=card, answer=[])
     assert not reviewed["graded"]["is_right"]

@@ -54,13 +54,14 @@ class CodeBlock:
 class Section:
     """Section of the second level; the one before the first heading has no title.
 
-    `terms` are the bold texts in it.
+    `terms` are the bold texts in it; `line` is that of its heading, from 1.
     """
 
     title: str
     text: str
     blocks: tuple[CodeBlock, ...]
     terms: tuple[str, ...]
+    line: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +103,7 @@ class Lesson:
 
 
 def read(markdown: str) -> Lesson:
-    parts: list[tuple[str, list[str], list[CodeBlock], list[str]]] = [("", [], [], [])]
+    parts: list[tuple[str, list[str], list[CodeBlock], list[str], int]] = [("", [], [], [], 1)]
     prose: list[str] = []
     tokens = PARSER.parse(markdown)
     for at, token in enumerate(tokens):
@@ -112,18 +113,26 @@ def read(markdown: str) -> Lesson:
             parts[-1][1].append(token.content)
         elif token.type == "inline" and tokens[at - 1].type == "heading_open":
             if tokens[at - 1].tag == "h2":
-                parts.append((_text(token), [], [], []))
+                parts.append((_text(token), [], [], [], (token.map or [0])[0] + 1))
         elif token.type == "inline":
             parts[-1][1].append(_text(token))
             prose.append(_text(token, code=False))
             parts[-1][3].extend(_bold(token))
     return Lesson(
         tuple(
-            Section(title, "\n".join(texts), tuple(blocks), tuple(terms))
-            for title, texts, blocks, terms in parts
+            Section(title, "\n".join(texts), tuple(blocks), tuple(terms), line)
+            for title, texts, blocks, terms, line in parts
         ),
         "\n".join(prose),
     )
+
+
+def without_solution(markdown: str) -> tuple[str, str]:
+    """Return a tutorial up to its solution, and the solution; empty: it has none."""
+    lesson = read(markdown)
+    lines = re.split(r"\r\n?|\n", markdown)  # as the parser counts them
+    end = lesson.sections[-1].line - 1 if lesson.has_solution else len(lines)
+    return "\n".join(lines[:end]), "\n".join(lines[end:])
 
 
 def ends_with_solution(titles: Sequence[str]) -> bool:

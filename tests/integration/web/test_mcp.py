@@ -54,8 +54,8 @@ def administrator(stack: Stack) -> Person:
 
 
 OPERATIONS = [
-    *("create_roadmap", "answer_quiz", "answer_quiz", "finish_part", "set_progress"),
-    *("check_review", "rate_review"),
+    *("create_roadmap", "answer_quiz", "answer_quiz", "finish_part"),
+    *("save_exercise", "set_progress", "check_review", "rate_review"),
 ]
 
 

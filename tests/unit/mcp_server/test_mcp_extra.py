@@ -7,12 +7,13 @@ import sys
 from pathlib import Path
 
 from mcp import Client
+from mcp_types import TextContent
 
 from mcp_server.results import LARGEST as LARGEST_RESULT
 from mcp_server.results import explain, result_of
 from mcp_server.server import server
-from roadmap_client import Problem
-from tests.agents import text_of
+from roadmap_client import ApiProblem
+from tests.agents import refusal, text_of
 from tests.stack import ROOT, clean_environment
 
 LARGEST = 12 * 1024  # bytes of all descriptions, which a model reads before it begins
@@ -63,11 +64,39 @@ def test_the_tools_are_few_described_in_few_words_and_annotated() -> None:
         ), tool["name"]
 
 
+def test_wrong_arguments_have_one_sentence_each() -> None:
+    async def refused() -> str:
+        place = {"roadmap_id": "1", "version": 1, "answers": [{}]}
+        async with Client(server) as client:
+            return await refusal(client, "answer_quiz", **place)
+
+    assert asyncio.run(refused()) == (
+        "roadmap_id: Input should be a valid UUID, invalid length: found 1. "
+        "concept_id: Field required. "
+        "answers: Input should be a valid list, or Input should be a valid string."
+    )
+
+
+def test_the_prompt_asks_for_what_is_not_given() -> None:
+    async def asked(**given: str) -> str:
+        async with Client(server) as client:
+            [message] = (await client.get_prompt("plan_my_learning", given)).messages
+        assert isinstance(message.content, TextContent)
+        return message.content.text.split(". Then")[0]
+
+    assert asyncio.run(asked(goal="SQL", level="beginner")) == (
+        "I want to learn: SQL. Level: beginner.\nAsk me for: hours per week, what I already know"
+    )
+    assert asyncio.run(asked(goal="SQL", level="beginner", hours_per_week="5")) == (
+        "I want to learn: SQL. Level: beginner. Hours per week: 5.\nAsk me for: what I already know"
+    )
+
+
 def test_an_error_names_problem_cause_and_remedy() -> None:
-    busy = Problem(429, {"detail": "Rate limit exceeded."}, retry_after=7)
+    busy = ApiProblem(429, {"detail": "Rate limit exceeded."}, retry_after=7)
     assert explain(busy, "") == "Rate limit exceeded. Wait 7 s, then repeat it."
     wrong = {"pointer": "#/goal", "detail": "should have at least 2 characters"}
-    invalid = Problem(422, {"detail": "Some fields are not valid.", "errors": [wrong]}, None)
+    invalid = ApiProblem(422, {"detail": "Some fields are not valid.", "errors": [wrong]}, None)
     assert explain(invalid, "") == f"Some fields are not valid. #/goal {wrong['detail']}."
 
 

@@ -70,10 +70,9 @@ def definitions(body: list[ast.stmt]) -> Iterator[ast.ClassDef | FunctionNode]:
 
 
 def test_a_class_name_is_used_once() -> None:
-    """But those of `roadmap_client/`, which programs see without the rest, are those of the API."""
     files = defaultdict(list)
     for name, file, is_class in names():
-        if is_class and not name.startswith("_") and not file.startswith("roadmap_client/"):
+        if is_class and not name.startswith("_"):
             files[name].append(file)
     assert {name: of for name, of in files.items() if of[1:]} == {}
 

@@ -15,10 +15,10 @@ from typing import Any, get_args, get_origin, get_type_hints, is_typeddict
 import pytest
 
 from roadmap_client import (
-    ClientError,
+    ApiError,
+    ApiProblem,
     InvalidRequest,
     InvalidResponse,
-    Problem,
     RoadmapClient,
     results,
 )
@@ -88,7 +88,7 @@ class TestKey:
                 handler.say(b"", 307, Location=f"{elsewhere}/api/v1/today")
 
             with serving(redirect) as url, RoadmapClient(url, SECRET) as client:
-                with pytest.raises(Problem) as caught:
+                with pytest.raises(ApiProblem) as caught:
                     client.today()
                 for path in (f"{elsewhere}/api/v1/today", "", "api/v1/today"):
                     with pytest.raises(InvalidRequest):
@@ -97,13 +97,13 @@ class TestKey:
 
     def test_it_is_in_no_text(self, caplog: pytest.LogCaptureFixture) -> None:
         caplog.set_level(logging.DEBUG)
-        errors: list[ClientError] = []
+        errors: list[ApiError] = []
         with serving(lambda handler: handler.say(b"<html>", 500)) as url:
             for key in (SECRET, f"{SECRET}\r", f"{SECRET}\u00e9"):
-                with RoadmapClient(url, key, patience=0) as client, pytest.raises(ClientError) as e:
+                with RoadmapClient(url, key, patience=0) as client, pytest.raises(ApiError) as e:
                     client.get(EVENTS)
                 errors.append(e.value)
-        assert [type(each) for each in errors] == [Problem, InvalidRequest, Problem]
+        assert [type(each) for each in errors] == [ApiProblem, InvalidRequest, ApiProblem]
         assert SECRET not in f"{client!r} {errors!r} {errors[0]} {errors[1]} {caplog.text}"
 
 
@@ -170,7 +170,7 @@ def types_of_hint(hint: Any) -> set[str]:
 def test_results_are_those_of_the_description() -> None:
     for name, schema in SCHEMA_OF.items():
         properties = SCHEMAS[schema]["properties"]
-        hints = get_type_hints(getattr(results, name))
+        hints = get_type_hints(getattr(results, f"{name}Json"))
         declared = {field: types_of_hint(hint) for field, hint in hints.items()}
         described = {field: types_of(properties[field]) for field in hints}
         assert declared == described, name
@@ -180,8 +180,8 @@ def test_a_wrong_field_is_an_error_of_types(tmp_path: Path) -> None:
     shutil.copy(ROOT / "roadmap_client" / "results.py", tmp_path)
     file = tmp_path / "program.py"
     file.write_text(
-        "from results import Roadmap\n"
-        "def print_(tree: Roadmap) -> None:\n"
+        "from results import RoadmapJson\n"
+        "def print_(tree: RoadmapJson) -> None:\n"
         "    print(tree['stages'][0]['modules'][0]['concepts'][0]['week'])\n"
         "    print(tree['titel'])\n"
     )
@@ -197,7 +197,7 @@ def test_a_wrong_field_is_an_error_of_types(tmp_path: Path) -> None:
     run = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert run.returncode == 1, run.stderr
     assert [line for line in run.stdout.splitlines() if "error:" in line] == [
-        'program.py:4: error: TypedDict "Roadmap" has no key "titel"  [typeddict-item]'
+        'program.py:4: error: TypedDict "RoadmapJson" has no key "titel"  [typeddict-item]'
     ]
 
 
@@ -207,7 +207,7 @@ def test_a_copy_works_by_itself(tmp_path: Path) -> None:
     run = subprocess.run(
         [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False
     )
-    assert "roadmap_client.errors.Unreachable: The service cannot be reached: " in run.stderr
+    assert "roadmap_client.errors.NoResponse: The service cannot be reached: " in run.stderr
 
 
 def test_it_is_short() -> None:

@@ -2,7 +2,12 @@
 
 import pytest
 
-from roadmap.generation.tutorial_lint import ends_with_solution, introduced_twice, read
+from roadmap.generation.tutorial_lint import (
+    ends_with_solution,
+    introduced_twice,
+    read,
+    without_solution,
+)
 
 
 @pytest.mark.parametrize(
@@ -53,3 +58,13 @@ def test_terms_that_a_course_introduces_twice_are_found() -> None:
 )
 def test_a_solution_is_the_last_section_by_its_heading(titles: list[str], expected: bool) -> None:
     assert ends_with_solution(titles) is expected
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_a_tutorial_is_cut_before_the_heading_of_its_solution(end: str) -> None:
+    code = end.join(("```", "## Solution", "```"))
+    taught = end.join(("# Sums", code, "## Exercise", "Add.", ""))
+    solution = end.join(("Solution", "---", "3", "", "### Why", "By adding.", ""))
+    cut = without_solution(f"{taught}{end}{solution}")
+    assert cut == (taught.replace(end, "\n"), solution.replace(end, "\n"))
+    assert without_solution(taught) == (taught.replace(end, "\n"), "")
