@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 BENCH := .venv-bench
+BUILD := .venv-build
 CATALOGUE := .venv-catalogue
 DOCS := .venv-docs
 TESTERS ?= 3
@@ -52,8 +53,8 @@ test-model: $(VENV)/dev ## A roadmap by a real, tiny model behind llama.cpp's se
 screenshots: $(VENV)/dev ## Take the pictures of docs/img in a real browser
 	@./scripts/screenshots.sh
 
-wheel: $(VENV)/dev ## Build the wheel into dist/, for pip, pipx and uvx
-	@$(BIN)/python -m hatchling build --target wheel --directory dist
+wheel: $(BUILD)/ready ## Build the wheel into dist/, for pip, pipx and uvx
+	@$(BUILD)/bin/python -m hatchling build --target wheel --directory dist
 
 mcp: $(VENV)/run ## Install the extra `mcp` into .venv, for `roadmap mcp` and /mcp
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-mcp.lock
@@ -161,6 +162,13 @@ $(BENCH)/ready: benchmarks/requirements.txt benchmarks/peers/fastapi_celery/requ
 	@$(BENCH)/bin/python -m pip install --quiet --disable-pip-version-check -r benchmarks/requirements.txt
 	@touch $@
 
+# As the image builds it: by locked packages, apart from what the service runs on.
+$(BUILD)/ready: requirements-build.lock
+	@echo "Setting up $(BUILD) (once) ..."
+	@test -x $(BUILD)/bin/python || $(PYTHON) -m venv $(BUILD)
+	@$(BUILD)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-build.lock
+	@touch $@
+
 # What the code of the catalogue imports, apart from what the service runs on.
 $(CATALOGUE)/ready: quality/catalogue.txt
 	@echo "Setting up $(CATALOGUE) (once) ..."
@@ -175,4 +183,4 @@ $(DOCS)/ready: requirements-docs.txt
 	@touch $@
 
 clean: ## Remove what the targets made
-	rm -rf $(VENV) $(BENCH) $(CATALOGUE) $(DOCS) site data dist .mypy_cache .ruff_cache .pytest_cache .hypothesis roadmap.md
+	rm -rf $(VENV) $(BENCH) $(BUILD) $(CATALOGUE) $(DOCS) site data dist .mypy_cache .ruff_cache .pytest_cache .hypothesis roadmap.md

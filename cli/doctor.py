@@ -1,6 +1,7 @@
 """`doctor`: check what the service depends on."""
 
 import os
+from typing import TYPE_CHECKING
 
 import click
 from rich.text import Text
@@ -17,7 +18,9 @@ from roadmap.generation.catalogue import loader
 from roadmap.generation.context import GeneratorFault
 from roadmap.generation.llm import health
 from roadmap.operations import execution_log
-from tasks import queue_admin
+
+if TYPE_CHECKING:
+    from tasks.queue_admin import QueueState
 
 MARKS = {State.ok: ("✓", "green"), State.warning: ("!", "yellow"), State.failed: ("✗", "red")}
 
@@ -41,7 +44,7 @@ def doctor(no_model: bool, as_json: bool) -> None:
         *diagnostics.of_disk(settings),
     ]
     reachable = {check.name for check in checks if check.state is not State.failed}
-    if "broker" in reachable:
+    if "broker" in reachable and "service" not in reachable:  # that is not started yet
         checks += _queues()
     if {"database", "migrations"} <= reachable:
         checks.append(_log())
@@ -93,8 +96,10 @@ def _model(is_off: bool) -> Check:
 
 
 def _queues() -> list[Check]:
+    from tasks.queue_admin import queue_states  # its import creates the queues of embedded mode
+
     try:
-        return [_queue(state) for state in queue_admin.queue_states()]
+        return [_queue(state) for state in queue_states()]
     except Unavailable as error:
         trouble = broker_trouble(
             error.__cause__ if isinstance(error.__cause__, Exception) else error
@@ -102,7 +107,7 @@ def _queues() -> list[Check]:
         return [Check("queues", State.failed, trouble.what, trouble.cause, trouble.fix)]
 
 
-def _queue(state: queue_admin.QueueState) -> Check:
+def _queue(state: "QueueState") -> Check:
     name = f"queue {state.name}"
     counts = (
         f"{state.ready:,} ready, {state.held:,} held, {state.scheduled:,} scheduled, "

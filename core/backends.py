@@ -46,6 +46,7 @@ SQLITE_PRAGMAS = {
     "foreign_keys": 1,
     "busy_timeout": 5000,
 }
+DATABASE_FILE = "roadmap.db"  # of embedded mode, in DATA_DIR
 FROM_HEX = "from_hex"  # SQL function: SQLite has one of its own since 3.41 only
 
 
@@ -95,7 +96,7 @@ def open_database(settings: Settings) -> peewee.Database:
         )
     make_folder(settings.data_dir)
     file = _PooledFile(
-        str(settings.data_dir / "roadmap.db"),
+        str(settings.data_dir / DATABASE_FILE),
         pragmas=SQLITE_PRAGMAS,
         lock_type="IMMEDIATE",
         max_connections=most_connections(settings),
@@ -119,7 +120,7 @@ def open_migration_database(settings: Settings) -> peewee.Database:
             url.get_secret_value(), autoconnect=False, connect_timeout=5, isolation_level=ISOLATION
         )
     make_folder(settings.data_dir)
-    return _File(str(settings.data_dir / "roadmap.db"), pragmas=SQLITE_PRAGMAS, autoconnect=False)
+    return _File(str(settings.data_dir / DATABASE_FILE), pragmas=SQLITE_PRAGMAS, autoconnect=False)
 
 
 def signing_keys(settings: Settings) -> tuple[str, ...]:

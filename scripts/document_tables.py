@@ -46,7 +46,8 @@ COMPARISON = (
 FIGURES = ("<!-- figures: make bench WRITE=1 -->", "<!-- end of the figures -->")
 BEHIND = """\
 To be fair: one hand-written file without log, metrics and goal matching accepts {} times as many
-goals, Celery with one threaded worker takes {} MB, and {} of our {} targets are missed."""
+goals, Celery with one threaded worker takes {} MB, and {} of our {} performance targets are
+missed."""
 MONTHS = 12
 USUAL, LOADS = 10, (1, 10, 100, 1_000)  # roadmaps a day
 # Texts of the bills by language; names of layouts are those of `cli/costs/bill.py`

@@ -18,7 +18,7 @@ import peewee
 import redis
 
 from core import clock
-from core.backends import open_database, open_migration_database, signing_keys
+from core.backends import DATABASE_FILE, open_database, open_migration_database
 from core.connection_errors import (
     DATABASE_FAULTS,
     broker_trouble,
@@ -26,6 +26,7 @@ from core.connection_errors import (
     direct_database_trouble,
 )
 from core.migrate import known, pending, unknown
+from core.paths import START
 from core.postgres import identity, limit_waiting
 from core.settings import SHORTEST_KEY, Settings
 
@@ -74,6 +75,8 @@ def _judged(name: str, finding: str, *problems: tuple[object, State, str, str]) 
 
 def of_database(settings: Settings) -> list[Check]:
     """Check the database, its migrations and its clock, over one connection."""
+    if settings.embedded and not (settings.data_dir / DATABASE_FILE).exists():
+        return [Check("service", State.ok, f"not started yet: run `{START}`")]
     database = open_database(settings)
     try:
         with closing(database):
@@ -291,8 +294,10 @@ def _clock(of: str, before: datetime, theirs: datetime) -> Check:
 
 def of_secret(settings: Settings) -> Check:
     keys = settings.secret_keys
-    if not keys and signing_keys(settings):
-        return Check("secret", State.ok, "created by the service, in DATA_DIR/secret_key")
+    if not keys:
+        return Check(
+            "secret", State.ok, "created by the service at its start, in DATA_DIR/secret_key"
+        )
     fix = "set it to the output of `openssl rand -hex 32`"
     for number, key in enumerate(keys, 1):
         which = "SECRET_KEY" if len(keys) == 1 else f"key {number} of SECRET_KEY"

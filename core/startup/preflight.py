@@ -180,7 +180,7 @@ def _check_port(settings: Settings) -> None:
                 continue  # a machine without this family
             raise StartRefused(
                 f"PORT {settings.port} cannot be used ({error.strerror}); stop the process "
-                f"that uses it, or set another port: PORT={min(settings.port + 1, 65535)}"
+                f"that uses it, or set another by --port or PORT: {min(settings.port + 1, 65535)}"
             ) from None
 
 

@@ -1,5 +1,6 @@
 """Hooks of hatchling: dependencies of the wheel, and the commit that it is built from."""
 
+import os
 import runpy
 from pathlib import Path
 from tempfile import NamedTemporaryFile
@@ -11,8 +12,10 @@ from hatchling.metadata.plugin.interface import MetadataHookInterface
 
 class Requirements(MetadataHookInterface):
     def update(self, metadata: dict[str, Any]) -> None:
-        """Add what requirements.txt and the files of extras ask for."""
+        """Add what requirements.txt and the files of extras ask for, and where the code is."""
         metadata["dependencies"] = self._lines("requirements.txt")
+        if repository := os.environ.get("GITHUB_REPOSITORY"):  # set where GitHub runs this
+            metadata["urls"] = {"Source": f"{os.environ['GITHUB_SERVER_URL']}/{repository}"}
         metadata["optional-dependencies"] = {"mcp": self._lines("requirements-mcp.txt")}
 
     def _lines(self, file: str) -> list[str]:

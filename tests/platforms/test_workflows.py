@@ -86,22 +86,27 @@ def test_nothing_is_published_unless_the_commit_of_the_tag_has_passed() -> None:
     assert writes == {"image", "pypi", "release"}
     assert "ci" in jobs["image"]["needs"]
     assert (jobs["pypi"]["needs"], jobs["release"]["needs"]) == ("image", "pypi")
+    environments = [jobs[name].get("environment") for name in ("image", "pypi")]
+    assert environments == ["release", "release"], "reviewers come before the first and the last"
     assert not any("always()" in str(job.get("if")) for job in jobs.values())
 
 
 def test_a_tag_is_compared_with_version_and_changelog(tmp_path: Path) -> None:
     [compare] = [
-        each for each in scripts(FOLDER / "workflows" / "release.yml") if "no section" in each
+        each for each in scripts(FOLDER / "workflows" / "release.yml") if "top section" in each
     ]
     (tmp_path / "core").symlink_to(ROOT / "core")
     changelog = tmp_path / "CHANGELOG.md"
     changelog.write_text("## [Unreleased]\n")
     without = run(compare, tmp_path, GITHUB_REF_NAME=f"v{NUMBER}")
     changelog.write_text(f"## [Unreleased]\n\n## [{NUMBER}] - 2026-11-29\n")
+    below = run(compare, tmp_path, GITHUB_REF_NAME=f"v{NUMBER}")
+    changelog.write_text(f"# Changelog\n\n## [{NUMBER}] - 2026-11-29\n\n## [0.0.1]\n")
     passed = run(compare, tmp_path, GITHUB_REF_NAME=f"v{NUMBER}")
     other = run(compare, tmp_path, GITHUB_REF_NAME="v99.0.0")
-    assert (without.returncode, passed.returncode, other.returncode) == (1, 0, 1)
-    assert "no section" in without.stdout
+    codes = [done.returncode for done in (without, below, passed, other)]
+    assert codes == [1, 1, 0, 1]
+    assert f"'## [Unreleased]', not '## [{NUMBER}]'" in below.stdout
     assert "v99.0.0" in other.stdout
 
 
@@ -112,7 +117,8 @@ def test_a_release_has_the_notes_of_its_version_alone(tmp_path: Path) -> None:
     (tmp_path / "CHANGELOG.md").write_text(
         "# Changelog\n\n## [Unreleased]\n\n- c\n\n## [1.2.0] - 2026\n\n- b\n\n## [1.2.0rc1]\n\n- a\n"
     )
-    called = "gh() { printf '%s\\n' \"$@\"; cat notes.md; }\n"
-    done = run(called + release, tmp_path, GITHUB_REF_NAME="v1.2.0")
-    assert done.stdout.split()[:4] == ["release", "create", "v1.2.0", "--verify-tag"]
-    assert done.stdout.splitlines()[-3:] == ["", "- b", ""]
+    called = """gh() { [ "$2" != view ] || return "$ABSENT"; echo "$2"; [ "$2" != create ] || cat notes.md; }\n"""
+    first = run(called + release, tmp_path, GITHUB_REF_NAME="v1.2.0", ABSENT="1")
+    assert first.stdout.splitlines() == ["create", "", "- b", "", "upload", "edit"]
+    again = run(called + release, tmp_path, GITHUB_REF_NAME="v1.2.0", ABSENT="0")
+    assert again.stdout.splitlines() == ["upload", "edit"], "a rerun completes it"

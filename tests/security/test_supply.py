@@ -149,6 +149,12 @@ def test_production_is_installed_from_the_lock_alone(file: str) -> None:
     ] == []
 
 
+def test_the_wheel_is_built_by_what_is_locked() -> None:
+    makefile = (ROOT / "Makefile").read_text("utf-8")
+    assert "wheel: $(BUILD)/ready ##" in makefile
+    assert "$(BUILD)/ready: requirements-build.lock\n" in makefile
+
+
 def test_the_page_names_the_licence_of_every_locked_package() -> None:
     every = [*LOCKED.values(), *extra_packages()]
     assert [(name, found["version"]) for name, found in ROWS.items()] == [

@@ -364,6 +364,15 @@ def test_a_model_that_refuses_is_found(place: Callable[[str], dict[str, str]]) -
     assert SECRET not in result.output
 
 
+def test_what_was_never_started_is_no_failure_and_stays_so(tmp_path: Path) -> None:
+    environment = {**clean_environment(), "SERVICE_TYPE": "all", "DATA_DIR": str(tmp_path / "new")}
+    result = roadmap(environment, "doctor", "--json")
+    assert result.code == 0, result.output
+    service = checks_of(result)["service"]
+    assert (service["state"], service["told"]) == ("ok", "not started yet: run `make run`")
+    assert [*(tmp_path / "new").iterdir()] == []
+
+
 def test_a_secret_that_others_know_or_guess_is_found(server: dict[str, str]) -> None:
     for secret in ("change-me-please-change-me-please-1", "a" * 40, f"{KEY},{'ab' * 20}"):
         found = checks_of(roadmap({**server, "SECRET_KEY": secret}, "doctor", "--json"))["secret"]

@@ -21,6 +21,8 @@ MADE_OF = re.compile(
     r"error: |waiting: |(?=the broker's)|(?:DATABASE|REDIS)_URL|32"
 )  # what stands around the words of a message
 COMMENT = re.compile(r"(?<=\S) +# .*$", re.MULTILINE)  # after a command, in the page's language
+BLOCK_OF_CODE = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
+TITLES = re.compile(r"^# .+$", re.MULTILINE)
 BLOCK = re.compile(r"^```console\n.*?^```$", re.MULTILINE | re.DOTALL)
 
 RUN_BY = {  # each page with commands, and the test that runs them or looks at what they are
@@ -53,7 +55,7 @@ README = {
 
 def headings(page: Path) -> list[str]:
     """As a page on the web names them."""
-    text = re.sub(r"^```.*?^```$", "", page.read_text("utf-8"), flags=re.MULTILINE | re.DOTALL)
+    text = BLOCK_OF_CODE.sub("", page.read_text("utf-8"))
     found = re.findall(r"^#{1,6} (.+)$", text, re.MULTILINE)
     return [re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in found]
 
@@ -91,6 +93,14 @@ def test_a_page_for_developers_is_short() -> None:
     assert len(text.split()) <= 2000
     lines = [line for line in text.splitlines() if not line.startswith("|")]
     assert [line for line in lines if len(line) > 100] == []
+
+
+def test_a_page_has_one_title() -> None:
+    """The contents of the site leave out what stands below a second one."""
+    titles = {
+        page.name: TITLES.findall(BLOCK_OF_CODE.sub("", page.read_text("utf-8"))) for page in PAGES
+    }
+    assert {name: found for name, found in titles.items() if len(found) != 1} == {}
 
 
 def test_every_link_leads_somewhere() -> None:

@@ -76,6 +76,9 @@ def test_it_asks_for_what_the_requirements_ask_for(wheel: ZipFile) -> None:
         *required((ROOT / "requirements.txt").read_text("utf-8")),
         *(Requirement(f"{each}; extra == 'mcp'") for each in extra),
     }
+    assert "](" not in facts.get_payload(), (
+        "an index shows this text: links of a checkout lead nowhere"
+    )
     points = wheel.read(f"{folder}/entry_points.txt").decode()
     assert points == "[console_scripts]\nroadmap = roadmap_service:main\n"
 
