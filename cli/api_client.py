@@ -24,7 +24,7 @@ PATIENCE = 60.0  # seconds of retries
 def service_client(
     url: str, key: str | None = None, patience: float = PATIENCE
 ) -> Iterator[RoadmapClient]:
-    """Yield a client whose errors become ServiceUnreachable, if a retry may help, or CommandFailed."""
+    """Yield a client. Errors become ServiceUnreachable, if a retry may help, or CommandFailed."""
     try:
         with RoadmapClient(url, key, patience=patience) as client:
             yield client

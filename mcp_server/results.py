@@ -128,7 +128,8 @@ def lesson_result(concept: Json, offset: int = 0, *, solution: bool = False) -> 
         for each in (concept["resources"] or [] if not (following or solution) else [])
     ]
     lines = (
-        f"{'Solution' if solution else 'Lesson'}: {concept['title']} ({concept['progress']}). {COURSE_TEXT}{text[offset:end]}",
+        f"{'Solution' if solution else 'Lesson'}: {concept['title']} ({concept['progress']}). "
+        f"{COURSE_TEXT}{text[offset:end]}",
         *(f"- {each['title']}: {each['url']} ({each['why']})" for each in resources),
         note and f"\n{note}",
     )

@@ -1,4 +1,4 @@
-"""When a request is tried again."""
+"""Rule of retries."""
 
 import random
 from time import monotonic

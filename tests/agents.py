@@ -111,15 +111,15 @@ async def learn(client: Client) -> dict[str, str]:
     assert "## Solution" not in whole
     solution = (await call(client, "read_lesson", **place, solution=True))["markdown"]
     assert solution.startswith("## Solution")
-    said = text_of(await client.call_tool("read_lesson", place))
-    assert "(Let the user try the exercise first." in said
-    assert solution not in said
+    text = text_of(await client.call_tool("read_lesson", place))
+    assert "(Let the user try the exercise first." in text
+    assert solution not in text
     [resource] = (
         await client.read_resource(
             f"roadmap://roadmaps/{place['roadmap_id']}/concepts/{place['concept_id']}"
         )
     ).contents
-    assert getattr(resource, "text", "") == said
+    assert getattr(resource, "text", "") == text
 
     quiz = await call(client, "take_quiz", **place)
     assert all(each.keys() == {"id", "type", "prompt", "options"} for each in quiz["questions"])

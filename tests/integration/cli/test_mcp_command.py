@@ -50,16 +50,16 @@ async def first(client: Client) -> str:
 
 def test_without_a_service_tools_say_what_to_do() -> None:
     url = f"http://127.0.0.1:{free_port()}"
-    said = over_stdio({"ROADMAP_URL": url}, first)
-    assert said.endswith(f"Start the service at {url} (`make run`), or set ROADMAP_URL.")
+    answer = over_stdio({"ROADMAP_URL": url}, first)
+    assert answer.endswith(f"Start the service at {url} (`make run`), or set ROADMAP_URL.")
 
 
 def test_a_wrong_key_is_named_but_not_shown(shared_server: Stack) -> None:
     environment = {"ROADMAP_URL": shared_server.url, "ROADMAP_API_KEY": "rmk_wrong"}
-    said = over_stdio(environment, first)
-    assert "The API key is unknown, expired or revoked." in said
-    assert "Set ROADMAP_API_KEY" in said
-    assert "rmk_wrong" not in said
+    answer = over_stdio(environment, first)
+    assert "The API key is unknown, expired or revoked." in answer
+    assert "Set ROADMAP_API_KEY" in answer
+    assert "rmk_wrong" not in answer
 
 
 def processes(folder: Path) -> list[int]:

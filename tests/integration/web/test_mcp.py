@@ -118,9 +118,9 @@ def test_a_key_to_read_reads_and_changes_nothing(shared_server: Stack, person: P
         assert "roadmaps" in await call(client, "list_roadmaps")
         return await refusal(client, "create_roadmap", goal=GOAL)
 
-    said = over_http(shared_server, use, key["headers"])
-    assert said.startswith("This requires a key with the scope write.")
-    assert key["key"] not in said
+    answer = over_http(shared_server, use, key["headers"])
+    assert answer.startswith("This requires a key with the scope write.")
+    assert key["key"] not in answer
 
 
 def test_a_roadmap_of_somebody_else_does_not_exist(shared_server: Stack, person: Person) -> None:
@@ -139,8 +139,8 @@ def test_a_roadmap_of_somebody_else_does_not_exist(shared_server: Stack, person:
             await refusal(client, tool, **place) for tool in ("read_plan", "follow_roadmap")
         ] + [await refusal(client, "read_lesson", **place, concept_id=str(uuid4()))]
 
-    for said in over_http(shared_server, use, person.headers):  # the token of a login
-        assert "does not exist" in said
+    for answer in over_http(shared_server, use, person.headers):  # the token of a login
+        assert "does not exist" in answer
 
 
 def test_without_proof_it_answers_401_before_it_reads_anything(
