@@ -72,7 +72,7 @@ def sections(page: str) -> list[Section]:
 
 def shell_blocks(page: str, title: str) -> list[str]:
     """The commands below a heading that are not in steps, as they are pasted."""
-    text = page.partition(f"\n## {title}\n")[2].partition("\n## ")[0]
+    text = re.split(r"\n##+ ", page.partition(f"# {title}\n")[2])[0]
     return re.findall(r"^```sh\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
 
 

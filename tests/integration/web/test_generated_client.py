@@ -19,7 +19,7 @@ from tests.pages import shell_blocks
 from tests.stack import GOAL, NO_TLS, PASSWORD, ROOT, Stack
 from tests.waiting import wait_until
 
-NAME = "roadmap_client"
+NAME = "generated_client"
 PAGE = (ROOT / "docs" / "API.md").read_text("utf-8")
 [COMMAND] = [each for each in shell_blocks(PAGE, "Generate a client") if NAME in each]
 
