@@ -19,6 +19,17 @@ from tests.stack import GOAL, NO_TLS, Stack
 Result = TypeVar("Result")
 Use = Callable[[Client], Awaitable[Result]]
 
+HELLO = {
+    "jsonrpc": "2.0",
+    "id": 1,
+    "method": "initialize",
+    "params": {
+        "protocolVersion": "2025-06-18",
+        "capabilities": {},
+        "clientInfo": {"name": "test", "version": "1"},
+    },
+}  # the first message of a client
+
 
 def over_http(
     stack: Stack, use: Use[Result], headers: Mapping[str, str], *, mode: str = "auto"

@@ -16,6 +16,7 @@ import httpx2
 import pytest
 
 from core.version import COMMIT, NUMBER
+from tests.agents import HELLO
 from tests.servers import free_port
 from tests.stack import GOAL, ROOT
 from tests.unit.tasks.test_task_names import NAMES, REGISTERED
@@ -105,16 +106,6 @@ def test_the_demo_runs_from_the_file(packages: Packages, runner: str, tmp_path: 
 
 
 def test_an_agent_starts_it_with_the_extra(packages: Packages, tmp_path: Path) -> None:
-    request = {
-        "jsonrpc": "2.0",
-        "id": 1,
-        "method": "initialize",
-        "params": {
-            "protocolVersion": "2025-06-18",
-            "capabilities": {},
-            "clientInfo": {"name": "test", "version": "1"},
-        },
-    }
     with subprocess.Popen(
         ["uvx", "--from", f"{packages.wheel}[mcp]", "roadmap", "mcp"],
         executable=packages.tools / "bin" / "uvx",
@@ -126,7 +117,7 @@ def test_an_agent_starts_it_with_the_extra(packages: Packages, tmp_path: Path) -
     ) as agent:
         assert agent.stdin is not None
         assert agent.stdout is not None
-        print(json.dumps(request), file=agent.stdin, flush=True)
+        print(json.dumps(HELLO), file=agent.stdin, flush=True)
         answer = json.loads(agent.stdout.readline())
         agent.stdin.close()
         assert agent.wait(30) == 0

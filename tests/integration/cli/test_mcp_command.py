@@ -11,22 +11,11 @@ from pathlib import Path
 import pytest
 from mcp import Client
 
-from tests.agents import call, learn, over_stdio, refusal
+from tests.agents import HELLO, call, learn, over_stdio, refusal
 from tests.commands import ROADMAP, command
 from tests.servers import free_port
 from tests.stack import Stack, answer_to
 from tests.waiting import wait_until
-
-HELLO = {
-    "jsonrpc": "2.0",
-    "id": 1,
-    "method": "initialize",
-    "params": {
-        "protocolVersion": "2025-06-18",
-        "capabilities": {},
-        "clientInfo": {"name": "test", "version": "1"},
-    },
-}
 
 
 def test_the_whole_path_over_standard_input_and_output(
