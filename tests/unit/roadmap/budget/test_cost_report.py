@@ -101,7 +101,7 @@ class TestReceipts:
             month_of(clock.now()),
         )
         place = {"concept_id": concept_id, "content_id": new_id()}
-        at = datetime(2026, 11, 30, 12, 30, 15, 250_000, tzinfo=UTC)
+        at = datetime(2126, 11, 30, 12, 30, 15, 250_000, tzinfo=UTC)
         used = {"prompt_tokens": 1000, "completion_tokens": 3000, "ms": 8000, "price": 6250}
         fault = {
             "outcome": "fault",
