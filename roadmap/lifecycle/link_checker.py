@@ -23,6 +23,7 @@ from core.db import lock_key_share, session, settings, skip_locked, transaction
 from core.errors import RoadmapError
 from core.net.link_probe import LIMIT, Visit, visit
 from core.net.safe_http import host_of
+from core.net.soft_404 import Soft404
 from models.link_checks import UNNOTED, CheckedLink, LinkUse
 from models.roadmaps import Content, ContentVersion
 from roadmap.generation.context import BUILT_IN
@@ -121,9 +122,9 @@ def dead_among(resources: Resources, *, look: bool) -> tuple[str, ...]:
     """Return the dead URLs of resources, as far as is known.
 
     With `look`, URLs that were never visited are visited now; those of other pages than promised
-    count as dead at once, since they were never shown.
+    count as dead at once, also if another part had them visited.
     """
-    urls, others = [item.url for item in resources.items], set[str]()
+    urls = [item.url for item in resources.items]
     with session():
         links = known(urls)
     new = {
@@ -142,9 +143,12 @@ def dead_among(resources: Resources, *, look: bool) -> tuple[str, ...]:
                 if (link := CheckedLink.get_or_none(CheckedLink.digest == digest(url))) is not None:
                     _save(link, telling[url])
             links = known(urls)
-        others = {url for url, seen in telling.items() if seen.soft}
-    dead = {url for url, link in links.items() if link.state == LinkState.dead}
-    return tuple(url for url in urls if url in dead | others)
+    dead = {
+        url
+        for url, link in links.items()
+        if link.state == LinkState.dead or (look and link.reason in list(Soft404))
+    }
+    return tuple(url for url in urls if url in dead)
 
 
 def without(resources: Resources, dead: Sequence[str]) -> Resources:
