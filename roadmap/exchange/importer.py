@@ -37,7 +37,7 @@ from roadmap.plan.validation import doubts
 from roadmap.plan.views import RoadmapSummary
 
 FIRST = 1  # version of all imported contents
-NOTHING = PortableConcept()
+NOTHING = PortableConcept.model_construct()
 LEARNER = (
     "progress",
     "progress_at",

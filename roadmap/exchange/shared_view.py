@@ -38,8 +38,8 @@ from roadmap.plan.views import (
 
 NOBODYS = UUID(int=0)
 LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
-WRITTEN = ContentState(status=ContentStatus.ready, version=1, error="")
-UNWRITTEN = ContentState(status=ContentStatus.pending, version=0, error="")
+WRITTEN = ContentState.model_construct(status=ContentStatus.ready, version=1, error="")
+UNWRITTEN = ContentState.model_construct(status=ContentStatus.pending, version=0, error="")
 FACTS = ("id", "title", "description", "hours", "difficulty", "prerequisites", "outcomes")
 
 

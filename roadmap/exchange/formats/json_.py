@@ -195,7 +195,9 @@ class PortableCard(Frozen):
 class PortableConcept(Frozen):
     """A concept with its contents and the learner's progress."""
 
-    contents: PortableContents = Field(PortableContents(), description="Contents of the concept.")
+    contents: PortableContents = Field(
+        PortableContents.model_construct(), description="Contents of the concept."
+    )
     progress: ConceptProgress = Field(ConceptProgress.todo, description="Progress of the learner.")
     progress_at: Moment | None = Field(None, description="Since when; null: not started.")
     studied: Count = Field(
