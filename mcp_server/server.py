@@ -302,8 +302,8 @@ async def record_progress(
         if part
         else ("Saved", "progress", {"progress": progress})
     )
-    saved = await agent_session.get().client.put(
-        f"{ROADMAPS}/{roadmap_id}/concepts/{concept_id}/{path}", body
+    saved = await agent_session.get().client.call(
+        "PUT", f"{ROADMAPS}/{roadmap_id}/concepts/{concept_id}/{path}", body
     )
     return (
         f"{what}. The concept is now: {saved['progress']}.",
