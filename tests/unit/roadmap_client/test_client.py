@@ -18,6 +18,7 @@ from typing import Any, get_args, get_origin, get_type_hints, is_typeddict
 
 import pytest
 
+from examples.client import Roadmap
 from roadmap_client import (
     ApiError,
     ApiProblem,
@@ -212,6 +213,23 @@ class TestError:
     ) -> None:
         with RoadmapClient("http://127.0.0.1:1") as client, pytest.raises(InvalidRequest):
             ask(client)
+
+
+@pytest.mark.parametrize("client_type", [RoadmapClient, Roadmap])
+def test_a_roadmap_with_questions_is_not_waited_for(client_type: Callable[[str], Any]) -> None:
+    asked: list[str] = []
+    question = event(3).replace(b'"type": "a"', b'"type": "roadmap.awaiting_answers"')
+
+    def answer(handler: Other) -> None:
+        asked.append(handler.path)
+        if asked.count(EVENTS) > 1:
+            handler.say(b"", 204)
+        else:
+            handler.say(question if handler.path == EVENTS else b'{"status": "awaiting_answers"}')
+
+    with serving(answer) as url:
+        assert client_type(url).wait("1")["status"] == "awaiting_answers"
+    assert asked == [EVENTS, EVENTS.removesuffix("/events")]
 
 
 def test_the_blocking_client_works_beside_a_running_loop() -> None:
