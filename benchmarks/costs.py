@@ -42,7 +42,7 @@ FEATURES = {
     ),
     "limits and backlog": (
         "web/http/limits.py",
-        "core/rate_limiter.py",
+        "web/http/rate_limiter.py",
         "core/background_refresh.py",
     ),
     "reading and validating": (
