@@ -20,6 +20,7 @@ from roadmap.accounts.schemas import (
     User,
 )
 from roadmap.accounts.sessions import SessionList
+from roadmap.accounts.transfer import Transferred, TransferRequest
 from roadmap.budget.cost_report import Receipt
 from roadmap.exchange.formats.registry import FORMATS
 from roadmap.exchange.import_validation import RoadmapFile
@@ -59,7 +60,6 @@ from roadmap.lifecycle.content_versions import VersionDetail, VersionDiff, Versi
 from roadmap.lifecycle.revisions import Diff, RevisionDetail, Revisions
 from roadmap.lifecycle.schedule_settings import ScheduleRequest
 from roadmap.lifecycle.timeline.timeline import Trace
-from roadmap.lifecycle.transfer import Transferred, TransferRequest
 from roadmap.lifecycle.trash import Trashed
 from roadmap.operations.audit_log import AuditLog
 from roadmap.operations.execution_log import LogRecord
