@@ -31,7 +31,6 @@ FEATURES = {
     "framework": ("starlette/",),
     "Idempotency-Key": (
         "web/idempotency.py",
-        "core/sealing.py",
         "roadmap/accounts/idempotency_store.py",
     ),
     "authentication and revocation": (
