@@ -99,7 +99,7 @@ def commands_of(settings: "Settings") -> dict[str, list[str]]:
 def _serve(command: list[str]) -> NoReturn:
     sys.argv = command
     if "--workers" in command and command[command.index("--workers") + 1] != "1":
-        # The process above several workers stays small
+        # A new process: the one above several workers stays small without what is imported here
         os.execv(sys.executable, [sys.executable, "-m", *command])
     setproctitle(" ".join(command))
     if command[0] == "uvicorn":
