@@ -52,17 +52,14 @@ def _start_service(url: str, stack: ExitStack) -> None:
     name = f"{tempfile.gettempdir()}/roadmap-mcp-{os.getuid()}.lock"
     with os.fdopen(os.open(name, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)) as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # a client may start this command twice at once
-        if not answers(f"{url}/health"):
-            _run_service(url, stack)
-
-
-def _run_service(url: str, stack: ExitStack) -> None:
-    parts = urlsplit(url)
-    if parts.scheme != "http" or parts.hostname not in LOOPBACK:
-        raise CommandFailed(
-            f"{url} does not answer, and --start works only for an address of this machine."
-        )
-    log = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="roadmap-mcp-"))) / "log"
-    services = start_services({**os.environ, "PORT": str(parts.port or 80)}, log)
-    stack.callback(stop, services)
-    wait_until_ready(url, services, log)
+        if answers(f"{url}/health"):
+            return
+        parts = urlsplit(url)
+        if parts.scheme != "http" or parts.hostname not in LOOPBACK:
+            raise CommandFailed(
+                f"{url} does not answer, and --start works only for an address of this machine."
+            )
+        log = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="roadmap-mcp-"))) / "log"
+        services = start_services({**os.environ, "PORT": str(parts.port or 80)}, log)
+        stack.callback(stop, services)
+        wait_until_ready(url, services, log)
