@@ -31,8 +31,8 @@ PRELOADED = (
     *("roadmap.lifecycle.plan_job", "roadmap.lifecycle.content_job"),
     *("roadmap.lifecycle.account_deletion", "roadmap.operations.log_retention"),
 )
-# Used by every instance: their validators are built once instead of in each process, which saves 7 MB
-# of 120 (PSS after a first roadmap).
+# Used by every instance: their validators are built once instead of in each process, which saves 7
+# of 120 MB (PSS after a first roadmap).
 MODELS = {
     "roadmap.generation.catalogue.loader": "CatalogueConcept TrackCapstones",
     "roadmap.plan.outline": "Analysis Outline OutlineStage OutlineModule OutlineConcept Capstone "
