@@ -48,8 +48,7 @@ OPERATORS = {
     "restore": "Read a backup into an empty database.",
     "cost": "Estimate the monthly bill.",
 }
-STARTERS = {"serve", "mcp"}  # of the service
-BY_THEMSELVES = {*LEARNERS, "config", "cost"} - STARTERS  # these open neither database nor broker
+BY_THEMSELVES = {*LEARNERS, "config", "cost"}  # these open neither database nor broker
 
 
 class Commands(click.Group):
@@ -65,7 +64,7 @@ class Commands(click.Group):
         if name not in (*LEARNERS, *OPERATORS):
             return None
         if name not in BY_THEMSELVES:
-            # An operator's or starter's command has the settings and the data folder of `make run`.
+            # An operator's command has the settings and the data folder of `make run`.
             os.environ.setdefault("SERVICE_TYPE", "all")
             os.environ["DATA_DIR"] = os.environ.get("DATA_DIR", "").strip() or str(DATA)
         for folder in ("DATA_DIR", "TRACKS_DIR"):  # services are started in the folder of the code

@@ -31,7 +31,6 @@ FEATURES = {
     "framework": ("starlette/",),
     "Idempotency-Key": (
         "web/idempotency.py",
-        "core/sealing.py",
         "roadmap/accounts/idempotency_store.py",
     ),
     "authentication and revocation": (
@@ -42,7 +41,7 @@ FEATURES = {
     ),
     "limits and backlog": (
         "web/http/limits.py",
-        "core/rate_limiter.py",
+        "web/http/rate_limiter.py",
         "core/background_refresh.py",
     ),
     "reading and validating": (

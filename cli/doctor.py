@@ -44,7 +44,7 @@ def doctor(no_model: bool, as_json: bool) -> None:
         *diagnostics.of_disk(settings),
     ]
     reachable = {check.name for check in checks if check.state is not State.failed}
-    if "broker" in reachable and "service" not in reachable:  # that is not started yet
+    if "broker" in reachable and "service" not in reachable:  # the check `service`: not started yet
         checks += _queues()
     if {"database", "migrations"} <= reachable:
         checks.append(_log())

@@ -245,9 +245,8 @@ def _act_on_letters(
     """Act on dead letters, by id or all, and return their number."""
     if every == bool(ids) or (search and not every):
         raise click.UsageError("Give ids (see `roadmap jobs dead`) or --all. --search needs --all.")
-    if (
-        search is not None and not search.strip()
-    ):  # an empty variable of a script must not select all
+    # An empty variable of a script must not select all
+    if search is not None and not search.strip():
         raise click.BadParameter("must not be empty. Omit it to select all.", param_hint="--search")
     actor = Actor.of_command_line()
     if every:

@@ -51,8 +51,17 @@ def mcp(url: str, key: str | None, start: bool) -> None:
 def _start_service(url: str, stack: ExitStack) -> None:
     """Unless a service answers, run one on the data of `make run` until the stack ends."""
     with _one_at_a_time():  # a client may start this command twice at once
-        if not answers(f"{url}/health"):
-            _run_service(url, stack)
+        if answers(f"{url}/health"):
+            return
+        parts = urlsplit(url)
+        if parts.scheme != "http" or parts.hostname not in LOOPBACK:
+            raise CommandFailed(
+                f"{url} does not answer, and --start works only for an address of this machine."
+            )
+        log = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="roadmap-mcp-"))) / "log"
+        services = start_services({**os.environ, "PORT": str(parts.port or 80)}, log)
+        stack.callback(stop, services)
+        wait_until_ready(url, services, log)
 
 
 @contextmanager
@@ -65,15 +74,3 @@ def _one_at_a_time() -> Iterator[None]:
         yield
     finally:
         os.close(lock)
-
-
-def _run_service(url: str, stack: ExitStack) -> None:
-    parts = urlsplit(url)
-    if parts.scheme != "http" or parts.hostname not in LOOPBACK:
-        raise CommandFailed(
-            f"{url} does not answer, and --start works only for an address of this machine."
-        )
-    log = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="roadmap-mcp-"))) / "log"
-    services = start_services({**os.environ, "PORT": str(parts.port or 80)}, log)
-    stack.callback(stop, services)
-    wait_until_ready(url, services, log)

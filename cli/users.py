@@ -8,8 +8,8 @@ from pydantic import TypeAdapter, ValidationError
 from cli.output import json_option, say, show, table
 from core.sanitize import Email
 from roadmap.accounts import accounts, invitations
+from roadmap.accounts import transfer as transfer_
 from roadmap.exchange.formats.markdown import counted
-from roadmap.lifecycle import transfer as transfer_
 from roadmap.operations.audit_log import Action, Actor, audited
 from web import tokens
 

@@ -224,9 +224,9 @@ class Settings(BaseModel):
     )
     tracks_dir: Annotated[Path, AfterValidator(_folder_of_tracks)] | None = Field(
         None,
-        description="Folder with tracks of your own, beside the built-in ones. Read at the start; "
-        "a relative one is relative to the code, or installed from a wheel to the current folder; "
-        "absolute in the image.",
+        description="Folder with tracks of your own, beside the built-in ones. Read at the start. "
+        "A relative path is relative to the code or, installed from a wheel, to the current "
+        "folder. Absolute in the image.",
     )
     openai_api_key: SecretStr | None = Field(
         None, description="Key of an OpenAI-compatible model. Without it: the built-in catalogue."

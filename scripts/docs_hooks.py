@@ -28,10 +28,10 @@ def on_page_content(html: str, page: Any, config: Any, files: Any) -> str:
     """Add English anchors to translations, a note to English pages among them, and diagrams."""
     file, anchors = page.file, HEADING.findall(html)
     if file.localization:
-        also = dict(zip(anchors, english[file.norm_src_uri], strict=True))
-        page.present_anchor_ids |= {*also.values()}
-        for own, other in also.items():
-            if own not in also.values():
+        english_of = dict(zip(anchors, english[file.norm_src_uri], strict=True))
+        page.present_anchor_ids |= {*english_of.values()}
+        for own, other in english_of.items():
+            if own not in english_of.values():
                 html = re.sub(rf'(<h\d id="{re.escape(own)}")', rf'<a id="{other}"></a>\1', html)
     else:
         english[file.norm_src_uri] = anchors

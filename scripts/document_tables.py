@@ -62,8 +62,8 @@ CHINESE = {
     "used": "用量",
     "paid, {}": "{} 套餐应付",
     "used, with Redis from {}": "用量（Redis 用 {}）",
-    "Assumed: {roadmaps} roadmaps a day written by a model, each opened {reads} times and kept for "
-    "{months} months.": (
+    "Assumed: {roadmaps} roadmaps a day written by a model, each opened {reads} times and "
+    "kept for {months} months.": (
         "每天由模型生成 {roadmaps} 份路线图，每份打开 {reads} 次，保留 {months} 个月。"
     ),
     "Use of a month on {}. Each roadmap is opened {} times and kept for {} months.": (
@@ -143,8 +143,8 @@ def of_one_load(text: Callable[[str], str]) -> str:
         for each in _layouts(USUAL)
     )
     load = text(
-        "Assumed: {roadmaps} roadmaps a day written by a model, each opened {reads} times and kept for "
-        "{months} months."
+        "Assumed: {roadmaps} roadmaps a day written by a model, each opened {reads} times and "
+        "kept for {months} months."
     ).format(roadmaps=USUAL, reads=READS, months=MONTHS)
     return f"{markdown(head, rows)}\n\n{load}\n{_sources(text)}"
 

@@ -88,8 +88,8 @@ def main(arguments: list[str]) -> int:
     refused, rows = [], []
     with tempfile.TemporaryDirectory(prefix="roadmap-licences-") as folder:
         base, added = locked(), extra_packages()
-        away = [*(each for each in base if not each.is_for_this_machine), *added]
-        elsewhere = fetched(away, Path(folder))
+        not_installed = [*(each for each in base if not each.is_for_this_machine), *added]
+        elsewhere = fetched(not_installed, Path(folder))
         for package in (*base, *added):
             facts = elsewhere.get(package.name) or metadata.metadata(package.name)
             rows.append(row(package, facts))

@@ -142,7 +142,7 @@ def of_the_catalogue(browser: Browser, stack: Stack, *, words: Words) -> None:
         page.click("button.primary")
         if not suffix:
             page.wait_for_selector("#picture")
-            page.keyboard.press("Shift")  # no panel is opened for who is at work
+            page.keyboard.press("Shift")  # a visitor who acts gets no panel opened
             page.locator(".picture-columns .p-ready").nth(12).wait_for()
             take(page, "watching")
         page.wait_for_selector(".s-ready, .lesson")

@@ -32,17 +32,17 @@ async def respond_audited(
     Raises RateLimited: entries are kept for a year.
     """
     limits.count_agent_change(call.owner)
-    act, made = await run_for_principal(call.caller, _begin, call, operation)
+    entry, act = await run_for_principal(call.caller, _begin, call, operation)
     try:
         response = await respond(call)
         if operation == "create_roadmap":
-            made.found["roadmap"] = response.headers["location"].rpartition("/")[2]
+            act.found["roadmap"] = response.headers["location"].rpartition("/")[2]
         if "idempotency-replayed" in response.headers:
-            made.found["repeated"] = True  # nothing has changed again
+            act.found["repeated"] = True  # nothing has changed again
         return response
     finally:
         with anyio.CancelScope(shield=True):  # a cancelled request has an outcome too
-            await run_in_threadpool(act.__exit__, *sys.exc_info())
+            await run_in_threadpool(entry.__exit__, *sys.exc_info())
 
 
 def _begin(
@@ -52,5 +52,5 @@ def _begin(
     if card_id := call.ids.get("card_id"):
         roadmap_id = reviews.read_card(call.owner, card_id).roadmap_id
     its = {"roadmap": str(roadmap_id)} if roadmap_id else {}
-    act = audited(actor_of(call), Action.agent_change, operation, its)
-    return act, act.__enter__()
+    entry = audited(actor_of(call), Action.agent_change, operation, its)
+    return entry, entry.__enter__()

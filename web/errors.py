@@ -13,13 +13,13 @@ from starlette.responses import Response
 
 from core.db import settings
 from core.errors import Malformed, NotFound, RateLimited, RoadmapError
-from core.rate_limiter import Limit, Limiter
 from web.authentication import count_once
 from web.http.concurrency import in_public_thread
 from web.http.host_and_csrf import address_of
 from web.http.limits import is_of_account
 from web.http.middleware import ErrorHandler, IndexedRouter
 from web.http.problems import INTERNAL, NOT_A_METHOD, PROBLEMS, problem, problem_kind
+from web.http.rate_limiter import Limit, Limiter
 from web.http.security_log import log_refusal
 from web.http.urls import quoted_path, shorten
 from web.pages.error_messages import problem_page

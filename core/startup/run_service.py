@@ -31,8 +31,8 @@ PRELOADED = (
     *("roadmap.lifecycle.plan_job", "roadmap.lifecycle.content_job"),
     *("roadmap.lifecycle.account_deletion", "roadmap.operations.log_retention"),
 )
-# Of every goal: their validators are built once instead of in each process, which saves 6 of 120 MB
-# (PSS after a first roadmap).
+# Used for every goal: their validators are built once instead of in each process, which saves 6 MB
+# of 120 (PSS after a first roadmap).
 MODELS = {
     "roadmap.generation.catalogue.loader": "CatalogueConcept TrackCapstones",
     "roadmap.plan.outline": "Analysis Outline OutlineStage OutlineModule OutlineConcept Capstone "
@@ -99,7 +99,7 @@ def commands_of(settings: "Settings") -> dict[str, list[str]]:
 def _serve(command: list[str]) -> NoReturn:
     sys.argv = command
     if "--workers" in command and command[command.index("--workers") + 1] != "1":
-        # The process above several workers stays small
+        # A new process: the one above several workers stays small without what is imported here
         os.execv(sys.executable, [sys.executable, "-m", *command])
     setproctitle(" ".join(command))
     if command[0] == "uvicorn":

@@ -52,7 +52,7 @@ Position = Annotated[
 
 
 class Addition(Frozen):
-    """`key` is for later operations to name what is added; without one it is made from the title."""
+    """Element to add."""
 
     key: NewKey | None = Field(
         None, description="Key for later operations and revisions; null: derived from the title."

@@ -274,9 +274,7 @@ class Learned(LazyModel):
 
 
 class RoadmapTree(RoadmapSummary):
-    """`remarks`: what should be better with the plan, and had to be accepted. `estimate`: of what is still to be written,
-    while the plan waits for review.
-    """
+    """Roadmap with its stages, modules and concepts."""
 
     review: bool = Field(description="Whether the plan needs approval before contents are built.")
     resource_language: str | None = Field(description="A second language for resources.")

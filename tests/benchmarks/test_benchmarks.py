@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from benchmarks.__main__ import looked
 from benchmarks.chart import LEFT, Panel, drawing
-from benchmarks.costs import shares_of
+from benchmarks.costs import FEATURES, shares_of
 from benchmarks.effort import FULL
 from benchmarks.figures import Sample, Spread, number, percentiles, ratio, spread, turns, values_of
 from benchmarks.ground import BenchmarkFailed
@@ -324,7 +324,7 @@ def test_what_was_at_work_is_the_nearest_file_that_stands_for_a_feature() -> Non
         "Idempotency-Key": [
             *asked,
             "keep (web/idempotency.py:80)",
-            "sealed (core/sealing.py:19)",
+            "find (roadmap/accounts/idempotency_store.py:19)",
             "digest (hmac.py:1)",
         ],
         "commit: roadmap and event": [
@@ -339,6 +339,11 @@ def test_what_was_at_work_is_the_nearest_file_that_stands_for_a_feature() -> Non
     assert shares_of(lines) == {
         feature: number / 15 for number, feature in enumerate(stacks, start=1)
     }
+
+
+def test_files_that_stand_for_a_feature_exist() -> None:
+    ours = {place for places in FEATURES.values() for place in places} - {"uvicorn/", "starlette/"}
+    assert [place for place in sorted(ours) if not (ROOT / place).exists()] == []
 
 
 def test_a_process_that_does_nothing_has_no_shares() -> None:

@@ -36,7 +36,7 @@ ENDED_BY_TESTS = (1, 2)  # of pytest: some failed, or could not even be read
 def copied() -> Iterator[Path]:
     """A copy of the repository. Nothing is left of it, nor of what was started there."""
     folder = Path(tempfile.mkdtemp(prefix="faults-"))
-    folder.chmod(0o755)  # PostgreSQL runs as nobody
+    folder.chmod(0o755)  # PostgreSQL runs as another user
     try:
         (folder / "tmp").mkdir()
         copy = checkout(folder / "copy")

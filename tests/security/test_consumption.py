@@ -23,12 +23,10 @@ from hypothesis import strategies as st
 from starlette.requests import Request
 from starlette.testclient import TestClient
 
-from core import rate_limiter
 from core.background_refresh import BackgroundRefresh
 from core.db import session, settings
 from core.errors import RateLimited, Unavailable
 from core.ids import new_id
-from core.rate_limiter import Limit, Limiter, SharedLimits
 from core.settings import SettingsError, from_environment
 from models.roadmaps import Roadmap
 from roadmap.accounts.identity import LOCAL_OWNER
@@ -40,7 +38,8 @@ from tests.stack import GOAL, Stack, running, server_stack
 from tests.waiting import wait_until
 from web import create_writer, sse
 from web.authentication import LOCAL
-from web.http import concurrency, host_and_csrf, http_limits, limits
+from web.http import concurrency, host_and_csrf, http_limits, limits, rate_limiter
+from web.http.rate_limiter import Limit, Limiter, SharedLimits
 from web.http.request_body import LARGEST_BODY
 
 Factory = pytest.TempPathFactory

@@ -15,11 +15,11 @@ from core.errors import Invalid
 from core.ids import new_id
 from models.accounts import Account
 from models.roadmaps import ReviewCard, Roadmap
-from roadmap.accounts import accounts, passwords
+from roadmap.accounts import accounts, passwords, transfer
 from roadmap.accounts.accounts import LOCAL_EMAIL
 from roadmap.accounts.identity import LOCAL_OWNER
-from roadmap.lifecycle import admin_queries, transfer
-from roadmap.lifecycle.transfer import NewOwnerCannotLogIn
+from roadmap.accounts.transfer import NewOwnerCannotLogIn
+from roadmap.lifecycle import admin_queries
 from roadmap.operations.audit_log import Actor, AuditOutcome, records
 from roadmap_app import app
 from tests.cases import try_each

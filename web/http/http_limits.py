@@ -12,9 +12,9 @@ from typing import Any, cast
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from core.errors import Malformed
-from core.rate_limiter import Limit, Limiter
 from web.http.middleware import CAREFUL, count_unreadable
 from web.http.problems import PROBLEMS
+from web.http.rate_limiter import Limit, Limiter
 from web.http.request_body import COMPLETE
 
 logger = logging.getLogger(__name__)

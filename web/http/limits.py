@@ -14,8 +14,8 @@ from starlette.requests import Request
 from core.background_refresh import BackgroundRefresh
 from core.db import settings
 from core.errors import RateLimited, Unauthenticated
-from core.rate_limiter import Limit, Limiter, SharedLimits, whole_seconds
 from web.http.host_and_csrf import address_of
+from web.http.rate_limiter import Limit, Limiter, SharedLimits, whole_seconds
 
 MINUTE, QUARTER, HOUR = 60, 900, 3600  # seconds
 REQUESTS = Limit("requests", settings.requests_per_minute, MINUTE)

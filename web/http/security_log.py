@@ -10,8 +10,8 @@ from functools import partial
 from starlette.requests import Request
 
 from core.db import database
-from core.rate_limiter import Limit, Limiter
 from web.http.host_and_csrf import address_of
+from web.http.rate_limiter import Limit, Limiter
 
 logger = logging.getLogger("roadmap.security")
 

@@ -5,12 +5,10 @@ and pattern as well as in its colour: work is full, waiting is thin, a pause is 
 try has a cross at its end, a running one a tip.
 """
 
-import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from functools import partial
 from gettext import NullTranslations
-from html import escape
 from typing import Any
 from uuid import UUID
 
@@ -20,7 +18,7 @@ from starlette.responses import Response
 
 from core import clock
 from core.i18n import gettext_noop
-from core.sanitize import one_line, strip_nul
+from roadmap.exchange.map.drawing import rounded, svg_text
 from roadmap.lifecycle import queries
 from roadmap.lifecycle.timeline.spans import ANSWERS, REVIEW, Span, SpanKind, SpanOutcome
 from roadmap.lifecycle.timeline.timeline import trace_of
@@ -76,7 +74,6 @@ ROWS = {
     "webhooks": gettext_noop("Webhooks"),
     "concepts": gettext_noop("%(first)s … %(last)s (%(count)d)"),
 }
-NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 MOST_TITLED = 4  # spans in the title of a bar that is several
 PATTERNS = (
     '<defs><pattern id="w-hatch" width="6" height="6" patternUnits="userSpaceOnUse" '
@@ -172,7 +169,7 @@ def rows_in(words: NullTranslations) -> dict[str, str]:
 
 def draw(chart: Chart, now: datetime, title: str, href: Href, words: NullTranslations) -> str:
     """Return the waterfall as SVG; `href` is the URL of a concept, for its label."""
-    width, height = _number(WIDTH), _number(chart.height)
+    width, height = rounded(WIDTH), rounded(chart.height)
     bars = [bar for row in chart.rows for bar in row.bars]
     desc = words.gettext(
         "%(rows)d rows, %(spans)d spans, %(duration)s. The table below has the same data."
@@ -185,15 +182,15 @@ def draw(chart: Chart, now: datetime, title: str, href: Href, words: NullTransla
         f'<svg xmlns="http://www.w3.org/2000/svg" class="waterfall" width="{width}" '
         f'height="{height}" viewBox="0 0 {width} {height}" role="group" '
         'aria-labelledby="waterfall-title" aria-describedby="waterfall-desc">'
-        f'<title id="waterfall-title">{_text(title)}</title>'
-        f'<desc id="waterfall-desc">{_text(desc)}</desc>{PATTERNS}'
+        f'<title id="waterfall-title">{svg_text(title)}</title>'
+        f'<desc id="waterfall-desc">{svg_text(desc)}</desc>{PATTERNS}'
     )
     for row in chart.rows[1::2]:
-        box = f'x="0" y="{_number(row.y)}" width="{width}" height="{_number(row.height)}"'
+        box = f'x="0" y="{rounded(row.y)}" width="{width}" height="{rounded(row.height)}"'
         svg += f'<rect class="w-band" {box}/>'
     step = chart.ticks[1][0] - chart.ticks[0][0] if len(chart.ticks) > 1 else 0.1
     for second, x in chart.ticks:
-        svg += f'<path class="w-grid" d="M{_number(x)} {_number(TOP - 6)}V{height}"/>'
+        svg += f'<path class="w-grid" d="M{rounded(x)} {rounded(TOP - 6)}V{height}"/>'
         svg += _small(x, TOP - 12, duration_text(second, step, words))
     for gap in chart.scale.gaps:
         middle = (gap.left + gap.right) / 2
@@ -251,15 +248,15 @@ def bar_title(bar: SpanBar, chart: Chart, now: datetime, words: NullTranslations
 
 def _row(row: ChartRow, chart: Chart, now: datetime, href: Href, words: NullTranslations) -> str:
     """Return the label of a row, which links to its concept, and its bars."""
-    place = f'x="{_number(LABEL_RIGHT)}" y="{_number(row.y + row.height / 2 + FONT * 0.36)}"'
-    style = f'text-anchor="end" font-size="{_number(FONT)}"'
-    svg = f"<text {place} {style}>{_text(row.label)}</text>"
+    place = f'x="{rounded(LABEL_RIGHT)}" y="{rounded(row.y + row.height / 2 + FONT * 0.36)}"'
+    style = f'text-anchor="end" font-size="{rounded(FONT)}"'
+    svg = f"<text {place} {style}>{svg_text(row.label)}</text>"
     if row.key == "concept":
-        svg = f'<a href="{escape(href(row.concepts[0]))}">{svg}</a>'
+        svg = f'<a href="{svg_text(href(row.concepts[0]))}">{svg}</a>'
     for bar in row.bars:
         for each in (bar, *bar.inner):
-            title = _text(bar_title(each, chart, now, words), lines=True)
             kind = "" if each is bar else ' class="w-within"'
+            title = "\n".join(map(svg_text, bar_title(each, chart, now, words).split("\n")))
             svg += f"<g{kind}><title>{title}</title>{_shape(each)}</g>"
     return svg
 
@@ -268,58 +265,50 @@ def _shape(bar: SpanBar) -> str:
     """Return the SVG elements of a bar."""
     classes = f"w-{bar.kind} w-{bar.outcome}"
     width, middle = bar.right - bar.left, bar.y + bar.height / 2
-    x, y, right, center = _number(bar.left), bar.y, _number(bar.right), _number(middle)
+    x, y, right, center = rounded(bar.left), bar.y, rounded(bar.right), rounded(middle)
     match bar.kind:
         case SpanKind.decision:
-            top = f"M{_number((bar.left + bar.right) / 2)} {_number(middle - 5)}"
+            top = f"M{rounded((bar.left + bar.right) / 2)} {rounded(middle - 5)}"
             svg = f'<path class="{classes}" d="{top}l5 5l-5 5l-5 -5Z"/>'
         case SpanKind.queued:
-            start = f"M{_number(bar.left + 0.5)} {_number(middle - 3)}v6"
+            start = f"M{rounded(bar.left + 0.5)} {rounded(middle - 3)}v6"
             svg = f'<path class="{classes}" d="{start}M{x} {center}H{right}"/>'
         case SpanKind.webhook:
             svg = f'<path class="{classes}" d="M{x} {center}H{right}"/>'
             svg += f'<circle class="{classes}" cx="{x}" cy="{center}" r="3.5"/>'
         case SpanKind.wait | SpanKind.retry:
             fill = f"url(#{'w-hatch' if bar.kind == SpanKind.wait else 'w-dots'})"
-            size = f'width="{_number(width)}" height="{_number(bar.height - 4)}"'
-            svg = f'<rect class="{classes}" x="{x}" y="{_number(y + 2)}" {size} fill="{fill}"/>'
+            size = f'width="{rounded(width)}" height="{rounded(bar.height - 4)}"'
+            svg = f'<rect class="{classes}" x="{x}" y="{rounded(y + 2)}" {size} fill="{fill}"/>'
         case _:
-            size = f'width="{_number(width)}" height="{_number(bar.height)}"'
+            size = f'width="{rounded(width)}" height="{rounded(bar.height)}"'
             corner = 2 if bar.kind in FULL else 0
-            svg = f'<rect class="{classes}" x="{x}" y="{_number(y)}" {size} rx="{corner}"/>'
+            svg = f'<rect class="{classes}" x="{x}" y="{rounded(y)}" {size} rx="{corner}"/>'
     if bar.kind in FULL and bar.outcome == SpanOutcome.running and width > 8:
-        half = _number(bar.height / 2 - 2)
-        start = f"M{_number(bar.right - 6)} {_number(y + 2)}"
+        half = rounded(bar.height / 2 - 2)
+        start = f"M{rounded(bar.right - 6)} {rounded(y + 2)}"
         svg += f'<path class="w-tip" d="{start}l4 {half}l-4 {half}"/>'
     has_failed = bar.outcome in (SpanOutcome.failed, SpanOutcome.interrupted)
     if has_failed and bar.kind in (*FULL, SpanKind.webhook):
         arm = min(3.0, width / 2 - 0.5)
-        left, right = _number(bar.right - 2 * arm - 1), _number(bar.right - 1)
-        top, bottom = _number(middle - arm), _number(middle + arm)
+        left, right = rounded(bar.right - 2 * arm - 1), rounded(bar.right - 1)
+        top, bottom = rounded(middle - arm), rounded(middle + arm)
         cross = f"M{left} {top}L{right} {bottom}M{left} {bottom}L{right} {top}"
         svg += f'<path class="w-cross" d="{cross}"/>'
     return svg
 
 
 def _small(x: float, y: float, text: str) -> str:
-    place = f'x="{_number(x)}" y="{_number(y)}"'
-    return f'<text class="w-quiet" {place} text-anchor="middle" font-size="11">{_text(text)}</text>'
+    place = f'x="{rounded(x)}" y="{rounded(y)}"'
+    return (
+        f'<text class="w-quiet" {place} text-anchor="middle" font-size="11">{svg_text(text)}</text>'
+    )
 
 
 def _zigzag(x: float, top: float, bottom: float) -> str:
-    points, y, side = [f"M{_number(x)} {_number(top)}"], top, 1
+    points, y, side = [f"M{rounded(x)} {rounded(top)}"], top, 1
     while y < bottom:
         y = min(y + 6, bottom)
-        points.append(f"L{_number(x + 3 * side)} {_number(y)}")
+        points.append(f"L{rounded(x + 3 * side)} {rounded(y)}")
         side = -side
     return "".join(points)
-
-
-def _number(value: float) -> str:
-    return f"{value:.2f}".rstrip("0").rstrip(".")
-
-
-def _text(text: str, *, lines: bool = False) -> str:
-    """Return a text as XML, in one line unless it is of `lines`."""
-    kept = [one_line(strip_nul(line)) for line in (text.split("\n") if lines else [text])]
-    return escape(NOT_XML.sub("", "\n".join(kept)), quote=False)

@@ -100,19 +100,20 @@ def draw(
     language = language_of(texts)
     is_same = tree.language == language
     # Language of the roadmap's own texts (empty: unknown), and of the labels among them.
-    theirs, ours = f" lang={_attribute(tree.language)}", "" if is_same else f' lang="{language}"'
-    width, height = _number(layout.width), _number(layout.height)
+    theirs, ours = f' lang="{svg_text(tree.language)}"', "" if is_same else f' lang="{language}"'
+    width, height = rounded(layout.width), rounded(layout.height)
     classes = f"picture picture-{layout.direction}" + (" picture-alone" if style else "")
     curves, traced = _curves(layout, prefix)
     names = {concept.id: concept.title for concept in concepts_of(tree)}
     placed = [(block, card) for block in layout.stages for card in block.cards]
+    desc = described(tree, texts, has_progress=layout.has_progress)
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" class="{classes}" width="{width}" '
         f'height="{height}" viewBox="0 0 {width} {height}" role="group" lang="{language}" '
         f'aria-labelledby="{prefix}-title" aria-describedby="{prefix}-desc">'
         f'<title id="{prefix}-title"{"" if is_same else theirs}>'
-        f"{_text(tree.title or tree.goal)}</title>"
-        f'<desc id="{prefix}-desc">{_text(described(tree, texts, has_progress=layout.has_progress))}</desc>'
+        f"{svg_text(tree.title or tree.goal)}</title>"
+        f'<desc id="{prefix}-desc">{svg_text(desc)}</desc>'
     ]
     if style:
         paper = f'<rect class="p-paper" width="{width}" height="{height}"/>'
@@ -204,7 +205,7 @@ def _concept(pill: Pill, words: str, traced: list[str], href: Href | None) -> st
     classes = f"p-concept p-{pill.mark}" + (" p-next" if pill.is_next else "")
     if href is None:
         return f'<g class="{classes}">{inner}</g>'
-    return f'<a class="{classes}" href={_attribute(href(pill.concept.id))}>{inner}</a>'
+    return f'<a class="{classes}" href="{svg_text(href(pill.concept.id))}">{inner}</a>'
 
 
 def _words(
@@ -245,8 +246,8 @@ def _words(
         sentences.append(
             texts.gettext("Prerequisites: %(concepts)s.") % {"concepts": _list(needs, texts)}
         )
-    desc = _text(_sentences(sentences, texts))
-    return f"<title>{_text(title)}</title><desc{ours}>{desc}</desc>"
+    desc = svg_text(_sentences(sentences, texts))
+    return f"<title>{svg_text(title)}</title><desc{ours}>{desc}</desc>"
 
 
 def _list(items: Iterable[str], texts: NullTranslations) -> str:
@@ -262,7 +263,7 @@ def _key(key: Key) -> str:
     x, y = key.box.x + 9, key.box.middle
     if key.mark is None:
         return (
-            f'<path class="p-arrow" d="M{_number(x - 9)} {_number(y)}h17m-5 -4l5 4l-5 4"/>{label}'
+            f'<path class="p-arrow" d="M{rounded(x - 9)} {rounded(y)}h17m-5 -4l5 4l-5 4"/>{label}'
         )
     if key.is_next:
         pill = _rect(Box(x - 9, y - 7, 18, 14), "p-pill", 7)
@@ -271,42 +272,36 @@ def _key(key: Key) -> str:
 
 
 def _mark(mark: ConceptMark, x: float, y: float) -> str:
-    return f'<g transform="translate({_number(x)} {_number(y)})">{SHAPES[mark]}</g>'
+    return f'<g transform="translate({rounded(x)} {rounded(y)})">{SHAPES[mark]}</g>'
 
 
 def _rect(box: Box, name: str, radius: float) -> str:
     return (
-        f'<rect class="{name}" x="{_number(box.x)}" y="{_number(box.y)}" '
-        f'width="{_number(box.width)}" height="{_number(box.height)}" rx="{_number(radius)}"/>'
+        f'<rect class="{name}" x="{rounded(box.x)}" y="{rounded(box.y)}" '
+        f'width="{rounded(box.width)}" height="{rounded(box.height)}" rx="{rounded(radius)}"/>'
     )
 
 
 def _label(label: Label, name: str = "", lang: str = "") -> str:
     classes = " ".join(filter(None, (name, "p-bold" if label.bold else "")))
     attribute = f' class="{classes}"' if classes else ""
-    x = _number(label.box.x)
+    x = rounded(label.box.x)
     lines = "".join(
-        f'<tspan x="{x}" y="{_number(y)}">{_text(line)}</tspan>'
+        f'<tspan x="{x}" y="{rounded(y)}">{svg_text(line)}</tspan>'
         for line, y in zip(label.lines, label.baselines, strict=True)
     )
-    return f'<text{attribute}{lang} font-size="{_number(label.size)}">{lines}</text>'
+    return f'<text{attribute}{lang} font-size="{rounded(label.size)}">{lines}</text>'
 
 
 def _point(point: Point) -> str:
-    return f"{_number(point[0])} {_number(point[1])}"
+    return f"{rounded(point[0])} {rounded(point[1])}"
 
 
-def _number(value: float) -> str:
+def rounded(value: float) -> str:
+    """Return a number with at most two decimal places."""
     return f"{value:.2f}".rstrip("0").rstrip(".")
 
 
-def _clean(text: str) -> str:
-    return NOT_XML.sub("", one_line(strip_nul(text)))
-
-
-def _text(text: str) -> str:
-    return escape(_clean(text), quote=False)
-
-
-def _attribute(text: str) -> str:
-    return f'"{escape(_clean(text))}"'
+def svg_text(text: str) -> str:
+    """Return a text in one line, escaped for XML, also for attributes."""
+    return escape(NOT_XML.sub("", one_line(strip_nul(text))))

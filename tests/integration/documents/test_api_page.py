@@ -22,7 +22,7 @@ DEFINITIONS = ("JSON=", "pick()")  # which commands use that come later
     scope="module",
     params=[
         "server",
-        "what is said of embedded mode",
+        "documentation of embedded mode",
         pytest.param("embedded", marks=pytest.mark.long),
     ],
 )

@@ -14,6 +14,7 @@ from huey import crontab
 from reliable_queue.memory_storage import ReliableMemoryStorage
 from reliable_queue.queue import ReliableQueue
 from tests.integration.reliable_queue.consumers import (
+    ALIVE,
     KEY,
     SOON,
     Child,
@@ -127,7 +128,7 @@ class TestPausing:
         works = on(broker, uuid.uuid4().hex)
         works.queue.enqueue_many(works.note.s(f"{number}") for number in range(20))
         works.queue.pause()
-        first, second = child(works.queue.name), child(works.queue.name)
+        first, second = (child(works.queue.name, ttl=ALIVE) for _ in range(2))
         beaten = {member.id: member.alive_until for member in works.queue.storage.consumers()}
 
         def beats_on() -> bool:

@@ -32,7 +32,7 @@ FILL = """INSERT INTO review_card (id, owner_id, roadmap_id, concept_id, questio
     reviewed_at, due_at, created_at) SELECT gen_random_uuid(), r.owner_id, r.id, c.id, md5(n::text), 1, n %% 4, 1,
     CASE WHEN n %% 10 = 0 THEN 0 ELSE 1 END, 0, CASE WHEN n %% 10 > 0 THEN now() AT TIME ZONE 'UTC' - interval '3 days' END,
     now() AT TIME ZONE 'UTC' + (%s - n) * interval '1 minute', now() FROM roadmap r JOIN concept c ON c.roadmap_id = r.id,
-    generate_series(1, %s) AS n"""
+    generate_series(1, %s) AS n WHERE r.owner_id = %s"""
 SAME = "roadmap_id, module_id, title, description, hours, week, difficulty, prerequisites, outcomes, position, notes, removed"
 MORE = f"""INSERT INTO concept (id, key, progress, {SAME})
     SELECT gen_random_uuid(), 'c' || n::text, progress, {SAME} FROM concept, generate_series(2, %s) AS n"""
@@ -67,7 +67,8 @@ def reader(postgres: Postgres, tmp_path_factory: pytest.TempPathFactory) -> Iter
         for number in range(ACCOUNTS * ROADMAPS):
             made(people[number % ACCOUNTS])
         with transaction():
-            database.execute_sql(FILL, (CARDS // 4, CARDS))
+            for person in people:
+                database.execute_sql(FILL, (CARDS // 4, CARDS, person.id))
         with session():
             for table in TABLES:
                 database.execute_sql(f"ANALYZE {table}")

@@ -4,6 +4,7 @@ import io
 import threading
 import zipfile
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -178,10 +179,11 @@ def test_what_a_killed_worker_has_begun_is_built_again_and_has_everything(stack:
             row = cursor.fetchone()
         return f"{row[0]} {row[1]}" if row else ""
 
-    assert stack.post(EXPORT, json={}).status_code == 202
-    wait_until(lambda: status() == "building 0", reason="it is being built")
-    stack.content.kill()
-    assert status() == "building 0"  # in the middle
+    with closing(psycopg2.connect(stack.environment["DATABASE_URL"])) as other:
+        other.cursor().execute("LOCK TABLE model_call")  # which it reads, so that it does not end
+        assert stack.post(EXPORT, json={}).status_code == 202
+        wait_until(lambda: status() == "building 0", reason="it is being built")
+        stack.content.kill()
     stack.content.start()
     wait_until(lambda: status() == "ready 1", timeout=60, reason="another worker has built it")
     connection.close()

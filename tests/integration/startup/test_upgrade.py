@@ -170,9 +170,13 @@ def test_webhooks_are_sent_with_signatures_of_their_old_secret(finished: Upgrade
 
 def test_records_of_the_log_are_stored(finished: Upgraded) -> None:
     """Those of messages that waited, and of a dead letter that was replayed."""
-    for name in ("half_built", "planned_later"):
+
+    def steps(name: str) -> set[str]:
         logs = finished.get(f"{finished.recording.facts[name]}/logs?limit=100").json()["items"]
-        assert {"accept", "plan", "tutorial"} <= {record["step"] for record in logs}, name
+        return {record["step"] for record in logs}
+
+    for name in ("half_built", "planned_later"):
+        wait_until(lambda n=name: {"accept", "plan", "tutorial"} <= steps(n), reason=name)
 
 
 # Data, and what was given out of it

@@ -13,11 +13,10 @@ from pydantic import SecretStr
 from starlette.testclient import TestClient
 
 from core.db import settings
-from roadmap.accounts import passwords
+from roadmap.accounts import passwords, transfer
 from roadmap.accounts.accounts import set_admin, set_observer
 from roadmap.generation.catalogue.generator import CatalogueGenerator
 from roadmap.generation.context import DesignBrief
-from roadmap.lifecycle import transfer
 from roadmap.plan.outline import Outline
 from tests.copies import Copies
 from tests.security.access.people import (

@@ -21,6 +21,7 @@ from roadmap.accounts.api_keys import KeyRequest
 from roadmap.accounts.identity import Scope
 from roadmap.accounts.invitations import InvitationRequest
 from roadmap.accounts.schemas import DeletionRequest, EmailChange, PasswordChange
+from roadmap.accounts.transfer import TransferRequest
 from roadmap.exchange.import_validation import RoadmapFile
 from roadmap.exchange.share_links import LinkRequest
 from roadmap.learning.daily_limits import ReviewLimits
@@ -36,7 +37,6 @@ from roadmap.learning.progress import (
 from roadmap.learning.projects import ProjectRequest
 from roadmap.learning.reviews import ReviewCheck, ReviewRequest, UndoRequest
 from roadmap.lifecycle.schedule_settings import ScheduleRequest
-from roadmap.lifecycle.transfer import TransferRequest
 from roadmap.plan.edits import EditRequest
 from roadmap.plan.schemas import (
     AnswersRequest,

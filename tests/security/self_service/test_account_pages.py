@@ -13,7 +13,6 @@ from starlette.testclient import TestClient
 
 from core import clock
 from core.db import session
-from core.rate_limiter import Limit
 from models.accounts import Account
 from models.exports import AccountExport
 from roadmap.accounts import accounts
@@ -34,6 +33,7 @@ from tests.security.self_service.people import (
     count,
 )
 from web.http import limits
+from web.http.rate_limiter import Limit
 
 
 class TestEmail:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from ipaddress import ip_network
-from time import monotonic
+from time import thread_time
 
 import pytest
 
@@ -260,17 +260,17 @@ class TestReading:
     )
     def test_a_hostile_page_takes_no_time(self, hostile: str) -> None:
         body, url = hostile.encode()[:LARGEST_PAGE], "https://a.example/b"
-        began = monotonic()
+        began = thread_time()
         sign_of(PROMISED, url, url, "text/html", body)
-        assert monotonic() - began < 0.5
+        assert thread_time() - began < 0.5
 
     @try_each("page", [b"<title>Acme</title>", (b"<meta charset=" + b" " * 980 + b"!>") * 66])
     def test_a_hostile_charset_takes_no_time(self, page: bytes) -> None:
         url, content_type = "https://a.example/b", f"text/html; charset={' ' * 16_000}!"
-        began = monotonic()
+        began = thread_time()
         sign_of(PROMISED, url, url, content_type, page)
         sign_of(PROMISED, url, url, "text/html", page)
-        assert monotonic() - began < 0.5
+        assert thread_time() - began < 0.5
 
 
 def test_the_links_of_the_catalogue_stay_alive_behind_any_title_of_theirs() -> None:

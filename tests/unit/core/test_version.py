@@ -92,6 +92,8 @@ def test_an_installed_wheel_keeps_its_data_elsewhere(
     assert (found["BASE"], found["DATA"]) == (Path(), Path("/home/me/.local/share/roadmap"))
     monkeypatch.setenv("XDG_DATA_HOME", "/data")
     assert read(house, "paths")["DATA"] == Path("/data/roadmap")
+    monkeypatch.setenv("XDG_DATA_HOME", "relative")  # its specification: ignore
+    assert read(house, "paths")["DATA"] == found["DATA"]
 
 
 def test_a_probe_gets_version_and_commit(client: TestClient) -> None:

@@ -53,7 +53,7 @@ PUBLIC = {
     """,
     "accounts": """
         access accounts api_keys idempotency_store identity invitations locks principals
-        schemas sessions zones
+        schemas sessions transfer zones
     """,
     "budget": "budget cost_report",
     "learning": """
@@ -64,8 +64,7 @@ PUBLIC = {
         account_deletion activate_plan admin_queries build_status commands completion
         content_job content_versions create events judge_job leases link_checker link_status
         own_roadmaps plan_job plan_rows queries read_states rescue revisions
-        schedule_settings timeline.spans timeline.timeline transfer
-        trash
+        schedule_settings timeline.spans timeline.timeline trash
     """,
     "exchange": """
         account_export own_chat_answer formats.json_ formats.markdown formats.registry formats.source

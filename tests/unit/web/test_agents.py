@@ -6,8 +6,8 @@ from uuid import uuid4
 import pytest
 from starlette.testclient import TestClient
 
-from core.rate_limiter import Limit
 from web.http import limits
+from web.http.rate_limiter import Limit
 
 
 def test_an_account_has_a_limited_number_of_entries_in_an_hour(

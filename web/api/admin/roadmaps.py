@@ -8,7 +8,8 @@ from uuid import UUID
 from pydantic import Field
 
 from core.json_types import LazyModel
-from roadmap.lifecycle import admin_queries, transfer
+from roadmap.accounts import transfer
+from roadmap.lifecycle import admin_queries
 from roadmap.lifecycle.commands import CommandResult
 from roadmap.lifecycle.timeline.timeline import Trace, trace_of
 from roadmap.plan.statuses import RoadmapStatus

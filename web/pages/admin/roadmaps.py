@@ -12,8 +12,8 @@ from starlette.responses import Response
 
 from core.errors import Conflict, Invalid
 from core.i18n import gettext_noop
+from roadmap.accounts import transfer as transfer_
 from roadmap.lifecycle import admin_queries
-from roadmap.lifecycle import transfer as transfer_
 from roadmap.lifecycle.admin_queries import SLOW, OverseenList, RoadmapSearch
 from roadmap.lifecycle.commands import ENDED, UNDER_WAY, CommandResult
 from roadmap.lifecycle.timeline.timeline import trace_of

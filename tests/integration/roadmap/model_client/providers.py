@@ -71,8 +71,8 @@ def fault_of(call: Callable[[], object]) -> GeneratorFault:
 def client(
     base_url: str,
     *,
-    timeout: float = 10,
-    idle: float = 10,
+    timeout: float = 60,
+    idle: float = 60,
     must_limit: bool = False,
     model: str = MODEL,
     effort: str = "",

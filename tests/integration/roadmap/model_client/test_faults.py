@@ -42,10 +42,10 @@ class TestStopping:
                 hung_up.set()
 
         provider.answer = never_end
-        made, call, faults = client(provider.url, timeout=60), Watch(), []
+        made, call, faults = client(provider.url), Watch(), []
         caller = threading.Thread(target=lambda: faults.append(fault_of(lambda: ask(made, call))))
         caller.start()
-        wait_until(lambda: provider.requests)
+        wait_until(lambda: provider.requests and call.stops)
         call.stops[0]()
         caller.join(10)
         assert [str(fault) for fault in faults] == ["The call was stopped."]
@@ -57,7 +57,7 @@ class TestStopping:
     def test_a_call_that_was_stopped_before_it_began_ends_at_once(self, provider: Provider) -> None:
         provider.answer = lambda handler: handler.server.released.wait(30) and None
         assert (
-            str(fault_of(lambda: ask(client(provider.url, timeout=60), Watch(stopped=True))))
+            str(fault_of(lambda: ask(client(provider.url), Watch(stopped=True))))
             == "The call was stopped."
         )
 
@@ -164,7 +164,7 @@ class TestFaults:
                 sent.append(4096)
 
         provider.answer = never_end
-        fault = fault_of(lambda: ask(client(provider.url, timeout=60)))
+        fault = fault_of(lambda: ask(client(provider.url)))
         assert str(fault) == f"The provider answered 500: {'x' * 300}."
         assert 16 <= len(sent) < 25_000  # the client hung up long before a hundred megabytes
 
@@ -182,7 +182,7 @@ class TestFaults:
 
         provider.answer = trickle
         call = Watch()
-        fault = fault_of(lambda: ask(client(provider.url, timeout=60), call))
+        fault = fault_of(lambda: ask(client(provider.url), call))
         assert str(fault).startswith("The provider answered 503: x")
         assert fault.retry_after == 9
         assert call.usage == ["unbilled"]

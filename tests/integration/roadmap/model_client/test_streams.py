@@ -127,7 +127,7 @@ class TestStreams:
 
     def test_a_server_need_not_hang_up_at_the_end(self, provider: Provider) -> None:
         provider.answer = streaming(*WHOLE, then=hold)
-        assert ask(client(provider.url, timeout=60)) == REPLY
+        assert ask(client(provider.url)) == REPLY
 
     def test_the_text_is_seen_as_it_grows_also_over_a_continuation(
         self, provider: Provider, monkeypatch: pytest.MonkeyPatch
@@ -164,10 +164,10 @@ class TestStreams:
                 hung_up.set()
 
         provider.answer = never_end
-        made, call, faults = client(provider.url, timeout=60), Watch(), []
+        made, call, faults = client(provider.url), Watch(), []
         caller = threading.Thread(target=lambda: faults.append(fault_of(lambda: ask(made, call))))
         caller.start()
-        wait_until(lambda: provider.requests)
+        wait_until(lambda: provider.requests and call.stops)
         call.stops[0]()
         caller.join(10)
         assert [str(fault) for fault in faults] == ["The call was stopped."]
@@ -179,7 +179,7 @@ class TestPatience:
     def test_a_model_that_stops_in_the_middle_is_given_up_soon(self, provider: Provider) -> None:
         provider.answer = streaming(*WHOLE[:3], then=hold)
         call = Watch()
-        fault = fault_of(lambda: ask(client(provider.url, timeout=60, idle=0.2), call))
+        fault = fault_of(lambda: ask(client(provider.url, idle=0.2), call))
         assert "stopped in the middle of its answer, for 0.2 s" in str(fault)
         assert "MODEL_IDLE_SECONDS" in str(fault)
         assert not fault.lasting
@@ -191,7 +191,7 @@ class TestPatience:
                 handler.wfile.write(b": still here\n\n" + chunk("", delta={"role": "assistant"}))
 
         provider.answer = streaming(*WHOLE[:3], then=say_nothing)
-        fault = fault_of(lambda: ask(client(provider.url, timeout=60, idle=0.2)))
+        fault = fault_of(lambda: ask(client(provider.url, idle=0.2)))
         assert "stopped in the middle" in str(fault)
 
     def test_the_first_token_may_take_the_whole_time(self, provider: Provider) -> None:
@@ -220,7 +220,7 @@ class TestPatience:
                 handler.wfile.write(chunk("x"))
 
         provider.answer = streaming(then=go_on)
-        fault = fault_of(lambda: ask(client(provider.url, timeout=0.5, idle=0.4)))
+        fault = fault_of(lambda: ask(client(provider.url, timeout=0.5)))
         assert "did not answer within 0.5 s" in str(fault)
 
 
@@ -269,7 +269,7 @@ class TestFaults:
         error = {"message": "upstream is overloaded", "code": code}
         fields = {"choices": [{"index": 0, "error": error}]} if inside else {"error": error}
         provider.answer = streaming(*WHOLE[:3], event(**fields), then=hold)
-        fault = fault_of(lambda: ask(client(provider.url, timeout=60)))
+        fault = fault_of(lambda: ask(client(provider.url)))
         assert "upstream is overloaded" in str(fault)
         assert fault.lasting is lasting
         assert isinstance(fault, TooManyRequests) is (code == "429")
@@ -293,7 +293,7 @@ class TestFaults:
                 handler.wfile.write(piece * 16)
 
         provider.answer = streaming(WHOLE[2], then=never_end)
-        assert "too long" in str(fault_of(lambda: ask(client(provider.url, timeout=60))))
+        assert "too long" in str(fault_of(lambda: ask(client(provider.url))))
 
     def test_a_text_of_too_many_parts_is_refused(self, provider: Provider) -> None:
         pieces = [chunk('{"":0},' * 1000)] * (MOST_PARTS // 2000 + 1)

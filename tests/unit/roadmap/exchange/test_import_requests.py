@@ -12,7 +12,6 @@ from pydantic import SecretStr
 from starlette.testclient import TestClient
 
 from core.errors import RateLimited
-from core.rate_limiter import Limit
 from roadmap.accounts.identity import LOCAL_OWNER
 from roadmap.exchange.formats.json_ import as_json
 from roadmap.exchange.import_validation import RoadmapFile
@@ -33,6 +32,7 @@ from tests.unit.roadmap.exchange.documents import (
 )
 from web.http import limits
 from web.http.concurrency import LARGE_OF_ONE, large_body_slot
+from web.http.rate_limiter import Limit
 
 MIB = 1024 * 1024
 

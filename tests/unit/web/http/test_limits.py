@@ -7,9 +7,9 @@ from pydantic import SecretStr
 from starlette.testclient import TestClient
 
 from core.db import settings
-from core.rate_limiter import Limit, Limiter
 from web import authentication
 from web.http import host_and_csrf, limits
+from web.http.rate_limiter import Limit, Limiter
 
 ME = "/api/v1/auth/me"
 FEW = Limit("requests", 4, 60)
