@@ -2,6 +2,7 @@
 
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from itertools import chain
 from pathlib import Path
 
 import peewee
@@ -63,4 +64,4 @@ def test_two_first_starts_migrate_one_folder(tmp_path: Path) -> None:
     mine = from_environment({"SERVICE_TYPE": "all", "DATA_DIR": str(tmp_path)})
     with ThreadPoolExecutor() as both:
         applied = list(both.map(migrate.migrate, [mine, mine]))
-    assert sorted(sum(applied, [])) == migrate.known()
+    assert sorted(chain(*applied)) == migrate.known()
