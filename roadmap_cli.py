@@ -152,9 +152,8 @@ def _drop_output() -> int:
 def main() -> None:
     """Create and manage learning roadmaps.
 
-    The commands new, list, show, export, import and catalogue from call a running service; demo
-    starts its own.
-    Commands for operators read the same environment variables as the service.
+    Commands for learners call a running service; demo starts its own, and catalogue calls one only
+    for `from`. Commands for operators read the same environment variables as the service.
     """
 
 

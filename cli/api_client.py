@@ -40,8 +40,8 @@ def _failure(error: Exception, url: str, has_key: bool) -> CommandFailed:
     match error:
         case InvalidRequest():
             return CommandFailed(
-                "The request cannot be sent: it contains characters that HTTP does not allow. "
-                "Check --url and --key."
+                "The request cannot be sent: it contains invalid characters. "
+                "Check --url, --key and the arguments."
             )
         case NoResponse(broken_streams=False, reason=reason):
             return ServiceUnreachable(

@@ -1,5 +1,6 @@
 """Services that a command runs on this machine: API and workers in one instance."""
 
+import ctypes
 import os
 import signal
 import subprocess
@@ -20,7 +21,10 @@ POLL = 0.1
 
 
 def start_services(environment: Mapping[str, str], log: Path) -> "subprocess.Popen[bytes]":
-    """Start the services in a session of their own; they write to this file."""
+    """Start the services in a session of their own; they write to this file.
+
+    On Linux they end with this process, however it ends.
+    """
     with log.open("wb") as sink:
         return subprocess.Popen(
             [str(ROOT / "entrypoint.sh")],
@@ -29,7 +33,13 @@ def start_services(environment: Mapping[str, str], log: Path) -> "subprocess.Pop
             stdout=sink,
             stderr=sink,
             start_new_session=True,
+            # A command has one thread here
+            preexec_fn=_end_with_parent if sys.platform == "linux" else None,  # noqa: PLW1509
         )
+
+
+def _end_with_parent() -> None:
+    ctypes.CDLL(None).prctl(1, signal.SIGTERM)  # PR_SET_PDEATHSIG
 
 
 def answers(address: str) -> bool:
@@ -40,14 +50,14 @@ def answers(address: str) -> bool:
 
 
 def wait_until_ready(url: str, services: "subprocess.Popen[bytes]", log: Path) -> None:
-    deadline, problem = time.monotonic() + START_LIMIT, f"did not answer within {START_LIMIT:g} s"
-    while time.monotonic() < deadline:
-        if services.poll() is not None:
-            problem = "did not start"
-            break
+    deadline = time.monotonic() + START_LIMIT
+    while services.poll() is None and time.monotonic() < deadline:
         if answers(f"{url}/health/ready"):
             return
         time.sleep(POLL)
+    problem = (
+        f"did not answer within {START_LIMIT:g} s" if services.poll() is None else "did not start"
+    )
     raise CommandFailed(f"The services {problem}:\n{log.read_text(errors='replace').strip()}")
 
 

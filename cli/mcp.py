@@ -4,8 +4,7 @@ import fcntl
 import os
 import signal
 import tempfile
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from pathlib import Path
 from types import FrameType
 from urllib.parse import urlsplit
@@ -51,7 +50,9 @@ def mcp(url: str, key: str | None, start: bool) -> None:
 
 def _start_service(url: str, stack: ExitStack) -> None:
     """Unless a service answers, run one on the data of `make run` until the stack ends."""
-    with _one_at_a_time():  # a client may start this command twice at once
+    name = f"{tempfile.gettempdir()}/roadmap-mcp-{os.getuid()}.lock"
+    with os.fdopen(os.open(name, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)) as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # a client may start this command twice at once
         if answers(f"{url}/health"):
             return
         parts = urlsplit(url)
@@ -63,15 +64,3 @@ def _start_service(url: str, stack: ExitStack) -> None:
         services = start_services({**os.environ, "PORT": str(parts.port or 80)}, log)
         stack.callback(stop, services)
         wait_until_ready(url, services, log)
-
-
-@contextmanager
-def _one_at_a_time() -> Iterator[None]:
-    """Wait until no other process of this user is here."""
-    name = f"{tempfile.gettempdir()}/roadmap-mcp-{os.getuid()}.lock"
-    lock = os.open(name, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(lock)

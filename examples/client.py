@@ -76,18 +76,17 @@ class Roadmap:
         return self._call("GET", f"{ROADMAPS}/{roadmap_id}")[0]
 
     def wait(self, roadmap_id: str) -> Json:
-        """Return the tree when the roadmap has ended or waits for approval (`status`)."""
+        """Return the tree when the roadmap has ended or waits for its owner (`status`)."""
         for event in self.events(roadmap_id):
-            if (
-                event["type"] == "roadmap.awaiting_review"
-                and (tree := self.roadmap(roadmap_id))["status"] == "awaiting_review"
-            ):
-                return tree
+            if event["type"].startswith("roadmap.awaiting_"):
+                tree = self.roadmap(roadmap_id)
+                if tree["status"].startswith("awaiting_"):
+                    return tree
         return self.roadmap(roadmap_id)
 
     def events(self, roadmap_id: str, after: int = 0) -> Iterator[Json]:
         """Yield past and future events after number `after`; resume a broken stream.
-        It ends with the roadmap, and waits while a plan waits for approval."""
+        It ends with the roadmap, and waits while the roadmap waits for its owner."""
         path, until, tries = f"{ROADMAPS}/{roadmap_id}/events", time.monotonic() + self.patience, 0
         while True:
             answer = self._patiently(

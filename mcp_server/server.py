@@ -20,7 +20,14 @@ from mcp.server.mcpserver.exceptions import (
     ResourceNotFoundError,
     ToolError,
 )
-from mcp_types import CallToolResult, InputRequiredResult, ToolAnnotations
+from mcp.shared.exceptions import MCPError
+from mcp_types import (
+    INVALID_PARAMS,
+    CallToolResult,
+    GetPromptResult,
+    InputRequiredResult,
+    ToolAnnotations,
+)
 from pydantic import Field, ValidationError
 
 from core.version import MCP_AGENT, NUMBER
@@ -43,7 +50,7 @@ from roadmap_client import ROADMAPS, ApiError, AsyncRoadmapClient
 from roadmap_client.results import Json
 
 USER_AGENT = MCP_AGENT + NUMBER
-LONGEST_WAIT = 45  # seconds: clients give a tool a minute
+LONGEST_WAIT, LONGEST_CALL = 45, 55  # seconds: clients give a tool a minute
 PAUSE = 2.0  # seconds between two looks at a roadmap
 READ = ToolAnnotations(read_only_hint=True, open_world_hint=False)
 ADD = ToolAnnotations(read_only_hint=False, destructive_hint=False, open_world_hint=False)
@@ -75,7 +82,7 @@ agent_session: ContextVar[AgentSession] = ContextVar("agent_session")  # of the 
 
 
 class LearningServer(MCPServer[Any]):
-    """A server whose errors have one sentence for each wrong argument."""
+    """A server whose errors have one sentence for each wrong argument, and no log line."""
 
     async def call_tool(
         self, name: str, arguments: dict[str, Any], context: Context[Any, Any] | None = None
@@ -91,6 +98,17 @@ class LearningServer(MCPServer[Any]):
                     for argument, wrong in groupby(cause.errors(), lambda each: each["loc"][0])
                 )
             ) from cause
+
+    async def get_prompt(
+        self,
+        name: str,
+        arguments: dict[str, Any] | None = None,
+        context: Context[Any, Any] | None = None,
+    ) -> GetPromptResult | InputRequiredResult:
+        try:
+            return await super().get_prompt(name, arguments, context)
+        except ValueError as error:  # the library would log it with its traceback
+            raise MCPError(INVALID_PARAMS, str(error)) from None
 
 
 server = LearningServer(
@@ -115,9 +133,15 @@ def tool(annotations: ToolAnnotations) -> Callable[[Tool], Tool]:
         @wraps(function)
         async def call(**given: Any) -> CallToolResult:
             try:
-                return result_of(await function(**given))
+                async with asyncio.timeout(LONGEST_CALL):
+                    return result_of(*await function(**given))
             except ApiError as error:
                 return error_of(explain(error, agent_session.get().client.base_url))
+            except TimeoutError:
+                return error_of(
+                    f"The service did not answer within {LONGEST_CALL} s. "
+                    "Read the state again before you repeat this."
+                )
 
         server.add_tool(
             call,
@@ -302,8 +326,8 @@ async def record_progress(
         if part
         else ("Saved", "progress", {"progress": progress})
     )
-    saved = await agent_session.get().client.put(
-        f"{ROADMAPS}/{roadmap_id}/concepts/{concept_id}/{path}", body
+    saved = await agent_session.get().client.call(
+        "PUT", f"{ROADMAPS}/{roadmap_id}/concepts/{concept_id}/{path}", body
     )
     return (
         f"{what}. The concept is now: {saved['progress']}.",

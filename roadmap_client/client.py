@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import json
 import re
 import time
 import uuid
@@ -12,11 +13,8 @@ from urllib.parse import quote
 
 import httpx2
 
-from roadmap_client import results
-from roadmap_client.errors import ApiError, ApiProblem, InvalidRequest, InvalidResponse, NoResponse
-from roadmap_client.event_stream import EventParser, json_object
-from roadmap_client.results import AcceptedJson, ConceptJson, EventJson, Json
-from roadmap_client.retries import Retries
+from roadmap_client import errors, results
+from roadmap_client.results import AcceptedJson, EventJson, Json
 
 P = ParamSpec("P")
 Result = TypeVar("Result")
@@ -25,6 +23,10 @@ ROADMAPS = "/api/v1/roadmaps"
 LOCAL = "http://127.0.0.1:8000"
 LOOPBACK = ("127.0.0.1", "::1", "localhost")  # no proxy can reach those of this machine
 LARGEST = 64 * 1024 * 1024  # bytes of a response
+LONGEST_EVENT = 1024 * 1024  # bytes
+SLOWEST = 20  # times `timeout` for a response
+NOT_SENT = (httpx2.LocalProtocolError, httpx2.UnsupportedProtocol, httpx2.InvalidURL, UnicodeError)
+FAILURES = (*NOT_SENT, httpx2.HTTPError, errors.ApiError)
 
 
 class ClientSettings(TypedDict, total=False):
@@ -49,12 +51,13 @@ class AsyncRoadmapClient(contextlib.AbstractAsyncContextManager["AsyncRoadmapCli
     def __init__(
         self, base_url: str = LOCAL, token: str | None = None, **settings: Unpack[ClientSettings]
     ) -> None:
-        self.base_url, self.patience = base_url.rstrip("/"), settings.get("patience", 60.0)
-        headers = {"Accept": "application/json", **(settings.get("headers") or {})}
+        self.base_url = base_url.rstrip("/")
+        self.patience, self.timeout = settings.get("patience", 60.0), settings.get("timeout", 30.0)
+        bearer = {"Authorization": f"Bearer {token}".encode(errors="replace")} if token else {}
         self._http = self._connect(
             base_url=self.base_url,
-            headers=headers | ({"Authorization": f"Bearer {token}".encode()} if token else {}),
-            timeout=settings.get("timeout", 30.0),
+            headers={"Accept": "application/json", **(settings.get("headers") or {}), **bearer},
+            timeout=self.timeout,
             transport=settings.get("transport"),
             follow_redirects=False,  # the API has none, and a token must not go elsewhere
             trust_env=httpx2.URL(self.base_url).host not in LOOPBACK,
@@ -70,32 +73,30 @@ class AsyncRoadmapClient(contextlib.AbstractAsyncContextManager["AsyncRoadmapCli
         self, method: str, path: str, body: Any = None, **options: Unpack[RequestOptions]
     ) -> httpx2.Response:
         """Return a successful response. Retries of a POST have the same Idempotency-Key."""
-        url, headers = _url(path, options.get("params")), dict(options.get("headers") or {})
+        headers = dict(options.get("headers") or {})
         if method == "POST":
             headers.setdefault("Idempotency-Key", options.get("key") or str(uuid.uuid4()))
-        retries = Retries(self.patience)
+        retries = errors.Retries(self.patience)
         while True:
             try:
+                url = _url(path, options.get("params"))
                 async with self._stream(method, url, json=body, headers=headers) as opened:
-                    return await _read_response(*opened)
-            except (httpx2.HTTPError, ApiError) as error:
-                await self._sleep(retries.pause(_client_error(error)))
+                    return await self._read(*opened)
+            except FAILURES as error:
+                await self._sleep(retries.pause(_api_error(error)))
+
+    async def call(
+        self, method: str, path: str, body: Any = None, **options: Unpack[RequestOptions]
+    ) -> Json:
+        """Return the JSON object of a response; an empty one for 204."""
+        answer = await self.request(method, path, body, **options)
+        return {} if answer.status_code == 204 else _json_object(answer.content)
 
     async def get(self, path: str, **options: Unpack[RequestOptions]) -> Json:
-        """Return a JSON object, as the next ones; an empty one for 204."""
-        return _object(await self.request("GET", path, **options))
+        return await self.call("GET", path, **options)
 
     async def post(self, path: str, body: Any = None, **options: Unpack[RequestOptions]) -> Json:
-        return _object(await self.request("POST", path, body, **options))
-
-    async def put(self, path: str, body: Any = None, **options: Unpack[RequestOptions]) -> Json:
-        return _object(await self.request("PUT", path, body, **options))
-
-    async def patch(self, path: str, body: Any = None, **options: Unpack[RequestOptions]) -> Json:
-        return _object(await self.request("PATCH", path, body, **options))
-
-    async def delete(self, path: str, **options: Unpack[RequestOptions]) -> Json:
-        return _object(await self.request("DELETE", path, **options))
+        return await self.call("POST", path, body, **options)
 
     async def pages(self, path: str, limit: int = 100) -> AsyncGenerator[Json]:
         """Yield up to `limit` items of a list."""
@@ -104,32 +105,32 @@ class AsyncRoadmapClient(contextlib.AbstractAsyncContextManager["AsyncRoadmapCli
             page = await self.get(path, params={"limit": min(limit, 100), **cursor})
             items, following = page.get("items"), page.get("next_cursor")
             if not isinstance(items, list) or (following and not items):
-                raise InvalidResponse("The list is malformed.")
+                raise errors.InvalidResponse("The list is malformed.")
             for item in items:
                 yield item
             limit, cursor = limit - len(items), {"cursor": following} if following else None
 
     async def events(self, path: str, after: int = 0) -> AsyncGenerator[EventJson]:
         """Yield past and future events after number `after`, each once; resume a broken stream."""
-        url, retries = _url(path), Retries(self.patience)
+        retries = errors.Retries(self.patience)
         while True:
             headers = {"Last-Event-ID": str(after), "Accept": "text/event-stream"}
-            parser = EventParser()
             try:
-                async with self._stream("GET", url, headers=headers) as (answer, chunks):
+                async with self._stream("GET", _url(path), headers=headers) as (answer, chunks):
                     if answer.status_code == 204:  # the stream has ended
                         return
                     if answer.status_code != 200:
-                        await _read_response(answer, chunks)
-                    async for chunk in chunks:
-                        for event in parser.feed(chunk):
-                            retries.alive = True
-                            if event is not None:
-                                after = event["seq"] or after
-                                yield event
-                raise NoResponse("its event streams end without events.", broken_streams=True)
-            except (httpx2.HTTPError, ApiError) as error:
-                await self._sleep(retries.pause(_client_error(error)))
+                        await self._read(answer, chunks)
+                    async for event in _parse_events(chunks):
+                        if event and 0 < event["seq"] <= after:  # a proxy dropped Last-Event-ID
+                            continue
+                        retries.alive = True
+                        if event:
+                            after = event["seq"] or after
+                            yield event
+                raise errors.NoResponse("its streams end without events.", broken_streams=True)
+            except FAILURES as error:
+                await self._sleep(retries.pause(_api_error(error)))
 
     async def create(self, /, goal: str, *, key: str | None = None, **fields: Any) -> AcceptedJson:
         """`fields`: level, hours_per_week, review, ..."""
@@ -152,13 +153,9 @@ class AsyncRoadmapClient(contextlib.AbstractAsyncContextManager["AsyncRoadmapCli
                         return tree
         return await self.roadmap(roadmap_id)
 
-    async def concept(self, roadmap_id: str, concept_id: str) -> ConceptJson:
-        return cast(ConceptJson, await self.get(_roadmap_path(roadmap_id, "concepts", concept_id)))
-
-    async def set_progress(self, roadmap_id: str, concept_id: str, progress: str) -> Json:
-        """`progress`: todo, learning, done or skipped."""
-        path = _roadmap_path(roadmap_id, "concepts", concept_id, "progress")
-        return await self.put(path, {"progress": progress})
+    async def concept(self, roadmap_id: str, concept_id: str) -> results.ConceptJson:
+        path = _roadmap_path(roadmap_id, "concepts", concept_id)
+        return cast(results.ConceptJson, await self.get(path))
 
     async def answer_quiz(
         self, roadmap_id: str, concept_id: str, version: int, answers: Sequence[Sequence[int] | str]
@@ -168,13 +165,29 @@ class AsyncRoadmapClient(contextlib.AbstractAsyncContextManager["AsyncRoadmapCli
         graded = await self.post(path, {"version": version, "answers": answers})
         return cast(results.AttemptJson, graded)
 
-    async def today(self) -> results.TodayJson:
-        return cast(results.TodayJson, await self.get("/api/v1/today"))
-
     @contextlib.asynccontextmanager
     async def _stream(self, *given: Any, **named: Any) -> AsyncIterator[Any]:
         async with self._http.stream(*given, **named) as answer:
             yield answer, answer.aiter_bytes()
+
+    async def _read(self, answer: httpx2.Response, chunks: AsyncIterator[bytes]) -> httpx2.Response:
+        """Return the response with its content. Raises ApiProblem unless it is a success."""
+        content, started, longest = bytearray(), time.monotonic(), SLOWEST * self.timeout
+        async for chunk in chunks:
+            content += chunk
+            if len(content) > LARGEST or time.monotonic() - started > longest:
+                raise errors.InvalidResponse(
+                    f"The response has more than {LARGEST} bytes or takes over {longest:g} seconds."
+                )
+        whole = httpx2.Response(answer.status_code, content=bytes(content), request=answer.request)
+        whole.headers = answer.headers
+        if whole.is_success:
+            return whole
+        wait, document = answer.headers.get("retry-after", ""), {}
+        with contextlib.suppress(errors.InvalidResponse):  # of a proxy
+            document = _json_object(whole.content)
+        seconds = float(wait) if wait.isdecimal() else None
+        raise errors.ApiProblem(answer.status_code, document, seconds)
 
 
 class _BlockingClient(AsyncRoadmapClient):
@@ -245,11 +258,9 @@ class RoadmapClient(contextlib.AbstractContextManager["RoadmapClient"]):
         self._client._http.close()
 
     request = _blocking(AsyncRoadmapClient.request)
+    call = _blocking(AsyncRoadmapClient.call)
     get = _blocking(AsyncRoadmapClient.get)
     post = _blocking(AsyncRoadmapClient.post)
-    put = _blocking(AsyncRoadmapClient.put)
-    patch = _blocking(AsyncRoadmapClient.patch)
-    delete = _blocking(AsyncRoadmapClient.delete)
     pages = _iterating(AsyncRoadmapClient.pages)
     events = _iterating(AsyncRoadmapClient.events)
     create = _blocking(AsyncRoadmapClient.create)
@@ -257,9 +268,7 @@ class RoadmapClient(contextlib.AbstractContextManager["RoadmapClient"]):
     roadmaps = _iterating(AsyncRoadmapClient.roadmaps)
     wait = _blocking(AsyncRoadmapClient.wait)
     concept = _blocking(AsyncRoadmapClient.concept)
-    set_progress = _blocking(AsyncRoadmapClient.set_progress)
     answer_quiz = _blocking(AsyncRoadmapClient.answer_quiz)
-    today = _blocking(AsyncRoadmapClient.today)
 
 
 def _roadmap_path(*ids: str) -> str:
@@ -270,39 +279,42 @@ def _roadmap_path(*ids: str) -> str:
 
 def _url(path: str, params: dict[str, Any] | None = None) -> httpx2.URL:
     if not path.startswith("/"):  # a full URL would send the token to another host
-        raise InvalidRequest("The path of a request must begin with `/`.")
+        raise errors.InvalidRequest("The path of a request must begin with `/`.")
     return httpx2.URL(path).copy_merge_params(params or {})
 
 
-async def _read_response(answer: httpx2.Response, chunks: AsyncIterator[bytes]) -> httpx2.Response:
-    """Return the response with its content. Raises ApiProblem unless it is a success."""
-    content = bytearray()
+async def _parse_events(chunks: AsyncIterator[bytes]) -> AsyncIterator[EventJson | None]:
+    """Yield each complete event of a stream, and None for a keep-alive."""
+    rest = data = b""
     async for chunk in chunks:
-        content += chunk
-        if len(content) > LARGEST:
-            raise InvalidResponse(f"The response has more than {LARGEST} bytes.")
-    whole = httpx2.Response(answer.status_code, content=bytes(content), request=answer.request)
-    whole.headers = answer.headers
-    if whole.is_success:
-        return whole
-    wait = answer.headers.get("retry-after", "")
-    seconds = float(wait) if wait.isdecimal() else None
-    raise ApiProblem(answer.status_code, json_object(whole.content) or {}, seconds)
+        *lines, rest = (rest + chunk).split(b"\n")
+        for line in (each.removesuffix(b"\r") for each in lines):
+            if line.startswith(b"data:"):
+                data += line[5:]
+            elif line.startswith(b":"):
+                yield None
+            elif not line and data:
+                event, data = {"seq": 0, **_json_object(data)}, b""
+                if [type(event.get(name)) for name in ("seq", "type", "data")] != [int, str, dict]:
+                    raise errors.InvalidResponse("The event is malformed.")
+                yield cast(EventJson, event)
+        if len(rest) + len(data) > LONGEST_EVENT:
+            raise errors.InvalidResponse(f"An event has more than {LONGEST_EVENT} bytes.")
 
 
-def _object(response: httpx2.Response) -> Json:
-    found = {} if response.status_code == 204 else json_object(response.content)
-    if found is None:
-        raise InvalidResponse("The response is not a JSON object.")
-    return found
+def _json_object(content: bytes) -> Json:
+    with contextlib.suppress(ValueError, RecursionError):
+        found = json.loads(content)
+        if isinstance(found, dict):
+            return found
+    raise errors.InvalidResponse("The response is not a JSON object.")
 
 
-def _client_error(error: Exception) -> ApiError:
-    match error:
-        case ApiError():
-            return error
-        case httpx2.LocalProtocolError():  # its text quotes the header, maybe the token
-            return InvalidRequest("The request contains characters that HTTP does not allow.")
-        case httpx2.DecodingError():
-            return InvalidResponse("The response cannot be decompressed.")
-    return NoResponse(re.sub(r"^\[Errno -?\d+\] ", "", str(error)) or type(error).__name__)
+def _api_error(error: Exception) -> errors.ApiError:
+    if isinstance(error, errors.ApiError):
+        return error
+    if isinstance(error, NOT_SENT):  # their texts quote the header, maybe the token
+        return errors.InvalidRequest("The URL, a header or the body is not valid.")
+    if isinstance(error, httpx2.DecodingError):
+        return errors.InvalidResponse("The response cannot be decompressed.")
+    return errors.NoResponse(re.sub(r"^\[Errno -?\d+\] ", "", str(error)) or type(error).__name__)

@@ -1,9 +1,12 @@
-"""Errors of requests. None contains the API key."""
+"""Errors of requests, and their retries. No error contains the API key."""
 
+import random
+from time import monotonic
 from typing import Any
 
 BUSY = (429, 502, 503, 504)  # retried: every request is idempotent
 IN_USE = "/problems/idempotency-key-in-use"  # retried: the first request is still running
+LONGEST_PAUSE = 8.0  # seconds between two tries, unless Retry-After is longer
 
 
 class ApiError(Exception):
@@ -18,7 +21,7 @@ class InvalidRequest(ApiError):
 
 
 class InvalidResponse(ApiError):
-    """The response is not from a Roadmap service, or too long."""
+    """The response is not from a Roadmap service, too long or too slow."""
 
 
 class NoResponse(ApiError):
@@ -27,8 +30,11 @@ class NoResponse(ApiError):
     is_transient = True
 
     def __init__(self, reason: str, *, broken_streams: bool = False) -> None:
-        super().__init__(f"The service cannot be reached: {reason}")
+        super().__init__(reason)
         self.reason, self.broken_streams = reason, broken_streams
+
+    def __str__(self) -> str:
+        return f"The service cannot be reached: {self.reason}"
 
 
 class ApiProblem(ApiError):
@@ -38,11 +44,37 @@ class ApiProblem(ApiError):
     """
 
     def __init__(self, status: int, document: dict[str, Any], retry_after: float | None) -> None:
+        super().__init__(status, document, retry_after)
         self.status, self.document, self.retry_after = status, document, retry_after
         self.type, self.title = document.get("type", "about:blank"), document.get("title", "")
         self.detail = str(document.get("detail") or self.title or f"it answers {status}.")
-        errors: list[dict[str, str]] = document.get("errors") or []
-        self.errors = [each for each in errors if isinstance(each, dict)]  # other services differ
+        errors = document.get("errors")  # those of other services differ
+        self.errors: list[dict[str, str]] = [
+            {name: str(value) for name, value in each.items()}
+            for each in (errors if isinstance(errors, list) else ())
+            if isinstance(each, dict)
+        ]
         self.request_id: str | None = document.get("request_id")
         self.is_transient = status in BUSY or self.type == IN_USE
-        super().__init__(" ".join([f"{status}: {self.detail}", *map(str, self.errors)]))
+
+    def __str__(self) -> str:
+        return " ".join([f"{self.status}: {self.detail}", *map(str, self.errors)])
+
+
+class Retries:
+    """Retries of a request for `patience` seconds; they begin again after a stream was `alive`."""
+
+    def __init__(self, patience: float) -> None:
+        self.patience, self.until = patience, monotonic() + patience
+        self.tries, self.alive = 0, False
+
+    def pause(self, failure: ApiError) -> float:
+        """Return the seconds until the next try. Raises `failure` if there is none."""
+        if self.alive:
+            self.until, self.tries = monotonic() + self.patience, 0
+        pause = min(0.25 * 2.0 ** min(self.tries, 10), LONGEST_PAUSE) * random.uniform(0.5, 1)
+        pause = max(pause, failure.retry_after or 0)
+        if not failure.is_transient or (not self.alive and monotonic() + pause > self.until):
+            raise failure from None
+        self.tries, self.alive = self.tries + 1, False
+        return pause

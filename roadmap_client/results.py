@@ -76,12 +76,3 @@ class AttemptJson(TypedDict):
     total: int
     questions: list[Json]
     passed: bool
-
-
-class TodayJson(TypedDict):
-    today: str
-    due: int
-    review_minutes: int
-    next: Json | None
-    minutes: int
-    streak: int

@@ -13,14 +13,12 @@ class InvalidWebhook(ValueError):
 
 
 def verify_webhook(
-    secrets: str | Iterable[str],
-    headers: Mapping[str, str],
-    body: bytes,
-    tolerance: float = 300.0,  # seconds; an older message may be a replay by an attacker
+    secrets: str | Iterable[str], headers: Mapping[str, str], body: bytes, tolerance: float = 300.0
 ) -> dict[str, Any]:
     """Return the event of a message whose signature is right. Raises InvalidWebhook.
 
     `secrets`: that of the webhook (`whsec_...`), or several. `body`: the bytes as received.
+    `tolerance`: seconds; an older message may be a replay by an attacker.
     """
     given = {name.lower(): value for name, value in headers.items()}
     try:

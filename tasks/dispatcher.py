@@ -74,7 +74,7 @@ class Sender:
         try:
             self._queue.put_nowait(jobs)
         except queue.Full:
-            logger.warning("%d steps are left to rescue: too many wait for the broker", len(jobs))
+            logger.warning("%d jobs are left to rescue: too many wait for the broker", len(jobs))
 
     def _run(self) -> None:
         while not (self._stopping.is_set() and self._queue.empty()):
@@ -83,9 +83,7 @@ class Sender:
             while len(jobs) < LARGEST and not self._queue.empty():  # in one round trip
                 jobs += self._queue.get()
             if jobs and not self._sent(jobs):
-                logger.warning(
-                    "%d steps and more are left to rescue: the broker is away", len(jobs)
-                )
+                logger.warning("%d jobs and more are left to rescue: the broker is away", len(jobs))
                 return
 
     def _sent(self, jobs: Sequence[Job]) -> bool:
@@ -95,17 +93,17 @@ class Sender:
             try:
                 enqueue(jobs)
                 if pause > FIRST_PAUSE:
-                    logger.warning("the broker is back, %d steps are sent", len(jobs))
+                    logger.warning("the broker is back, %d jobs are sent", len(jobs))
                 return True
             except content_queue.storage.faults as error:
                 if pause == FIRST_PAUSE:
                     logger.warning(
-                        "the broker does not take %d steps, trying until it does: %s",
+                        "the broker does not take %d jobs, trying until it does: %s",
                         len(jobs),
                         broker_trouble(error),
                     )
             except Exception:  # an edge: jobs that cannot be sent must not hold up the next ones
-                logger.exception("%d steps are left to rescue", len(jobs))
+                logger.exception("%d jobs are left to rescue", len(jobs))
                 return True
             if self._stopping.wait(pause):
                 return False

@@ -141,7 +141,7 @@ def revoke(queue_name: str, message_id: str) -> None:
         raise Conflict(
             f"This {task.name} names no row to cancel. It will fail by itself."
         ) from error
-    steps: list[Job] = resolve_name(STOPS[task.name])(row_id, STOPPED)
+    jobs: list[Job] = resolve_name(STOPS[task.name])(row_id, STOPPED)
     try:  # it is revoked already: a message that stays finds nothing to do
         for state, data in found:
             if state != MessageState.held:
@@ -153,9 +153,9 @@ def revoke(queue_name: str, message_id: str) -> None:
             error,
         )
     try:
-        enqueue(steps)
+        enqueue(jobs)
     except queue.storage.faults as error:
-        logger.warning("%d steps are left to rescue: %s", len(steps), error)
+        logger.warning("%d jobs are left to rescue: %s", len(jobs), error)
 
 
 def replay(queue_name: str, letter_id: str) -> None:

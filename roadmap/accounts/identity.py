@@ -27,8 +27,8 @@ class Login:
 class Scope(StrEnum):
     read = "read"
     write = "write"
-    observe = "observe"  # look at the operator's room: for administrators and observers
-    admin = "admin"  # change what is seen there: for administrators
+    observe = "observe"  # read the admin pages: for administrators and observers
+    admin = "admin"  # act on them: for administrators
 
 
 @dataclass(frozen=True, slots=True)

@@ -134,7 +134,7 @@ def after_fault(
         },
         **place,
     )
-    return [Job(work.step, row.id, delay=wait)]
+    return [Job(work.job, row.id, delay=wait)]
 
 
 def _worker_name() -> str:

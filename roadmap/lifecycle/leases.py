@@ -58,7 +58,7 @@ class LeaseKind:
     table: type[Roadmap | Content | WebhookDelivery | AccountExport | Judgement]
     waiting: str
     held: str
-    step: JobName
+    job: JobName
     among: Any
 
 
@@ -142,7 +142,7 @@ def recheck(work: LeaseKind, row_id: UUID) -> list[Job]:
     free_at = max(row.lease_until, row.challenged_at + CHALLENGE if row.challenged_at else now)
     if free_at <= now:  # the lease is not what keeps it from being claimed
         free_at = now + LASTS
-    return [Job(work.step, row_id, delay=(free_at - now).total_seconds() + AFTER)]
+    return [Job(work.job, row_id, delay=(free_at - now).total_seconds() + AFTER)]
 
 
 def release(table: type[Row], row_id: UUID, token: UUID, **changes: Any) -> Row:
@@ -167,7 +167,7 @@ def release_untried(work: LeaseKind, row_id: UUID, token: UUID, wait: float) -> 
             attempts=work.table.attempts - 1,
             due_at=clock.now() + timedelta(seconds=wait),
         )
-    return [Job(work.step, row_id, delay=wait)]
+    return [Job(work.job, row_id, delay=wait)]
 
 
 def save(table: type[Row], row_id: UUID, token: UUID, **changes: Any) -> Row:
@@ -207,7 +207,7 @@ def quarantine() -> Iterator[Callable[[Roadmap | Content], None]]:
 
 def defer(work: LeaseKind, row_id: UUID) -> list[Job]:
     """Return a job that tries a quarantined row later."""
-    return [Job(work.step, row_id, delay=CHALLENGE.total_seconds())]
+    return [Job(work.job, row_id, delay=CHALLENGE.total_seconds())]
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,10 +30,9 @@ def overdue(waiting: int = 0) -> list[Job]:
     """Return jobs for rows that were not claimed for RESCUE_AFTER_SECONDS.
 
     At most 500 each of roadmaps, contents, deliveries, exports and judgements. `waiting` is the
-    number of
-    messages in the content queue. When there are none, the messages of overdue rows are surely
-    lost. When there are many, they are probably among them: few contents are added, and none to a
-    queue that does not seem to move, because they would fill the broker.
+    number of messages in the content queue. When there are none, the messages of overdue rows are
+    surely lost. When there are many, they are probably among them: few contents are added, and none
+    to a queue that does not seem to move, because they would fill the broker.
     """
     if waiting >= TOO_MANY:
         return []
@@ -63,4 +62,4 @@ def _overdue(work: LeaseKind, most: int | None = None, patience: int = 1) -> lis
         if ids:
             table.update(due_at=now).where(table.id.in_(ids)).execute()
     # The request that it came from is not known any more: each begins a trace.
-    return [Job(work.step, id_, trace=tracing.begun()) for id_ in ids]
+    return [Job(work.job, id_, trace=tracing.begun()) for id_ in ids]

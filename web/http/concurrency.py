@@ -41,7 +41,7 @@ _lines: dict[UUID, _Line] = {}  # of requests, by account
 _large: dict[UUID, _Line] = {}  # of requests with large bodies, by account
 _agents: dict[UUID, _Line] = {}  # of requests to the MCP server, by account
 _public = anyio.CapacityLimiter(PUBLIC_HANDLERS)
-_strangers: Counter[str] = Counter()  # public requests that run or wait, by address
+_public_requests: Counter[str] = Counter()  # public requests that run or wait, by address
 _probes: dict[Callable[..., Any], asyncio.Task[Any]] = {}  # that run
 
 
@@ -58,22 +58,22 @@ async def share_probe(function: Callable[..., Result], *given: Any) -> Result:
 
 async def in_public_thread(address: str, function: Callable[..., Result], *given: Any) -> Result:
     """Run a function in a thread for public requests. Raises RateLimited, Unavailable."""
-    if _strangers[address] >= PUBLIC_OF_ONE:
+    if _public_requests[address] >= PUBLIC_OF_ONE:
         raise RateLimited(
             "Too many requests from this address are waiting. Wait for their responses.",
             retry_after=2,
         )
-    if _strangers.total() >= PUBLIC_LINE:
+    if _public_requests.total() >= PUBLIC_LINE:
         raise Unavailable(TOO_BUSY, retry_after=5)
-    _strangers[address] += 1
+    _public_requests[address] += 1
     try:
         with anyio.move_on_after(PUBLIC_SECONDS):  # a function that has begun ends
             return await anyio.to_thread.run_sync(function, *given, limiter=_public)
         raise Unavailable(TOO_BUSY, retry_after=5)
     finally:
-        _strangers[address] -= 1
-        if not _strangers[address]:
-            del _strangers[address]
+        _public_requests[address] -= 1
+        if not _public_requests[address]:
+            del _public_requests[address]
 
 
 @asynccontextmanager

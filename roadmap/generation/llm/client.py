@@ -111,7 +111,7 @@ class ModelClient:
         self._max_tokens, self._must_limit = max_tokens, must_limit
         self._lock = threading.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._manners = ProviderFeatures(max_tokens, effort)
+        self._features = ProviderFeatures(max_tokens, effort)
 
     def complete(self, messages: Sequence[Message], shape: type[BaseModel], begin: Begin) -> str:
         """Return the JSON or other text of the answer. Raises GeneratorFault with a reason.
@@ -123,7 +123,7 @@ class ModelClient:
             with begin(*self.bound(asked, shape)) as call:
                 answer, dialect = self._answer(asked, shape, call, text)
                 choice, written = self._choice(answer, call)
-                self._manners.answered(dialect, written, needs_usage=self._must_limit)
+                self._features.answered(dialect, written, needs_usage=self._must_limit)
                 part = THOUGHTS.sub("", self._text(choice))
             text += part
             if choice.get("finish_reason") != "length":
@@ -148,7 +148,7 @@ class ModelClient:
         check_parts(text.encode("utf-8", "replace"))
         found = json_within(text, shape.model_fields)
         if len(asked) == len(messages):
-            self._manners.kept_to_form(dialect, kept=found is not None)
+            self._features.kept_to_form(dialect, kept=found is not None)
         return text if found is None else found
 
     def check(self, messages: Sequence[Message], shape: type[BaseModel], call: MeteredCall) -> None:
@@ -168,7 +168,7 @@ class ModelClient:
         call: MeteredCall,
         before: str = "",
     ) -> tuple[dict[str, Any], Dialect]:
-        if self._must_limit and LIMITS[self._manners.dialect.limit] is None:
+        if self._must_limit and LIMITS[self._features.dialect.limit] is None:
             call.unbilled()
             raise GeneratorFault(
                 f"The model has written more than it was allowed to. {NEEDS_LIMIT}.", lasting=True
@@ -234,7 +234,7 @@ class ModelClient:
                 )
                 self._thread.start()
                 self._loop = loop
-        dialect = self._manners.dialect
+        dialect = self._features.dialect
         if before:
             dialect = dialect._replace(form=OF_THE_REST)
         stream = AnswerStream()

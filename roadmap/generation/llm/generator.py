@@ -106,7 +106,7 @@ class ModelGenerator(Generator):
             )
             for name in {model, *self._models.values()}
         }
-        self._pace, self._may_restrict = RateControl(concurrency), may_restrict
+        self._rate_control, self._may_restrict = RateControl(concurrency), may_restrict
         self._profile = ServerProfile(
             profile, base_url=base_url, key=key, model=model, learned=self._fit_context
         )
@@ -124,7 +124,7 @@ class ModelGenerator(Generator):
         return prompt(step, small=self._profile.is_small())
 
     def slot(self, *, first: bool = False) -> AbstractContextManager[None]:
-        return self._pace.slot(first=first)
+        return self._rate_control.slot(first=first)
 
     def metered(self, meter: UsageMeter) -> Self:
         twin = copy.copy(self)
@@ -249,7 +249,7 @@ class ModelGenerator(Generator):
         for client in self._clients.values():
             client.fit(context)
         if context < SMALL_CONTEXT and self._may_restrict:
-            self._pace.restrict(1)
+            self._rate_control.restrict(1)
 
     def check_quiz(self, quiz: Quiz, brief: ConceptBrief) -> tuple[Quiz, list[str]]:
         return quiz_check.checked(quiz, brief, self.ask)
@@ -291,7 +291,7 @@ class ModelGenerator(Generator):
         if self._profile.is_small():
             shape = shorter_form(shape)
         try:
-            self._pace.begin()
+            self._rate_control.begin()
         except ProviderRateLimited as busy:  # a pause that began after the slot was taken
             raise RetryLater(str(busy), busy.retry_after) from busy
         messages: list[Message] = [
@@ -323,9 +323,9 @@ class ModelGenerator(Generator):
         try:
             answer = self._clients[model].complete(messages, shape, begin)
         except TooManyRequests as fault:
-            self._pace.slow_down(fault.retry_after)
+            self._rate_control.slow_down(fault.retry_after)
             raise
-        self._pace.went_well()
+        self._rate_control.went_well()
         return answer
 
 

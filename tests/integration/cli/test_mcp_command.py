@@ -77,8 +77,12 @@ def test_it_starts_a_service_whose_data_stay_and_ends_it(tmp_path: Path) -> None
     wait_until(lambda: not processes(tmp_path), reason="the services have ended")
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_ends_it_and_its_service(number: signal.Signals, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130), (signal.SIGKILL, -9)]
+)
+def test_a_signal_ends_it_and_its_service(
+    number: signal.Signals, code: int, tmp_path: Path
+) -> None:
     port = free_port()
     process = subprocess.Popen(
         [ROADMAP, "mcp", "--start"],
@@ -96,7 +100,7 @@ def test_a_signal_ends_it_and_its_service(number: signal.Signals, tmp_path: Path
         url = f"http://127.0.0.1:{port}/health"
         assert answer_to("GET", url).status_code == 200
         os.kill(process.pid, number)
-        assert process.wait(30) == 128 + number
+        assert process.wait(30) == code
         assert process.stdout.read() == b""
     wait_until(lambda: not processes(tmp_path), reason="the services have ended")
 

@@ -1,7 +1,9 @@
 """The recipes of docs/API.md work as they stand, in both modes, and what the page shows is what comes out."""
 
 import re
+import sys
 from dataclasses import astuple
+from pathlib import Path
 
 import pytest
 
@@ -39,8 +41,9 @@ def outputs(
         run = [step for step in run if step.mode or step.command.startswith(DEFINITIONS)]
         assert any(step.mode for step in run)
     authorization = "".join(f"{name}: {value}" for name, value in stack.headers.items())
-    environment = {
-        **clean_environment(),
+    environment = clean_environment()
+    environment |= {
+        "PATH": f"{Path(sys.executable).parent}:{environment['PATH']}",  # a quick python3
         "ROADMAP": stack.url,
         "AUTH": authorization,
         "EXAMPLES": str(ROOT / "examples"),

@@ -280,9 +280,12 @@ def test_a_search_that_takes_too_long_is_given_up_and_says_how_to_narrow_it(
     postgres: Postgres, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The next one finds the session as it was."""
-    monkeypatch.setattr(admin_queries, "SEARCH_SECONDS", 0.2)
     with own_database(tmp_path, postgres) as mine:
-        with closing(psycopg2.connect(mine.database_url.get_secret_value())) as other:
+        with (
+            closing(psycopg2.connect(mine.database_url.get_secret_value())) as other,
+            monkeypatch.context() as patch,
+        ):
+            patch.setattr(admin_queries, "SEARCH_SECONDS", 0.2)
             other.cursor().execute("LOCK TABLE roadmap")  # for which the search waits
             with pytest.raises(Invalid) as refused:
                 admin_queries.search(RoadmapSearch(), before=None, limit=1)

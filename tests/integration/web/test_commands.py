@@ -199,6 +199,7 @@ def test_words_that_would_give_orders_are_data_and_no_secret_is_in_a_prompt(
     assert model_stack.finished(path)["status"] == "ready"
     post(model_stack, f"{path}/revise", feedback=INJECTION)
     wait_until(lambda: "revise" in provider.door.kinds, reason="the model is asked for a revision")
+    has_status(model_stack, path, "ready", "failed")
     assert len(provider.door.bodies) == len(provider.door.kinds) >= 12
     for body in provider.door.bodies:
         system, *others = body["messages"]
@@ -207,7 +208,6 @@ def test_words_that_would_give_orders_are_data_and_no_secret_is_in_a_prompt(
             json.loads(message["content"]) for message in others if message["role"] == "user"
         )
         assert KEY not in json.dumps(body)
-    has_status(model_stack, path, "ready", "failed")
 
 
 def test_what_runs_is_cut_short_when_it_is_cancelled_and_can_be_taken_up_again(

@@ -91,17 +91,17 @@ def test_everything_that_it_can(connect: Connect, shared_server: Stack, goal: st
     assert (attempt["score"], attempt["total"]) == (0, len(empty))
     right = [each["right"] or each["accepted"][0] for each in attempt["questions"]]
     assert client.answer_quiz(roadmap_id, first, 1, right)["passed"]
-    assert client.set_progress(roadmap_id, first, "done")["progress"] == "done"
-    assert client.today()["days"] == 1
+    path = f"/api/v1/roadmaps/{roadmap_id}/concepts/{first}"
+    assert client.call("PUT", f"{path}/progress", {"progress": "done"})["progress"] == "done"
+    assert client.get("/api/v1/today")["days"] == 1
     due = client.get("/api/v1/reviews", params={"limit": 1})
     assert len(due["items"]) == min(due["due"], 1)
-    assert client.patch("/api/v1/profile", {"hours_per_week": 5})["hours_per_week"] == 5
-    notes = client.put(f"/api/v1/roadmaps/{roadmap_id}/concepts/{first}/notes", {"notes": "面团"})
-    assert notes["notes"] == "面团"
+    assert client.call("PATCH", "/api/v1/profile", {"hours_per_week": 5})["hours_per_week"] == 5
+    assert client.call("PUT", f"{path}/notes", {"notes": "面团"})["notes"] == "面团"
     answer = client.request("GET", tree["links"]["markdown"])
     assert answer.text.startswith("# ")
     assert answer.headers["content-type"].startswith("text/markdown")
-    assert client.delete(accepted["links"]["self"]) == {}
+    assert client.call("DELETE", accepted["links"]["self"]) == {}
     with pytest.raises(ApiProblem) as caught:
         client.roadmap(roadmap_id)
     assert (caught.value.status, caught.value.type) == (404, "/problems/not-found")
@@ -178,7 +178,7 @@ def test_its_patience_has_an_end(connect: Connect, faulty: Faulty, shared_server
     with pytest.raises(NoResponse, match="cannot be reached"):
         list(client.events(f"{shared_server.create(review=True)}/events"))
     with pytest.raises(NoResponse):
-        connect(f"http://127.0.0.1:{free_port()}", shared_server, patience=0.5).today()
+        connect(f"http://127.0.0.1:{free_port()}", shared_server, patience=0.5).get("/health")
     assert time.monotonic() - began < 10
 
 

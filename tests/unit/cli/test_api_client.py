@@ -136,7 +136,10 @@ class TestStream:
             list(client.events(PATH))
         assert 1 < len(asked) < 10
 
-    @try_each("event", [b"<html>", b"[1]", b"{}", b'{"seq": "1"}', b'{"seq": 1}', b"\xff"])
+    @try_each(
+        "event",
+        [b"<html>", b"[1]", b"{}", b'{"seq": "1"}', b'{"seq": 1}', b'{"type": "a"}', b"\xff"],
+    )
     def test_a_malformed_event_is_an_error(self, event: bytes) -> None:
         def tell(handler: Other) -> None:
             handler.say(b"data: " + event + b"\n\n", Content_Type="text/event-stream")
@@ -169,11 +172,21 @@ class TestOther:
             False,
         )
 
-    @try_each("body", [b'{"errors": ["x"]}', b'{"errors": [{"x": 1}]}', b'{"detail": [{"x": 1}]}'])
+    @try_each(
+        "body",
+        [
+            *(b'{"errors": 1}', b'{"errors": ["x"]}', b'{"errors": [{"x": 1}]}'),
+            *(b'{"errors": [{"pointer": null, "detail": 1}]}', b'{"detail": [{"x": 1}]}'),
+        ],
+    )
     def test_a_problem_of_another_service_is_an_error(self, body: bytes) -> None:
         with serving(lambda handler: handler.say(body, 422)) as url:
             result = roadmap({"ROADMAP_URL": url}, "list")
         assert (result.code, "Traceback" in result.errors) == (1, False)
+
+    def test_a_goal_that_is_not_utf_8_is_an_error(self) -> None:
+        result = roadmap({}, "new", "Learn \udce9")
+        assert (result.code, "invalid characters" in result.errors) == (1, True)
 
     def test_a_body_that_cannot_be_decompressed_is_an_error(self) -> None:
         with serving(

@@ -4,15 +4,18 @@ import asyncio
 import json
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
+import pytest
 from mcp import Client
+from mcp.shared.exceptions import MCPError
 from mcp_types import TextContent
 
 from mcp_server.results import LARGEST as LARGEST_RESULT
 from mcp_server.results import explain, result_of
-from mcp_server.server import server
-from roadmap_client import ApiProblem
+from mcp_server.server import AgentSession, agent_session, server
+from roadmap_client import ApiProblem, AsyncRoadmapClient
 from tests.agents import refusal, text_of
 from tests.stack import ROOT, clean_environment
 
@@ -92,6 +95,42 @@ def test_the_prompt_asks_for_what_is_not_given() -> None:
     )
 
 
+def test_a_mistake_with_a_prompt_has_a_sentence_and_no_log_line(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def refused() -> None:
+        async with Client(server) as client:
+            with pytest.raises(MCPError, match="Missing required arguments"):
+                await client.get_prompt("plan_my_learning")
+            with pytest.raises(MCPError, match="Unknown prompt: unknown"):
+                await client.get_prompt("unknown")
+
+    asyncio.run(refused())
+    assert caplog.records == []
+
+
+def test_a_response_that_never_ends_does_not_hold_a_tool(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mcp_server.server.LONGEST_CALL", 1)
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n")
+        with suppress(ConnectionError):  # the client has gone
+            while True:
+                writer.write(b" ")
+                await writer.drain()
+                await asyncio.sleep(0.1)
+
+    async def refused() -> str:
+        async with await asyncio.start_server(answer, "127.0.0.1", 0) as service:
+            port = service.sockets[0].getsockname()[1]
+            async with AsyncRoadmapClient(f"http://127.0.0.1:{port}") as roadmap:
+                agent_session.set(AgentSession(roadmap))
+                async with Client(server) as client:
+                    return await refusal(client, "today")
+
+    assert asyncio.run(refused()).startswith("The service did not answer within 1 s.")
+
+
 def test_an_error_names_problem_cause_and_remedy() -> None:
     busy = ApiProblem(429, {"detail": "Rate limit exceeded."}, retry_after=7)
     assert explain(busy, "") == "Rate limit exceeded. Wait 7 s, then repeat it."
@@ -101,8 +140,8 @@ def test_an_error_names_problem_cause_and_remedy() -> None:
 
 
 def test_a_result_that_is_too_long_says_how_to_get_less() -> None:
-    assert not result_of(("a" * LARGEST_RESULT, {})).is_error
-    refused = result_of(("a" * (LARGEST_RESULT + 1), {}))
+    assert not result_of("a" * LARGEST_RESULT, {}).is_error
+    refused = result_of("a" * (LARGEST_RESULT + 1), {})
     assert refused.is_error
     assert text_of(refused) == (
         "The result is too long (64,001 characters). Ask for less: a smaller limit, or one stage."

@@ -1,24 +1,30 @@
 """`roadmap_client` against faulty HTTP servers on this machine, and by itself."""
 
 import asyncio
+import contextlib
 import gzip
 import json
 import logging
+import pickle
 import re
 import shutil
 import subprocess
 import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 from types import UnionType
 from typing import Any, get_args, get_origin, get_type_hints, is_typeddict
 
 import pytest
 
+from examples.client import Roadmap
 from roadmap_client import (
     ApiError,
     ApiProblem,
     InvalidRequest,
     InvalidResponse,
+    NoResponse,
     RoadmapClient,
     results,
 )
@@ -32,7 +38,7 @@ SCHEMAS = json.loads((ROOT / "web" / "openapi.json").read_text("utf-8"))["compon
 SCHEMA_OF = {
     **{"Accepted": "Accepted", "RoadmapSummary": "RoadmapSummary", "Roadmap": "LinkedTree"},
     **{"Stage": "StageNode", "Module": "ModuleNode", "ConceptNode": "ConceptNode"},
-    **{"Concept": "ConceptDetail", "Attempt": "Attempt", "Today": "Today"},
+    **{"Concept": "ConceptDetail", "Attempt": "Attempt"},
 }
 JSON_TYPES = {
     **{str: "string", int: "integer", bool: "boolean", list: "array", dict: "object"},
@@ -75,6 +81,20 @@ class TestStream:
         with pytest.raises(InvalidResponse, match="malformed"):
             events_of(b'data: {"seq": 1, "type": 1}\n\n')
 
+    def test_events_that_come_again_are_left_out_and_no_sign_of_life(self) -> None:
+        """As behind a proxy that drops Last-Event-ID."""
+        asked: list[str] = []
+
+        def repeat(handler: Other) -> None:
+            asked.append(handler.path)
+            handler.say(event(1) + event(2), 204 if len(asked) > 20 else 200)
+
+        with serving(repeat) as url, RoadmapClient(url, patience=0.3) as client:
+            events = client.events(EVENTS)
+            assert [next(events)["seq"], next(events)["seq"]] == [1, 2]
+            with pytest.raises(NoResponse):
+                next(events)
+
     def test_an_event_without_its_end_is_none(self) -> None:
         assert [each["seq"] for each in events_of(event(1) + event(2)[:-1])] == [1]
 
@@ -89,7 +109,7 @@ class TestKey:
 
             with serving(redirect) as url, RoadmapClient(url, SECRET) as client:
                 with pytest.raises(ApiProblem) as caught:
-                    client.today()
+                    client.get("/api/v1/today")
                 for path in (f"{elsewhere}/api/v1/today", "", "api/v1/today"):
                     with pytest.raises(InvalidRequest):
                         client.get(path)
@@ -99,11 +119,16 @@ class TestKey:
         caplog.set_level(logging.DEBUG)
         errors: list[ApiError] = []
         with serving(lambda handler: handler.say(b"<html>", 500)) as url:
-            for key in (SECRET, f"{SECRET}\r", f"{SECRET}\u00e9"):
+            for key in (SECRET, f"{SECRET}\r", f"{SECRET}\u00e9", f"{SECRET}\udce9"):
                 with RoadmapClient(url, key, patience=0) as client, pytest.raises(ApiError) as e:
                     client.get(EVENTS)
                 errors.append(e.value)
-        assert [type(each) for each in errors] == [ApiProblem, InvalidRequest, ApiProblem]
+        assert [type(each) for each in errors] == [
+            ApiProblem,
+            InvalidRequest,
+            ApiProblem,
+            ApiProblem,
+        ]
         assert SECRET not in f"{client!r} {errors!r} {errors[0]} {errors[1]} {caplog.text}"
 
 
@@ -114,6 +139,22 @@ class TestAnswer:
             serving(lambda handler: handler.say(content, Content_Encoding="gzip")) as url,
             RoadmapClient(url) as client,
             pytest.raises(InvalidResponse, match="more than"),
+        ):
+            client.get(EVENTS)
+
+    def test_one_that_drips_without_end_is_an_error(self) -> None:
+        def drip(handler: Other) -> None:
+            handler.send_response(200)
+            handler.end_headers()
+            with contextlib.suppress(OSError):
+                while True:
+                    handler.wfile.write(b"x")
+                    time.sleep(0.01)
+
+        with (
+            serving(drip) as url,
+            RoadmapClient(url, timeout=0.1) as client,
+            pytest.raises(InvalidResponse, match="2 seconds"),
         ):
             client.get(EVENTS)
 
@@ -141,6 +182,54 @@ class TestAnswer:
             pytest.raises(InvalidResponse),
         ):
             client.get(EVENTS)
+
+
+class TestError:
+    @try_each(
+        "error",
+        [
+            ApiProblem(409, {"type": "/a", "detail": "b", "errors": [{"pointer": "#/c"}]}, 3.0),
+            NoResponse("a", broken_streams=True),
+            InvalidRequest("a"),
+        ],
+    )
+    def test_it_can_be_pickled(self, error: ApiError) -> None:
+        copied = pickle.loads(pickle.dumps(error))
+        assert (str(copied), repr(copied), vars(copied)) == (str(error), repr(error), vars(error))
+
+    @try_each(
+        "ask",
+        [
+            lambda client: client.get("/\x00"),
+            lambda client: client.get("/", params={"q": "\udce9"}),
+            lambda client: client.post("/", {"goal": "\udce9"}),
+            lambda client: client.post("/", key="\u043a"),
+            lambda client: next(client.events("/\udce9")),
+            lambda client: RoadmapClient("localhost:8000").get("/"),
+        ],
+    )
+    def test_a_request_that_cannot_be_sent_is_not_retried(
+        self, ask: Callable[[RoadmapClient], object]
+    ) -> None:
+        with RoadmapClient("http://127.0.0.1:1") as client, pytest.raises(InvalidRequest):
+            ask(client)
+
+
+@pytest.mark.parametrize("client_type", [RoadmapClient, Roadmap])
+def test_a_roadmap_with_questions_is_not_waited_for(client_type: Callable[[str], Any]) -> None:
+    asked: list[str] = []
+    question = event(3).replace(b'"type": "a"', b'"type": "roadmap.awaiting_answers"')
+
+    def answer(handler: Other) -> None:
+        asked.append(handler.path)
+        if asked.count(EVENTS) > 1:
+            handler.say(b"", 204)
+        else:
+            handler.say(question if handler.path == EVENTS else b'{"status": "awaiting_answers"}')
+
+    with serving(answer) as url:
+        assert client_type(url).wait("1")["status"] == "awaiting_answers"
+    assert asked == [EVENTS, EVENTS.removesuffix("/events")]
 
 
 def test_the_blocking_client_works_beside_a_running_loop() -> None:
@@ -203,7 +292,9 @@ def test_a_wrong_field_is_an_error_of_types(tmp_path: Path) -> None:
 
 def test_a_copy_works_by_itself(tmp_path: Path) -> None:
     shutil.copytree(ROOT / "roadmap_client", tmp_path / "roadmap_client")
-    code = "import roadmap_client as it; it.RoadmapClient('http://127.0.0.1:1', patience=0).today()"
+    code = (
+        "import roadmap_client as it; it.RoadmapClient('http://127.0.0.1:1', patience=0).get('/')"
+    )
     run = subprocess.run(
         [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False
     )

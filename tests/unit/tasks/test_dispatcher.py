@@ -74,7 +74,7 @@ def submit(sender: Sender, *batches: list[Job]) -> list[UUID]:
 
 
 def let_it_try(sender: Sender, broker: Broker) -> list[UUID]:
-    """A first step that the broker does not take; what is submitted from now on waits in line."""
+    """A first job that the broker does not take; what is submitted from now on waits in line."""
     given = submit(sender, steps(1))
     wait_until(lambda: broker.tries > 0, reason="a try")
     return given
@@ -120,9 +120,9 @@ class TestSending:
         assert broker_door.round_trips == [1, LARGEST, LARGEST, 1200 - 2 * LARGEST]
         found = [line.getMessage() for line in caplog.records]
         assert found == [
-            "the broker does not take 1 steps, trying until it does: the queues in DATA_DIR cannot be used: the broker is away; "
+            "the broker does not take 1 jobs, trying until it does: the queues in DATA_DIR cannot be used: the broker is away; "
             "check DATA_DIR",
-            "the broker is back, 1 steps are sent",
+            "the broker is back, 1 jobs are sent",
         ]
 
     def test_steps_that_cannot_be_sent_do_not_hold_up_those_behind_them(
@@ -133,7 +133,7 @@ class TestSending:
         sender.submit([Job("no_such_task", new_id())])  # type: ignore[arg-type]
         broker_door.answers.set()
         wait_until(
-            lambda: "1 steps are left to rescue" in caplog.text, reason="the warning is logged"
+            lambda: "1 jobs are left to rescue" in caplog.text, reason="the warning is logged"
         )
         given = submit(sender, steps(1))
         wait_until(lambda: broker_door.ids()[1:] == given, reason="the next one is sent")
@@ -159,7 +159,7 @@ class TestOverflow:
         submit(sender, steps(7))
         assert [
             line.getMessage() for line in caplog.records if line.levelno == logging.WARNING
-        ] == ["7 steps are left to rescue: too many wait for the broker"]
+        ] == ["7 jobs are left to rescue: too many wait for the broker"]
         broker_door.answers.set()
         wait_until(lambda: broker_door.ids() == given, reason="what found room is sent")
         given += submit(sender, steps(1))

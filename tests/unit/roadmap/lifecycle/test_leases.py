@@ -59,7 +59,7 @@ class TestRenewal:
                     reason="the lease is renewed",
                 )
             (step,) = leased.run(second)
-            assert (step.name, step.id) == (leased.work.step, leased.row_id)
+            assert (step.name, step.id) == (leased.work.job, leased.row_id)
 
         first = Interrupted(think_long)
         leased.run(first)
