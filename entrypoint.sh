@@ -1,4 +1,4 @@
-#!/usr/bin/env bash
+#!/bin/sh
 # Starts the service that SERVICE_TYPE names: api (default), huey_logs, huey_content, or all three in one instance.
 # core/startup/run_service.py checks the settings and starts it. `exec` passes signals on. ROADMAP_PYTHON names the
 # interpreter, set by the commands that start this: installed in an environment of its own, `python` is another one.

@@ -14,7 +14,6 @@ import click
 from cli.api_client import key_option, url_option
 from cli.local_service import answers, start_services, stop, wait_until_ready
 from cli.output import CommandFailed
-from core.paths import IS_INSTALLED
 from core.settings import LOOPBACK
 
 
@@ -31,8 +30,10 @@ def mcp(url: str, key: str | None, start: bool) -> None:
     try:
         from mcp_server.stdio import run  # an extra, which takes a second to load
     except ModuleNotFoundError:
-        install = "pip install 'roadmap-service[mcp]'" if IS_INSTALLED else "make mcp"
-        raise CommandFailed(f"The MCP server is not installed. Run `{install}`.") from None
+        raise CommandFailed(
+            "The MCP server is not installed. Run `make mcp` in a checkout, or install the wheel "
+            "with its extra `mcp` (docs/MCP.md)."
+        ) from None
     with ExitStack() as stack:
 
         def end(received: int, frame: FrameType | None) -> None:

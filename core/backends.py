@@ -120,7 +120,12 @@ def open_migration_database(settings: Settings) -> peewee.Database:
             url.get_secret_value(), autoconnect=False, connect_timeout=5, isolation_level=ISOLATION
         )
     make_folder(settings.data_dir)
-    return _File(str(settings.data_dir / DATABASE_FILE), pragmas=SQLITE_PRAGMAS, autoconnect=False)
+    return _File(
+        str(settings.data_dir / DATABASE_FILE),
+        pragmas=SQLITE_PRAGMAS,
+        lock_type="IMMEDIATE",
+        autoconnect=False,
+    )
 
 
 def signing_keys(settings: Settings) -> tuple[str, ...]:

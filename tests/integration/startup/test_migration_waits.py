@@ -1,7 +1,8 @@
-"""A migration that waits for a table does not block readers of that table."""
+"""Migrations beside readers of their tables, and beside each other."""
 
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from itertools import chain
 from pathlib import Path
 
 import peewee
@@ -10,6 +11,7 @@ import pytest
 
 from core import migrate
 from core.connection_errors import is_away
+from core.settings import from_environment
 from tests.integration.logbook import own_database
 from tests.servers import Postgres
 from tests.waiting import wait_until
@@ -56,3 +58,10 @@ def _asked(watcher: "psycopg2.extensions.connection") -> bool:
         cursor.execute(WAITING)
         [(waiting,)] = cursor.fetchall()
     return bool(waiting)
+
+
+def test_two_first_starts_migrate_one_folder(tmp_path: Path) -> None:
+    mine = from_environment({"SERVICE_TYPE": "all", "DATA_DIR": str(tmp_path)})
+    with ThreadPoolExecutor() as both:
+        applied = list(both.map(migrate.migrate, [mine, mine]))
+    assert sorted(chain(*applied)) == migrate.known()
