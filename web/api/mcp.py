@@ -28,8 +28,8 @@ PASSED_ON = (
     settings.client_address_header.lower(),
 )
 MISSING = (
-    "The MCP server is not installed here. Run `make mcp` in a checkout, install the wheel with its "
-    "extra `mcp`, or build the image with --build-arg EXTRAS=mcp."
+    "The MCP server is not installed here. Run `make mcp` in a checkout, install the wheel with "
+    "its extra `mcp`, or build the image with --build-arg EXTRAS=mcp."
 )
 
 
