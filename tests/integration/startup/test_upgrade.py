@@ -176,7 +176,7 @@ def test_records_of_the_log_are_stored(finished: Upgraded) -> None:
         return {record["step"] for record in logs}
 
     for name in ("half_built", "planned_later"):
-        wait_until(lambda n=name: {"accept", "plan", "tutorial"} <= steps(n), reason=name)
+        assert wait_until(lambda n=name: {"accept", "plan", "tutorial"} <= steps(n), reason=name)
 
 
 # Data, and what was given out of it

@@ -10,7 +10,6 @@ import re
 import shutil
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from types import UnionType
@@ -149,7 +148,6 @@ class TestAnswer:
             with contextlib.suppress(OSError):
                 while True:
                     handler.wfile.write(b"x")
-                    time.sleep(0.01)
 
         with (
             serving(drip) as url,
