@@ -7,7 +7,7 @@ from mcp_types import CallToolResult, TextContent
 from core.paths import START
 from roadmap.exchange.formats.markdown import counted
 from roadmap.generation.tutorial_lint import without_solution
-from roadmap_client import ApiError, ApiProblem
+from roadmap_client import ApiError, ApiProblem, InvalidRequest
 from roadmap_client.results import Json
 
 Result = tuple[str, Json]
@@ -41,11 +41,13 @@ def error_of(text: str) -> CallToolResult:
 def explain(error: ApiError, url: str) -> str:
     """Return problem, cause and remedy in a few sentences."""
     if not isinstance(error, ApiProblem):
-        return (
-            f"{str(error).rstrip('.')}. Start the service at {url} (`{START}`), or set ROADMAP_URL."
-        )
+        remedy = f"Start the service at {url} (`{START}`), or set ROADMAP_URL."
+        if isinstance(error, InvalidRequest):
+            remedy = "Check ROADMAP_URL, ROADMAP_API_KEY and the arguments."
+        return f"{str(error).rstrip('.')}. {remedy}"
     fields = (
-        f"{each.get('pointer') or each.get('parameter')} {each['detail']}." for each in error.errors
+        f"{each.get('pointer') or each.get('parameter')} {each.get('detail', '')}."
+        for each in error.errors
     )
     wait = f"Wait {error.retry_after:g} s, then repeat it." if error.retry_after else ""
     return " ".join(filter(None, (error.detail, *fields, wait or REMEDIES.get(error.status))))

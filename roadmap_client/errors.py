@@ -74,7 +74,8 @@ class Retries:
             self.until, self.tries = monotonic() + self.patience, 0
         pause = min(0.25 * 2.0 ** min(self.tries, 10), LONGEST_PAUSE) * random.uniform(0.5, 1)
         pause = max(pause, failure.retry_after or 0)
-        if not failure.is_transient or (not self.alive and monotonic() + pause > self.until):
+        is_late = not self.alive and monotonic() + pause > self.until
+        if not failure.is_transient or is_late or (failure.retry_after or 0) > self.patience:
             raise failure from None
         self.tries, self.alive = self.tries + 1, False
         return pause

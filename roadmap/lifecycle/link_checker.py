@@ -122,15 +122,18 @@ def dead_among(resources: Resources, *, look: bool) -> tuple[str, ...]:
     """Return the dead URLs of resources, as far as is known.
 
     With `look`, URLs that were never visited are visited now; those of other pages than promised
-    count as dead at once, also if another part had them visited.
+    count as dead at once, since they were never shown. Another part may promise another title: so a
+    URL that led to another page is visited again.
     """
-    urls = [item.url for item in resources.items]
+    urls, others = [item.url for item in resources.items], set[str]()
     with session():
         links = known(urls)
     new = {
         item.url: item.title
         for item in resources.items
-        if item.url not in links or links[item.url].checked_at is None
+        if (link := links.get(item.url)) is None
+        or link.checked_at is None
+        or (link.state == LinkState.unclear and link.reason in list(Soft404))
     }
     if look and new and not blind.is_so():
         seen_of = _visited(new, within=WHILE_WRITING)
@@ -140,15 +143,13 @@ def dead_among(resources: Resources, *, look: bool) -> tuple[str, ...]:
         with transaction():
             _insert(telling)
             for url in sorted(telling, key=digest):  # in the same order in every process
-                if (link := CheckedLink.get_or_none(CheckedLink.digest == digest(url))) is not None:
+                link = CheckedLink.get_or_none(CheckedLink.digest == digest(url))
+                if link is not None and link.checked_at is None:  # faults count over days
                     _save(link, telling[url])
             links = known(urls)
-    dead = {
-        url
-        for url, link in links.items()
-        if link.state == LinkState.dead or (look and link.reason in list(Soft404))
-    }
-    return tuple(url for url in urls if url in dead)
+        others = {url for url, seen in telling.items() if seen.soft}
+    dead = {url for url, link in links.items() if link.state == LinkState.dead}
+    return tuple(url for url in urls if url in dead | others)
 
 
 def without(resources: Resources, dead: Sequence[str]) -> Resources:

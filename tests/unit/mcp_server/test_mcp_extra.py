@@ -15,7 +15,7 @@ from mcp_types import TextContent
 from mcp_server.results import LARGEST as LARGEST_RESULT
 from mcp_server.results import explain, result_of
 from mcp_server.server import AgentSession, agent_session, server
-from roadmap_client import ApiProblem, AsyncRoadmapClient
+from roadmap_client import ApiProblem, AsyncRoadmapClient, InvalidRequest
 from tests.agents import refusal, text_of
 from tests.stack import ROOT, clean_environment
 
@@ -137,6 +137,11 @@ def test_an_error_names_problem_cause_and_remedy() -> None:
     wrong = {"pointer": "#/goal", "detail": "should have at least 2 characters"}
     invalid = ApiProblem(422, {"detail": "Some fields are not valid.", "errors": [wrong]}, None)
     assert explain(invalid, "") == f"Some fields are not valid. #/goal {wrong['detail']}."
+    foreign = ApiProblem(422, {"detail": "No.", "errors": [{"pointer": "/a"}]}, None)
+    assert explain(foreign, "").startswith("No. /a")
+    assert explain(InvalidRequest("A header is not valid."), "") == (
+        "A header is not valid. Check ROADMAP_URL, ROADMAP_API_KEY and the arguments."
+    )
 
 
 def test_a_result_that_is_too_long_says_how_to_get_less() -> None:

@@ -94,6 +94,23 @@ class TestStream:
             with pytest.raises(NoResponse):
                 next(events)
 
+    def test_patience_also_limits_what_a_server_asks_for_after_events(self) -> None:
+        asked: list[str] = []
+
+        def close(handler: Other) -> None:
+            asked.append(handler.path)
+            if len(asked) == 1:
+                handler.say(event(1))
+            else:
+                handler.say(b"{}", 503, Retry_After="86400")
+
+        with serving(close) as url, RoadmapClient(url, patience=5) as client:
+            events = client.events(EVENTS)
+            assert next(events)["seq"] == 1
+            with pytest.raises(ApiProblem) as caught:
+                next(events)
+        assert caught.value.retry_after == 86_400
+
     def test_an_event_without_its_end_is_none(self) -> None:
         assert [each["seq"] for each in events_of(event(1) + event(2)[:-1])] == [1]
 

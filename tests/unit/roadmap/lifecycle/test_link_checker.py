@@ -504,9 +504,34 @@ class TestSoft404:
         first = Resource(title="Dough", url="http://a/", type="book", language="en", why="It is.")
         urls = (site.url("/new"), site.url("/good"))
         items = tuple(first.model_copy(update={"url": url}) for url in urls)
-        for _ in range(2):  # also for another part, while the first one is written
+        for _ in range(4):  # also for other parts that are written meanwhile
             assert link_checker.dead_among(Resources(items=items), look=True) == urls[:1]
-        assert [method for method, path in site.asked if path == "/new"] == ["GET"]
+        with session():
+            kept = CheckedLink.get(CheckedLink.url == urls[0])
+        assert (kept.state, kept.failures) == (("unclear", 1) if title == "Acme" else ("dead", 0))
+
+    def test_another_part_is_judged_by_its_own_title(self, site: Site, roadmap: str) -> None:
+        site.pages["/new"] = _titled("Acme")
+        item = Resource(
+            title="Dough", url=site.url("/new"), type="book", language="en", why="It is."
+        )
+        assert link_checker.dead_among(Resources(items=(item,)), look=True) == (item.url,)
+        other = item.model_copy(update={"title": "Acme handbook"})
+        assert link_checker.dead_among(Resources(items=(other,)), look=True) == ()
+
+    def test_a_page_that_is_right_again_may_be_named(
+        self, client: TestClient, site: Site, roadmap: str
+    ) -> None:
+        _name(roadmap, site.url("/one"), title="Kneading dough")
+        _of_a_model(roadmap)
+        site.pages["/one"] = _titled("Acme")
+        round_()
+        assert states(client, site, roadmap) == {"/one": "unclear"}
+        site.pages["/one"] = _titled("Kneading the dough")
+        item = Resource(
+            title="Dough", url=site.url("/one"), type="book", language="en", why="It is."
+        )
+        assert link_checker.dead_among(Resources(items=(item,)), look=True) == ()
 
     def test_what_only_a_model_has_named_is_unverified_until_it_is_visited(
         self, client: TestClient, site: Site, roadmap: str
