@@ -319,7 +319,6 @@ class TestRealProcesses:
         path = f"{stack.url}{created.headers['location']}"
         wait_until(
             lambda: answer_to("GET", path, headers=thief).json()["status"] == "ready",
-            timeout=60,
             reason="it is ready",
         )
         body = {"email": person["email"], "password": PASSWORD}
