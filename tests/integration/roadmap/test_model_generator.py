@@ -218,7 +218,7 @@ class TestRequests:
             key=KEY,
             base_url=llmock.base_url(),
             model=MODEL,
-            timeout=10,
+            timeout=60,
             models={"tutorial": "gpt-writes"},
             effort="low",
         )

@@ -186,8 +186,13 @@ def test_a_roadmap_is_counted_with_its_tasks_calls_tokens_and_cost(watched: Stac
         ),
         reason="its tasks are counted",
     )
-    assert watched.counted(names[2]) > before[names[2]]
-    assert watched.counted("roadmap_log_records", state="stored") > 0
+    wait_until(
+        lambda: (
+            watched.counted(names[2]) > before[names[2]]
+            and watched.counted("roadmap_log_records", state="stored") > 0
+        ),
+        reason="its log records are counted",
+    )
 
 
 def test_tries_of_webhooks_are_counted_by_what_came_of_them(watched: Stack) -> None:
