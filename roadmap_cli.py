@@ -49,6 +49,7 @@ OPERATORS = {
     "cost": "Estimate the monthly bill.",
 }
 BY_THEMSELVES = {*LEARNERS, "config", "cost"}  # these open neither database nor broker
+UNREADABLE = "Cannot open the files of embedded mode: {}. Check DATA_DIR."
 
 
 class Commands(click.Group):
@@ -74,10 +75,8 @@ class Commands(click.Group):
             module = importlib.import_module(f"cli.{'import_' if name == 'import' else name}")
         except SettingsError as error:
             raise CommandFailed(str(error)) from error
-        except (sqlite3.Error, OSError) as error:
-            raise CommandFailed(
-                f"Cannot open the files of embedded mode: {error}. Check DATA_DIR."
-            ) from error
+        except OSError as error:
+            raise CommandFailed(UNREADABLE.format(error)) from error
         command: click.Command = getattr(module, f"{name}_command", None) or getattr(module, name)
         return command
 
@@ -113,6 +112,8 @@ class Commands(click.Group):
             *DATABASE_FAULTS,
         ) as error:
             code = _show_error(_as_failure(error))
+        except sqlite3.Error as error:
+            code = _show_error(CommandFailed(UNREADABLE.format(error)))
         except (KeyboardInterrupt, click.Abort):
             click.echo("Interrupted.", err=True)
             code = Exit.interrupted

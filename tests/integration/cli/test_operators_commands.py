@@ -373,6 +373,14 @@ def test_what_was_never_started_is_no_failure_and_stays_so(tmp_path: Path) -> No
     assert [*(tmp_path / "new").iterdir()] == []
 
 
+def test_a_damaged_file_of_the_queues_is_a_sentence(place: Callable[[str], dict[str, str]]) -> None:
+    environment = place("embedded")
+    succeeded(environment, "migrate")
+    Path(environment["DATA_DIR"], "queue.db").write_bytes(b"damaged " * 1000)
+    for arguments in (("doctor", "--no-model"), ("jobs", "list")):
+        assert "file is not a database. Check DATA_DIR." in refused(environment, *arguments)
+
+
 def test_a_secret_that_others_know_or_guess_is_found(server: dict[str, str]) -> None:
     for secret in ("change-me-please-change-me-please-1", "a" * 40, f"{KEY},{'ab' * 20}"):
         found = checks_of(roadmap({**server, "SECRET_KEY": secret}, "doctor", "--json"))["secret"]
