@@ -14,7 +14,7 @@ SHORTEST, LONGEST, GROWTH = (
 
 
 def wait_until(
-    condition: Callable[[], Value | None], *, timeout: float = 30, reason: str = ""
+    condition: Callable[[], Value | None], *, timeout: float = 60, reason: str = ""
 ) -> Value:
     """The first true value of `condition`; fails after `timeout` seconds with `reason`.
 

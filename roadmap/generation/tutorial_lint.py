@@ -4,6 +4,7 @@ It checks tutorials of a model (`llm/generator.py`), and `quality/` measures wit
 """
 
 import ast
+import contextlib
 import json
 import re
 import tomllib
@@ -192,6 +193,14 @@ def introduced_twice(tutorials: Mapping[str, str]) -> dict[str, list[str]]:
     return {term: those for term, those in names.items() if len(those) > 1}
 
 
+def parse_python(code: str) -> ast.Module:
+    """Return the syntax tree of `code`. Raises as `ast.parse`."""
+    # CPython before 3.11.8 raises SystemError when another thread parses too (gh-106905).
+    with contextlib.suppress(SystemError):
+        return ast.parse(code, PYTHON_BLOCK)
+    return ast.parse(code, PYTHON_BLOCK)
+
+
 def fault_of(block: CodeBlock) -> str:
     """Return the syntax error of a block; empty: none, too long, or another language."""
     if len(block.code) > LONGEST_CODE:
@@ -200,7 +209,7 @@ def fault_of(block: CodeBlock) -> str:
         match PARSED.get(block.language):
             case "Python":
                 # Not compile(), which needs 2**n steps for nested `finally`: 3 GB at 20 levels.
-                ast.parse(block.code, PYTHON_BLOCK)
+                parse_python(block.code)
             case "JSON":
                 json.loads(block.code)
             case "TOML":

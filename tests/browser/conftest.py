@@ -28,7 +28,7 @@ FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
-PATIENCE = 15_000  # milliseconds: of a machine that has other things to do
+PATIENCE = 60_000  # milliseconds: of a machine that has other things to do
 PATIENT = {  # the teacher takes its time when a test wants it
     "MODEL_TIMEOUT_SECONDS": "300",
     "LEASE_SECONDS": "600",

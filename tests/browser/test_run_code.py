@@ -20,7 +20,7 @@ brought = pytest.mark.skipif(
     not run_folder(), reason="NOT RUN: make run-code has not brought Pyodide and sql.js"
 )
 TRACKS = Path(__file__).parents[2] / "roadmap/generation/catalogue/tracks"
-TO_START = 60_000  # milliseconds: Python takes some seconds on a machine at rest
+TO_START = 100_000  # milliseconds: Python takes some seconds on a machine at rest
 Lessons = Callable[[str], str]
 
 

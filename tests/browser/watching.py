@@ -54,7 +54,7 @@ def expect_everything(
     page: Page, stack: Stack, path: str, headers: dict[str, str] | None = None
 ) -> None:
     """Expect the final state, with every event listed once, in order."""
-    expect(page.locator("#head .status")).to_have_text(FINISHED, timeout=60_000)
+    expect(page.locator("#head .status")).to_have_text(FINISHED)
     expect(page.locator("#live")).to_have_count(1)
     last = stack.get(f"/api/v1{path}/activity", headers=headers or {}).json()["seq"]
     expect(page.locator(f"#event-{last}")).to_have_count(1)
@@ -68,7 +68,7 @@ def expect_as_reloaded(page: Page) -> None:
     found = another.evaluate(SHOWN)
     another.close()
     try:
-        wait_until(lambda: page.evaluate(SHOWN) == found, timeout=15)
+        wait_until(lambda: page.evaluate(SHOWN) == found)
     except AssertionError:
         difference = unified_diff(
             _lines(page.evaluate(SHOWN)), _lines(found), "updated", "reloaded", n=1, lineterm=""

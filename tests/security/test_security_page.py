@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from roadmap.generation.tutorial_lint import parse_python
 from tests.stack import ROOT
 
 PAGE = (ROOT / "docs/SECURITY.md").read_text("utf-8")
@@ -133,7 +134,7 @@ def references(text: str) -> Iterator[tuple[Path, str]]:
 @cache
 def names_in(path: Path) -> set[str]:
     """Everything that a file defines: functions, classes with what is in them, and names that are given a value."""
-    return set(_defined(ast.parse(path.read_text("utf-8")), ""))
+    return set(_defined(parse_python(path.read_text("utf-8")), ""))
 
 
 def _defined(node: ast.AST, prefix: str) -> Iterator[str]:

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 
 from markdown_it.token import Token
 
-from roadmap.generation.tutorial_lint import LONGEST_CODE, PYTHON_BLOCK
+from roadmap.generation.tutorial_lint import LONGEST_CODE, parse_python
 
 LANGUAGES = {"python": "python", "py": "python", "python3": "python", "sql": "sql", "sqlite": "sql"}
 NO_RUN = {"no-run", "needs"}  # `needs` says what the machine has not
@@ -61,7 +61,7 @@ def mark(tokens: Iterable[Token]) -> None:
 def _python(code: str, known: set[str]) -> set[str] | None:
     """Return the names that code makes, or None if it needs others or a module that is absent."""
     try:
-        tree = ast.parse(code, PYTHON_BLOCK)
+        tree = parse_python(code)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return None
     used, made, modules = set[str](), set[str](), set[str]()

@@ -69,7 +69,7 @@ def _open(target: Target, heads: Iterable[bytes]) -> Iterator[list[socket.socket
 
 def _served(target: Target, token: str | None = "") -> str:
     """Why another is not served well, or nothing."""
-    answer = target.ask("GET", ROADMAPS, token=token, timeout=2 * LONG)
+    answer = target.timed("GET", ROADMAPS, token=token)
     return (
         ""
         if answer.status in (200, 429) and answer.seconds < LONG
@@ -140,7 +140,7 @@ def strange_json(target: Target) -> Finding:
         for path in paths if "goal" not in name else paths[:1]:
             body = text if isinstance(text, bytes) else text.encode()
             answers.append(
-                target.ask("POST", path, body, headers={"Content-Type": "application/json"})
+                target.timed("POST", path, body, headers={"Content-Type": "application/json"})
             )
             won.append(
                 (answers[-1].ok or answers[-1].broke or answers[-1].seconds > LONG)
@@ -191,11 +191,7 @@ def strange_operations(target: Target) -> Finding:
         {"operations": [{}] * 5000},
     ]
     path = f"{target.mine}/edits"
-    answers = [target.ask("POST", path, body) for body in bodies]
-    for at, body in enumerate(bodies):
-        # What the body makes slow is slow again.
-        if answers[at].seconds > LONG and not answers[at].broke:
-            answers[at] = target.ask("POST", path, body)
+    answers = [target.timed("POST", path, body) for body in bodies]
     won = [
         (answer.broke or answer.seconds > LONG) and f"{answer.status} in {answer.seconds:.1f} s"
         for answer in answers
@@ -215,7 +211,7 @@ def many_parameters(target: Target) -> Finding:
         "&" * 60_000,
         "%00" * 9000,
     ]
-    answers = [target.ask("GET", f"{ROADMAPS}?{query}") for query in queries]
+    answers = [target.timed("GET", f"{ROADMAPS}?{query}") for query in queries]
     won = [
         (answer.broke or answer.seconds > LONG) and f"{answer.status} in {answer.seconds:.1f} s"
         for answer in answers
@@ -280,7 +276,7 @@ def bombs(target: Target) -> Finding:
         ("gzip, gzip", gzip.compress(zeros)),
     ]
     answers = [
-        target.ask(
+        target.timed(
             "POST",
             ROADMAPS,
             body,
@@ -289,7 +285,7 @@ def bombs(target: Target) -> Finding:
         for coding, body in bodies
     ]
     bomb = ".eJx" + base64.urlsafe_b64encode(zeros).decode()[:9000]
-    answers.append(target.ask("GET", f"{ROADMAPS}?cursor=a", token=f"{bomb}.AAAA.AAAA"))
+    answers.append(target.timed("GET", f"{ROADMAPS}?cursor=a", token=f"{bomb}.AAAA.AAAA"))
     won = [
         (answer.ok or answer.broke or answer.seconds > LONG) and f"{answer.status}"
         for answer in answers
@@ -336,21 +332,21 @@ def texts_that_take_long(target: Target) -> Finding:
         "[(" * 400,
     ]
     answers = [
-        target.ask("POST", ROADMAPS, {"goal": text, "language": text, "background": text * 2})
+        target.timed("POST", ROADMAPS, {"goal": text, "language": text, "background": text * 2})
         for text in texts
     ]
     answers += [
-        target.ask("POST", f"{AUTH}/login", {"email": text[:250], "password": text}, token=None)
+        target.timed("POST", f"{AUTH}/login", {"email": text[:250], "password": text}, token=None)
         for text in texts[:7]
     ]
     answers += [
-        target.ask(
+        target.timed(
             "GET", f"{ROADMAPS}?status={quote(text * 20)}", headers={"X-Request-ID": text * 20}
         )
         for text in texts[:3]
     ]
     answers += [
-        target.ask("GET", f"{target.mine}/events", headers={"Last-Event-ID": "9" * 30_000 + "!"})
+        target.timed("GET", f"{target.mine}/events", headers={"Last-Event-ID": "9" * 30_000 + "!"})
     ]
     won = [
         (answer.broke or answer.seconds > LONG) and f"{answer.status} in {answer.seconds:.1f} s"

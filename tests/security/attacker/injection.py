@@ -40,16 +40,16 @@ def sql(target: Target) -> Finding:
             f"{target.mine}/concepts/{coded}",
             f"{target.mine}/revisions/{coded}",
         ]
-        answers += [target.ask("GET", path) for path in paths]
+        answers += [target.timed("GET", path) for path in paths]
         answers.append(
-            target.ask("POST", ROADMAPS, {"goal": text, "level": text, "language": text})
+            target.timed("POST", ROADMAPS, {"goal": text, "level": text, "language": text})
         )
     for text in SQL[:3]:
         answers.append(
-            target.ask("POST", ROADMAPS, {"goal": GOAL, "background": text, "review": True})
+            target.timed("POST", ROADMAPS, {"goal": GOAL, "background": text, "review": True})
         )
         answers.append(
-            target.ask(
+            target.timed(
                 "POST",
                 f"{AUTH}/login",
                 {"email": f"a@b.{text}".replace(" ", ""), "password": text},

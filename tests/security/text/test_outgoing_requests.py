@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
+from roadmap.generation.tutorial_lint import parse_python
 from tests.security.text.checks import Made, answers_about, assert_no_connection, listening
 from tests.stack import GOAL, ROOT, Stack
 
@@ -60,7 +61,7 @@ LISTENS = {("core/startup/preflight.py", "socket")}  # tries whether the address
 
 def imported(path: Path) -> Iterator[str]:
     """Every module that a file imports, anywhere in it and in whatever way, also by its name."""
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in ast.walk(parse_python(path.read_text())):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
@@ -93,7 +94,7 @@ def test_nothing_but_the_model_client_webhooks_and_links_can_ask_another_server(
 def test_the_banner_calls_this_machine_only() -> None:
     calls = [
         ast.unparse(node)
-        for node in ast.walk(ast.parse((ROOT / "core" / "startup" / "banner.py").read_text()))
+        for node in ast.walk(parse_python((ROOT / "core" / "startup" / "banner.py").read_text()))
         if isinstance(node, ast.Call) and "http.client" in ast.unparse(node.func)
     ]
     assert calls == ["http.client.HTTPConnection('127.0.0.1', settings.port, timeout=2)"]

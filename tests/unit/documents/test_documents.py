@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from roadmap.generation.tutorial_lint import parse_python
 from scripts.document_tables import MARKED
 from tests.pages import steps_of
 from tests.stack import ROOT
@@ -234,7 +235,7 @@ def test_every_command_of_the_readme_is_what_a_test_does() -> None:
 
 def is_there(named: str) -> bool:
     file, _, name = named.partition(": ")
-    tree = ast.parse((ROOT / "tests" / file).read_text("utf-8"))
+    tree = parse_python((ROOT / "tests" / file).read_text("utf-8"))
     return not name or name in {
         node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)
     }

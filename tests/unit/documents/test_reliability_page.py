@@ -4,6 +4,7 @@ import ast
 import re
 from collections import defaultdict
 
+from roadmap.generation.tutorial_lint import parse_python
 from tests.stack import ROOT
 
 PAGE = (ROOT / "docs/RELIABILITY.md").read_text("utf-8")
@@ -15,7 +16,7 @@ def fault_tests() -> dict[str, set[str]]:
     found: dict[str, set[str]] = defaultdict(set)  # two files may have one name
     for folder in ("security", "chaos", "integration"):
         for path in (ROOT / "tests" / folder).rglob("test_*.py"):
-            for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            for node in ast.walk(parse_python(path.read_text("utf-8"))):
                 if isinstance(node, ast.FunctionDef):
                     found[path.name].add(node.name)
     return found

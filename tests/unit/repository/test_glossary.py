@@ -8,6 +8,7 @@ from functools import cache
 
 import pytest
 
+from roadmap.generation.tutorial_lint import parse_python
 from tests.stack import ROOT
 from tests.unit.repository.test_layers import source_files
 
@@ -55,7 +56,7 @@ def names() -> tuple[tuple[str, str, bool], ...]:
         found.append((file, file, False))
         found += [
             (node.name, file, isinstance(node, ast.ClassDef))
-            for node in definitions(ast.parse((ROOT / file).read_text("utf-8")).body)
+            for node in definitions(parse_python((ROOT / file).read_text("utf-8")).body)
             if isinstance(node, ast.ClassDef) or not node.name.startswith("_")
         ]
     return tuple(found)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from roadmap.generation.tutorial_lint import parse_python
 from tests.stack import ROOT, clean_environment
 
 LAYERS = {
@@ -155,7 +156,7 @@ def source_files(*beside: str) -> list[str]:
 @cache
 def imports(file: str) -> tuple[Import, ...]:
     package = file.removesuffix(".py").split("/")[:-1]
-    return tuple(_imports(ast.parse((ROOT / file).read_text("utf-8")), package))
+    return tuple(_imports(parse_python((ROOT / file).read_text("utf-8")), package))
 
 
 def _imports(tree: ast.AST, package: list[str]) -> Iterator[Import]:
@@ -243,7 +244,7 @@ def test_packages_load_only_what_is_imported() -> None:
         file
         for file in source_files()
         if file.endswith("/__init__.py")
-        for node in ast.parse((ROOT / file).read_text("utf-8")).body
+        for node in parse_python((ROOT / file).read_text("utf-8")).body
         if not isinstance(node, ast.Expr)
     }
     assert with_code == INIT_WITH_CODE.keys()

@@ -5,6 +5,7 @@ import re
 from collections import Counter
 from functools import cache
 
+from roadmap.generation.tutorial_lint import parse_python
 from tests.cases import try_each
 from tests.faults.planted import FAULTS, Fault
 from tests.stack import ROOT
@@ -17,7 +18,7 @@ each = try_each("fault", FAULTS, ids=lambda fault: fault.name)
 @cache
 def names_in(file: str) -> frozenset[str]:
     """Tests of a file, and classes of them, as pytest names them, without the parameters."""
-    body = ast.parse((ROOT / file).read_text("utf-8")).body
+    body = parse_python((ROOT / file).read_text("utf-8")).body
     classes = [each for each in body if isinstance(each, ast.ClassDef)]
     places = [("", body), *((f"{each.name}::", each.body) for each in classes)]
     tests = {f"{way}{each.name}" for way, its in places for each in its if isinstance(each, TEST)}

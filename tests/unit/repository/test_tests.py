@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from roadmap.generation.tutorial_lint import parse_python
 from tests.stack import ROOT
 from tests.unit.repository.test_layers import LAYERS
 
@@ -66,7 +67,7 @@ def private_uses(tree: ast.AST) -> list[tuple[int, str]]:
 
 
 def uses_of(path: Path) -> list[str]:
-    found = private_uses(ast.parse(path.read_text("utf-8")))
+    found = private_uses(parse_python(path.read_text("utf-8")))
     return [f"{path.relative_to(ROOT)}:{line}: {name}" for line, name in found]
 
 
@@ -91,4 +92,4 @@ def test_no_test_reaches_into_what_a_module_keeps_to_itself() -> None:
     ],
 )
 def test_the_rule_finds_what_it_should(line: str, is_wrong: bool) -> None:
-    assert bool(private_uses(ast.parse(line))) is is_wrong
+    assert bool(private_uses(parse_python(line))) is is_wrong

@@ -1,10 +1,14 @@
 """What is read in a tutorial: the terms that it introduces, each where it is bold."""
 
+import ast
+import gc
+
 import pytest
 
 from roadmap.generation.tutorial_lint import (
     ends_with_solution,
     introduced_twice,
+    parse_python,
     read,
     without_solution,
 )
@@ -68,3 +72,16 @@ def test_a_tutorial_is_cut_before_the_heading_of_its_solution(end: str) -> None:
     cut = without_solution(f"{taught}{end}{solution}")
     assert cut == (taught.replace(end, "\n"), solution.replace(end, "\n"))
     assert without_solution(taught) == (taught.replace(end, "\n"), "")
+
+
+def test_code_is_parsed_while_another_thread_parses() -> None:
+    code = "\n".join(f"def f{number}(a):\n    return [a, {number}]" for number in range(400))
+
+    def parse_another(phase: str, _: object) -> None:
+        if phase == "start":
+            gc.callbacks.remove(parse_another)
+            ast.parse("1")
+
+    gc.callbacks.append(parse_another)
+    assert len(parse_python(code).body) == 400
+    assert parse_another not in gc.callbacks

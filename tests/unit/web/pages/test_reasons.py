@@ -11,6 +11,7 @@ from core.i18n import ENGLISH, texts
 from core.net.safe_http import NOWHERE
 from roadmap.generation import floors
 from roadmap.generation.context import ConceptBrief
+from roadmap.generation.tutorial_lint import parse_python
 from roadmap.plan.outline import Question, Quiz, Resource, Resources, Tutorial
 from roadmap.plan.schemas import RoadmapRequest
 from tests.stack import ROOT
@@ -77,7 +78,7 @@ def test_every_known_reason_is_in_the_code() -> None:
         node.value
         for room in ("core", "roadmap", "tasks")
         for path in sorted((ROOT / room).rglob("*.py"))
-        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        for node in ast.walk(parse_python(path.read_text("utf-8")))
         if isinstance(node, ast.Constant) and isinstance(node.value, str)
     )
     pieces = [
