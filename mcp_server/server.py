@@ -394,11 +394,14 @@ async def read(*ids: str) -> Json:
     """Read the roadmap or concept with these IDs. Raises ResourceError."""
     try:
         path = "/concepts/".join(str(UUID(each)) for each in ids)
-        return await get(f"{ROADMAPS}/{path}")
+        async with asyncio.timeout(LONGEST_CALL):
+            return await get(f"{ROADMAPS}/{path}")
     except ValueError:
         raise ResourceNotFoundError("An ID in this address is not a UUID.") from None
     except ApiError as error:
         raise ResourceError(explain(error, agent_session.get().client.base_url)) from None
+    except TimeoutError:
+        raise ResourceError(f"The service did not answer within {LONGEST_CALL} s.") from None
 
 
 @server.resource("roadmap://roadmaps/{roadmap_id}", title="Plan", mime_type="text/plain")

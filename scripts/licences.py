@@ -72,7 +72,7 @@ Apache-2.0, those of ICU Unicode-3.0, cssparser and dtoa-short MPL-2.0.
 
 `make run-code` also brings, unchanged, [Pyodide](https://github.com/pyodide/pyodide) (MPL-2.0, with
 Python under PSF-2.0 and SQLite in the public domain) and [sql.js](https://github.com/sql-js/sql.js)
-(MIT), which browsers then get from this service.
+(MIT), which browsers then get from this service. Their licences are in `web/run/*.LICENSE.txt`.
 
 """
 ADDED = """

@@ -194,7 +194,6 @@ def machine(given: Path) -> Iterator[Machine]:
         booted = Machine(int(first[0]))
         wait_until(
             lambda: booted.run("systemctl is-active basic.target").stdout.strip() == "active",
-            timeout=60,
             reason="it has started",
         )
         yield booted

@@ -117,7 +117,6 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> Iterator[N
     ):
         wait_until(
             lambda: not list(SCRATCH.glob("roadmap-tests-*")),
-            timeout=60,
             reason="every tester has ended",
         )
     try:

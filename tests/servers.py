@@ -111,7 +111,7 @@ class Server:
             self._process = subprocess.Popen(
                 self._command(), stdout=log, stderr=log, start_new_session=True, **self._identity()
             )
-        wait_until(self._answers_or_died, timeout=30, reason=f"{type(self).__name__} answers")
+        wait_until(self._answers_or_died, reason=f"{type(self).__name__} answers")
 
     def stop(self) -> None:
         self._end(signal.SIGINT)

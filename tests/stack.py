@@ -33,7 +33,7 @@ SHORT = {
     "LEASE_SECONDS": "6",
     "MODEL_TIMEOUT_SECONDS": "3",
     "SHUTDOWN_GRACE_SECONDS": "5",
-    "STARTUP_WAIT_SECONDS": "20",
+    "STARTUP_WAIT_SECONDS": "60",
     "QUIZ_CHECK": "false",  # as they count the calls of what they test
     "LINK_CHECK_DAYS": "0",  # tests of it set their own: the others visit no site
 }
@@ -62,7 +62,7 @@ def clean_environment() -> dict[str, str]:
 
 def answer_to(method: str, url: str, **options: Any) -> httpx2.Response:
     """What a server on this machine answers on a connection of its own."""
-    return httpx2.request(method, url, **{"timeout": 30, "verify": NO_TLS, **options})
+    return httpx2.request(method, url, **{"timeout": 60, "verify": NO_TLS, **options})
 
 
 class Service:
@@ -123,7 +123,7 @@ class Service:
         )  # and no process listens at its port any more
         self.process.wait(10)
 
-    def stop(self, timeout: float = 30) -> int:
+    def stop(self, timeout: float = 60) -> int:
         assert self.process is not None
         if self.alive():
             self.signal(signal.SIGTERM)
@@ -232,7 +232,7 @@ class Stack:
             except httpx2.TransportError:
                 return False
 
-        wait_until(ready, timeout=40, reason="the API is ready")
+        wait_until(ready, reason="the API is ready")
 
     def register(self) -> dict[str, str]:
         """Headers of a new account; none are needed in embedded mode."""
@@ -279,7 +279,7 @@ class Stack:
         headers = {**self.headers, "Last-Event-ID": str(after)}
         events = []
         with httpx2.stream(
-            "GET", f"{self.url}{path}/events", headers=headers, timeout=30, verify=NO_TLS
+            "GET", f"{self.url}{path}/events", headers=headers, timeout=60, verify=NO_TLS
         ) as answer:
             assert answer.status_code == 200
             current: dict[str, Any] = {}
@@ -294,7 +294,7 @@ class Stack:
                     current = {}
         return events
 
-    def finished(self, path: str, *, timeout: float = 60) -> dict[str, Any]:
+    def finished(self, path: str, *, timeout: float = 120) -> dict[str, Any]:
         """The tree of a roadmap that has reached its end."""
 
         def ended() -> dict[str, Any] | None:

@@ -27,6 +27,10 @@ if [ "$(cat "$INTO/version" 2>/dev/null)" != "$version" ]; then
     node -p 'JSON.stringify({ info: require("./pyodide/pyodide-lock.json").info, packages: {} })' >run/pyodide-lock.json
     cp sql.js/dist/sql-wasm.js sql.js/dist/sql-wasm.wasm run
     cp sql.js/LICENSE run/sql.js.LICENSE.txt
+    # Pyodide's package has no licence file; MPL-2.0 asks for a notice, and for the place of the source.
+    node -p '`Pyodide ${require("./pyodide/package.json").version}, unchanged: Mozilla Public License 2.0 (https://mozilla.org/MPL/2.0/).
+It contains CPython: PSF License 2 (https://docs.python.org/3/license.html).
+Source: https://github.com/pyodide/pyodide/tree/${require("./pyodide/package.json").version}`' >run/pyodide.LICENSE.txt
     gzip --best --keep --no-name run/*.mjs run/*.js run/*.wasm
     echo "$version" >run/version
     cd - >/dev/null

@@ -29,7 +29,7 @@ from tests.waiting import wait_until
 PATIENT = {
     "MODEL_TIMEOUT_SECONDS": "100",
     "LEASE_SECONDS": "110",
-}  # of services whose held calls are not to be given up
+}  # of services whose calls are not to be given up when they are held or the machine is slow
 KINDS = {
     **{"AnalysisDraft": "analysis", "OutlineDraft": "outline"},
     **{"TutorialDraft": "tutorial", "ResourcesDraft": "resources", "QuizDraft": "quiz"},

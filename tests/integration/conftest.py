@@ -14,6 +14,7 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from roadmap.generation.llm.client import ModelClient
+from tests.chaos.model import PATIENT
 from tests.faulty import Faulty, faults_before
 from tests.integration.roadmap.test_model_generator import ANALYSED, SOUND, WRITTEN
 from tests.servers import Redis
@@ -172,7 +173,7 @@ def modelled(
         "OPENAI_MODEL": MODEL,
         "MODEL_PRICES": f"{MODEL}=1/2",
         "MAX_ATTEMPTS": str(MAX_ATTEMPTS),
-        **{"MODEL_TIMEOUT_SECONDS": "50", "LEASE_SECONDS": "60"},  # no call is asked twice
+        **PATIENT,
         **others,
     }
     if request.param == "embedded":

@@ -190,7 +190,7 @@ class TestConfirm:
             with transaction():
                 accounts.end_all_logins(admin.email)
                 holds.set()
-                assert may_end.wait(10)
+                assert may_end.wait(60)
 
         def confirm() -> None:
             with transaction():
@@ -198,14 +198,14 @@ class TestConfirm:
 
         with ThreadPoolExecutor(2) as pool:
             changing = pool.submit(change)
-            assert holds.wait(10)
+            assert holds.wait(60)
             confirming = pool.submit(confirm)
             waits = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
             wait_until(lambda: _value(waits), reason="it waits for the row")
             may_end.set()
-            changing.result(10)
+            changing.result(60)
             with pytest.raises(Unauthenticated):
-                confirming.result(10)
+                confirming.result(60)
 
 
 def _value(sql: str) -> int:
@@ -319,7 +319,6 @@ class TestRealProcesses:
         path = f"{stack.url}{created.headers['location']}"
         wait_until(
             lambda: answer_to("GET", path, headers=thief).json()["status"] == "ready",
-            timeout=60,
             reason="it is ready",
         )
         body = {"email": person["email"], "password": PASSWORD}

@@ -26,6 +26,7 @@ import pytest
 import redis
 
 from tests.chaos.checks import asking, wait_until_at_work
+from tests.chaos.model import PATIENT
 from tests.integration.provider import Handler, completion, providing
 from tests.servers import Postgres, Redis, scratch_folder
 from tests.stack import ROOT, Service, Stack, answer_to, running
@@ -326,6 +327,7 @@ def life(
                     "OPENAI_API_KEY": secrets["model"],
                     "OPENAI_BASE_URL": model.url,
                     "OPENAI_MODEL": MODEL,
+                    **PATIENT,
                 },
                 **{
                     "ADMIN_EMAIL": "admin@example.org",

@@ -11,6 +11,7 @@ import roadmap_cli
 from tests.commands import ROADMAP, command
 from tests.stack import ROOT, embedded_stack, running
 
+pytestmark = pytest.mark.timeout(600)  # each has a score of processes that load everything
 PAGE = (ROOT / "docs" / "COMMANDS.md").read_text("utf-8")
 
 
@@ -38,7 +39,6 @@ def test_every_command_can_be_the_first_that_a_process_loads(tmp_path: Path) -> 
     assert wrong == {}
 
 
-@pytest.mark.timeout(300)  # a score of processes that load everything
 def test_the_commands_of_the_page_work_as_they_stand(tmp_path: Path) -> None:
     commands = re.findall(r"^\$ (.*)$", PAGE, re.MULTILINE)
     assert len(commands) >= 18
@@ -53,7 +53,7 @@ def test_the_commands_of_the_page_work_as_they_stand(tmp_path: Path) -> None:
             env=environment,
             capture_output=True,
             text=True,
-            timeout=280,
+            timeout=580,
             check=False,
         )
     assert result.returncode == 0, result.stdout + result.stderr

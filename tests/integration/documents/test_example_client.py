@@ -166,7 +166,7 @@ def test_its_patience_has_an_end(faulty: Faulty, shared_server: Stack) -> None:
         list(Roadmap(faulty.url, token(shared_server), patience=0.5).events(roadmap_id))
     with pytest.raises(OSError, match="refused"):
         Roadmap(f"http://127.0.0.1:{free_port()}", patience=0.5).create(GOAL)
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < 30
 
 
 def test_it_needs_the_standard_library_only_and_is_short() -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.chaos.model import KINDS
+from tests.chaos.model import KINDS, PATIENT
 from tests.integration.provider import Handler, Provider, completion, providing
 from tests.integration.roadmap.test_model_generator import ANALYSED, SOUND, WRITTEN
 from tests.stack import ROOT, SHORT, clean_environment
@@ -48,6 +48,7 @@ def started(provider: Provider, into: Path, *options: str) -> "subprocess.Popen[
     environment = {
         **clean_environment(),
         **SHORT,
+        **PATIENT,
         "SERVICE_TYPE": "all",
         "DATA_DIR": str(into / "unused"),
         "LOG_LEVEL": "ERROR",

@@ -58,7 +58,7 @@ class TestLooking:
             assert (run["task"], run["id"]) == ("long", task.id)
             assert found["started_at"] - 1 < run["since"] <= found["at"]
             works.gate.set()
-            wait_until(lambda: read()["running"] == [], timeout=SOON)
+            wait_until(lambda: read().get("running") == [], timeout=SOON)
         assert person.queue.storage.consumers() == []
 
     def test_the_oldest_message_is_as_old_as_its_sending_or_its_time(

@@ -227,7 +227,7 @@ class TestHeldUp:
         self, own_broker: Redis
     ) -> None:
         victim, judge = (
-            ReliableRedisStorage("work", url=own_broker.url(), socket_timeout=0.2) for _ in range(2)
+            ReliableRedisStorage("work", url=own_broker.url(), socket_timeout=1) for _ in range(2)
         )
         victim.enqueue(b"held")
         for storage in (victim, judge):

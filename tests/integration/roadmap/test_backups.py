@@ -187,7 +187,6 @@ def test_what_was_being_made_is_finished_after_the_restore(
     with running(restored):
         wait_until(
             lambda: asked(restored, "SELECT status FROM roadmap") == [("ready",)],
-            timeout=60,
             reason="it is made",
         )
     assert [
@@ -202,7 +201,6 @@ def test_a_backup_is_of_one_moment_while_the_service_works(place: Any, tmp_path:
             stack.create()
         wait_until(
             lambda: asked(stack, "SELECT count(*) FROM content WHERE status = 'ready'")[0][0] > 5,
-            timeout=60,
         )
         with ThreadPoolExecutor() as others:
             backup = others.submit(succeeded, stack.environment, "backup", tmp_path / "b.gz")
@@ -345,7 +343,6 @@ def test_a_row_that_is_written_while_a_restore_begins_is_not_lost(made: Any, pla
         restored = others.submit(roadmap, target.environment, "restore", made["server"][1])
         wait_until(
             lambda: restored.done() or asked(target, waits) == [(1,)],
-            timeout=60,
             reason="the restore waits for the row",
         )
         writer.commit()

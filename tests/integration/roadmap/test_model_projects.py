@@ -10,7 +10,7 @@ import pytest
 from roadmap.generation.llm.outline_in_stages import LARGE, stage_form
 from roadmap.generation.llm.schemas import OutlineDraft
 from tests.cases import try_each
-from tests.chaos.model import CAPSTONE, WRITTEN
+from tests.chaos.model import CAPSTONE, PATIENT, WRITTEN
 from tests.integration.provider import MODEL, Handler, Provider, completion, providing
 from tests.integration.roadmap.test_model_generator import ANALYSED, SOUND
 from tests.stack import Stack, embedded_stack, running
@@ -65,12 +65,7 @@ def teacher() -> Teacher:
 
 def service(folder: Path, server: Provider) -> Stack:
     model = {"OPENAI_API_KEY": "sk-test", "OPENAI_BASE_URL": server.url, "OPENAI_MODEL": MODEL}
-    patience = {
-        "HEARTBEAT_SECONDS": "0.3",
-        "HEARTBEAT_TTL_SECONDS": "1",
-        "RETRY_BASE_SECONDS": "0.1",
-    }
-    return embedded_stack(folder, MODEL_PRICES=f"{MODEL}=1/2", **model | patience)
+    return embedded_stack(folder, MODEL_PRICES=f"{MODEL}=1/2", **model | PATIENT)
 
 
 @pytest.fixture
@@ -92,7 +87,7 @@ def judgement(stack: Stack, project: str, status: str) -> dict[str, Any]:
         (made,) = stack.get(project).json()["judgements"]
         return made if made["status"] == status else None
 
-    return dict(wait_until(found, timeout=30, reason=f"the judgement is {status}"))
+    return dict(wait_until(found, reason=f"the judgement is {status}"))
 
 
 @try_each(

@@ -74,7 +74,7 @@ def answers(**changes: Any) -> Callable[[Handler], None]:
 
 def generator(provider: Provider, profile: ModelProfile = ModelProfile.small) -> ModelGenerator:
     return ModelGenerator(
-        key="k", base_url=provider.url, model=MODEL, timeout=10, concurrency=1, profile=profile
+        key="k", base_url=provider.url, model=MODEL, timeout=60, concurrency=1, profile=profile
     )
 
 

@@ -123,7 +123,7 @@ def made_of(written: dict[str, Any]) -> Quiz:
     return QuizDraft.model_validate(written).to_content()
 
 
-def checked(server: Provider, teacher: Teacher, *, timeout: float = 10) -> tuple[Quiz, list[str]]:
+def checked(server: Provider, teacher: Teacher, *, timeout: float = 60) -> tuple[Quiz, list[str]]:
     model = generator(server.url, timeout=timeout)
     written = model.write(ContentKind.quiz, BRIEF)
     assert isinstance(written, Quiz)

@@ -185,7 +185,7 @@ def test_what_a_killed_worker_has_begun_is_built_again_and_has_everything(stack:
         wait_until(lambda: status() == "building 0", reason="it is being built")
         stack.content.kill()
     stack.content.start()
-    wait_until(lambda: status() == "ready 1", timeout=60, reason="another worker has built it")
+    wait_until(lambda: status() == "ready 1", reason="another worker has built it")
     connection.close()
 
     answer = stack.get(EXPORT + ".zip")

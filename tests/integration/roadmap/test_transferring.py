@@ -64,4 +64,4 @@ def test_what_is_made_goes_on_for_the_new_owner_and_streams_of_the_old_one_end(
     assert ask("GET", f"{waits}/events", hers) == 404
     assert ask("POST", f"{waits}/approve", his, json={}) == 202
     for path in made:
-        wait_until(lambda path=path: status(his, path) == "ready", timeout=60, reason="it is ready")
+        wait_until(lambda path=path: status(his, path) == "ready", reason="it is ready")

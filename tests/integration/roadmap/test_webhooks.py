@@ -56,7 +56,7 @@ def ended(stack: Stack, webhook: dict[str, Any], count: int) -> list[dict[str, A
         found = log_of(stack, webhook)
         return found if [each["status"] for each in found] == ["delivered"] * count else None
 
-    found = wait_until(all_of_them, timeout=40, reason=f"{count} deliveries")
+    found = wait_until(all_of_them, reason=f"{count} deliveries")
     assert found is not None
     return found
 

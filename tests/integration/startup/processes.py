@@ -118,4 +118,4 @@ def await_all(service: Service) -> None:
 
 
 def await_nothing_left(service: Service) -> None:
-    wait_until(lambda: not left_of(service), timeout=5, reason="every process has ended")
+    wait_until(lambda: not left_of(service), reason="every process has ended")

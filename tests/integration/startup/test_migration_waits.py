@@ -25,7 +25,7 @@ WAITING = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' 
 def test_who_reads_meanwhile_is_not_held_up(
     tmp_path: Path, postgres: Postgres, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(migrate, "TABLE_WAIT", 1_000)
+    monkeypatch.setattr(migrate, "TABLE_WAIT", 3_000)
     with own_database(tmp_path, postgres, migrated=False) as mine:
         url = mine.database_url.get_secret_value()
         with migrate.connected(mine) as database:

@@ -118,7 +118,7 @@ def watched(url: str, database: str) -> Iterator[list[int]]:
                 seen.append(cursor.fetchone()[0])  # type: ignore[index]
                 return bool(ending)
 
-            wait_until(look, timeout=110, reason="the block ends")
+            wait_until(look, timeout=290, reason="the block ends")
 
     with ThreadPoolExecutor(1) as thread:
         watching = thread.submit(watch)

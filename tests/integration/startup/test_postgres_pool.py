@@ -90,7 +90,7 @@ def test_when_one_connection_fails_those_that_idle_are_not_trusted(
         wait_until(lambda: are_open(2), reason="two connections idle")
         with pytest.raises(Unavailable), session():
             database.execute_sql(CUT_OFF)
-        wait_until(lambda: are_open(0), timeout=10, reason="none of them is left")
+        wait_until(lambda: are_open(0), reason="none of them is left")
     with session():
         assert database.execute_sql("SELECT 1").fetchone() == (1,)
 

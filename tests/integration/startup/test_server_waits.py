@@ -71,7 +71,7 @@ def test_an_api_that_loses_its_connection_while_it_waits_to_migrate_waits_on(
 def test_the_wait_for_a_server_that_is_away_has_an_end(server: dict[str, str]) -> None:
     wait = {
         **server,
-        "STARTUP_WAIT_SECONDS": "2",
+        "STARTUP_WAIT_SECONDS": "4",
     }  # long enough for a second look on a busy machine
     found = free_port()
     database = {**wait, "DATABASE_URL": f"postgresql://roadmap:{SECRET}@127.0.0.1:{found}/roadmap"}

@@ -52,7 +52,7 @@ class Upgraded(Stack):
             return in_hand + content["scheduled"] == 0
 
         try:
-            wait_until(lambda: is_idle() and is_idle(), timeout=20, reason="every message is done")
+            wait_until(lambda: is_idle() and is_idle(), reason="every message is done")
         except AssertionError as error:
             raise AssertionError(f"{error}: {self.queues()}{self.diagnosis(ROADMAPS)}") from None
 

@@ -15,7 +15,7 @@ from tests.stack import ROOT, Stack
 from tests.waiting import wait_until
 
 GOAL = "Learn to bake sourdough bread"
-SOON = 30.0
+SOON = 60.0
 OPERATE = """
 import dataclasses, json, sys
 from core.errors import RoadmapError
@@ -81,7 +81,6 @@ def resumed(provider: Provider, operator: Operator) -> Iterator[None]:
     operator("resume", "content")
     wait_until(
         lambda: (it := operator.state())["ready"] == it["held"] == 0,
-        timeout=60,
         reason="nothing is left",
     )
 

@@ -40,7 +40,7 @@ def has_status(stack: Stack, path: str, *statuses: str) -> dict[str, Any]:
         tree: dict[str, Any] = stack.get(path).json()
         return tree if tree["status"] in statuses else None
 
-    return wait_until(there, timeout=60, reason=f"{path} is {' or '.join(statuses)}")
+    return wait_until(there, reason=f"{path} is {' or '.join(statuses)}")
 
 
 def concepts_of(tree: dict[str, Any]) -> dict[str, dict[str, Any]]:

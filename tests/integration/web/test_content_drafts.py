@@ -9,7 +9,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from tests.chaos.model import ANALYSIS, KINDS, TUTORIAL, WRITTEN
+from tests.chaos.model import ANALYSIS, KINDS, PATIENT, TUTORIAL, WRITTEN
 from tests.integration.provider import Handler, providing
 from tests.servers import Postgres, Redis
 from tests.stack import NO_TLS, Stack, answer_to, embedded_stack, running, server_stack
@@ -69,7 +69,7 @@ def writing(
     with providing(author.answer) as server:
         environment = {
             **{"OPENAI_API_KEY": "k", "OPENAI_BASE_URL": server.url, "OPENAI_MODEL": "m"},
-            **{"MODEL_TIMEOUT_SECONDS": "50", "LEASE_SECONDS": "60"},
+            **PATIENT,
         }
         if request.param == "embedded":
             stack = embedded_stack(folder, **environment)

@@ -109,7 +109,7 @@ def test_it_does_the_main_job(client: Any, api: Callable[[str], Any]) -> None:
         assert isinstance(tree, models.LinkedTree), tree
         return tree if tree.status is models.RoadmapStatus.READY else None
 
-    tree = wait_until(ready, timeout=60, reason="the roadmap is ready")
+    tree = wait_until(ready, reason="the roadmap is ready")
     node = tree.stages[0].modules[0].concepts[0]
     concept = api("api.roadmaps.read_concept").sync(accepted.id, node.id, client=client)
     assert concept.title == node.title

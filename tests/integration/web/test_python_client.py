@@ -179,7 +179,7 @@ def test_its_patience_has_an_end(connect: Connect, faulty: Faulty, shared_server
         list(client.events(f"{shared_server.create(review=True)}/events"))
     with pytest.raises(NoResponse):
         connect(f"http://127.0.0.1:{free_port()}", shared_server, patience=0.5).get("/health")
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < 30
 
 
 def test_the_code_of_the_page_works(shared_embedded: Stack, capsys: pytest.CaptureFixture) -> None:

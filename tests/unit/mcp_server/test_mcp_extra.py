@@ -6,6 +6,7 @@ import subprocess
 import sys
 from contextlib import suppress
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 from mcp import Client
@@ -109,7 +110,9 @@ def test_a_mistake_with_a_prompt_has_a_sentence_and_no_log_line(
     assert caplog.records == []
 
 
-def test_a_response_that_never_ends_does_not_hold_a_tool(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_response_that_never_ends_holds_no_tool_or_resource(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr("mcp_server.server.LONGEST_CALL", 1)
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -126,6 +129,8 @@ def test_a_response_that_never_ends_does_not_hold_a_tool(monkeypatch: pytest.Mon
             async with AsyncRoadmapClient(f"http://127.0.0.1:{port}") as roadmap:
                 agent_session.set(AgentSession(roadmap))
                 async with Client(server) as client:
+                    with pytest.raises(MCPError, match="did not answer within 1 s"):
+                        await client.read_resource(f"roadmap://roadmaps/{uuid4()}")
                     return await refusal(client, "today")
 
     assert asyncio.run(refused()).startswith("The service did not answer within 1 s.")

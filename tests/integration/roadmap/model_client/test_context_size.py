@@ -140,7 +140,7 @@ def test_a_server_that_is_away_or_silent_costs_little_time(monkeypatch: pytest.M
     began = monotonic()
     with reporting({"GET /v1/models": "silence"}) as server:
         assert context_size(server.url, KEY, "llama3.2") is None
-    assert monotonic() - began < 5
+    assert monotonic() - began < 20
 
 
 def profile_at(url: str, chosen: ModelProfile, learned: list[int]) -> ServerProfile:

@@ -289,10 +289,10 @@ class TestMetering:
         assert call.usage == ["unbilled"]
 
     def test_the_cost_of_an_answer_that_came_too_late_is_unknown(self, llmock: LLMock) -> None:
-        llmock.delay(1)
+        llmock.delay(10)
         call = Watch()
-        assert "did not answer within 0.3 s" in str(
-            fault_of(lambda: ask(client(llmock.base_url(), timeout=0.3), call))
+        assert "did not answer within 2 s" in str(
+            fault_of(lambda: ask(client(llmock.base_url(), timeout=2), call))
         )
         assert call.usage == []
 
@@ -318,7 +318,5 @@ class TestMetering:
 
         provider.answer = answers(refuses=refuses)
         call = Watch()
-        assert "did not answer" in str(
-            fault_of(lambda: ask(client(provider.url, timeout=0.5), call))
-        )
+        assert "did not answer" in str(fault_of(lambda: ask(client(provider.url, timeout=2), call)))
         assert call.usage == []  # the refusal before cost nothing, the request after it may have
