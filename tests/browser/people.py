@@ -22,7 +22,7 @@ class Person:
     def register(self) -> "Person":
         """Over the API, as a program does."""
         answer = httpx2.post(
-            f"{self.stack.url}/api/v1/auth/register", json=self._named(), timeout=30
+            f"{self.stack.url}/api/v1/auth/register", json=self._named(), timeout=60
         )
         assert answer.status_code == 201, answer.text
         self.headers = {"Authorization": f"Bearer {answer.json()['access_token']}"}

@@ -204,10 +204,12 @@ class Gate:
         self._waiting: list[object] = []
 
     def set(self) -> None:
-        self._left = float("inf")
+        with self._lock:
+            self._left = float("inf")
 
     def clear(self) -> None:
-        self._left = 0
+        with self._lock:
+            self._left = 0
 
     def let(self, count: int) -> None:
         """So many more, and then none."""

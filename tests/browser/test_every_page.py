@@ -17,7 +17,7 @@ from tests.browser.conftest import School, Visitor, visits
 from tests.browser.gallery import SHOWN, Gallery
 from tests.stack import Stack
 
-pytestmark = pytest.mark.timeout(300)  # the first one of them waits for everything that is shown
+pytestmark = pytest.mark.timeout(600)  # the first one of them waits for everything that is shown
 WIDTHS = (360, 768, 1440)
 LOCALES = {"en": "en-GB", "zh-Hans": "zh-CN"}
 LARGE, SMALL = 1440, 360

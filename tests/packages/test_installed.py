@@ -120,7 +120,7 @@ def test_an_agent_starts_it_with_the_extra(packages: Packages, tmp_path: Path) -
         print(json.dumps(HELLO), file=agent.stdin, flush=True)
         answer = json.loads(agent.stdout.readline())
         agent.stdin.close()
-        assert agent.wait(30) == 0
+        assert agent.wait(120) == 0
     assert answer["result"]["serverInfo"]["version"] == NUMBER
 
 
@@ -173,17 +173,17 @@ def test_it_serves_until_it_is_stopped(
             except httpx2.TransportError:
                 return False
 
-        wait_until(answers, timeout=60, reason="it is ready")
+        wait_until(answers, timeout=200, reason="it is ready")
         assert client.get("/health").json()["commit"] == COMMIT
         made = client.post("/api/v1/roadmaps", json={"goal": GOAL}).headers["location"]
         wait_until(
-            lambda: client.get(made).json()["status"] == "ready", timeout=60, reason="it is made"
+            lambda: client.get(made).json()["status"] == "ready", timeout=200, reason="it is made"
         )
     assert (tmp_path / ".local/share/roadmap/roadmap.db").is_file()
     children = Path(f"/proc/{service.pid}/task/{service.pid}/children").read_text().split()
     assert len(children) == 3
     service.send_signal(signal.SIGTERM)
-    assert service.wait(40) == 0
+    assert service.wait(120) == 0
     assert [pid for pid in children if Path("/proc", pid).exists()] == []
 
 

@@ -22,6 +22,7 @@ from tests.railway.platform import Platform, Refused
 from tests.servers import Postgres, Redis
 from tests.stack import ROOT, answer_to, clean_environment
 
+pytestmark = pytest.mark.timeout(900)  # the first one follows every page
 PAGES = (
     "QUICK_START_RAILWAY.md",
     "RAILWAY_DEPLOYMENT.md",

@@ -1,7 +1,7 @@
 // Runs the code of a lesson in a worker, which is loaded with the first press on Run. What a block prints is compared with the
 // output below it. The blocks of its language above it run first, each time anew, so it finds what the text has made so far.
 (() => { // its names are its own
-const SECONDS = 10, SECONDS_TO_LOAD = 60;
+const SECONDS = 10, SECONDS_TO_LOAD = 180;
 const FILES = { python: ["pyodide.asm.wasm", "python_stdlib.zip", "pyodide-lock.json"], sql: ["sql-wasm.wasm"] };
 const MOST_COMPARED = 300; // lines
 const { folder, texts: spoken } = document.currentScript.dataset;

@@ -133,7 +133,7 @@ def test_a_handler_that_forgets_an_item_answers_everybody_and_goes_on() -> None:
 
     async def main() -> tuple[list[Any], int]:
         answered = asyncio.gather(batcher.submit(13), return_exceptions=True)
-        return await asyncio.wait_for(answered, 2), await batcher.submit(7)
+        return await asyncio.wait_for(answered, 60), await batcher.submit(7)
 
     (forgotten,), later = run(main())
     batcher.stop()

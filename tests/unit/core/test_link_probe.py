@@ -23,6 +23,7 @@ from tests.site import Site, by_method, endless, endless_head, page, served, sil
 
 HERE = (ip_network("127.0.0.0/8"),)
 PRIVATE = "not on the public internet"
+PATIENCE = 60.0  # seconds that a visit may take which ends long before, also on a busy machine
 
 
 @pytest.fixture(autouse=True)
@@ -216,8 +217,8 @@ class TestRobots:
 
         site.pages |= {"/robots.txt": stalls, "/a": page()}
         started = monotonic()
-        assert seen(site, "/a") == Visit(200)
-        assert monotonic() - started < 5
+        assert seen(site, "/a", limit=PATIENCE) == Visit(200)
+        assert monotonic() - started < PATIENCE / 2
 
     @pytest.mark.parametrize(
         "answer",
@@ -265,8 +266,8 @@ class TestLimits:
     def test_a_page_that_streams_for_ever_is_there_and_left(self, site: Site) -> None:
         site.pages["/a"] = by_method(page(405), endless)
         started = monotonic()
-        assert seen(site, "/a") == Visit(200)
-        assert monotonic() - started < 10
+        assert seen(site, "/a", limit=PATIENCE) == Visit(200)
+        assert monotonic() - started < PATIENCE / 2
 
     def test_headers_without_end_are_no_answer(self, site: Site) -> None:
         site.pages["/a"] = endless_head
@@ -276,7 +277,7 @@ class TestLimits:
         site.pages["/a"] = silent
         started = monotonic()
         assert seen(site, "/a", limit=0.6) == Visit(None, safe_http.TOO_SLOW)
-        assert monotonic() - started < 3
+        assert monotonic() - started < PATIENCE / 2
 
     def test_a_closed_port_is_a_refused_connection(self) -> None:
         assert (

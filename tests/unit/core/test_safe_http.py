@@ -142,12 +142,12 @@ class TestAnswers:
 
 
 class TestTime:
-    """Each fault ends at the limit, not some time behind it."""
+    """Each fault ends at the limit, although the other side would go on for ever."""
 
     def assert_in_time(self, url: str, words: str = "in time") -> None:
         started = monotonic()
         assert words in failure(url, limit=SHORT)
-        assert SHORT <= monotonic() - started < SHORT + 1
+        assert SHORT <= monotonic() - started < LONG
 
     def test_silence(self, receiver: Receiver) -> None:
         receiver.answer_from_now_on(silence)
@@ -208,7 +208,7 @@ class TestTime:
                 safe_http.post(
                     url, b"x" * 50_000_000, {}, networks=HERE, discreet=False, limit=SHORT
                 )
-            assert SHORT <= monotonic() - started < SHORT + 1
+            assert SHORT <= monotonic() - started < LONG
 
     def test_a_name_that_is_not_looked_up(self, monkeypatch: pytest.MonkeyPatch) -> None:
         answered = threading.Event()

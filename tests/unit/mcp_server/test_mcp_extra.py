@@ -165,7 +165,7 @@ def test_everything_else_works_without_it(tmp_path: Path) -> None:
         env={**clean_environment(), "SERVICE_TYPE": "all", "DATA_DIR": str(tmp_path)},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=200,
         check=False,
     )
     assert run.stdout.startswith("404 The MCP server is not installed here."), run

@@ -489,7 +489,7 @@ class TestProgram:
         command = [sys.executable, "-m", "quality", "--track", "devops", "--no-links"]
         own = {**clean_environment(), "SERVICE_TYPE": "all", "COLUMNS": "80"}
         done = subprocess.run(
-            command, cwd=ROOT, env=own, capture_output=True, text=True, timeout=100, check=False
+            command, cwd=ROOT, env=own, capture_output=True, text=True, timeout=200, check=False
         )
         assert done.returncode == 0, done.stdout + done.stderr
         assert "No link was looked at, as it was asked for." in done.stdout

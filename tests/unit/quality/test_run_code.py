@@ -141,11 +141,11 @@ def test_nothing_leaves_the_sandbox(outcomes: Blocks, tmp_path: Path) -> None:
 
 
 def test_a_block_without_end_is_ended(outcomes: Blocks, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(run_code, "PYTHON", (*run_code.PYTHON[:-1], "1"))
+    monkeypatch.setattr(run_code, "PYTHON", (*run_code.PYTHON[:-1], "2"))
     start = time.monotonic()
     found = outcomes(
         ("python", "while True: pass"),
-        ("bash", "sleep 50 &\nsleep 50"),
+        ("bash", "sleep 500 &\nsleep 500"),
         ("bash", "yes | head -c 300000"),
         ("text", "y"),
         ("sql", "SELECT 'open"),
@@ -154,7 +154,7 @@ def test_a_block_without_end_is_ended(outcomes: Blocks, monkeypatch: pytest.Monk
     )
     whats = [what for what, _ in found]
     assert whats == ["failed", "failed", "outputs differ", "failed", "outputs equal"], found
-    assert time.monotonic() - start < 30
+    assert time.monotonic() - start < 100
     assert all("KeyboardInterrupt" in found[place][1] for place in (0, 1, 3))
 
 

@@ -57,7 +57,7 @@ def dies(folder: Path, *command: str) -> bool:
     }
     program = [sys.executable, "-c", ACCEPT, "core.startup.run_service", *command]
     done = subprocess.run(
-        program, env=environment, capture_output=True, text=True, check=False, timeout=60, cwd=ROOT
+        program, env=environment, capture_output=True, text=True, check=False, timeout=200, cwd=ROOT
     )
     assert done.returncode in (0, -signal.SIGKILL), done.stderr  # it has come that far
     return done.returncode == -signal.SIGKILL

@@ -158,7 +158,9 @@ class TestAnswer:
         ):
             client.get(EVENTS)
 
-    def test_one_that_drips_without_end_is_an_error(self) -> None:
+    def test_one_that_drips_without_end_is_an_error(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("roadmap_client.client.SLOWEST", 0.2)  # so that each byte has its time
+
         def drip(handler: Other) -> None:
             handler.send_response(200)
             handler.end_headers()
@@ -168,7 +170,7 @@ class TestAnswer:
 
         with (
             serving(drip) as url,
-            RoadmapClient(url, timeout=0.1) as client,
+            RoadmapClient(url, timeout=10) as client,
             pytest.raises(InvalidResponse, match="2 seconds"),
         ):
             client.get(EVENTS)

@@ -198,10 +198,10 @@ class TestCreating:
 
         waiting = threading.Thread(target=wait)
         waiting.start()
-        assert waits.wait(10)  # the first, for an outline
+        assert waits.wait(40)  # the first, for an outline
         again = client.post(ROADMAPS, json={"goal": GOAL}, headers=headers)
         poller.close()
-        waiting.join(10)
+        waiting.join(40)
         assert (again.status_code, again.content) == (202, answers[0].content)
 
     def test_an_error_leaves_no_key_behind(self, client: TestClient) -> None:

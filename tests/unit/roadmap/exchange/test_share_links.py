@@ -470,7 +470,7 @@ class TestMadeMine:
 
         def while_another_waits(*given: Any, **how: Any) -> Any:
             second.start()
-            assert all(arrived.acquire(timeout=10) for _ in range(2))  # the first and the second
+            assert all(arrived.acquire(timeout=60) for _ in range(2))  # the first and the second
             return finish(*given, **how)
 
         monkeypatch.setattr(idempotency, "one_at_a_time", one_after_the_other)

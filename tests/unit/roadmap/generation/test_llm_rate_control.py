@@ -104,11 +104,11 @@ class TestSlots:
         def hold() -> None:
             with pace.slot():
                 taken.set()
-                done.wait(10)
+                done.wait(60)
 
         holder = threading.Thread(target=hold)
         holder.start()
-        assert taken.wait(10)
+        assert taken.wait(60)
         assert busy(pace) > 0
         done.set()
         holder.join()
@@ -119,7 +119,7 @@ class TestSlots:
         start = threading.Barrier(12)
 
         def work() -> None:
-            start.wait(10)
+            start.wait(60)
             for _ in range(200):
                 try:
                     with pace.slot():
@@ -240,12 +240,12 @@ class Call:
         )
         self._thread = threading.Thread(target=self._run)
         self._thread.start()
-        assert self._begun.wait(10)
+        assert self._begun.wait(60)
 
     def _run(self) -> None:
         with self._pace.slot():
             self._begun.set()
-            assert self._ending.wait(10)
+            assert self._ending.wait(60)
             self._end()
 
     def refused(self, retry_after: float | None = None) -> None:
@@ -257,7 +257,7 @@ class Call:
     def _finish(self, end: object) -> None:
         self._end = end
         self._ending.set()
-        self._thread.join(10)
+        self._thread.join(60)
         assert not self._thread.is_alive()
 
 

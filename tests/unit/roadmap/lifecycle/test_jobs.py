@@ -133,9 +133,9 @@ class Heart:
 
     def beat(self) -> None:
         """Renew all leases once, and stop the work that has lost its lease."""
-        assert self.resting.acquire(timeout=10)
+        assert self.resting.acquire(timeout=60)
         self.beats.release()
-        assert self.resting.acquire(timeout=10)  # it has renewed, and rests again
+        assert self.resting.acquire(timeout=60)  # it has renewed, and rests again
         self.resting.release()
 
 

@@ -12,7 +12,7 @@ from starlette.testclient import TestClient
 from core import clock
 from core.db import session, settings, transaction
 from core.net import link_probe
-from core.net.link_probe import Robots, Visit
+from core.net.link_probe import Robots, Visit, visit
 from models.link_checks import CheckedLink, LinkUse
 from models.roadmaps import Concept, Content, ContentVersion, Roadmap
 from roadmap.generation import generator as generator_module
@@ -649,10 +649,20 @@ class TestWhileWriting:
         site.pages |= dict.fromkeys(paths, silent)
         resource = Resource(title="x", url="http://a/", type="article", language="en", why="It is.")
         items = tuple(resource.model_copy(update={"url": site.url(path)}) for path in paths)
+        limits: list[float] = []
+
+        def noted(url: str, *, limit: float, **given: Any) -> Visit:
+            limits.append(limit)
+            return visit(url, limit=limit, **given)
+
+        monkeypatch.setattr(link_checker, "visit", noted)
         monkeypatch.setattr(link_checker, "WHILE_WRITING", 0.5)
         began = monotonic()
         assert link_checker.dead_among(Resources(items=items), look=True) == ()
-        assert monotonic() - began < 1.5
+        late = sorted(limits)[: -link_checker.AT_ONCE]  # begun when the first had no time left
+        assert len(late) == 20
+        assert late[-1] < 0.1
+        assert monotonic() - began < 20
 
 
 def test_without_a_network_what_is_written_does_not_wait_again_and_again(

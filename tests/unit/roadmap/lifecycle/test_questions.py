@@ -94,7 +94,7 @@ class TestPause:
         start = threading.Barrier(6)
 
         def answer() -> None:
-            start.wait(10)
+            start.wait(60)
             try:
                 outcomes.append(commands.answer(LOCAL_OWNER, roadmap_id, []).status)
             except Conflict as error:
@@ -104,7 +104,7 @@ class TestPause:
         for thread in threads:
             thread.start()
         for thread in threads:
-            thread.join(30)
+            thread.join(60)
         assert len(outcomes) == 6
         assert [each for each in outcomes if not isinstance(each, Conflict)] == ["queued"]
         assert event_names(roadmap_id).count("roadmap.answered") == 1

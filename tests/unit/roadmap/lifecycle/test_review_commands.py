@@ -74,7 +74,7 @@ class TestReview:
         start = threading.Barrier(8)
 
         def approve() -> None:
-            start.wait(10)
+            start.wait(60)
             try:
                 outcomes.append(commands.approve(LOCAL_OWNER, roadmap_id, None))
             except Conflict as error:

@@ -44,7 +44,7 @@ def run_alone(code: str) -> None:
         capture_output=True,
         text=True,
         check=False,
-        timeout=30,
+        timeout=200,
     )
     assert (ended.returncode, ended.stderr) == (0, "")
 

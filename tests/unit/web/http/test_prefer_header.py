@@ -165,7 +165,7 @@ class TestWaiting:
 
         asking = threading.Thread(target=ask)
         asking.start()
-        assert waits.wait(10)
+        assert waits.wait(40)
         poller.close()
-        asking.join(10)
+        asking.join(40)
         assert [answer.status_code for answer in answers] == [202]

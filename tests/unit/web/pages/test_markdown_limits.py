@@ -135,6 +135,7 @@ def hostile(length: int) -> dict[str, str]:
 
 
 class TestLimits:
+    @pytest.mark.timeout(600)  # on a busy machine; of each text the work itself is measured
     @pytest.mark.parametrize(
         ("length", "seconds"), [(10_000, 3), pytest.param(100_000, 10, marks=pytest.mark.long)]
     )
