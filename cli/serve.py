@@ -22,6 +22,7 @@ def serve(port: int) -> None:
     embedded mode, on SQLite, for this machine alone; `roadmap config` shows its folder, DATA_DIR.
     Ctrl-C stops it.
     """
+    # roadmap_cli.py has set SERVICE_TYPE=all, unless the environment names one.
     os.environ |= {"PORT": str(port), "ROADMAP_PYTHON": sys.executable}
     entrypoint = str(ROOT / "entrypoint.sh")
     os.execv(entrypoint, [entrypoint])

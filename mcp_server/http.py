@@ -40,7 +40,7 @@ async def handle_message(
         url, patience=0, headers={**headers, "User-Agent": USER_AGENT}, transport=transport
     ) as client:
         agent_session.set(AgentSession(client, is_ending))
-        server.streamable_http_app(
+        server.streamable_http_app(  # for its session manager alone
             json_response=True,
             stateless_http=True,
             transport_security=TransportSecuritySettings(  # web/http/host_and_csrf.py has checked

@@ -55,7 +55,7 @@ def explain(error: ApiError, url: str) -> str:
 
 def plan_result(tree: Json, number: int | None) -> Result:
     """Return the plan, or one stage of it, as lines with the IDs of concepts."""
-    lines, stages, left = [summary_line(tree)], [], MOST_CONCEPTS
+    lines, stages, left, hidden = [summary_line(tree)], [], MOST_CONCEPTS, 0
     for position, stage in enumerate(tree["stages"], 1):
         if number not in (None, position):
             continue
@@ -65,6 +65,7 @@ def plan_result(tree: Json, number: int | None) -> Result:
             lines.append(f"  {module['title']}")
             shown = module["concepts"][:left]
             left -= len(shown)
+            hidden += len(module["concepts"]) - len(shown)
             concepts += (concept_summary(each) for each in shown)
             lines += (
                 f"  - [{each['progress']}] {each['title']}, {each['hours']} h, "
@@ -73,8 +74,9 @@ def plan_result(tree: Json, number: int | None) -> Result:
                 for each in shown
             )
         stages.append({"stage": position, "title": stage["title"], "concepts": concepts})
-    if not left:
-        lines.append(f"\nOnly {MOST_CONCEPTS} concepts are shown. Pass `stage` to read one stage.")
+    if hidden:
+        more = "" if number else " Pass `stage` to read one stage."
+        lines.append(f"\nOnly {MOST_CONCEPTS} concepts are shown, {hidden} are not.{more}")
     return "\n".join(lines), {**summary_of(tree), "stages": stages}
 
 

@@ -78,7 +78,7 @@ class AgentSession:
     is_ending: Callable[[], Awaitable[bool]] = never
 
 
-agent_session: ContextVar[AgentSession] = ContextVar("agent_session")  # of the request
+agent_session: ContextVar[AgentSession] = ContextVar("agent_session")  # of request or process
 
 
 class LearningServer(MCPServer[Any]):
@@ -185,13 +185,10 @@ async def create_roadmap(
     """Create a learning roadmap for a goal. Takes seconds to minutes: follow_roadmap waits for it.
     Ask the user about goal, level and hours first."""
     client = agent_session.get().client
-    made = await client.post(
-        ROADMAPS,
-        {
-            **{"goal": goal, "level": level, "hours_per_week": hours_per_week},
-            **{"background": background, **({"language": language} if language else {})},
-        },
-    )
+    fields = {"level": level, "hours_per_week": hours_per_week, "background": background}
+    if language:
+        fields["language"] = language
+    made = await client.post(ROADMAPS, {"goal": goal, **fields})
     page = client.base_url + made["links"]["page"]
     return (
         f"Accepted: roadmap_id {made['id']}, page {page}. Next: follow_roadmap.",

@@ -128,7 +128,7 @@ class AsyncRoadmapClient(contextlib.AbstractAsyncContextManager["AsyncRoadmapCli
                         if event:
                             after = event["seq"] or after
                             yield event
-                raise errors.NoResponse("its streams end without events.", broken_streams=True)
+                raise errors.NoResponse("Its streams end without events.", broken_streams=True)
             except FAILURES as error:
                 await self._sleep(retries.pause(_api_error(error)))
 

@@ -4,7 +4,7 @@ import random
 from time import monotonic
 from typing import Any
 
-BUSY = (429, 502, 503, 504)  # retried: every request is idempotent
+BUSY = (429, 502, 503, 504)  # retried: a POST has its Idempotency-Key
 IN_USE = "/problems/idempotency-key-in-use"  # retried: the first request is still running
 LONGEST_PAUSE = 8.0  # seconds between two tries, unless Retry-After is longer
 
@@ -34,7 +34,9 @@ class NoResponse(ApiError):
         self.reason, self.broken_streams = reason, broken_streams
 
     def __str__(self) -> str:
-        return f"The service cannot be reached: {self.reason}"
+        return (
+            self.reason if self.broken_streams else f"The service cannot be reached: {self.reason}"
+        )
 
 
 class ApiProblem(ApiError):
@@ -47,7 +49,7 @@ class ApiProblem(ApiError):
         super().__init__(status, document, retry_after)
         self.status, self.document, self.retry_after = status, document, retry_after
         self.type, self.title = document.get("type", "about:blank"), document.get("title", "")
-        self.detail = str(document.get("detail") or self.title or f"it answers {status}.")
+        self.detail = str(document.get("detail") or self.title or f"The service answers {status}.")
         errors = document.get("errors")  # those of other services differ
         self.errors: list[dict[str, str]] = [
             {name: str(value) for name, value in each.items()}

@@ -2,12 +2,13 @@
 
 import sys
 from collections.abc import Awaitable, Callable
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 
 import anyio
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
+from core.errors import NotFound
 from roadmap.accounts import accounts
 from roadmap.learning import reviews
 from roadmap.operations.audit_log import Action, Actor, AuditedAction, audited
@@ -50,7 +51,8 @@ def _begin(
 ) -> tuple[AbstractContextManager[AuditedAction], AuditedAction]:
     roadmap_id = call.ids.get("roadmap_id")
     if card_id := call.ids.get("card_id"):
-        roadmap_id = reviews.read_card(call.owner, card_id).roadmap_id
+        with suppress(NotFound):  # a refused change has an entry too
+            roadmap_id = reviews.read_card(call.owner, card_id).roadmap_id
     its = {"roadmap": str(roadmap_id)} if roadmap_id else {}
     entry = audited(actor_of(call), Action.agent_change, operation, its)
     return entry, entry.__enter__()

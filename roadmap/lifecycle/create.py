@@ -40,7 +40,7 @@ WITH asked AS (
     SELECT *, row_number() OVER (PARTITION BY owner ORDER BY id) AS place
     FROM json_to_recordset($1) AS asked(
         id uuid, owner uuid, goal text, level text, hours_per_week integer, deadline date,
-        begins_on date, background text, motivation text, preferences text, language text,
+        background text, motivation text, preferences text, language text,
         resource_language text, review boolean, clarify boolean, counted integer,
         key_hash text, fingerprint text, answer_status integer, headers jsonb, content text)
 ), under_way AS (
@@ -60,11 +60,11 @@ WITH asked AS (
     ON CONFLICT DO NOTHING RETURNING key_hash
 ), made AS (
     INSERT INTO roadmap
-        (id, owner_id, goal, level, hours_per_week, deadline, begins_on, background, motivation,
+        (id, owner_id, goal, level, hours_per_week, deadline, background, motivation,
         preferences, language, resource_language, review, clarify, approved, revision, title,
         generator, weeks, hours, status, error, contents_total, contents_ready, contents_failed,
         spent, over_budget, last_seq, created_at, updated_at, due_at, attempts, interruptions)
-    SELECT id, owner, goal, level, hours_per_week, deadline, begins_on, background, motivation,
+    SELECT id, owner, goal, level, hours_per_week, deadline, background, motivation,
         preferences, language, resource_language, review, clarify, false, 0, '', '', 0, 0, 'queued',
         '', 0, 0, 0, 0, false, 1, $3, $3, $3, 0, 0
     FROM fitting WHERE key_hash IS NULL OR key_hash IN (SELECT key_hash FROM key)

@@ -68,7 +68,7 @@ class TestMessage(LazyModel):
 
     type: Literal["webhook.test"] = Field(description="Type of the test message.")
     timestamp: datetime = Field(description="Time of the request.")
-    data: TestFacts = Field(description="ID of the webhook.")
+    data: TestFacts = Field(description="The webhook, and a text.")
 
 
 OFFERED: frozenset[str] = frozenset(WebhookEvent)

@@ -30,14 +30,14 @@ from roadmap.plan.statuses import ConceptProgress, ContentStatus, LinkState, Pro
 
 class Owner(LazyModel):
     id: UUID
-    email: str = Field(description="ID of the account.")
+    email: str = Field(description="Email address of the account.")
 
 
 class Writing(LazyModel):
     """A part in progress."""
 
     concept_id: UUID
-    title: str = Field(description="ID of the concept.")
+    title: str = Field(description="Title of the concept.")
     kind: ContentKind = Field(description="Part of the concept.")
 
 

@@ -14,7 +14,7 @@ from mcp.shared.exceptions import MCPError
 from mcp_types import TextContent
 
 from mcp_server.results import LARGEST as LARGEST_RESULT
-from mcp_server.results import explain, result_of
+from mcp_server.results import MOST_CONCEPTS, explain, plan_result, result_of
 from mcp_server.server import AgentSession, agent_session, server
 from roadmap_client import ApiProblem, AsyncRoadmapClient, InvalidRequest
 from tests.agents import refusal, text_of
@@ -79,6 +79,34 @@ def test_wrong_arguments_have_one_sentence_each() -> None:
         "concept_id: Field required. "
         "answers: Input should be a valid list, or Input should be a valid string."
     )
+
+
+@pytest.mark.parametrize(
+    ("count", "stage", "end"),
+    [
+        (MOST_CONCEPTS, None, ""),
+        (MOST_CONCEPTS + 2, None, "are shown, 2 are not. Pass `stage` to read one stage."),
+        (MOST_CONCEPTS + 2, 1, "are shown, 2 are not."),
+    ],
+)
+def test_a_plan_says_how_many_concepts_it_leaves_out(
+    count: int, stage: int | None, end: str
+) -> None:
+    concept = {
+        **{"id": "1", "title": "a", "hours": 1, "week": 1, "progress": "todo"},
+        "contents": {"tutorial": {"version": 1}},
+    }
+    modules = [{"title": "a", "concepts": [concept] * count}]
+    tree = {
+        **{"id": "1", "title": "a", "goal": "a", "status": "ready", "error": "", "weeks": 1},
+        **{"hours_per_week": 1, "progress": {"ready": 1, "total": 1}},
+        **{"learned": {"done": 0, "total": count}},
+        "stages": [{"title": "a", "hours": count, "modules": modules}],
+    }
+    text, _ = plan_result(tree, stage)
+    assert text.count("concept_id") == MOST_CONCEPTS
+    assert text.splitlines()[-1].endswith(end)
+    assert ("shown" in text) is bool(end)
 
 
 def test_the_prompt_asks_for_what_is_not_given() -> None:

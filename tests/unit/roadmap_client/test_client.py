@@ -206,7 +206,7 @@ class TestError:
         "error",
         [
             ApiProblem(409, {"type": "/a", "detail": "b", "errors": [{"pointer": "#/c"}]}, 3.0),
-            NoResponse("a", broken_streams=True),
+            NoResponse("A.", broken_streams=True),
             InvalidRequest("a"),
         ],
     )
