@@ -22,7 +22,8 @@ from web.http.concurrency import agent_slot
 from web.http.host_and_csrf import CSRF_HEADER, own_address
 from web.sse import poller
 
-# Headers that show who calls, from where, in which trace; the address is that of the connection or of its proxy
+# Headers that show who calls, from where, in which trace; the address is that of the connection
+# or of its proxy
 PASSED_ON = (
     *("authorization", "cookie", "origin", "sec-fetch-site", CSRF_HEADER.lower(), "traceparent"),
     settings.client_address_header.lower(),

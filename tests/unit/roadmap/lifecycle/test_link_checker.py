@@ -467,6 +467,10 @@ def _name(roadmap_id: str, *urls: str, title: str = "x") -> None:
         Content.update(links_noted=None).where(Content.id == part.id).execute()
 
 
+def _dough(url: str) -> Resource:
+    return Resource(title="Dough", url=url, type="book", language="en", why="It is.")
+
+
 class TestSoft404:
     """Pages that are answered with 200 but are not what a resource promises."""
 
@@ -501,9 +505,8 @@ class TestSoft404:
         self, site: Site, roadmap: str, title: str
     ) -> None:
         site.pages |= {"/new": _titled(title), "/good": _titled("Dough")}
-        first = Resource(title="Dough", url="http://a/", type="book", language="en", why="It is.")
         urls = (site.url("/new"), site.url("/good"))
-        items = tuple(first.model_copy(update={"url": url}) for url in urls)
+        items = tuple(map(_dough, urls))
         for _ in range(4):  # also for other parts that are written meanwhile
             assert link_checker.dead_among(Resources(items=items), look=True) == urls[:1]
         with session():
@@ -512,9 +515,7 @@ class TestSoft404:
 
     def test_another_part_is_judged_by_its_own_title(self, site: Site, roadmap: str) -> None:
         site.pages["/new"] = _titled("Acme")
-        item = Resource(
-            title="Dough", url=site.url("/new"), type="book", language="en", why="It is."
-        )
+        item = _dough(site.url("/new"))
         assert link_checker.dead_among(Resources(items=(item,)), look=True) == (item.url,)
         other = item.model_copy(update={"title": "Acme handbook"})
         assert link_checker.dead_among(Resources(items=(other,)), look=True) == ()
@@ -528,9 +529,7 @@ class TestSoft404:
         round_()
         assert states(client, site, roadmap) == {"/one": "unclear"}
         site.pages["/one"] = _titled("Kneading the dough")
-        item = Resource(
-            title="Dough", url=site.url("/one"), type="book", language="en", why="It is."
-        )
+        item = _dough(site.url("/one"))
         assert link_checker.dead_among(Resources(items=(item,)), look=True) == ()
 
     def test_what_only_a_model_has_named_is_unverified_until_it_is_visited(
