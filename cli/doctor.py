@@ -1,6 +1,7 @@
 """`doctor`: check what the service depends on."""
 
 import os
+import sqlite3
 from typing import TYPE_CHECKING
 
 import click
@@ -96,10 +97,13 @@ def _model(is_off: bool) -> Check:
 
 
 def _queues() -> list[Check]:
-    from tasks.queue_admin import queue_states  # its import creates the queues of embedded mode
-
     try:
+        from tasks.queue_admin import queue_states  # its import creates the queues of embedded mode
+
         return [_queue(state) for state in queue_states()]
+    except sqlite3.Error as error:
+        fix = "move queue.db in DATA_DIR away: roadmaps are in the database"
+        return [Check("queues", State.failed, "the file cannot be read", str(error), fix)]
     except Unavailable as error:
         trouble = broker_trouble(
             error.__cause__ if isinstance(error.__cause__, Exception) else error

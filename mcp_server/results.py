@@ -46,7 +46,7 @@ def explain(error: ApiError, url: str) -> str:
             remedy = "Check ROADMAP_URL, ROADMAP_API_KEY and the arguments."
         return f"{str(error).rstrip('.')}. {remedy}"
     fields = (
-        f"{each.get('pointer') or each.get('parameter')} {each.get('detail', '')}."
+        f"{each.get('pointer') or each.get('parameter')} {each.get('detail', '')}".rstrip() + "."
         for each in error.errors
     )
     wait = f"Wait {error.retry_after:g} s, then repeat it." if error.retry_after else ""

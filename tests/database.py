@@ -21,7 +21,8 @@ def using(open_pool: Callable[[], PooledDatabase]) -> Iterator[peewee.Database]:
     execution_log.buffer.flush()
     with pytest.MonkeyPatch.context() as patch:
         # A slow machine can pause longer inside a test's transaction than production allows.
-        patch.setattr(backends, "SESSION_LIMITS", backends.SESSION_LIMITS.replace("=5s", "=60s"))
+        its_limits = f"{backends.SESSION_LIMITS} -c idle_in_transaction_session_timeout=60s"
+        patch.setattr(backends, "SESSION_LIMITS", its_limits)
         pool = open_pool()
     database.initialize(pool)
     try:

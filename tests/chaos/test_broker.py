@@ -125,7 +125,6 @@ def test_a_broker_that_hangs_longer_than_heartbeats_last_declares_no_consumer_de
 
 
 @pytest.mark.long
-@pytest.mark.timeout(300)
 @pytest.mark.parametrize("lose", [wipe, restart_empty])
 def test_a_broker_that_forgets_everything_in_the_middle_of_building_delays_it_by_a_minute_at_most(
     served: Stack, own_broker: Redis, paced: Model, lose: Callable[[Redis], None]

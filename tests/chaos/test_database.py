@@ -181,7 +181,6 @@ def test_answers_that_come_while_the_database_is_stopped_for_longer_than_a_lease
 
 
 @pytest.mark.long
-@pytest.mark.timeout(300)
 def test_a_frozen_database_is_answered_by_503_and_everything_goes_on_when_it_thaws(
     served: Stack, own_postgres: Postgres, paced: Model
 ) -> None:
@@ -263,7 +262,6 @@ def test_a_row_that_somebody_has_locked_costs_the_others_no_second_call(
 
 
 @pytest.mark.long
-@pytest.mark.timeout(300)
 def test_no_request_waits_longer_for_a_frozen_database_when_many_connections_are_open(
     served: Stack, own_postgres: Postgres
 ) -> None:

@@ -83,9 +83,7 @@ def cases(story: Callable[[Trial], None], *points: str) -> pytest.MarkDecorator:
     chosen = []
     for at in points:
         for mode in ("embedded", "server"):
-            marks = (
-                () if (at, mode) in IN_EVERY_RUN else (pytest.mark.long, pytest.mark.timeout(300))
-            )
+            marks = () if (at, mode) in IN_EVERY_RUN else pytest.mark.long
             chosen.append(pytest.param((Case(at, story), mode), marks=marks, id=f"{mode}-{at}"))
     return pytest.mark.parametrize("outcome", chosen, indirect=True)
 

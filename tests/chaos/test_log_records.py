@@ -261,7 +261,6 @@ def test_records_of_a_process_that_ends_are_stored_from_there_while_the_queue_fi
 
 
 @pytest.mark.long
-@pytest.mark.timeout(300)
 def test_a_logs_consumer_that_is_killed_again_and_again_stores_each_record_once(
     fragile: Stack,
 ) -> None:

@@ -45,7 +45,7 @@ BY_DEFAULT = (
 BATCHES, RECORDS, CONTENTS = 3000, 50, 2000
 READY = "{{huey.{}}}:ready:{}"
 
-pytestmark = [pytest.mark.long, pytest.mark.timeout(300)]
+pytestmark = pytest.mark.long
 
 
 def by_default(stack: Stack) -> Stack:

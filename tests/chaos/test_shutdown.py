@@ -404,7 +404,6 @@ def test_no_log_record_is_lost_by_an_orderly_end_of_any_service(
 
 
 @pytest.mark.long
-@pytest.mark.timeout(300)
 @pytest.mark.parametrize("how", ["refuses", "is silent"])
 def test_log_records_are_stored_directly_when_the_broker_is_away_at_the_end(
     make_stack: MakeStack, own_broker: Redis, model: Model, how: str

@@ -114,7 +114,6 @@ def utc_now() -> str:
 
 
 @pytest.mark.parametrize("kills", [3, pytest.param(20, marks=pytest.mark.long)])
-@pytest.mark.timeout(300)
 def test_an_idle_worker_that_is_killed_again_and_again_while_goals_arrive_loses_none(
     make_stack: MakeStack, tmp_path: Path, kills: int
 ) -> None:
@@ -148,7 +147,6 @@ def test_an_idle_worker_that_is_killed_again_and_again_while_goals_arrive_loses_
 
 
 @pytest.mark.long
-@pytest.mark.timeout(300)
 def test_an_instance_that_is_killed_again_and_again_while_goals_arrive_loses_none_that_it_accepted(
     make_stack: MakeStack,
 ) -> None:
@@ -239,7 +237,6 @@ def dead_count(stack: Stack) -> int:
 
 
 @pytest.mark.long
-@pytest.mark.timeout(300)
 def test_a_task_that_kills_its_worker_is_put_aside_after_three_deaths_and_the_others_go_on(
     modelled: Stack, model: Model
 ) -> None:
@@ -267,7 +264,6 @@ def test_a_task_that_kills_its_worker_is_put_aside_after_three_deaths_and_the_ot
 
 
 @pytest.mark.long
-@pytest.mark.timeout(300)
 def test_a_goal_that_kills_its_worker_ends_with_a_reason_and_one_that_comes_meanwhile_ends_ready(
     modelled: Stack, model: Model
 ) -> None:
@@ -294,7 +290,6 @@ def test_a_goal_that_kills_its_worker_ends_with_a_reason_and_one_that_comes_mean
 
 
 @pytest.mark.long
-@pytest.mark.timeout(300)
 def test_goals_that_are_under_way_beside_one_that_kills_its_worker_are_not_given_up_with_it(
     modelled: Stack, model: Model
 ) -> None:
@@ -460,7 +455,6 @@ def test_one_instance_that_is_restarted_in_the_same_minute_runs_a_periodic_task_
 
 
 @pytest.mark.long
-@pytest.mark.timeout(300)
 def test_after_a_minute_with_no_consumer_at_all_what_was_lost_in_it_is_found_at_the_next_start(
     modelled: Stack, model: Model
 ) -> None:

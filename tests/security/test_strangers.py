@@ -369,7 +369,6 @@ def links(server: Stack) -> dict[str, str]:
 class TestStarvation:
     """Eight strangers who ask without a pause do not keep an account waiting."""
 
-    @pytest.mark.timeout(300)
     @pytest.mark.parametrize(
         "expected",
         [

@@ -377,8 +377,9 @@ def test_a_damaged_file_of_the_queues_is_a_sentence(place: Callable[[str], dict[
     environment = place("embedded")
     succeeded(environment, "migrate")
     Path(environment["DATA_DIR"], "queue.db").write_bytes(b"damaged " * 1000)
-    for arguments in (("doctor", "--no-model"), ("jobs", "list")):
-        assert "file is not a database. Check DATA_DIR." in refused(environment, *arguments)
+    found = checks_of(roadmap(environment, "doctor", "--no-model", "--json"))["queues"]
+    assert (found["state"], found["cause"]) == ("failed", "file is not a database")
+    assert "file is not a database. Check DATA_DIR." in refused(environment, "jobs", "list")
 
 
 def test_a_secret_that_others_know_or_guess_is_found(server: dict[str, str]) -> None:

@@ -153,7 +153,8 @@ class Target:
             if answer.seconds <= LONG:
                 break
             again = self.ask(method, path, body, **options)
-            answer = replace(answer, seconds=min(answer.seconds, again.seconds))
+            if again.status == answer.status:  # a quick refusal says nothing of the first
+                answer = replace(answer, seconds=min(answer.seconds, again.seconds))
         return answer
 
     def raw(self, *parts: bytes, timeout: float = 2.0) -> bytes:

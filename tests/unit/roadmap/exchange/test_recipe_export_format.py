@@ -3,8 +3,6 @@
 import json
 from pathlib import Path
 
-import pytest
-
 from scripts.openapi import document
 from tests.recipes import Copy, places
 
@@ -65,7 +63,6 @@ def test_it_is_downloaded_by_a_command(tmp_path: Path) -> None:
 '''
 
 
-@pytest.mark.timeout(300)
 def test_the_recipe_adds_a_format(tmp_path: Path) -> None:
     modules, registry, texts, _, tests = places("An export format")
     copy, test = Copy(tmp_path, [modules, registry, tests]), f"{tests}test_plain.py"

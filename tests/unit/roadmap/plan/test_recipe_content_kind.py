@@ -3,8 +3,6 @@
 import json
 from pathlib import Path
 
-import pytest
-
 from scripts.openapi import document
 from tests.recipes import Copy, places
 
@@ -125,7 +123,6 @@ def test_a_model_writes_and_revises_it(tmp_path: Path) -> None:
 '''
 
 
-@pytest.mark.timeout(300)
 def test_the_recipe_adds_a_kind(tmp_path: Path) -> None:
     outline, generation, prompts, templates, texts = places("A content kind")
     test = "tests/unit/roadmap/plan/test_exercises.py"
