@@ -18,7 +18,7 @@ PYTEST := $(BIN)/python -m pytest --numprocesses $(TESTERS) --dist loadfile --no
 # As it was given on make's command line: what the environment calls by such a name (REQUESTS, TOKENS) is meant for others.
 given = $(if $(filter command line,$(origin $(1))),$($(1)))
 option = $(shell echo $(1) | tr 'A-Z_' 'a-z-')
-CHECKED := cli core roadmap_client mcp_server reliable_queue models roadmap tasks web migrations roadmap_app.py roadmap_cli.py tests benchmarks quality scripts examples deploy
+CHECKED := cli core roadmap_client mcp_server reliable_queue models roadmap tasks web migrations roadmap_app.py roadmap_cli.py testing tests benchmarks quality scripts examples deploy
 
 .DEFAULT_GOAL := help
 .PHONY: help run run-code demo test test-fast test-all test-browser test-model screenshots soak fuzz lint format texts examples openapi lock audit licences quality evaluate wheel mcp image railway bench bench-smoke bench-accept bench-costs bench-delivery bench-logs bench-observing bench-growth bench-usage capacity docs clean

@@ -25,9 +25,9 @@ import psycopg2
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from benchmarks.processes import looking
-from tests.servers import Postgres, Redis
-from tests.stack import GOAL, Stack, running, server_stack
-from tests.waiting import wait_until
+from testing.servers import Postgres, Redis
+from testing.stack import GOAL, Stack, running, server_stack
+from testing.waiting import wait_until
 
 CONNECTIONS = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'roadmap-api'"
 

@@ -33,10 +33,10 @@ from benchmarks.ground import (
 )
 from benchmarks.load import NAME, ROOT, request
 from benchmarks.targets import BARE, BY_HAND, FASTAPI, LEAN, OURS
-from tests.chaos.checks import queue_of
-from tests.servers import free_port
-from tests.stack import NO_TLS, answer_to, running
-from tests.waiting import wait_until
+from testing.servers import free_port
+from testing.stack import NO_TLS, answer_to, running
+from testing.stack_queues import queue_of
+from testing.waiting import wait_until
 
 MEMBERS = 200  # accounts that send in turn
 GOALS = 1_000  # different requests that are sent in turn

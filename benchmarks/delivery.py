@@ -40,7 +40,7 @@ from benchmarks.idle import report_idle
 from reliable_queue.queue import ReliableQueue
 from reliable_queue.redis_storage import ReliableRedisStorage
 from reliable_queue.sqlite_storage import ReliableSqliteStorage
-from tests.servers import Redis
+from testing.servers import Redis
 
 CONTENDERS = {
     "redis": ("redis-stock", "redis-ours"),

@@ -17,9 +17,9 @@ from typing import Any
 import psycopg2
 
 from benchmarks.idle import DEFAULTS
-from tests.servers import Postgres, Redis, free_port
-from tests.stack import ROOT, Stack, clean_environment, server_stack
-from tests.waiting import wait_until
+from testing.servers import Postgres, Redis, free_port
+from testing.stack import ROOT, Stack, clean_environment, server_stack
+from testing.waiting import wait_until
 
 SHOWN = (
     "server_version",

@@ -22,8 +22,8 @@ from typing import Any
 import redis
 
 from core.settings import Settings
-from tests.servers import Postgres, Redis
-from tests.stack import SHORT, Stack, embedded_stack, running, server_stack
+from testing.servers import Postgres, Redis
+from testing.stack import SHORT, Stack, embedded_stack, running, server_stack
 
 SETTLE = 10.0  # seconds after the start: longer than three beats
 TRIES = 40

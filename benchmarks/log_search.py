@@ -39,8 +39,8 @@ from core.postgres import MIGRATION_SECONDS, limit_waiting
 from roadmap.operations.execution_log import BATCH, LogLevel, store_batch
 from roadmap.operations.log_months import month_after, month_of
 from roadmap.operations.log_search import LogFilter, page_query, search
-from tests.integration.logbook import document, own_database
-from tests.servers import Postgres
+from testing.logbook import document, own_database
+from testing.servers import Postgres
 
 MONTHS = 4  # with this one
 MANY = 1_000  # rows of a partition that is not to be read as a whole

@@ -29,12 +29,12 @@ from benchmarks.idle import cpu_seconds
 from core.metric_counters import count, observe
 from core.metric_definitions import TASK_SECONDS, TASKS
 from reliable_queue.queue import ReliableQueue
-from tests.browser.people import Person
-from tests.chaos.checks import queue_of
-from tests.operating import promote
-from tests.servers import Postgres, Redis
-from tests.stack import Stack, answer_to, running, server_stack
-from tests.waiting import wait_until
+from testing.operating import promote
+from testing.people import Person
+from testing.servers import Postgres, Redis
+from testing.stack import Stack, answer_to, running, server_stack
+from testing.stack_queues import queue_of
+from testing.waiting import wait_until
 
 LIVE, MEASURED = 2.0, 15.0  # seconds between two requests of a browser
 ALLOWED = 0.05  # of a worker's time per task

@@ -19,7 +19,7 @@ from pathlib import Path
 from time import monotonic
 from typing import Any
 
-from tests.servers import Postgres
+from testing.servers import Postgres
 
 FIRST = (
     1_764_000_000  # seconds: when the first of them was created, and one in each second after it

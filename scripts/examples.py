@@ -22,12 +22,12 @@ from uuid import uuid4
 
 from roadmap.exchange.formats.registry import FORMATS
 from roadmap.generation.context import BUILT_IN
-from tests.browser.teacher import Teacher, teaching
-from tests.operating import post, put_aside
-from tests.receiver import receiving
-from tests.servers import Postgres, Redis, scratch_folder
-from tests.stack import MONITOR, Stack, answer_to, running, server_stack
-from tests.waiting import wait_until
+from testing.operating import post, put_aside
+from testing.receiver import receiving
+from testing.servers import Postgres, Redis, scratch_folder
+from testing.stack import MONITOR, Stack, answer_to, running, server_stack
+from testing.teacher import Teacher, teaching
+from testing.waiting import wait_until
 from web.openapi_file import EXAMPLES
 
 Answer = Any

@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parent.parent
 COMMITTED = "scripts/layout.json"
 # Files with words that people read; Python in the folders beside does not ship.
 PROSE = ("*.py", "*.html", "README.md", "docs/*.md", "CHANGELOG.md")
-BESIDE = ("tests/", "benchmarks/", "examples/", "docs/", ".")
+BESIDE = ("tests/", "testing/", "benchmarks/", "examples/", "docs/", ".")
 RIDDLES = r"(?i)\b(?:told|said|nobody|anew|whoever)\b"
 ODD_START = r"(What|Who|Whose|How|When|Where|Which|Nothing|Nobody)\b"
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)

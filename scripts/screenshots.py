@@ -3,8 +3,6 @@
 They show the real service.
 """
 
-import os
-import shutil
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,12 +15,12 @@ from typing import Any, NamedTuple
 
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from tests.browser.conftest import FLAGS, PATIENT
-from tests.browser.teacher import Teacher, teaching
-from tests.integration.provider import Handler
-from tests.operating import make_busy, remember_a_day
-from tests.stack import GOAL, ROOT, Stack, embedded_stack, running
-from tests.waiting import wait_until
+from testing.chromium import FLAGS, executable
+from testing.operating import make_busy, remember_a_day
+from testing.provider import Handler
+from testing.stack import GOAL, ROOT, Stack, embedded_stack, running
+from testing.teacher import PATIENT, Teacher, teaching
+from testing.waiting import wait_until
 
 FOLDER = ROOT / "docs" / "img"
 WIDE, MIDDLE, TALL = (1280, 860), (768, 900), (1280, 1420)
@@ -59,10 +57,9 @@ CHINESE = Words(
 
 
 def main() -> None:
-    executable = os.environ.get("ROADMAP_TEST_CHROMIUM") or shutil.which("chromium")
     FOLDER.mkdir(exist_ok=True)
     with TemporaryDirectory(prefix="roadmap-pictures-") as scratch, sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=executable, args=FLAGS)
+        browser = playwright.chromium.launch(executable_path=executable(), args=FLAGS)
         for name, take_pages in (
             ("catalogue", partial(of_the_catalogue, words=ENGLISH)),
             ("catalogue-zh", partial(of_the_catalogue, words=CHINESE)),

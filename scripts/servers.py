@@ -3,7 +3,7 @@
 import signal
 import sys
 
-from tests.servers import Postgres, Redis, scratch_folder
+from testing.servers import Postgres, Redis, scratch_folder
 
 
 def main() -> None:

@@ -13,8 +13,8 @@ from mcp.client.streamable_http import streamable_http_client
 from mcp_types import CallToolResult, TextContent
 
 from roadmap.learning.progress import PASSING_PERCENT
-from tests.commands import ROADMAP, command
-from tests.stack import GOAL, NO_TLS, Stack
+from testing.commands import ROADMAP, command
+from testing.stack import GOAL, NO_TLS, Stack
 
 Result = TypeVar("Result")
 Use = Callable[[Client], Awaitable[Result]]

@@ -3,7 +3,7 @@
 import subprocess
 from pathlib import Path
 
-from tests.stack import ROOT
+from testing.stack import ROOT
 
 
 def checkout(folder: Path) -> Path:

@@ -12,10 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.durations import FixtureDurations
-from tests.scratch import write_in_memory
-from tests.servers import Postgres, Redis, scratch_folder
-from tests.stack import (
+from testing.scratch import write_in_memory
+from testing.servers import Postgres, Redis, scratch_folder
+from testing.stack import (
     OPEN_TO_TESTS,
     SHORT,
     Service,
@@ -25,7 +24,8 @@ from tests.stack import (
     running,
     server_stack,
 )
-from tests.waiting import wait_until
+from testing.waiting import wait_until
+from tests.durations import FixtureDurations
 
 TESTER = (
     "PYTEST_XDIST_WORKER" in os.environ
@@ -65,8 +65,8 @@ from roadmap.accounts.accounts import ensure_local_owner  # noqa: E402
 from roadmap.operations import execution_log  # noqa: E402
 from roadmap_app import app  # noqa: E402
 from tasks.queues import content_queue, logs_queue  # noqa: E402
+from testing.forking import fork_server  # noqa: E402
 from tests.copies import Copies  # noqa: E402
-from tests.forking import fork_server  # noqa: E402
 
 Service.fork_server = fork_server()
 

@@ -2,10 +2,10 @@
 
 from collections.abc import Callable
 
-from tests import commands
-from tests.commands import FinishedCommand
-from tests.servers import LOOPBACK, Postgres, free_port
-from tests.stack import BEFORE, SHORT, clean_environment
+from testing import commands
+from testing.commands import FinishedCommand
+from testing.servers import LOOPBACK, Postgres, free_port
+from testing.stack import BEFORE, SHORT, clean_environment
 
 SECRET = "hunter2-s3cret"  # what a test puts into an address, and no message may show
 KEY = "a key of the tests with at least 32 characters"

@@ -6,7 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.stack import ROOT, clean_environment
+from testing.stack import ROOT, clean_environment
 
 MOST_PLACES = 5
 FOLDERS = (

@@ -26,6 +26,7 @@ ALWAYS = (
     "requirements-dev.txt",
     "pyproject.toml",
     "tests/*.py",
+    "testing/*.py",
 )  # belong to each subject
 SERVICE = (
     "core/**",

@@ -13,8 +13,8 @@ from benchmarks.capacity.model_server import GOAL, MODEL
 from benchmarks.capacity.workload import Latency
 from benchmarks.ground import Ground, ask, python, until
 from benchmarks.processes import most_connections
-from tests.servers import free_port
-from tests.stack import NO_TLS, Service, answer_to
+from testing.servers import free_port
+from testing.stack import NO_TLS, Service, answer_to
 
 STORED, PATIENCE = 30.0, 90.0  # seconds that the last log record, and the last roadmap may take
 SIZE = "SELECT pg_database_size(current_database())"

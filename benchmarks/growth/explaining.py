@@ -13,7 +13,7 @@ import psycopg2
 from benchmarks.contenders import Service
 from benchmarks.ground import Ground, ask
 from benchmarks.growth.plans import MANY, Statement, statements
-from tests.stack import answer_to
+from testing.stack import answer_to
 
 SETTLE = 0.3  # seconds until all sessions have read a setting
 SETTINGS = {

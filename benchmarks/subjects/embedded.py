@@ -10,7 +10,7 @@ from benchmarks.figures import Sample
 from benchmarks.ground import BenchmarkFailed, Ground, say
 from benchmarks.idle import DEFAULTS
 from benchmarks.targets import EMBEDDED, OURS, TO_READY
-from tests.stack import embedded_stack, running
+from testing.stack import embedded_stack, running
 
 
 def measure(ground: Ground, effort: Effort) -> Iterator[Sample]:

@@ -19,7 +19,7 @@ from benchmarks.targets import (
     SQLALCHEMY,
     WRITTEN,
 )
-from tests.stack import Stack, running
+from testing.stack import Stack, running
 
 
 def measure(ground: Ground, effort: Effort) -> Iterator[Sample]:

@@ -30,8 +30,8 @@ from benchmarks.targets import (
     THREADS,
     WITH_MODEL,
 )
-from tests.servers import free_port
-from tests.stack import FINAL, Stack, running
+from testing.servers import free_port
+from testing.stack import FINAL, Stack, running
 
 AT_ONCE = 20  # roadmaps that are made at the same time
 LOOKS = 10  # at most, at the memory, while the second half of them is made

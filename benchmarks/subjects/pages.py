@@ -21,7 +21,7 @@ from benchmarks.targets import (
     ROADMAP,
     VISITS,
 )
-from tests.stack import Stack, answer_to, embedded_stack, running
+from testing.stack import Stack, answer_to, embedded_stack, running
 
 ROADMAPS = 20
 CONNECTIONS = 8

@@ -15,7 +15,7 @@ from typing import Any
 import redis
 
 from benchmarks.ground import BenchmarkFailed
-from tests.servers import Redis
+from testing.servers import Redis
 
 LONGEST = 30  # seconds until MONITOR has begun, and until it has sent the rest
 

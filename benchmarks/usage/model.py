@@ -15,7 +15,7 @@ from roadmap.generation.catalogue.loader import CatalogueConcept, load_concept, 
 from roadmap.generation.context import DesignBrief
 from roadmap.plan.outline import Question
 from roadmap.plan.schemas import RoadmapRequest
-from tests.integration.provider import MODEL, Handler, Provider, completion, providing
+from testing.provider import MODEL, Handler, Provider, completion, providing
 
 KEY = "sk-of-the-benchmark"
 

@@ -14,7 +14,7 @@ from benchmarks.targets import PREFORK
 from benchmarks.usage.learning import Learner
 from benchmarks.usage.measuring import POSTGRES, REDIS, Subject
 from benchmarks.usage.model import Model, settings_for
-from tests.stack import running
+from testing.stack import running
 
 APART, WITH_MODEL, TOGETHER = "three services", "three services, model", "one instance"
 TIMES = 10  # as many goals as the others get: one is cheap to those who make no roadmap of it

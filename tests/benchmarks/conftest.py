@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.stack import Service
+from testing.stack import Service
 
 
 @pytest.fixture(autouse=True, scope="package")

@@ -44,7 +44,7 @@ from benchmarks.targets import (
     TARGETS,
     Target,
 )
-from tests.stack import ROOT
+from testing.stack import ROOT
 
 SVG = "{http://www.w3.org/2000/svg}"
 FASTER = Target("as quick as it was promised", ACCEPT, POSTS, 10, peer=FASTAPI)

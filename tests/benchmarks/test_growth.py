@@ -33,7 +33,7 @@ from benchmarks.growth.report import (
     written,
 )
 from benchmarks.growth.saying import worst_of
-from tests.stack import ROOT
+from testing.stack import ROOT
 
 SVG = "{http://www.w3.org/2000/svg}"
 LARGE = {"roadmap", "execution_log_202611"}

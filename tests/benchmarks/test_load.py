@@ -13,8 +13,8 @@ from benchmarks.ground import Ground
 from benchmarks.load import LoadFailed, Plan, held, load, request
 from benchmarks.usage.stacks import WITH_MODEL
 from cli.costs.measured import Effort, MeasuredUsage, RoadmapSize
-from tests.stack import CONCEPTS, ROOT, clean_environment
-from tests.waiting import wait_until
+from testing.stack import CONCEPTS, ROOT, clean_environment
+from testing.waiting import wait_until
 
 SECONDS = 0.3
 

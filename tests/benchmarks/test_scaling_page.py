@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from benchmarks.capacity.__main__ import parser
-from tests.servers import Postgres, Redis
-from tests.stack import GOAL, ROOT, Service, Stack, clean_environment, running, server_stack
-from tests.waiting import wait_until
+from testing.servers import Postgres, Redis
+from testing.stack import GOAL, ROOT, Service, Stack, clean_environment, running, server_stack
+from testing.waiting import wait_until
 
 PAGE = (ROOT / "docs" / "SCALING.md").read_text("utf-8")
 COMMANDS = [

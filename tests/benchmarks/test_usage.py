@@ -47,7 +47,7 @@ from roadmap.generation.llm.schemas import (
 )
 from roadmap.plan.schemas import RoadmapRequest
 from roadmap.plan.validation import problems
-from tests.stack import GOAL, ROOT
+from testing.stack import GOAL, ROOT
 
 REQUEST = RoadmapRequest(goal=GOAL)
 PART = {"memory": 50.0, "memory_busy": 60.0, "cpu_idle": 0.001, "cpu_per_roadmap": 0.5}

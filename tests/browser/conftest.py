@@ -5,9 +5,7 @@ security policy refused. `Visitor.expected` has what a test provokes.
 """
 
 import contextlib
-import os
 import re
-import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,26 +13,12 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
-from tests.browser.teacher import Teacher, teaching
-from tests.servers import Postgres, Redis
-from tests.stack import Stack, embedded_stack, running, server_stack
+from testing.chromium import FLAGS, executable
+from testing.servers import Postgres, Redis
+from testing.stack import Stack, embedded_stack, running, server_stack
+from testing.teacher import PATIENT, Teacher, teaching
 
-FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 PATIENCE = 60_000  # milliseconds: of a machine that has other things to do
-PATIENT = {  # the teacher takes its time when a test wants it
-    "MODEL_TIMEOUT_SECONDS": "300",
-    "LEASE_SECONDS": "600",
-    "MODEL_CONCURRENCY": "16",
-    "SHUTDOWN_GRACE_SECONDS": "1",
-}
 
 
 @dataclass
@@ -109,13 +93,9 @@ def visits(browser: Browser) -> Iterator[Visiting]:
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
-    named = os.environ.get("ROADMAP_TEST_CHROMIUM")
-    executable = (
-        named or shutil.which("chromium-headless-shell") or shutil.which("chromium")
-    )  # a page costs a third in it
     expect.set_options(timeout=PATIENCE)
     with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=executable, args=FLAGS)
+        started = playwright.chromium.launch(executable_path=executable(), args=FLAGS)
         yield started
         started.close()
 

@@ -8,11 +8,11 @@ from typing import Any
 from playwright.sync_api import Page, Response
 from starlette.routing import Match
 
+from testing.operating import promote, put_aside
+from testing.people import Person
+from testing.stack import GOAL, Stack
+from testing.waiting import wait_until
 from tests.browser.conftest import School
-from tests.browser.people import Person
-from tests.operating import promote, put_aside
-from tests.stack import GOAL, Stack
-from tests.waiting import wait_until
 from web.routes import ROUTES
 
 WORD = "Donaudampfschifffahrtsgesellschaftskapitänsmützenabzeichenverleihungsurkundenamt"

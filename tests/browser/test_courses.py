@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
+from testing.stack import Stack
 from tests.browser.conftest import School, Visiting
 from tests.browser.watching import STAY, begin, stayed
-from tests.stack import Stack
 
 GOAL = "Bake bread"
 QUESTIONS = (

@@ -5,10 +5,10 @@ import re
 import pytest
 from playwright.sync_api import Page, expect
 
+from testing.waiting import wait_until
 from tests.browser.checkers import barriers
 from tests.browser.conftest import School, Visiting
 from tests.browser.watching import begin, stayed
-from tests.waiting import wait_until
 
 GOAL = "Bake bread"
 SHIFTS = """window.shifted = 0;

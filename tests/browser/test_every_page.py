@@ -12,10 +12,10 @@ from typing import Literal
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from testing.stack import Stack
 from tests.browser.checkers import LOOKS, barriers, errors_of_html
 from tests.browser.conftest import School, Visitor, visits
 from tests.browser.gallery import SHOWN, Gallery
-from tests.stack import Stack
 
 pytestmark = pytest.mark.timeout(600)  # the first one of them waits for everything that is shown
 WIDTHS = (360, 768, 1440)

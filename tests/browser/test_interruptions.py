@@ -5,8 +5,8 @@ import re
 import pytest
 from playwright.sync_api import Page, Route, expect
 
+from testing.people import Person
 from tests.browser.conftest import School, Visiting
-from tests.browser.people import Person
 from tests.browser.watching import (
     STAY,
     begin,

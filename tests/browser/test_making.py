@@ -4,9 +4,9 @@ import re
 
 from playwright.sync_api import Page, expect
 
+from testing.stack import Stack
 from tests.browser.conftest import School
 from tests.browser.watching import begin, expect_as_reloaded, expect_everything, stayed
-from tests.stack import Stack
 
 GOAL = "Bake bread"
 

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import expect
 
+from testing.operating import promote, put_aside
+from testing.people import Person
+from testing.waiting import wait_until
 from tests.browser.checkers import barriers
 from tests.browser.conftest import School, Visiting
-from tests.browser.people import Person
-from tests.operating import promote, put_aside
-from tests.waiting import wait_until
 
 QUEUE = "/admin/queues/content"
 API = "/api/v1/admin/queues/content"

@@ -6,10 +6,10 @@ import uuid
 import pytest
 from playwright.sync_api import Error, Page, expect
 
+from testing.people import Person
+from testing.stack import PASSWORD
+from testing.waiting import wait_until
 from tests.browser.conftest import School, Visiting
-from tests.browser.people import Person
-from tests.stack import PASSWORD
-from tests.waiting import wait_until
 from web.routes import PAGES
 
 GOAL = "Bake bread"

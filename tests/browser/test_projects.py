@@ -4,8 +4,8 @@ import re
 
 from playwright.sync_api import Page, expect
 
+from testing.people import Person
 from tests.browser.conftest import School, Visiting
-from tests.browser.people import Person
 from tests.browser.test_sharing import shared_by
 
 WORK = "https://example.org/bread with a <b>crust</b>"

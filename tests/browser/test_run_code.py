@@ -10,9 +10,9 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from roadmap.generation.tutorial_lint import PARSER
+from testing.stack import Stack
 from tests.browser.checkers import barriers
 from tests.browser.conftest import Visiting
-from tests.stack import Stack
 from web.pages.runnable import mark
 from web.pages.static_files import run_folder
 

@@ -7,9 +7,9 @@ import httpx2
 from icalendar import Calendar
 from playwright.sync_api import Page, expect
 
+from testing.people import Person
+from testing.waiting import wait_until
 from tests.browser.conftest import School, Visiting
-from tests.browser.people import Person
-from tests.waiting import wait_until
 
 GOAL = "Bake bread for the birthday of a secret friend"
 NOTE = "for my eyes only"

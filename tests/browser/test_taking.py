@@ -17,10 +17,10 @@ import pytest
 from markdown_it import MarkdownIt
 from playwright.sync_api import Page, expect
 
+from testing.stack import Stack, embedded_stack, running
+from testing.teacher import Teacher, teaching
 from tests.browser.conftest import School, Visiting
-from tests.browser.teacher import Teacher, teaching
 from tests.portables import small, whole
-from tests.stack import Stack, embedded_stack, running
 
 GOAL = "Bake bread"
 NOTES = "Wait for the dough.\n面团 <b>& patience</b>"

@@ -5,9 +5,9 @@ import re
 import pytest
 from playwright.sync_api import Page, expect
 
+from testing.stack import Stack
+from testing.waiting import wait_until
 from tests.browser.conftest import Visiting
-from tests.stack import Stack
-from tests.waiting import wait_until
 
 
 @pytest.fixture(scope="module")

@@ -2,8 +2,8 @@
 
 from playwright.sync_api import Page
 
+from testing.stack import GOAL
 from tests.browser.conftest import School
-from tests.stack import GOAL
 
 WATCH = """async (goal) => {
   const answer = await fetch("/api/v1/roadmaps", {

@@ -5,8 +5,8 @@ from difflib import unified_diff
 
 from playwright.sync_api import Page, expect
 
-from tests.stack import Stack
-from tests.waiting import wait_until
+from testing.stack import Stack
+from testing.waiting import wait_until
 
 FINISHED = re.compile("^(Ready|Partly ready|Failed|Cancelled)$")
 STAY = "window.stayed = true"

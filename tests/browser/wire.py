@@ -5,7 +5,7 @@ import socket
 import threading
 from collections.abc import Iterator
 
-from tests.servers import free_port
+from testing.servers import free_port
 
 
 class Wire:

@@ -4,7 +4,7 @@ import subprocess
 
 import pytest
 
-from tests.stack import ROOT, clean_environment
+from testing.stack import ROOT, clean_environment
 
 
 @pytest.mark.timeout(1200)  # of which pip may take a part

@@ -12,13 +12,11 @@ from typing import Any, NamedTuple
 import httpx2
 import psycopg2
 
-from core.queue_factory import make_queue
-from core.settings import Settings, from_environment
 from reliable_queue.queue import ReliableQueue
+from testing.servers import Redis
+from testing.stack import ROOT, Service, Stack
+from testing.waiting import wait_until
 from tests.chaos.model import Asked, Model, Which, quizzes
-from tests.servers import Redis
-from tests.stack import ROOT, Service, Stack
-from tests.waiting import wait_until
 
 GOAL = "Learn to bake sourdough bread"
 WORKERS = 4  # threads of one content consumer
@@ -144,25 +142,6 @@ def _execute(opened: Any, statement: str, *values: object) -> list[Row]:
     with closing(opened.cursor()) as cursor:
         cursor.execute(statement, values) if values else cursor.execute(statement)
         return list(cursor.fetchall()) if cursor.description else []
-
-
-def environment_of(stack: Stack) -> dict[str, str]:
-    """For one more process of the service, which is neither of the consumers."""
-    return {**stack.environment, "SERVICE_TYPE": "all" if stack.mode == "embedded" else "api"}
-
-
-def settings_of(stack: Stack) -> Settings:
-    return from_environment(environment_of(stack))
-
-
-@contextmanager
-def queue_of(stack: Stack, name: str = "content") -> Iterator[ReliableQueue]:
-    """The stack's queue, seen by one more process."""
-    queue = make_queue(settings_of(stack), name)
-    try:
-        yield queue
-    finally:
-        queue.storage.close()
 
 
 def wait_until_idle(queue: ReliableQueue) -> None:

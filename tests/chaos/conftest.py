@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from testing.stack import Stack, embedded_stack, running, server_stack
 from tests.chaos.checks import MakeStack
 from tests.chaos.model import PATIENT, Model, serving
-from tests.stack import Stack, embedded_stack, running, server_stack
 
 SEED = 11
 

@@ -11,10 +11,10 @@ from typing import Any
 
 import httpx2
 
+from testing.servers import Postgres, Redis
+from testing.stack import Service, Stack, with_pid_gone
+from testing.waiting import wait_until
 from tests.chaos.load import numbers_in
-from tests.servers import Postgres, Redis
-from tests.stack import Service, Stack, with_pid_gone
-from tests.waiting import wait_until
 
 ROLES = {
     "api": "api",

@@ -10,12 +10,12 @@ from typing import Any, NamedTuple
 
 import psycopg2
 
+from testing.receiver import Receiver
+from testing.servers import Redis
+from testing.stack import FINAL
 from tests.chaos.faults import KINDS, Chaos, Keeper, Strike, contents_of
 from tests.chaos.load import Creators, LogWriter
 from tests.chaos.model import Asked, Call, Model
-from tests.receiver import Receiver
-from tests.servers import Redis
-from tests.stack import FINAL
 
 THREADS = 4  # of a content consumer: so many calls are under way when it is struck
 FLOOR = 500 / 60  # accepted roadmaps for each second of a soak

@@ -20,8 +20,8 @@ from typing import Any, NamedTuple
 
 import httpx2
 
-from tests.stack import ROOT
-from tests.waiting import wait_until
+from testing.stack import ROOT
+from testing.waiting import wait_until
 
 PEOPLE = 8  # who wait for their answers at the same time
 LATEST = 2.0  # seconds that a request may be late before it is left out: what an outage kept back does not come as a flood

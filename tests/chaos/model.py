@@ -23,8 +23,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from tests.servers import free_port
-from tests.waiting import wait_until
+from testing.servers import free_port
+from testing.waiting import wait_until
 
 PATIENT = {
     "MODEL_TIMEOUT_SECONDS": "100",

@@ -23,6 +23,10 @@ from typing import NamedTuple
 
 import psycopg2
 
+from testing.receiver import receiving
+from testing.servers import Postgres, Redis
+from testing.stack import Service, server_stack
+from testing.waiting import wait_until
 from tests.chaos.faults import READY_WITHIN, ROLES, Chaos, Fault, Keeper, Schedule, contents_of
 from tests.chaos.ledger import (
     FINISHED,
@@ -37,10 +41,6 @@ from tests.chaos.ledger import (
 )
 from tests.chaos.load import Creators, LogWriter
 from tests.chaos.model import Model
-from tests.receiver import receiving
-from tests.servers import Postgres, Redis
-from tests.stack import Service, server_stack
-from tests.waiting import wait_until
 
 ENVIRONMENT = {
     "HEARTBEAT_SECONDS": "0.5",

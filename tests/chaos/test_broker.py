@@ -9,6 +9,10 @@ import httpx2
 import pytest
 import redis
 
+from testing.servers import Redis
+from testing.stack import Service, Stack, running
+from testing.stack_queues import queue_of
+from testing.waiting import wait_until
 from tests.chaos.checks import (
     WORKERS,
     MakeStack,
@@ -17,16 +21,12 @@ from tests.chaos.checks import (
     goals,
     in_the_middle,
     on_disk,
-    queue_of,
     start_second,
     wait_until_held,
     wait_until_idle,
     written,
 )
 from tests.chaos.model import PATIENT, Model, outlines, tutorials
-from tests.servers import Redis
-from tests.stack import Service, Stack, running
-from tests.waiting import wait_until
 
 RESCUED_WITHIN = 75  # seconds: a minute until rescue looks, and the building
 USUAL, POSTS = 10, 30  # before the fault, and meanwhile

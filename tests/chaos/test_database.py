@@ -12,6 +12,9 @@ from pathlib import Path
 import psycopg2
 import pytest
 
+from testing.servers import Postgres, Redis
+from testing.stack import Stack, running, server_stack, with_pid_gone
+from testing.waiting import wait_until
 from tests.chaos.checks import (
     WORKERS,
     MakeStack,
@@ -29,9 +32,6 @@ from tests.chaos.checks import (
     written,
 )
 from tests.chaos.model import PATIENT, Model, tutorials
-from tests.servers import Postgres, Redis
-from tests.stack import Stack, running, server_stack, with_pid_gone
-from tests.waiting import wait_until
 
 WAITING = "an answer waits to be saved"
 ROUNDS = 10  # of a try to save every half a second: longer than a lease lasts, and than somebody else needs to take it over

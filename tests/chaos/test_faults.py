@@ -7,19 +7,19 @@ from pathlib import Path
 
 import pytest
 
+from testing.servers import Postgres, Redis
+from testing.stack import GOAL, ROOT, Stack, running, server_stack
+from testing.stack_queues import queue_of
+from testing.waiting import wait_until
 from tests.chaos.checks import (
     CONTENT,
     accepted,
     assert_built_once,
     assert_unavailable,
-    queue_of,
     restart,
     start_second,
     written,
 )
-from tests.servers import Postgres, Redis
-from tests.stack import GOAL, ROOT, Stack, running, server_stack
-from tests.waiting import wait_until
 
 ROADMAPS = 5  # enough of a backlog that a fault strikes in the middle of it
 

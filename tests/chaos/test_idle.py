@@ -4,9 +4,10 @@ import time
 
 import redis
 
-from tests.chaos.checks import MakeStack, queue_of, wait_until_idle
-from tests.servers import Redis
-from tests.stack import running
+from testing.servers import Redis
+from testing.stack import running
+from testing.stack_queues import queue_of
+from tests.chaos.checks import MakeStack, wait_until_idle
 
 AS_SHIPPED = {
     "HEARTBEAT_SECONDS": "3",

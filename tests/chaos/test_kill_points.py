@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import pytest
 
+from testing.servers import Postgres
 from tests.chaos.trials import (
     CONTENTS,
     SEED,
@@ -26,7 +27,6 @@ from tests.chaos.trials import (
     the_model_fails_an_outline,
     trial_of,
 )
-from tests.servers import Postgres
 
 pytestmark = pytest.mark.xdist_group(
     "kill points"

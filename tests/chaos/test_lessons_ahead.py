@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
+from testing.stack import Stack, running
+from testing.waiting import wait_until
 from tests.chaos.checks import GOAL, MakeStack, repeated, restart, wait_until_held
 from tests.chaos.model import PATIENT, Model, contents, serving
-from tests.stack import Stack, running
-from tests.waiting import wait_until
 
 CONCEPTS, AHEAD = 6, 1
 

@@ -12,19 +12,11 @@ from typing import NamedTuple
 import pytest
 
 from roadmap.operations.execution_log import CAPACITY, FLUSH_SECONDS
-from tests.chaos.checks import (
-    MakeStack,
-    data_file,
-    environment_of,
-    locked,
-    on_disk,
-    queue_of,
-    rows,
-    wait_until_idle,
-)
-from tests.servers import Postgres, Redis
-from tests.stack import ROOT, Stack, running, server_stack
-from tests.waiting import wait_until
+from testing.servers import Postgres, Redis
+from testing.stack import ROOT, Stack, running, server_stack
+from testing.stack_queues import environment_of, queue_of
+from testing.waiting import wait_until
+from tests.chaos.checks import MakeStack, data_file, locked, on_disk, rows, wait_until_idle
 
 MARGIN = 3.0  # seconds that a loaded machine may be late
 WRITER = """

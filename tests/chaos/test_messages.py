@@ -8,20 +8,12 @@ from huey.registry import Message
 from core.backends import signing_keys
 from reliable_queue.messages import SignedJsonSerializer
 from reliable_queue.storage import DeadLetter
-from tests.chaos.checks import (
-    CommandResult,
-    MakeStack,
-    assert_built_once,
-    data_file,
-    dead,
-    locked,
-    queue_of,
-    settings_of,
-)
-from tests.commands import succeeded
-from tests.servers import Redis
-from tests.stack import Stack, running
-from tests.waiting import wait_until
+from testing.commands import succeeded
+from testing.servers import Redis
+from testing.stack import Stack, running
+from testing.stack_queues import queue_of, settings_of
+from testing.waiting import wait_until
+from tests.chaos.checks import CommandResult, MakeStack, assert_built_once, data_file, dead, locked
 
 GARBAGE = bytes(range(256))
 FOREIGN_KEY = "x" * 40

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
+from testing.stack import FINAL, Stack, running
+from testing.waiting import wait_until
 from tests.chaos.checks import MakeStack, restart, rows
 from tests.chaos.model import serving
-from tests.stack import FINAL, Stack, running
-from tests.waiting import wait_until
 
 SEED = 7
 PEOPLE = 4

@@ -4,6 +4,7 @@ from statistics import median
 
 import pytest
 
+from testing.stack import running
 from tests.chaos.checks import (
     GOAL,
     MakeStack,
@@ -13,7 +14,6 @@ from tests.chaos.checks import (
     wait_until_held,
 )
 from tests.chaos.model import PATIENT, Asked, serving, tutorials
-from tests.stack import running
 
 CONCEPTS = 30
 TENTH = (2 + 3 * CONCEPTS) // 10  # of all calls

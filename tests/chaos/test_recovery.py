@@ -13,6 +13,8 @@ from core.ids import new_id
 from core.queue_factory import make_queue
 from core.settings import from_environment
 from reliable_queue.queue import ReliableQueue
+from testing.stack import SHORT, Stack, running
+from testing.waiting import wait_until
 from tests.chaos.checks import (
     GOAL,
     WORKERS,
@@ -28,8 +30,6 @@ from tests.chaos.checks import (
     wait_until_held,
 )
 from tests.chaos.model import Asked, Model, outlines
-from tests.stack import SHORT, Stack, running
-from tests.waiting import wait_until
 
 BEGUN_AGAIN = 20  # seconds after the death of its worker, while another one lives
 FOUND = 75  # seconds for which a live consumer may not know of work whose message is lost

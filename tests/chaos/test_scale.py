@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 import yaml
 
+from testing.stack import MONITOR, ROOT, SHORT, Service, Stack, running
+from testing.waiting import wait_until
 from tests.chaos.checks import (
     WORKERS,
     MakeStack,
@@ -18,8 +20,6 @@ from tests.chaos.checks import (
     wait_until_held,
 )
 from tests.chaos.model import PATIENT, Model, contents
-from tests.stack import MONITOR, ROOT, SHORT, Service, Stack, running
-from tests.waiting import wait_until
 
 COMPOSE = yaml.safe_load((ROOT / "compose.yaml").read_text("utf-8"))
 SERVICES: dict[str, Any] = {

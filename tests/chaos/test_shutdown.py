@@ -12,6 +12,9 @@ import httpx2
 import psycopg2
 import pytest
 
+from testing.servers import Redis
+from testing.stack import Service, Stack, running
+from testing.waiting import wait_until
 from tests.chaos.checks import (
     GOAL,
     WORKERS,
@@ -29,9 +32,6 @@ from tests.chaos.checks import (
     wait_until_held,
 )
 from tests.chaos.model import PATIENT, Model, contents
-from tests.servers import Redis
-from tests.stack import Service, Stack, running
-from tests.waiting import wait_until
 
 IN_ORDER = (0, -signal.SIGTERM)  # uvicorn ends by the signal itself, after it has done everything
 RETRY = 2.0  # seconds that the stream asks its clients to wait before they come back

@@ -15,6 +15,9 @@ import psycopg2
 import pytest
 import redis
 
+from testing.servers import Redis
+from testing.stack import Service, Stack, running, with_pid_gone
+from testing.waiting import wait_until
 from tests.chaos.checks import (
     GOAL,
     WORKERS,
@@ -34,9 +37,6 @@ from tests.chaos.checks import (
     wait_until_held,
 )
 from tests.chaos.model import PATIENT, Asked, Model, outlines, serving
-from tests.servers import Redis
-from tests.stack import Service, Stack, running, with_pid_gone
-from tests.waiting import wait_until
 
 THOUGHT = 1.0  # seconds that a model needs for an outline, where that matters
 RESCUE = "upkeep.rescue_overdue"

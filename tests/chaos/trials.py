@@ -12,21 +12,21 @@ from contextlib import ExitStack, contextmanager
 
 import httpx2
 
+from testing.servers import Postgres, Redis, scratch_folder
+from testing.stack import ROOT, SHORT, Service, Stack, embedded_stack, server_stack
+from testing.stack_queues import queue_of
+from testing.waiting import wait_until
 from tests.chaos.checks import (
     GOAL,
     Row,
     asking,
     assert_built_once,
-    queue_of,
     queue_rows,
     rows,
     wait_until_idle,
 )
 from tests.chaos.kill_points import POINTS, ServiceName
 from tests.chaos.model import Asked, Model, every_call, serving
-from tests.servers import Postgres, Redis, scratch_folder
-from tests.stack import ROOT, SHORT, Service, Stack, embedded_stack, server_stack
-from tests.waiting import wait_until
 
 SEED = 20  # of the pace of every model
 INJECT = ROOT / "tests" / "chaos" / "inject"

@@ -11,8 +11,8 @@ from urllib.parse import unquote, urlsplit
 
 import pytest
 
+from testing.stack import ROOT
 from tests.checkouts import checkout
-from tests.stack import ROOT
 
 pytestmark = pytest.mark.timeout(600)  # of which pip may take a part
 SITE = ROOT / "site"

@@ -20,9 +20,9 @@ from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from testing.scratch import write_in_memory
 from tests.checkouts import checkout
 from tests.faults.planted import FAULTS, Fault
-from tests.scratch import write_in_memory
 
 GROUPS = ("unit", "integration", "security", "chaos", "fuzz")
 PYTEST = ("-m", "pytest", "-x", "-vv", "--tb=no", "-rfE")  # -vv: against the -q of pyproject.toml

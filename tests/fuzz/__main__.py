@@ -16,12 +16,12 @@ import uuid
 from contextlib import ExitStack
 from pathlib import Path
 
+from testing.receiver import receiving
+from testing.scratch import write_in_memory
+from testing.stack import Stack, embedded_stack, running
 from tests.chaos.model import serving
 from tests.fuzz.run import Fuzz
-from tests.receiver import receiving
-from tests.scratch import write_in_memory
 from tests.security.test_secrets import GuardedRedis, guarded_postgres
-from tests.stack import Stack, embedded_stack, running
 
 
 def stack_of(mode: str, folder: Path, ends: ExitStack) -> tuple[Stack, str]:

@@ -12,9 +12,9 @@ from contextlib import suppress
 from typing import Any
 from urllib.parse import quote, urlsplit
 
+from testing.stack import GOAL, ROOT
 from tests.fuzz.people import Person
 from tests.fuzz.watch import Seen, Watch, headers_of
-from tests.stack import GOAL, ROOT
 
 DOCUMENT: dict[str, Any] = json.loads((ROOT / "web" / "openapi.json").read_text("utf-8"))
 OPERATIONS: dict[str, tuple[str, str, dict[str, Any]]] = {  # method, path and description by name

@@ -4,12 +4,12 @@ counts are counts, events have no gaps, and nothing hangs on what is not there.
 
 from collections.abc import Iterator
 
+from testing.stack import FINAL, Stack
+from testing.waiting import wait_until
 from tests.chaos.checks import Ask, asking
 from tests.chaos.ledger import REPEATED
 from tests.fuzz.people import ROADMAPS, WEBHOOKS, People
 from tests.fuzz.watch import Watch
-from tests.stack import FINAL, Stack
-from tests.waiting import wait_until
 
 PATIENCE = 120  # seconds in which what was accepted comes to its end
 ENDS = ", ".join(f"'{status}'" for status in FINAL)

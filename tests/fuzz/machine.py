@@ -14,10 +14,10 @@ from schemathesis.config import SchemathesisConfig
 from schemathesis.core.failures import AcceptedNegativeData, Failure
 from schemathesis.engine import events, from_schema
 
+from testing.stack import GOAL, ROOT
 from tests.closed import closed
 from tests.fuzz.asking import Asker
 from tests.fuzz.watch import Seen, Watch, headers_of
-from tests.stack import GOAL, ROOT
 
 FILE = ROOT / "web" / "openapi.json"
 

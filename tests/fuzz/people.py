@@ -6,9 +6,9 @@ import uuid
 from dataclasses import dataclass, field
 from typing import Any
 
-from tests.chaos.checks import environment_of
-from tests.stack import GOAL, PASSWORD, ROOT, Stack, answer_to
-from tests.waiting import wait_until
+from testing.stack import GOAL, PASSWORD, ROOT, Stack, answer_to
+from testing.stack_queues import environment_of
+from testing.waiting import wait_until
 
 AUTH, ROADMAPS, WEBHOOKS = "/api/v1/auth", "/api/v1/roadmaps", "/api/v1/webhooks"
 

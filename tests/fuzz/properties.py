@@ -11,10 +11,10 @@ from urllib.parse import urlsplit
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, rule
 
+from testing.stack import GOAL
 from tests.fuzz.asking import FITTING, OPERATIONS, Asker, filled
 from tests.fuzz.people import ROADMAPS, People
 from tests.fuzz.watch import FOR_OPERATORS, Seen
-from tests.stack import GOAL
 
 Draw = Callable[..., Any]
 OWN = (

@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, run_state_machine_as_test
 
+from testing.stack import Stack
 from tests.fuzz import machine
 from tests.fuzz.asking import OPERATIONS, Asker
 from tests.fuzz.books import audit
@@ -19,7 +20,6 @@ from tests.fuzz.people import come_in
 from tests.fuzz.properties import MACHINES, PROPERTIES, others
 from tests.fuzz.watch import Watch
 from tests.fuzz.wild import WILD
-from tests.stack import Stack
 
 SHARE = 0.6  # of the time, for schemathesis
 # What they name must be under way or have failed, which other tests provoke.

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
+from testing.stack import ROOT, Stack
 from tests.fuzz.asking import operation_of
 from tests.fuzz.people import People, Person
 from tests.fuzz.watch import Seen, Watch
-from tests.stack import ROOT, Stack
 
 GOOD = {
     "content-type": "application/json",

@@ -10,9 +10,9 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 from uuid import UUID
 
+from testing.stack import ROOT, Stack, answer_to
 from tests.fuzz.people import People
 from tests.security.test_secrets import forms
-from tests.stack import ROOT, Stack, answer_to
 
 PROBLEM = "application/problem+json"
 TELLS = {  # operations that are there to tell a secret, and the field in which it stands

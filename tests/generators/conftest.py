@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.stack import ROOT
+from testing.stack import ROOT
 
 
 @pytest.fixture(scope="session")

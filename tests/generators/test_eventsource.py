@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from roadmap.plan.event_types import EventType
+from testing.stack import Stack
 from tests.integration.conftest import SMALL
-from tests.stack import Stack
 
 pytestmark = pytest.mark.timeout(600)  # of which npm may take a part
 FOLLOW = """

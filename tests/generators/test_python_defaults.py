@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from testing.stack import NO_TLS, ROOT, Stack
 from tests.integration.conftest import SMALL
-from tests.stack import NO_TLS, ROOT, Stack
 
 
 def test_a_file_of_a_type_that_it_does_not_know_comes_as_bytes(

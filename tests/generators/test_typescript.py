@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
+from testing.stack import ROOT, Stack
 from tests.pages import shell_blocks
-from tests.stack import ROOT, Stack
 
 pytestmark = pytest.mark.timeout(600)  # of which npm may take a part
 HERE = Path(__file__).parent

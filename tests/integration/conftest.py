@@ -14,11 +14,11 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from roadmap.generation.llm.client import ModelClient
+from testing.faulty import Faulty, faults_before
+from testing.servers import Redis
+from testing.stack import Stack, embedded_stack, running, server_stack
 from tests.chaos.model import PATIENT
-from tests.faulty import Faulty, faults_before
 from tests.integration.roadmap.test_model_generator import ANALYSED, SOUND, WRITTEN
-from tests.servers import Redis
-from tests.stack import Stack, embedded_stack, running, server_stack
 
 GOAL = "Learn to bake sourdough bread"
 KEY = "sk-of-the-build-51d9"

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 import httpx2
 import pytest
 
+from testing.servers import free_port
+from testing.stack import ROOT, answer_to
+from testing.waiting import wait_until
 from tests.model.tap import Tap
-from tests.servers import free_port
-from tests.stack import ROOT, answer_to
-from tests.waiting import wait_until
 
 CONTEXT = 4096  # tokens
 

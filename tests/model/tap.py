@@ -6,7 +6,7 @@ import threading
 from types import TracebackType
 from typing import Self
 
-from tests.stack import answer_to
+from testing.stack import answer_to
 
 USAGE = re.compile(rb'"usage"\s*:\s*\{[^}]*\}')
 COUNT = re.compile(rb'"(prompt|completion)_tokens"\s*:\s*([0-9]+)')

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from core import clock
+from testing.stack import Stack, embedded_stack, running
+from testing.waiting import wait_until
 from tests.model.tap import Tap
-from tests.stack import Stack, embedded_stack, running
-from tests.waiting import wait_until
 
 pytestmark = pytest.mark.timeout(900)  # beside other work it writes a few tokens a second
 

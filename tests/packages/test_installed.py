@@ -16,11 +16,11 @@ import httpx2
 import pytest
 
 from core.version import COMMIT, NUMBER
+from testing.servers import free_port
+from testing.stack import GOAL, ROOT
+from testing.waiting import wait_until
 from tests.agents import HELLO
-from tests.servers import free_port
-from tests.stack import GOAL, ROOT
 from tests.unit.tasks.test_task_names import NAMES, REGISTERED
-from tests.waiting import wait_until
 
 pytestmark = pytest.mark.timeout(600)  # of which PyPI may take a part
 PYTHON = str(Path(sys.base_prefix, "bin", "python3"))

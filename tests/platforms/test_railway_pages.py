@@ -14,13 +14,13 @@ from pathlib import Path
 
 import pytest
 
+from testing.servers import Postgres, Redis
+from testing.stack import ROOT, answer_to, clean_environment
 from tests.checkouts import checkout
 from tests.pages import Names, Step, difference, outputs_of, steps_of
 from tests.railway.cli import GRAPH
 from tests.railway.edge import edge
 from tests.railway.platform import Platform, Refused
-from tests.servers import Postgres, Redis
-from tests.stack import ROOT, answer_to, clean_environment
 
 pytestmark = pytest.mark.timeout(900)  # the first one follows every page
 PAGES = (

@@ -17,10 +17,10 @@ import pytest
 
 from core.settings import Settings
 from core.startup.supervisor import AFTER_GRACE
+from testing.servers import Postgres, Redis, free_port
+from testing.stack import MONITOR, OPEN_TO_TESTS, ROOT, SHORT, Service, Stack, running, server_stack
+from testing.waiting import wait_until
 from tests.chaos.checks import assert_built_once, ready, written
-from tests.servers import Postgres, Redis, free_port
-from tests.stack import MONITOR, OPEN_TO_TESTS, ROOT, SHORT, Service, Stack, running, server_stack
-from tests.waiting import wait_until
 
 FOLDER = ROOT / "deploy" / "systemd"
 HOME = "/opt/roadmap"  # where the units say that the code is

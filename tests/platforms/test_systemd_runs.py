@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from testing.servers import Postgres, Redis, free_port
+from testing.stack import FINAL, GOAL, ROOT, answer_to
+from testing.waiting import wait_until
 from tests.booted import Machine, machine, why_not
 from tests.checkouts import checkout
-from tests.servers import Postgres, Redis, free_port
-from tests.stack import FINAL, GOAL, ROOT, answer_to
-from tests.waiting import wait_until
 
 pytestmark = pytest.mark.timeout(400)
 BOSS = {"email": "boss@example.org", "password": "a long enough passphrase"}

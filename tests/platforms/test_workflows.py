@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 from core.version import NUMBER
-from tests.stack import ROOT
+from testing.stack import ROOT
 
 pytestmark = pytest.mark.timeout(600)  # of which npm and pip may take a part
 FOLDER = ROOT / ".github"

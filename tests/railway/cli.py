@@ -12,8 +12,8 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from testing.stack import ROOT
 from tests.railway.platform import Platform, Refused
-from tests.stack import ROOT
 
 GRAPH = ROOT / "tests" / "railway" / "graph.json"
 

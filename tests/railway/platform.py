@@ -17,10 +17,10 @@ from typing import Any
 
 import httpx2
 
+from testing.servers import free_port
+from testing.stack import answer_to, clean_environment
+from testing.waiting import wait_until
 from tests.railway.dockerfile import BuildFailed, build
-from tests.servers import free_port
-from tests.stack import answer_to, clean_environment
-from tests.waiting import wait_until
 
 REFERENCE = re.compile(r"\$\{\{(\w+)\.(\w+)\}\}")
 HEALTH_CHECK_HOST = "healthcheck.railway.app"

@@ -31,7 +31,7 @@ from roadmap.plan.language_detection import language_error
 from roadmap.plan.markdown_sanitizer import sanitize
 from roadmap.plan.outline import LONGEST_WORDS, ContentKind
 from roadmap.plan.word_diff import lines
-from tests.integration.provider import completion
+from testing.provider import completion
 from tests.integration.roadmap.test_model_generator import BRIEF, DESIGN
 from web.pages.markdown_html import prose
 from web.pages.plan.history import blocks

@@ -19,6 +19,8 @@ import httpx2
 import pytest
 
 from core.settings import Settings
+from testing.servers import Postgres, Redis
+from testing.stack import OPEN_TO_TESTS, PASSWORD, Stack, running, server_stack
 from tests.security.attacker import __main__ as runner
 from tests.security.attacker import (
     access,
@@ -43,8 +45,6 @@ from tests.security.attacker.target import (
     Outcome,
     Target,
 )
-from tests.servers import Postgres, Redis
-from tests.stack import OPEN_TO_TESTS, PASSWORD, Stack, running, server_stack
 
 # Known holes. Remove one here when it is closed.
 KNOWN_ANYWHERE: set[str] = set()

@@ -18,9 +18,9 @@ import pytest
 from core.errors import Invalid, Malformed
 from roadmap.exchange.import_validation import RoadmapFile
 from roadmap.plan.format_version import LARGEST_DOCUMENT
+from testing.servers import Postgres, Redis
+from testing.stack import NO_TLS, Service, Stack, running, server_stack
 from tests.portables import AT, BY, DOCUMENT, FIRST, QUESTIONS
-from tests.servers import Postgres, Redis
-from tests.stack import NO_TLS, Service, Stack, running, server_stack
 from web.http import child_process
 from web.http.child_process import TOO_COSTLY, run_in_child
 from web.http.request_body import LARGEST_BODY, body_of, can_parse_inline

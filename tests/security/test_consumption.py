@@ -32,10 +32,10 @@ from models.roadmaps import Roadmap
 from roadmap.accounts.identity import LOCAL_OWNER
 from roadmap.lifecycle import create as create_
 from roadmap.plan.statuses import BEING_MADE
+from testing.servers import Postgres, Redis, free_port
+from testing.stack import GOAL, Stack, running, server_stack
+from testing.waiting import wait_until
 from tests.portables import small
-from tests.servers import Postgres, Redis, free_port
-from tests.stack import GOAL, Stack, running, server_stack
-from tests.waiting import wait_until
 from web import create_writer, sse
 from web.authentication import LOCAL
 from web.http import concurrency, host_and_csrf, http_limits, limits, rate_limiter

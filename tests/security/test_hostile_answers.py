@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.provider import Handler, Provider, providing
+from testing.provider import Handler, Provider, providing
+from testing.stack import ROOT
 from tests.security.hostile import ANSWERS, TEXTS, Cost, answer
-from tests.stack import ROOT
 
 MOST_MEMORY = 100.0  # MiB
 LONGEST_HOLD = 1.0  # CPU seconds of the global lock; heartbeats come every 3 s

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import httpx2
 import pytest
 
-from tests.servers import Postgres, Redis
-from tests.stack import GOAL, PASSWORD, Stack, running, server_stack
+from testing.servers import Postgres, Redis
+from testing.stack import GOAL, PASSWORD, Stack, running, server_stack
 
 COOKIE = re.compile(
     r"__Host-roadmap=([^;]*); Path=/; Max-Age=(\d+); Secure; HttpOnly; SameSite=Lax"

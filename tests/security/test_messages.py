@@ -28,20 +28,20 @@ from core.queue_factory import make_queue
 from core.settings import from_environment
 from reliable_queue.messages import SignedJsonSerializer
 from reliable_queue.queue import ReliableQueue
+from testing.servers import LOOPBACK, Postgres, Redis
+from testing.stack import Stack, embedded_stack, running, server_stack
+from testing.stack_queues import queue_of
+from testing.waiting import wait_until
 from tests.chaos.checks import (
     asking,
     assert_built_once,
     assert_paid_once,
-    queue_of,
     queue_rows,
     wait_until_at_work,
     wait_until_held,
     wait_until_idle,
 )
 from tests.chaos.model import PATIENT, Model, contents, every_call, serving
-from tests.servers import LOOPBACK, Postgres, Redis
-from tests.stack import Stack, embedded_stack, running, server_stack
-from tests.waiting import wait_until
 
 OLD, NEW, FOREIGN = "old-" * 10, "new-" * 10, "foreign-" * 5
 FORGED = "the signature does not match any of the current keys"

@@ -4,9 +4,9 @@ import re
 
 import pytest
 
+from testing.stack import GOAL, Stack
+from testing.waiting import wait_until
 from tests.security.test_login_pages import Browser
-from tests.stack import GOAL, Stack
-from tests.waiting import wait_until
 
 
 def read(browser: Browser, path: str) -> str:

@@ -22,12 +22,12 @@ from roadmap.accounts.api_keys import KeyRequest
 from roadmap.accounts.identity import Device, Principal, Scope
 from roadmap.accounts.schemas import Credentials, EmailChange, PasswordChange, User
 from roadmap.operations.audit_log import Action, Actor, records
-from tests.commands import succeeded
-from tests.database import using
-from tests.operating import promote
-from tests.servers import Postgres
-from tests.stack import PASSWORD, Stack, answer_to
-from tests.waiting import wait_until
+from testing.commands import succeeded
+from testing.database import using
+from testing.operating import promote
+from testing.servers import Postgres
+from testing.stack import PASSWORD, Stack, answer_to
+from testing.waiting import wait_until
 from web.revocation_cache import RevocationCache
 
 ANOTHER = "quite another passphrase"

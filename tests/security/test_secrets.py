@@ -25,12 +25,12 @@ import psycopg2
 import pytest
 import redis
 
+from testing.provider import Handler, completion, providing
+from testing.servers import Postgres, Redis, scratch_folder
+from testing.stack import ROOT, Service, Stack, answer_to, running
+from testing.waiting import wait_until
 from tests.chaos.checks import asking, wait_until_at_work
 from tests.chaos.model import PATIENT
-from tests.integration.provider import Handler, completion, providing
-from tests.servers import Postgres, Redis, scratch_folder
-from tests.stack import ROOT, Service, Stack, answer_to, running
-from tests.waiting import wait_until
 
 ROADMAPS, AUTH = "/api/v1/roadmaps", "/api/v1/auth"
 ROLE = "app"

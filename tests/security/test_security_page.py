@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from roadmap.generation.tutorial_lint import parse_python
-from tests.stack import ROOT
+from testing.stack import ROOT
 
 PAGE = (ROOT / "docs/SECURITY.md").read_text("utf-8")
 

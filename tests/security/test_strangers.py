@@ -22,9 +22,9 @@ from starlette.testclient import TestClient
 
 from core.db import settings
 from core.errors import RateLimited, Unavailable
+from testing.servers import Postgres, Redis
+from testing.stack import ROOT, Stack, running, server_stack
 from tests.portables import large
-from tests.servers import Postgres, Redis
-from tests.stack import ROOT, Stack, running, server_stack
 from web import authentication, errors
 from web.http import concurrency, host_and_csrf, limits
 from web.http.rate_limiter import Limit, Limiter

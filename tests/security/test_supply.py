@@ -16,7 +16,7 @@ from packaging.utils import canonicalize_name
 from scripts.audit import NOT_REACHED, AuditFailed, audit, report
 from scripts.licences import PAGE, is_allowed, licence, row
 from scripts.lock_file import LOCK, extra_packages, locked
-from tests.stack import ROOT
+from testing.stack import ROOT
 
 LOCKED = {package.name: package for package in locked()}
 HERE = [package for package in LOCKED.values() if package.is_for_this_machine]

@@ -21,10 +21,10 @@ from core.net.link_probe import Visit, visit
 from core.net.safe_http import NOWHERE, OWN, UNREACHED, Unreachable, parse
 from core.settings import SettingsError, from_environment
 from roadmap.operations import execution_log
-from tests.receiver import receiving, status
-from tests.servers import free_port
-from tests.site import page, served
-from tests.stack import GOAL
+from testing.receiver import receiving, status
+from testing.servers import free_port
+from testing.site import page, served
+from testing.stack import GOAL
 
 BASE = "/api/v1/webhooks"
 PUBLIC = "93.184.215.14"

@@ -13,7 +13,7 @@ from benchmarks.growth.effort import Effort
 from benchmarks.growth.points import Curve, Found, Point, lines
 from benchmarks.processes import pss
 from benchmarks.report import filled
-from tests.stack import Stack, running
+from testing.stack import Stack, running
 
 PSS, ALL = "PSS, MB", "all"
 AT_ONCE = 20  # roadmaps that are made at the same time

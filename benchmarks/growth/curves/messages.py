@@ -20,8 +20,8 @@ from benchmarks.idle import DEFAULTS
 from benchmarks.report import filled
 from core.ids import new_id
 from reliable_queue.queue import ReliableQueue
-from tests.chaos.checks import queue_of
-from tests.stack import Stack, embedded_stack, running
+from testing.stack import Stack, embedded_stack, running
+from testing.stack_queues import queue_of
 
 MESSAGE, PAGE = "one message, ms", "a page, ms"
 ENQUEUE, CLAIM = "enqueue", "claim and acknowledge"

@@ -17,8 +17,8 @@ from benchmarks.idle import DEFAULTS
 from benchmarks.load import Plan, load, request
 from benchmarks.report import filled
 from scripts.marked import markdown
-from tests.chaos.checks import queue_of
-from tests.stack import FINAL, Stack, embedded_stack, running
+from testing.stack import FINAL, Stack, embedded_stack, running
+from testing.stack_queues import queue_of
 
 RATE, BUILT = "requests/s", "roadmaps built/s"
 POST, GET = "POST a goal", "GET a roadmap"

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.commands import roadmap, succeeded
-from tests.stack import GOAL, ROOT, Stack, embedded_stack, running
+from testing.commands import roadmap, succeeded
+from testing.stack import GOAL, ROOT, Stack, embedded_stack, running
 
 WORDS = "A dough of rye rests overnight, and its starter is refreshed before it is shaped."
 CODE = "import pathlib\npathlib.Path({!r}).touch()"

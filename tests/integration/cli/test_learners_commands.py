@@ -14,13 +14,13 @@ from pathlib import Path
 
 import pytest
 
+from testing.commands import ROADMAP, FinishedCommand, command, roadmap, succeeded
+from testing.provider import Handler, providing
+from testing.servers import free_port
+from testing.stack import GOAL, Stack, embedded_stack, running
+from testing.waiting import wait_until
 from tests.browser.wire import Wire
-from tests.commands import ROADMAP, FinishedCommand, command, roadmap, succeeded
 from tests.integration.conftest import SMALL
-from tests.integration.provider import Handler, providing
-from tests.servers import free_port
-from tests.stack import GOAL, Stack, embedded_stack, running
-from tests.waiting import wait_until
 
 A_SMALL_ONE = (SMALL["goal"], "--level", SMALL["level"])
 

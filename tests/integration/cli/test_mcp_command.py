@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 from mcp import Client
 
+from testing.commands import ROADMAP, command
+from testing.servers import free_port
+from testing.stack import Stack, answer_to
+from testing.waiting import wait_until
 from tests.agents import HELLO, call, learn, over_stdio, refusal
-from tests.commands import ROADMAP, command
-from tests.servers import free_port
-from tests.stack import Stack, answer_to
-from tests.waiting import wait_until
 
 
 def test_the_whole_path_over_standard_input_and_output(

@@ -22,11 +22,11 @@ from cli.output import Exit
 from core.ids import new_id
 from core.migrate import DIRECTORY, connected, known
 from core.settings import from_environment
-from tests.commands import ROADMAP, FinishedCommand, command, roadmap, succeeded
-from tests.integration.provider import Handler, providing
-from tests.servers import Postgres, Redis, free_port
-from tests.stack import BEFORE, Service, Stack, clean_environment
-from tests.waiting import wait_until
+from testing.commands import ROADMAP, FinishedCommand, command, roadmap, succeeded
+from testing.provider import Handler, providing
+from testing.servers import Postgres, Redis, free_port
+from testing.stack import BEFORE, Service, Stack, clean_environment
+from testing.waiting import wait_until
 
 SECRET = "hunter2-s3cret"
 KEY = hashlib.sha256(b"a key of this file").hexdigest()

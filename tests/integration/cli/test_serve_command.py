@@ -5,10 +5,10 @@ from pathlib import Path
 
 import httpx2
 
-from tests.commands import ROADMAP, command
-from tests.servers import free_port
-from tests.stack import answer_to
-from tests.waiting import wait_until
+from testing.commands import ROADMAP, command
+from testing.servers import free_port
+from testing.stack import answer_to
+from testing.waiting import wait_until
 
 
 def test_it_serves_in_embedded_mode(tmp_path: Path) -> None:

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from core.settings import Settings
+from testing.stack import ROOT, Stack, clean_environment
 from tests.pages import Names, Section, Step, difference, outputs_of, sections
-from tests.stack import ROOT, Stack, clean_environment
 from web.http.problems import TYPES
 from web.routes import ENDPOINTS, ROADMAP
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 import roadmap_cli
-from tests.commands import ROADMAP, command
-from tests.stack import ROOT, embedded_stack, running
+from testing.commands import ROADMAP, command
+from testing.stack import ROOT, embedded_stack, running
 
 pytestmark = pytest.mark.timeout(600)  # each has a score of processes that load everything
 PAGE = (ROOT / "docs" / "COMMANDS.md").read_text("utf-8")

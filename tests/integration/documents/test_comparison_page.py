@@ -3,9 +3,9 @@
 import gzip
 from pathlib import Path
 
-from tests.commands import command
+from testing.commands import command
+from testing.stack import ROOT, embedded_stack, running
 from tests.pages import Names, difference, outputs_of, steps_of
-from tests.stack import ROOT, embedded_stack, running
 
 
 def test_the_commands_of_the_comparison_work_as_they_stand(tmp_path: Path) -> None:

@@ -9,9 +9,9 @@ import pytest
 
 from examples import client
 from examples.client import Roadmap, RoadmapError
-from tests.faulty import Faulty
-from tests.servers import free_port
-from tests.stack import CONCEPTS, GOAL, ROOT, Stack, clean_environment
+from testing.faulty import Faulty
+from testing.servers import free_port
+from testing.stack import CONCEPTS, GOAL, ROOT, Stack, clean_environment
 
 
 @pytest.fixture

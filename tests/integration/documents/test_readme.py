@@ -13,9 +13,9 @@ import pytest
 from cli import demo
 from core.settings import Settings
 from roadmap.plan.event_types import EventType
-from tests.servers import Postgres, Redis, free_port
-from tests.stack import GOAL, OPEN_TO_TESTS, ROOT, Stack, clean_environment, running, server_stack
-from tests.waiting import wait_until
+from testing.servers import Postgres, Redis, free_port
+from testing.stack import GOAL, OPEN_TO_TESTS, ROOT, Stack, clean_environment, running, server_stack
+from testing.waiting import wait_until
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 CURLS = re.findall(r"^\$ (curl .*)$", README, re.MULTILINE)

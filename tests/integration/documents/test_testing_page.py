@@ -5,8 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from testing.stack import ROOT, clean_environment
 from tests.checkouts import checkout
-from tests.stack import ROOT, clean_environment
 
 PAGE = (ROOT / "docs" / "TESTING.md").read_text("utf-8")
 (PROGRAM,) = (

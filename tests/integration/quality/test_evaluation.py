@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
+from testing.provider import Handler, Provider, completion, providing
+from testing.stack import ROOT, SHORT, clean_environment
 from tests.chaos.model import KINDS, PATIENT
-from tests.integration.provider import Handler, Provider, completion, providing
 from tests.integration.roadmap.test_model_generator import ANALYSED, SOUND, WRITTEN
-from tests.stack import ROOT, SHORT, clean_environment
 
 MARKS = {"goal": 5, "correct": 4, "clear": 3, "connected": 2, "practice": 1, "reason": "Short."}
 ANSWERS = {

@@ -13,6 +13,7 @@ from reliable_queue.memory_storage import ReliableMemoryStorage
 from reliable_queue.queue import ReliableQueue
 from reliable_queue.redis_storage import ReliableRedisStorage
 from reliable_queue.sqlite_storage import ReliableSqliteStorage
+from testing.servers import Redis
 from tests.integration.reliable_queue.consumers import (
     HEARTBEAT,
     KEY,
@@ -23,7 +24,6 @@ from tests.integration.reliable_queue.consumers import (
     Works,
 )
 from tests.integration.reliable_queue.storages import ALIVE, PATIENCE, Open, Storage
-from tests.servers import Redis
 
 
 @pytest.fixture(params=["redis", "sqlite", "memory"])

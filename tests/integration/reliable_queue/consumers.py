@@ -17,8 +17,8 @@ from reliable_queue.consumer import ReliableConsumer
 from reliable_queue.queue import ReliableQueue
 from reliable_queue.redis_storage import ReliableRedisStorage
 from reliable_queue.storage import Heartbeat
-from tests.servers import Redis
-from tests.waiting import wait_until
+from testing.servers import Redis
+from testing.waiting import wait_until
 
 ROOT = Path(__file__).resolve().parents[3]
 KEY = "k" * 40

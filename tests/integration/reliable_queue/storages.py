@@ -13,7 +13,7 @@ from reliable_queue.memory_storage import ReliableMemoryStorage
 from reliable_queue.redis_storage import ReliableRedisStorage
 from reliable_queue.sqlite_storage import ReliableSqliteStorage
 from reliable_queue.storage import Claim
-from tests.waiting import wait_until
+from testing.waiting import wait_until
 
 Storage = ReliableRedisStorage | ReliableSqliteStorage | ReliableMemoryStorage
 Open = Callable[..., Storage]

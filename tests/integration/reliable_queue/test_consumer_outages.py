@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from testing.servers import Redis
+from testing.waiting import wait_until
 from tests.integration.reliable_queue.consumers import (
     ALIVE,
     SOON,
@@ -14,8 +16,6 @@ from tests.integration.reliable_queue.consumers import (
     on,
     recorded_beats,
 )
-from tests.servers import Redis
-from tests.waiting import wait_until
 
 
 class TestOutages:

@@ -11,6 +11,8 @@ import pytest
 from reliable_queue.memory_storage import ReliableMemoryStorage
 from reliable_queue.queue import ReliableQueue
 from reliable_queue.storage import Heartbeat
+from testing.servers import Redis
+from testing.waiting import wait_until
 from tests.integration.reliable_queue.consumers import (
     ALIVE,
     KEY,
@@ -23,8 +25,6 @@ from tests.integration.reliable_queue.consumers import (
     on,
     recorded_beats,
 )
-from tests.servers import Redis
-from tests.waiting import wait_until
 
 
 class TestStopping:

@@ -15,8 +15,8 @@ from reliable_queue.queue import ReliableQueue
 from roadmap.plan.jobs import Job, JobName
 from tasks.dispatcher import enqueue
 from tasks.queues import content_queue
-from tests.servers import Redis
-from tests.waiting import wait_until
+from testing.servers import Redis
+from testing.waiting import wait_until
 
 CONTENTS = 500
 ALIVE, MOMENT = 60.0, 0.05  # seconds that a consumer lives for after one beat

@@ -13,6 +13,8 @@ from huey import crontab
 
 from reliable_queue.memory_storage import ReliableMemoryStorage
 from reliable_queue.queue import ReliableQueue
+from testing.servers import Redis
+from testing.waiting import wait_until
 from tests.integration.reliable_queue.consumers import (
     ALIVE,
     KEY,
@@ -23,8 +25,6 @@ from tests.integration.reliable_queue.consumers import (
     consuming,
     on,
 )
-from tests.servers import Redis
-from tests.waiting import wait_until
 
 
 class TestLooking:

@@ -1,7 +1,7 @@
 """The whole queue, with real consumers in threads and in child processes, on Redis and on SQLite."""
 
+from testing.servers import Redis
 from tests.integration.reliable_queue.consumers import on
-from tests.servers import Redis
 
 
 class TestCost:

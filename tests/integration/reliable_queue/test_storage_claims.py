@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from reliable_queue.storage import MAX_DELIVERIES
+from testing.waiting import wait_until
 from tests.integration.reliable_queue.storages import (
     ALIVE,
     ANY_BYTES,
@@ -25,7 +26,6 @@ from tests.integration.reliable_queue.storages import (
     shared,
     worked_off,
 )
-from tests.waiting import wait_until
 
 
 class TestOrder:

@@ -13,6 +13,7 @@ import redis
 from reliable_queue.redis_storage import ReliableRedisStorage
 from reliable_queue.sqlite_storage import ReliableSqliteStorage
 from reliable_queue.storage import MAX_DELIVERIES
+from testing.servers import Redis
 from tests.integration.reliable_queue.storages import (
     ALIVE,
     NOON,
@@ -25,7 +26,6 @@ from tests.integration.reliable_queue.storages import (
     oldest,
     worked_off,
 )
-from tests.servers import Redis
 
 
 class TestVersionBefore:

@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, timedelta
 
 from reliable_queue.storage import MAX_DELIVERIES
+from testing.waiting import wait_until
 from tests.integration.reliable_queue.storages import (
     NOON,
     SOON,
@@ -21,7 +22,6 @@ from tests.integration.reliable_queue.storages import (
     waiting_claims,
     worked_off,
 )
-from tests.waiting import wait_until
 
 
 class TestSchedule:

@@ -4,6 +4,7 @@ import time
 from datetime import timedelta
 
 from reliable_queue.storage import MAX_DELIVERIES, ConsumerInfo
+from testing.waiting import wait_until
 from tests.integration.reliable_queue.storages import (
     ALIVE,
     ANY_BYTES,
@@ -21,7 +22,6 @@ from tests.integration.reliable_queue.storages import (
     put_aside,
     shared,
 )
-from tests.waiting import wait_until
 
 
 def places(storage: Storage) -> list[bytes]:

@@ -7,6 +7,8 @@ import redis
 
 from reliable_queue.redis_storage import ReliableRedisStorage
 from reliable_queue.storage import MAX_DELIVERIES
+from testing.servers import Redis
+from testing.waiting import wait_until
 from tests.integration.reliable_queue.storages import (
     ALIVE,
     MOMENT,
@@ -18,8 +20,6 @@ from tests.integration.reliable_queue.storages import (
     shared,
     worked_off,
 )
-from tests.servers import Redis
-from tests.waiting import wait_until
 
 
 @shared

@@ -8,6 +8,8 @@ from datetime import timedelta
 import pytest
 
 from reliable_queue.redis_storage import ReliableRedisStorage
+from testing.servers import Redis
+from testing.waiting import wait_until
 from tests.integration.reliable_queue.storages import (
     MOMENT,
     NOON,
@@ -24,8 +26,6 @@ from tests.integration.reliable_queue.storages import (
     shared,
     waiting_claims,
 )
-from tests.servers import Redis
-from tests.waiting import wait_until
 
 
 class TestPausing:

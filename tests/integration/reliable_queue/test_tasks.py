@@ -12,8 +12,8 @@ from huey import crontab
 
 from reliable_queue.memory_storage import ReliableMemoryStorage
 from reliable_queue.queue import ReliableQueue
+from testing.waiting import wait_until
 from tests.integration.reliable_queue.consumers import KEY, SOON, OpenQueue, Works, consuming
-from tests.waiting import wait_until
 
 
 class Tracing:

@@ -18,11 +18,11 @@ import psycopg2
 import pytest
 
 from core.migrate import known
-from tests.commands import roadmap, succeeded
+from testing.commands import roadmap, succeeded
+from testing.servers import Postgres, Redis
+from testing.stack import Stack, embedded_stack, running, server_stack
+from testing.waiting import wait_until
 from tests.integration.conftest import SMALL
-from tests.servers import Postgres, Redis
-from tests.stack import Stack, embedded_stack, running, server_stack
-from tests.waiting import wait_until
 
 MODES = ["embedded", "server"]
 

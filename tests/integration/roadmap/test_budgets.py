@@ -28,8 +28,8 @@ from roadmap.budget.budget import BudgetMeter, BudgetReserved, CallPurpose, Over
 from roadmap.budget.cost_report import estimate, receipt
 from roadmap.generation.cancellation import StopSignal
 from roadmap.generation.context import GeneratorFault
-from tests.database import using
-from tests.servers import Postgres
+from testing.database import using
+from testing.servers import Postgres
 
 WORKERS = 16
 MODEL = "gpt-5-mini"

@@ -17,7 +17,7 @@ from models.bulk import TYPES, insert_rows
 from models.logs import ExecutionLog
 from models.roadmaps import Roadmap, RoadmapEvent
 from roadmap.operations.backup import KINDS
-from tests.integration.logbook import MODES, own_database
+from testing.logbook import MODES, own_database
 
 NOW = datetime(2026, 2, 28, 23, 59, 59, 123456, tzinfo=UTC)
 HARD = 'A "quoted" \\ goal, 学习 🍞\n%s $1 {} \u2028 \\u0000'

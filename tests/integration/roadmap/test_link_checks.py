@@ -26,9 +26,9 @@ from roadmap.generation.catalogue.generator import CatalogueGenerator
 from roadmap.generation.catalogue.loader import load_concept
 from roadmap.lifecycle import content_job, link_checker, link_status
 from roadmap.plan.outline import ContentKind, Resources
-from tests.database import using
-from tests.servers import Postgres
-from tests.site import Site, page, served
+from testing.database import using
+from testing.servers import Postgres
+from testing.site import Site, page, served
 
 WORKERS = 4
 KEY = "python-backend/caching"

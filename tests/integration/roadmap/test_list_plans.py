@@ -28,8 +28,8 @@ from roadmap.lifecycle import admin_queries, own_roadmaps, queries, read_states,
 from roadmap.lifecycle.admin_queries import RoadmapSearch
 from roadmap.lifecycle.own_roadmaps import Order, RoadmapFilter
 from roadmap.plan.statuses import RoadmapStatus
-from tests.integration.logbook import own_database
-from tests.servers import Postgres
+from testing.logbook import own_database
+from testing.servers import Postgres
 
 ROWS = 60_000
 LIMIT = 20

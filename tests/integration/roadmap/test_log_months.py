@@ -24,7 +24,7 @@ from roadmap.operations.execution_log import Buffer, LogLedger, ledger, store_ba
 from roadmap.operations.log_months import month_after, month_of
 from tasks import upkeep
 from tasks.queues import logs_queue
-from tests.integration.logbook import (
+from testing.logbook import (
     MODES,
     ask,
     counts_of,
@@ -35,8 +35,8 @@ from tests.integration.logbook import (
     partition_of,
     stored,
 )
-from tests.servers import Postgres
-from tests.waiting import wait_until
+from testing.servers import Postgres
+from testing.waiting import wait_until
 
 DAYS = 90
 BEFORE, DEFAULT = "execution_log_before", "execution_log_default"

@@ -6,8 +6,8 @@ import pytest
 
 from benchmarks import log_search as bench
 from benchmarks.log_search import Plan
-from tests.integration.logbook import own_database
-from tests.servers import Postgres
+from testing.logbook import own_database
+from testing.servers import Postgres
 
 ROWS = 20_000
 INDEXES = {  # by which each is found, at least

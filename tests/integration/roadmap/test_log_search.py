@@ -27,7 +27,7 @@ from roadmap.operations.log_search import (
     parsed,
     search,
 )
-from tests.integration.logbook import MODES, document, own_database, stored
+from testing.logbook import MODES, document, own_database, stored
 
 FORTY_DAYS = timedelta(days=40)
 FOUND = (  # by which text what is found

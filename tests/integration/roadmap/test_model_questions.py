@@ -5,10 +5,10 @@ from typing import Any
 
 from llmock.scenarios import Match, Reply
 
+from testing.stack import Stack
+from testing.waiting import wait_until
 from tests.integration.conftest import GOAL, Provider
 from tests.integration.roadmap.test_model_generator import ANALYSED
-from tests.stack import Stack
-from tests.waiting import wait_until
 
 WHY = {"question": "What for? <img src=x onerror=alert(1)>", "suggestions": ["Work", "<b>Fun</b>"]}
 HOW = {"question": "With which oven?", "suggestions": ["Gas", "Wood", "None", "Gas", "Steam", "No"]}

@@ -32,9 +32,9 @@ from roadmap.plan.jobs import Job, JobName
 from roadmap.plan.outline import ContentKind
 from roadmap.plan.schemas import RoadmapRequest
 from roadmap.plan.statuses import RoadmapStatus
-from tests.integration.logbook import MODES, own_database
+from testing.logbook import MODES, own_database
+from testing.stack import GOAL
 from tests.portables import FIRST, SECOND, small, whole
-from tests.stack import GOAL
 from tests.unit.roadmap.lifecycle.test_jobs import rows
 
 OWNER, OTHER = new_id(), new_id()

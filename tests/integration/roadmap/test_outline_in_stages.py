@@ -17,8 +17,8 @@ from roadmap.lifecycle import plan_job
 from roadmap.plan.outline import Analysis, ContentKind, Outline
 from roadmap.plan.schemas import RoadmapRequest
 from roadmap.plan.validation import problems
+from testing.provider import MODEL, Handler, Provider, completion, providing
 from tests.cases import try_each
-from tests.integration.provider import MODEL, Handler, Provider, completion, providing
 from tests.unit.roadmap.lifecycle.test_jobs import accepted, the_roadmap
 
 ANALYSED = {"aim": "To bake bread.", "known": [], "subjects": ["Flour"], "assumptions": []}

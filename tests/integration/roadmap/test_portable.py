@@ -17,10 +17,10 @@ from roadmap.exchange.import_validation import RoadmapFile
 from roadmap.exchange.importer import import_roadmap
 from roadmap.lifecycle.plan_rows import current_outline
 from roadmap.plan.outline import Outline
-from tests.integration.logbook import own_database
+from testing.logbook import own_database
+from testing.servers import Postgres
+from testing.stack import Stack
 from tests.portables import FIRST, SECOND, small
-from tests.servers import Postgres
-from tests.stack import Stack
 
 IMPORT = "/api/v1/imports"
 

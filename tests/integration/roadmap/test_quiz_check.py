@@ -12,12 +12,12 @@ import pytest
 from roadmap.generation.context import GeneratorFault
 from roadmap.generation.llm.schemas import QuizDraft
 from roadmap.plan.outline import ContentKind, Question, Quiz
+from testing.provider import MODEL, Handler, Provider, completion, providing
+from testing.stack import Stack, embedded_stack, running
+from testing.waiting import wait_until
 from tests.cases import try_each
 from tests.chaos.model import WRITTEN
-from tests.integration.provider import MODEL, Handler, Provider, completion, providing
 from tests.integration.roadmap.test_model_generator import ANALYSED, BRIEF, SOUND, generator
-from tests.stack import Stack, embedded_stack, running
-from tests.waiting import wait_until
 
 TYPED = {"kind": "typed", "prompt": "What feeds the yeast?", "accepted": ["Sugar", "Starch"]}
 ORDER = {"kind": "order", "prompt": "In which order?", "lines": ["Mix", "Knead", "Bake"]}

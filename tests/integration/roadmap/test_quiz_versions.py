@@ -25,7 +25,7 @@ from roadmap.plan.edits import Rewrite
 from roadmap.plan.outline import ContentKind, Contents, Quiz, Tutorial
 from roadmap.plan.schemas import ProgressRequest
 from roadmap.plan.statuses import ConceptProgress, ContentStatus
-from tests.integration.logbook import MODES, own_database
+from testing.logbook import MODES, own_database
 from tests.integration.roadmap.test_reviews import QUESTIONS, RIGHT, Place, made, write
 
 OTHERS: list[dict[str, Any]] = [QUESTIONS[3], {**QUESTIONS[0], "prompt": "Another?"}]

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from roadmap.plan.event_types import EventType, WebhookEvent
-from tests.receiver import receiving
+from testing.receiver import receiving
+from testing.stack import ROOT, Stack, embedded_stack, running
+from testing.waiting import wait_until
 from tests.recipes import Copy, places
-from tests.stack import ROOT, Stack, embedded_stack, running
-from tests.waiting import wait_until
 
 RECIPE, EVENT, TEXT, TRANSLATION = "A webhook event", "roadmap.trashed", "Thrown away", "扔掉了"
 POT = "locales/zh_Hans/LC_MESSAGES/roadmap.po"

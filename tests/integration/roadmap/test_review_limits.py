@@ -24,7 +24,7 @@ from roadmap.learning.today import read_today
 from roadmap.plan.outline import ContentKind
 from roadmap.plan.schemas import ProgressRequest
 from roadmap.plan.statuses import ConceptProgress, ContentStatus
-from tests.integration.logbook import MODES, own_database
+from testing.logbook import MODES, own_database
 from tests.integration.roadmap.test_reviews import QUESTIONS, RIGHT, Place, made, write
 
 DONE = ProgressRequest(progress=ConceptProgress.done)

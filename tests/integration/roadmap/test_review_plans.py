@@ -21,9 +21,9 @@ from roadmap.learning.continue_learning import (
     next_lessons,
 )
 from roadmap.learning.daily_limits import ReviewLimits
-from tests.integration.logbook import own_database
+from testing.logbook import own_database
+from testing.servers import Postgres
 from tests.integration.roadmap.test_reviews import made
-from tests.servers import Postgres
 
 ACCOUNTS, ROADMAPS, CARDS = 4, 25, 400  # of each one before
 CONCEPTS = 40  # of a roadmap

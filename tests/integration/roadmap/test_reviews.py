@@ -28,7 +28,7 @@ from roadmap.lifecycle.schedule_settings import ScheduleRequest
 from roadmap.plan.outline import ContentKind
 from roadmap.plan.schemas import ProgressRequest
 from roadmap.plan.statuses import ConceptProgress, ContentStatus, RoadmapStatus
-from tests.integration.logbook import MODES, own_database
+from testing.logbook import MODES, own_database
 
 QUESTIONS = [
     {

@@ -30,11 +30,11 @@ from roadmap.lifecycle import account_deletion
 from roadmap.lifecycle.create import NewRoadmap, create_many
 from roadmap.operations.audit_log import Action, Actor, audited
 from roadmap.plan.schemas import RoadmapRequest
-from tests.integration.logbook import MODES, own_database
+from testing.logbook import MODES, own_database
+from testing.servers import Postgres, Redis
+from testing.stack import GOAL, PASSWORD, Stack, running, server_stack
+from testing.waiting import wait_until
 from tests.portables import DOCUMENT
-from tests.servers import Postgres, Redis
-from tests.stack import GOAL, PASSWORD, Stack, running, server_stack
-from tests.waiting import wait_until
 
 EXPORT = "/api/v1/auth/me/export"
 ROADMAPS = 40

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from itsdangerous import Signer
 
+from testing.commands import succeeded
+from testing.servers import Postgres, Redis
+from testing.stack import Stack, answer_to, embedded_stack, running, server_stack
 from tests.chaos.checks import asking
-from tests.commands import succeeded
-from tests.servers import Postgres, Redis
-from tests.stack import Stack, answer_to, embedded_stack, running, server_stack
 
 OLDEST, OLD, NEW = ("an-old-key-of-many-characters-" + each * 8 for each in "xyz")
 PATHS = {"reading": "/api/v1/shared/{}", "calendar": "/calendars/{}/roadmap.ics"}

@@ -6,9 +6,9 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from core.metric_definitions import STREAMS
-from tests.commands import succeeded
-from tests.stack import GOAL, PASSWORD, Stack, answer_to
-from tests.waiting import wait_until
+from testing.commands import succeeded
+from testing.stack import GOAL, PASSWORD, Stack, answer_to
+from testing.waiting import wait_until
 
 API = "/api/v1"
 

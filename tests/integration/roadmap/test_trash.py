@@ -18,8 +18,8 @@ from roadmap.lifecycle import leases, queries, trash
 from roadmap.lifecycle.create import NewRoadmap, create_many
 from roadmap.lifecycle.leases import PLANNING
 from roadmap.plan.schemas import RoadmapRequest
-from tests.integration.logbook import MODES, own_database
-from tests.stack import GOAL
+from testing.logbook import MODES, own_database
+from testing.stack import GOAL
 
 OWNER = new_id()
 

@@ -20,7 +20,7 @@ from roadmap.accounts.access import LAST
 from roadmap.lifecycle import read_states
 from roadmap.lifecycle.queries import tree_state
 from roadmap.lifecycle.read_states import concept_states, list_states, tree_states
-from tests.integration.logbook import MODES, own_database
+from testing.logbook import MODES, own_database
 
 NOW = datetime(2026, 2, 28, 12, tzinfo=UTC)
 OWNER, OTHER, ROADMAP = new_id(), new_id(), new_id()

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from tests.receiver import Got, Receiver, gate, receiving, status
-from tests.servers import Postgres, Redis
-from tests.stack import Stack, embedded_stack, running, server_stack
-from tests.waiting import wait_until
+from testing.receiver import Got, Receiver, gate, receiving, status
+from testing.servers import Postgres, Redis
+from testing.stack import Stack, embedded_stack, running, server_stack
+from testing.waiting import wait_until
 
 BASE = "/api/v1/webhooks"
 HERE = "127.0.0.0/8"

@@ -9,9 +9,9 @@ import pytest
 
 from core.migrate import migrate
 from core.settings import from_environment
+from testing.servers import Postgres, Redis, free_port
+from testing.stack import SHORT, Service, clean_environment, with_pid_gone
 from tests.integration.startup.processes import KEY, Launch, left_of, running
-from tests.servers import Postgres, Redis, free_port
-from tests.stack import SHORT, Service, clean_environment, with_pid_gone
 
 
 @pytest.fixture(scope="module")

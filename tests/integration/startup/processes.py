@@ -8,9 +8,9 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from tests.servers import Redis
-from tests.stack import BEFORE, NO_TLS, Service, answer_to
-from tests.waiting import wait_until
+from testing.servers import Redis
+from testing.stack import BEFORE, NO_TLS, Service, answer_to
+from testing.waiting import wait_until
 
 KEY = "a key of this file with at least 32 characters"
 SECRET = "hunter2-s3cret"

@@ -12,10 +12,10 @@ import pytest
 from core.backends import open_database
 from core.migrate import known
 from core.settings import from_environment
-from tests.commands import roadmap
+from testing.commands import roadmap
+from testing.servers import LOOPBACK, Postgres, Redis
+from testing.stack import clean_environment, running, server_stack
 from tests.launching import KEY, SECRET, Launch, launching, refusal, waited
-from tests.servers import LOOPBACK, Postgres, Redis
-from tests.stack import clean_environment, running, server_stack
 
 NOWHERE = f"redis://{LOOPBACK}:1/0"
 each_service = pytest.mark.parametrize(

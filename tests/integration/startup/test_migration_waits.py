@@ -12,9 +12,9 @@ import pytest
 from core import migrate
 from core.connection_errors import is_away
 from core.settings import from_environment
-from tests.integration.logbook import own_database
-from tests.servers import Postgres
-from tests.waiting import wait_until
+from testing.logbook import own_database
+from testing.servers import Postgres
+from testing.waiting import wait_until
 
 FIRST = migrate.known().index("0017_ended_logins")
 PENDING = migrate.known()[FIRST:]

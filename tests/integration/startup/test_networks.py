@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.servers import LOOPBACK, LOOPBACK_6, Postgres, Redis, listens, scratch_folder, started
-from tests.stack import ENTRYPOINT, Stack, answer_to, running, server_stack
+from testing.servers import LOOPBACK, LOOPBACK_6, Postgres, Redis, listens, scratch_folder, started
+from testing.stack import ENTRYPOINT, Stack, answer_to, running, server_stack
 
 NAME = "servers.railway.internal"
 # A file of names for one process and its children; $0 is the file, the rest what is run with it.

@@ -13,12 +13,12 @@ import psycopg2
 import pytest
 
 from core.migrate import known
+from testing.commands import FinishedCommand, refused, roadmap
+from testing.pooler import POOL, PgBouncer
+from testing.servers import Postgres, Redis, scratch_folder, started
+from testing.stack import Stack, running, server_stack
+from testing.waiting import wait_until
 from tests.chaos.checks import assert_built_once, written
-from tests.commands import FinishedCommand, refused, roadmap
-from tests.pooler import POOL, PgBouncer
-from tests.servers import Postgres, Redis, scratch_folder, started
-from tests.stack import Stack, running, server_stack
-from tests.waiting import wait_until
 
 ROADMAPS = 3
 # What belongs to a session, and would stay with a connection that another client is given next.

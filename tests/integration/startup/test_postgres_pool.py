@@ -14,10 +14,10 @@ from core import postgres as pool_module
 from core.db import SerializationConflict, database, session, transaction
 from core.errors import Unavailable
 from core.postgres import LimitedPool
-from tests.database import using
-from tests.integration.logbook import own_database
-from tests.servers import Postgres
-from tests.waiting import wait_until
+from testing.database import using
+from testing.logbook import own_database
+from testing.servers import Postgres
+from testing.waiting import wait_until
 
 CUT_OFF = "SELECT pg_terminate_backend(pg_backend_pid())"
 OPEN = "SELECT count(*) FROM pg_stat_activity WHERE datname = 'pool_of_two'"

@@ -15,10 +15,10 @@ import pytest
 import yaml
 
 from core.settings import SERVICES
+from testing.servers import Postgres, Redis
+from testing.stack import ROOT, Service, Stack, clean_environment, embedded_stack, server_stack
+from testing.waiting import wait_until
 from tests.recipes import Copy, places
-from tests.servers import Postgres, Redis
-from tests.stack import ROOT, Service, Stack, clean_environment, embedded_stack, server_stack
-from tests.waiting import wait_until
 
 RECIPE = "A queue or service"
 ENTRY = """\

@@ -8,8 +8,11 @@ from pathlib import Path
 import pytest
 import redis
 
+from testing.commands import refused, roadmap
+from testing.servers import Redis
+from testing.stack import GOAL, PASSWORD, ROOT, clean_environment
+from testing.waiting import wait_until
 from tests import launching
-from tests.commands import refused, roadmap
 from tests.integration.startup.processes import (
     SECRET,
     Launch,
@@ -21,9 +24,6 @@ from tests.integration.startup.processes import (
     running,
 )
 from tests.launching import launched, waited
-from tests.servers import Redis
-from tests.stack import GOAL, PASSWORD, ROOT, clean_environment
-from tests.waiting import wait_until
 
 SCRIPTS = [
     "entrypoint.sh",

@@ -13,6 +13,8 @@ import psycopg2
 import pytest
 
 from core.migrate import LOCK, known
+from testing.servers import Postgres, Redis, free_port
+from testing.waiting import wait_until
 from tests import launching
 from tests.integration.startup.processes import (
     KEY,
@@ -29,8 +31,6 @@ from tests.integration.startup.processes import (
     running,
 )
 from tests.launching import launched, waited
-from tests.servers import Postgres, Redis, free_port
-from tests.waiting import wait_until
 
 
 @pytest.fixture

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from testing.stack import GOAL, PASSWORD, answer_to
+from testing.waiting import wait_until
 from tests.integration.conftest import SMALL
 from tests.integration.startup.processes import (
     KEY,
@@ -26,8 +28,6 @@ from tests.integration.startup.processes import (
     messages,
     printed_lines,
 )
-from tests.stack import GOAL, PASSWORD, answer_to
-from tests.waiting import wait_until
 
 
 @pytest.mark.parametrize(

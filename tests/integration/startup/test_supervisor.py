@@ -10,6 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from testing.servers import free_port
+from testing.stack import ROOT, SHORT, Service, clean_environment, with_pid_gone
+from testing.waiting import wait_until
 from tests.integration.startup.processes import (
     READY,
     Launch,
@@ -23,9 +26,6 @@ from tests.integration.startup.processes import (
     printed_lines,
     refusal,
 )
-from tests.servers import free_port
-from tests.stack import ROOT, SHORT, Service, clean_environment, with_pid_gone
-from tests.waiting import wait_until
 
 
 def signals_of(pid: int, what: str) -> set[int]:

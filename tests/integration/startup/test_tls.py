@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 import trustme
 
+from testing.servers import LOOPBACK, Postgres, listens, scratch_folder, started
+from testing.stack import running, server_stack
+from testing.tls import TlsRedis
+from testing.waiting import wait_until
 from tests.launching import CONSUMERS, SECRET, Launch, launching, refusal, waited
-from tests.servers import LOOPBACK, Postgres, listens, scratch_folder, started
-from tests.stack import running, server_stack
-from tests.tls import TlsRedis
-from tests.waiting import wait_until
 
 
 @pytest.fixture(scope="module")

@@ -11,12 +11,12 @@ from uuid import uuid4
 
 import pytest
 
-from tests.commands import roadmap, succeeded
-from tests.receiver import Receiver, receiving
-from tests.servers import Postgres, Redis
-from tests.stack import PASSWORD, Stack, answer_to, embedded_stack, running
+from testing.commands import roadmap, succeeded
+from testing.receiver import Receiver, receiving
+from testing.servers import Postgres, Redis
+from testing.stack import PASSWORD, Stack, answer_to, embedded_stack, running
+from testing.waiting import wait_until
 from tests.upgrade.recordings import Recording
-from tests.waiting import wait_until
 
 VERSION = "78eefd3"
 ADMIN, ROADMAPS = "/api/v1/admin/queues", "/api/v1/roadmaps"

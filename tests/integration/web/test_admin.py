@@ -8,11 +8,11 @@ from typing import Any
 import httpx2
 import pytest
 
-from tests.browser.people import Person
-from tests.operating import NOT_A_ROW, post, promote, put_aside
-from tests.servers import Postgres, Redis
-from tests.stack import PASSWORD, Stack, answer_to, running, server_stack
-from tests.waiting import wait_until
+from testing.operating import NOT_A_ROW, post, promote, put_aside
+from testing.people import Person
+from testing.servers import Postgres, Redis
+from testing.stack import PASSWORD, Stack, answer_to, running, server_stack
+from testing.waiting import wait_until
 
 QUEUE = "/admin/queues/content"
 API = "/api/v1/admin"

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from core.version import VERSION
+from testing.stack import ROOT, Stack
+from testing.waiting import wait_until
 from tests.integration.conftest import Provider
-from tests.stack import ROOT, Stack
-from tests.waiting import wait_until
 
 GOAL = "Learn to bake sourdough bread"
 SOON = 60.0

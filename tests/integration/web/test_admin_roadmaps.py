@@ -14,12 +14,12 @@ from core.db import database, session
 from core.errors import Invalid
 from roadmap.lifecycle import admin_queries
 from roadmap.lifecycle.admin_queries import RoadmapSearch
+from testing.logbook import own_database
+from testing.operating import promote
+from testing.servers import Postgres
+from testing.stack import PASSWORD, Stack
+from testing.waiting import wait_until
 from tests.integration.conftest import GOAL, Provider
-from tests.integration.logbook import own_database
-from tests.operating import promote
-from tests.servers import Postgres
-from tests.stack import PASSWORD, Stack
-from tests.waiting import wait_until
 
 LIST = "/api/v1/admin/roadmaps"
 HTML = {"Accept": "text/html"}

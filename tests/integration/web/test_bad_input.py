@@ -13,7 +13,7 @@ import pytest
 from itsdangerous import TimestampSigner, URLSafeTimedSerializer
 
 from roadmap.generation.catalogue.loader import tracks
-from tests.stack import GOAL, PASSWORD, Stack, answer_to
+from testing.stack import GOAL, PASSWORD, Stack, answer_to
 
 ROADMAPS = "/api/v1/roadmaps"
 REGISTER, LOGIN = "/api/v1/auth/register", "/api/v1/auth/login"

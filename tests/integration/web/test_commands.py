@@ -11,11 +11,11 @@ import httpx2
 import pytest
 from llmock.scenarios import Fail, Match
 
+from testing.stack import Stack
+from testing.waiting import wait_until
 from tests.chaos.model import TUTORIAL
 from tests.integration.conftest import GOAL, KEY, MODEL, Provider, modelled
 from tests.integration.roadmap.test_model_generator import concept, outline
-from tests.stack import Stack
-from tests.waiting import wait_until
 
 REVISED = outline(
     concept("flour"),

@@ -9,11 +9,11 @@ from typing import Any
 import httpx2
 import pytest
 
+from testing.provider import Handler, providing
+from testing.servers import Postgres, Redis
+from testing.stack import NO_TLS, Stack, answer_to, embedded_stack, running, server_stack
+from testing.waiting import wait_until
 from tests.chaos.model import ANALYSIS, KINDS, PATIENT, TUTORIAL, WRITTEN
-from tests.integration.provider import Handler, providing
-from tests.servers import Postgres, Redis
-from tests.stack import NO_TLS, Stack, answer_to, embedded_stack, running, server_stack
-from tests.waiting import wait_until
 
 FIRST = "Why <b>knead</b>? ![](https://a.org/x.png)\n\n## Kneading 写\n\n"
 HTML = {"Accept": "text/html"}

@@ -14,10 +14,10 @@ from typing import Any
 
 import pytest
 
+from testing.stack import GOAL, NO_TLS, PASSWORD, ROOT, Stack
+from testing.waiting import wait_until
 from tests.integration.conftest import SMALL
 from tests.pages import shell_blocks
-from tests.stack import GOAL, NO_TLS, PASSWORD, ROOT, Stack
-from tests.waiting import wait_until
 
 NAME = "generated_client"
 PAGE = (ROOT / "docs" / "API.md").read_text("utf-8")

@@ -6,8 +6,8 @@ from typing import Any
 import httpx2
 import pytest
 
-from tests.stack import GOAL, Stack
-from tests.waiting import wait_until
+from testing.stack import GOAL, Stack
+from testing.waiting import wait_until
 
 
 @dataclass

@@ -12,11 +12,11 @@ import pytest
 from mcp import Client
 from mcp.shared.exceptions import MCPError
 
+from testing.operating import promote
+from testing.people import Person
+from testing.stack import GOAL, Stack, answer_to, embedded_stack, running
+from testing.waiting import wait_until
 from tests.agents import call, learn, over_http, refusal
-from tests.browser.people import Person
-from tests.operating import promote
-from tests.stack import GOAL, Stack, answer_to, embedded_stack, running
-from tests.waiting import wait_until
 
 PING = {"jsonrpc": "2.0", "id": 1, "method": "ping"}
 

@@ -12,16 +12,16 @@ from uuid import uuid4
 import httpx2
 import pytest
 
-from tests.browser.teacher import Teacher, teaching
+from testing.provider import MODEL, Handler
+from testing.receiver import Receiver, receiving, status
+from testing.search_engine import SearchEngine, searching
+from testing.servers import Postgres, Redis, free_port
+from testing.stack import NO_TLS, Service, Stack, answer_to, embedded_stack, running, server_stack
+from testing.teacher import Teacher, teaching
+from testing.waiting import wait_until
 from tests.chaos.checks import rows
 from tests.chaos.model import PATIENT
-from tests.integration.provider import MODEL, Handler
-from tests.receiver import Receiver, receiving, status
-from tests.search_engine import SearchEngine, searching
-from tests.servers import Postgres, Redis, free_port
-from tests.stack import NO_TLS, Service, Stack, answer_to, embedded_stack, running, server_stack
 from tests.unit.documents.test_monitoring_page import EXPRESSIONS, names_in
-from tests.waiting import wait_until
 
 SENT = 60  # requests
 REQUESTS = "roadmap_http_requests_total"

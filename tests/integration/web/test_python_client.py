@@ -11,9 +11,9 @@ from uuid import uuid4
 import pytest
 
 from roadmap_client import ApiProblem, AsyncRoadmapClient, NoResponse, RoadmapClient
-from tests.faulty import Faulty
-from tests.servers import free_port
-from tests.stack import GOAL, ROOT, Stack
+from testing.faulty import Faulty
+from testing.servers import free_port
+from testing.stack import GOAL, ROOT, Stack
 
 SMALL = {"level": "advanced"}  # of which the catalogue makes few concepts
 Connect = Callable[..., Any]

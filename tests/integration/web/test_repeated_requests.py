@@ -10,9 +10,9 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from tests.servers import Postgres, Redis
-from tests.stack import GOAL, Stack, running, server_stack
-from tests.waiting import wait_until
+from testing.servers import Postgres, Redis
+from testing.stack import GOAL, Stack, running, server_stack
+from testing.waiting import wait_until
 
 ROADMAPS = "/api/v1/roadmaps"
 AT_ONCE = 24

@@ -15,8 +15,8 @@ from httpx_sse import EventSource, SSEError, connect_sse
 from sseclient import SSEClient
 
 from roadmap.plan.event_types import Event
+from testing.stack import NO_TLS, Stack
 from tests.integration.conftest import SMALL
-from tests.stack import NO_TLS, Stack
 from web.sse import encoded
 
 STREAM = {"content-type": "text/event-stream"}

@@ -18,6 +18,7 @@ from roadmap.accounts.accounts import set_admin, set_observer
 from roadmap.generation.catalogue.generator import CatalogueGenerator
 from roadmap.generation.context import DesignBrief
 from roadmap.plan.outline import Outline
+from testing.stack import PASSWORD
 from tests.copies import Copies
 from tests.security.access.people import (
     ALL,
@@ -31,7 +32,6 @@ from tests.security.access.people import (
     bearer,
     everything,
 )
-from tests.stack import PASSWORD
 from web import authentication
 from web.endpoint import Endpoint
 from web.http import host_and_csrf, limits

@@ -49,8 +49,8 @@ from roadmap.plan.schemas import (
 from roadmap.webhooks.subscriptions import WebhookChange, WebhookPatch, WebhookRequest
 from tasks.queue_actions import DeadLettersRequest
 from tasks.queues import RETRIES, content_queue
+from testing.stack import GOAL, PASSWORD, QUESTIONS
 from tests.portables import DOCUMENT
-from tests.stack import GOAL, PASSWORD, QUESTIONS
 from web.call import EmptyBody
 from web.endpoint import Endpoint
 from web.pages.page_route import PageRoute

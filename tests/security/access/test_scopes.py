@@ -7,6 +7,7 @@ import pytest
 
 from roadmap.accounts.accounts import set_observer
 from roadmap.accounts.identity import Scope
+from testing.stack import GOAL
 from tests.security.access.people import (
     ALL,
     CLOSED,
@@ -17,7 +18,6 @@ from tests.security.access.people import (
     everything,
     success_of,
 )
-from tests.stack import GOAL
 from web.pages.page_route import PageRoute
 from web.revocation_cache import revocations
 from web.routes import API

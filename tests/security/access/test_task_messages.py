@@ -24,8 +24,8 @@ from tasks import content
 from tasks.message_browser import MessageState
 from tasks.queue_admin import messages
 from tasks.queues import RETRIES, content_queue
+from testing.stack import GOAL
 from tests.security.access.people import CLOSED_PORT, Person, everything
-from tests.stack import GOAL
 
 WORKED_ON = {  # by which task: in which table, and what becomes of it
     "plan_roadmap": ("roadmap", "ready"),

@@ -5,6 +5,8 @@ from functools import cache
 
 import pytest
 
+from testing.servers import Postgres, Redis
+from testing.stack import PASSWORD, Stack, running, server_stack
 from tests.security.browsers.visitors import (
     BELOW,
     FRIEND,
@@ -15,8 +17,6 @@ from tests.security.browsers.visitors import (
     arrive,
     return_,
 )
-from tests.servers import Postgres, Redis
-from tests.stack import PASSWORD, Stack, running, server_stack
 
 
 @pytest.fixture(scope="module")

@@ -4,6 +4,7 @@ import uuid
 
 import pytest
 
+from testing.stack import PASSWORD, Stack
 from tests.security.browsers.visitors import (
     ELSEWHERE,
     KEYS,
@@ -16,7 +17,6 @@ from tests.security.browsers.visitors import (
     raw,
     send,
 )
-from tests.stack import PASSWORD, Stack
 from web.routes import API
 
 COOKIE = "__Host-roadmap"

@@ -6,8 +6,8 @@ import httpx2
 import pytest
 
 from core.ids import new_id
+from testing.stack import GOAL, PASSWORD, Stack
 from tests.security.browsers.visitors import FRIEND, ME, STRANGER, Visitor, assert_careful, send
-from tests.stack import GOAL, PASSWORD, Stack
 from web.routes import API
 
 

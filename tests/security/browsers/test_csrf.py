@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 
 from core.ids import new_id
+from testing.stack import GOAL, PASSWORD, Stack
+from testing.waiting import wait_until
 from tests.security.browsers.visitors import (
     ELSEWHERE,
     EVERY,
@@ -23,8 +25,6 @@ from tests.security.browsers.visitors import (
     send,
     wait_for,
 )
-from tests.stack import GOAL, PASSWORD, Stack
-from tests.waiting import wait_until
 from web.endpoint import Endpoint
 from web.pages.page_route import PageRoute
 from web.routes import API

@@ -4,6 +4,7 @@ import itertools
 
 import pytest
 
+from testing.stack import GOAL, PASSWORD, Stack
 from tests.security.browsers.visitors import (
     BELOW,
     KEYS,
@@ -17,7 +18,6 @@ from tests.security.browsers.visitors import (
     raw,
     send,
 )
-from tests.stack import GOAL, PASSWORD, Stack
 from web.routes import API
 
 HEALTH_CHECK = "healthcheck.railway.app"

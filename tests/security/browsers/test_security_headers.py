@@ -14,6 +14,7 @@ from core.db import settings
 from core.ids import new_id
 from core.settings import SettingsError, from_environment
 from roadmap.lifecycle import queries
+from testing.stack import GOAL, MONITOR, PASSWORD, Stack
 from tests.security.browsers.visitors import (
     EVERY,
     STRANGER,
@@ -24,7 +25,6 @@ from tests.security.browsers.visitors import (
     in_server_mode,
     send,
 )
-from tests.stack import GOAL, MONITOR, PASSWORD, Stack
 from web.http.middleware import hsts
 from web.routes import API, PAGES
 

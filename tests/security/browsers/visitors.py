@@ -13,8 +13,8 @@ import httpx2
 import psycopg2
 import pytest
 
-from tests.stack import GOAL, PASSWORD, Stack, answer_to
-from tests.waiting import wait_until
+from testing.stack import GOAL, PASSWORD, Stack, answer_to
+from testing.waiting import wait_until
 from web.routes import API, ENDPOINTS, PAGES
 
 NAME, BELOW, PUBLIC, PRIVATE = (

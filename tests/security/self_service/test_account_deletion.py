@@ -29,6 +29,7 @@ from roadmap.operations.audit_log import Action, Actor, audited
 from roadmap.webhooks.sender import deliver
 from tasks.queues import content_queue
 from tasks.upkeep import rescue_overdue
+from testing.stack import GOAL
 from tests.portables import DOCUMENT
 from tests.security.self_service.people import (
     ANOTHER,
@@ -41,7 +42,6 @@ from tests.security.self_service.people import (
     _times,
     count,
 )
-from tests.stack import GOAL
 from web.http import limits
 
 

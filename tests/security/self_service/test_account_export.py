@@ -23,6 +23,7 @@ from roadmap.lifecycle.leases import keeper
 from roadmap.operations import backup, execution_log
 from roadmap_app import app
 from tasks.queues import content_queue
+from testing.stack import GOAL
 from tests.portables import DOCUMENT
 from tests.security.self_service.people import (
     API,
@@ -35,7 +36,6 @@ from tests.security.self_service.people import (
     _times,
     count,
 )
-from tests.stack import GOAL
 from web.api import account_export
 from web.http import limits
 

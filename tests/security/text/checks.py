@@ -12,9 +12,9 @@ import httpx2
 import pytest
 from markdown_it import MarkdownIt
 
-from tests.integration.provider import Handler, completion
-from tests.servers import free_port
-from tests.stack import Stack
+from testing.provider import Handler, completion
+from testing.servers import free_port
+from testing.stack import Stack
 
 ROADMAPS = "/api/v1/roadmaps"
 FORGED = "forged-4c1d"

@@ -5,8 +5,8 @@ from types import SimpleNamespace
 
 import pytest
 
+from testing.provider import providing
 from tests.integration.conftest import modelled
-from tests.integration.provider import providing
 from tests.security.text.checks import Hostile, Made, listening
 
 

@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 import httpx2
 import pytest
 
+from testing.waiting import wait_until
 from tests.security.text.checks import (
     ESCAPES,
     FORGED,
@@ -24,7 +25,6 @@ from tests.security.text.checks import (
     printed,
     texts,
 )
-from tests.waiting import wait_until
 
 SEEN = "[31m]0;owned2J"  # what is left of them when they have lost their power
 SEEN_TITLE = f"Baking {SCRIPT}{SEEN}"

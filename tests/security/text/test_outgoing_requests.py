@@ -7,8 +7,8 @@ from contextlib import closing
 from pathlib import Path
 
 from roadmap.generation.tutorial_lint import parse_python
+from testing.stack import GOAL, ROOT, Stack
 from tests.security.text.checks import Made, answers_about, assert_no_connection, listening
-from tests.stack import GOAL, ROOT, Stack
 
 
 def test_a_resource_of_this_machine_is_listed_and_never_fetched(made: Made) -> None:

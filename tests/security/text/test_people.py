@@ -5,6 +5,8 @@ from uuid import uuid4
 
 import pytest
 
+from testing.stack import GOAL, PASSWORD, Stack
+from testing.waiting import wait_until
 from tests.security.text.checks import (
     ESCAPES,
     FORGED,
@@ -17,8 +19,6 @@ from tests.security.text.checks import (
     printed,
     texts,
 )
-from tests.stack import GOAL, PASSWORD, Stack
-from tests.waiting import wait_until
 
 server_only = pytest.mark.parametrize("stack", ["server"], indirect=True)
 

@@ -8,6 +8,8 @@ from uuid import uuid4
 
 import pytest
 
+from testing.stack import Stack
+from testing.waiting import wait_until
 from tests.security.text.checks import (
     FORGED,
     ROADMAPS,
@@ -16,8 +18,6 @@ from tests.security.text.checks import (
     assert_no_line_is_forged,
     texts,
 )
-from tests.stack import Stack
-from tests.waiting import wait_until
 
 
 def raw(

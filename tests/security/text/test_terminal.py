@@ -10,7 +10,10 @@ from huey.registry import Message
 
 from core.backends import signing_keys
 from reliable_queue.messages import SignedJsonSerializer
-from tests.chaos.checks import dead, queue_of, settings_of
+from testing.stack import ROOT, clean_environment
+from testing.stack_queues import queue_of, settings_of
+from testing.waiting import wait_until
+from tests.chaos.checks import dead
 from tests.integration.conftest import KEY
 from tests.security.text.checks import (
     FORGED,
@@ -22,8 +25,6 @@ from tests.security.text.checks import (
     harmful,
     printed,
 )
-from tests.stack import ROOT, clean_environment
-from tests.waiting import wait_until
 
 
 def test_dead_letters_are_listed_without_what_moves_a_terminal(made: Made) -> None:

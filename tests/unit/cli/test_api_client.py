@@ -17,8 +17,8 @@ from cli.api_client import service_client
 from cli.output import CommandFailed, ServiceUnreachable
 from roadmap_cli import main
 from roadmap_client import RoadmapClient
+from testing.commands import FinishedCommand
 from tests.cases import try_each
-from tests.commands import FinishedCommand
 
 SECRET = "rmk_" + "x" * 43
 SOON = 20.0  # seconds, of the sixty for which it would try again

@@ -9,7 +9,7 @@ import pytest
 
 from core.batching import GroupCommit
 from core.errors import Unavailable
-from tests.waiting import wait_until
+from testing.waiting import wait_until
 
 LIMIT = 20  # seconds until a test that would wait for ever fails
 

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator, Sequence
 import pytest
 
 from core.batching import READS_AT_ONCE, GroupRead
+from testing.waiting import wait_until
 from tests.unit.core.test_group_commit import LIMIT, run
-from tests.waiting import wait_until
 
 
 class Gate:

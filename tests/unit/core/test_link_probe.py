@@ -17,10 +17,10 @@ from core.net.link_probe import (
     spelled,
     visit,
 )
+from testing.servers import free_port
+from testing.site import Site, by_method, endless, endless_head, page, served, silent
+from testing.waiting import least_seconds
 from tests.cases import try_each
-from tests.servers import free_port
-from tests.site import Site, by_method, endless, endless_head, page, served, silent
-from tests.waiting import least_seconds
 
 HERE = (ip_network("127.0.0.0/8"),)
 PRIVATE = "not on the public internet"

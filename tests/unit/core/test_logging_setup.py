@@ -13,7 +13,7 @@ import pytest
 from core.logging_setup import JsonFormatter, TextFormatter, formatter_of_environment
 from core.settings import LogFormat
 from core.tracing import entered, received
-from tests.stack import ROOT, clean_environment
+from testing.stack import ROOT, clean_environment
 
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 FORGED = "2026-01-01T00:00:00Z INFO    roadmap.security: logged-in"

@@ -11,7 +11,7 @@ from core.db import settings
 from core.startup.run_service import commands_of
 from reliable_queue.queue import ReliableQueue
 from tasks.queues import QUEUES
-from tests.stack import ROOT, clean_environment
+from testing.stack import ROOT, clean_environment
 
 GIVEN = ("workers", "shutdown_timeout", "graceful_signal")
 

@@ -14,10 +14,10 @@ from h11 import LocalProtocolError
 
 from core.net import safe_http
 from core.net.safe_http import LARGEST_ANSWER, FetchedResponse, Unreachable, parse
+from testing.receiver import Receiver, one_byte_after_the_other, raw, receiving, silence, status
+from testing.servers import free_port
+from testing.waiting import least_seconds
 from tests.cases import try_each
-from tests.receiver import Receiver, one_byte_after_the_other, raw, receiving, silence, status
-from tests.servers import free_port
-from tests.waiting import least_seconds
 
 HERE = (ip_network("127.0.0.0/8"), ip_network("::1/128"))
 SHORT = 0.6  # seconds

@@ -19,8 +19,8 @@ from core.settings import (
     misspelt,
 )
 from scripts.settings_table import MARKED, table
+from testing.stack import ROOT
 from tests.cases import try_each
-from tests.stack import ROOT
 
 KEY, OTHER_KEY = "k" * 32, "o" * 32
 EMBEDDED = {"SERVICE_TYPE": "all"}

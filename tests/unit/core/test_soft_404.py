@@ -10,8 +10,8 @@ from core.net import link_probe, safe_http
 from core.net.link_probe import Robots, Visit, visit
 from core.net.soft_404 import LARGEST_PAGE, Soft404, sign_of
 from roadmap.generation.catalogue.loader import load_concept, tracks
+from testing.site import Answer, Site, endless, page, served
 from tests.cases import try_each
-from tests.site import Answer, Site, endless, page, served
 
 HERE = (ip_network("127.0.0.0/8"),)
 HTML = "text/html; charset=utf-8"

@@ -11,7 +11,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from core import version
-from tests.stack import ROOT
+from testing.stack import ROOT
 
 RAILWAY, BUILT = "1a2b3c4d5e6f7a8b9c0d1e2f3a4b5c6d7e8f9a0b", "b" * 40
 ALONE = {

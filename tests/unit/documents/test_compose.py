@@ -8,8 +8,8 @@ import yaml
 
 from core.settings import Settings
 from roadmap_cli import OPERATORS
+from testing.stack import ROOT
 from tests.cases import try_each
-from tests.stack import ROOT
 from tests.unit.documents.test_railway import PLATFORM, literals
 from tests.unit.documents.test_railway import SERVICES as ON_RAILWAY
 

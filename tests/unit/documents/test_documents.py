@@ -9,8 +9,8 @@ import pytest
 
 from roadmap.generation.tutorial_lint import parse_python
 from scripts.document_tables import MARKED
+from testing.stack import ROOT
 from tests.pages import steps_of
-from tests.stack import ROOT
 
 DOCS = ROOT / "docs"
 PAGES = [*sorted(DOCS.glob("*.md")), *sorted(ROOT.glob("[A-Z]*.md"))]  # not what `make demo` wrote

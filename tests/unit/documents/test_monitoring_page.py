@@ -8,7 +8,7 @@ import yaml
 
 from core.metric_definitions import METRICS, Kind
 from scripts.metrics_table import MARKED, table
-from tests.stack import ROOT
+from testing.stack import ROOT
 
 FOLDER = ROOT / "docs" / "monitoring"
 DASHBOARD = json.loads((FOLDER / "grafana-dashboard.json").read_text("utf-8"))

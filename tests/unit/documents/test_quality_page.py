@@ -9,7 +9,7 @@ from quality.__main__ import main
 from quality.evaluation.__main__ import main as evaluate
 from quality.floor import FLOORS, TRACK_FLOORS
 from scripts.quality_table import MARKED, table
-from tests.stack import ROOT, clean_environment
+from testing.stack import ROOT, clean_environment
 
 PAGE = MARKED.page.read_text("utf-8")
 OPTIONS = {

@@ -12,9 +12,9 @@ import pytest
 from core.settings import Settings, from_environment
 from core.startup.supervisor import AFTER_GRACE
 from roadmap_cli import OPERATORS
+from testing.stack import ROOT
 from tests.cases import try_each
 from tests.railway.dockerfile import BuildFailed, build
-from tests.stack import ROOT
 from web.routes import ENDPOINTS
 
 GRAPH = json.loads((ROOT / "tests" / "railway" / "graph.json").read_text("utf-8"))

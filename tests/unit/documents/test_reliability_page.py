@@ -5,7 +5,7 @@ import re
 from collections import defaultdict
 
 from roadmap.generation.tutorial_lint import parse_python
-from tests.stack import ROOT
+from testing.stack import ROOT
 
 PAGE = (ROOT / "docs/RELIABILITY.md").read_text("utf-8")
 NAMED = re.compile(r"`(test_\w+\.py)`(?:: `(test_\w+)`)?")

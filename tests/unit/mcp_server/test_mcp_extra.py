@@ -17,8 +17,8 @@ from mcp_server.results import LARGEST as LARGEST_RESULT
 from mcp_server.results import MOST_CONCEPTS, explain, plan_result, result_of
 from mcp_server.server import AgentSession, agent_session, server
 from roadmap_client import ApiProblem, AsyncRoadmapClient, InvalidRequest
+from testing.stack import ROOT, clean_environment
 from tests.agents import refusal, text_of
-from tests.stack import ROOT, clean_environment
 
 LARGEST = 12 * 1024  # bytes of all descriptions, which a model reads before it begins
 WITHOUT = """

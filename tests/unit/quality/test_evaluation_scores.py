@@ -17,8 +17,8 @@ from roadmap.generation.llm.prompt import prompt
 from roadmap.generation.tutorial_lint import read
 from roadmap.plan.outline import Outline, Quiz, Resource
 from roadmap.plan.schemas import RoadmapRequest
+from testing.stack import ROOT
 from tests.cases import try_each
-from tests.stack import ROOT
 
 PAGE = ROOT / "docs" / "QUALITY.md"
 SPANISH = (

@@ -23,9 +23,9 @@ from quality.subjects import NotMeasurable, of_catalogue, of_file
 from roadmap.generation.catalogue.loader import tracks
 from roadmap.generation.tutorial_lint import CodeBlock
 from roadmap.plan.outline import Question, Quiz
+from testing.stack import ROOT, clean_environment
 from tests.cases import try_each
 from tests.portables import DOCUMENT
-from tests.stack import ROOT, clean_environment
 
 SOME = ("caching", "command-line-and-git", "background-jobs", "http-fundamentals", "transactions")
 

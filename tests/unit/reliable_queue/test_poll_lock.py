@@ -8,7 +8,7 @@ from contextlib import ExitStack
 import pytest
 
 from reliable_queue.poll_lock import PollLock
-from tests.waiting import wait_until
+from testing.waiting import wait_until
 
 PATIENCE = 60.0  # seconds that a thread waits for its turn where the test has to give it one
 SOON = 30.0  # seconds within which it must have got it

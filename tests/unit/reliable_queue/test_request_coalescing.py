@@ -9,7 +9,7 @@ from typing import ClassVar
 import pytest
 
 from reliable_queue.request_coalescing import RequestCoalescer
-from tests.waiting import wait_until
+from testing.waiting import wait_until
 
 ASKING = 8  # threads
 

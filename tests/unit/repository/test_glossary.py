@@ -9,7 +9,7 @@ from functools import cache
 import pytest
 
 from roadmap.generation.tutorial_lint import parse_python
-from tests.stack import ROOT
+from testing.stack import ROOT
 from tests.unit.repository.test_layers import source_files
 
 FunctionNode = ast.FunctionDef | ast.AsyncFunctionDef

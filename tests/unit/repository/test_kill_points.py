@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from testing.stack import ROOT, clean_environment
 from tests.chaos.kill_points import POINTS, resolve
-from tests.stack import ROOT, clean_environment
 
 INJECT = ROOT / "tests" / "chaos" / "inject"
 FOLDERS = (

@@ -9,7 +9,7 @@ from functools import cache
 from pathlib import Path
 
 from roadmap.generation.tutorial_lint import parse_python
-from tests.stack import ROOT, clean_environment
+from testing.stack import ROOT, clean_environment
 
 LAYERS = {
     "roadmap_client": 0,
@@ -27,6 +27,7 @@ LAYERS = {
 # Not part of the service.
 BESIDE = {
     "migrations",
+    "testing",
     "tests",
     "scripts",
     "benchmarks",

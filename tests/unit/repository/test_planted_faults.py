@@ -6,9 +6,9 @@ from collections import Counter
 from functools import cache
 
 from roadmap.generation.tutorial_lint import parse_python
+from testing.stack import ROOT
 from tests.cases import try_each
 from tests.faults.planted import FAULTS, Fault
-from tests.stack import ROOT
 
 TEST = (ast.FunctionDef, ast.AsyncFunctionDef)
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from testing.stack import ROOT
 from tests import subjects
-from tests.stack import ROOT
 from tests.subjects import SUBJECTS, Subject, hash_of
 
 BESIDE = {"tests/browser"}  # `make test-browser`

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from roadmap.generation.tutorial_lint import parse_python
-from tests.stack import ROOT
+from testing.stack import ROOT
 from tests.unit.repository.test_layers import LAYERS
 
 NOTHING_PUBLIC = {  # what libraries have no other name for
@@ -85,7 +85,7 @@ def test_no_test_reaches_into_what_a_module_keeps_to_itself() -> None:
         ("from core.backends import _file", True),
         ('monkeypatch.setattr("web.pages._standing", None)', True),
         ('patch.setattr(keeper, "_renew", None)', True),
-        ("from tests.stack import _file", False),
+        ("from testing.stack import _file", False),
         ("os._exit(1)", False),
         ("class A:\n    def _a(self): self._b = other._b or super()._c or other._a()", False),
         ('monkeypatch.setattr(module, "shown", {"_meta": "_x"})', False),

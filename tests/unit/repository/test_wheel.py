@@ -12,8 +12,8 @@ import pytest
 from packaging.requirements import Requirement
 
 from core.version import COMMIT, NUMBER
+from testing.stack import ROOT, clean_environment
 from tests.security.test_supply import required
-from tests.stack import ROOT, clean_environment
 from tests.unit.repository.test_layers import LAYERS
 from tests.unit.tasks.test_task_names import NAMES, REGISTERED
 

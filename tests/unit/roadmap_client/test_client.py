@@ -27,8 +27,8 @@ from roadmap_client import (
     RoadmapClient,
     results,
 )
+from testing.stack import ROOT
 from tests.cases import try_each
-from tests.stack import ROOT
 from tests.unit.cli.test_api_client import Other, serving
 
 SECRET = "rmk_" + "x" * 43

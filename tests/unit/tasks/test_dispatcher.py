@@ -12,7 +12,7 @@ from roadmap.plan.jobs import Job, JobName
 from tasks import dispatcher
 from tasks.dispatcher import LARGEST, WAITING, Sender
 from tasks.queues import content_queue
-from tests.waiting import wait_until
+from testing.waiting import wait_until
 
 
 class Broker:

@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 from scripts.openapi import document
-from tests.stack import ROOT
+from testing.stack import ROOT
 from web.deprecation import FIELDS
 from web.routes import ENDPOINTS
 

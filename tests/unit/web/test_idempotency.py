@@ -27,9 +27,9 @@ from roadmap.lifecycle.create import NewRoadmap, create_many
 from roadmap.plan.jobs import Job, JobName
 from roadmap.plan.schemas import RoadmapRequest
 from tasks.upkeep import rescue_overdue
+from testing.stack import GOAL
 from tests.cases import try_each
 from tests.copies import Copies
-from tests.stack import GOAL
 from web import idempotency
 from web.api.admin.queues import QueueEndpoint
 from web.api.roadmaps import create_roadmap

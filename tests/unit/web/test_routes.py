@@ -16,7 +16,7 @@ from core.db import settings
 from roadmap.exchange.formats.registry import FORMATS
 from roadmap.lifecycle import queries
 from roadmap_app import app
-from tests.waiting import wait_until
+from testing.waiting import wait_until
 from web import authentication
 from web.endpoint import PLACES, Endpoint
 from web.http import host_and_csrf, limits

@@ -11,8 +11,8 @@ from core import clock
 from core.db import session
 from models.roadmaps import Roadmap
 from roadmap.lifecycle import own_roadmaps, queries, schedule_settings
+from testing.stack import GOAL
 from tests.copies import Copies
-from tests.stack import GOAL
 from web import stated_endpoint
 from web.http.response_cache import ResponseCache
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.integration.provider import Provider, providing
+from testing.provider import Provider, providing
 from tests.integration.roadmap.model_client.providers import answers
 
 

@@ -12,7 +12,7 @@ from roadmap.generation.context import GeneratorFault
 from roadmap.generation.llm.client import ModelClient
 from roadmap.generation.llm.compat import Message
 from roadmap.generation.usage import MeteredCall
-from tests.integration.provider import MODEL, Handler, completion
+from testing.provider import MODEL, Handler, completion
 
 KEY = "sk-of-the-test-8c1f"
 MOST = 4096  # tokens

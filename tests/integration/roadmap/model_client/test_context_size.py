@@ -12,8 +12,8 @@ import pytest
 from core.settings import ModelProfile
 from roadmap.generation.llm import server_profile
 from roadmap.generation.llm.server_profile import ServerProfile, context_size
-from tests.servers import free_port
-from tests.waiting import least_seconds
+from testing.servers import free_port
+from testing.waiting import least_seconds
 
 KEY = "sk-of-the-test-8c1f"
 

@@ -12,7 +12,8 @@ from llmock.scenarios import Reply
 from roadmap.generation.llm import client as client_
 from roadmap.generation.llm.answer_stream import MOST_PARTS
 from roadmap.generation.llm.client import TooManyRequests
-from tests.integration.provider import Handler, Provider, completion
+from testing.provider import Handler, Provider, completion
+from testing.waiting import wait_until
 from tests.integration.roadmap.model_client.providers import (
     KEY,
     REPLY,
@@ -23,7 +24,6 @@ from tests.integration.roadmap.model_client.providers import (
     fault_of,
     refused,
 )
-from tests.waiting import wait_until
 
 
 class TestStopping:

@@ -12,7 +12,7 @@ from llmock.scenarios import Reply
 from pydantic import BaseModel, Field
 
 from roadmap.generation.usage import FREE, MeteredCall
-from tests.integration.provider import MODEL, Handler, Provider, completion
+from testing.provider import MODEL, Handler, Provider, completion
 from tests.integration.roadmap.model_client.providers import (
     ASKED,
     KEY,

@@ -14,7 +14,8 @@ from roadmap.generation.llm import answer_stream
 from roadmap.generation.llm import client as client_
 from roadmap.generation.llm.answer_stream import MOST_PARTS
 from roadmap.generation.llm.client import TooManyRequests
-from tests.integration.provider import Handler, Provider, completion
+from testing.provider import Handler, Provider, completion
+from testing.waiting import wait_until
 from tests.integration.roadmap.model_client.providers import (
     ASKED,
     REPLY,
@@ -26,7 +27,6 @@ from tests.integration.roadmap.model_client.providers import (
     fault_of,
     refused,
 )
-from tests.waiting import wait_until
 
 DONE = b"data: [DONE]\n\n"
 USAGE = {"prompt_tokens": 11, "completion_tokens": 22}

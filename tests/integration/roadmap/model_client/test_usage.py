@@ -9,7 +9,8 @@ from llmock.scenarios import Fail
 
 from roadmap.generation.context import GeneratorFault
 from roadmap.generation.llm.client import ModelClient
-from tests.integration.provider import MODEL, Handler, Provider, completion
+from testing.provider import MODEL, Handler, Provider, completion
+from testing.servers import free_port
 from tests.integration.roadmap.model_client.providers import (
     KEY,
     MOST,
@@ -25,7 +26,6 @@ from tests.integration.roadmap.model_client.providers import (
     no_schema,
     refused,
 )
-from tests.servers import free_port
 
 
 def with_usage(body: bytes, usage: object) -> bytes:

@@ -31,9 +31,9 @@ from roadmap.exchange.import_validation import RoadmapFile
 from roadmap.learning.schedule import schedule_of
 from roadmap.lifecycle.queries import roadmap_tree
 from roadmap.plan.views import RoadmapTree, concepts_of
+from testing.stack import GOAL
 from tests.cases import try_each
 from tests.portables import FIRST, SECOND, small, whole
-from tests.stack import GOAL
 from tests.unit.roadmap.exchange.documents import made
 
 API = "/api/v1"

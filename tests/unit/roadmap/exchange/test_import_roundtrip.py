@@ -14,10 +14,10 @@ from roadmap.accounts.identity import LOCAL_OWNER
 from roadmap.exchange.formats.json_ import as_json, portable
 from roadmap.exchange.importer import IN_FILE, import_roadmap
 from roadmap.plan.outline import Question
+from testing.stack import GOAL
 from tests.cases import try_each
 from tests.copies import Copies
 from tests.portables import AT, FIRST, QUESTIONS, SECOND, small, whole
-from tests.stack import GOAL
 from tests.unit.roadmap.exchange.documents import (
     API,
     HTML,

@@ -35,9 +35,9 @@ from roadmap.plan.views import (
     StageNode,
     concepts_of,
 )
+from testing.stack import GOAL
 from tests.cases import try_each
 from tests.copies import Copies
-from tests.stack import GOAL
 
 API = "/api/v1"
 SVG = "{http://www.w3.org/2000/svg}"

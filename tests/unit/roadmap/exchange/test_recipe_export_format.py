@@ -34,9 +34,9 @@ from pathlib import Path
 
 from starlette.testclient import TestClient
 
-from tests.commands import roadmap, succeeded
+from testing.commands import roadmap, succeeded
 from tests.portables import whole
-from tests.stack import embedded_stack, running
+from testing.stack import embedded_stack, running
 
 TITLES = "Flour\\nDough\\n"
 

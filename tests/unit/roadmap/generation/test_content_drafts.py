@@ -15,8 +15,8 @@ from roadmap.generation import content_drafts
 from roadmap.generation.content_drafts import LASTS, ContentDrafts, FileDrafts, RedisDrafts
 from roadmap.generation.llm.markdown_answer import markdown_so_far
 from roadmap.generation.llm.schemas import LONGEST_TUTORIAL
+from testing.servers import Redis, free_port
 from tests.cases import try_each
-from tests.servers import Redis, free_port
 
 ANSWER = json.dumps({"markdown": '# Dough\n\n"Fold" it, 写 🥖.\n\n\\d'})
 ROADMAP, CONCEPT = new_id(), new_id()

@@ -17,8 +17,7 @@ from core.settings import SearchProvider
 from roadmap.generation import resource_search as search
 from roadmap.generation.context import ConceptBrief
 from roadmap.plan.schemas import RoadmapRequest
-from tests.cases import try_each
-from tests.search_engine import (
+from testing.search_engine import (
     FIRST,
     SECOND,
     SearchEngine,
@@ -29,6 +28,7 @@ from tests.search_engine import (
     stalling,
     tavily,
 )
+from tests.cases import try_each
 
 KEY = "key-of-the-search-3f9a"
 FOUND = tuple(dict(zip(("title", "url", "snippet"), each, strict=True)) for each in (FIRST, SECOND))

@@ -10,8 +10,8 @@ from core import clock
 from core.db import transaction
 from models.roadmaps import ReviewCard
 from roadmap.generation.catalogue import loader
+from testing.stack import GOAL
 from tests.copies import Copies
-from tests.stack import GOAL
 
 API = "/api/v1"
 

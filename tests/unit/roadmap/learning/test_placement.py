@@ -22,9 +22,9 @@ from roadmap.learning.placement import (
     known,
 )
 from roadmap.plan.outline import ContentKind, Question
+from testing.stack import GOAL
 from tests.cases import try_each
 from tests.copies import Copies
-from tests.stack import GOAL
 
 API = "/api/v1"
 CHAIN = [[], [0], [1], [2]]  # each concept builds on the one before

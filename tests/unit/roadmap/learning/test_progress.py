@@ -17,9 +17,9 @@ from roadmap.learning import progress
 from roadmap.learning.grading import Answer
 from roadmap.plan import schemas
 from roadmap.plan.outline import ContentKind, Quiz
+from testing.stack import GOAL
 from tests.cases import try_each
 from tests.copies import Copies
-from tests.stack import GOAL
 
 API = "/api/v1"
 UNKNOWN = UUID(int=7)

@@ -11,9 +11,9 @@ from starlette.testclient import TestClient
 from core import clock
 from core.errors import Gone, Invalid
 from roadmap.learning.projects import JudgementRequest, judge_by_link, open_link
+from testing.stack import GOAL
 from tests.cases import try_each
 from tests.copies import Copies
-from tests.stack import GOAL
 
 API = "/api/v1"
 WORK = "https://example.org/me/logreport, checked with `wc -l`"

@@ -11,9 +11,9 @@ from core import clock
 from core.db import session, transaction
 from models.roadmaps import Concept, Content, ReviewCard, Roadmap
 from roadmap.learning.grading import Answer
+from testing.stack import GOAL, QUESTIONS
 from tests.cases import try_each
 from tests.copies import Copies
-from tests.stack import GOAL, QUESTIONS
 from tests.unit.roadmap.learning.test_progress import API, problem, right_answers, wrong
 
 REVIEWS = f"{API}/reviews"

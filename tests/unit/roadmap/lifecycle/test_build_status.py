@@ -16,7 +16,7 @@ from roadmap.plan.event_types import EventType
 from roadmap.plan.schemas import RoadmapRequest
 from roadmap.plan.statuses import ContentStatus, RoadmapStatus
 from roadmap.plan.views import Activity
-from tests.stack import GOAL
+from testing.stack import GOAL
 
 pytestmark = pytest.mark.usefixtures("short")
 

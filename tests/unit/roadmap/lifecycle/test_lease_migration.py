@@ -18,7 +18,7 @@ from core.migrate import DIRECTORY, known
 from models.roadmaps import Concept, Content, Roadmap, Stage
 from roadmap.accounts.identity import LOCAL_OWNER
 from roadmap.lifecycle import content_job, plan_job
-from tests.database import using
+from testing.database import using
 from tests.unit.roadmap.lifecycle.test_jobs import (
     FIRST,
     Interrupted,

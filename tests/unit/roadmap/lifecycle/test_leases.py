@@ -19,6 +19,7 @@ from roadmap.generation.context import GeneratorFault
 from roadmap.generation.retry_policy import MOST_INTERRUPTIONS
 from roadmap.lifecycle import leases
 from roadmap.lifecycle.leases import CHALLENGE, LASTS
+from testing.waiting import wait_until
 from tests.unit.roadmap.lifecycle.leased import Leased, all_claimed, away, claimed, holding
 from tests.unit.roadmap.lifecycle.test_jobs import (
     FIRST,
@@ -34,7 +35,6 @@ from tests.unit.roadmap.lifecycle.test_jobs import (
     the_roadmap,
     wait_out,
 )
-from tests.waiting import wait_until
 
 pytestmark = pytest.mark.usefixtures("immediate")
 MOMENT = timedelta(milliseconds=1)

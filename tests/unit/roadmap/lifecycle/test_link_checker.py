@@ -24,8 +24,8 @@ from roadmap.lifecycle import content_job, link_checker, link_status
 from roadmap.plan.outline import ContentKind, Resource, Resources
 from tasks import content, dispatcher, upkeep
 from tasks.queues import content_queue
-from tests.servers import free_port
-from tests.site import Answer, Site, page, served, silent
+from testing.servers import free_port
+from testing.site import Answer, Site, page, served, silent
 
 pytestmark = pytest.mark.usefixtures("short")
 

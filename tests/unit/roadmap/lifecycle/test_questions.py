@@ -16,8 +16,8 @@ from roadmap.generation.context import Answers
 from roadmap.lifecycle import commands, plan_job, rescue
 from roadmap.plan.outline import Analysis, ClarifyingQuestion
 from roadmap.plan.schemas import ChosenAnswer, RoadmapRequest
+from testing.receiver import receiving
 from tests.cases import try_each
-from tests.receiver import receiving
 from tests.unit.roadmap.exchange.documents import HTML
 from tests.unit.roadmap.lifecycle.designer import Designer, created, do, event_names
 from tests.unit.roadmap.lifecycle.test_jobs import assert_events_without_gaps, the_roadmap

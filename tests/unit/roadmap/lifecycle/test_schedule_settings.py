@@ -9,9 +9,9 @@ from starlette.testclient import TestClient
 from core import clock
 from core.db import transaction
 from models.roadmaps import Roadmap, Stage
+from testing.stack import GOAL
 from tests.cases import try_each
 from tests.copies import Copies
-from tests.stack import GOAL
 from tests.unit.roadmap.learning.test_progress import API, problem
 
 

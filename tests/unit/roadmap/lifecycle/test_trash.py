@@ -26,9 +26,9 @@ from roadmap.plan import event_types
 from roadmap.plan.schemas import RoadmapRequest
 from roadmap.plan.statuses import RoadmapStatus
 from tasks.upkeep import rescue_overdue
+from testing.stack import GOAL
 from tests.cases import try_each
 from tests.copies import Copies
-from tests.stack import GOAL
 from web.routes import ENDPOINTS, PAGES
 
 pytestmark = pytest.mark.usefixtures("short")

@@ -28,10 +28,10 @@ from roadmap.operations.execution_log import (
     store_batch,
 )
 from tasks.logs import store_log_batch
-from tests.integration.logbook import entry
-from tests.stack import ROOT
+from testing.logbook import entry
+from testing.stack import ROOT
+from testing.waiting import wait_until
 from tests.unit.roadmap.lifecycle.leased import away
-from tests.waiting import wait_until
 
 Document = dict[str, Any]
 

@@ -11,8 +11,8 @@ from markdown_it.token import Token
 
 from roadmap.plan import markdown_sanitizer as markdown_module
 from roadmap.plan.markdown_sanitizer import TooIntricate, sanitize, sanitized
+from testing.stack import ROOT
 from tests.cases import try_each
-from tests.stack import ROOT
 
 often = settings(max_examples=3 * settings().max_examples)
 

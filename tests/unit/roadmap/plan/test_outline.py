@@ -28,8 +28,8 @@ from roadmap.plan.outline import (
     weeks,
 )
 from roadmap.plan.schemas import RoadmapRequest
+from testing.stack import ROOT
 from tests.cases import try_each
-from tests.stack import ROOT
 
 GOAL = RoadmapRequest(goal="Become a backend engineer in Python")
 HOURS = st.lists(st.integers(1, 200), min_size=1, max_size=60)

@@ -53,8 +53,8 @@ from typing import Any
 
 from starlette.testclient import TestClient
 
-from tests.browser.teacher import Teacher, teaching
-from tests.stack import embedded_stack, running
+from testing.teacher import Teacher, teaching
+from testing.stack import embedded_stack, running
 
 API, HTML = "/api/v1/roadmaps", {"Accept": "text/html"}
 WISH = "Do it with your hands, and without any tools."

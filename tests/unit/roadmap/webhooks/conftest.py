@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from roadmap.webhooks import sender
-from tests.receiver import Receiver, receiving
+from testing.receiver import Receiver, receiving
 
 
 @pytest.fixture

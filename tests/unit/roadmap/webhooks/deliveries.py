@@ -15,8 +15,8 @@ from roadmap.plan.event_types import WebhookEvent
 from roadmap.webhooks import subscriptions as settings_
 from roadmap.webhooks.subscriptions import WebhookRequest
 from tasks.queues import content_queue
-from tests.receiver import Receiver
-from tests.stack import GOAL
+from testing.receiver import Receiver
+from testing.stack import GOAL
 
 API = "/api/v1"
 BASE = f"{API}/webhooks"

@@ -24,10 +24,10 @@ from roadmap.plan.jobs import Job, JobName
 from roadmap.webhooks import sender
 from roadmap.webhooks import subscriptions as settings_
 from roadmap.webhooks.sender import RETRY_DELAYS
-from tests.receiver import Receiver, gate, receiving, status
+from testing.receiver import Receiver, gate, receiving, status
+from testing.waiting import wait_until
 from tests.unit.roadmap.lifecycle.test_jobs import LEASE_OVER, LONG
 from tests.unit.roadmap.webhooks.deliveries import ALL, API, BASE, row_of, waiting_delivery
-from tests.waiting import wait_until
 
 pytestmark = pytest.mark.usefixtures("short")
 

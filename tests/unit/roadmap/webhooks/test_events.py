@@ -22,8 +22,8 @@ from roadmap.plan.jobs import Job, JobName
 from roadmap.webhooks import sender
 from roadmap.webhooks import subscriptions as settings_
 from roadmap.webhooks.subscriptions import WebhookRequest
-from tests.receiver import Receiver
-from tests.stack import GOAL
+from testing.receiver import Receiver
+from testing.stack import GOAL
 from tests.unit.roadmap.lifecycle.designer import CHANGED, PLAN, Designer
 from tests.unit.roadmap.lifecycle.test_jobs import Failing, accepted
 from tests.unit.roadmap.webhooks.deliveries import (

@@ -13,7 +13,8 @@ from models.webhooks import Webhook, WebhookDelivery
 from roadmap.lifecycle import events as events_
 from roadmap.webhooks import sender
 from roadmap.webhooks.sender import MOST_TRIES, RETRY_DELAYS
-from tests.receiver import Receiver, gate, raw, status
+from testing.receiver import Receiver, gate, raw, status
+from testing.waiting import wait_until
 from tests.unit.roadmap.webhooks.deliveries import (
     BASE,
     after,
@@ -26,7 +27,6 @@ from tests.unit.roadmap.webhooks.deliveries import (
     waiting_delivery,
     webhook_of,
 )
-from tests.waiting import wait_until
 
 pytestmark = pytest.mark.usefixtures("short")
 

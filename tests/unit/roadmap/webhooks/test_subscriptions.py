@@ -14,8 +14,8 @@ from roadmap.webhooks import subscriptions as settings_
 from roadmap.webhooks.sender import RETRY_DELAYS
 from roadmap.webhooks.subscriptions import WebhookRequest
 from tasks import upkeep
+from testing.receiver import Receiver, silence, status
 from tests.cases import try_each
-from tests.receiver import Receiver, silence, status
 from tests.unit.roadmap.webhooks.deliveries import (
     ALL,
     BASE,

@@ -23,8 +23,8 @@ from roadmap.operations.audit_log import AuditEntry
 from roadmap.operations.execution_log import store_batch
 from roadmap.operations.log_search import LogFilter
 from roadmap_app import app
+from testing.logbook import document
 from tests.cases import try_each
-from tests.integration.logbook import document
 from web.api.admin import logs
 
 PATH, EXPORT, PAGE = "/api/v1/admin/logs", "/api/v1/admin/logs/export", "/admin/logs"

@@ -9,9 +9,9 @@ from starlette.testclient import TestClient
 
 from core.db import SerializationConflict
 from roadmap.operations import execution_log
+from testing.stack import GOAL
 from tests.cases import try_each
 from tests.copies import Copies
-from tests.stack import GOAL
 from web.routes import ENDPOINTS
 
 pytestmark = pytest.mark.usefixtures("short")

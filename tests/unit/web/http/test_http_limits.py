@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 import uvicorn
 
+from testing.servers import free_port
+from testing.waiting import wait_until
 from tests.cases import try_each
-from tests.servers import free_port
-from tests.waiting import wait_until
 from web.http import http_limits
 
 

@@ -8,8 +8,8 @@ from starlette.requests import Request
 from starlette.testclient import TestClient
 
 from core.errors import Unavailable
+from testing.stack import GOAL
 from tests.cases import try_each
-from tests.stack import GOAL
 from web.http.prefer_header import LONGEST_WAIT, prefers_minimal, wait_of
 from web.sse import poller
 

@@ -9,7 +9,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from roadmap.lifecycle import queries
-from tests.stack import GOAL
+from testing.stack import GOAL
 from web.http.response_cache import DocumentSource, ResponseCache
 from web.http.responses import Document
 

@@ -6,7 +6,7 @@ from typing import Any
 import httpx2
 from starlette.testclient import TestClient
 
-from tests.stack import GOAL
+from testing.stack import GOAL
 
 HTML = {"Accept": "text/html"}
 CHINESE = {**HTML, "Accept-Language": "zh-CN,zh;q=0.9,en;q=0.5"}

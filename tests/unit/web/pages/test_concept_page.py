@@ -12,8 +12,8 @@ from core.i18n import ENGLISH, texts
 from models.roadmaps import Content
 from roadmap.plan.outline import ContentKind, ResourceType
 from roadmap.plan.statuses import ContentStatus
+from testing.stack import QUESTIONS
 from tests.cases import try_each
-from tests.stack import QUESTIONS
 from tests.unit.web.pages.page_text import API, PART, concepts_of, text_of
 from web.pages.labels import Sentences
 from web.pages.templates import with_code

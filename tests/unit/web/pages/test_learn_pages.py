@@ -12,9 +12,9 @@ from core.db import database, transaction
 from models.roadmaps import Concept, Content, Roadmap
 from roadmap.accounts.identity import LOCAL_OWNER
 from roadmap.learning.continue_learning import next_lessons
+from testing.stack import QUESTIONS
 from tests.cases import try_each
 from tests.copies import Copies
-from tests.stack import QUESTIONS
 from tests.unit.roadmap.learning.test_progress import right_answers, wrong
 from tests.unit.web.pages.page_text import API, CHINESE, HTML, concepts_of, made, text_of, tree_of
 from web.pages.roadmap_view import view_of

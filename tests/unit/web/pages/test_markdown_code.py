@@ -12,8 +12,8 @@ from pygments.lexer import Lexer
 from pygments.lexers import get_lexer_by_name
 from pygments.token import Text, Token
 
+from testing.stack import ROOT, clean_environment
 from tests.cases import try_each
-from tests.stack import ROOT, clean_environment
 from tests.unit.web.pages.html_reader import read
 from web.pages import highlight as colouring_module
 from web.pages.highlight import LANGUAGES, LONGEST_BLOCK, LONGEST_LINE, NAMES, Highlighter

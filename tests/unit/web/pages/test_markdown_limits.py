@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
 from roadmap.plan.markdown_sanitizer import MOST_BRACKETS, sanitize
+from testing.stack import ROOT
 from tests.cases import try_each
-from tests.stack import ROOT
 from tests.unit.roadmap.plan.test_markdown_sanitizer import REWRITTEN, markdowns, quoted
 from tests.unit.web.pages.html_reader import BAD_ADDRESSES, FORMS, GOOD_ADDRESSES, Read, read
 from web.pages import markdown_html as prose_module

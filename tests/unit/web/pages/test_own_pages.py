@@ -18,8 +18,8 @@ from models.link_checks import CheckedLink, LinkUse
 from models.roadmaps import Concept, Content, ContentVersion, Roadmap
 from roadmap.generation.generator import current_generator
 from roadmap.learning import lesson_navigation
+from testing.stack import QUESTIONS
 from tests.cases import try_each
-from tests.stack import QUESTIONS
 from tests.unit.web.pages.page_text import CHINESE, HTML, concepts_of, made, text_of
 from tests.unit.web.pages.test_plan_pages import form_at
 from web.http.response_cache import ResponseCache

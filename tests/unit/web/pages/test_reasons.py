@@ -14,7 +14,7 @@ from roadmap.generation.context import ConceptBrief
 from roadmap.generation.tutorial_lint import parse_python
 from roadmap.plan.outline import Question, Quiz, Resource, Resources, Tutorial
 from roadmap.plan.schemas import RoadmapRequest
-from tests.stack import ROOT
+from testing.stack import ROOT
 from tests.unit.web.pages.page_text import API, HTML, text_of
 from tests.unit.web.pages.page_text import CHINESE as CHINESE_READER
 from web.pages.labels import Sentences

@@ -15,8 +15,8 @@ from roadmap.exchange.map.drawing import inlined
 from roadmap.plan.event_types import Event, EventType
 from roadmap.plan.outline import ContentKind
 from roadmap.plan.statuses import ContentStatus, RoadmapStatus
+from testing.stack import GOAL
 from tests.cases import try_each
-from tests.stack import GOAL
 from tests.unit.web.pages.page_text import HTML, PART, concepts_of, made, text_of, tree_of
 from web.pages.labels import Sentences
 

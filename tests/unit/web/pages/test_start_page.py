@@ -10,8 +10,8 @@ from starlette.testclient import TestClient
 from core.db import settings
 from core.errors import RateLimited
 from core.i18n import ENGLISH
+from testing.stack import GOAL
 from tests.cases import try_each
-from tests.stack import GOAL
 from tests.unit.web.pages.page_text import API, CHINESE, HTML, made, text_of, tree_of
 from web.pages.error_messages import sentence
 

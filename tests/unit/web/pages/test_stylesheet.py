@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from tests.stack import ROOT
+from testing.stack import ROOT
 from tests.unit.web.pages.html_reader import CLASSES
 
 SHEET = (ROOT / "web" / "static" / "code.css").read_text("utf-8")

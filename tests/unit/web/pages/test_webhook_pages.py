@@ -11,8 +11,8 @@ from core.db import transaction
 from models.webhooks import Webhook, WebhookDelivery
 from roadmap.plan.event_types import WebhookEvent
 from roadmap.webhooks.subscriptions import MOST_WEBHOOKS
+from testing.receiver import Receiver, receiving, status
 from tests.cases import try_each
-from tests.receiver import Receiver, receiving, status
 from tests.unit.web.pages.page_text import CHINESE, text_of
 from web.pages.account.webhooks import MOST_SHOWN
 

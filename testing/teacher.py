@@ -12,8 +12,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from tests.integration.provider import Handler, completion, providing
+from testing.provider import Handler, completion, providing
 
+PATIENT = {  # settings of a service whose teacher takes its time when a test wants it
+    "MODEL_TIMEOUT_SECONDS": "300",
+    "LEASE_SECONDS": "600",
+    "MODEL_CONCURRENCY": "16",
+    "SHUTDOWN_GRACE_SECONDS": "1",
+}
 USAGE = {"prompt_tokens": 900, "completion_tokens": 700, "total_tokens": 1600}
 SUBJECTS = {
     "en": (

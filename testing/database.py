@@ -11,7 +11,7 @@ from psycopg2 import extensions
 from core import backends
 from core.db import database
 from roadmap.operations import execution_log
-from tests.waiting import wait_until
+from testing.waiting import wait_until
 
 
 @contextmanager

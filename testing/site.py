@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler
 
-from tests.receiver import ServerOfMany, at_work
+from testing.receiver import ServerOfMany, at_work
 
 Answer = Callable[["Handler"], None]
 

@@ -19,8 +19,8 @@ from core.ids import first_id, new_id
 from core.migrate import migrate
 from models.logs import ExecutionLog
 from roadmap.operations.execution_log import Entry
-from tests.database import using
-from tests.servers import Postgres
+from testing.database import using
+from testing.servers import Postgres
 
 Document = dict[str, Any]
 MODES = ("embedded", "server")

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import trustme
 
-from tests.servers import LOOPBACK, Redis, free_port, redis_server
+from testing.servers import LOOPBACK, Redis, free_port, redis_server
 
 
 @cache
@@ -47,7 +47,7 @@ class TlsRedis(Redis):
         if not speaks_tls():
             self._door = Door(self.tls_port, self.port, self._chain, self._key)
 
-    def _end(self, how: int) -> None:  # type: ignore[override]
+    def _end(self, how: int) -> None:
         if self._door is not None:
             self._door.close()
             self._door = None

@@ -10,8 +10,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from tests.forking import can_be_forked, fork_server
-from tests.stack import ROOT, clean_environment
+from testing.forking import can_be_forked, fork_server
+from testing.stack import ROOT, clean_environment
 
 ROADMAP = str(ROOT / "bin" / "roadmap")
 SECONDS = 100  # for one command

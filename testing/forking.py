@@ -125,7 +125,7 @@ class ForkServer:
         with self._lock:
             if self._process is None:
                 self._process = subprocess.Popen(
-                    [sys.executable, "-m", "tests.forking"],
+                    [sys.executable, "-m", "testing.forking"],
                     cwd=ROOT,
                     stdin=subprocess.PIPE,
                     stdout=subprocess.PIPE,

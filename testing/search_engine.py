@@ -8,7 +8,7 @@ from http.server import BaseHTTPRequestHandler
 from typing import Any, NamedTuple
 from urllib.parse import parse_qsl, urlsplit
 
-from tests.receiver import ServerOfMany, at_work
+from testing.receiver import ServerOfMany, at_work
 
 Result = tuple[str, str, str]  # title, URL, snippet
 Answer = Callable[["Handler"], None]
@@ -129,7 +129,7 @@ def tavily(*results: Result) -> dict[str, Any]:
         {"title": title, "url": url, "content": snippet, "score": 0.8, "raw_content": None}
         for title, url, snippet in results
     ]
-    rest = {"answer": None, "images": [], "follow_up_questions": None, "response_time": 1.2}
+    rest: dict[str, Any] = {"answer": None, "images": [], "follow_up_questions": None, "response_time": 1.2}
     return {"query": "q", "results": found, **rest}
 
 

@@ -10,11 +10,11 @@ from huey.registry import Message
 from core.backends import open_database
 from core.metric_counters import SUM, parts_of
 from core.metric_definitions import METRICS, QUEUE_AGE, QUEUE_MESSAGES, TASK_SECONDS, TASKS
-from tests.browser.teacher import Teacher
-from tests.chaos.checks import queue_of, settings_of
-from tests.commands import succeeded
-from tests.stack import Stack
-from tests.waiting import wait_until
+from testing.commands import succeeded
+from testing.stack import Stack
+from testing.stack_queues import queue_of, settings_of
+from testing.teacher import Teacher
+from testing.waiting import wait_until
 
 MINUTE = 60  # seconds
 Row = tuple[str, int, str, str, float]  # name, minute, labels, part, value

@@ -28,8 +28,8 @@ import redis
 
 from core.migrate import migrate
 from core.settings import from_environment
-from tests.forking import has_ended
-from tests.waiting import wait_until
+from testing.forking import has_ended
+from testing.waiting import wait_until
 
 OLDEST_POSTGRES, OLDEST_REDIS = (14, 0), (7, 4)
 UNPRIVILEGED = "nobody"  # the user of programs that refuse to run as root

@@ -7,12 +7,13 @@ import shutil
 import signal
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import psycopg2
 import pytest
 
-from tests.servers import UNPRIVILEGED, Postgres, Server, as_unprivileged, open_to_others
-from tests.stack import ROOT
+from testing.servers import UNPRIVILEGED, Postgres, Server, as_unprivileged, open_to_others
+from testing.stack import ROOT
 
 FILE = ROOT / "deploy" / "pgbouncer.ini"
 PASSWORD = "of-the-pooler-77c1"
@@ -76,7 +77,7 @@ class PgBouncer(Server):
     def _command(self) -> list[str]:
         return [self._binary, str(self.folder / "pgbouncer.ini")]
 
-    def _identity(self) -> dict:
+    def _identity(self) -> dict[str, Any]:
         return as_unprivileged()
 
     def _answers(self) -> bool:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import httpx2
 
-from tests.stack import PASSWORD, Stack
+from testing.stack import PASSWORD, Stack
 
 if TYPE_CHECKING:  # tests without a browser have people as well
     from playwright.sync_api import BrowserContext

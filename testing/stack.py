@@ -1,4 +1,4 @@
-"""The real services in both modes: forked from a process that has loaded them (`tests/forking.py`), or through entrypoint.sh."""
+"""The real services in both modes, forked (`testing/forking.py`) or through entrypoint.sh."""
 
 import contextlib
 import os
@@ -16,9 +16,9 @@ import httpx2
 from prometheus_client.parser import text_string_to_metric_families
 
 from roadmap.generation.catalogue.loader import load_concept, load_track
-from tests.forking import OF_ENTRYPOINT, ForkServer, Process, can_be_forked, has_ended
-from tests.servers import Postgres, Redis, free_port
-from tests.waiting import wait_until
+from testing.forking import OF_ENTRYPOINT, ForkServer, Process, can_be_forked, has_ended
+from testing.servers import Postgres, Redis, free_port
+from testing.waiting import wait_until
 
 ROOT = Path(__file__).resolve().parent.parent
 ENTRYPOINT = str(ROOT / "entrypoint.sh")
