@@ -12,9 +12,9 @@ from typing import Any
 
 from testing.forking import can_be_forked, fork_server
 from testing.stack import ROOT, clean_environment
+from testing.waiting import HANG
 
 ROADMAP = str(ROOT / "bin" / "roadmap")
-SECONDS = 100  # for one command
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ def roadmap(
         env=variables,
         capture_output=True,
         text=True,
-        timeout=SECONDS,
+        timeout=HANG,
         check=False,
         preexec_fn=before,
         stdin=subprocess.DEVNULL,
@@ -91,7 +91,7 @@ def _forked(
             module, environment, output, errors=errors, arguments=arguments, folder=folder
         )
         try:
-            code = process.wait(SECONDS)
+            code = process.wait(HANG)
         except BaseException:
             os.killpg(process.pid, signal.SIGKILL)  # it is not reaped yet: the pid is still its own
             raise

@@ -7,6 +7,8 @@ from contextlib import contextmanager
 from http.client import HTTPConnection, HTTPResponse
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+from testing.waiting import HANG
+
 HOP = ("connection", "transfer-encoding", "content-length", "host")
 
 
@@ -96,7 +98,7 @@ class Handler(BaseHTTPRequestHandler):
 
 @contextmanager
 def passed_on(handler: Handler, body: bytes) -> Iterator[HTTPResponse]:
-    connection = HTTPConnection("127.0.0.1", handler.server.behind, timeout=30)
+    connection = HTTPConnection("127.0.0.1", handler.server.behind, timeout=HANG)
     try:
         headers = {
             name: value for name, value in handler.headers.items() if name.lower() not in HOP

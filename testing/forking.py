@@ -26,6 +26,8 @@ from typing import Any, Protocol
 
 from setproctitle import getproctitle
 
+from testing.waiting import HANG
+
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = ("cli", "core", "reliable_queue", "models", "roadmap", "tasks", "web")
 MODULES = (
@@ -45,7 +47,6 @@ OF_ENTRYPOINT = {
     "MALLOC_ARENA_MAX": "1",
     "MALLOC_MMAP_THRESHOLD_": "262144",
 }  # what entrypoint.sh sets, and a fork inherits
-LONGEST = 3600  # seconds that anything may run
 
 
 class Process(Protocol):
@@ -72,8 +73,8 @@ class ForkedProcess:
             return self.returncode
 
     def wait(self, timeout: float | None = None) -> int:
-        """Raises subprocess.TimeoutExpired, after an hour when no time is given."""
-        seconds = LONGEST if timeout is None else timeout
+        """Raise subprocess.TimeoutExpired, after HANG seconds when no time is given."""
+        seconds = HANG if timeout is None else timeout
         if self.returncode is None and not has_ended(self.pid, seconds):
             raise subprocess.TimeoutExpired(f"pid {self.pid}", seconds)
         code = self.poll()
@@ -147,7 +148,7 @@ class ForkServer:
     def _end(self, process: subprocess.Popen[str]) -> None:
         assert process.stdin is not None
         process.stdin.close()
-        process.wait(10)
+        process.wait(HANG)
 
 
 @cache

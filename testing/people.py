@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import httpx2
 
 from testing.stack import PASSWORD, Stack
+from testing.waiting import HANG
 
 if TYPE_CHECKING:  # tests without a browser have people as well
     from playwright.sync_api import BrowserContext
@@ -22,7 +23,7 @@ class Person:
     def register(self) -> "Person":
         """Over the API, as a program does."""
         answer = httpx2.post(
-            f"{self.stack.url}/api/v1/auth/register", json=self._named(), timeout=60
+            f"{self.stack.url}/api/v1/auth/register", json=self._named(), timeout=HANG
         )
         assert answer.status_code == 201, answer.text
         self.headers = {"Authorization": f"Bearer {answer.json()['access_token']}"}

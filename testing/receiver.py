@@ -9,6 +9,8 @@ from typing import Any
 
 from standardwebhooks import Webhook
 
+from testing.waiting import HANG
+
 Answer = Callable[["Handler"], None]
 
 
@@ -128,7 +130,7 @@ def gate(opened: threading.Event, then: Answer) -> Answer:
     """Wait until it is opened."""
 
     def answer(handler: Handler) -> None:
-        opened.wait(60)
+        opened.wait(HANG)
         then(handler)
 
     return answer

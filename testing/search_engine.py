@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from urllib.parse import parse_qsl, urlsplit
 
 from testing.receiver import ServerOfMany, at_work
+from testing.waiting import HANG
 
 Result = tuple[str, str, str]  # title, URL, snippet
 Answer = Callable[["Handler"], None]
@@ -83,7 +84,7 @@ def answering(body: bytes | object, status: int = 200, **headers: str) -> Answer
 def stalling(handler: Handler) -> None:
     """An answer that begins and does not go on."""
     handler.wfile.write(b'HTTP/1.1 200 OK\r\nContent-Length: 9999\r\n\r\n{"results": [')
-    handler.engine.gone.wait(60)
+    handler.engine.gone.wait(HANG)
 
 
 def searxng(*results: Result) -> dict[str, Any]:
@@ -129,7 +130,12 @@ def tavily(*results: Result) -> dict[str, Any]:
         {"title": title, "url": url, "content": snippet, "score": 0.8, "raw_content": None}
         for title, url, snippet in results
     ]
-    rest: dict[str, Any] = {"answer": None, "images": [], "follow_up_questions": None, "response_time": 1.2}
+    rest: dict[str, Any] = {
+        "answer": None,
+        "images": [],
+        "follow_up_questions": None,
+        "response_time": 1.2,
+    }
     return {"query": "q", "results": found, **rest}
 
 

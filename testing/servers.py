@@ -29,7 +29,7 @@ import redis
 from core.migrate import migrate
 from core.settings import from_environment
 from testing.forking import has_ended
-from testing.waiting import wait_until
+from testing.waiting import HANG, wait_until
 
 OLDEST_POSTGRES, OLDEST_REDIS = (14, 0), (7, 4)
 UNPRIVILEGED = "nobody"  # the user of programs that refuse to run as root
@@ -129,7 +129,7 @@ class Server:
         if self._process is not None and self._process.poll() is None:
             self._signal(signal.SIGCONT)
             self._signal(how)
-            self._process.wait(30)
+            self._process.wait(HANG)
 
     def _signal(self, what: signal.Signals) -> None:
         assert self._process is not None
@@ -164,7 +164,7 @@ def started(server: Kind) -> Iterator[Kind]:
 
 def listens(address: str, port: int) -> bool:
     try:
-        with socket.create_connection((address, port), timeout=5):
+        with socket.create_connection((address, port), timeout=HANG):
             return True
     except OSError:
         return False
@@ -201,7 +201,7 @@ class Postgres(Server):
         command = ["ps", "-o", "pid=", "--ppid", str(self.pid)]
         found = subprocess.run(command, capture_output=True, text=True, check=False).stdout.split()
         super().kill()  # its processes end by themselves a moment later
-        assert all(has_ended(int(pid), 30) for pid in found)
+        assert all(has_ended(int(pid), HANG) for pid in found)
 
     def url(self, database: str = "postgres") -> str:
         return f"postgresql://postgres@{self.address}/{database}"

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler
 
 from testing.receiver import ServerOfMany, at_work
+from testing.waiting import HANG
 
 Answer = Callable[["Handler"], None]
 
@@ -89,7 +90,7 @@ def endless_head(handler: Handler) -> None:
 
 def silent(handler: Handler) -> None:
     site: Site = handler.server.site  # type: ignore[attr-defined]
-    site.gone.wait(60)
+    site.gone.wait(HANG)
 
 
 @contextmanager

@@ -18,7 +18,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from roadmap.generation.catalogue.loader import load_concept, load_track
 from testing.forking import OF_ENTRYPOINT, ForkServer, Process, can_be_forked, has_ended
 from testing.servers import Postgres, Redis, free_port
-from testing.waiting import wait_until
+from testing.waiting import HANG, wait_until
 
 ROOT = Path(__file__).resolve().parent.parent
 ENTRYPOINT = str(ROOT / "entrypoint.sh")
@@ -62,7 +62,7 @@ def clean_environment() -> dict[str, str]:
 
 def answer_to(method: str, url: str, **options: Any) -> httpx2.Response:
     """What a server on this machine answers on a connection of its own."""
-    return httpx2.request(method, url, **{"timeout": 60, "verify": NO_TLS, **options})
+    return httpx2.request(method, url, **{"timeout": HANG, "verify": NO_TLS, **options})
 
 
 class Service:
@@ -119,15 +119,15 @@ class Service:
         for pid in killed:
             with_pid_gone(pid, signal.SIGKILL)
         assert all(
-            has_ended(pid, 10) for pid in killed
+            has_ended(pid, HANG) for pid in killed
         )  # and no process listens at its port any more
-        self.process.wait(10)
+        self.process.wait(HANG)
 
-    def stop(self, timeout: float = 60) -> int:
+    def stop(self) -> int:
         assert self.process is not None
         if self.alive():
             self.signal(signal.SIGTERM)
-        return self.process.wait(timeout)
+        return self.process.wait(HANG)
 
     def children(self) -> list[int]:
         found = subprocess.run(
@@ -228,7 +228,7 @@ class Stack:
             if not self.api.alive():
                 raise AssertionError(f"{self.api.name} ended:\n{self.api.output[-3000:]}")
             try:
-                return answer_to("GET", f"{self.url}/health/ready", timeout=5).status_code == 200
+                return answer_to("GET", f"{self.url}/health/ready", timeout=HANG).status_code == 200
             except httpx2.TransportError:
                 return False
 
@@ -279,7 +279,7 @@ class Stack:
         headers = {**self.headers, "Last-Event-ID": str(after)}
         events = []
         with httpx2.stream(
-            "GET", f"{self.url}{path}/events", headers=headers, timeout=60, verify=NO_TLS
+            "GET", f"{self.url}{path}/events", headers=headers, timeout=HANG, verify=NO_TLS
         ) as answer:
             assert answer.status_code == 200
             current: dict[str, Any] = {}
@@ -294,7 +294,7 @@ class Stack:
                     current = {}
         return events
 
-    def finished(self, path: str, *, timeout: float = 120) -> dict[str, Any]:
+    def finished(self, path: str) -> dict[str, Any]:
         """The tree of a roadmap that has reached its end."""
 
         def ended() -> dict[str, Any] | None:
@@ -309,7 +309,7 @@ class Stack:
             )
 
         try:
-            return wait_until(ended, timeout=timeout, reason=f"{path} reaches its end")
+            return wait_until(ended, reason=f"{path} reaches its end")
         except AssertionError as error:
             raise AssertionError(f"{error}\n{self.diagnosis(path)}") from None
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import trustme
 
 from testing.servers import LOOPBACK, Redis, free_port, redis_server
+from testing.waiting import HANG
 
 
 @cache
@@ -85,12 +86,12 @@ class Door:
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._thread.start()
         opened = asyncio.start_server(self._serve, LOOPBACK, port, ssl=self._context)
-        self._server = asyncio.run_coroutine_threadsafe(opened, self._loop).result(10)
+        self._server = asyncio.run_coroutine_threadsafe(opened, self._loop).result(HANG)
 
     def close(self) -> None:
-        asyncio.run_coroutine_threadsafe(self._ended(), self._loop).result(10)
+        asyncio.run_coroutine_threadsafe(self._ended(), self._loop).result(HANG)
         self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(10)
+        self._thread.join(HANG)
         self._loop.close()
 
     async def _ended(self) -> None:

@@ -6,39 +6,27 @@ from typing import TypeVar
 
 Value = TypeVar("Value")
 
-SHORTEST, LONGEST, GROWTH = (
-    0.02,
-    0.1,
-    1.1,
-)  # seconds between two looks, and how much longer each pause is than the one before
+HANG = 180
+"""Seconds after which a test that still waits is taken to hang: the limit of every wait.
+
+It tells nothing about speed. A machine may be busy; pytest's own limit leaves room for three.
+"""
+BRIEF = 0.2
+"""Seconds of a limit of the product's own that a test lets expire."""
+SHORTEST, LONGEST, GROWTH = 0.02, 0.1, 1.1  # pauses in seconds; each is that much longer
 
 
-def least_seconds(act: Callable[[], object], *, below: float) -> float:
-    """How long `act` takes: the least of up to three times, until one is `below` so many seconds.
-
-    Other work of the machine only adds to it.
-    """
-    taken: list[float] = []
-    while len(taken) < 3 and min(taken, default=below) >= below:
-        began = time.monotonic()
-        act()
-        taken.append(time.monotonic() - began)
-    return min(taken)
-
-
-def wait_until(
-    condition: Callable[[], Value | None], *, timeout: float = 60, reason: str = ""
-) -> Value:
-    """The first true value of `condition`; fails after `timeout` seconds with `reason`.
+def wait_until(condition: Callable[[], Value | None], *, reason: str = "") -> Value:
+    """Return the first true value of `condition`; raise AssertionError when it hangs.
 
     It is looked at often at first and then less so: a look at a service keeps it from its work.
     """
-    deadline, pause = time.monotonic() + timeout, SHORTEST
+    deadline, pause = time.monotonic() + HANG, SHORTEST
     while True:
         value = condition()
         if value:
             return value
         if time.monotonic() > deadline:
-            raise AssertionError(f"not within {timeout:g} s: {reason or condition}")
+            raise AssertionError(f"not within {HANG} s: {reason or condition}")
         time.sleep(pause)
         pause = min(pause * GROWTH, LONGEST)

@@ -15,6 +15,7 @@ from mcp_types import CallToolResult, TextContent
 from roadmap.learning.progress import PASSING_PERCENT
 from testing.commands import ROADMAP, command
 from testing.stack import GOAL, NO_TLS, Stack
+from testing.waiting import HANG
 
 Result = TypeVar("Result")
 Use = Callable[[Client], Awaitable[Result]]
@@ -40,7 +41,7 @@ def over_http(
     """
 
     async def run() -> Result:
-        async with httpx2.AsyncClient(headers=dict(headers), timeout=60, verify=NO_TLS) as http:
+        async with httpx2.AsyncClient(headers=dict(headers), timeout=HANG, verify=NO_TLS) as http:
             transport = streamable_http_client(f"{stack.url}/mcp", http_client=http)
             async with Client(transport, mode=mode) as client:
                 return await use(client)

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from testing.waiting import wait_until
+from testing.waiting import HANG, wait_until
 
 SYSTEMD = Path("/lib/systemd/systemd")
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"  # without what is installed for one user
@@ -122,7 +122,7 @@ def _says(command: list[str]) -> str:
     """Why it does not end with 0; nothing when it does."""
     try:
         tried = subprocess.run(
-            command, env={"PATH": PATH}, capture_output=True, text=True, check=False, timeout=30
+            command, env={"PATH": PATH}, capture_output=True, text=True, check=False, timeout=HANG
         )
     except subprocess.TimeoutExpired as error:
         return str(error)
@@ -199,7 +199,7 @@ def machine(given: Path) -> Iterator[Machine]:
         yield booted
     finally:
         started.kill()  # and with it the first process, whose end is that of all of them
-        started.wait(30)
+        started.wait(HANG)
         wait_until(
             lambda: not any(Path(f"/proc/{pid}").exists() for pid in first),
             reason="all of them have ended",

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from testing.stack import ROOT, clean_environment
+from testing.waiting import HANG
 
 MOST_PLACES = 5
 FOLDERS = (
@@ -61,7 +62,7 @@ class Copy:
             env={**clean_environment(), "PYTHONDONTWRITEBYTECODE": "1"},
             capture_output=True,
             text=True,
-            timeout=200,
+            timeout=HANG,
             check=False,
         )
         assert done.returncode == 0, done.stdout + done.stderr

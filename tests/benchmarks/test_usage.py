@@ -48,6 +48,7 @@ from roadmap.generation.llm.schemas import (
 from roadmap.plan.schemas import RoadmapRequest
 from roadmap.plan.validation import problems
 from testing.stack import GOAL, ROOT
+from testing.waiting import HANG
 
 REQUEST = RoadmapRequest(goal=GOAL)
 PART = {"memory": 50.0, "memory_busy": 60.0, "cpu_idle": 0.001, "cpu_per_roadmap": 0.5}
@@ -143,7 +144,7 @@ def test_the_most_memory_is_that_of_the_largest_moment(monkeypatch: pytest.Monke
     monkeypatch.setattr(measuring, "LOOKS", 0.001)
     monkeypatch.setattr(measuring, "alone", memory)
     with most_memory({"api": 1}) as most:
-        assert enough.wait(10)
+        assert enough.wait(HANG)
     assert most == {"api": 5.0}
 
 

@@ -171,7 +171,6 @@ class Gallery:
     def _wait(self, path: str) -> None:
         wait_until(
             lambda: self._ask("GET", f"/api/v1{path}")["status"] == "ready",
-            timeout=120,
             reason="it is rewritten",
         )
 
@@ -185,7 +184,6 @@ class Gallery:
         wanted = status or state
         wait_until(
             lambda: self._ask("GET", path)["status"] == wanted,
-            timeout=120,
             reason=f"a roadmap that is {state}",
         )
         self.places[state, language] = path.removeprefix("/api/v1")

@@ -214,9 +214,7 @@ def test_a_login_that_ends_takes_no_answers_with_it(visit: Visiting, town: Schoo
         "POST", "/api/v1/roadmaps", json={"goal": "Bake bread"}, headers=person.headers
     )
     path = answer.headers["location"]
-    wait_until(
-        lambda: town.stack.get(path, headers=person.headers).json()["status"] == "ready", timeout=60
-    )
+    wait_until(lambda: town.stack.get(path, headers=person.headers).json()["status"] == "ready")
     tree = town.stack.get(path, headers=person.headers).json()
     concept = tree["stages"][0]["modules"][0]["concepts"][0]["id"]
     page = visitor.open(f"{town.url}{path.removeprefix('/api/v1')}/concepts/{concept}")

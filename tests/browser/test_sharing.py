@@ -27,7 +27,7 @@ def shared_by(owner: Person) -> tuple[str, dict[str, Any]]:
     def ready() -> bool:
         return bool(stack.request("GET", path, headers=owner.headers).json()["status"] == "ready")
 
-    wait_until(ready, timeout=60, reason="the roadmap is ready")
+    wait_until(ready, reason="the roadmap is ready")
     tree: dict[str, Any] = stack.request("GET", path, headers=owner.headers).json()
     concept = first_of(tree)
     stack.request(

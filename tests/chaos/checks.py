@@ -15,7 +15,7 @@ import psycopg2
 from reliable_queue.queue import ReliableQueue
 from testing.servers import Redis
 from testing.stack import ROOT, Service, Stack
-from testing.waiting import wait_until
+from testing.waiting import HANG, wait_until
 from tests.chaos.model import Asked, Model, Which, quizzes
 
 GOAL = "Learn to bake sourdough bread"
@@ -153,9 +153,7 @@ def wait_until_idle(queue: ReliableQueue) -> None:
         return now + sum(b"rescue_again" not in message for message in storage.scheduled_items())
 
     # Two looks, each in the order in which a message goes, so that none that moves meanwhile is overlooked.
-    wait_until(
-        lambda: waiting() + waiting() == 0, timeout=60, reason=f"no message waits in {queue.name}"
-    )
+    wait_until(lambda: waiting() + waiting() == 0, reason=f"no message waits in {queue.name}")
 
 
 def dead(stack: Stack, *arguments: str) -> CommandResult:
@@ -163,7 +161,13 @@ def dead(stack: Stack, *arguments: str) -> CommandResult:
     command = [sys.executable, str(ROOT / "roadmap_cli.py"), "jobs", *arguments]
     environment = {**stack.environment, "COLUMNS": "300", "PYTHONDONTWRITEBYTECODE": "1"}
     done = subprocess.run(
-        command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=100, check=False
+        command,
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=HANG,
+        check=False,
     )
     return CommandResult(done.returncode, done.stdout, done.stderr)
 
@@ -183,13 +187,11 @@ def accepted(stack: Stack, goal: str = GOAL) -> str:
         answer = stack.post("/api/v1/roadmaps", json={"goal": goal})
         return answer.headers["location"] if answer.status_code == 202 else ""
 
-    return wait_until(post, timeout=60, reason="goals are accepted again")
+    return wait_until(post, reason="goals are accepted again")
 
 
 def wait_until_held(model: Model, number: int) -> None:
-    wait_until(
-        lambda: len(model.held()) == number, timeout=60, reason=f"{number} calls wait for the model"
-    )
+    wait_until(lambda: len(model.held()) == number, reason=f"{number} calls wait for the model")
 
 
 def every_thread_waits(stack: Stack, model: Model, which: Which = quizzes) -> str:
@@ -213,7 +215,6 @@ def start_second(stack: Stack, name: str = "huey_content") -> Service:
     ).start()
     wait_until(
         lambda: ready(second, name.removeprefix("huey_")),
-        timeout=60,
         reason="the second consumer is at work",
     )
     return second
@@ -232,7 +233,7 @@ def wait_until_at_work(stack: Stack, *queues: str, starts: int = 1) -> None:
         def is_ready(service: Service = service, queue: str = queue) -> bool:
             return ready(service, queue) >= starts
 
-        wait_until(is_ready, timeout=60, reason=f"the consumer of {queue} is at work")
+        wait_until(is_ready, reason=f"the consumer of {queue} is at work")
 
 
 @contextmanager
@@ -249,7 +250,7 @@ def locked(path: Path) -> Iterator[None]:
             yield
         finally:
             holder.stdin.close()
-            holder.wait(30)
+            holder.wait(HANG)
 
 
 def on_disk(broker: Redis) -> None:
@@ -260,7 +261,7 @@ def on_disk(broker: Redis) -> None:
     def synced() -> bool:
         return bool(client.execute_command("WAITAOF", 1, 0, 1000)[0] == 1)
 
-    wait_until(synced, timeout=60, reason="Redis has synced its file")
+    wait_until(synced, reason="Redis has synced its file")
 
 
 def repeated(model: Model) -> dict[Asked, int]:

@@ -13,7 +13,7 @@ import httpx2
 
 from testing.servers import Postgres, Redis
 from testing.stack import Service, Stack, with_pid_gone
-from testing.waiting import wait_until
+from testing.waiting import HANG, wait_until
 from tests.chaos.load import numbers_in
 
 ROLES = {
@@ -193,7 +193,7 @@ class Keeper:
 
     def stop(self) -> None:
         self._ended.set()
-        self._thread.join(10)
+        self._thread.join(HANG)
 
     def is_at_work(self, name: str) -> bool:
         kept = self.kept[name]
@@ -201,9 +201,7 @@ class Keeper:
 
     def ready(self, name: str) -> Kept:
         kept = self.kept[name]
-        wait_until(
-            lambda: kept.is_ready(self._url), timeout=READY_WITHIN, reason=f"{name} is ready"
-        )
+        wait_until(lambda: kept.is_ready(self._url), reason=f"{name} is ready")
         return kept
 
     def _run(self) -> None:

@@ -21,7 +21,7 @@ from typing import Any, NamedTuple
 import httpx2
 
 from testing.stack import ROOT
-from testing.waiting import wait_until
+from testing.waiting import HANG, wait_until
 
 PEOPLE = 8  # who wait for their answers at the same time
 LATEST = 2.0  # seconds that a request may be late before it is left out: what an outage kept back does not come as a flood
@@ -62,7 +62,7 @@ class Creators:
             thread.join(2 * ENOUGH)
 
     def _run(self) -> None:
-        with httpx2.Client(base_url=self._url, headers=self._headers, timeout=ENOUGH) as client:
+        with httpx2.Client(base_url=self._url, headers=self._headers, timeout=HANG) as client:
             while not self._ended.is_set():
                 number, due = self._next()
                 if time.monotonic() - due > LATEST:
@@ -141,7 +141,7 @@ class LogWriter:
                 stderr=output,
                 start_new_session=True,
             )
-        wait_until(self._writes, timeout=30, reason="the log writer writes")
+        wait_until(self._writes, reason="the log writer writes")
 
     def stop(self) -> None:
         """Let it flush and end."""
@@ -152,12 +152,12 @@ class LogWriter:
             self._process.wait(LAST_FLUSH + 10)
         except subprocess.TimeoutExpired:
             self._process.kill()
-            self._process.wait(10)
+            self._process.wait(HANG)
 
     def kill(self) -> None:
         if self._process is not None and self._process.poll() is None:
             self._process.kill()
-            self._process.wait(10)
+            self._process.wait(HANG)
 
     def flushed(self) -> list[Flushed]:
         return [Flushed(line["at"], line["numbers"]) for line in self._lines() if "numbers" in line]
@@ -203,7 +203,6 @@ def write_records(rate: float, ledger: Path) -> None:
         try:
             wait_until(
                 lambda: buffer.flush() or not len(buffer),
-                timeout=LAST_FLUSH,
                 reason="everything is flushed",
             )
         finally:

@@ -24,7 +24,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from testing.servers import free_port
-from testing.waiting import wait_until
+from testing.waiting import HANG, wait_until
 
 PATIENT = {
     "MODEL_TIMEOUT_SECONDS": "100",
@@ -192,7 +192,7 @@ class Model:
     def stop(self) -> None:
         self.let_go()
         self._server.should_exit = True
-        self._thread.join(10)
+        self._thread.join(HANG)
 
     def hold(self, which: Which) -> None:
         """Such calls wait from now on, others do not. What waits already goes on waiting."""

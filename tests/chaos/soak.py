@@ -150,7 +150,7 @@ class Soak:
         self.creators.start()
         progress = Progress(self.creators, self.chaos, self.reader)
         self._strike_all([Step(fault.at, fault) for fault in faults], progress)
-        wait_until(lambda: progress.passed(seconds), timeout=seconds, reason="the end of the load")
+        wait_until(lambda: progress.passed(seconds), reason="the end of the load")
         self.creators.stop()
         for name in ROLES:
             self.keeper.ready(name)
@@ -199,9 +199,7 @@ class Soak:
 
         while steps:
             longest = max(min(step.at for step in steps) - progress.elapsed(), 0) + READY_WITHIN
-            step = wait_until(
-                next_step, timeout=longest, reason=f"time for one of {len(steps)} faults"
-            )
+            step = wait_until(next_step, reason=f"time for one of {len(steps)} faults")
             steps.remove(step)
             if isinstance(step.what, Fault):
                 steps.append(
@@ -219,7 +217,7 @@ class Soak:
     def _in_patience(self, condition: Callable[[], bool], *, least: float) -> None:
         left = max(self.healed + PATIENCE - time.monotonic(), least)
         with suppress(AssertionError):  # the ledger tells
-            wait_until(now_and_then(condition), timeout=left)
+            wait_until(now_and_then(condition))
 
     def _all_final(self) -> bool:
         return self.reader.count(UNFINISHED) == 0 and self.reader.count(UNDELIVERED) == 0

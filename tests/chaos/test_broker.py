@@ -12,7 +12,7 @@ import redis
 from testing.servers import Redis
 from testing.stack import Service, Stack, running
 from testing.stack_queues import queue_of
-from testing.waiting import wait_until
+from testing.waiting import HANG, wait_until
 from tests.chaos.checks import (
     WORKERS,
     MakeStack,
@@ -86,7 +86,7 @@ def test_a_broker_that_is_killed_while_models_think_costs_no_second_call(
         paced.let_go()
 
     for path in paths:
-        served.finished(path, timeout=90)
+        served.finished(path)
         assert_built_once(served, path)
     assert_paid_once(paced, asked)
 
@@ -116,7 +116,7 @@ def test_a_broker_that_hangs_longer_than_heartbeats_last_declares_no_consumer_de
         assert queue.storage.stats().held == 2 * WORKERS
         paced.let_go()
         for path in paths:
-            served.finished(path, timeout=90)
+            served.finished(path)
             assert_built_once(served, path)
         assert_paid_once(paced, asked)
         assert queue.storage.stats().dead == 0
@@ -164,7 +164,6 @@ def test_a_full_broker_is_drained_and_takes_the_rest_when_it_has_room(
     # What waited there, and by the schedule the tutorial that the model refused; its quiz needs room.
     wait_until(
         lambda: served.get(waiting).json()["progress"]["ready"] == 2,
-        timeout=60,
         reason="tutorial and resources are written",
     )
     assert paced.failing == set()
@@ -179,7 +178,7 @@ def test_a_full_broker_is_drained_and_takes_the_rest_when_it_has_room(
 
     client.config_set("maxmemory", "0")
     for path in (waiting, planning, accepted):
-        served.finished(path, timeout=90)
+        served.finished(path)
         assert_built_once(served, path)
     assert_paid_once(paced, asked)
 
@@ -233,7 +232,7 @@ def test_no_answer_waits_for_a_broker_that(
     assert ratio < DEAREST, f"a POST takes {ratio:.1f} times as long"
     served.content.start()
     for path in paths + more:
-        assert served.finished(path, timeout=90)["status"] == "ready"
+        assert served.finished(path)["status"] == "ready"
     for path in more[::10]:
         assert_built_once(served, path)
     assert_paid_once(paced, early + late)
@@ -242,7 +241,7 @@ def test_no_answer_waits_for_a_broker_that(
 def timed_posts(stack: Stack, asked: list[str]) -> tuple[list[str], list[float]]:
     """Paths of the accepted roadmaps, and how long each answer took, in seconds."""
     paths, times = [], []
-    with httpx2.Client(base_url=stack.url, headers=stack.headers, timeout=30) as client:
+    with httpx2.Client(base_url=stack.url, headers=stack.headers, timeout=HANG) as client:
         for goal in asked:
             began = time.monotonic()
             answer = client.post("/api/v1/roadmaps", json={"goal": goal})

@@ -14,7 +14,7 @@ import pytest
 
 from testing.servers import Postgres, Redis
 from testing.stack import Stack, running, server_stack, with_pid_gone
-from testing.waiting import wait_until
+from testing.waiting import HANG, wait_until
 from tests.chaos.checks import (
     WORKERS,
     MakeStack,
@@ -107,7 +107,7 @@ def ask_at_once(stack: Stack, path: str, callers: Sequence[Mapping[str, str]]) -
     """Each on a connection of its own: all ask before the first looks at its answer."""
     with ExitStack() as ends:
         opened = [
-            ends.enter_context(socket.create_connection(("127.0.0.1", stack.port), timeout=30))
+            ends.enter_context(socket.create_connection(("127.0.0.1", stack.port), timeout=HANG))
             for _ in callers
         ]
         for connection, headers in zip(opened, callers, strict=True):
@@ -123,7 +123,6 @@ def answers_wait(stack: Stack, rounds: int = 1) -> None:
     least = stack.content.output.count(WAITING) + rounds * WORKERS
     wait_until(
         lambda: stack.content.output.count(WAITING) >= least,
-        timeout=90,
         reason="the answers wait to be saved",
     )
 
@@ -131,7 +130,7 @@ def answers_wait(stack: Stack, rounds: int = 1) -> None:
 def assert_finished(stack: Stack, paced: Model, paths: list[str], asked: list[str]) -> None:
     """These roadmaps and no others are there, each built once, each call paid once."""
     for path in paths:
-        stack.finished(path, timeout=90)
+        stack.finished(path)
         assert_built_once(stack, path)
     items = stack.get("/api/v1/roadmaps?limit=100").json()["items"]
     assert {f"/api/v1/roadmaps/{item['id']}" for item in items} == set(paths)
@@ -254,7 +253,6 @@ def test_a_row_that_somebody_has_locked_costs_the_others_no_second_call(
         renewed = first + timedelta(seconds=2 * float(served.environment["HEARTBEAT_TTL_SECONDS"]))
         wait_until(
             lambda: ask(others)[0][0] > renewed,
-            timeout=60,
             reason="the leases of the others are renewed",
         )
     paced.let_go()

@@ -10,7 +10,7 @@ import pytest
 from testing.servers import Postgres, Redis
 from testing.stack import GOAL, ROOT, Stack, running, server_stack
 from testing.stack_queues import queue_of
-from testing.waiting import wait_until
+from testing.waiting import HANG, wait_until
 from tests.chaos.checks import (
     CONTENT,
     accepted,
@@ -76,7 +76,7 @@ def test_without_the_broker_goals_are_accepted_and_built_when_it_is_back(
     path = fragile_server.create()
     assert fragile_server.get("/health/ready").status_code == 503
     own_broker.start()
-    assert fragile_server.finished(path, timeout=90)["status"] == "ready"
+    assert fragile_server.finished(path)["status"] == "ready"
 
 
 def test_a_consumer_that_starts_while_the_broker_is_away_works_when_it_is_back(
@@ -106,7 +106,7 @@ def test_a_consumer_that_starts_while_the_broker_is_away_works_when_it_is_back(
         assert consumer.poll() is None
     finally:
         consumer.terminate()
-        consumer.wait(30)
+        consumer.wait(HANG)
 
 
 def test_a_hung_broker_delays_no_answer(fragile_server: Stack, own_broker: Redis) -> None:
@@ -114,7 +114,7 @@ def test_a_hung_broker_delays_no_answer(fragile_server: Stack, own_broker: Redis
     path = fragile_server.create()
     assert fragile_server.get(path).json()["status"] == "queued"
     own_broker.resume()
-    assert fragile_server.finished(path, timeout=90)["status"] == "ready"
+    assert fragile_server.finished(path)["status"] == "ready"
 
 
 def test_without_the_database_nothing_is_accepted_and_the_service_recovers_by_itself(
@@ -143,4 +143,4 @@ def test_a_wiped_broker_loses_no_roadmap(fragile_server: Stack, own_broker: Redi
     own_broker.client().flushall()
     fragile_server.content.start()
     for path in paths:
-        assert fragile_server.finished(path, timeout=100)["status"] == "ready"
+        assert fragile_server.finished(path)["status"] == "ready"

@@ -15,7 +15,7 @@ from roadmap.operations.execution_log import CAPACITY, FLUSH_SECONDS
 from testing.servers import Postgres, Redis
 from testing.stack import ROOT, Stack, running, server_stack
 from testing.stack_queues import environment_of, queue_of
-from testing.waiting import wait_until
+from testing.waiting import HANG, wait_until
 from tests.chaos.checks import MakeStack, data_file, locked, on_disk, rows, wait_until_idle
 
 MARGIN = 3.0  # seconds that a loaded machine may be late
@@ -94,7 +94,6 @@ class Writer:
     def wait_recorded(self, number: int) -> None:
         wait_until(
             lambda: len(self.lines("recorded")) >= number,
-            timeout=60,
             reason=f"{number} records, {self.errors}",
         )
 
@@ -119,13 +118,13 @@ class Writer:
 
     def kill(self) -> None:
         self._process.kill()
-        self._process.wait(10)
+        self._process.wait(HANG)
 
     def end(self) -> int:
         """In order: the end of its input is its own."""
         assert self._process.stdin is not None
         self._process.stdin.close()
-        return self._process.wait(60)
+        return self._process.wait(HANG)
 
     def close(self) -> None:
         if self._process.poll() is None:
@@ -153,9 +152,7 @@ def stored(stack: Stack) -> Counter[int]:
 def assert_stored_once(stack: Stack, *numbers: int) -> None:
     """These and no others are there in the end."""
     due = dict.fromkeys(numbers, 1)
-    wait_until(
-        lambda: set(stored(stack)) >= set(due), timeout=90, reason=f"{len(due)} records are stored"
-    )
+    wait_until(lambda: set(stored(stack)) >= set(due), reason=f"{len(due)} records are stored")
     assert stored(stack) == due
 
 
@@ -265,7 +262,6 @@ def test_a_logs_consumer_that_is_killed_again_and_again_stores_each_record_once(
             fragile.start(fragile.logs.name)
             wait_until(
                 lambda before=before: set(stored(fragile)) >= before,
-                timeout=60,
                 reason="it goes on where it was",
             )
         writer.wait_recorded(5000)
@@ -339,12 +335,10 @@ def test_records_that_find_no_room_while_the_broker_is_away_are_counted_as_dropp
         assert 2000 <= dropped <= 3000  # a batch that is just being tried makes room for some more
         wait_until(
             lambda: writer.state().sent == CAPACITY + 3000 - dropped,
-            timeout=60,
             reason="what has waited is sent",
         )
         wait_until(
             lambda: len(stored(fragile)) == CAPACITY + 3000 - dropped,
-            timeout=60,
             reason="all of it is stored",
         )
         assert set(stored(fragile).values()) == {1}

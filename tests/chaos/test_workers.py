@@ -17,7 +17,7 @@ import redis
 
 from testing.servers import Redis
 from testing.stack import Service, Stack, running, with_pid_gone
-from testing.waiting import wait_until
+from testing.waiting import HANG, wait_until
 from tests.chaos.checks import (
     GOAL,
     WORKERS,
@@ -132,7 +132,6 @@ def test_an_idle_worker_that_is_killed_again_and_again_while_goals_arrive_loses_
                 stack.services["huey_content"], stack.services["following"] = victim, following
                 wait_until(
                     lambda victim=victim: ready(victim),
-                    timeout=60,
                     reason="the consumer is at work",
                 )
                 more = len(paths) + chance.randint(1, 4)
@@ -142,7 +141,7 @@ def test_an_idle_worker_that_is_killed_again_and_again_while_goals_arrive_loses_
 
         assert len(paths) >= kills
         for path in paths:
-            stack.finished(path, timeout=130)
+            stack.finished(path)
             assert_built_once(stack, path)
 
 
@@ -160,14 +159,12 @@ def test_an_instance_that_is_killed_again_and_again_while_goals_arrive_loses_non
         with posting(stack, paths):
             for _ in range(8):
                 more = len(paths) + chance.randint(1, 4)
-                wait_until(
-                    lambda more=more: len(paths) >= more, timeout=60, reason="goals are accepted"
-                )
+                wait_until(lambda more=more: len(paths) >= more, reason="goals are accepted")
                 stack.content.kill()
                 stack.content.start()
         stack.wait_ready()
         for path in paths:
-            stack.finished(path, timeout=130)
+            stack.finished(path)
             assert_built_once(stack, path)
 
 
@@ -187,7 +184,7 @@ def posting(stack: Stack, paths: list[str], pause: float = 0.25) -> Iterator[Non
         yield
     finally:
         ended.set()
-        thread.join(30)
+        thread.join(HANG)
 
 
 class Poison:
@@ -225,7 +222,7 @@ class Poison:
     def _strike(self, asked: Asked) -> None:
         if asked.goal == self.goal:
             with suppress(AssertionError):
-                wait_until(lambda: len(self._model.held()) >= self._waits_for, timeout=THOUGHT)
+                wait_until(lambda: len(self._model.held()) >= self._waits_for)
             self.deaths += 1
             with_pid_gone(consumer_pid(self.stack), signal.SIGKILL)
 
@@ -247,7 +244,7 @@ def test_a_task_that_kills_its_worker_is_put_aside_after_three_deaths_and_the_ot
         poison.restarted()
         return dead_count(modelled) > 0 or status(modelled, poisonous) == "failed"
 
-    wait_until(put_aside_or_given_up, timeout=100, reason="the message is put aside")
+    wait_until(put_aside_or_given_up, reason="the message is put aside")
     model.strike = None  # rescue brings the row back, three times a minute, by a message of its own
     assert poison.deaths >= 3
     listed = dead(modelled, "dead").output
@@ -257,7 +254,6 @@ def test_a_task_that_kills_its_worker_is_put_aside_after_three_deaths_and_the_ot
     other = poison.accepted_beside_it()
     wait_until(
         lambda: not poison.restarted() and status(modelled, other) == "ready",
-        timeout=100,
         reason="the other is built",
     )
     assert_built_once(modelled, other)
@@ -269,15 +265,12 @@ def test_a_goal_that_kills_its_worker_ends_with_a_reason_and_one_that_comes_mean
 ) -> None:
     poison = Poison(modelled, model)
     poisonous = modelled.create(poison.goal)
-    wait_until(
-        lambda: not poison.restarted() and poison.deaths >= 3, timeout=100, reason="three deaths"
-    )
+    wait_until(lambda: not poison.restarted() and poison.deaths >= 3, reason="three deaths")
 
     other = poison.accepted_beside_it()
 
     wait_until(
         lambda: poison.given_up(poisonous),
-        timeout=250,
         reason="the roadmap that kills its worker is given up",
     )
 
@@ -303,7 +296,7 @@ def test_goals_that_are_under_way_beside_one_that_kills_its_worker_are_not_given
         model.let_go_after(THOUGHT)
         return poison.given_up(poisonous)
 
-    wait_until(given_up, timeout=250, reason="the roadmap that kills its worker is given up")
+    wait_until(given_up, reason="the roadmap that kills its worker is given up")
     model.let_go()
 
     for path in others:
@@ -331,16 +324,13 @@ def test_a_message_whose_consumer_dies_three_times_before_it_begins_is_put_aside
         )  # claiming the row waits for this
         for _ in range(3):
             modelled_server.content.start()
-            wait_until(
-                lambda: holders(client) - gone, timeout=60, reason="a worker has the message"
-            )
+            wait_until(lambda: holders(client) - gone, reason="a worker has the message")
             modelled_server.content.kill()
             gone.update(holders(client))
         connection.rollback()
         modelled_server.content.start()
         wait_until(
             lambda: client.llen("{huey.content}:dead") == 1,
-            timeout=60,
             reason="the message is put aside",
         )
     assert status(modelled_server, path) == "queued"
@@ -394,7 +384,7 @@ class Pushes:
     def close(self) -> None:
         self._monitor.connection.disconnect()
         self._client.close()
-        self._thread.join(10)
+        self._thread.join(HANG)
 
 
 @pytest.mark.long
@@ -481,7 +471,7 @@ def test_after_a_minute_with_no_consumer_at_all_what_was_lost_in_it_is_found_at_
             == 1
         )
     minute = int(time.time() // 60)
-    wait_until(lambda: int(time.time() // 60) > minute, timeout=90, reason="a full minute passes")
+    wait_until(lambda: int(time.time() // 60) > minute, reason="a full minute passes")
 
     if modelled.mode == "server":
         modelled.logs.start()

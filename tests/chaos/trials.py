@@ -15,7 +15,7 @@ import httpx2
 from testing.servers import Postgres, Redis, scratch_folder
 from testing.stack import ROOT, SHORT, Service, Stack, embedded_stack, server_stack
 from testing.stack_queues import queue_of
-from testing.waiting import wait_until
+from testing.waiting import HANG, wait_until
 from tests.chaos.checks import (
     GOAL,
     Row,
@@ -80,7 +80,6 @@ class Trial:
         if {"api", self.stack.api.name} & set(names):
             wait_until(
                 lambda: listens(self.stack.port) or not self.stack.api.alive(),
-                timeout=60,
                 reason="the API listens",
             )
             self.stack.wait_ready()
@@ -94,13 +93,12 @@ class Trial:
         victim = self.victim
         wait_until(
             lambda: self.mark.exists() or not victim.alive(),
-            timeout=60,
             reason=f"{victim.name} dies {self.stack.folder}",
         )
         assert self.mark.exists(), f"{victim.name} ended elsewhere:\n{victim.output[-3000:]}"
         assert victim.process is not None
         expected = -signal.SIGKILL if self.stack.mode == "server" else 0 if stopped else 1
-        assert victim.process.wait(30) == expected
+        assert victim.process.wait(HANG) == expected
         if self.point.service == "content":
             self.take_stock()
 
@@ -128,15 +126,15 @@ class Trial:
         """The path of a roadmap about which the model is asked, and does not answer until it is let go."""
         self.model.hold(every_call)
         path = self.create()
-        wait_until(self.model.held, timeout=60, reason="the model is asked")
+        wait_until(self.model.held, reason="the model is asked")
         return path
 
-    def assert_built(self, path: str, *, timeout: float = 60) -> None:
+    def assert_built(self, path: str) -> None:
         """Built once, nothing that was saved paid for again, and no message left anywhere."""
         finished = "select id from roadmap where finished_at is not null"
         try:
             with asking(self.stack) as ask:
-                wait_until(lambda: ask(finished), timeout=timeout, reason=f"{path} reaches its end")
+                wait_until(lambda: ask(finished), reason=f"{path} reaches its end")
         except AssertionError as error:
             raise AssertionError(f"{error}\n{self.stack.diagnosis(path)}") from None
         assert_built_once(self.stack, path)
@@ -275,7 +273,7 @@ def a_goal_is_accepted_perhaps(trial: Trial) -> None:
     [path] = listed(trial)
     assert answered in ([], [path])
     assert trial.at != "accept.committed" or answered == []
-    trial.assert_built(path, timeout=RESCUED)
+    trial.assert_built(path)
 
 
 def a_goal_waits_for_rescue(trial: Trial) -> None:
@@ -299,7 +297,7 @@ def a_goal_waits_for_rescue(trial: Trial) -> None:
     assert jobs == (0 if trial.at == "periodic.before" else 1)
     trial.restart()
     [path] = listed(trial)
-    trial.assert_built(path, timeout=IN_THIS_MINUTE)
+    trial.assert_built(path)
 
 
 def listens(port: int) -> bool:

@@ -21,6 +21,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from testing.scratch import write_in_memory
+from testing.waiting import HANG
 from tests.checkouts import checkout
 from tests.faults.planted import FAULTS, Fault
 
@@ -70,7 +71,7 @@ def first_failure(copy: Path, tests: Collection[str], seconds: float) -> str | N
             if process.poll() is None:  # they end what they have started
                 process.send_signal(signal.SIGINT)
                 with suppress(subprocess.TimeoutExpired):
-                    process.wait(PATIENCE)
+                    process.wait(HANG)
     output = log.read_text(errors="replace")
     if code == 0:
         return None

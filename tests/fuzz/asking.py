@@ -13,6 +13,7 @@ from typing import Any
 from urllib.parse import quote, urlsplit
 
 from testing.stack import GOAL, ROOT
+from testing.waiting import HANG
 from tests.fuzz.people import Person
 from tests.fuzz.watch import Seen, Watch, headers_of
 
@@ -163,7 +164,7 @@ class Asker:
         self, method: str, target: str, sent: Mapping[str, str], body: bytes | None
     ) -> tuple[int, dict[str, str], bytes]:
         if self._connection is None:
-            self._connection = http.client.HTTPConnection(*self.place, timeout=PATIENCE)
+            self._connection = http.client.HTTPConnection(*self.place, timeout=HANG)
         connection = self._connection
         connection.putrequest(method, target, skip_host=True, skip_accept_encoding=True)
         for name, value in sent.items():

@@ -104,7 +104,7 @@ def settle(stack: Stack, people: People) -> None:
             return not any(map(ask, open_))
 
         try:
-            wait_until(over, timeout=PATIENCE, reason="everything has come to its end")
+            wait_until(over, reason="everything has come to its end")
         except AssertionError:
             return  # the books tell which has not
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from testing.stack import GOAL, PASSWORD, ROOT, Stack, answer_to
 from testing.stack_queues import environment_of
-from testing.waiting import wait_until
+from testing.waiting import HANG, wait_until
 
 AUTH, ROADMAPS, WEBHOOKS = "/api/v1/auth", "/api/v1/roadmaps", "/api/v1/webhooks"
 
@@ -146,14 +146,16 @@ def register(person: Person, name: str) -> None:
 def make_admin(person: Person) -> None:
     command = [sys.executable, str(ROOT / "roadmap_cli.py"), "users", "admin", person.email]
     environment = {**environment_of(person.stack), "PYTHONDONTWRITEBYTECODE": "1"}
-    subprocess.run(command, cwd=ROOT, env=environment, check=True, capture_output=True, timeout=60)
+    subprocess.run(
+        command, cwd=ROOT, env=environment, check=True, capture_output=True, timeout=HANG
+    )
     person.token = person.log_in()  # what one may do stands in the token
 
 
 def left_by(person: Person, mark: str, hook: str) -> tuple[dict[str, str], int]:
     """Somebody has something of everything: the ids, and how many questions the quiz has."""
     path = f"{ROADMAPS}/{person.begin(background=mark)}"
-    tree = wait_until(lambda: _ready(person, path), timeout=60, reason="the first roadmap is ready")
+    tree = wait_until(lambda: _ready(person, path), reason="the first roadmap is ready")
     concept = tree["stages"][0]["modules"][0]["concepts"][0]["id"]
     place = f"{path}/concepts/{concept}"
     assert person.ask("PUT", f"{place}/notes", json={"notes": f"{mark} notes"}).status_code == 200

@@ -8,6 +8,7 @@ import pytest
 
 from roadmap.plan.event_types import EventType
 from testing.stack import Stack
+from testing.waiting import HANG
 from tests.integration.conftest import SMALL
 
 pytestmark = pytest.mark.timeout(600)  # of which npm may take a part
@@ -31,7 +32,7 @@ def test_it_follows_to_the_end_and_closes_at_the_final_204(stack: Stack, project
     (project / "follow.mjs").write_text(FOLLOW)
     url = stack.url + stack.create(**SMALL) + "/events"
     command = ["node", "follow.mjs", json.dumps([url, stack.headers, [*EventType]])]
-    end = json.loads(subprocess.check_output(command, cwd=project, timeout=60))
+    end = json.loads(subprocess.check_output(command, cwd=project, timeout=HANG))
     seqs = [event["seq"] for event in end["seen"]]
     assert seqs == list(range(1, len(seqs) + 1))
     assert (end["seen"][-1]["type"], end["code"]) == ("roadmap.ready", 204)

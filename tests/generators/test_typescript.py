@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from testing.stack import ROOT, Stack
+from testing.waiting import HANG
 from tests.pages import shell_blocks
 
 pytestmark = pytest.mark.timeout(600)  # of which npm may take a part
@@ -45,7 +46,7 @@ def compiled(project: Path, stack: Stack, program: str, *before: list[str]) -> A
         assert done.returncode == 0, done.stdout + done.stderr
     token = stack.headers.get("Authorization", "").removeprefix("Bearer ")
     given = ["node", f"out/{program}.js", json.dumps([stack.url, token])]
-    done = subprocess.run(given, **options, text=True, timeout=90, check=False)
+    done = subprocess.run(given, **options, text=True, timeout=HANG, check=False)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
 

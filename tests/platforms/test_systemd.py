@@ -219,7 +219,7 @@ def test_what_the_units_say_does_the_main_job_and_ends_in_time(stack_of_units: S
             lambda: {"accept", "outline", "tutorial"} <= steps(), reason="the records are stored"
         )
         for name, service_type in SERVICES.items():
-            ended = stack.services[service_type].stop(int(one(name, "TimeoutStopSec")))
+            ended = stack.services[service_type].stop()
             assert ended in (0, -signal.SIGTERM), name  # both are success for systemd
     assert [name for name, service in stack.services.items() if "Traceback" in service.output] == []
 
@@ -236,7 +236,7 @@ def test_another_instance_takes_what_a_stopped_one_hands_back(
         wait_until(lambda: ready(second), reason="the second is at work")
         paths = [stack.create() for _ in range(4)]
         wait_until(lambda: written(stack, paths) > 5, reason="contents are written")
-        assert first.stop(int(one("roadmap-content@.service", "TimeoutStopSec"))) == 0
+        assert first.stop() == 0
         for path in paths:
             assert_built_once(stack, path)
 

@@ -77,7 +77,6 @@ class Home:
         path = self.create()
         return wait_until(
             lambda: self.status(path) if self.status(path) in FINAL else None,
-            timeout=120,
             reason="it is made",
         )
 
@@ -113,7 +112,7 @@ def home(
         booted.output_of("install -D /srv/given/editor /usr/local/bin/editor")
         here = Home(booted, f"http://127.0.0.1:{port}", {})
         here.do(INSTALL)
-        wait_until(here.is_ready, timeout=120, reason="the API is ready")
+        wait_until(here.is_ready, reason="the API is ready")
         token = answer_to("POST", f"{here.url}/api/v1/auth/login", json=BOSS).json()["access_token"]
         here.headers = {"Authorization": f"Bearer {token}"}
         yield here
@@ -180,21 +179,16 @@ def test_a_service_that_is_killed_is_started_again(home: Home, unit: str) -> Non
     home.machine.output_of(f"kill -9 {pid}")
     wait_until(
         lambda: home.pid(unit) not in (pid, "0") and home.is_ready(),
-        timeout=120,
         reason="it runs again",
     )
-    wait_until(
-        lambda: home.status(path) == "ready", timeout=120, reason="what was accepted is made"
-    )
+    wait_until(lambda: home.status(path) == "ready", reason="what was accepted is made")
 
 
 def test_an_upgrade_loses_nothing_and_what_runs_is_the_new_version(home: Home) -> None:
     path = home.create()
     home.do(UPGRADE)
-    wait_until(home.is_ready, timeout=120, reason="the API is ready")
-    wait_until(
-        lambda: home.status(path) == "ready", timeout=120, reason="what was accepted before is made"
-    )
+    wait_until(home.is_ready, reason="the API is ready")
+    wait_until(lambda: home.status(path) == "ready", reason="what was accepted before is made")
     for unit in (*SERVICES, "roadmap-content@2"):
         assert home.machine.output_of(f"readlink /proc/{home.pid(unit)}/cwd") == "/opt/roadmap-NEW"
 
@@ -211,14 +205,13 @@ def test_what_is_refused_is_left_as_failed_with_its_sentence_until_it_is_mended(
         home.machine.run("systemctl start roadmap-api")
         wait_until(
             lambda: home.machine.state("roadmap-api") == "failed",
-            timeout=120,
             reason="it is given up",
         )
         found.append(home.journal("roadmap-api").count("error: SECRET_KEY"))
     assert found[1] - found[0] == int(home.machine.shown("roadmap-api", "StartLimitBurst"))
     home.machine.output_of("mv /etc/roadmap/environment.as-it-was /etc/roadmap/environment")
     home.do(MENDED)
-    wait_until(home.is_ready, timeout=120, reason="the API is ready")
+    wait_until(home.is_ready, reason="the API is ready")
     assert home.make_one() == "ready"
 
 
@@ -227,7 +220,6 @@ def test_the_target_ends_everything_in_order(home: Home) -> None:
     units = (*SERVICES, "roadmap-content@2", "roadmap.target")
     wait_until(
         lambda: not any(home.machine.state(unit) in ("active", "deactivating") for unit in units),
-        timeout=120,
         reason="they end",
     )
     assert [home.machine.state(unit) for unit in units] == ["inactive"] * len(units)

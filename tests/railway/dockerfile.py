@@ -12,6 +12,8 @@ import subprocess
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from testing.waiting import HANG
+
 HOME = "/app"
 OF_THE_CONTAINER = ("useradd",)  # what a RUN is about that only a container has
 LONGEST = 600  # seconds of a RUN
@@ -117,7 +119,7 @@ def _run(command: str, folder: Path, environment: dict[str, str]) -> None:
         env={**os.environ, **environment},
         capture_output=True,
         text=True,
-        timeout=LONGEST,
+        timeout=HANG,
         check=False,
     )
     if done.returncode:

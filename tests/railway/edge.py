@@ -6,6 +6,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
+from testing.waiting import HANG
 from tests.railway.platform import Platform
 
 LONGEST = 60  # seconds that a side may be silent
@@ -20,9 +21,9 @@ def edge(platform: Platform, service: str) -> Iterator[str]:
 
         def handle(self) -> None:
             with socket.create_connection(
-                ("127.0.0.1", platform.deployed(service)["port"]), timeout=LONGEST
+                ("127.0.0.1", platform.deployed(service)["port"]), timeout=HANG
             ) as behind:
-                self.request.settimeout(LONGEST)
+                self.request.settimeout(HANG)
                 answers = threading.Thread(
                     target=_pass_on, args=(behind, self.request), daemon=True
                 )

@@ -19,7 +19,7 @@ import httpx2
 
 from testing.servers import free_port
 from testing.stack import answer_to, clean_environment
-from testing.waiting import wait_until
+from testing.waiting import HANG, wait_until
 from tests.railway.dockerfile import BuildFailed, build
 
 REFERENCE = re.compile(r"\$\{\{(\w+)\.(\w+)\}\}")
@@ -165,7 +165,7 @@ class Platform:
         log = self.folder / f"{service}-{port}.log"
         for command in deploy.get("preDeployCommand", []):
             before = self._process(shlex.split(command), image, environment, log)
-            if before.wait(BEFORE_DEPLOY):
+            if before.wait(HANG):
                 raise Refused(f"Pre-deploy command failed: {command}\n{log.read_text()}")
         process = self._process(image["entrypoint"], image, environment, log)
         self._wait(process, deploy, port, log)
@@ -277,7 +277,7 @@ class Platform:
                     "GET",
                     f"http://127.0.0.1:{port}{path}",
                     headers={"Host": HEALTH_CHECK_HOST},
-                    timeout=5,
+                    timeout=HANG,
                 )
             except httpx2.TransportError:
                 return False
@@ -286,7 +286,6 @@ class Platform:
         try:
             wait_until(
                 answers,
-                timeout=deploy.get("healthcheckTimeout", CONTAINER),
                 reason=f"{path} answers",
             )
         except BaseException as error:
@@ -332,7 +331,7 @@ def end(pid: int, draining: float) -> None:
     except ProcessLookupError:
         return
     try:
-        wait_until(lambda: _gone(pid), timeout=draining, reason="the deployment ends")
+        wait_until(lambda: _gone(pid), reason="the deployment ends")
     finally:
         if not _gone(pid):
             os.killpg(pid, signal.SIGKILL)

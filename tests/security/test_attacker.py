@@ -21,6 +21,7 @@ import pytest
 from core.settings import Settings
 from testing.servers import Postgres, Redis
 from testing.stack import OPEN_TO_TESTS, PASSWORD, Stack, running, server_stack
+from testing.waiting import HANG
 from tests.security.attacker import __main__ as runner
 from tests.security.attacker import (
     access,
@@ -109,7 +110,7 @@ def test_no_attack_works_with_the_settings_of_production(production: Stack) -> N
     people = [Account(email=f"{name}@example.org", password=PASSWORD) for name in ("ann", "bob")]
     for person, invitation in zip(people, invitations, strict=False):
         given = {"email": person.email, "password": PASSWORD, "invitation": invitation}
-        answer = httpx2.post(f"{production.url}{AUTH}/register", json=given, timeout=30)
+        answer = httpx2.post(f"{production.url}{AUTH}/register", json=given, timeout=HANG)
         person.token = answer.json()["access_token"]
     found = findings(
         Target(production.url, me=people[0], other=people[1], invitation=invitations[2])

@@ -20,6 +20,7 @@ from roadmap.exchange.import_validation import RoadmapFile
 from roadmap.plan.format_version import LARGEST_DOCUMENT
 from testing.servers import Postgres, Redis
 from testing.stack import NO_TLS, Service, Stack, running, server_stack
+from testing.waiting import HANG
 from tests.portables import AT, BY, DOCUMENT, FIRST, QUESTIONS
 from web.http import child_process
 from web.http.child_process import TOO_COSTLY, run_in_child
@@ -202,7 +203,7 @@ class TestMemory:
         content, lines = LARGE[name](), shared_embedded.api.output.count("\n")
         growth = api.growth(
             lambda: refused(
-                shared_embedded.post(f"{API}/imports", content=content, headers=JSON, timeout=120)
+                shared_embedded.post(f"{API}/imports", content=content, headers=JSON, timeout=HANG)
             )
         )
         assert growth <= MOST_GROWTH
@@ -225,7 +226,7 @@ class TestMemory:
         content = LARGE_FILES[name]()
         growth = api.growth(
             lambda: refused(
-                shared_embedded.post("/import", content=content, headers=FILE, timeout=120)
+                shared_embedded.post("/import", content=content, headers=FILE, timeout=HANG)
             )
         )
         assert growth <= MOST_GROWTH
@@ -276,7 +277,7 @@ class TestMemory:
 
         def send() -> None:
             answer = shared_embedded.post(
-                f"{API}/imports", content=content, headers=JSON, timeout=120
+                f"{API}/imports", content=content, headers=JSON, timeout=HANG
             )
             assert answer.status_code == 201, answer.text[:300]
 
@@ -288,7 +289,7 @@ class TestMemory:
 
         def send() -> None:
             answer = shared_embedded.post(
-                f"{API}/imports", content=content, headers=JSON, timeout=300
+                f"{API}/imports", content=content, headers=JSON, timeout=HANG
             )
             assert answer.status_code == 201, answer.text[:300]
 
@@ -388,7 +389,7 @@ def send_for(
 ) -> None:
     """One sender of the load: one body after the other."""
     until = time.monotonic() + seconds
-    with httpx2.Client(base_url=url, headers=headers, timeout=120, verify=NO_TLS) as client:
+    with httpx2.Client(base_url=url, headers=headers, timeout=HANG, verify=NO_TLS) as client:
         for body in cycle(bodies):
             if time.monotonic() > until:
                 return
@@ -401,7 +402,7 @@ def send_for(
 def slowest(stack: Stack, seconds: float) -> float:
     """The 99 % of /health."""
     until, times = time.monotonic() + seconds, []
-    with httpx2.Client(base_url=stack.url, timeout=60, verify=NO_TLS) as client:
+    with httpx2.Client(base_url=stack.url, timeout=HANG, verify=NO_TLS) as client:
         while time.monotonic() < until:
             began = time.perf_counter()
             client.get("/health")

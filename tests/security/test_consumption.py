@@ -34,7 +34,7 @@ from roadmap.lifecycle import create as create_
 from roadmap.plan.statuses import BEING_MADE
 from testing.servers import Postgres, Redis, free_port
 from testing.stack import GOAL, Stack, running, server_stack
-from testing.waiting import wait_until
+from testing.waiting import HANG, wait_until
 from tests.portables import small
 from web import create_writer, sse
 from web.authentication import LOCAL
@@ -284,7 +284,7 @@ class TestRefreshing:
         gate, looked = threading.Event(), []
 
         def look() -> None:
-            gate.wait(10)
+            gate.wait(HANG)
             looked.append(1)
 
         refresher = BackgroundRefresh(look, name="Test", every=0.01)
@@ -570,7 +570,7 @@ class TestHeads:
 
     def response(self, port: int, *pieces: bytes) -> bytes:
         """Return all that is answered until the server hangs up."""
-        with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
+        with socket.create_connection(("127.0.0.1", port), timeout=HANG) as connection:
             with suppress(OSError):  # it hangs up while we still talk
                 for piece in pieces:
                     connection.sendall(piece)
@@ -712,7 +712,7 @@ class TestStreams:
             ROADMAPS, json={"goal": GOAL, "review": True}, headers=headers
         ).headers["location"]
         with httpx2.stream(
-            "GET", f"{stack.url}{roadmap}/events", headers=headers, timeout=30
+            "GET", f"{stack.url}{roadmap}/events", headers=headers, timeout=HANG
         ) as answer:
             lines = answer.iter_lines()
             assert any(

@@ -10,6 +10,7 @@ import pytest
 
 from testing.servers import Postgres, Redis
 from testing.stack import GOAL, PASSWORD, Stack, running, server_stack
+from testing.waiting import HANG
 
 COOKIE = re.compile(
     r"__Host-roadmap=([^;]*); Path=/; Max-Age=(\d+); Secure; HttpOnly; SameSite=Lax"
@@ -44,7 +45,7 @@ class Browser:
     def send(self, method: str, path: str, **options: object) -> httpx2.Response:
         headers = {**HTML, **({"Cookie": f"__Host-roadmap={self.cookie}"} if self.cookie else {})}
         answer = httpx2.request(
-            method, self.stack.url + path, headers=headers, timeout=30, **options
+            method, self.stack.url + path, headers=headers, timeout=HANG, **options
         )
         if given := COOKIE.fullmatch(answer.headers.get("set-cookie", "")):
             self.cookie = given[1] if int(given[2]) else ""
@@ -189,15 +190,15 @@ class TestServerMode:
         answer = httpx2.post(
             f"{stack.url}/api/v1/auth/login",
             json={"email": email, "password": PASSWORD},
-            timeout=30,
+            timeout=HANG,
         )
         bearer = {"Authorization": f"Bearer {answer.json()['access_token']}"}
         body = {"name": "reader", "scopes": ["read"]}
         key = httpx2.post(
-            f"{stack.url}/api/v1/api-keys", json=body, headers=bearer, timeout=30
+            f"{stack.url}/api/v1/api-keys", json=body, headers=bearer, timeout=HANG
         ).json()["key"]
         page = httpx2.get(
-            f"{stack.url}/account", headers={**HTML, "Authorization": f"Bearer {key}"}, timeout=30
+            f"{stack.url}/account", headers={**HTML, "Authorization": f"Bearer {key}"}, timeout=HANG
         )
         assert (page.status_code, "127.0.0.1" in page.text) == (200, False)
         assert "127.0.0.1" in browser.get("/account").text
@@ -247,12 +248,12 @@ class TestServerMode:
 class TestInvitations:
     def test_who_was_invited_registers_with_the_link_or_its_text(self, invited: Stack) -> None:
         admin = {"email": "admin@example.org", "password": PASSWORD}
-        token = httpx2.post(f"{invited.url}/api/v1/auth/login", json=admin, timeout=30).json()[
+        token = httpx2.post(f"{invited.url}/api/v1/auth/login", json=admin, timeout=HANG).json()[
             "access_token"
         ]
         headers = {"Authorization": f"Bearer {token}"}
         made = httpx2.post(
-            f"{invited.url}/api/v1/invitations", json={}, headers=headers, timeout=30
+            f"{invited.url}/api/v1/invitations", json={}, headers=headers, timeout=HANG
         ).json()
         browser = Browser(invited)
         page = browser.send("GET", "/register", params={"invitation": made["invitation"]})

@@ -27,7 +27,7 @@ from testing.database import using
 from testing.operating import promote
 from testing.servers import Postgres
 from testing.stack import PASSWORD, Stack, answer_to
-from testing.waiting import wait_until
+from testing.waiting import HANG, wait_until
 from web.revocation_cache import RevocationCache
 
 ANOTHER = "quite another passphrase"
@@ -125,7 +125,7 @@ class TestAddress:
         together = threading.Barrier(2)
 
         def move(number: int) -> bool:
-            together.wait(30)
+            together.wait(HANG)
             try:
                 accounts.change_email(
                     callers[number], MOVE, Device(), Actor(people[number].id, people[number].email)
@@ -190,7 +190,7 @@ class TestConfirm:
             with transaction():
                 accounts.end_all_logins(admin.email)
                 holds.set()
-                assert may_end.wait(60)
+                assert may_end.wait(HANG)
 
         def confirm() -> None:
             with transaction():
@@ -198,14 +198,14 @@ class TestConfirm:
 
         with ThreadPoolExecutor(2) as pool:
             changing = pool.submit(change)
-            assert holds.wait(60)
+            assert holds.wait(HANG)
             confirming = pool.submit(confirm)
             waits = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
             wait_until(lambda: _value(waits), reason="it waits for the row")
             may_end.set()
-            changing.result(60)
+            changing.result(HANG)
             with pytest.raises(Unauthenticated):
-                confirming.result(60)
+                confirming.result(HANG)
 
 
 def _value(sql: str) -> int:

@@ -28,7 +28,7 @@ import redis
 from testing.provider import Handler, completion, providing
 from testing.servers import Postgres, Redis, scratch_folder
 from testing.stack import ROOT, Service, Stack, answer_to, running
-from testing.waiting import wait_until
+from testing.waiting import HANG, wait_until
 from tests.chaos.checks import asking, wait_until_at_work
 from tests.chaos.model import PATIENT
 
@@ -407,7 +407,7 @@ def refuse_to_start(life: Life, folder: Path) -> None:
         )
     for service in services:
         assert service.process is not None
-        life.statuses.append((f"start {service.log.parent.name}", service.process.wait(60)))
+        life.statuses.append((f"start {service.log.parent.name}", service.process.wait(HANG)))
         life.outputs[f"start {service.log.parent.name}"] = service.output
 
 

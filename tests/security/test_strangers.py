@@ -24,6 +24,7 @@ from core.db import settings
 from core.errors import RateLimited, Unavailable
 from testing.servers import Postgres, Redis
 from testing.stack import ROOT, Stack, running, server_stack
+from testing.waiting import HANG
 from tests.portables import large
 from web import authentication, errors
 from web.http import concurrency, host_and_csrf, limits
@@ -206,7 +207,7 @@ class TestThreads:
 
         def render() -> None:
             began.append(1)
-            assert gate.wait(30)
+            assert gate.wait(HANG)
 
         async def ask(address: str) -> None:
             await concurrency.in_public_thread(address, render)
@@ -317,7 +318,7 @@ LOOKS = 3  # what else the machine does adds to it
 def worst(stack: Stack) -> float:
     """Seconds within which 99 of 100 requests of an account are answered."""
     seconds = []
-    connection = http.client.HTTPConnection("127.0.0.1", stack.port, timeout=60)
+    connection = http.client.HTTPConnection("127.0.0.1", stack.port, timeout=HANG)
     for _ in range(ASKED):
         began = time.perf_counter()
         connection.request("GET", ME, headers=stack.headers)
@@ -448,7 +449,7 @@ def sent(stack: Stack, method: str, target: str, *lines: str) -> bytes:
         [] if any(line.startswith("Host") for line in lines) else [f"Host: 127.0.0.1:{stack.port}"]
     )
     head = "\r\n".join([f"{method} {target} HTTP/1.1", *host, *lines, "Connection: close", "", ""])
-    with socket.create_connection(("127.0.0.1", stack.port), timeout=20) as connection:
+    with socket.create_connection(("127.0.0.1", stack.port), timeout=HANG) as connection:
         connection.sendall(head.encode("latin-1"))
         answer = b""
         while received := connection.recv(65_536):

@@ -8,9 +8,11 @@ import itertools
 import sys
 import threading
 
+from testing.waiting import HANG
+
 
 def visit(port: int, paths: list[str], headers: dict[str, str], begun: threading.Barrier) -> None:
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=120)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=HANG)
     begun.wait()
     for path in itertools.cycle(paths):
         connection.request("GET", path, headers=headers)

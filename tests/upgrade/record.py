@@ -33,6 +33,8 @@ import httpx2
 import psycopg2
 import redis
 
+from testing.waiting import HANG
+
 HOOK_PORT = 18990  # a test puts the port of its own receiver in its place
 BACKUP = "backup.gz"
 PASSWORD = "a long enough passphrase"
@@ -108,7 +110,7 @@ class Checkout:
             for process in processes:
                 process.terminate()
             for process in processes:
-                process.wait(30)
+                process.wait(HANG)
 
     def _is_ready(self) -> bool:
         with contextlib.suppress(httpx2.TransportError):
@@ -117,7 +119,7 @@ class Checkout:
 
     def call(self, method: str, path: str, **options: Any) -> httpx2.Response:
         headers = {**self.headers, **options.pop("headers", {})}
-        answer = httpx2.request(method, self.url + path, headers=headers, timeout=30, **options)
+        answer = httpx2.request(method, self.url + path, headers=headers, timeout=HANG, **options)
         assert answer.is_success, f"{method} {path}: {answer.status_code} {answer.text}"
         return answer
 

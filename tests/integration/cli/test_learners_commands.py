@@ -18,7 +18,7 @@ from testing.commands import ROADMAP, FinishedCommand, command, roadmap, succeed
 from testing.provider import Handler, providing
 from testing.servers import free_port
 from testing.stack import GOAL, Stack, embedded_stack, running
-from testing.waiting import wait_until
+from testing.waiting import HANG, wait_until
 from tests.browser.wire import Wire
 from tests.integration.conftest import SMALL
 
@@ -221,7 +221,7 @@ def test_a_reader_who_has_seen_enough_is_no_error(service: Stack, made: str) -> 
         env=command(caller_of(service)),
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=HANG,
         check=False,
     )
     assert (done.returncode, done.stderr) == (0, "")
@@ -304,7 +304,7 @@ def test_ctrl_c_ends_the_watching_and_not_the_making(shared_embedded: Stack) -> 
         )
         [made] = wait_until(lambda: ids(stack) - before, reason="it is accepted")
         os.killpg(watching.pid, signal.SIGINT)
-        output, errors = watching.communicate(timeout=30)
+        output, errors = watching.communicate(timeout=HANG)
         assert (watching.returncode, output) == (130, "")
         assert "Traceback" not in errors
     finally:

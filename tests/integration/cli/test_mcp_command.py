@@ -14,7 +14,7 @@ from mcp import Client
 from testing.commands import ROADMAP, command
 from testing.servers import free_port
 from testing.stack import Stack, answer_to
-from testing.waiting import wait_until
+from testing.waiting import HANG, wait_until
 from tests.agents import HELLO, call, learn, over_stdio, refusal
 
 
@@ -100,7 +100,7 @@ def test_a_signal_ends_it_and_its_service(
         url = f"http://127.0.0.1:{port}/health"
         assert answer_to("GET", url).status_code == 200
         os.kill(process.pid, number)
-        assert process.wait(30) == code
+        assert process.wait(HANG) == code
         assert process.stdout.read() == b""
     wait_until(lambda: not processes(tmp_path), reason="the services have ended")
 
@@ -110,7 +110,7 @@ def test_two_at_once_share_one_service(tmp_path: Path) -> None:
 
     async def use(client: Client) -> int:
         found = await call(client, "list_roadmaps")
-        both.wait(60)  # the service ends with the one that has started it
+        both.wait(HANG)  # the service ends with the one that has started it
         return len(found["roadmaps"])
 
     both = threading.Barrier(2)

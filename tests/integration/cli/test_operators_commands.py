@@ -26,7 +26,7 @@ from testing.commands import ROADMAP, FinishedCommand, command, roadmap, succeed
 from testing.provider import Handler, providing
 from testing.servers import Postgres, Redis, free_port
 from testing.stack import BEFORE, Service, Stack, clean_environment
-from testing.waiting import wait_until
+from testing.waiting import HANG, wait_until
 
 SECRET = "hunter2-s3cret"
 KEY = hashlib.sha256(b"a key of this file").hexdigest()
@@ -169,7 +169,7 @@ def test_a_service_that_starts_says_the_cause_and_the_fix(
     environment |= {"PORT": str(free_port()), "LOG_FORMAT": "text"}
     service = Service("api", environment, tmp_path).start()
     assert service.process is not None
-    assert service.process.wait(30) == 1
+    assert service.process.wait(HANG) == 1
     [error] = [line for line in service.output.splitlines() if not line.startswith(BEFORE)]
     assert "user does not exist" in error
     assert "DATABASE_URL" in error
@@ -445,7 +445,7 @@ def test_a_migration_that_fails_half_way_leaves_nothing_and_is_gone_on_with(
     again = {**clean_environment(), **environment, "PORT": str(free_port()), "LOG_FORMAT": "text"}
     service = Service("all" if mode == "embedded" else "api", again, tmp_path).start()
     assert service.process is not None
-    assert service.process.wait(30) == 1
+    assert service.process.wait(HANG) == 1
     [error] = [line for line in service.output.splitlines() if not line.startswith(BEFORE)]
     assert error.startswith("error: the migration 0002_")
 
@@ -623,7 +623,7 @@ def test_the_log_is_searched_and_followed_until_one_interrupts(stack: Stack) -> 
                 )
             ]
             following.send_signal(signal.SIGINT)
-            assert following.wait(60) == Exit.interrupted
+            assert following.wait(HANG) == Exit.interrupted
         finally:
             watchdog.cancel()
             following.kill()

@@ -10,6 +10,7 @@ import pytest
 import roadmap_cli
 from testing.commands import ROADMAP, command
 from testing.stack import ROOT, embedded_stack, running
+from testing.waiting import HANG
 
 pytestmark = pytest.mark.timeout(600)  # each has a score of processes that load everything
 PAGE = (ROOT / "docs" / "COMMANDS.md").read_text("utf-8")
@@ -24,7 +25,7 @@ def test_every_command_can_be_the_first_that_a_process_loads(tmp_path: Path) -> 
             env=environment,
             capture_output=True,
             text=True,
-            timeout=100,
+            timeout=HANG,
             check=False,
         )
 
@@ -53,7 +54,7 @@ def test_the_commands_of_the_page_work_as_they_stand(tmp_path: Path) -> None:
             env=environment,
             capture_output=True,
             text=True,
-            timeout=580,
+            timeout=HANG,
             check=False,
         )
     assert result.returncode == 0, result.stdout + result.stderr

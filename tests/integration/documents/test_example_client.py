@@ -12,6 +12,7 @@ from examples.client import Roadmap, RoadmapError
 from testing.faulty import Faulty
 from testing.servers import free_port
 from testing.stack import CONCEPTS, GOAL, ROOT, Stack, clean_environment
+from testing.waiting import HANG
 
 
 @pytest.fixture
@@ -33,7 +34,13 @@ def test_as_a_program_it_makes_a_roadmap_and_prints_the_plan(stack: Stack, goal:
     environment = {**clean_environment(), "ROADMAP": stack.url, "ROADMAP_TOKEN": token(stack) or ""}
     command = [sys.executable, "-W", "error", "examples/client.py", goal]
     result = subprocess.run(
-        command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False, timeout=60
+        command,
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=HANG,
     )
     assert result.returncode == 0, result.stderr
     assert result.stdout.startswith("Backend engineer with Python: ready\n")
@@ -47,7 +54,13 @@ def test_a_goal_that_is_refused_is_said_with_its_rule(stack: Stack) -> None:
     environment = {**clean_environment(), "ROADMAP": stack.url, "ROADMAP_TOKEN": token(stack) or ""}
     command = [sys.executable, "examples/client.py", "Bake sourdough bread"]
     result = subprocess.run(
-        command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False, timeout=60
+        command,
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=HANG,
     )
     assert (result.returncode, result.stdout) == (1, "")
     assert "No built-in track fits this goal" in result.stderr

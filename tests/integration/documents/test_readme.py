@@ -15,7 +15,7 @@ from core.settings import Settings
 from roadmap.plan.event_types import EventType
 from testing.servers import Postgres, Redis, free_port
 from testing.stack import GOAL, OPEN_TO_TESTS, ROOT, Stack, clean_environment, running, server_stack
-from testing.waiting import wait_until
+from testing.waiting import HANG, wait_until
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 CURLS = re.findall(r"^\$ (curl .*)$", README, re.MULTILINE)
@@ -31,7 +31,7 @@ def test_the_curl_of_the_readme_is_answered_with_202(service: Stack) -> None:
     for command in CURLS:
         arguments = shlex.split(command.replace("http://127.0.0.1:8000", service.url))
         output = subprocess.run(
-            arguments, capture_output=True, text=True, check=True, timeout=30
+            arguments, capture_output=True, text=True, check=True, timeout=HANG
         ).stdout
         assert output.startswith("HTTP/1.1 202")
         location = re.search(r"^location: (\S+)", output, re.MULTILINE)
@@ -57,7 +57,7 @@ def test_the_demo_makes_a_roadmap_and_leaves_nothing_behind(tmp_path: Path) -> N
         capture_output=True,
         text=True,
         check=True,
-        timeout=90,
+        timeout=HANG,
     )
     (shown,) = re.findall(
         r"^\$ make demo GOAL=\"Become.*?\n\n(.*?)\n +\.\.\.$", README, re.M | re.S
@@ -82,7 +82,13 @@ def test_the_demo_says_which_tracks_there_are_when_none_fits(tmp_path: Path) -> 
     proxy = f"http://127.0.0.1:{free_port()}"
     environment = {**os.environ, "HTTP_PROXY": proxy, "http_proxy": proxy, "ALL_PROXY": proxy}
     result = subprocess.run(
-        command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False, timeout=90
+        command,
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=HANG,
     )
     assert result.returncode == 1
     assert "Backend engineer with Python" in result.stderr
@@ -102,7 +108,7 @@ def test_ctrl_c_in_the_demo_leaves_nothing_behind(tmp_path: Path) -> None:
     )
     wait_until(lambda: len(running_demos(tmp_path)) >= 4, reason="the services have started")
     os.killpg(demo.pid, signal.SIGINT)  # what a terminal does at Ctrl-C
-    assert demo.wait(30) != 0
+    assert demo.wait(HANG) != 0
     assert running_demos(tmp_path) == []
 
 
@@ -141,7 +147,7 @@ def test_the_commands_of_the_page_about_roadmaps_work_as_they_stand(
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=HANG,
     )
     assert result.returncode == 0, result.stdout + result.stderr
     assert "Removed the concept" in result.stdout
@@ -197,7 +203,7 @@ def test_the_commands_of_the_page_about_accounts_work_as_they_stand(
             "http://127.0.0.1:8000", stack.url
         )
         result = subprocess.run(
-            ["bash", "-c", script], capture_output=True, text=True, check=False, timeout=60
+            ["bash", "-c", script], capture_output=True, text=True, check=False, timeout=HANG
         )
     assert result.returncode == 0, result.stdout + result.stderr
     assert '"status":"queued"' in result.stdout

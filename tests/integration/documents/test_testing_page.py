@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 from testing.stack import ROOT, clean_environment
+from testing.waiting import HANG
 from tests.checkouts import checkout
 
 PAGE = (ROOT / "docs" / "TESTING.md").read_text("utf-8")
@@ -26,6 +27,6 @@ def test_a_test_from_nothing_passes(tmp_path: Path) -> None:
         capture_output=True,
         text=True,
         check=False,
-        timeout=120,
+        timeout=HANG,
     )
     assert done.returncode == 0, done.stdout + done.stderr  # 5: there was no test

@@ -12,6 +12,7 @@ import pytest
 
 from testing.provider import Handler, Provider, completion, providing
 from testing.stack import ROOT, SHORT, clean_environment
+from testing.waiting import HANG
 from tests.chaos.model import KINDS, PATIENT
 from tests.integration.roadmap.test_model_generator import ANALYSED, SOUND, WRITTEN
 
@@ -70,7 +71,7 @@ def started(provider: Provider, into: Path, *options: str) -> "subprocess.Popen[
 
 
 def ended(process: "subprocess.Popen[str]") -> tuple[int, str]:
-    output, _ = process.communicate(timeout=100)
+    output, _ = process.communicate(timeout=HANG)
     return process.returncode, output
 
 
@@ -181,7 +182,7 @@ def test_without_a_key_nothing_is_made(tmp_path: Path) -> None:
     own = {**clean_environment(), "SERVICE_TYPE": "all", "DATA_DIR": str(tmp_path)}
     command = [sys.executable, "-m", "quality.evaluation", "--into", str(tmp_path / "results")]
     done = subprocess.run(
-        command, cwd=ROOT, env=own, capture_output=True, text=True, timeout=100, check=False
+        command, cwd=ROOT, env=own, capture_output=True, text=True, timeout=HANG, check=False
     )
     assert done.returncode == 2
     assert "set OPENAI_API_KEY" in done.stderr

@@ -18,7 +18,7 @@ from reliable_queue.queue import ReliableQueue
 from reliable_queue.redis_storage import ReliableRedisStorage
 from reliable_queue.storage import Heartbeat
 from testing.servers import Redis
-from testing.waiting import wait_until
+from testing.waiting import HANG, wait_until
 
 ROOT = Path(__file__).resolve().parents[3]
 KEY = "k" * 40
@@ -46,7 +46,7 @@ class Works:
     def _long(self, word: str) -> None:
         """Runs until the test opens the gate."""
         self.started.set()
-        assert self.gate.wait(SOON)
+        assert self.gate.wait(HANG)
         self.noted.append(word)
 
     def _moody(self, word: str) -> None:
@@ -102,7 +102,7 @@ def consuming(works: Works, workers: int = 2) -> Iterator[ThreadConsumer]:
     finally:
         works.gate.set()
         consumer.request_stop(graceful=True)
-        thread.join(SOON)
+        thread.join(HANG)
         assert not thread.is_alive()
 
 
@@ -171,13 +171,11 @@ class Child:
     def consumer(self) -> str:
         path = Path(f"{self._noted}.id")
         return wait_until(
-            lambda: path.exists() and path.read_text(), timeout=SOON, reason="the child has started"
+            lambda: path.exists() and path.read_text(), reason="the child has started"
         )
 
     def wait_ready(self) -> None:
-        wait_until(
-            lambda: "ready" in self._log.read_text(), timeout=SOON, reason="the child is ready"
-        )
+        wait_until(lambda: "ready" in self._log.read_text(), reason="the child is ready")
 
     def signal(self, what: signal.Signals) -> None:
         os.kill(self.process.pid, what)

@@ -30,11 +30,10 @@ class TestOutages:
             assert works.started.wait(SOON)
             own_broker.kill()
             works.gate.set()
-            wait_until(lambda: "long" in works.noted, timeout=SOON)
+            wait_until(lambda: "long" in works.noted)
             own_broker.start()
             wait_until(
                 lambda: others.left() == (0, 0, 0),
-                timeout=SOON,
                 reason="every message is acknowledged",
             )
         assert set(works.noted) == {"long", "0", "1", "2", "3", "4"}
@@ -50,11 +49,10 @@ class TestOutages:
             assert works.started.wait(SOON)
             own_broker.kill()
             works.gate.set()
-            wait_until(lambda: works.noted, timeout=SOON)
+            wait_until(lambda: works.noted)
             own_broker.start()
             wait_until(
                 lambda: others.left() == (0, 0, 0),
-                timeout=SOON,
                 reason="its message is acknowledged",
             )
         assert works.noted == ["long"]
@@ -67,12 +65,11 @@ class TestOutages:
             assert works.started.wait(SOON)
             own_broker.kill()
             works.gate.set()
-            wait_until(lambda: not works.failures, timeout=SOON, reason="it has failed")
+            wait_until(lambda: not works.failures, reason="it has failed")
             own_broker.start()
-            wait_until(lambda: works.noted == ["moody"], timeout=SOON, reason="it is tried again")
+            wait_until(lambda: works.noted == ["moody"], reason="it is tried again")
             wait_until(
                 lambda: others.left() == (0, 0, 0),
-                timeout=SOON,
                 reason="every message is acknowledged",
             )
         assert others.queue.storage.stats().dead == 0
@@ -84,22 +81,22 @@ class TestOutages:
         beats = recorded_beats(works, monkeypatch)
         own_broker.kill()
         with consuming(works):
-            wait_until(lambda: len(beats) > 2, timeout=SOON, reason="it has tried again")
+            wait_until(lambda: len(beats) > 2, reason="it has tried again")
             assert set(beats) == {None}
             own_broker.start()
             producer.queue.enqueue(producer.note.s("word"))
-            wait_until(lambda: works.noted == ["word"], timeout=SOON)
-            wait_until(lambda: producer.left() == (0, 0, 0), timeout=SOON)
+            wait_until(lambda: works.noted == ["word"])
+            wait_until(lambda: producer.left() == (0, 0, 0))
 
     def test_idle_workers_get_new_messages_after_an_outage(self, own_broker: Redis) -> None:
         works, producer = on(own_broker), on(own_broker)
         works.queue.enqueue(works.note.s("before"))
         with consuming(works, workers=3):
-            wait_until(lambda: works.noted == ["before"], timeout=SOON)
+            wait_until(lambda: works.noted == ["before"])
             own_broker.kill()
             own_broker.start()
             producer.queue.enqueue_many(producer.note.s(f"{number}") for number in range(6))
-            wait_until(lambda: len(works.noted) == 7, timeout=SOON)
+            wait_until(lambda: len(works.noted) == 7)
         assert producer.left() == (0, 0, 0)
 
     def test_a_message_that_no_worker_knows_comes_back(self, process: OpenQueue) -> None:
@@ -107,8 +104,8 @@ class TestOutages:
         works.queue.enqueue(works.note.s("lost reply"))
         assert works.queue.storage.claim(0) is not None  # and no worker knows of it
         with consuming(works):
-            wait_until(lambda: works.noted == ["lost reply"], timeout=SOON)
-            wait_until(lambda: works.left() == (0, 0, 0), timeout=SOON)
+            wait_until(lambda: works.noted == ["lost reply"])
+            wait_until(lambda: works.left() == (0, 0, 0))
 
     def test_what_a_worker_still_runs_does_not_come_back_however_often_the_heart_beats(
         self, process: OpenQueue, monkeypatch: pytest.MonkeyPatch
@@ -117,12 +114,10 @@ class TestOutages:
         beats = recorded_beats(works, monkeypatch)
         works.queue.enqueue(works.long.s("long"))
         with consuming(works):
-            wait_until(
-                lambda: len([pulse for pulse in beats if pulse and pulse.held]) > 3, timeout=SOON
-            )
+            wait_until(lambda: len([pulse for pulse in beats if pulse and pulse.held]) > 3)
             assert others.left() == (0, 0, 1)
             works.gate.set()
-            wait_until(lambda: others.left() == (0, 0, 0), timeout=SOON)
+            wait_until(lambda: others.left() == (0, 0, 0))
         assert works.noted == ["long"]
 
     def test_who_postpones_its_message_forgets_it_before_another_worker_can_have_it(
@@ -149,7 +144,7 @@ class TestOutages:
         works.queue.enqueue(works.queue.task(name="end")(sys.exit).s(3))
         works.queue.enqueue(works.note.s("after it"))
         with consuming(works, workers=1):
-            wait_until(lambda: works.noted == ["after it"], timeout=SOON)
+            wait_until(lambda: works.noted == ["after it"])
         assert [letter.reason for letter in works.queue.storage.dead_letters()] == [
             "it failed for good: SystemExit(3)"
         ]

@@ -36,7 +36,7 @@ class TestStopping:
         words = [f"{number}" for number in range(20)]
         works.queue.enqueue_many(works.note.s(word) for word in words)
         with consuming(works, workers):
-            wait_until(lambda: len(works.noted) == len(words), timeout=SOON)
+            wait_until(lambda: len(works.noted) == len(words))
 
         assert others.left() == (0, 0, 0)
         assert others.queue.storage.heartbeat(ALIVE).taken_over == 0
@@ -51,7 +51,7 @@ class TestStopping:
         with consuming(works) as consumer:
             assert works.started.wait(SOON)
             works.queue.enqueue(works.note.s("next"))
-            wait_until(lambda: works.noted == ["next"], timeout=SOON)
+            wait_until(lambda: works.noted == ["next"])
             consumer.request_stop(graceful=True)
             assert consumer.stop_flag.wait(SOON)
             works.gate.set()
@@ -81,7 +81,7 @@ class TestStopping:
         with consuming(works) as consumer:
             assert works.started.wait(SOON)
             consumer.request_stop(graceful=False)
-            wait_until(lambda: others.left() == (1, 0, 0), timeout=SOON, reason="it is handed back")
+            wait_until(lambda: others.left() == (1, 0, 0), reason="it is handed back")
             assert others.drain() == 1
         assert others.noted == ["message"]
         assert others.left() == (0, 0, 0)
@@ -106,7 +106,7 @@ class TestStopping:
 
             monkeypatch.setattr(works.queue.storage, "wake", wake)
             consumer._handle_signal(graceful, None)
-            wait_until(lambda: others.left() == (1, 0, 0), timeout=SOON, reason="it is handed back")
+            wait_until(lambda: others.left() == (1, 0, 0), reason="it is handed back")
             assert others.drain() == 1
         assert others.noted == ["message"]
 
@@ -130,7 +130,6 @@ class TestStopping:
         with consuming(works, workers=8):
             wait_until(
                 lambda: len(works.noted) == 8 and works.queue.storage.stats().held == 0,
-                timeout=SOON,
             )
 
 
@@ -178,31 +177,30 @@ class TestJudging:
         with consuming(works):
             wait_until(
                 lambda: len([pulse for pulse in beats if pulse]) > 1,
-                timeout=SOON,
                 reason="it beats again",
             )
-            wait_until(lambda: works.noted == ["done"], timeout=SOON)
+            wait_until(lambda: works.noted == ["done"])
 
     def test_a_consumer_that_beats_in_time_judges_at_every_beat(self) -> None:
         with hearts(heartbeat=0.01, ttl=ALIVE) as judged:
-            wait_until(lambda: len(judged) >= 5, timeout=SOON)
+            wait_until(lambda: len(judged) >= 5)
         assert all(judged)
 
     def test_after_a_silence_longer_than_its_ttl_it_judges_no_consumer(self) -> None:
         with hearts(heartbeat=0.1, ttl=0.05) as judged:
-            wait_until(lambda: len(judged) >= 3, timeout=SOON)
+            wait_until(lambda: len(judged) >= 3)
         assert judged[0] is True
         assert not any(judged[1:])
 
     def test_after_a_failed_heartbeat_it_judges_no_consumer_for_one_ttl(self) -> None:
         with hearts(heartbeat=0.01, ttl=ALIVE, failing=2) as judged:
-            wait_until(lambda: len(judged) >= 6, timeout=SOON)
+            wait_until(lambda: len(judged) >= 6)
         assert judged[0] is True
         assert not any(judged[1:])
 
     def test_one_ttl_after_the_last_failure_it_judges_again(self) -> None:
         with hearts(heartbeat=0.01, ttl=0.2, failing=1) as judged:
-            wait_until(lambda: any(judged[1:]), timeout=SOON, reason="it judges again")
+            wait_until(lambda: any(judged[1:]), reason="it judges again")
         assert judged[:2] == [True, False]
 
 
@@ -220,9 +218,7 @@ class TestProcesses:
 
         assert lives(paused.consumer)
         paused.signal(signal.SIGSTOP)
-        wait_until(
-            lambda: not lives(paused.consumer), timeout=SOON, reason="the paused one is silent"
-        )
+        wait_until(lambda: not lives(paused.consumer), reason="the paused one is silent")
         storage.heartbeat(ALIVE)
         works.queue.enqueue(works.note.s("held"))
         claim = storage.claim(0)
@@ -230,23 +226,19 @@ class TestProcesses:
         storage.heartbeat(MOMENT)
         wait_until(
             lambda: not lives(storage.consumer),
-            timeout=SOON,
             reason="the other one is silent as well",
         )
 
         paused.signal(signal.SIGCONT)
-        wait_until(
-            lambda: lives(paused.consumer), timeout=SOON, reason="the paused one beats again"
-        )
+        wait_until(lambda: lives(paused.consumer), reason="the paused one beats again")
 
         assert storage.heartbeat(MOMENT).held == [claim.receipt]
         assert paused.noted == []
         wait_until(
             lambda: paused.noted == ["held"],
-            timeout=SOON,
             reason="it is taken over from the one that stays silent",
         )
-        wait_until(lambda: works.left() == (0, 0, 0), timeout=SOON)
+        wait_until(lambda: works.left() == (0, 0, 0))
         storage.close()
 
     def test_a_stopped_process_holds_nothing_and_runs_nothing_twice(
@@ -255,12 +247,12 @@ class TestProcesses:
         works = on(broker, uuid.uuid4().hex)
         works.queue.enqueue_many(works.note.s(f"{number}") for number in range(200))
         consumer = child(works.queue.name)
-        wait_until(lambda: consumer.noted, timeout=SOON)
+        wait_until(lambda: consumer.noted)
         consumer.signal(signal.SIGTERM)
         assert consumer.process.wait(SOON) == 0
         assert works.queue.storage.stats().held == 0
         second = child(works.queue.name)
-        wait_until(lambda: works.left() == (0, 0, 0), timeout=SOON)
+        wait_until(lambda: works.left() == (0, 0, 0))
         assert sorted(consumer.noted + second.noted) == sorted(f"{number}" for number in range(200))
         works.queue.storage.close()
 
@@ -270,14 +262,13 @@ class TestProcesses:
         works = on(broker, uuid.uuid4().hex)
         works.queue.enqueue_many(works.note.s(f"{number}") for number in range(500))
         consumer = child(works.queue.name)
-        wait_until(lambda: consumer.noted, timeout=SOON)
+        wait_until(lambda: consumer.noted)
         consumer.signal(signal.SIGKILL)
         consumer.process.wait(SOON)
         second = child(works.queue.name)
         everything = {f"{number}" for number in range(500)}
         wait_until(
             lambda: set(consumer.noted + second.noted) == everything,
-            timeout=SOON,
             reason="each has run",
         )
         assert works.queue.storage.stats().dead == 0

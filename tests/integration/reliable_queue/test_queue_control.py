@@ -48,7 +48,6 @@ class TestLooking:
             assert works.started.wait(SOON)
             found = wait_until(
                 lambda: (it := read()).get("running") and it,
-                timeout=SOON,
                 reason="it beats with it",
             )
             assert (found["version"], found["pid"], found["threads"]) == ("7", os.getpid(), 3)
@@ -58,7 +57,7 @@ class TestLooking:
             assert (run["task"], run["id"]) == ("long", task.id)
             assert found["started_at"] - 1 < run["since"] <= found["at"]
             works.gate.set()
-            wait_until(lambda: read().get("running") == [], timeout=SOON)
+            wait_until(lambda: read().get("running") == [])
         assert person.queue.storage.consumers() == []
 
     def test_the_oldest_message_is_as_old_as_its_sending_or_its_time(
@@ -105,9 +104,9 @@ class TestPausing:
             person.queue.pause()
             person.queue.enqueue_many([person.note.s("waits"), person.note.s("as well")])
             works.gate.set()
-            wait_until(lambda: works.noted == ["runs"] and person.left() == (2, 0, 0), timeout=SOON)
+            wait_until(lambda: works.noted == ["runs"] and person.left() == (2, 0, 0))
             person.queue.resume()
-            wait_until(lambda: len(works.noted) == 3, timeout=SOON)
+            wait_until(lambda: len(works.noted) == 3)
         assert person.left() == (0, 0, 0)
 
     def test_periodic_tasks_do_not_pile_up_while_it_is_paused(self, process: OpenQueue) -> None:
@@ -139,10 +138,10 @@ class TestPausing:
                 now[id_] > (before or 0.0) for id_, before in beaten.items()
             )
 
-        wait_until(beats_on, timeout=SOON, reason="both beat again")
+        wait_until(beats_on, reason="both beat again")
         assert (first.noted, second.noted, works.left()) == ([], [], (20, 0, 0))
         works.queue.resume()
-        wait_until(lambda: works.left() == (0, 0, 0), timeout=SOON)
+        wait_until(lambda: works.left() == (0, 0, 0))
         assert sorted(first.noted + second.noted) == sorted(f"{number}" for number in range(20))
         works.queue.storage.close()
 

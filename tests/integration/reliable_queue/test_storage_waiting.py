@@ -213,7 +213,7 @@ class TestWaiting:
         waiting, producer = consumer(), consumer()
         with waiting_claims(waiting, 2) as claims:
             producer.enqueue(b"first")
-            wait_until(lambda: any(claim.done() for claim in claims), timeout=SOON)
+            wait_until(lambda: any(claim.done() for claim in claims))
             assert waiting.stats().held == 1
             producer.enqueue(b"second")
             results = [claim.result(SOON) for claim in claims]
@@ -239,7 +239,7 @@ class TestWaiting:
         storage, other = consumer(), consumer()
         storage.enqueue(b"done")
         with waiting_claims(storage, done=[claimed(storage)]) as (claim,):
-            wait_until(lambda: other.stats().held == 0, timeout=SOON, reason="it is acknowledged")
+            wait_until(lambda: other.stats().held == 0, reason="it is acknowledged")
             assert not claim.done()
             other.enqueue(b"next")
             result = claim.result(SOON)

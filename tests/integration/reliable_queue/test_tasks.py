@@ -158,9 +158,9 @@ class TestOutcomes:
         with consuming(works) as consumer:
             assert works.started.wait(SOON)
             consumer.request_stop(graceful=False)
-            wait_until(lambda: ends, timeout=SOON)
+            wait_until(lambda: ends)
             works.gate.set()
-            wait_until(lambda: works.noted, timeout=SOON, reason="it ends nevertheless")
+            wait_until(lambda: works.noted, reason="it ends nevertheless")
         assert ends == [("long", "interrupted")]
 
     def test_a_callback_that_fails_hurts_neither_the_task_nor_the_others(
@@ -259,9 +259,9 @@ class TestTasks:
         works, other = process(), process()
         works.queue.enqueue(works.note.s("before"))
         with consuming(works, workers=3):
-            wait_until(lambda: works.noted == ["before"], timeout=SOON)
+            wait_until(lambda: works.noted == ["before"])
             other.queue.enqueue(
                 other.note.s("later", eta=datetime.now(UTC) + timedelta(seconds=0.3))
             )
-            wait_until(lambda: works.noted == ["before", "later"], timeout=SOON)
-            wait_until(lambda: other.left() == (0, 0, 0), timeout=SOON)
+            wait_until(lambda: works.noted == ["before", "later"])
+            wait_until(lambda: other.left() == (0, 0, 0))

@@ -21,7 +21,7 @@ from core.migrate import known
 from testing.commands import roadmap, succeeded
 from testing.servers import Postgres, Redis
 from testing.stack import Stack, embedded_stack, running, server_stack
-from testing.waiting import wait_until
+from testing.waiting import HANG, wait_until
 from tests.integration.conftest import SMALL
 
 MODES = ["embedded", "server"]
@@ -346,7 +346,7 @@ def test_a_row_that_is_written_while_a_restore_begins_is_not_lost(made: Any, pla
             reason="the restore waits for the row",
         )
         writer.commit()
-        found = restored.result(60)
+        found = restored.result(HANG)
     assert "not empty: there are rows in account" in found.sentence
     assert asked(target, "SELECT email FROM account") == [("me@example.org",)]
 

@@ -30,6 +30,7 @@ from roadmap.generation.cancellation import StopSignal
 from roadmap.generation.context import GeneratorFault
 from testing.database import using
 from testing.servers import Postgres
+from testing.waiting import HANG
 
 WORKERS = 16
 MODEL = "gpt-5-mini"
@@ -100,7 +101,7 @@ def in_threads(work: Callable[[int], Any]) -> list[Any]:
     together = threading.Barrier(WORKERS)
 
     def one(number: int) -> Any:
-        together.wait(30)
+        together.wait(HANG)
         return work(number)
 
     with ThreadPoolExecutor(WORKERS) as pool:
@@ -122,7 +123,7 @@ class Sampler:
 
     def __exit__(self, *_: object) -> None:
         self._over.set()
-        self._thread.join(30)
+        self._thread.join(HANG)
 
     def _look(self) -> None:
         while not self._over.is_set():
@@ -181,13 +182,13 @@ def test_of_many_calls_at_once_as_many_begin_as_there_is_room_for(
         )
         try:
             with call:
-                all_decided.wait(30)
+                all_decided.wait(HANG)
                 running = outcomes()["running"]
-                all_seen.wait(30)
+                all_seen.wait(HANG)
                 call.used(0, number)
         except BudgetReserved:
-            all_decided.wait(30)
-            all_seen.wait(30)
+            all_decided.wait(HANG)
+            all_seen.wait(HANG)
             return "over"
         assert running == room
         return f"used {number}"

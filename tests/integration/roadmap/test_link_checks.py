@@ -29,6 +29,7 @@ from roadmap.plan.outline import ContentKind, Resources
 from testing.database import using
 from testing.servers import Postgres
 from testing.site import Site, page, served
+from testing.waiting import HANG
 
 WORKERS = 4
 KEY = "python-backend/caching"
@@ -188,7 +189,7 @@ def test_what_is_alive_again_does_not_wait_for_who_deletes_a_part(
         LinkUse.update(replaced_at=clock.now()).execute()
     with ThreadPoolExecutor(1) as pool, transaction():
         LinkUse.update(replaced_at=clock.now()).where(LinkUse.content == parts[0]).execute()
-        pool.submit(link_checker.run_checks, by_model=True).result(60)
+        pool.submit(link_checker.run_checks, by_model=True).result(HANG)
     with session():
         waiting = {use.content_id for use in LinkUse.select().where(LinkUse.replaced_at.is_null())}
         assert ({link.state for link in CheckedLink.select()}, waiting) == ({"alive"}, {parts[1]})

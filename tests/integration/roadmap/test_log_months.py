@@ -36,7 +36,7 @@ from testing.logbook import (
     stored,
 )
 from testing.servers import Postgres
-from testing.waiting import wait_until
+from testing.waiting import HANG, wait_until
 
 DAYS = 90
 BEFORE, DEFAULT = "execution_log_before", "execution_log_default"
@@ -226,8 +226,8 @@ class TestMigration:
                     lambda: _one(cursor, waits) == 2, reason="the writer waits for the migration"
                 )
             reader.close()
-            migration.join(30)
-            writer.join(30)
+            migration.join(HANG)
+            writer.join(HANG)
             watcher.close()
             assert counts_of(ExecutionLog) == 1
             assert partition_of(stored()[0]["id"]) == BEFORE
@@ -300,7 +300,7 @@ class TestAhead:
         batches = [[document() for _ in range(50)] for _ in range(30)]
 
         def run(act: Any, *items: Any) -> None:
-            begin.wait(10)
+            begin.wait(HANG)
             try:
                 for item in items or ((),):
                     act(*item)
@@ -315,7 +315,7 @@ class TestAhead:
         for thread in threads:
             thread.start()
         for thread in threads:
-            thread.join(30)
+            thread.join(HANG)
         assert failures == []
         assert counts_of(ExecutionLog) == 1500
         assert ask(f"SELECT count(*) FROM execution_log_{fifth:%Y%m}") == [(1500,)]
@@ -508,7 +508,7 @@ class TestSources:
         for thread in threads:
             thread.start()
         for thread in threads:
-            thread.join(30)
+            thread.join(HANG)
         assert ledger() == LogLedger(stored=40, missing=0, dropped=0)
         assert counts_of(LogSource) == 1
 

@@ -25,6 +25,7 @@ from roadmap.plan.schemas import RoadmapRequest, accepted_request
 from roadmap.plan.validation import problems
 from testing.provider import MODEL, Handler, Provider, completion, providing
 from testing.servers import free_port
+from testing.waiting import HANG
 from tests.chaos.model import TUTORIAL
 from tests.chaos.model import WRITTEN as FITTING
 
@@ -430,7 +431,7 @@ class TestStatuses:
 
 class TestConnections:
     def test_a_provider_that_answers_too_late_is_a_passing_fault(self, provider: Provider) -> None:
-        provider.answer = lambda handler: handler.server.released.wait(30) and None
+        provider.answer = lambda handler: handler.server.released.wait(HANG) and None
         fault = fault_of(lambda: generator(provider.url, timeout=2).outline(DESIGN))
         assert "did not answer within 2 s" in str(fault)
         assert not fault.lasting

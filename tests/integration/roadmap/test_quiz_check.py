@@ -14,7 +14,7 @@ from roadmap.generation.llm.schemas import QuizDraft
 from roadmap.plan.outline import ContentKind, Question, Quiz
 from testing.provider import MODEL, Handler, Provider, completion, providing
 from testing.stack import Stack, embedded_stack, running
-from testing.waiting import wait_until
+from testing.waiting import HANG, wait_until
 from tests.cases import try_each
 from tests.chaos.model import WRITTEN
 from tests.integration.roadmap.test_model_generator import ANALYSED, BRIEF, SOUND, generator
@@ -227,7 +227,7 @@ def too_many(handler: Handler) -> None:
 
 
 def late(handler: Handler) -> None:
-    handler.server.released.wait(20)
+    handler.server.released.wait(HANG)
 
 
 INSTEAD = {"garbage": garbage, "no_such_question": no_such_question, "429": too_many, "late": late}

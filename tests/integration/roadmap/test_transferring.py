@@ -8,7 +8,7 @@ import pytest
 from core.metric_definitions import STREAMS
 from testing.commands import succeeded
 from testing.stack import GOAL, PASSWORD, Stack, answer_to
-from testing.waiting import wait_until
+from testing.waiting import HANG, wait_until
 
 API = "/api/v1"
 
@@ -54,7 +54,9 @@ def test_what_is_made_goes_on_for_the_new_owner_and_streams_of_the_old_one_end(
             stream = pool.submit(stack.events, waits)
             wait_until(lambda: stack.counted(STREAMS) >= 1, reason="somebody watches")
             body = succeeded(stack.environment, "users", "transfer", ann, bob, "--json").data
-            assert [event["event"] for event in stream.result(30)][-1] == "roadmap.awaiting_review"
+            assert [event["event"] for event in stream.result(HANG)][
+                -1
+            ] == "roadmap.awaiting_review"
         finally:
             stack.headers = before
     assert (body["roadmaps"], body["new_owner"]["email"]) == (2, bob)

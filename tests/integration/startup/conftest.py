@@ -11,6 +11,7 @@ from core.migrate import migrate
 from core.settings import from_environment
 from testing.servers import Postgres, Redis, free_port
 from testing.stack import SHORT, Service, clean_environment, with_pid_gone
+from testing.waiting import HANG
 from tests.integration.startup.processes import KEY, Launch, left_of, running
 
 
@@ -55,4 +56,4 @@ def launch(tmp_path: Path) -> Iterator[Launch]:
         for pid in left_of(service):
             with_pid_gone(pid, signal.SIGKILL)  # when one is killed the others end by themselves
         assert service.process is not None
-        service.process.wait(10)
+        service.process.wait(HANG)

@@ -10,7 +10,7 @@ import pytest
 
 from testing.servers import Redis
 from testing.stack import BEFORE, NO_TLS, Service, answer_to
-from testing.waiting import wait_until
+from testing.waiting import HANG, wait_until
 
 KEY = "a key of this file with at least 32 characters"
 SECRET = "hunter2-s3cret"
@@ -47,7 +47,7 @@ def in_session(leader: int) -> list[int]:
 
 def exit_code(service: Service) -> int:
     assert service.process is not None
-    return service.process.wait(30)
+    return service.process.wait(HANG)
 
 
 def printed_lines(service: Service) -> list[str]:
@@ -83,7 +83,7 @@ def answers(service: Service, host: str = "127.0.0.1", path: str = "/health/read
     try:
         return (
             answer_to(
-                "GET", f"http://{host}:{service.environment['PORT']}{path}", timeout=5
+                "GET", f"http://{host}:{service.environment['PORT']}{path}", timeout=HANG
             ).status_code
             == 200
         )
@@ -93,7 +93,7 @@ def answers(service: Service, host: str = "127.0.0.1", path: str = "/health/read
 
 def client_of(api: Service) -> httpx2.Client:
     return httpx2.Client(
-        base_url=f"http://127.0.0.1:{api.environment['PORT']}", timeout=30, verify=NO_TLS
+        base_url=f"http://127.0.0.1:{api.environment['PORT']}", timeout=HANG, verify=NO_TLS
     )
 
 

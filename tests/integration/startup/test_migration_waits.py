@@ -14,7 +14,7 @@ from core.connection_errors import is_away
 from core.settings import from_environment
 from testing.logbook import own_database
 from testing.servers import Postgres
-from testing.waiting import wait_until
+from testing.waiting import HANG, wait_until
 
 FIRST = migrate.known().index("0017_ended_logins")
 PENDING = migrate.known()[FIRST:]
@@ -45,7 +45,7 @@ def test_who_reads_meanwhile_is_not_held_up(
             wait_until(lambda: _asked(watcher), reason="the migration waits for the table")
             reader.cursor().execute(PATIENT)
             with pytest.raises(peewee.OperationalError) as busy:
-                migrated.result(timeout=30)
+                migrated.result(timeout=HANG)
             assert is_away(busy.value)  # so that a service that starts tries again
             holder.rollback()
         with migrate.connected(mine) as database:

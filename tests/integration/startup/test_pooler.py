@@ -118,7 +118,7 @@ def watched(url: str, database: str) -> Iterator[list[int]]:
                 seen.append(cursor.fetchone()[0])  # type: ignore[index]
                 return bool(ending)
 
-            wait_until(look, timeout=290, reason="the block ends")
+            wait_until(look, reason="the block ends")
 
     with ThreadPoolExecutor(1) as thread:
         watching = thread.submit(watch)
@@ -198,9 +198,7 @@ def test_the_limits_of_a_session_hold_through_the_pooler(pooler: PgBouncer) -> N
         cursor.execute("SELECT pg_advisory_xact_lock(4711)")
         free = "SELECT pg_try_advisory_xact_lock(4711)"
         assert ask(pooler.url(), free) == [(False,)]
-        wait_until(
-            lambda: ask(pooler.url(), free) == [(True,)], timeout=15, reason="its lock is free"
-        )
+        wait_until(lambda: ask(pooler.url(), free) == [(True,)], reason="its lock is free")
         with pytest.raises(psycopg2.OperationalError):
             cursor.execute("SELECT 1")
 

@@ -17,7 +17,7 @@ from core.postgres import LimitedPool
 from testing.database import using
 from testing.logbook import own_database
 from testing.servers import Postgres
-from testing.waiting import wait_until
+from testing.waiting import HANG, wait_until
 
 CUT_OFF = "SELECT pg_terminate_backend(pg_backend_pid())"
 OPEN = "SELECT count(*) FROM pg_stat_activity WHERE datname = 'pool_of_two'"
@@ -73,7 +73,7 @@ def test_when_one_connection_fails_those_that_idle_are_not_trusted(
 
     def take_one() -> None:
         with session():
-            both.wait(30)
+            both.wait(HANG)
 
     threads = [threading.Thread(target=take_one) for _ in range(2)]
     for thread in threads:

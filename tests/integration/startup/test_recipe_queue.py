@@ -17,7 +17,7 @@ import yaml
 from core.settings import SERVICES
 from testing.servers import Postgres, Redis
 from testing.stack import ROOT, Service, Stack, clean_environment, embedded_stack, server_stack
-from testing.waiting import wait_until
+from testing.waiting import HANG, wait_until
 from tests.recipes import Copy, places
 
 RECIPE = "A queue or service"
@@ -138,7 +138,7 @@ def run(folder: Path, environment: dict[str, str], *arguments: str) -> str:
         env={**environment, "PYTHONDONTWRITEBYTECODE": "1"},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=HANG,
         check=False,
     )
     assert done.returncode == 0, done.stderr

@@ -11,7 +11,7 @@ import redis
 from testing.commands import refused, roadmap
 from testing.servers import Redis
 from testing.stack import GOAL, PASSWORD, ROOT, clean_environment
-from testing.waiting import wait_until
+from testing.waiting import HANG, wait_until
 from tests import launching
 from tests.integration.startup.processes import (
     SECRET,
@@ -217,7 +217,7 @@ def test_the_entrypoint_finds_its_own_house_wherever_a_shell_looks_for_folders(
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=HANG,
     )
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.startswith("error: SERVICE_TYPE")

@@ -12,7 +12,7 @@ import pytest
 
 from testing.servers import free_port
 from testing.stack import ROOT, SHORT, Service, clean_environment, with_pid_gone
-from testing.waiting import wait_until
+from testing.waiting import HANG, wait_until
 from tests.integration.startup.processes import (
     READY,
     Launch,
@@ -97,7 +97,7 @@ def supervised(folder: Path, grace: str, how: str = "ends") -> Iterator[subproce
     finally:
         for pid in in_session(supervisor.pid):
             with_pid_gone(pid, signal.SIGKILL)
-        supervisor.wait(10)
+        supervisor.wait(HANG)
 
 
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGHUP])
@@ -106,14 +106,14 @@ def test_a_signal_to_all_is_passed_on_once(tmp_path: Path, how: signal.Signals) 
     with supervised(tmp_path, "10") as supervisor:
         for _ in range(3):
             supervisor.send_signal(how)
-        assert supervisor.wait(20) == 0
+        assert supervisor.wait(HANG) == 0
     assert [file.read_text() for file in sorted(tmp_path.glob("*.signals"))] == ["SIGTERM"] * 4
 
 
 def test_what_does_not_end_is_killed_when_its_time_is_over(tmp_path: Path) -> None:
     with supervised(tmp_path, "4", "hangs") as supervisor:
         supervisor.send_signal(signal.SIGTERM)
-        assert supervisor.wait(20) == 0
+        assert supervisor.wait(HANG) == 0
         wait_until(lambda: in_session(supervisor.pid) == [], reason="every process has ended")
     assert len(list(tmp_path.glob("*.signals"))) == 3
 

@@ -11,7 +11,7 @@ import pytest
 
 from core.version import VERSION
 from testing.stack import ROOT, Stack
-from testing.waiting import wait_until
+from testing.waiting import HANG, wait_until
 from tests.integration.conftest import Provider
 
 GOAL = "Learn to bake sourdough bread"
@@ -66,7 +66,7 @@ class Operator:
 def operator(model_stack: Stack) -> Iterator[Operator]:
     made = Operator(model_stack)
     yield made
-    made.process.communicate(timeout=SOON)  # closes its input, which ends it
+    made.process.communicate(timeout=HANG)  # closes its input, which ends it
 
 
 def status_of(stack: Stack, path: str) -> str:
@@ -92,16 +92,13 @@ class TestPausing:
     ) -> None:
         operator("pause", "content")
         path = model_stack.create(GOAL)
-        waiting = wait_until(
-            lambda: operator.messages("ready"), timeout=SOON, reason="its message is there"
-        )
+        waiting = wait_until(lambda: operator.messages("ready"), reason="its message is there")
         assert [message["task"] for message in waiting] == ["plan_roadmap"]
         assert waiting[0]["arguments"] == repr(path.rsplit("/", 1)[-1])
         aged = wait_until(
             lambda: (
                 (it := operator.state())["oldest_seconds"] and it["oldest_seconds"] > 0.2 and it
             ),
-            timeout=SOON,
         )
         assert (aged["is_paused"], aged["ready"] >= 1, aged["held"]) == (True, True, 0)
         assert not operator.state("logs")["is_paused"]
@@ -125,10 +122,8 @@ class TestPausing:
                 worker["queue"] == "content" and worker["seen_at"] for worker in operator("workers")
             )
 
-        wait_until(has_beaten, timeout=SOON, reason="its consumer is there again")
-        wait_until(
-            lambda: operator.messages("ready"), timeout=SOON
-        )  # rescue sends what the API could not
+        wait_until(has_beaten, reason="its consumer is there again")
+        wait_until(lambda: operator.messages("ready"))  # rescue sends what the API could not
         assert operator.state()["is_paused"]
         assert (status_of(model_stack, path), provider.door.kinds) == ("queued", [])
         operator("resume", "content")
@@ -142,16 +137,14 @@ class TestWorkers:
     ) -> None:
         provider.door.silent.add("outline")
         path = model_stack.create(GOAL)
-        wait_until(
-            lambda: "outline" in provider.door.kinds, timeout=SOON, reason="the model is asked"
-        )
+        wait_until(lambda: "outline" in provider.door.kinds, reason="the model is asked")
 
         def at_work() -> dict[str, Any] | None:
             workers = {worker["queue"]: worker for worker in operator("workers")}
             runs = workers["content"]["running"]
             return workers if runs and runs[0]["since"] else None
 
-        workers: Any = wait_until(at_work, timeout=SOON, reason="it beats while it runs")
+        workers: Any = wait_until(at_work, reason="it beats while it runs")
         assert set(workers) == {"content", "logs"}
         for queue, worker in workers.items():
             service = "all" if model_stack.mode == "embedded" else f"huey_{queue}"
@@ -177,7 +170,7 @@ class TestRevoking:
     ) -> None:
         operator("pause", "content")
         path = model_stack.create(GOAL)
-        [waiting] = wait_until(lambda: operator.messages("ready"), timeout=SOON)
+        [waiting] = wait_until(lambda: operator.messages("ready"))
         assert operator("revoke", "content", waiting["id"]) is None
         assert status_of(model_stack, path) == "cancelled"
         assert operator("revoke", "content", waiting["id"])["error"] == "NotFound"
@@ -202,9 +195,7 @@ class TestRevoking:
             is_so = (progress["ready"], len(held)) == (tutorials, tutorials)  # quizzes wait
             return held if tutorials and is_so else []
 
-        running = wait_until(
-            only_tutorials_are_left, timeout=SOON, reason="everything else is written"
-        )
+        running = wait_until(only_tutorials_are_left, reason="everything else is written")
         for message in running:
             assert message["task"] == "build_content"
             assert operator("revoke", "content", message["id"]) is None
@@ -225,11 +216,8 @@ class TestRevoking:
         ] * len(running)
         wait_until(
             lambda: provider.door.left.count("tutorial") == len(running),
-            timeout=SOON,
             reason="their calls are ended",
         )
-        wait_until(
-            lambda: operator.state()["held"] == 0, timeout=SOON, reason="their workers are free"
-        )
+        wait_until(lambda: operator.state()["held"] == 0, reason="their workers are free")
         assert operator.state()["dead"] == 0
         assert model_stack.get(path).json()["status"] == "partial"

@@ -12,7 +12,7 @@ import pytest
 from testing.provider import Handler, providing
 from testing.servers import Postgres, Redis
 from testing.stack import NO_TLS, Stack, answer_to, embedded_stack, running, server_stack
-from testing.waiting import wait_until
+from testing.waiting import HANG, wait_until
 from tests.chaos.model import ANALYSIS, KINDS, PATIENT, TUTORIAL, WRITTEN
 
 FIRST = "Why <b>knead</b>? ![](https://a.org/x.png)\n\n## Kneading 写\n\n"
@@ -100,7 +100,7 @@ def messages(stack: Stack, path: str) -> Iterator[Iterator[dict[str, str]]]:
                 message[name] = f"{message[name]}\n{value}" if name in message else value
 
     with httpx2.stream(
-        "GET", stack.url + path, headers={**stack.headers, **HTML}, timeout=30, verify=NO_TLS
+        "GET", stack.url + path, headers={**stack.headers, **HTML}, timeout=HANG, verify=NO_TLS
     ) as answer:
         assert answer.status_code == 200, answer.read()
         yield parsed(answer.iter_lines())
@@ -186,6 +186,6 @@ def test_a_cancelled_call_hangs_up_and_its_draft_is_deleted(
     path = writing.create("Learn to bake bread")
     wait_until(lambda: drafts_left(writing, its_broker), reason="the tutorial is shown")
     assert writing.post(f"{path}/cancel", json={}).status_code == 202
-    assert author.hung_up.wait(20)
+    assert author.hung_up.wait(HANG)
     wait_until(lambda: not drafts_left(writing, its_broker), reason="the draft is deleted")
     assert writing.finished(path)["status"] == "cancelled"

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from testing.stack import GOAL, NO_TLS, PASSWORD, ROOT, Stack
-from testing.waiting import wait_until
+from testing.waiting import HANG, wait_until
 from tests.integration.conftest import SMALL
 from tests.pages import shell_blocks
 
@@ -35,7 +35,7 @@ def generated(folder: Path, url: str) -> str:
         cwd=folder,
         capture_output=True,
         text=True,
-        timeout=100,
+        timeout=HANG,
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr

@@ -18,7 +18,7 @@ from testing.search_engine import SearchEngine, searching
 from testing.servers import Postgres, Redis, free_port
 from testing.stack import NO_TLS, Service, Stack, answer_to, embedded_stack, running, server_stack
 from testing.teacher import Teacher, teaching
-from testing.waiting import wait_until
+from testing.waiting import HANG, wait_until
 from tests.chaos.checks import rows
 from tests.chaos.model import PATIENT
 from tests.unit.documents.test_monitoring_page import EXPRESSIONS, names_in
@@ -115,7 +115,7 @@ def replica(watched: Stack) -> Iterator[str]:
 def _answers(url: str, service: Service) -> bool:
     assert service.alive(), service.output[-2000:]
     try:
-        return answer_to("GET", f"{url}/health", timeout=5).status_code == 200
+        return answer_to("GET", f"{url}/health", timeout=HANG).status_code == 200
     except httpx2.TransportError:
         return False
 
@@ -278,7 +278,11 @@ def test_a_stream_is_open_while_somebody_watches(watched: Stack, teacher: Asked)
         path = watched.create("Learn to wait for bread")
         open_ = "roadmap_http_open_streams"
         with httpx2.stream(
-            "GET", f"{watched.url}{path}/events", headers=watched.headers, timeout=60, verify=NO_TLS
+            "GET",
+            f"{watched.url}{path}/events",
+            headers=watched.headers,
+            timeout=HANG,
+            verify=NO_TLS,
         ) as answer:
             assert answer.status_code == 200
             wait_until(lambda: watched.counted(open_) == 1, reason="the stream is counted")

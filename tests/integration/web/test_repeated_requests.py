@@ -12,7 +12,7 @@ import pytest
 
 from testing.servers import Postgres, Redis
 from testing.stack import GOAL, Stack, running, server_stack
-from testing.waiting import wait_until
+from testing.waiting import HANG, wait_until
 
 ROADMAPS = "/api/v1/roadmaps"
 AT_ONCE = 24
@@ -156,7 +156,7 @@ def test_of_many_that_change_at_once_what_they_have_read_one_succeeds(
 
 
 def test_what_is_no_http_is_answered_with_a_problem_too(stack: Stack) -> None:
-    with socket.create_connection(("127.0.0.1", stack.port), timeout=10) as connection:
+    with socket.create_connection(("127.0.0.1", stack.port), timeout=HANG) as connection:
         connection.sendall(b"GET / HTTP/1.1\r\nno header\r\n\r\n")
         head, _, body = b"".join(iter(lambda: connection.recv(65_536), b"")).partition(b"\r\n\r\n")
     assert head.startswith(b"HTTP/1.1 400 ")

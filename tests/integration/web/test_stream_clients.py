@@ -16,6 +16,7 @@ from sseclient import SSEClient
 
 from roadmap.plan.event_types import Event
 from testing.stack import NO_TLS, Stack
+from testing.waiting import HANG
 from tests.integration.conftest import SMALL
 from web.sse import encoded
 
@@ -24,7 +25,9 @@ STREAM = {"content-type": "text/event-stream"}
 
 @pytest.fixture
 def client(stack: Stack) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=stack.url, headers=stack.headers, timeout=60, verify=NO_TLS) as made:
+    with httpx.Client(
+        base_url=stack.url, headers=stack.headers, timeout=HANG, verify=NO_TLS
+    ) as made:
         yield made
 
 

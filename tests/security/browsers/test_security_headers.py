@@ -15,6 +15,7 @@ from core.ids import new_id
 from core.settings import SettingsError, from_environment
 from roadmap.lifecycle import queries
 from testing.stack import GOAL, MONITOR, PASSWORD, Stack
+from testing.waiting import HANG
 from tests.security.browsers.visitors import (
     EVERY,
     STRANGER,
@@ -145,7 +146,7 @@ def test_a_401_makes_browsers_careful(stack: Stack) -> None:
 
 def test_a_stream_makes_browsers_careful(stack: Stack, finished: str) -> None:
     with httpx2.stream(
-        "GET", f"{stack.url}{finished}/events", headers=stack.headers, timeout=30
+        "GET", f"{stack.url}{finished}/events", headers=stack.headers, timeout=HANG
     ) as answer:
         assert answer.headers["content-type"].startswith("text/event-stream")
         assert_careful(answer.headers, embedded=stack.mode == "embedded")

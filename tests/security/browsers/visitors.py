@@ -14,7 +14,7 @@ import psycopg2
 import pytest
 
 from testing.stack import GOAL, PASSWORD, Stack, answer_to
-from testing.waiting import wait_until
+from testing.waiting import HANG, wait_until
 from web.routes import API, ENDPOINTS, PAGES
 
 NAME, BELOW, PUBLIC, PRIVATE = (
@@ -42,7 +42,7 @@ def send(
 
 def raw(stack: Stack, request: bytes) -> tuple[int, bytes]:
     """The status and the body of an answer to exactly these bytes."""
-    with socket.create_connection(("127.0.0.1", stack.port), timeout=30) as connection:
+    with socket.create_connection(("127.0.0.1", stack.port), timeout=HANG) as connection:
         connection.sendall(request)
         answer = http.client.HTTPResponse(connection)
         answer.begin()

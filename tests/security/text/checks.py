@@ -15,6 +15,7 @@ from markdown_it import MarkdownIt
 from testing.provider import Handler, completion
 from testing.servers import free_port
 from testing.stack import Stack
+from testing.waiting import HANG
 
 ROADMAPS = "/api/v1/roadmaps"
 FORGED = "forged-4c1d"
@@ -119,7 +120,7 @@ def answers_about(stack: Stack, path: str, concepts: int | None = None) -> list[
                 f"{its}/{kind}/versions",
                 *(f"{its}/{kind}/versions/{n + 1}" for n in range(content["version"])),
             ]
-    with httpx2.Client(base_url=stack.url, headers=stack.headers, timeout=30) as client:
+    with httpx2.Client(base_url=stack.url, headers=stack.headers, timeout=HANG) as client:
         answers = [client.get(place) for place in places]
     assert {answer.status_code for answer in answers} == {200}
     return answers

@@ -9,7 +9,7 @@ from uuid import uuid4
 import pytest
 
 from testing.stack import Stack
-from testing.waiting import wait_until
+from testing.waiting import HANG, wait_until
 from tests.security.text.checks import (
     FORGED,
     ROADMAPS,
@@ -34,7 +34,7 @@ def raw(
         b"",
         b"",
     ]
-    with socket.create_connection(("127.0.0.1", stack.port), timeout=20) as connection:
+    with socket.create_connection(("127.0.0.1", stack.port), timeout=HANG) as connection:
         connection.sendall(b"\r\n".join(lines))
         received = b"".join(iter(lambda: connection.recv(65536), b""))
     head, _, body = received.partition(b"\r\n\r\n")

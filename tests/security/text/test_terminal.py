@@ -12,7 +12,7 @@ from core.backends import signing_keys
 from reliable_queue.messages import SignedJsonSerializer
 from testing.stack import ROOT, clean_environment
 from testing.stack_queues import queue_of, settings_of
-from testing.waiting import wait_until
+from testing.waiting import HANG, wait_until
 from tests.chaos.checks import dead
 from tests.integration.conftest import KEY
 from tests.security.text.checks import (
@@ -102,6 +102,6 @@ def demo(made: Made, folder: Path, goal: str) -> "subprocess.CompletedProcess[st
         env=environment,
         capture_output=True,
         text=True,
-        timeout=100,
+        timeout=HANG,
         check=False,
     )

@@ -9,7 +9,7 @@ import pytest
 
 from core.batching import GroupCommit
 from core.errors import Unavailable
-from testing.waiting import wait_until
+from testing.waiting import HANG, wait_until
 
 LIMIT = 20  # seconds until a test that would wait for ever fails
 
@@ -29,7 +29,7 @@ class Gate:
     def __call__(self, items: Sequence[int]) -> list[int | Exception]:
         self.batches.append(list(items))
         self.entered.set()
-        self.open.wait(LIMIT)
+        self.open.wait(HANG)
         return [Refused(str(item)) if item < 0 else item * 10 for item in items]
 
 
@@ -42,7 +42,7 @@ def gate() -> Iterator[Gate]:
 
 def run(main: Coroutine[Any, Any, Any]) -> Any:
     async def limited() -> Any:
-        return await asyncio.wait_for(main, LIMIT)
+        return await asyncio.wait_for(main, HANG)
 
     return asyncio.run(limited())
 
@@ -133,7 +133,7 @@ def test_a_handler_that_forgets_an_item_answers_everybody_and_goes_on() -> None:
 
     async def main() -> tuple[list[Any], int]:
         answered = asyncio.gather(batcher.submit(13), return_exceptions=True)
-        return await asyncio.wait_for(answered, 60), await batcher.submit(7)
+        return await asyncio.wait_for(answered, HANG), await batcher.submit(7)
 
     (forgotten,), later = run(main())
     batcher.stop()

@@ -19,7 +19,7 @@ from core.net.link_probe import (
 )
 from testing.servers import free_port
 from testing.site import Site, by_method, endless, endless_head, page, served, silent
-from testing.waiting import least_seconds
+from testing.waiting import HANG, least_seconds
 from tests.cases import try_each
 
 HERE = (ip_network("127.0.0.0/8"),)
@@ -214,7 +214,7 @@ class TestRobots:
     def test_what_is_behind_its_limit_is_not_waited_for(self, site: Site) -> None:
         def stalls(handler: Any) -> None:
             handler.wfile.write(b"HTTP/1.1 200 OK\r\n\r\n" + b"#" * LARGEST_ROBOTS)
-            site.gone.wait(60)
+            site.gone.wait(HANG)
 
         site.pages |= {"/robots.txt": stalls, "/a": page()}
         started = monotonic()

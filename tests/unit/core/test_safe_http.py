@@ -16,7 +16,7 @@ from core.net import safe_http
 from core.net.safe_http import LARGEST_ANSWER, FetchedResponse, Unreachable, parse
 from testing.receiver import Receiver, one_byte_after_the_other, raw, receiving, silence, status
 from testing.servers import free_port
-from testing.waiting import least_seconds
+from testing.waiting import HANG, least_seconds
 from tests.cases import try_each
 
 HERE = (ip_network("127.0.0.0/8"), ip_network("::1/128"))
@@ -219,7 +219,7 @@ class TestTime:
         answered = threading.Event()
 
         def slow(*_: Any, **__: Any) -> list[Any]:
-            answered.wait(60)
+            answered.wait(HANG)
             return []
 
         monkeypatch.setattr(socket, "getaddrinfo", slow)

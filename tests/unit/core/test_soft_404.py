@@ -11,6 +11,7 @@ from core.net.link_probe import Robots, Visit, visit
 from core.net.soft_404 import LARGEST_PAGE, Soft404, sign_of
 from roadmap.generation.catalogue.loader import load_concept, tracks
 from testing.site import Answer, Site, endless, page, served
+from testing.waiting import HANG
 from tests.cases import try_each
 
 HERE = (ip_network("127.0.0.0/8"),)
@@ -243,7 +244,7 @@ class TestReading:
                 b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 99999\r\n\r\n"
                 b"<html><title>Kneading"
             )
-            site.gone.wait(60)
+            site.gone.wait(HANG)
 
         site.pages["/guides/knead"] = stalls
         assert seen(site) == Visit(200)

@@ -18,6 +18,7 @@ from mcp_server.results import MOST_CONCEPTS, explain, plan_result, result_of
 from mcp_server.server import AgentSession, agent_session, server
 from roadmap_client import ApiProblem, AsyncRoadmapClient, InvalidRequest
 from testing.stack import ROOT, clean_environment
+from testing.waiting import HANG
 from tests.agents import refusal, text_of
 
 LARGEST = 12 * 1024  # bytes of all descriptions, which a model reads before it begins
@@ -193,7 +194,7 @@ def test_everything_else_works_without_it(tmp_path: Path) -> None:
         env={**clean_environment(), "SERVICE_TYPE": "all", "DATA_DIR": str(tmp_path)},
         capture_output=True,
         text=True,
-        timeout=200,
+        timeout=HANG,
         check=False,
     )
     assert run.stdout.startswith("404 The MCP server is not installed here."), run

@@ -24,6 +24,7 @@ from roadmap.generation.catalogue.loader import tracks
 from roadmap.generation.tutorial_lint import CodeBlock
 from roadmap.plan.outline import Question, Quiz
 from testing.stack import ROOT, clean_environment
+from testing.waiting import HANG
 from tests.cases import try_each
 from tests.portables import DOCUMENT
 
@@ -489,7 +490,7 @@ class TestProgram:
         command = [sys.executable, "-m", "quality", "--track", "devops", "--no-links"]
         own = {**clean_environment(), "SERVICE_TYPE": "all", "COLUMNS": "80"}
         done = subprocess.run(
-            command, cwd=ROOT, env=own, capture_output=True, text=True, timeout=200, check=False
+            command, cwd=ROOT, env=own, capture_output=True, text=True, timeout=HANG, check=False
         )
         assert done.returncode == 0, done.stdout + done.stderr
         assert "No link was looked at, as it was asked for." in done.stdout

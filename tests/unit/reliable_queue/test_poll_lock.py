@@ -8,7 +8,7 @@ from contextlib import ExitStack
 import pytest
 
 from reliable_queue.poll_lock import PollLock
-from testing.waiting import wait_until
+from testing.waiting import HANG, wait_until
 
 PATIENCE = 60.0  # seconds that a thread waits for its turn where the test has to give it one
 SOON = 30.0  # seconds within which it must have got it
@@ -31,12 +31,12 @@ class Threads:
             with self.turns.take(timeout) as mine:
                 if mine:
                     self.inside.append(name)
-                    assert self._next.acquire(timeout=SOON)
+                    assert self._next.acquire(timeout=HANG)
                     self.inside.remove(name)
             return mine
 
         future = self.pool.submit(wait)
-        assert asked.wait(SOON)
+        assert asked.wait(HANG)
         return future
 
     def let_go(self) -> None:
@@ -44,7 +44,7 @@ class Threads:
         self._next.release()
 
     def someone_is_inside(self) -> int:
-        wait_until(lambda: self.inside, timeout=SOON, reason="a thread has the turn")
+        wait_until(lambda: self.inside, reason="a thread has the turn")
         assert len(self.inside) == 1
         return self.inside[0]
 
@@ -52,7 +52,7 @@ class Threads:
         """Let the one that has the turn go; says which it was."""
         name = self.someone_is_inside()
         self.let_go()
-        wait_until(lambda: name not in self.inside, timeout=SOON)
+        wait_until(lambda: name not in self.inside)
         return name
 
 
@@ -94,7 +94,7 @@ def test_a_thread_without_a_turn_takes_none_away_when_it_leaves(threads: Threads
             assert mine is False
     assert not first.done()
     threads.let_go()
-    assert first.result(SOON) is True
+    assert first.result(HANG) is True
     with threads.turns.take(0) as mine:
         assert mine is True
 
@@ -102,7 +102,7 @@ def test_a_thread_without_a_turn_takes_none_away_when_it_leaves(threads: Threads
 def test_when_one_leaves_another_follows_until_all_had_their_turn(threads: Threads) -> None:
     asked = [threads.ask(number) for number in range(6)]
     assert sorted(threads.pass_on() for _ in asked) == list(range(6))
-    assert [future.result(SOON) for future in asked] == [True] * 6
+    assert [future.result(HANG) for future in asked] == [True] * 6
 
 
 def test_who_leaves_with_an_error_makes_room_as_well(threads: Threads) -> None:
@@ -113,19 +113,19 @@ def test_who_leaves_with_an_error_makes_room_as_well(threads: Threads) -> None:
         raise ConnectionError("the broker is away")
     assert threads.someone_is_inside() == 2
     threads.let_go()
-    assert second.result(SOON) is True
+    assert second.result(HANG) is True
 
 
 def test_a_waiting_thread_that_gives_up_holds_up_no_other(threads: Threads) -> None:
     first = threads.ask(1)
     threads.someone_is_inside()
-    assert threads.ask(2, MOMENT).result(SOON) is False
+    assert threads.ask(2, MOMENT).result(HANG) is False
     third = threads.ask(3)
     threads.let_go()
-    assert first.result(SOON) is True
+    assert first.result(HANG) is True
     assert threads.someone_is_inside() == 3
     threads.let_go()
-    assert third.result(SOON) is True
+    assert third.result(HANG) is True
 
 
 def test_the_end_comes_to_all_who_wait_with_one_call(threads: Threads) -> None:
@@ -135,11 +135,11 @@ def test_the_end_comes_to_all_who_wait_with_one_call(threads: Threads) -> None:
 
     threads.turns.end()
 
-    assert [follower.result(SOON) for follower in followers] == [False] * 5
+    assert [follower.result(HANG) for follower in followers] == [False] * 5
     assert threads.turns.ended.is_set()
     assert not leader.done()
     threads.let_go()
-    assert leader.result(SOON) is True
+    assert leader.result(HANG) is True
 
 
 def test_after_the_end_no_thread_gets_a_turn_or_waits(threads: Threads) -> None:
@@ -147,7 +147,7 @@ def test_after_the_end_no_thread_gets_a_turn_or_waits(threads: Threads) -> None:
     threads.turns.end()
     threads.turns.end()
     for _ in range(2):
-        assert threads.ask(1).result(SOON) is False
+        assert threads.ask(1).result(HANG) is False
         with threads.turns.take(PATIENCE) as mine:
             assert mine is False
 
@@ -158,7 +158,7 @@ def test_never_two_have_the_turn() -> None:
 
     def work(_: int) -> int:
         nonlocal inside, most
-        together.wait(SOON)
+        together.wait(HANG)
         taken = 0
         for _ in range(rounds):
             with turns.take(PATIENCE) as mine:

@@ -9,7 +9,7 @@ from typing import ClassVar
 import pytest
 
 from reliable_queue.request_coalescing import RequestCoalescer
-from testing.waiting import wait_until
+from testing.waiting import HANG, wait_until
 
 ASKING = 8  # threads
 
@@ -24,7 +24,7 @@ class Broker:
 
     def answer(self, asked: Sequence[int]) -> list[int]:
         self.calls.append(list(asked))
-        assert self.may_answer.wait(60)
+        assert self.may_answer.wait(HANG)
         if self.fails(asked):
             raise ConnectionError(f"{len(asked)} asked")
         return [-number for number in asked]
@@ -80,7 +80,7 @@ def test_who_waits_is_asked_for_together(
     with ThreadPoolExecutor(ASKING) as pool:
         asked = asking(broker, together, pool)
         broker.may_answer.set()
-        assert [each.result(60) for each in asked] == [-number for number in range(1, ASKING + 1)]
+        assert [each.result(HANG) for each in asked] == [-number for number in range(1, ASKING + 1)]
     assert [len(call) for call in broker.calls] == [1, ASKING - 1]
 
 
@@ -92,8 +92,8 @@ def test_an_error_reaches_the_requests_of_its_call_and_no_other(
         first, *others = asking(broker, together, pool)
         broker.may_answer.set()
         with pytest.raises(ConnectionError, match="1 asked"):
-            first.result(60)
-        assert sorted(-each.result(60) for each in others) == list(range(2, ASKING + 1))
+            first.result(HANG)
+        assert sorted(-each.result(HANG) for each in others) == list(range(2, ASKING + 1))
 
 
 def test_an_error_of_many_reaches_all_of_them_and_the_next_is_answered(
@@ -103,10 +103,10 @@ def test_an_error_of_many_reaches_all_of_them_and_the_next_is_answered(
     with ThreadPoolExecutor(ASKING) as pool:
         first, *others = asking(broker, together, pool)
         broker.may_answer.set()
-        assert first.result(60) == -1
+        assert first.result(HANG) == -1
         for each in others:
             with pytest.raises(ConnectionError, match=f"{ASKING - 1} asked"):
-                each.result(60)
+                each.result(HANG)
     assert together.ask(9) == -9
 
 
@@ -133,6 +133,6 @@ def test_many_threads_ask_again_and_again() -> None:
             pool.submit(lambda first: [together.ask(first + i) for i in range(500)], 1000 * n)
             for n in range(ASKING)
         ]
-        assert [each.result(60) for each in found] == [
+        assert [each.result(HANG) for each in found] == [
             [2 * (1000 * n + i) for i in range(500)] for n in range(ASKING)
         ]

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from testing.stack import ROOT, clean_environment
+from testing.waiting import HANG
 from tests.chaos.kill_points import POINTS, resolve
 
 INJECT = ROOT / "tests" / "chaos" / "inject"
@@ -57,7 +58,13 @@ def dies(folder: Path, *command: str) -> bool:
     }
     program = [sys.executable, "-c", ACCEPT, "core.startup.run_service", *command]
     done = subprocess.run(
-        program, env=environment, capture_output=True, text=True, check=False, timeout=200, cwd=ROOT
+        program,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=HANG,
+        cwd=ROOT,
     )
     assert done.returncode in (0, -signal.SIGKILL), done.stderr  # it has come that far
     return done.returncode == -signal.SIGKILL

@@ -12,7 +12,7 @@ from roadmap.plan.jobs import Job, JobName
 from tasks import dispatcher
 from tasks.dispatcher import LARGEST, WAITING, Sender
 from tasks.queues import content_queue
-from testing.waiting import wait_until
+from testing.waiting import HANG, wait_until
 
 
 class Broker:
@@ -29,7 +29,7 @@ class Broker:
     def enqueue_many(self, messages: Iterator[tuple[bytes, int]]) -> None:
         batch = list(messages)
         self.tries += 1
-        self.answers.wait(30)
+        self.answers.wait(HANG)
         if self.away:
             raise content_queue.storage.faults[0]("the broker is away")
         self.deliver(batch)

@@ -21,6 +21,7 @@ from reliable_queue.storage import DeadLetter
 from roadmap.plan.jobs import JobName
 from tasks import content, logs, upkeep
 from tasks.queues import OUTAGE_PAUSE, STOPS, content_queue, logs_queue, task
+from testing.waiting import HANG
 from tests.cases import try_each
 
 NAMES = {
@@ -85,7 +86,7 @@ class TestNames:
             env=environment,
             capture_output=True,
             text=True,
-            timeout=200,
+            timeout=HANG,
             check=False,
         )
         assert done.returncode == 0, done.stderr

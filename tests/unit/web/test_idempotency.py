@@ -28,6 +28,7 @@ from roadmap.plan.jobs import Job, JobName
 from roadmap.plan.schemas import RoadmapRequest
 from tasks.upkeep import rescue_overdue
 from testing.stack import GOAL
+from testing.waiting import HANG
 from tests.cases import try_each
 from tests.copies import Copies
 from web import idempotency
@@ -198,10 +199,10 @@ class TestCreating:
 
         waiting = threading.Thread(target=wait)
         waiting.start()
-        assert waits.wait(40)  # the first, for an outline
+        assert waits.wait(HANG)  # the first, for an outline
         again = client.post(ROADMAPS, json={"goal": GOAL}, headers=headers)
         poller.close()
-        waiting.join(40)
+        waiting.join(HANG)
         assert (again.status_code, again.content) == (202, answers[0].content)
 
     def test_an_error_leaves_no_key_behind(self, client: TestClient) -> None:

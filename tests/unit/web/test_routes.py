@@ -271,6 +271,5 @@ def test_the_poller_of_events_ends_however_soon_it_is_stopped(hasty_threads: Non
         thread.start()
     assert wait_until(
         lambda: not any(thread.is_alive() for thread in threads),
-        timeout=100,
         reason="every poller has ended",
     )

@@ -13,7 +13,7 @@ from core.settings import ModelProfile
 from roadmap.generation.llm import server_profile
 from roadmap.generation.llm.server_profile import ServerProfile, context_size
 from testing.servers import free_port
-from testing.waiting import least_seconds
+from testing.waiting import HANG, least_seconds
 
 KEY = "sk-of-the-test-8c1f"
 
@@ -45,7 +45,7 @@ class Handler(BaseHTTPRequestHandler):
             self.send_error(404)
             return
         if answer == "silence":
-            self.server.released.wait(30)
+            self.server.released.wait(HANG)
             return
         body = answer if isinstance(answer, bytes) else json.dumps(answer).encode()
         self.send_response(200)

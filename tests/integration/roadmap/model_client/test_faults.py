@@ -13,7 +13,7 @@ from roadmap.generation.llm import client as client_
 from roadmap.generation.llm.answer_stream import MOST_PARTS
 from roadmap.generation.llm.client import TooManyRequests
 from testing.provider import Handler, Provider, completion
-from testing.waiting import wait_until
+from testing.waiting import HANG, wait_until
 from tests.integration.roadmap.model_client.providers import (
     KEY,
     REPLY,
@@ -47,15 +47,15 @@ class TestStopping:
         caller.start()
         wait_until(lambda: provider.requests and call.stops)
         call.stops[0]()
-        caller.join(10)
+        caller.join(HANG)
         assert [str(fault) for fault in faults] == ["The call was stopped."]
-        assert hung_up.wait(10)
+        assert hung_up.wait(HANG)
         assert call.usage == []
         provider.answer = answers(refuses=lambda request: None)
         assert ask(made) == REPLY
 
     def test_a_call_that_was_stopped_before_it_began_ends_at_once(self, provider: Provider) -> None:
-        provider.answer = lambda handler: handler.server.released.wait(30) and None
+        provider.answer = lambda handler: handler.server.released.wait(HANG) and None
         assert (
             str(fault_of(lambda: ask(client(provider.url), Watch(stopped=True))))
             == "The call was stopped."

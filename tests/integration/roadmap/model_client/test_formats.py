@@ -13,6 +13,7 @@ from pydantic import BaseModel, Field
 
 from roadmap.generation.usage import FREE, MeteredCall
 from testing.provider import MODEL, Handler, Provider, completion
+from testing.waiting import HANG
 from tests.integration.roadmap.model_client.providers import (
     ASKED,
     KEY,
@@ -317,7 +318,7 @@ class TestForms:
 
         def refuses(request: dict[str, Any]) -> tuple[int, bytes] | None:
             if form_of(request) == "json_schema":
-                together.wait(10)  # no request is answered before all have come
+                together.wait(HANG)  # no request is answered before all have come
             return no_schema(request)
 
         provider.answer = answers(refuses=refuses)

@@ -15,7 +15,7 @@ from roadmap.generation.llm import client as client_
 from roadmap.generation.llm.answer_stream import MOST_PARTS
 from roadmap.generation.llm.client import TooManyRequests
 from testing.provider import Handler, Provider, completion
-from testing.waiting import wait_until
+from testing.waiting import HANG, wait_until
 from tests.integration.roadmap.model_client.providers import (
     ASKED,
     REPLY,
@@ -71,7 +71,7 @@ def streaming(
 
 
 def hold(handler: Handler) -> None:
-    handler.server.released.wait(30)
+    handler.server.released.wait(HANG)
 
 
 class TestStreams:
@@ -169,9 +169,9 @@ class TestStreams:
         caller.start()
         wait_until(lambda: provider.requests and call.stops)
         call.stops[0]()
-        caller.join(10)
+        caller.join(HANG)
         assert [str(fault) for fault in faults] == ["The call was stopped."]
-        assert hung_up.wait(10)
+        assert hung_up.wait(HANG)
         assert call.usage == []
 
 

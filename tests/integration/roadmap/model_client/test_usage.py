@@ -11,6 +11,7 @@ from roadmap.generation.context import GeneratorFault
 from roadmap.generation.llm.client import ModelClient
 from testing.provider import MODEL, Handler, Provider, completion
 from testing.servers import free_port
+from testing.waiting import HANG
 from tests.integration.roadmap.model_client.providers import (
     KEY,
     MOST,
@@ -313,7 +314,7 @@ class TestMetering:
     def test_the_time_of_a_call_is_that_of_all_its_requests(self, provider: Provider) -> None:
         def refuses(request: dict[str, Any]) -> tuple[int, bytes] | None:
             if form_of(request) == "json_object":
-                provider.released.wait(10)
+                provider.released.wait(HANG)
             return no_schema(request)
 
         provider.answer = answers(refuses=refuses)

@@ -29,6 +29,7 @@ from roadmap.exchange.share_links import MOST, PLACES, LinkPurpose, store_hashes
 from roadmap.lifecycle import completion
 from roadmap.lifecycle.link_status import digest
 from roadmap.lifecycle.queries import resources_of
+from testing.waiting import HANG
 from tests.cases import try_each
 from tests.copies import Copies
 from web import idempotency
@@ -470,7 +471,7 @@ class TestMadeMine:
 
         def while_another_waits(*given: Any, **how: Any) -> Any:
             second.start()
-            assert all(arrived.acquire(timeout=60) for _ in range(2))  # the first and the second
+            assert all(arrived.acquire(timeout=HANG) for _ in range(2))  # the first and the second
             return finish(*given, **how)
 
         monkeypatch.setattr(idempotency, "one_at_a_time", one_after_the_other)

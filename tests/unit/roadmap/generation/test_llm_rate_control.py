@@ -15,6 +15,7 @@ from roadmap.generation.llm.rate_control import (
     ProviderRateLimited,
     RateControl,
 )
+from testing.waiting import HANG
 
 
 class Clock:
@@ -104,11 +105,11 @@ class TestSlots:
         def hold() -> None:
             with pace.slot():
                 taken.set()
-                done.wait(60)
+                done.wait(HANG)
 
         holder = threading.Thread(target=hold)
         holder.start()
-        assert taken.wait(60)
+        assert taken.wait(HANG)
         assert busy(pace) > 0
         done.set()
         holder.join()
@@ -119,7 +120,7 @@ class TestSlots:
         start = threading.Barrier(12)
 
         def work() -> None:
-            start.wait(60)
+            start.wait(HANG)
             for _ in range(200):
                 try:
                     with pace.slot():
@@ -240,12 +241,12 @@ class Call:
         )
         self._thread = threading.Thread(target=self._run)
         self._thread.start()
-        assert self._begun.wait(60)
+        assert self._begun.wait(HANG)
 
     def _run(self) -> None:
         with self._pace.slot():
             self._begun.set()
-            assert self._ending.wait(60)
+            assert self._ending.wait(HANG)
             self._end()
 
     def refused(self, retry_after: float | None = None) -> None:
@@ -257,7 +258,7 @@ class Call:
     def _finish(self, end: object) -> None:
         self._end = end
         self._ending.set()
-        self._thread.join(60)
+        self._thread.join(HANG)
         assert not self._thread.is_alive()
 
 

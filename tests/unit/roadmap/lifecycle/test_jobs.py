@@ -31,6 +31,7 @@ from roadmap.plan.outline import ContentKind, Contents, Outline, Tutorial
 from roadmap.plan.schemas import RoadmapRequest
 from tasks import content, dispatcher
 from tasks.queues import content_queue
+from testing.waiting import HANG
 
 pytestmark = pytest.mark.usefixtures("immediate")
 
@@ -133,9 +134,9 @@ class Heart:
 
     def beat(self) -> None:
         """Renew all leases once, and stop the work that has lost its lease."""
-        assert self.resting.acquire(timeout=60)
+        assert self.resting.acquire(timeout=HANG)
         self.beats.release()
-        assert self.resting.acquire(timeout=60)  # it has renewed, and rests again
+        assert self.resting.acquire(timeout=HANG)  # it has renewed, and rests again
         self.resting.release()
 
 

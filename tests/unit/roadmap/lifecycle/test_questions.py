@@ -17,6 +17,7 @@ from roadmap.lifecycle import commands, plan_job, rescue
 from roadmap.plan.outline import Analysis, ClarifyingQuestion
 from roadmap.plan.schemas import ChosenAnswer, RoadmapRequest
 from testing.receiver import receiving
+from testing.waiting import HANG
 from tests.cases import try_each
 from tests.unit.roadmap.exchange.documents import HTML
 from tests.unit.roadmap.lifecycle.designer import Designer, created, do, event_names
@@ -94,7 +95,7 @@ class TestPause:
         start = threading.Barrier(6)
 
         def answer() -> None:
-            start.wait(60)
+            start.wait(HANG)
             try:
                 outcomes.append(commands.answer(LOCAL_OWNER, roadmap_id, []).status)
             except Conflict as error:
@@ -104,7 +105,7 @@ class TestPause:
         for thread in threads:
             thread.start()
         for thread in threads:
-            thread.join(60)
+            thread.join(HANG)
         assert len(outcomes) == 6
         assert [each for each in outcomes if not isinstance(each, Conflict)] == ["queued"]
         assert event_names(roadmap_id).count("roadmap.answered") == 1

@@ -18,6 +18,7 @@ from roadmap.lifecycle.commands import CommandResult
 from roadmap.plan.edits import AddConcept, Rewrite
 from roadmap.plan.jobs import Job, JobName
 from roadmap.plan.outline import ContentKind
+from testing.waiting import HANG
 from tests.unit.roadmap.lifecycle.designer import (
     CHANGED,
     FLOUR,
@@ -74,7 +75,7 @@ class TestReview:
         start = threading.Barrier(8)
 
         def approve() -> None:
-            start.wait(60)
+            start.wait(HANG)
             try:
                 outcomes.append(commands.approve(LOCAL_OWNER, roadmap_id, None))
             except Conflict as error:

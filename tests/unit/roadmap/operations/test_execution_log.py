@@ -30,7 +30,7 @@ from roadmap.operations.execution_log import (
 from tasks.logs import store_log_batch
 from testing.logbook import entry
 from testing.stack import ROOT
-from testing.waiting import wait_until
+from testing.waiting import HANG, wait_until
 from tests.unit.roadmap.lifecycle.leased import away
 
 Document = dict[str, Any]
@@ -44,7 +44,7 @@ def run_alone(code: str) -> None:
         capture_output=True,
         text=True,
         check=False,
-        timeout=200,
+        timeout=HANG,
     )
     assert (ended.returncode, ended.stderr) == (0, "")
 

@@ -12,7 +12,7 @@ import pytest
 import uvicorn
 
 from testing.servers import free_port
-from testing.waiting import wait_until
+from testing.waiting import HANG, wait_until
 from tests.cases import try_each
 from web.http import http_limits
 
@@ -62,7 +62,7 @@ def port() -> Iterator[int]:
 def answer_to(port: int, content: bytes) -> tuple[int, dict[str, str], Any]:
     """Status, headers and JSON of what is answered until the server hangs up."""
     answer = b""
-    with socket.create_connection(("127.0.0.1", port), timeout=60) as connection:
+    with socket.create_connection(("127.0.0.1", port), timeout=HANG) as connection:
         connection.sendall(content)
         with suppress(ConnectionResetError):
             while piece := connection.recv(65_536):
@@ -175,7 +175,7 @@ class TestWriting:
         assert self.written(self.HEAD, then_closed=True) == [self.HEAD, b"the end"]
 
     def test_a_stream_begins_before_it_has_a_body(self, port: int) -> None:
-        with socket.create_connection(("127.0.0.1", port), timeout=60) as connection:
+        with socket.create_connection(("127.0.0.1", port), timeout=HANG) as connection:
             connection.sendall(b"GET /stream HTTP/1.1\r\nHost: x\r\n\r\n")
             assert connection.recv(1000).startswith(b"HTTP/1.1 200")
 
@@ -184,7 +184,7 @@ class TestWriting:
         requests = [ask.format("HEAD" if n % 2 else "GET", n, "") for n in range(6)]
         requests.append(ask.format("GET", 6, "Connection: close\r\n"))
         answer = b""
-        with socket.create_connection(("127.0.0.1", port), timeout=60) as connection:
+        with socket.create_connection(("127.0.0.1", port), timeout=HANG) as connection:
             connection.sendall("".join(requests).encode())
             while piece := connection.recv(65_536):
                 answer += piece

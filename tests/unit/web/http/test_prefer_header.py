@@ -9,6 +9,7 @@ from starlette.testclient import TestClient
 
 from core.errors import Unavailable
 from testing.stack import GOAL
+from testing.waiting import HANG
 from tests.cases import try_each
 from web.http.prefer_header import LONGEST_WAIT, prefers_minimal, wait_of
 from web.sse import poller
@@ -165,7 +166,7 @@ class TestWaiting:
 
         asking = threading.Thread(target=ask)
         asking.start()
-        assert waits.wait(40)
+        assert waits.wait(HANG)
         poller.close()
-        asking.join(40)
+        asking.join(HANG)
         assert [answer.status_code for answer in answers] == [202]

@@ -10,6 +10,7 @@ from starlette.testclient import TestClient
 
 from roadmap.lifecycle import queries
 from testing.stack import GOAL
+from testing.waiting import HANG
 from web.http.response_cache import DocumentSource, ResponseCache
 from web.http.responses import Document
 
@@ -69,15 +70,15 @@ def test_those_who_ask_for_the_same_at_once_have_it_made_once(schema: None) -> N
     def write(facts: str) -> Document:
         made.append(facts)
         begun.set()
-        assert gate.wait(30)
+        assert gate.wait(HANG)
         return Document(facts.encode())
 
     source = DocumentSource(lambda: b"1", lambda: "facts")
     with ThreadPoolExecutor(4) as pool:
         asked = [pool.submit(remembered.look_up, KEYS[0], source, write) for _ in range(4)]
-        assert begun.wait(30)
+        assert begun.wait(HANG)
         gate.set()
-        assert len({id(each.result(30)) for each in asked}) == 1
+        assert len({id(each.result(HANG)) for each in asked}) == 1
     assert made == ["facts"]
 
 
