@@ -1,6 +1,9 @@
-"""The service against what it replaces, in one run on this machine: `make bench`, or in the environment that it makes
+"""The service against what it replaces, in one run on this machine.
 
-    python -m benchmarks [--only SUBJECT ...] [--rounds N] [--quick | --smoke] [--json FILE] [--markdown FILE] [--charts FOLDER]
+It is `make bench`, or in the environment that this makes
+
+    python -m benchmarks [--only SUBJECT ...] [--rounds N] [--quick | --smoke]
+                         [--json FILE] [--markdown FILE] [--charts FOLDER]
 
 Contenders take turns, round by round, on the same servers. Figures are medians over rounds, with
 the least and the most; a ratio is the median of the ratios within a round. With --smoke the command
@@ -127,7 +130,8 @@ def run(subjects: list[str], effort: Effort) -> Results:
     load_before, samples = os.getloadavg()[0], list[Sample]()
     if load_before > len(os.sched_getaffinity(0)) / 2:
         say(
-            f"warning: the machine does other work (a load of {load_before:.1f}), which spoils ratios, too"
+            f"warning: the machine does other work (a load of {load_before:.1f}), "
+            "which spoils ratios, too"
         )
     compiled()
     with Ground() as ground:
@@ -147,7 +151,10 @@ def run(subjects: list[str], effort: Effort) -> Results:
 
 
 def looked(results: Results, look: Callable[[list[str]], Results]) -> tuple[Results, list[str]]:
-    """The latest figures, and a sentence for each ratio that was worse at every look. Only what was worse is measured again."""
+    """The latest figures, and a sentence for each ratio that was worse at every look.
+
+    Only what was worse is measured again.
+    """
     failing = worse(results.samples)
     for _ in range(LOOKS - 1):
         if not failing:
@@ -164,7 +171,8 @@ def _sentence(target: Target, samples: Sequence[Sample]) -> str:
     found = target.found(samples)
     assert found is not None
     ratios = f"{number(found.median)}, usual is {target.usual:g}"
-    return f"{target.title}, against {target.peer}: {ratios}; worse by more than a quarter at {LOOKS} looks"
+    worse = f"worse by more than a quarter at {LOOKS} looks"
+    return f"{target.title}, against {target.peer}: {ratios}; {worse}"
 
 
 def closer(results: Results, seen: Results) -> Results:

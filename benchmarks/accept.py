@@ -1,12 +1,13 @@
-"""How quickly is a goal accepted? 100 requests a second for 30 s against the real services in server mode.
+"""Measure how quickly a goal is accepted by the real services in server mode.
 
-Prints the percentiles, the errors, and the most PostgreSQL connections that the API held. Open loop: a request is sent
-when its time has come, whether or not the one before was answered, and its latency counts from that time.
+Send 100 requests a second for 30 s, and print the percentiles, the errors, and the most PostgreSQL
+connections that the API held. Open loop: a request is sent when its time has come, whether or not
+the one before was answered, and its latency counts from that time.
 
     make bench-accept   or   python benchmarks/accept.py --rate 100 --seconds 30 --broker hung
 
-With `--broker hung` or `--broker refused` Redis is stopped or killed during the load, and comes back afterwards: no answer
-may wait for it, and everything accepted must be planned in the end.
+With `--broker hung` or `--broker refused` Redis is stopped or killed during the load, and comes
+back afterwards: no answer may wait for it, and everything accepted must be planned in the end.
 """
 
 import argparse
@@ -62,7 +63,8 @@ def main() -> int:
         report(options.rate, options.seconds, latencies, errors, most[0])
         if options.broker != "there":
             print(
-                f"  broker {options.broker} meanwhile; all are planned {until_planned(stack):.0f} s after it was back"
+                f"  broker {options.broker} meanwhile; "
+                f"all are planned {until_planned(stack):.0f} s after it was back"
             )
     return 1 if errors else 0
 
@@ -81,7 +83,7 @@ def broker_is(state: str, broker: Redis) -> Iterator[None]:
 
 
 def until_planned(stack: Stack) -> float:
-    """Seconds until no accepted roadmap waits for its outline any more; fails after five minutes."""
+    """Seconds until no accepted roadmap waits for its outline; fails after five minutes."""
     started = time.monotonic()
     connection = psycopg2.connect(stack.environment["DATABASE_URL"])
     connection.autocommit = True
@@ -145,7 +147,8 @@ def most_connections(postgres: Postgres) -> Iterator[list[int]]:
 def report(rate: int, seconds: int, latencies: list[float], errors: int, connections: int) -> None:
     cuts = statistics.quantiles(latencies, n=1000)
     print(
-        f"POST /api/v1/roadmaps, {rate} requests/s for {seconds} s, API, both consumers, PostgreSQL and Redis on one machine"
+        f"POST /api/v1/roadmaps, {rate} requests/s for {seconds} s, "
+        "API, both consumers, PostgreSQL and Redis on one machine"
     )
     print(f"  accepted      {len(latencies)}")
     print(f"  errors        {errors}")

@@ -1,8 +1,11 @@
-"""Bars and lines as SVG: pure. Of bars, a panel for each measure, a bar for each contender from 0 on, and a thin line from the
-least to the most. A control that is far ahead of everybody would leave no room for a difference between them: its bar is cut,
-and has a gap.
+"""Bars and lines as SVG: pure.
 
-Of lines, a panel for each measure, over how much there is of something: from 0 on, or by powers of ten when they are far apart.
+Of bars, a panel for each measure, a bar for each contender from 0 on, and a thin line from the
+least to the most. A control that is far ahead of everybody would leave no room for a difference
+between them: its bar is cut, and has a gap.
+
+Of lines, a panel for each measure, over how much there is of something: from 0 on, or by powers of
+ten when they are far apart.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -52,12 +55,14 @@ text { font: 13px system-ui, sans-serif; fill: #424a53; }
 .ours { fill: #0b7285; } .other { fill: #8c959f; } .control { fill: #c8d1da; }
 .spread { stroke: #1f2328; stroke-width: 1.5; fill: none; }
 @media (prefers-color-scheme: dark) {
-  text { fill: #c9d1d9; } .ours { fill: #3bc9db; } .other { fill: #6e7681; } .control { fill: #3d444d; }
+  text { fill: #c9d1d9; } \
+.ours { fill: #3bc9db; } .other { fill: #6e7681; } .control { fill: #3d444d; }
   .spread { stroke: #f0f6fc; }
 }
 """
 LINE_STYLE = (
-    ".line { fill: none; stroke-width: 2; } .axis { stroke: #8c959f; stroke-opacity: .4; }\n.small { font-size: 11px; }\n"
+    ".line { fill: none; stroke-width: 2; } .axis { stroke: #8c959f; stroke-opacity: .4; }\n"
+    ".small { font-size: 11px; }\n"
     ".right { text-anchor: end; } .middle { text-anchor: middle; }\n"
     + "".join(
         f".s{n} {{ stroke: {colour}; }} .f{n} {{ fill: {colour}; }}\n"
@@ -82,8 +87,9 @@ class Panel:
 
 @dataclass(frozen=True, slots=True)
 class Lines:
-    """A measure with its unit, and lines by name: figures by how much there is of what `axis` names. `is_even`: those amounts
-    stand at even distances, whatever lies between them.
+    """A measure with its unit, and lines by name: figures by how much there is of the `axis`.
+
+    `is_even`: those amounts stand at even distances, whatever lies between them.
     """
 
     title: str
@@ -139,10 +145,13 @@ def _bar(name: str, found: Spread, scale: float, most: float, middle: int) -> It
     yield f'<text class="name" x="{LEFT - 8}" y="{middle + 4}">{escape(name)}</text>'
     end = LEFT + max(min(found.median, most) * scale, 1)
     if found.median > most:
-        yield f'<path class="{kind}" d="M{LEFT} {middle - BAR / 2}H{end - 14:.1f}l-4 {BAR}H{LEFT}z"/>'
-        yield f'<path class="{kind}" d="M{end - 8:.1f} {middle - BAR / 2}h8v{BAR}h-12z"/>'
+        low = middle - BAR / 2
+        yield f'<path class="{kind}" d="M{LEFT} {low}H{end - 14:.1f}l-4 {BAR}H{LEFT}z"/>'
+        yield f'<path class="{kind}" d="M{end - 8:.1f} {low}h8v{BAR}h-12z"/>'
     else:
-        yield f'<rect class="{kind}" x="{LEFT}" y="{middle - BAR // 2}" width="{end - LEFT:.1f}" height="{BAR}" rx="2"/>'
+        place = f'x="{LEFT}" y="{middle - BAR // 2}"'
+        size = f'width="{end - LEFT:.1f}" height="{BAR}" rx="2"'
+        yield f'<rect class="{kind}" {place} {size}/>'
         least, last = LEFT + found.least * scale, LEFT + min(found.most, most) * scale
         if last - least >= 1:
             yield f'<path class="spread" d="M{least:.1f} {middle}H{last:.1f}"/>'
@@ -160,7 +169,7 @@ def _summary(panels: Sequence[Panel]) -> str:
 
 @dataclass(frozen=True, slots=True)
 class _Scale:
-    """From figures to pixels of height above the foot of a plot; `marks` are figures to be named."""
+    """From figures to pixels of height above the foot of a plot; `marks` are named."""
 
     marks: Sequence[float]
     is_by_tens: bool
@@ -173,7 +182,7 @@ class _Scale:
 
 
 def scale_of(values: Sequence[float]) -> _Scale:
-    """Powers of ten around the figures where they are far apart; otherwise from 0 to a round figure above them."""
+    """Powers of ten for figures that are far apart; otherwise from 0 to a round one above them."""
     most, least = max(values), min(values)
     if least > 0 and most / least > FAR_APART:
         first, last = floor(log10(least)), ceil(log10(most))
@@ -202,7 +211,9 @@ def _lines(panel: Lines, top: int) -> Iterator[str]:
         yield f'<text class="small right" x="{LINE_LEFT - 6}" y="{y + 4:.1f}">{number(mark)}</text>'
     for x in _marked(list(places)):
         yield f'<text class="small middle" x="{places[x]:.1f}" y="{foot + 16}">{x:,.0f}</text>'
-    yield f'<text class="small middle" x="{(LINE_LEFT + end) / 2:.0f}" y="{foot + 32}">{escape(panel.axis)}</text>'
+    centre, below = (LINE_LEFT + end) / 2, foot + 32
+    axis = escape(panel.axis)
+    yield f'<text class="small middle" x="{centre:.0f}" y="{below}">{axis}</text>'
     ends = []
     for row, (name, line) in enumerate(panel.lines.items()):
         points = [(places[x], foot - scale.height(value)) for x, value in line.items()]
@@ -216,11 +227,12 @@ def _lines(panel: Lines, top: int) -> Iterator[str]:
     for y, (_, row, name) in zip(
         _spread_out([y for y, _, _ in sorted(ends)], top + TITLE), sorted(ends), strict=True
     ):
-        yield f'<text class="f{row % len(COLOURS)}" x="{end + 10}" y="{y + 4:.1f}">{escape(name)}</text>'
+        colour = row % len(COLOURS)
+        yield f'<text class="f{colour}" x="{end + 10}" y="{y + 4:.1f}">{escape(name)}</text>'
 
 
 def _places(panel: Lines) -> dict[float, float]:
-    """Where each amount stands, in order."""
+    """The place of each amount, in order."""
     amounts = sorted({x for line in panel.lines.values() for x in line})
     begin, width = LINE_LEFT + 20, WIDTH - LINE_LEFT - LINE_RIGHT - 40
     if panel.is_even:
@@ -238,7 +250,7 @@ def _marked(amounts: Sequence[float]) -> Sequence[float]:
 
 
 def _spread_out(heights: Sequence[float], top: float) -> list[float]:
-    """As near as they can be without standing on each other; given and returned from above to below."""
+    """As near as they can be without standing on each other; given and returned downwards."""
     placed: list[float] = []
     for height in heights:
         placed.append(max(height, placed[-1] + APART) if placed else max(height, top))

@@ -74,7 +74,7 @@ class Contender:
         yield
 
     def posts(self, *, named: bool = False) -> list[str]:
-        """Different goals of all accounts. `named`: each with an Idempotency-Key that was never used."""
+        """Different goals of all accounts. `named`: each with a new Idempotency-Key."""
         tokens = cycle(self.tokens)
         return [
             self._post(number, token, named) for number, token in enumerate(islice(tokens, GOALS))
@@ -125,7 +125,10 @@ class Service(Contender):
     def __init__(
         self, *, members: int = MEMBERS, with_admin: bool = False, **settings: str
     ) -> None:
-        """`with_admin`: the first account is an administrator's. `settings`: beside those of a newcomer, by their variables."""
+        """`with_admin`: the first account is an administrator's.
+
+        `settings`: beside those of a newcomer, by their variables.
+        """
         self._members, self._settings = [str(members), *(["admin"] if with_admin else [])], settings
 
     @contextmanager
@@ -179,7 +182,10 @@ class Service(Contender):
         return [copies(token) for token in self.tokens[:accounts]]
 
     def streams(self, count: int) -> list[str]:
-        """Requests for the events of so many new roadmaps. They do not end: plans wait for review. Raises BenchmarkFailed."""
+        """Requests for the events of so many new roadmaps. Raises BenchmarkFailed.
+
+        They do not end: plans wait for review.
+        """
         tokens = [self.tokens[number // STREAMS_OF_ONE] for number in range(count)]
         address = f"http://127.0.0.1:{self.port}"
         with (
@@ -331,7 +337,7 @@ class FastApi(Stored):
 
     @contextmanager
     def flower(self, ground: Ground) -> Iterator[Program]:
-        """Which shows tasks and workers; when it answers."""
+        """It shows tasks and workers; when it answers."""
         port = free_port()
         command = tool(
             "celery",
@@ -422,7 +428,7 @@ class Lean(Stored):
 
 
 def answered(method: str, url: str, status: int, **options: Any) -> httpx2.Response:
-    """What a contender answers. Raises BenchmarkFailed when it has another status."""
+    """The answer of a contender. Raises BenchmarkFailed when it has another status."""
     answer = answer_to(method, url, **options)
     if answer.status_code != status:
         raise BenchmarkFailed(

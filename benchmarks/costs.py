@@ -1,7 +1,11 @@
-"""Which feature costs how much of accepting a goal? The API under load, looked at a thousand times a second by py-spy while it
-holds Python's lock; each look counts for the feature whose code was at work, and all together are the CPU time of the process.
+"""The cost of each feature when a goal is accepted.
 
-    make bench-costs   or, in the environment of `make bench`:   python -m benchmarks.costs [--seconds 10]
+The API under load is looked at a thousand times a second by py-spy while it holds Python's lock;
+each look counts for the feature whose code was at work, and all together are the CPU time of the
+process.
+
+    make bench-costs   or, in the environment of `make bench`:
+    python -m benchmarks.costs [--seconds 10]
 
 Needs the right to look into processes of this user (root, or kernel.yama.ptrace_scope=0).
 """
@@ -21,7 +25,8 @@ from benchmarks.load import Plan, load
 
 RATE = 1000  # looks a second
 FRAME = re.compile(r"\((.+?)(?::\d+)?\)$")  # of a line of py-spy: function (file:line)
-# By the file that is nearest to what runs; what libraries do counts for who has called them, unless they stand here.
+# By the file that is nearest to what runs; libraries count for who has called them, unless they
+# stand here.
 FEATURES = {
     "HTTP server and event loop": (
         "uvicorn/",
@@ -130,7 +135,10 @@ def costs(ground: Ground, *, named: bool, seconds: float) -> dict[str, float]:
 
 
 def shares_of(stacks: list[str]) -> dict[str, float]:
-    """By feature, in all 1. A line has the frames of a stack from the outermost, separated by semicolons, and how often."""
+    """By feature, in all 1.
+
+    A line has the frames of a stack from the outermost, separated by semicolons, and how often.
+    """
     looks: Counter[str] = Counter()
     for line in stacks:
         frames, _, count = line.rpartition(" ")
@@ -162,7 +170,8 @@ def table(named: dict[str, float], plain: dict[str, float]) -> Iterator[str]:
     yield "| | µs of CPU a request | | without a key, µs |"
     yield "|---|---|---|---|"
     for feature, cost in sorted(named.items(), key=lambda each: -each[1]):
-        yield f"| {feature} | {cost:.0f} | {100 * cost / total:.0f} % | {plain.get(feature, 0):.0f} |"
+        keyless = plain.get(feature, 0)
+        yield f"| {feature} | {cost:.0f} | {100 * cost / total:.0f} % | {keyless:.0f} |"
     yield f"| all | {total:.0f} | 100 % | {without:.0f} |"
 
 

@@ -1,16 +1,19 @@
-"""What does delivery without loss cost? Our ReliableQueue against stock Huey, on Redis and on SQLite, in one run.
+"""The cost of delivery without loss: our ReliableQueue against stock Huey, on Redis and on SQLite.
 
-A round enqueues all messages of a contender on a queue (SQLite: in a file) of its own, then starts one consumer process with
-real worker threads, and has it say when its first and its last task ran: that is the consuming rate. The tasks do nothing
-else, so what is left is delivery. Contenders take turns, and so does who begins; ratios are of one round or of the medians.
-A round in which a task ran other than once, or a message was left, ends the run.
+A round enqueues all messages of a contender on a queue (SQLite: in a file) of its own, then starts
+one consumer process with real worker threads, and has it say when its first and its last task ran:
+that is the consuming rate. The tasks do nothing else, so what is left is delivery. Contenders take
+turns, and so does who begins; ratios are of one round or of the medians. A round in which a task
+ran other than once, or a message was left, ends the run.
 
-Both sides run with `results=False`, and stock Huey with its defaults otherwise, except that its SQLite consumer gets
-`max_delay=0.2`, or it would idle for up to 10 s. Its SQLite waits for the disk at each commit (`synchronous=full`), ours does
-not (`normal`): a third contender, stock with `normal`, tells what of the difference that is. It decides nothing.
+Both sides run with `results=False`, and stock Huey with its defaults otherwise, except that its
+SQLite consumer gets `max_delay=0.2`, or it would idle for up to 10 s. Its SQLite waits for the disk
+at each commit (`synchronous=full`), ours does not (`normal`): a third contender, stock with
+`normal`, tells what of the difference that is. It decides nothing.
 
-    make bench-delivery   or   python benchmarks/delivery.py --rounds 5 --storage both --json figures.json
-    python benchmarks/delivery.py --idle 60    what the services cost with nothing to do, and how soon a task starts then
+    make bench-delivery
+    python benchmarks/delivery.py --rounds 5 --storage both --json figures.json
+    python benchmarks/delivery.py --idle 60    the cost of idle services, and how soon a task starts
 """
 
 import argparse
@@ -61,7 +64,7 @@ LONGEST_ROUND = 300  # seconds until a consumer is given up
 
 @dataclass(frozen=True, slots=True)
 class Measurement:
-    """Rates are messages a second; `batched` is that of enqueue_many, which stock Huey does not have."""
+    """Messages a second; `batched` is that of enqueue_many, which stock Huey does not have."""
 
     contender: str
     round: int
@@ -120,7 +123,7 @@ def parse_arguments() -> argparse.Namespace:
 def measure(
     storages: Sequence[str], options: argparse.Namespace
 ) -> tuple[dict[str, str], list[Measurement]]:
-    """What was at work, and a measurement of each contender in each round."""
+    """The versions at work, and a measurement of each contender in each round."""
     measurements = []
     with tempfile.TemporaryDirectory(prefix="roadmap-bench-") as scratch, ExitStack() as ends:
         broker = Redis(Path(scratch))
@@ -140,7 +143,8 @@ def measure(
                         measure_round(contender, number, place, messages, options.threads)
                     )
                     progress(
-                        f"round {number + 1} of {options.rounds}, {contender}: {measurements[-1].consumed:,.0f} tasks/s"
+                        f"round {number + 1} of {options.rounds}, {contender}: "
+                        f"{measurements[-1].consumed:,.0f} tasks/s"
                     )
     return versions, measurements
 
@@ -169,7 +173,7 @@ def measure_round(
 
 
 def enqueue_batches(contender: str, place: str, name: str, messages: int) -> float:
-    """Messages a second by enqueue_many, on a queue without a consumer; it is emptied afterwards."""
+    """Messages a second by enqueue_many, on a queue without a consumer; it is emptied after."""
     queue = make_queue(contender, place, name)
     tick = queue.task()(Ticks(messages).tick)
     queue.pending_count()  # connects
@@ -298,7 +302,8 @@ def report(
         if storage in summaries
     )
     print(
-        f"{options.rounds} interleaved rounds, {counts}, one consumer with {options.threads} threads, results=False"
+        f"{options.rounds} interleaved rounds, {counts}, "
+        f"one consumer with {options.threads} threads, results=False"
     )
     print(
         "median (min..max); the ratio is that of the medians (and the least and most of a round)\n"

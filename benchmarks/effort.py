@@ -1,4 +1,4 @@
-"""How much is measured: in full for docs/PERFORMANCE.md, quickly to look at something, and shortest for every change."""
+"""The amount that is measured: for docs/PERFORMANCE.md, for a quick look, and for every change."""
 
 from dataclasses import dataclass
 

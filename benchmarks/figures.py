@@ -1,4 +1,4 @@
-"""Figures and what is computed from them: medians with their spread, ratios within a round, percentiles. Pure."""
+"""Figures, and medians with their spread, ratios within a round and percentiles of them. Pure."""
 
 import statistics
 from collections.abc import Iterable, Iterator, Sequence
@@ -11,7 +11,7 @@ PERCENTILES = {"p50": 0.5, "p90": 0.9, "p99": 0.99, "p99.9": 0.999, "max": 1.0}
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One figure: of which subject, which measure of it (in its unit), of whom, and in which round, from 0."""
+    """One figure: subject, measure of it (in its unit), of whom, and the round, from 0."""
 
     subject: str
     measure: str

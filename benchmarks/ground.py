@@ -1,4 +1,4 @@
-"""What every measurement stands on: one PostgreSQL and one Redis for all contenders, and processes that are ended in any case."""
+"""The servers of every measurement, for all contenders, and processes that end in any case."""
 
 import os
 import platform
@@ -104,7 +104,10 @@ class Program:
 
 
 class Ground:
-    """The servers, started when they are first asked for, and whatever `start` has started; all of it ends with the block."""
+    """The servers, and whatever `start` has started; all of it ends with the block.
+
+    A server starts when it is first asked for.
+    """
 
     def __init__(self) -> None:
         self._ends = ExitStack()
@@ -174,7 +177,10 @@ class Ground:
             program.stop()
 
     def clear(self) -> None:
-        """Nothing of a subject is left for the next one: neither messages nor databases that are still being vacuumed."""
+        """Leave nothing of a subject for the next one.
+
+        Neither messages stay nor databases that are still being vacuumed.
+        """
         if self._broker is not None:
             self._broker.client().flushall()
         if self._postgres is not None:
@@ -220,7 +226,7 @@ def ask(url: str, sql: str) -> list[tuple[Any, ...]]:
 
 
 def compiled() -> None:
-    """The code of the service as bytecode, as its image has it: a start that compiles it takes longer."""
+    """The code of the service as bytecode, as in its image: compiling it makes a start longer."""
     code = (
         "core",
         "reliable_queue",
@@ -250,7 +256,7 @@ def until(condition: Any, who: str, what: str, timeout: float = 60) -> Any:
 
 
 def machine() -> dict[str, str]:
-    """What was measured on."""
+    """The machine and the versions of a measurement."""
     lines = Path("/proc/cpuinfo").read_text().splitlines()
     cpu = next(
         (line.partition(":")[2].strip() for line in lines if line.startswith("model name")), ""
@@ -266,7 +272,10 @@ def machine() -> dict[str, str]:
 
 
 def release_number(release: str) -> str:
-    """Of a kernel, 6.18.44 of 6.18.44-91-generic: whose build it is tells nothing of a measurement. As it stands without one."""
+    """Of a kernel, 6.18.44 of 6.18.44-91-generic: its builder tells nothing of a measurement.
+
+    As it stands without one.
+    """
     number = re.match(r"\d+(\.\d+)*", release)
     return number[0] if number else release
 

@@ -1,8 +1,9 @@
-"""What do the services cost with nothing to do, and how soon does a task start then? `delivery.py --idle SECONDS` runs it.
+"""The cost of idle services, and how soon a task starts then.
 
-The real services in both modes with the settings that a newcomer gets, not the short ones of the tests. Counted are the
-commands that Redis receives from each service (MONITOR; not the calls inside scripts), and the CPU time of each process.
-The latency is that of a new roadmap: from the time of its `roadmap.queued` event to that of `roadmap.planning`.
+`delivery.py --idle SECONDS` runs it: the real services in both modes with the settings that a
+newcomer gets, not the short ones of the tests. Counted are the commands that Redis receives from
+each service (MONITOR; not the calls inside scripts), and the CPU time of each process. The latency
+is that of a new roadmap: from the time of its `roadmap.queued` event to that of `roadmap.planning`.
 """
 
 import json
@@ -90,7 +91,7 @@ def report_embedded(seconds: int, folder: Path) -> None:
 
 
 def cpu_shares(pids: dict[str, int], seconds: int) -> dict[str, float]:
-    """Percent of one CPU over the next `seconds`, with what ended children of the process have used."""
+    """Percent of one CPU over the next `seconds`, with what ended children of it have used."""
     started, before = time.monotonic(), {name: cpu_seconds(pid) for name, pid in pids.items()}
     time.sleep(seconds)
     elapsed = time.monotonic() - started
@@ -98,7 +99,7 @@ def cpu_shares(pids: dict[str, int], seconds: int) -> dict[str, float]:
 
 
 def cpu_seconds(pid: int) -> float:
-    """utime, stime, cutime and cstime of /proc/PID/stat; the command before them may have spaces."""
+    """utime, stime, cutime and cstime of /proc/PID/stat; the command before may have spaces."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return sum(int(ticks) for ticks in fields[11:15]) / os.sysconf("SC_CLK_TCK")
 
@@ -141,7 +142,8 @@ def report_latencies(stack: Stack) -> None:
     latencies = [start_latency(stack) for _ in range(TRIES)]
     cut = statistics.quantiles(latencies, n=100, method="inclusive")
     print(
-        f"  from queued to planning, {TRIES} tries on an idle queue: 50 % {cut[49]:.1f} ms, 99 % {cut[98]:.1f} ms\n"
+        f"  from queued to planning, {TRIES} tries on an idle queue: "
+        f"50 % {cut[49]:.1f} ms, 99 % {cut[98]:.1f} ms\n"
     )
 
 

@@ -47,25 +47,37 @@ MANY = 1_000  # rows of a partition that is not to be read as a whole
 TIMES = 100  # that a page is read
 WRITTEN = 20_000  # records to measure how quickly
 ROADMAPS, TRACES = 20_000, 500_000  # of five million records; of fewer in proportion
-# Of a thousand records: so many of each category, of each level, and with each word; the others are "Wrote the tutorial of ...".
-RECORDS = """INSERT INTO {table} (id, at, level, category, step, message, details, duration_ms, roadmap_id, concept_id, trace_id)
-    SELECT (lpad(to_hex(ms), 12, '0') || '7' || lpad(to_hex(n % 4096), 3, '0') || '8' || lpad(to_hex(n), 15, '0'))::uuid,
+# Of a thousand records: so many of each category, of each level, and with each word; the others are
+# "Wrote the tutorial of ...".
+RECORDS = """INSERT INTO {table} (id, at, level, category, step, message, details, duration_ms,
+        roadmap_id, concept_id, trace_id)
+    SELECT (lpad(to_hex(ms), 12, '0') || '7' || lpad(to_hex(n % 4096), 3, '0') || '8'
+            || lpad(to_hex(n), 15, '0'))::uuid,
         to_timestamp(ms / 1000.0) AT TIME ZONE 'UTC',
-        CASE WHEN n % 1000 < 2 THEN 'error' WHEN n % 1000 < 20 THEN 'warning' WHEN n % 10 = 9 THEN 'debug' ELSE 'info' END,
-        CASE WHEN n % 20000 = 7 THEN 'webhooks' WHEN n % 10 < 6 THEN 'building' WHEN n % 10 < 8 THEN 'planning' ELSE 'api' END,
-        CASE WHEN n % 20000 = 7 THEN 'deliver' WHEN n % 10 < 3 THEN 'tutorial' WHEN n % 10 < 6 THEN 'quiz'
-            WHEN n % 10 < 8 THEN 'outline' ELSE 'accept' END,
-        CASE WHEN n % 25000 = 11 THEN '写好了测验 数据库索引' WHEN n % 50000 = 13 THEN 'The upstream answered 503: overloaded'
+        CASE WHEN n % 1000 < 2 THEN 'error' WHEN n % 1000 < 20 THEN 'warning'
+            WHEN n % 10 = 9 THEN 'debug' ELSE 'info' END,
+        CASE WHEN n % 20000 = 7 THEN 'webhooks' WHEN n % 10 < 6 THEN 'building'
+            WHEN n % 10 < 8 THEN 'planning' ELSE 'api' END,
+        CASE WHEN n % 20000 = 7 THEN 'deliver' WHEN n % 10 < 3 THEN 'tutorial'
+            WHEN n % 10 < 6 THEN 'quiz' WHEN n % 10 < 8 THEN 'outline' ELSE 'accept' END,
+        CASE WHEN n % 25000 = 11 THEN '写好了测验 数据库索引'
+            WHEN n % 50000 = 13 THEN 'The upstream answered 503: overloaded'
             WHEN n % 1000 < 2 THEN 'The model refused for the ' || n % 7 || 'th time'
-            ELSE 'Wrote the tutorial of concept ' || n % 4999 || ' with gpt-5-mini, ' || n % 800 || ' tokens' END,
+            ELSE 'Wrote the tutorial of concept ' || n % 4999 || ' with gpt-5-mini, '
+                || n % 800 || ' tokens' END,
         CASE WHEN n % 4 = 0 THEN json_build_object('tokens', n % 800) END, n % 5000,
-        (lpad(to_hex(n::bigint * 7919 % {roadmaps}), 32, '0'))::uuid, NULL, (lpad(to_hex(n / 10 % {traces}), 32, 'a'))::uuid
-    FROM (SELECT n, ({first} + (n - {begin}) * {step}::numeric)::bigint AS ms FROM generate_series({begin}, {end}) n) numbered"""
+        (lpad(to_hex(n::bigint * 7919 % {roadmaps}), 32, '0'))::uuid, NULL,
+        (lpad(to_hex(n / 10 % {traces}), 32, 'a'))::uuid
+    FROM (SELECT n, ({first} + (n - {begin}) * {step}::numeric)::bigint AS ms
+        FROM generate_series({begin}, {end}) n) numbered"""
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What PostgreSQL did for one page: rows found, kinds of nodes, milliseconds, pages of 8 kB, and the tables read whole."""
+    """The work of PostgreSQL for one page.
+
+    Rows found, kinds of nodes, milliseconds, pages of 8 kB, and the tables read whole.
+    """
 
     name: str
     rows: int
@@ -97,7 +109,8 @@ def main() -> int:
                 began = time.perf_counter()
                 fill(options.rows)
                 progress(
-                    f"{options.rows:,} records and their indexes are there after {time.perf_counter() - began:.0f} s"
+                    f"{options.rows:,} records and their indexes are there "
+                    f"after {time.perf_counter() - began:.0f} s"
                 )
                 found = plans()
                 many = page_ms()
@@ -111,7 +124,8 @@ def main() -> int:
     of_each = f"{few:.2f} ms of {options.few:,} records, {many:.2f} ms of {options.rows:,}"
     print(f"A page in the middle, as the service reads it: {of_each}: ratio {many / few:.2f}")
     print(
-        f"Records a second: {by_us:,.0f} by the logs worker, {by_copy:,.0f} by COPY into the same table: {by_us / by_copy:.2f}"
+        f"Records a second: {by_us:,.0f} by the logs worker, "
+        f"{by_copy:,.0f} by COPY into the same table: {by_us / by_copy:.2f}"
     )
     whole = [
         f"{plan.name} reads {', '.join(plan.scanned)} as a whole" for plan in found if plan.scanned
@@ -153,7 +167,7 @@ def fill(rows: int) -> None:
 
 @contextmanager
 def unindexed() -> Iterator[dict[datetime, str]]:
-    """Tables for the months up to this one by their first moments, which become partitions at the end."""
+    """Tables for the months up to this one by their first moments; in the end partitions."""
     database.execute_sql("SET synchronous_commit = off")
     database.execute_sql("SET maintenance_work_mem = '256MB'")
     database.execute_sql("DROP TABLE execution_log_before")
@@ -174,7 +188,8 @@ def plans() -> list[Plan]:
     """Of the first page for every filter, and of one in the middle."""
     middle = middle_of_all()
     [(roadmap_id, trace_id)] = ask(
-        f"SELECT roadmap_id, trace_id FROM execution_log WHERE id < '{middle}' ORDER BY id DESC LIMIT 1"
+        "SELECT roadmap_id, trace_id FROM execution_log "
+        f"WHERE id < '{middle}' ORDER BY id DESC LIMIT 1"
     )
     at = datetime.now(UTC) - timedelta(days=40)
     cases: dict[str, tuple[LogFilter, UUID | None]] = {
@@ -254,7 +269,10 @@ def short(index: str) -> str:
 
 
 def page_ms() -> float:
-    """The shortest for one in the middle, with all that `search` does for it; the connection and the pages are there."""
+    """The shortest for one in the middle, with all that `search` does for it.
+
+    The connection and the pages are there.
+    """
     middle, took = middle_of_all(), []
     search(LogFilter(), before=middle, limit=50)
     for _ in range(TIMES):
@@ -265,7 +283,7 @@ def page_ms() -> float:
 
 
 def rates() -> tuple[float, float]:
-    """Records a second of this month: as the logs worker writes them, and by COPY; the best of three each."""
+    """Records a second of this month, by the logs worker and by COPY; the best of three each."""
     return max(written() for _ in range(3)), max(copied() for _ in range(3))
 
 
@@ -314,8 +332,9 @@ def middle_of_all() -> UUID:
 
 
 def size_of_indexes() -> str:
-    sql = """SELECT i.relname, pg_relation_size(i.oid) FROM pg_class i JOIN pg_index x ON x.indexrelid = i.oid
-        JOIN pg_inherits p ON p.inhrelid = x.indrelid WHERE p.inhparent = 'execution_log'::regclass AND i.relkind = 'i'"""
+    sql = """SELECT i.relname, pg_relation_size(i.oid) FROM pg_class i
+        JOIN pg_index x ON x.indexrelid = i.oid JOIN pg_inherits p ON p.inhrelid = x.indrelid
+        WHERE p.inhparent = 'execution_log'::regclass AND i.relkind = 'i'"""
     sizes: dict[str, int] = {}
     for name, size in ask(sql):
         sizes[short(name)] = sizes.get(short(name), 0) + size

@@ -1,10 +1,12 @@
-"""Writes records into the execution log of the service whose settings are in the environment, and says how many a second.
+"""Write records into the service's execution log, and say how many a second.
 
     python -m benchmarks.log_writer CONTENDER RECORDS
 
-All write the same records, in batches and with a commit each, into the same table with its indexes and partitions. COPY and
-SQLAlchemy pay for making their rows of the records, as the service does. COPY is the limit: it cannot pass over what is there
-already, and keeps no ledger. "COPY, one transaction" has its rows ready before and commits once.
+The settings of the service are in the environment. All write the same records, in batches and with
+a commit each, into the same table with its indexes and partitions. COPY and SQLAlchemy pay for
+making their rows of the records, as the service does. COPY is the limit: it cannot pass over what
+is there already, and keeps no ledger. "COPY, one transaction" has its rows ready before and commits
+once.
 """
 
 import io
@@ -124,7 +126,7 @@ def copied_once(batches: Batches) -> float:
 
 
 def inserted(batches: Batches) -> float:
-    """By SQLAlchemy Core, which makes statements of many rows of them, passing over what is there already."""
+    """By SQLAlchemy Core: statements of many rows each, passing over those that are there."""
     extensions.set_wait_callback(None)
     engine = create_engine(_url().replace("postgresql://", "postgresql+psycopg2://"))
     table = Table("execution_log", MetaData(), autoload_with=engine)

@@ -1,9 +1,10 @@
-"""Makes accounts of the service whose settings are in the environment, logged in, and writes their tokens, one a line.
+"""Make accounts of a service, logged in, and write their tokens, one a line.
 
     python -m benchmarks.members 200
     python -m benchmarks.members 200 admin     the first of them is an administrator
 
-Without passwords: hashing some hundreds of them would take longer than the measurement.
+The settings of the service are in the environment. Without passwords: hashing some hundreds of them
+would take longer than the measurement.
 """
 
 import sys

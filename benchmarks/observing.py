@@ -81,7 +81,8 @@ def report(
             with following(stack, headers) if is_followed else ExitStack():
                 found[is_followed].append(round_of(stack, queue, messages))
         figures = ", ".join(
-            f"{'followed' if is_followed else 'alone'} {1e3 * rounds[-1][0]:.3f} ms a task, {1e3 * rounds[-1][1]:.3f} of CPU"
+            f"{'followed' if is_followed else 'alone'} {1e3 * rounds[-1][0]:.3f} ms a task, "
+            f"{1e3 * rounds[-1][1]:.3f} of CPU"
             for is_followed, rounds in found.items()
         )
         print(f"pair {number + 1}: {figures}", flush=True)
@@ -89,10 +90,12 @@ def report(
     wall, cpu = (statistics.median(after[n] / before[n] for after, before in both) for n in (0, 1))
     cost, task = counting(), statistics.median(cpu_time for _, cpu_time in found[False])
     print(
-        f"with the dashboard followed: time x {wall:.3f}, CPU time x {cpu:.3f} (at most {1 + ALLOWED:.2f} is wanted)"
+        f"with the dashboard followed: time x {wall:.3f}, CPU time x {cpu:.3f} "
+        f"(at most {1 + ALLOWED:.2f} is wanted)"
     )
     print(
-        f"counting takes {cost * 1e6:.1f} us a task: {100 * cost / task:.2f} % of the CPU time of one that does nearly nothing"
+        f"counting takes {cost * 1e6:.1f} us a task: {100 * cost / task:.2f} % of the CPU time "
+        "of one that does nearly nothing"
     )
     return 0 if cpu <= 1 + ALLOWED else 1
 

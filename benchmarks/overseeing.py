@@ -1,8 +1,9 @@
-"""How quickly operators find a roadmap among many: each kind of search over PostgreSQL, with the way it took.
+"""Measure how quickly operators find a roadmap among many.
 
-Prints for each the milliseconds of all of it, those of its last statement (EXPLAIN ANALYZE, the median of three), and the
-indexes that were used by that. The rows
-are made up: one in fifty has failed, one in five hundred was over budget, one in a thousand has the rare word.
+Prints for each kind of search over PostgreSQL the milliseconds of all of it, those of its last
+statement (EXPLAIN ANALYZE, the median of three), and the indexes that were used by that. The rows
+are made up: one in fifty has failed, one in five hundred was over budget, one in a thousand has the
+rare word.
 
     python -m benchmarks.overseeing --rows 200000
 """
@@ -25,16 +26,21 @@ FIRST = (
     1_764_000_000  # seconds: when the first of them was created, and one in each second after it
 )
 ACCOUNTS = """INSERT INTO account (id, email, name, password_hash, is_admin, created_at)
-SELECT gen_random_uuid(), 'person-' || n || '@example.org', '', '', FALSE, now() FROM generate_series(1, 2000) AS n"""
+SELECT gen_random_uuid(), 'person-' || n || '@example.org', '', '', FALSE, now()
+FROM generate_series(1, 2000) AS n"""
 NUMBERED = "CREATE TEMPORARY TABLE owner AS SELECT id, row_number() OVER () AS number FROM account"
-ROADMAPS = """INSERT INTO roadmap (id, owner_id, goal, level, hours_per_week, background, motivation, preferences, language,
-    review, approved, revision, title, generator, weeks, hours, status, error, attempts, interruptions, due_at, contents_total,
-    contents_ready, contents_failed, spent, over_budget, last_seq, created_at, updated_at)
-SELECT (lpad(to_hex(({first} + n)::bigint * 1000), 12, '0') || '7000800000' || lpad(to_hex(n), 10, '0'))::uuid, owner.id,
-    'Learn to ' || (ARRAY['bake','write','draw','build','repair','grow','sing','code'])[1 + n %% 8] || ' in lesson ' || n
-        || CASE WHEN n %% 1000 = 0 THEN ' with sourdough' ELSE '' END || CASE WHEN n %% 700 = 0 THEN ' 学会烤面包' ELSE '' END,
-    'beginner', 8, '', '', '', 'en', FALSE, FALSE, 1, 'Course number ' || n, 'model:m' || n %% 3, 10, 100,
-    CASE WHEN n %% 50 = 0 THEN 'failed' WHEN n %% 97 = 0 THEN 'partial' WHEN n %% 20000 = 7 THEN 'planning' ELSE 'ready' END,
+ROADMAPS = """INSERT INTO roadmap (id, owner_id, goal, level, hours_per_week, background,
+    motivation, preferences, language, review, approved, revision, title, generator, weeks, hours,
+    status, error, attempts, interruptions, due_at, contents_total, contents_ready, contents_failed,
+    spent, over_budget, last_seq, created_at, updated_at)
+SELECT (lpad(to_hex(({first} + n)::bigint * 1000), 12, '0') || '7000800000'
+        || lpad(to_hex(n), 10, '0'))::uuid, owner.id,
+    'Learn to ' || (ARRAY['bake','write','draw','build','repair','grow','sing','code'])[1 + n %% 8]
+        || ' in lesson ' || n || CASE WHEN n %% 1000 = 0 THEN ' with sourdough' ELSE '' END
+        || CASE WHEN n %% 700 = 0 THEN ' 学会烤面包' ELSE '' END,
+    'beginner', 8, '', '', '', 'en', FALSE, FALSE, 1, 'Course number ' || n, 'model:m' || n %% 3,
+    10, 100, CASE WHEN n %% 50 = 0 THEN 'failed' WHEN n %% 97 = 0 THEN 'partial'
+        WHEN n %% 20000 = 7 THEN 'planning' ELSE 'ready' END,
     CASE WHEN n %% 50 = 0 THEN 'The provider answered ' || 400 + n %% 150 ELSE '' END,
     1, 0, now(), 54, 54, 0, 100, n %% 500 = 0, 9, to_timestamp({first} + n), now()
 FROM generate_series(1, {rows}) AS n JOIN owner ON owner.number = 1 + n %% 2000"""
@@ -80,7 +86,8 @@ def main(rows: int, overseeing: Any, runtime: Any) -> int:
         found = len(overseeing.search(what, before=None, limit=50).items)
         whole, took = (monotonic() - began) * 1000, statistics.median(ms for ms, _ in plans)
         print(
-            f"{name:26} {found:3} found, {whole:7.1f} ms; statement {took:8.2f} ms  {', '.join(sorted(plans[0][1]))}"
+            f"{name:26} {found:3} found, {whole:7.1f} ms; statement {took:8.2f} ms  "
+            f"{', '.join(sorted(plans[0][1]))}"
         )
     return 0
 

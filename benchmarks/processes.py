@@ -1,4 +1,4 @@
-"""What processes of this machine hold and use: memory, CPU time, and connections to PostgreSQL."""
+"""The memory, CPU time and connections to PostgreSQL of processes of this machine."""
 
 import threading
 from collections import Counter
@@ -12,12 +12,13 @@ import psycopg2
 from benchmarks.idle import cpu_seconds
 
 BY_NAME = """SELECT application_name, count(*) FROM pg_stat_activity
-    WHERE backend_type = 'client backend' AND datname = current_database() AND pid <> pg_backend_pid() GROUP BY 1"""
+    WHERE backend_type = 'client backend' AND datname = current_database()
+    AND pid <> pg_backend_pid() GROUP BY 1"""
 LOOKS = 0.05  # seconds between two looks at the connections
 
 
 def pss(roots: Iterable[int]) -> float:
-    """Megabytes (10^6 bytes) of these processes and all that they have started: what is shared counts for each in part."""
+    """Megabytes (10^6 bytes) of these processes and their children; shared ones count in part."""
     kilobytes = 0
     for pid in trees(roots):
         try:
@@ -52,7 +53,10 @@ def alone(roots: Iterable[int]) -> float:
 
 
 def _files(smaps: str) -> Iterator[tuple[tuple[str, str], int]]:
-    """Each mapping of a file but shared memory, with the kilobytes of the file that are there: not what was written over."""
+    """Each mapping of a file but shared memory, with the kilobytes of the file that are there.
+
+    Not counted is what was written over.
+    """
     mapped, resident = ("", ""), 0
     for line in smaps.splitlines():
         name, _, value = line.partition(":")
@@ -92,8 +96,9 @@ def has_mapped(pid: int, words: str) -> bool:
 
 @contextmanager
 def looking(look: Callable[[], None], every: float) -> Iterator[None]:
-    """Calls it again and again during the block, every so many seconds, in a thread of its own; once at least. Raises what it
-    raised, when the block has ended.
+    """Call it again and again during the block, in a thread of its own; once at least.
+
+    Raises what it raised, when the block has ended.
     """
     ended = threading.Event()
 

@@ -1,7 +1,7 @@
-"""Calls `record()` as often and as quickly as one thread can, and waits until all of it is in the table.
+"""Call `record()` as often as one thread can, and wait until all of it is in the table.
 
-    python -m benchmarks.recorder RECORDS          of the service whose settings are in the environment
-    python -m benchmarks.recorder RECORDS logging  the same by the standard library: formatted, and kept in memory
+    python -m benchmarks.recorder RECORDS          of the service whose settings are set
+    python -m benchmarks.recorder RECORDS logging  the same by the standard library, kept in memory
 
 Writes as JSON: records a second, and how many found no room.
 """

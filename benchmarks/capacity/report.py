@@ -96,10 +96,13 @@ def assumptions(workload: Workload, each: int = 32) -> str:
     return (
         f"Assumptions: a roadmap has {workload.contents} contents and needs "
         f"{workload.outline_calls:g} calls for its outline. The busiest hour has "
-        f"{workload.busiest:g} times the mean load. A call for an outline takes {outline.median:g} s "
+        f"{workload.busiest:g} times the mean load. "
+        f"A call for an outline takes {outline.median:g} s "
         f"(median; standard deviation of the logarithm {outline.spread:g}), a call for a content "
-        f"{content.median:g} s ({content.spread:g}). {provider} {workload.share * 100:.12g} % of the "
-        f"roadmaps should be ready within {workload.within:,.12g} s. A roadmap takes {REQUESTS} requests "
+        f"{content.median:g} s ({content.spread:g}). "
+        f"{provider} {workload.share * 100:.12g} % of the "
+        f"roadmaps should be ready within {workload.within:,.12g} s. "
+        f"A roadmap takes {REQUESTS} requests "
         f"to the API. A consumer has at most {each} threads."
     )
 

@@ -1,1 +1,4 @@
-"""How cost grows: each figure over how much of something there is. `make bench-growth`; one module a curve in `curves/`."""
+"""Growing cost: each figure over how much of something there is. `make bench-growth`.
+
+One module a curve in `curves/`.
+"""

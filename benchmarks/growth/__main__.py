@@ -1,6 +1,7 @@
-"""How cost grows, in curves: `make bench-growth`, or
+"""The growth of cost, in curves: `make bench-growth`, or
 
-    python -m benchmarks.growth [--only CURVE ...] [--quick] [--json FILE] [--markdown FILE] [--charts FOLDER]
+    python -m benchmarks.growth [--only CURVE ...] [--quick]
+                                [--json FILE] [--markdown FILE] [--charts FOLDER]
 
 Earlier measurements of other curves stay in the JSON and in the section. The command fails when a
 statement of a page, of the API or of upkeep reads a large table as a whole.

@@ -17,7 +17,7 @@ HTML = "text/html"
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What is asked for: a page or a document, at different addresses in turn."""
+    """A page or a document that is asked for, at different addresses in turn."""
 
     measure: str
     line: str

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Effort:
-    """The points of each curve, seconds of one turn under load, and how often a page is asked for."""
+    """The points of each curve, seconds of a turn under load, and requests for a page."""
 
     form: str
     seconds: float

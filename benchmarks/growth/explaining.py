@@ -1,6 +1,7 @@
-"""Every statement that a service sends, with the plan by which it was run: auto_explain of PostgreSQL, on for a block.
+"""Every statement that a service sends, with the plan by which it was run.
 
-Sessions load it when they begin (`prepare`, before the service starts), and it costs nothing while it is off.
+By auto_explain of PostgreSQL, on for a block. Sessions load it when they begin (`prepare`, before
+the service starts), and it costs nothing while it is off.
 """
 
 import time
@@ -78,7 +79,7 @@ class Explained:
 
 
 class ExplainedService(Service):
-    """Whose statements can be looked at, by `explained`."""
+    """Statements of this service can be looked at, by `explained`."""
 
     explained: Explained
 

@@ -1,6 +1,8 @@
-"""Fills the execution log of the service whose settings are in the environment: so many records, over four months.
+"""Fill the service's execution log with so many records, over four months.
 
-python -m benchmarks.growth.fill_log RECORDS
+The service is the one whose settings are in the environment.
+
+    python -m benchmarks.growth.fill_log RECORDS
 """
 
 import sys

@@ -1,4 +1,4 @@
-"""What auto_explain has written into the log of PostgreSQL: which statements read a large table as a whole. Pure."""
+"""Statements that read a large table as a whole, by auto_explain in the log of PostgreSQL. Pure."""
 
 import json
 import re
@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 ENTRY = re.compile(r"duration: ([\d.]+) ms  plan:\n((?:\t.*\n?)+)")
-VALUES = (  # of a statement, in whose place a question mark stands: the same statement with others is the same
+VALUES = (  # of a statement, replaced by a question mark: with other values it is the same one
     (re.compile(r"'(?:[^']|'')*'"), "?"),
     (re.compile(r"\b\d+(?:\.\d+)?\b"), "?"),
     (re.compile(r"\s+"), " "),
@@ -24,8 +24,11 @@ MANY = 10_000  # rows that no statement of a hot path looks at, and from which o
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """`place`: what sent it. `scanned`: the large tables that it read as a whole. `rows`: what the busiest node of its plan
-    looked at. `ms`: the longest that it took on the server, with its rows counted.
+    """One statement with its plan.
+
+    `place`: what sent it. `scanned`: the large tables that it read as a whole. `rows`: what the
+    busiest node of its plan looked at. `ms`: the longest that it took on the server, with its rows
+    counted.
     """
 
     place: str
@@ -42,7 +45,10 @@ class Statement:
 
 
 def statements(log: str, large: Collection[str], *, place: str, x: float) -> list[Statement]:
-    """Of a part of the server's log, each once, the slowest first. `large` are names of tables and partitions."""
+    """Of a part of the server's log, each once, the slowest first.
+
+    `large` are names of tables and partitions.
+    """
     found: dict[str, Statement] = {}
     for ms, plan in entries(log):
         text = shortened(plan["Query Text"])
@@ -69,7 +75,7 @@ def shortened(text: str) -> str:
 
 
 def scanned_whole(plan: Any, large: Collection[str]) -> set[str]:
-    """The large tables that are read from their beginning to their end. What was planned and not run does not count."""
+    """The large tables that are read from beginning to end, unless it was planned and not run."""
     return {
         node["Relation Name"]
         for node in nodes_of(plan)
@@ -80,7 +86,7 @@ def scanned_whole(plan: Any, large: Collection[str]) -> set[str]:
 
 
 def most_rows(plan: Any) -> int:
-    """What the busiest node has looked at, with what it passed over."""
+    """The rows that the busiest node has looked at, with those that it passed over."""
     return int(max(_looked_at(node) * node.get("Actual Loops", 1) for node in nodes_of(plan)))
 
 
@@ -103,9 +109,10 @@ def joined(one: Statement, other: Statement) -> Statement:
 
 
 def complaints(found: Iterable[Statement]) -> list[str]:
-    """What no hot path may do, each in a sentence."""
+    """Sentences for what no hot path may do."""
     return [
-        f"{each.place}, at {each.x:,.0f}: reads {', '.join(each.scanned)} as a whole in {each.ms:.0f} ms: {each.text}"
+        f"{each.place}, at {each.x:,.0f}: reads {', '.join(each.scanned)} as a whole "
+        f"in {each.ms:.0f} ms: {each.text}"
         for each in found
         if each.scanned
     ]

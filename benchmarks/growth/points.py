@@ -1,4 +1,4 @@
-"""What a curve is made of, and what is found by it. Pure."""
+"""The points of a curve, and what is found by it. Pure."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,7 +12,10 @@ from benchmarks.growth.plans import Statement
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """One figure: which measure (with its unit), of what, and at how much of what the curve goes over. Rounds repeat it."""
+    """One figure: a measure (with its unit), of what, and its place on the curve.
+
+    Rounds repeat it.
+    """
 
     measure: str
     line: str
@@ -42,7 +45,7 @@ class Curve:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """Of one run of one curve. `statements` are the noteworthy ones: those that read a table whole, or many rows."""
+    """Of one run of one curve. `statements` are those that read a table whole, or many rows."""
 
     date: str
     form: str
@@ -81,6 +84,6 @@ def measures(points: Iterable[Point]) -> list[str]:
 
 
 def growth(line: Line) -> float:
-    """How many times as much the last point is as the first; 1.0 for a line of one point, or from nothing."""
+    """The last point as a multiple of the first; 1.0 for a line of one point, or from nothing."""
     values = list(line.values())
     return values[-1] / values[0] if values[0] else 1.0

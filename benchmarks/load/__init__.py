@@ -1,8 +1,8 @@
-"""Load over HTTP from a process of its own: what is asked for (`Plan`), and what came of it (`Load`).
+"""Load over HTTP from a process of its own: what is asked for (`Plan`), and the result (`Load`).
 
-Two kinds. Closed: each connection sends its next request when it has its answer, which tells how many requests a second are
-answered. Open: a request is sent when its time has come, whether or not others are answered, and its latency counts from that
-time, also while no connection is free.
+Two kinds. Closed: each connection sends its next request when it has its answer, which tells how
+many requests a second are answered. Open: a request is sent when its time has come, whether or not
+others are answered, and its latency counts from that time, also while no connection is free.
 """
 
 import json
@@ -24,9 +24,10 @@ class LoadFailed(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """`requests` are whole ones as they go over the wire, sent in turn; `expected` is the status of every answer.
+    """The requests of a load, whole ones as they go over the wire, sent in turn.
 
-    With a `rate` (requests a second) the load is open, without one closed. Nothing of the first `warm_up` seconds is measured.
+    `expected` is the status of every answer. With a `rate` (requests a second) the load is open,
+    without one closed. Nothing of the first `warm_up` seconds is measured.
     """
 
     port: int
@@ -40,8 +41,10 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """`answered` counts every answer, also those of the warm-up. Latencies are ms, by percentile; `cpu` is the share of one core
-    that the generator itself has used, and `late` the 99th percentile of how late (ms) it sent what had a time.
+    """The answers of a load: `answered` counts all of them, also those of the warm-up.
+
+    Latencies are ms, by percentile; `cpu` is the share of one core that the generator itself has
+    used, and `late` the 99th percentile of how late (ms) it sent what had a time.
     """
 
     answered: int
@@ -75,8 +78,9 @@ def load(plan: Plan) -> Load:
 
 @contextmanager
 def held(port: int, requests: Sequence[str]) -> Iterator[None]:
-    """For the block each of these requests has an answer that does not end, as a stream of events has. Raises LoadFailed when
-    one of them is refused, or ended before the block did.
+    """For the block each request has an answer that does not end, as a stream of events has.
+
+    Raises LoadFailed when one of them is refused, or ended before the block did.
     """
     command = [sys.executable, "-m", "benchmarks.load", "--hold"]
     with subprocess.Popen(

@@ -1,4 +1,4 @@
-"""The process of the load generator: reads a plan from its standard input, and writes what came of it to its standard output."""
+"""The process of the load generator: reads a plan from its input, and writes the load out."""
 
 import asyncio
 import json
@@ -135,7 +135,7 @@ class Generator:
 
 
 async def hold(port: int, requests: list[str]) -> None:
-    """Opens all of them, says how many answer with 200, and at the end of the input how many are still open."""
+    """Opens all, says how many answer with 200, and at the end of the input how many are open."""
     streams = [await asyncio.open_connection("127.0.0.1", port) for _ in requests]
     for (_, writer), request in zip(streams, requests, strict=True):
         writer.write(request.encode())

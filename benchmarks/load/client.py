@@ -1,6 +1,7 @@
-"""A connection that sends prebuilt requests and measures their answers: no HTTP library, so that it is not the limit.
+"""A connection that sends prebuilt requests and measures their answers.
 
-It understands what the measured servers answer: a head, and a body of the length that the head says.
+No HTTP library, so that it is not the limit. It understands what the measured servers answer: a
+head, and a body of the length that the head says.
 """
 
 import asyncio
@@ -24,7 +25,10 @@ class NotUnderstood(Exception):
 
 
 class Answers:
-    """What came back: every status, and the latency (ms) of what was due between `begin` and `end` (perf_counter)."""
+    """Every status that came back, and latencies (ms).
+
+    Of what was due between `begin` and `end` (perf_counter).
+    """
 
     def __init__(self, begin: float, end: float) -> None:
         self.begin, self.end = begin, end

@@ -1,1 +1,4 @@
-"""What the service is compared with, each written as its own documentation recommends. Nothing here is part of the service."""
+"""The peers of the service, each written as its own documentation recommends.
+
+None of it is part of the service.
+"""

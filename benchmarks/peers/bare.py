@@ -1,4 +1,7 @@
-"""Starlette and nothing else: what the server, the framework and the load generator allow at most. Reads the body, answers."""
+"""Starlette and nothing else: the most that server, framework and load generator allow.
+
+Reads the body, answers.
+"""
 
 from starlette.applications import Starlette
 from starlette.requests import Request

@@ -1,11 +1,11 @@
-"""The same job with as little as possible, by hand: Starlette, asyncpg and redis.asyncio. The practical limit of one commit a
-request.
+"""The same job with as little as possible, by hand: Starlette, asyncpg and redis.asyncio.
 
-Token (the signature and age that the service checks), validation, one statement for the row and its event, one round trip to
-Redis for a signed message and a record of the log. It knows no limits, no ended logins and no Idempotency-Key.
+The practical limit of one commit a request. Token (the signature and age that the service checks),
+validation, one statement for the row and its event, one round trip to Redis for a signed message
+and a record of the log. It knows no limits, no ended logins and no Idempotency-Key.
 
-    uvicorn benchmarks.peers.handwritten:app          serves
-    python -m benchmarks.peers.handwritten 200        makes the tables, and tokens of so many accounts, one a line
+    uvicorn benchmarks.peers.handwritten:app      serves
+    python -m benchmarks.peers.handwritten 200    makes the tables, and tokens of so many accounts
 """
 
 import hmac
@@ -31,20 +31,23 @@ from starlette.routing import Route
 POOL = 16
 KEY = os.environ["SECRET_KEY"]
 TABLES = """
-CREATE TABLE roadmap (id uuid PRIMARY KEY, owner_id uuid NOT NULL, goal text NOT NULL, level varchar(20) NOT NULL,
-    hours_per_week integer NOT NULL, background text NOT NULL, motivation text NOT NULL, preferences text NOT NULL,
-    language varchar(35) NOT NULL, status varchar(20) NOT NULL, due_at timestamptz NOT NULL, created_at timestamptz NOT NULL);
+CREATE TABLE roadmap (id uuid PRIMARY KEY, owner_id uuid NOT NULL, goal text NOT NULL,
+    level varchar(20) NOT NULL, hours_per_week integer NOT NULL, background text NOT NULL,
+    motivation text NOT NULL, preferences text NOT NULL, language varchar(35) NOT NULL,
+    status varchar(20) NOT NULL, due_at timestamptz NOT NULL, created_at timestamptz NOT NULL);
 CREATE INDEX ON roadmap (owner_id, id);
 CREATE INDEX ON roadmap (status, due_at);
-CREATE TABLE roadmap_event (roadmap_id uuid REFERENCES roadmap ON DELETE CASCADE, seq integer, type varchar(40) NOT NULL,
+CREATE TABLE roadmap_event (
+    roadmap_id uuid REFERENCES roadmap ON DELETE CASCADE, seq integer, type varchar(40) NOT NULL,
     data jsonb NOT NULL, at timestamptz NOT NULL, PRIMARY KEY (roadmap_id, seq));
 """
 INSERT = """
 WITH made AS (
-    INSERT INTO roadmap (id, owner_id, goal, level, hours_per_week, background, motivation, preferences, language, status,
-        due_at, created_at)
+    INSERT INTO roadmap (id, owner_id, goal, level, hours_per_week, background, motivation,
+        preferences, language, status, due_at, created_at)
     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 'queued', $10, $10))
-INSERT INTO roadmap_event (roadmap_id, seq, type, data, at) VALUES ($1, 1, 'roadmap.queued', '{}', $10)
+INSERT INTO roadmap_event (roadmap_id, seq, type, data, at)
+VALUES ($1, 1, 'roadmap.queued', '{}', $10)
 """
 Text = Annotated[str, Field(max_length=2000)]
 serializer = URLSafeTimedSerializer(KEY, salt="access")

@@ -1,4 +1,7 @@
-"""What is measured: one module a subject, whose `measure(ground, effort)` gives a sample for each figure as it is found."""
+"""The subjects of measurements, a module each.
+
+Its `measure(ground, effort)` gives a sample for each figure as it is found.
+"""
 
 from collections.abc import Callable, Iterator, Mapping
 

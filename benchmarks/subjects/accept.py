@@ -1,4 +1,4 @@
-"""POST /api/v1/roadmaps: how many a second, how quickly at 100 a second, and while 500 people watch roadmaps.
+"""POST /api/v1/roadmaps: requests a second, latency at 100 a second, and while 500 people watch.
 
 Of the service with an Idempotency-Key on each request, and without one: most peers have none.
 """

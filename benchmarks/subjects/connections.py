@@ -1,5 +1,7 @@
-"""How many connections to PostgreSQL are open at most when everybody is busy at once: goals are accepted, roadmaps are read,
-streams followed, and the consumers make roadmaps and write the log.
+"""The most open connections to PostgreSQL when everybody is busy at once.
+
+Goals are accepted, roadmaps are read, streams followed, and the consumers make roadmaps and write
+the log.
 """
 
 from collections import Counter

@@ -1,4 +1,4 @@
-"""Embedded mode, as `make run` starts it: from a goal to its roadmap with all contents, by the times of its own events."""
+"""Embedded mode, as `make run` starts it: from a goal to its roadmap, by its own events."""
 
 from collections.abc import Iterator
 from datetime import datetime

@@ -1,4 +1,4 @@
-"""The execution log: records written a second against COPY, and how many `record()` takes in one process while all are stored."""
+"""The execution log: records written a second against COPY, and those taken by `record()`."""
 
 import json
 from collections.abc import Iterator

@@ -1,8 +1,10 @@
-"""The memory of all processes of a service, as PSS: what they share counts once. After a first roadmap was made, so that all that
-is loaded on demand is there, and a time without work; with the model client loaded; and while many roadmaps are made.
+"""The memory of all processes of a service, as PSS: what they share counts once.
 
-The API and both consumers run in one instance (SERVICE_TYPE=all), as the processes of the peers do, and once as three services
-that share nothing but files.
+Measured after a first roadmap was made, so that all that is loaded on demand is there, and a time
+without work; with the model client loaded; and while many roadmaps are made.
+
+The API and both consumers run in one instance (SERVICE_TYPE=all), as the processes of the peers do,
+and once as three services that share nothing but files.
 """
 
 import time
@@ -65,7 +67,10 @@ def _ours(ground: Ground, effort: Effort) -> Iterator[Sample]:
 
 
 def _many(stack: Stack, roadmaps: int) -> Iterator[Sample]:
-    """The figures after the first half and in the second, as rounds; and the last of them, alone and of the first."""
+    """Figures of the first half and of the second, as rounds; and the last of them.
+
+    The last is given alone and as a multiple of the first.
+    """
     half, looks = roadmaps // 2, max(min(LOOKS, roadmaps // 2 // AT_ONCE), 1)
     found, made = [], 0
     for look in range(looks + 1):
@@ -113,8 +118,10 @@ def _with_model(ground: Ground, effort: Effort) -> Iterator[Sample]:
 
 
 def _peers(ground: Ground, effort: Effort) -> Iterator[Sample]:
-    """Two workers with two processes each (and Flower, which shows what the service shows by itself), or with four threads each,
-    or, smaller than any of them, one with threads alone.
+    """The peer's service: two workers with two processes or with four threads each, or smaller.
+
+    Flower shows what the service shows by itself. Smaller than any of them is one worker with
+    threads alone.
     """
     peer = FastApi()
     variants = {

@@ -1,7 +1,8 @@
-"""Home, the page of a roadmap and lessons, against the JSON of the same roadmaps: 20 of the catalogue, with every lesson.
+"""Home, the page of a roadmap and lessons, against the JSON of the same roadmaps.
 
-In embedded mode all belong to its one owner; in server mode each belongs to another account, whose browser sends its
-cookie. Everything is asked for in turn, after it was asked for once: how many pages a second does one get who comes back?
+They are 20 of the catalogue, with every lesson. In embedded mode all belong to its one owner; in
+server mode each belongs to another account, whose browser sends its cookie. Everything is asked for
+in turn, after it was asked for once: the figure is that of somebody who comes back.
 """
 
 from collections.abc import Iterator, Mapping, Sequence

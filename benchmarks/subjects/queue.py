@@ -1,8 +1,8 @@
-"""The queue alone: tasks a second, and how soon a task starts on an idle queue. Every task is empty.
+"""The queue alone, of empty tasks: tasks a second, and how soon one starts on an idle queue.
 
-A turn enqueues all messages on an empty Redis (or in a new file), then starts one consumer and has it say when its first and its
-last task ran: starting does not count. In the end each message must have run. Latencies are those of a consumer that has
-nothing else to do.
+A turn enqueues all messages on an empty Redis (or in a new file), then starts one consumer and has
+it say when its first and its last task ran: starting does not count. In the end each message must
+have run. Latencies are those of a consumer that has nothing else to do.
 """
 
 import json

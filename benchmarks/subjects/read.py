@@ -1,8 +1,10 @@
-"""GETs of roadmaps of the catalogue, and of a list, a concept and a schedule each, sent whole, and asked for again by who has
-them already (304). They are many, of many accounts, so that no single answer is all that a contender has to keep.
+"""GETs of roadmaps of the catalogue, and of a list, a concept and a schedule each.
 
-The peer stores the same roadmaps, so that both answer with as many bytes, and makes its ETag as the service once did, of the
-content. Bare Starlette answers a few bytes without any work.
+Sent whole, and asked for again by who has them already (304). They are many, of many accounts, so
+that no single answer is all that a contender has to keep.
+
+The peer stores the same roadmaps, so that both answer with as many bytes, and makes its ETag as the
+service once did, of the content. Bare Starlette answers a few bytes without any work.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -49,7 +51,8 @@ def measure(ground: Ground, effort: Effort) -> Iterator[Sample]:
             TREES: lambda tree: f"{PATH}/{tree['id']}",
             LIST: lambda _: PATH,
             CONCEPT: lambda tree: (
-                f"{PATH}/{tree['id']}/concepts/{tree['stages'][0]['modules'][0]['concepts'][0]['id']}"
+                f"{PATH}/{tree['id']}/concepts/"
+                f"{tree['stages'][0]['modules'][0]['concepts'][0]['id']}"
             ),
             SCHEDULE: lambda tree: f"{PATH}/{tree['id']}/schedule",
         }

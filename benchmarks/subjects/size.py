@@ -1,5 +1,7 @@
-"""What is installed: requirements.lock, and the requirements of the stack that the service replaces, each in a new environment
-without pip. The size is that of all files on the disk, in whole blocks, with the bytecode that pip makes, as `du` tells it.
+"""The size of what is installed: requirements.lock, and the stack that the service replaces.
+
+Each in a new environment without pip. The size is that of all files on the disk, in whole blocks,
+with the bytecode that pip makes, as `du` tells it.
 """
 
 import json

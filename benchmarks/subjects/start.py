@@ -1,6 +1,8 @@
-"""How long a process takes from its start until it is of use: a consumer until it runs a task that waits for it, the API until it
-accepts a goal. The service starts through entrypoint.sh, so that its checks count; both kinds of server are there already.
-And how long its first goal takes once it is ready, against the following ones.
+"""The time of a process from its start until it is of use.
+
+That is for a consumer until it runs a task that waits for it, for the API until it accepts a goal.
+The service starts through entrypoint.sh, so that its checks count; both kinds of server are there
+already. And how long its first goal takes once it is ready, against the following ones.
 """
 
 import socket

@@ -1,1 +1,1 @@
-"""What a month of running costs in resources, for the calculator of bills in `cli/costs/`. `make bench-usage`."""
+"""Resources of a month of running, for the bills of `cli/costs/`. `make bench-usage`."""

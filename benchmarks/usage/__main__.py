@@ -1,9 +1,10 @@
-"""What a month of running costs in resources: `make bench-usage`, or in the environment that it makes
+"""Resources of a month of running: `make bench-usage`, or in the environment that it makes
 
     python -m benchmarks.usage [--only STACK ...] [--quick] [--json FILE]
 
-Each stack runs for itself, with the settings of a newcomer: idle, while roadmaps are made and followed, and while trees are read
-at a rate that leaves it at rest between them. `cli/costs/measured.py` says what each figure is.
+Each stack runs for itself, with the settings of a newcomer: idle, while roadmaps are made and
+followed, and while trees are read at a rate that leaves it at rest between them.
+`cli/costs/measured.py` says what each figure is.
 """
 
 import argparse
@@ -81,7 +82,7 @@ def arguments() -> argparse.Namespace:
 
 
 def command_for(options: argparse.Namespace) -> str:
-    """How to measure the same again."""
+    """The command that measures the same again."""
     return " ".join(
         [
             "make bench-usage",
@@ -138,8 +139,9 @@ def table(document: MeasuredUsage) -> Iterator[str]:
         stored, sent = (
             number(each / 1000) for each in (stack.stored_per_roadmap, stack.sent_per_roadmap)
         )
-        yield f"\nCommands of Redis: {idle} a second with nothing to do, {made} more for a roadmap (and {inside} inside"
-        yield f"of scripts), {read} for a GET of its tree. A roadmap is {stored} kB of the database; who follows it and reads it"
+        yield f"\nCommands of Redis: {idle} a second with nothing to do, {made} more for a roadmap"
+        yield f"(and {inside} inside of scripts), {read} for a GET of its tree."
+        yield f"A roadmap is {stored} kB of the database; who follows it and reads it"
         yield f"is sent {sent} kB."
         if stack.note:
             yield f"\n{stack.note}"

@@ -1,8 +1,9 @@
-"""Which commands Redis runs: those that clients send, and those that scripts call.
+"""The commands that Redis runs: those that clients send, and those that scripts call.
 
-INFO does not tell them apart: `total_commands_processed` and the calls of `commandstats` both contain what scripts call (seen
-with Redis 8.2: ten EVALSHA of a script with three calls are forty in either). So it is asked by MONITOR, which says who called.
-It costs Redis a line for each command, so it does not run while CPU time is taken under load.
+INFO does not tell them apart: `total_commands_processed` and the calls of `commandstats` both
+contain what scripts call (seen with Redis 8.2: ten EVALSHA of a script with three calls are forty
+in either). So it is asked by MONITOR, which says who called. It costs Redis a line for each
+command, so it does not run while CPU time is taken under load.
 """
 
 import threading
@@ -22,7 +23,7 @@ LONGEST = 30  # seconds until MONITOR has begun, and until it has sent the rest
 
 @dataclass(slots=True)
 class Commands:
-    """How many there were, filled when the block of `counted` has ended."""
+    """Their number, filled when the block of `counted` has ended."""
 
     of_clients: int = 0
     inside_scripts: int = 0

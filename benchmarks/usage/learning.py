@@ -32,14 +32,17 @@ class Learner:
     follows: bool = True
 
     def make(self, first: int, count: int) -> int:
-        """So many roadmaps of different goals; the bytes that were answered. Raises BenchmarkFailed."""
+        """So many roadmaps of different goals; the bytes of the answers. Raises BenchmarkFailed."""
         with ThreadPoolExecutor(AT_ONCE) as pool:
             return sum(
                 pool.map(lambda number: len(self.create(number)[1]), range(first, first + count))
             )
 
     def create(self, number: int) -> tuple[str, bytes]:
-        """The path of a new roadmap, and what was answered until it was ready, if there are events. Raises BenchmarkFailed."""
+        """The path of a new roadmap, and what was answered until it was ready.
+
+        The latter if there are events. Raises BenchmarkFailed.
+        """
         answered = self._ask("POST", PATH, json.dumps({"goal": goal(number)}), status=202)
         found = LOCATION.search(head_of(answered))
         if found is None:

@@ -1,4 +1,4 @@
-"""What the parts of one stack use: with nothing to do, while roadmaps are made, and while trees are read."""
+"""Resources of the parts of one stack: idle, while roadmaps are made, and while trees are read."""
 
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -16,17 +16,18 @@ from cli.costs.measured import Effort, PartUsage, RoadmapSize, StackUsage
 
 POSTGRES, REDIS = "postgres", "redis"
 LOOKS = 0.5  # seconds between two looks at the memory
-RATE = 40  # requests a second: no stack is at its limit then, so that a request costs what it costs in the long run
+RATE = 40  # requests a second: no stack is at its limit, so that one costs what it usually costs
 WARM_UP, CONNECTIONS = 0.5, 8
 FEW = 10  # roadmaps whose commands are counted, at most
 STEADY = 2.0  # seconds without another record of the log, after which all are written
 LONGEST = 300.0  # seconds until they are
-AT_WORK = "SELECT (SELECT count(*) FROM roadmap WHERE status = 'queued'), (SELECT count(*) FROM execution_log)"
+AT_WORK = """SELECT (SELECT count(*) FROM roadmap WHERE status = 'queued'),
+    (SELECT count(*) FROM execution_log)"""
 
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """A stack that runs: its parts by the pid of the first process of each, and which of them answers."""
+    """A stack that runs: its parts by the pid of their first processes, and those that answer."""
 
     name: str
     parts: Mapping[str, int]
@@ -43,7 +44,7 @@ class Subject:
 
 @dataclass(slots=True)
 class Spent:
-    """Of each part in CPU seconds, and how long it took; filled when the block of `spending` has ended."""
+    """CPU seconds of each part, and the time it took; filled when `spending` has ended."""
 
     seconds: float = 0.0
     cpu: dict[str, float] = field(default_factory=dict)
@@ -182,7 +183,8 @@ def come_to_rest(subject: Subject) -> None:
             return
         if time.monotonic() > deadline:
             raise BenchmarkFailed(
-                f"{subject.name}: after {LONGEST:g} s {queued} roadmaps wait, and the log has {records} records"
+                f"{subject.name}: after {LONGEST:g} s {queued} roadmaps wait, "
+                f"and the log has {records} records"
             )
         before = records
         time.sleep(STEADY)

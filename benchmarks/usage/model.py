@@ -1,6 +1,7 @@
-"""A model's server that writes what the catalogue would: a roadmap by it has the same contents, and only the way to them differs.
+"""A model's server that writes what the catalogue would.
 
-It answers at once, or after a set delay, over HTTP without TLS, on connections that stay.
+A roadmap by it has the same contents, and only the way to them differs. It answers at once, or
+after a set delay, over HTTP without TLS, on connections that stay.
 """
 
 import json

@@ -19,14 +19,16 @@ from testing.stack import running
 APART, WITH_MODEL, TOGETHER = "three services", "three services, model", "one instance"
 TIMES = 10  # as many goals as the others get: one is cheap to those who make no roadmap of it
 OF_MODEL = (
-    "The model answers at once and without TLS, with the words of the catalogue. Waiting for a real one costs memory for longer, "
-    "and hardly any CPU time; encrypting does. While commands of Redis are counted it takes its time: then fewer records of the "
+    "The model answers at once and without TLS, with the words of the catalogue. Waiting for a "
+    "real one costs memory for longer, and hardly any CPU time; encrypting does. While commands of "
+    "Redis are counted it takes its time: then fewer records of the "
     "log go together."
 )
 OF_PEER = (
-    "Its task makes no roadmap, but writes one status: what a roadmap costs here is accepting, delivering and logging alone, and "
-    "what is stored is a row, an event and a record of the log. There are no events to follow, so what is sent is the answer to "
-    "the goal and a tree that is as large as that of the others and was put there before. Its answers are not compressed."
+    "Its task makes no roadmap, but writes one status: what a roadmap costs here is accepting, "
+    "delivering and logging alone, and what is stored is a row, an event and a record of the log. "
+    "There are no events to follow, so what is sent is the answer to the goal and a tree that is "
+    "as large as that of the others and was put there before. Its answers are not compressed."
 )
 
 
@@ -55,7 +57,7 @@ def service(
 
 @contextmanager
 def peer(ground: Ground, name: str) -> Iterator[Subject]:
-    """The peers' API, a worker for each queue, and Flower, which shows what the service shows by itself."""
+    """The peers' API, a worker for each queue, and Flower, which the service does without."""
     celery, maker = FastApi(), Service(members=1)
     with Ground() as elsewhere, maker.serving(elsewhere):
         tree = maker.finished_roadmap()

@@ -42,7 +42,8 @@ def summary(found: Found) -> str:
     limit = f"up to {max(within):g} clients" if within else "with no number of clients"
     return filled(
         f"One process accepts at most {number(max(rates.values()))} goals a second. More clients "
-        f"wait longer, {number(slow[most])} ms at 99 % with {most:,.0f}; none is refused. The bound of "
+        f"wait longer, {number(slow[most])} ms at 99 % with {most:,.0f}; none is refused. "
+        "The bound of "
         f"{SLOW:g} ms at 99 % holds {limit}. Beyond that, add a worker where a core is free."
     )
 

@@ -60,7 +60,8 @@ def summary(found: Found) -> str:
     return filled(
         f"{made:,.0f} roadmaps were made in {found.seconds / 60:.0f} minutes. "
         f"API and both consumers used {number(first)} MB after the first, "
-        f"{number(line[half])} after {half:,.0f} and {number(line[made])} at the end: {grown:.3f} times as "
+        f"{number(line[half])} after {half:,.0f} and {number(line[made])} at the end: "
+        f"{grown:.3f} times as "
         f"much over the second half. {verdict}"
     )
 

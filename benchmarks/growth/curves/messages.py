@@ -100,7 +100,7 @@ def _nothing(_: str) -> None:
 
 
 def _turns(storage: Any, message: Callable[[], bytes], times: int) -> tuple[float, float]:
-    """Milliseconds of one message, on its way in and out, while as many as before stay in the queue."""
+    """Milliseconds of one message, in and out, while as many as before stay in the queue."""
     sending = taking = 0.0
     done: list[Any] = []
     for _ in range(times):
@@ -123,8 +123,9 @@ def summary(found: Found) -> str:
     kind, message = max(lines(points, MESSAGE).items(), key=lambda each: growth(each[1]))
     name, slowest = max(pages_.items(), key=lambda each: max(each[1].values()))
     return filled(
-        f"With {last(points):,.0f} messages waiting, one message takes at most {growth(message):.2f} "
-        f"times as long as in an empty queue ({kind}: {number(list(message.values())[-1])} ms). The "
+        f"With {last(points):,.0f} messages waiting, "
+        f"one message takes at most {growth(message):.2f} times as long as in an empty queue "
+        f"({kind}: {number(list(message.values())[-1])} ms). The "
         f"slowest page is {name}, with {number(max(slowest.values()))} ms. A search reads at most "
         "10,000 messages. New goals get 503 when "
         "`MOST_QUEUED_ROADMAPS` wait, so a growing queue means too few workers (`CONTENT_WORKERS`)."

@@ -39,7 +39,8 @@ def measure(ground: Ground, effort: Effort) -> Iterator[Point]:
         service.stack.headers = service.headers(service.tokens[0])
         for turn, name in turns((SERVER, EMBEDDED), effort.rounds):
             say(
-                f"modes: {name}, {effort.built} roadmaps are built, round {turn + 1} of {effort.rounds}"
+                f"modes: {name}, {effort.built} roadmaps are built, "
+                f"round {turn + 1} of {effort.rounds}"
             )
             with service.consuming() if name == SERVER else ExitStack():
                 yield Point(
@@ -82,7 +83,7 @@ def _built(stack: Stack, count: int) -> float:
 
 @contextmanager
 def _paused(stack: Stack) -> Iterator[None]:
-    """Its consumers take nothing from the queue of contents, and afterwards nothing is left there."""
+    """Its consumers take no contents from the queue, and afterwards none are left there."""
     with queue_of(stack) as queue:
         queue.storage.pause()
         yield

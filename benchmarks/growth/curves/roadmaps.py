@@ -1,7 +1,8 @@
 """Response time and upkeep over the number of roadmaps, with the plan of every statement.
 
 One API process runs, no consumers. Each page is requested on one connection, one time after the
-other; the time is the upper bound of the quickest tenth. Plans are read afterwards, in another pass.
+other; the time is the upper bound of the quickest tenth. Plans are read afterwards, in a second
+pass.
 """
 
 import json

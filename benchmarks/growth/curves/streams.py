@@ -63,9 +63,10 @@ def summary(found: Found) -> str:
         for name, line in ((RATE, ACCEPTED), (LATENCY, SLOW), (MEMORY, HELD), (IDLE, RESTING))
     )
     return filled(
-        f"With {most:,.0f} open streams the API accepts {rate[most] / rate[least]:.2f} times as many "
-        f"goals as with {least:,.0f}, 99 % within {number(slow[most])} ms instead of "
-        f"{number(slow[least])}. A stream takes {1000 * (memory[most] - memory[least]) / most:.0f} kB, "
+        f"With {most:,.0f} open streams the API accepts {rate[most] / rate[least]:.2f} times "
+        f"as many goals as with {least:,.0f}, 99 % within {number(slow[most])} ms instead of "
+        f"{number(slow[least])}. "
+        f"A stream takes {1000 * (memory[most] - memory[least]) / most:.0f} kB, "
         f"and all of them {number(idle[most])} % of a core while nothing happens."
     )
 

@@ -1,4 +1,7 @@
-"""The API: `uvicorn benchmarks.peers.fastapi_celery.app:app`. DATABASE_URL, REDIS_URL and SECRET_KEY are read once."""
+"""The API: `uvicorn benchmarks.peers.fastapi_celery.app:app`.
+
+DATABASE_URL, REDIS_URL and SECRET_KEY are read once.
+"""
 
 import os
 from collections.abc import AsyncIterator
@@ -148,7 +151,7 @@ Database = Annotated[AsyncSession, Depends(database)]
 async def account_of(
     db: Database, credentials: Annotated[HTTPAuthorizationCredentials, Depends(bearer)]
 ) -> UUID:
-    """Whose token it is, unless it has expired or its login has ended."""
+    """The owner of the token, unless it has expired or its login has ended."""
     refused = HTTPException(
         status.HTTP_401_UNAUTHORIZED, "The token is not valid.", {"WWW-Authenticate": "Bearer"}
     )

@@ -1,8 +1,9 @@
-"""Makes the tables and so many accounts, logged in, and writes their tokens, one a line. From its standard input it takes the
-trees of each account, from the first one on, as the service answers them (or an empty line), and stores them as roadmaps under
-the same ids.
+"""Make the tables and so many accounts, logged in, and write their tokens, one a line.
 
     python -m benchmarks.peers.fastapi_celery.prepare 200
+
+From its standard input it takes the trees of each account, from the first one on, as the service
+answers them (or an empty line), and stores them as roadmaps under the same ids.
 """
 
 import json

@@ -1,6 +1,8 @@
-"""The Celery application: one task makes roadmaps, one writes the log. Messages are acknowledged when their task has run.
+"""The Celery application: one task makes roadmaps, one writes the log.
 
-celery -A benchmarks.peers.fastapi_celery.worker worker --queues content --concurrency 2
+    celery -A benchmarks.peers.fastapi_celery.worker worker --queues content --concurrency 2
+
+Messages are acknowledged when their task has run.
 """
 
 import os

@@ -1,8 +1,9 @@
-"""The process that enqueues: all at once, or one after the other on an idle queue. Writes how many seconds it took.
+"""The process that enqueues: all at once, or one after the other on an idle queue.
 
     python -m benchmarks.peers.queues.sending MODULE FIRST COUNT [seconds]
 
-With `seconds` each message waits for a random part of them before, so that it meets every phase of a consumer that polls.
+Writes how many seconds it took. With `seconds` each message waits for a random part of them before,
+so that it meets every phase of a consumer that polls.
 """
 
 import random

@@ -1,4 +1,7 @@
-"""Celery with late acknowledgement, which is what survives a killed worker. `celery worker --pool threads`, four threads."""
+"""Celery with late acknowledgement, which is what survives a killed worker.
+
+`celery worker --pool threads`, four threads.
+"""
 
 import os
 

@@ -1,4 +1,7 @@
-"""Huey: stock, and as the service uses it; CONTENDER is a name of benchmarks/delivery.py. `huey_consumer`, four threads."""
+"""Huey: stock, and as the service uses it; CONTENDER is a name of benchmarks/delivery.py.
+
+`huey_consumer`, four threads.
+"""
 
 import os
 

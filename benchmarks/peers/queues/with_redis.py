@@ -1,6 +1,8 @@
-"""Redis and nothing else: LPUSH and BRPOP by one thread, and what is popped is lost with its process. The control of latencies.
+"""Redis and nothing else, the control of latencies.
 
-python -m benchmarks.peers.queues.with_redis    consumes
+LPUSH and BRPOP by one thread, and what is popped is lost with its process.
+
+    python -m benchmarks.peers.queues.with_redis    consumes
 """
 
 import json

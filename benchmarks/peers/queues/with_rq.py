@@ -1,4 +1,7 @@
-"""RQ. It has no threads: its SimpleWorker runs tasks in one process, which is nearest; its default forks for each of them."""
+"""RQ, by its SimpleWorker, which runs tasks in one process and is nearest.
+
+It has no threads; its default forks for each task.
+"""
 
 import os
 

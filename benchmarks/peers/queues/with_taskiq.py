@@ -1,4 +1,7 @@
-"""taskiq on a Redis stream, which acknowledges late. Its tasks are coroutines in the loop of one worker process."""
+"""taskiq on a Redis stream, which acknowledges late.
+
+Its tasks are coroutines in the loop of one worker process.
+"""
 
 import asyncio
 import os
