@@ -49,8 +49,9 @@ def copied() -> Iterator[Path]:
 
 
 def first_failure(copy: Path, tests: Collection[str], seconds: float) -> str | None:
-    """The first test that fails; None when all pass. Raises TimeoutError, and RuntimeError when none
-    was run.
+    """The first test that fails; None when all pass.
+
+    Raises TimeoutError, and RuntimeError when none was run.
     """
     log = copy.parent / "log"
     with log.open("wb") as sink:

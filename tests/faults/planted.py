@@ -7,8 +7,10 @@ from pathlib import Path
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """`old` stands once in the file, and `new` takes its place. `found_by` are files of tests or single ones, the cheapest
-    first: at least one of them fails then.
+    """One fault: `old` stands once in the file, and `new` takes its place.
+
+    `found_by` are files of tests or single ones, the cheapest first: at least one of them fails
+    then.
     """
 
     name: str
@@ -27,7 +29,7 @@ class Fault:
         )
 
     def put_into(self, root: Path) -> None:
-        """Change the file in a copy of the repository. Raise ValueError where `old` is not there once."""
+        """Change the file in a copy. Raise ValueError where `old` is not there once."""
         path = root / self.file
         text, count = self.pattern.subn(lambda _: self.new, path.read_text("utf-8"))
         if count != 1:
@@ -44,7 +46,8 @@ PROCESSES = (
         new="            self.storage.acknowledge(claim)\n            return task",
         lost="What a worker was doing when it died is not begun again by the next one.",
         found_by=(
-            "tests/integration/reliable_queue/test_consumers.py::TestStopping::test_what_is_interrupted_is_handed_back_at_once",
+            "tests/integration/reliable_queue/test_consumers.py::TestStopping::"
+            "test_what_is_interrupted_is_handed_back_at_once",
         ),
     ),
     Fault(
@@ -54,7 +57,8 @@ PROCESSES = (
         new="ARGV[8], 'EX', ARGV[2])",
         lost="A consumer that died counts as alive for hours, and its messages are not taken over.",
         found_by=(
-            "tests/integration/reliable_queue/test_storage_takeover.py::TestTakingOver::test_a_silent_consumers_messages_are_taken_over_and_a_beating_ones_are_not",
+            "tests/integration/reliable_queue/test_storage_takeover.py::TestTakingOver::"
+            "test_a_silent_consumers_messages_are_taken_over_and_a_beating_ones_are_not",
         ),
     ),
     Fault(
@@ -64,7 +68,8 @@ PROCESSES = (
         new="",
         lost="After each deployment, what was being written waits for its lease to run out.",
         found_by=(
-            "tests/unit/roadmap/lifecycle/test_lease_handback.py::TestHandingBack::test_a_consumer_whose_grace_is_over_hands_back_the_rows_of_its_tasks",
+            "tests/unit/roadmap/lifecycle/test_lease_handback.py::TestHandingBack::"
+            "test_a_consumer_whose_grace_is_over_hands_back_the_rows_of_its_tasks",
         ),
     ),
     Fault(
@@ -72,7 +77,8 @@ PROCESSES = (
         file="reliable_queue/consumer.py",
         old="        self._signal_actions[signal.SIGHUP] = (False, True)\n",
         new="",
-        lost="A consumer that hears SIGHUP is restarted without its end: its last records are lost.",
+        lost="A consumer that hears SIGHUP is restarted without its end: "
+        "its last records are lost.",
         found_by=("tests/unit/core/test_run_service.py",),
     ),
     Fault(
@@ -82,7 +88,9 @@ PROCESSES = (
         new='"${ROADMAP_PYTHON:-python}"',
         lost="SIGTERM ends the shell and not the service, which is killed in its work.",
         found_by=(
-            "tests/integration/startup/test_services.py::test_a_consumer_starts_under_its_old_name_says_once_that_it_is_ready_and_ends_with_zero",
+            "tests/integration/startup/test_services.py::"
+            "test_a_consumer_starts_under_its_old_name_says_once_that_it_is_ready_"
+            "and_ends_with_zero",
         ),
     ),
     Fault(
@@ -100,7 +108,8 @@ PROCESSES = (
         new="",
         lost="systemd shows a worker as failed that somebody has stopped, and alarms go off.",
         found_by=(
-            "tests/platforms/test_systemd.py::test_a_service_that_is_stopped_while_it_waits_has_not_failed",
+            "tests/platforms/test_systemd.py::"
+            "test_a_service_that_is_stopped_while_it_waits_has_not_failed",
         ),
     ),
     Fault(
@@ -110,7 +119,8 @@ PROCESSES = (
         new="",
         lost="What a worker recorded in its last moment is in no log.",
         found_by=(
-            "tests/unit/roadmap/operations/test_execution_log.py::TestClosing::test_a_process_that_just_ends_has_stored_what_it_recorded",
+            "tests/unit/roadmap/operations/test_execution_log.py::TestClosing::"
+            "test_a_process_that_just_ends_has_stored_what_it_recorded",
         ),
     ),
     Fault(
@@ -128,7 +138,8 @@ PROCESSES = (
         new="",
         lost="Of several instances that start at once some fail in the middle of a migration.",
         found_by=(
-            "tests/integration/startup/test_server_waits.py::test_three_apis_that_start_at_once_migrate_once_and_all_serve",
+            "tests/integration/startup/test_server_waits.py::"
+            "test_three_apis_that_start_at_once_migrate_once_and_all_serve",
         ),
     ),
     Fault(
@@ -138,7 +149,8 @@ PROCESSES = (
         new='ISOLATION LEVEL READ COMMITTED")\n        try:',
         lost="Two who change the same thing at once overwrite each other in spite of If-Match.",
         found_by=(
-            "tests/integration/startup/test_postgres_pool.py::test_what_somebody_else_has_changed_since_it_was_read_is_not_overwritten",
+            "tests/integration/startup/test_postgres_pool.py::"
+            "test_what_somebody_else_has_changed_since_it_was_read_is_not_overwritten",
         ),
     ),
     Fault(
@@ -148,7 +160,8 @@ PROCESSES = (
         new="        poll_seconds: float = 0.1,",
         lost="An idle service costs money where Redis is billed by the command.",
         found_by=(
-            "tests/integration/reliable_queue/test_storage_waiting.py::test_an_idle_consumer_asks_redis_seldom",
+            "tests/integration/reliable_queue/test_storage_waiting.py::"
+            "test_an_idle_consumer_asks_redis_seldom",
         ),
     ),
     Fault(
@@ -170,7 +183,8 @@ WORK = (
         new="    sender.submit(jobs)",
         lost="A worker looks for what is not there yet, and the work waits for rescue.",
         found_by=(
-            "tests/unit/web/test_idempotency.py::TestEverythingElse::test_the_work_of_a_decision_is_sent_once_it_is_committed",
+            "tests/unit/web/test_idempotency.py::TestEverythingElse::"
+            "test_the_work_of_a_decision_is_sent_once_it_is_committed",
         ),
     ),
     Fault(
@@ -191,7 +205,8 @@ WORK = (
         new="            if monotonic() < deadline:",
         lost="What a model has answered is thrown away when the database restarts.",
         found_by=(
-            "tests/unit/roadmap/lifecycle/test_lease_handback.py::TestSaving::test_a_save_is_repeated_while_the_database_is_away",
+            "tests/unit/roadmap/lifecycle/test_lease_handback.py::TestSaving::"
+            "test_a_save_is_repeated_while_the_database_is_away",
         ),
     ),
     Fault(
@@ -227,7 +242,8 @@ WORK = (
         new='EXPORTS = ("account_export", "export_piece", "review_card")',
         lost="After a restore no review card is left: no question comes back.",
         found_by=(
-            "tests/unit/cli/test_commands.py::test_nothing_but_what_is_made_again_is_left_out_of_a_backup",
+            "tests/unit/cli/test_commands.py::"
+            "test_nothing_but_what_is_made_again_is_left_out_of_a_backup",
         ),
     ),
     Fault(
@@ -249,7 +265,8 @@ ANSWERS = (
         new="Roadmap.get_or_none(Roadmap.id == roadmap_id)",
         lost="Every account that knows its id reads the roadmap of another account.",
         found_by=(
-            "tests/security/access/test_routes.py::TestEveryPlaceOfEveryPath::test_what_belongs_to_another_is_not_there_and_stays_as_it_is",
+            "tests/security/access/test_routes.py::TestEveryPlaceOfEveryPath::"
+            "test_what_belongs_to_another_is_not_there_and_stays_as_it_is",
         ),
     ),
     Fault(
@@ -259,7 +276,8 @@ ANSWERS = (
         new="key.encode()",
         lost="Who sends the Idempotency-Key of somebody else gets their answer, or none.",
         found_by=(
-            "tests/unit/web/test_idempotency.py::TestKeeping::test_a_key_is_that_of_its_account_alone",
+            "tests/unit/web/test_idempotency.py::TestKeeping::"
+            "test_a_key_is_that_of_its_account_alone",
         ),
     ),
     Fault(
@@ -293,7 +311,8 @@ ANSWERS = (
         new='f"event: {event.type}',
         lost="A browser whose stream was cut sees everything from the beginning once more.",
         found_by=(
-            "tests/integration/web/test_main_job.py::test_events_are_numbered_without_gaps_and_resume_after_the_last_one_seen",
+            "tests/integration/web/test_main_job.py::"
+            "test_events_are_numbered_without_gaps_and_resume_after_the_last_one_seen",
         ),
     ),
     Fault(
@@ -303,7 +322,8 @@ ANSWERS = (
         new='    *("table", "thead", "tbody", "tr", "img"),',
         lost="A tutorial runs a script in the browser of its reader once a rule forgets to escape.",
         found_by=(
-            "tests/unit/web/pages/test_markdown_text.py::TestText::test_a_tag_from_a_mistake_of_the_renderer_is_left_out",
+            "tests/unit/web/pages/test_markdown_text.py::TestText::"
+            "test_a_tag_from_a_mistake_of_the_renderer_is_left_out",
         ),
     ),
     Fault(
@@ -313,7 +333,8 @@ ANSWERS = (
         new="if not addresses or not any(is_allowed",
         lost="A webhook whose name has a second address reaches into the operator's network.",
         found_by=(
-            "tests/security/test_webhooks.py::TestAddresses::test_one_address_inside_is_enough_to_refuse",
+            "tests/security/test_webhooks.py::TestAddresses::"
+            "test_one_address_inside_is_enough_to_refuse",
         ),
     ),
     Fault(
@@ -339,7 +360,8 @@ ANSWERS = (
         new="import httpx2\nimport openai\n",
         lost="The API takes 24 MB and half a second more, which the smallest plan does not have.",
         found_by=(
-            "tests/unit/repository/test_layers.py::test_openai_is_not_loaded_by_a_process_that_calls_no_model",
+            "tests/unit/repository/test_layers.py::"
+            "test_openai_is_not_loaded_by_a_process_that_calls_no_model",
         ),
     ),
     Fault(
@@ -349,7 +371,8 @@ ANSWERS = (
         new='"number": (r"[1-9][0-9]*"',
         lost="An address with a long number is answered with an error of the server.",
         found_by=(
-            "tests/unit/web/api/test_commands.py::test_a_number_that_no_revision_can_have_is_not_found",
+            "tests/unit/web/api/test_commands.py::"
+            "test_a_number_that_no_revision_can_have_is_not_found",
         ),
     ),
 )
@@ -363,7 +386,8 @@ DOMAIN = (
         new="    ReviewRating.hard: fsrs.Rating.Good,",
         lost="What was hard to remember comes back too late, and is forgotten by then.",
         found_by=(
-            "tests/unit/roadmap/learning/test_spaced_repetition.py::test_it_is_what_fsrs_says_however_often_it_is_taken_apart",
+            "tests/unit/roadmap/learning/test_spaced_repetition.py::"
+            "test_it_is_what_fsrs_says_however_often_it_is_taken_apart",
         ),
     ),
     Fault(
@@ -405,7 +429,8 @@ DOMAIN = (
         new="raise click.exceptions.Exit(Exit.ok)",
         lost="A deployment that asks the doctor goes on although the database is not there.",
         found_by=(
-            "tests/integration/cli/test_operators_commands.py::test_a_wrong_database_url_is_reported_with_its_cause",
+            "tests/integration/cli/test_operators_commands.py::"
+            "test_a_wrong_database_url_is_reported_with_its_cause",
         ),
     ),
     Fault(
@@ -415,7 +440,8 @@ DOMAIN = (
         new="    return any(host_of(url).endswith(host) for host in official_hosts())",
         lost="A link to not-arxiv.org counts as one to the archive of papers.",
         found_by=(
-            "tests/unit/quality/test_quality.py::TestMeasures::test_an_official_host_is_named_with_its_publisher",
+            "tests/unit/quality/test_quality.py::TestMeasures::"
+            "test_an_official_host_is_named_with_its_publisher",
         ),
     ),
 )
