@@ -25,7 +25,7 @@ class FinishedCommand:
 
     @property
     def data(self) -> Any:
-        """What a command says with --json: one document on stdout, and nothing else anywhere."""
+        """The answer to --json: one document on stdout, without any other output."""
         assert self.errors == "", self.errors
         return json.loads(self.output)
 
@@ -69,7 +69,7 @@ def roadmap(
 
 
 def refused(environment: dict[str, str]) -> FinishedCommand:
-    """What a service says that does not start, run as `entrypoint.sh` would run it."""
+    """The end of a service that does not start, run as `entrypoint.sh` would run it."""
     return _forked("core.startup.run_service", environment)
 
 
@@ -84,7 +84,7 @@ def succeeded(
 def _forked(
     module: str, environment: dict[str, str], arguments: Sequence[str] = (), folder: Path = ROOT
 ) -> FinishedCommand:
-    """What it says until it ends, which it does in time or is killed."""
+    """Output and code of a command, which ends in time or is killed."""
     with TemporaryDirectory() as scratch:
         output, errors = Path(scratch, "output"), Path(scratch, "errors")
         process = fork_server().start(

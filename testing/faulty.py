@@ -1,4 +1,4 @@
-"""A proxy before a service that refuses requests, loses answers and cuts streams, as a test sets."""
+"""A proxy before a service that refuses requests, loses answers and cuts streams."""
 
 import threading
 import time

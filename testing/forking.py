@@ -1,11 +1,12 @@
-"""Processes forked from one that has loaded the libraries and what of this project reads no setting.
+"""Processes forked from one that has loaded the libraries and this project's plain modules.
 
-A service needs a second of CPU to import what it runs, a command half of that, most of it for what is the same in every process.
-In a fork of such a process a module runs as `python -m` does: with its own environment, folder, session and output, and with
-everything that depends on settings still to be loaded. What entrypoint.sh itself does, other tests show
-(`Service.through_entrypoint`).
+A service needs a second of CPU to import what it runs, a command half of that, most of it for what
+is the same in every process. In a fork of such a process a module runs as `python -m` does: with
+its own environment, folder, session and output, and with everything that depends on settings still
+to be loaded. What entrypoint.sh itself does, other tests show (`Service.through_entrypoint`).
 
-As a program: reads requests, one JSON document a line, from its input, and answers each by a line. It ends with its input.
+As a program: reads requests, one JSON document a line, from its input, and answers each by a line.
+It ends with its input.
 """
 
 import atexit
@@ -50,7 +51,7 @@ OF_ENTRYPOINT = {
 
 
 class Process(Protocol):
-    """What tests use of `subprocess.Popen`."""
+    """The part of `subprocess.Popen` that tests use."""
 
     pid: int
     returncode: int | None
@@ -88,7 +89,10 @@ def can_be_forked(environment: Mapping[str, str]) -> bool:
 
 
 def has_ended(pid: int, seconds: float) -> bool:
-    """Whether that process, of whomever it is a child, ends within that time: it has closed its files and ports then."""
+    """Whether that process, of whomever it is a child, ends within that time.
+
+    It has closed its files and ports then.
+    """
     try:
         process = os.pidfd_open(pid)
     except ProcessLookupError:
@@ -108,10 +112,14 @@ class ForkServer:
         self._process: subprocess.Popen[str] | None = None
 
     def start(
-        self, module: str, environment: Mapping[str, str], output: Path, *, errors: Path | None = None,
+        self, module: str, environment: Mapping[str, str], output: Path, *,
+        errors: Path | None = None,
         arguments: Sequence[str] = (), folder: Path = ROOT,
     ) -> ForkedProcess:  # fmt: skip
-        """Run the module as the main one; what it prints is added to these files, errors to that of the output by default."""
+        """Run the module as the main one, and add what it prints to these files.
+
+        Errors go to that of the output by default.
+        """
         request = {
             "module": module,
             "arguments": list(arguments),
@@ -135,7 +143,7 @@ class ForkServer:
                         **{name: os.environ[name] for name in KEPT if name in os.environ},
                         **OF_ENTRYPOINT,
                     },
-                    start_new_session=True,  # Ctrl-C is for the tests, which end what they have started
+                    start_new_session=True,  # Ctrl-C is for the tests, which end what they started
                 )
                 atexit.register(self._end, self._process)
             assert self._process.stdin is not None
@@ -159,7 +167,8 @@ def fork_server() -> ForkServer:
 
 def load() -> None:
     """The modules that can be imported without those that read the settings."""
-    sys.modules[READS_SETTINGS] = None  # type: ignore[assignment]  # importing it, or what imports it, raises
+    # Importing it, or what imports it, raises.
+    sys.modules[READS_SETTINGS] = None  # type: ignore[assignment]
     names = [
         ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
         for package in PACKAGES
@@ -169,7 +178,7 @@ def load() -> None:
         with suppress(ImportError):
             importlib.import_module(name)
     del sys.modules[READS_SETTINGS]
-    getproctitle()  # finds where the title stands, which it cannot when the environment is another one
+    getproctitle()  # finds where the title stands, which it cannot in another environment
     gc.freeze()  # a command does not look at what was loaded before
 
 

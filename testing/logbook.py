@@ -1,4 +1,7 @@
-"""The execution log of this process in a database of its own, in each mode, and records of any time for it."""
+"""The execution log of this process, in each mode, with records of any time.
+
+It has a database of its own.
+"""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -30,7 +33,10 @@ MODES = ("embedded", "server")
 def own_database(
     folder: Path, postgres: Postgres | None, *, migrated: bool = True
 ) -> Iterator[Any]:
-    """This process uses a new database for the block: on SQLite, or on that server. Gives its settings."""
+    """For the block this process uses a new database, on SQLite or that server.
+
+    Gives its settings.
+    """
     url = None
     if postgres:
         url = SecretStr(

@@ -1,4 +1,4 @@
-"""What operators see: messages of every kind in the queues of a running service, and a day of measures in its database."""
+"""The view of operators: messages of every kind in the queues, and measures of a day."""
 
 import math
 import random
@@ -77,7 +77,7 @@ def put_aside(stack: Stack, *tasks: str, queue: str = "content") -> None:
 
 
 def make_busy(stack: Stack, teacher: Teacher) -> None:
-    """Roadmaps that are being written and others that wait, tasks that fail and come again, and dead letters in both queues."""
+    """Work under way and waiting, failing tasks, and dead letters in both queues."""
     with queue_of(stack) as seen:
         for _ in range(3):
             post(stack, "build_content", NOT_A_ROW)
@@ -99,7 +99,7 @@ def make_busy(stack: Stack, teacher: Teacher) -> None:
 
 
 def remember_a_day(stack: Stack, seed: int = 8) -> None:
-    """Measures of a day as a service with some hundred learners leaves them: quiet at night, and an outage two hours ago."""
+    """Measures of a day with some hundred learners: quiet at night, and an outage two hours ago."""
     chance, now = random.Random(seed), datetime.now(UTC)
     last = int(now.timestamp()) // MINUTE
     rows: list[Row] = []

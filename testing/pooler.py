@@ -27,7 +27,8 @@ def binary() -> str:
     )
     if found is None:
         pytest.skip(
-            "NOT RUN: there is no pgbouncer; scripts/bring_pgbouncer.sh or `apt-get install pgbouncer` brings it"
+            "NOT RUN: there is no pgbouncer; "
+            "scripts/bring_pgbouncer.sh or `apt-get install pgbouncer` brings it"
         )
     return found
 

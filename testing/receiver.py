@@ -122,7 +122,7 @@ def one_byte_after_the_other(data: bytes, pause: float) -> Answer:
 
 
 def silence(handler: Handler) -> None:
-    """Nothing, until the end."""
+    """Say not a word until the end."""
     handler.server.receiver.gone.wait()  # type: ignore[attr-defined]
 
 

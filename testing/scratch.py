@@ -1,6 +1,7 @@
 """Scratch folder of tests: in memory where there is room, which is faster than a disk.
 
-Processes that are killed leave their files behind there as on a disk. TMPDIR, if it is set, names another folder.
+Processes that are killed leave their files behind there as on a disk. TMPDIR, if it is set, names
+another folder.
 """
 
 import os

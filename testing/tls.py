@@ -1,4 +1,4 @@
-"""A Redis that also speaks TLS: by itself where it was built so, otherwise behind a real TLS server of Python."""
+"""A Redis that also speaks TLS: by itself, or else behind a real TLS server of Python."""
 
 import asyncio
 import contextlib
@@ -16,7 +16,10 @@ from testing.waiting import HANG
 
 @cache
 def speaks_tls() -> bool:
-    """Those inside wheels do not. Without a certificate no Redis starts so, and says which of the two it lacks."""
+    """Whether this Redis does; those inside wheels do not.
+
+    Without a certificate no Redis starts so, and says which of the two it lacks.
+    """
     result = subprocess.run(
         [redis_server(), "--port", "0", "--tls-port", "1"],
         capture_output=True,

@@ -35,7 +35,7 @@ HELLO = {
 def over_http(
     stack: Stack, use: Use[Result], headers: Mapping[str, str], *, mode: str = "auto"
 ) -> Result:
-    """What `use` returns of a client at /mcp that sends these headers.
+    """The result of `use` with a client at /mcp that sends these headers.
 
     By default it speaks the newest protocol, and in the mode `legacy` that before 2026.
     """
@@ -52,7 +52,7 @@ def over_http(
 def over_stdio(
     environment: dict[str, str], use: Use[Result], *arguments: str, log: Path | None = None
 ) -> Result:
-    """What `use` returns of a client that has started `roadmap mcp` and ends it afterwards."""
+    """The result of `use` with a client that has started `roadmap mcp` and ends it afterwards."""
     server = StdioServerParameters(
         command=ROADMAP, args=["mcp", *arguments], env=command(environment)
     )

@@ -1,7 +1,8 @@
-"""A machine that systemd runs: this one's files, of which it changes a copy in memory, and processes and units of its own.
+"""A machine that systemd runs, with processes and units of its own.
 
-Its processes are in namespaces: they end when their first one, systemd, is killed. The network is that of this machine, so that
-it reaches servers of a test. It needs root, and a kernel with overlayfs and cgroup2.
+Its files are this machine's, of which it changes a copy in memory. Its processes are in namespaces:
+they end when their first one, systemd, is killed. The network is that of this machine, so that it
+reaches servers of a test. It needs root, and a kernel with overlayfs and cgroup2.
 """
 
 import os
@@ -14,7 +15,8 @@ from pathlib import Path
 from testing.waiting import HANG, wait_until
 
 SYSTEMD = Path("/lib/systemd/systemd")
-PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"  # without what is installed for one user
+# Without what is installed for one user.
+PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 NAMESPACES = [
     "unshare",
     "--mount",
@@ -104,15 +106,20 @@ exec env -i container=test PATH="$PATH" "$SYSTEMD" --system --unit=basic.target 
 
 
 def why_not() -> str:
-    """What is missing here for such a machine; nothing where it can be had."""
+    """The reason why there can be no such machine here; empty where it can be had."""
     if os.geteuid() != 0:
         return "it takes root"
     for program in (str(SYSTEMD), "unshare", "nsenter", "python3", "git", "make", "curl"):
         if shutil.which(program, path=PATH) is None:
-            return f"there is no {program}; `apt-get install systemd util-linux python3-venv git make curl` brings it"
-    may = f"{ROOT_OF_ITS_OWN}mount -t sysfs -o ro sysfs /mnt/root/sys\nmount -t cgroup2 cgroup2 /mnt/root/sys/fs/cgroup\n"
+            brings = "apt-get install systemd util-linux python3-venv git make curl"
+            return f"there is no {program}; `{brings}` brings it"
+    may = (
+        f"{ROOT_OF_ITS_OWN}mount -t sysfs -o ro sysfs /mnt/root/sys\n"
+        "mount -t cgroup2 cgroup2 /mnt/root/sys/fs/cgroup\n"
+    )
     if (found := _says(["python3", "-c", USABLE])) != "":
-        return f"the system has no Python from 3.11 on with venv (`apt-get install python3-venv`): {found}"
+        brings = "apt-get install python3-venv"
+        return f"the system has no Python from 3.11 on with venv (`{brings}`): {found}"
     if (found := _says([*NAMESPACES, "sh", "-c", may])) != "":
         return f"the kernel gives no namespaces, overlayfs or cgroup2: {found}"
     return ""
@@ -130,7 +137,7 @@ def _says(command: list[str]) -> str:
 
 
 class Machine:
-    """What it is `given`, a folder, it has in /srv/given."""
+    """The machine, which has a folder, if it is `given` one, as /srv/given."""
 
     def __init__(self, pid: int) -> None:
         """With the id that its first process has here."""

@@ -18,7 +18,10 @@ LONGEST = 80  # characters of a value in the name of a case
 
 
 def try_each(names: Names, values: Iterable[Any], ids: Ids = None) -> Callable[[Test], Test]:
-    """With the first arguments of `pytest.mark.parametrize`; several names are a tuple, and `ids` has one for each value."""
+    """Take the first arguments of `pytest.mark.parametrize`, and try all cases in one test.
+
+    Several names are a tuple, and `ids` has one for each value.
+    """
     single = isinstance(names, str)
     arguments = (names,) if isinstance(names, str) else tuple(names)
     cases = [(value,) if single else tuple(value) for value in values]

@@ -1,4 +1,4 @@
-"""What somebody gets who clones the repository."""
+"""The files that somebody gets who clones the repository."""
 
 import subprocess
 from pathlib import Path
@@ -20,6 +20,7 @@ def checkout(folder: Path) -> Path:
     ]
     files = subprocess.run(listed, capture_output=True, check=True).stdout
     subprocess.run(["git", "init", "--quiet", str(folder)], check=True)
-    copy = f'cd "{ROOT}" && xargs -0 sh -c \'for name; do [ ! -e "$name" ] || printf "%s\\0" "$name"; done\' - | tar --null -cT -'
+    there = 'for name; do [ ! -e "$name" ] || printf "%s\\0" "$name"; done'
+    copy = f"cd \"{ROOT}\" && xargs -0 sh -c '{there}' - | tar --null -cT -"
     subprocess.run(["sh", "-c", f'{copy} | tar -xC "{folder}"'], input=files, check=True)
     return folder

@@ -1,6 +1,7 @@
-"""Where many tests begin: made once by the application itself, and then put back, row by row, from a copy.
+"""The beginning of many tests: made once by the application itself, then put back from a copy.
 
-In-process tests alone: their database is a file of SQLite, which the fixture `immediate` has emptied.
+In-process tests alone: their database is a file of SQLite, which the fixture `immediate` has
+emptied.
 """
 
 from collections.abc import Callable, Iterable
@@ -27,7 +28,10 @@ class Copies:
         self._kept: dict[str, tuple[object, Rows]] = {}
 
     def of(self, name: str, make: Callable[[], Made]) -> Made:
-        """What `make` returns, with the rows that it leaves and no others; first called before a test has made anything else."""
+        """The result of `make`, with the rows that it leaves and no others.
+
+        First called before a test has made anything else.
+        """
         if name in self._kept:
             made, rows = self._kept[name]
             _put_back(rows)

@@ -1,5 +1,6 @@
-"""With `--durations=N` (make test DURATIONS=N) the slowest fixtures are named too. Pytest counts each with the test that wants it
-first.
+"""With `--durations=N` (make test DURATIONS=N) the slowest fixtures are named too.
+
+Pytest counts each with the test that wants it first.
 """
 
 from collections import defaultdict

@@ -14,7 +14,10 @@ Launch = Callable[..., FinishedCommand]
 
 
 def launching(name: str, postgres: Postgres) -> Launch:
-    """Starts a service of that name with a database, called `name`, that has its tables, and gives what it says until it ends."""
+    """Start a service of that name with a database, called `name`, that has its tables.
+
+    It gives what the service says until it ends.
+    """
     url = postgres.create_database(name)
     commands.succeeded(
         {"DATABASE_URL": url, "REDIS_URL": f"redis://{LOOPBACK}:1/0", "SECRET_KEY": KEY}, "migrate"
@@ -27,7 +30,7 @@ def launching(name: str, postgres: Postgres) -> Launch:
 
 
 def launched(service: str, **variables: str) -> FinishedCommand:
-    """What it says until it ends; nothing listens at its PORT."""
+    """The output until it ends; no server listens at its PORT."""
     base = {**clean_environment(), **SHORT, "PORT": str(free_port()), "SERVICE_TYPE": service}
     base |= {"LOG_FORMAT": "text"}
     return commands.refused({**base, **variables})

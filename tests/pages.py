@@ -1,7 +1,7 @@
-"""Pages of documents whose commands are run as they stand, and what they show below them is compared with what came out.
+"""Pages of documents whose commands are run as they stand, and compared with what they show.
 
-A block begins with ```console, and a command in it with `$ `; what stands below is what it says. After `console` a word may say
-in which mode it is run.
+A block begins with ```console, and a command in it with `$ `; what stands below is what it says.
+After `console` a word may say in which mode it is run.
 """
 
 import re
@@ -11,15 +11,18 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-# A heading, or a block with the mode in which it is run (none: in both). What looks like a heading in a block is none.
+# A heading, or a block with the mode in which it is run (none: in both). What looks like a heading
+# in a block is none.
 PARTS = re.compile(
     r"^## ([^\n]+)$|^```(\w*) ?(embedded|server)?\n(.*?)^```$", re.MULTILINE | re.DOTALL
 )
 END = "-- end of a command --"
 
-# What is different in each run. What has the name `same` means the same thing wherever the page shows it.
+# What is different in each run. What has the name `same` means the same thing wherever the page
+# shows it.
 VARIES = re.compile(
-    r"(?P<same>\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b|\b[0-9a-f]{24}\b|\b[0-9a-f]{16}\b|\brmk_[\w-]{8,})"
+    r"(?P<same>\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b"
+    r"|\b[0-9a-f]{24}\b|\b[0-9a-f]{16}\b|\brmk_[\w-]{8,})"
     r"|(?P<time>\b\d{4}-\d\d-\d\dT[\d:]+(?:\.\d+)?Z)"
     r'|(?P<limit>"requests";(?:q=\d+;w=60|r=\d+;t=\d+))'
     r"|(?P<reason>\bUnprocessable (?:Entity|Content)\b)"  # the latter since Python 3.13
@@ -49,7 +52,7 @@ class Section:
 
 
 class Names:
-    """Which thing of this run stands where the page shows which: one for one."""
+    """Names of the page for the things of this run: one for one."""
 
     def __init__(self) -> None:
         self._real: dict[str, str] = {}
@@ -112,7 +115,7 @@ def difference(shown: str, text: str, names: Names) -> str | None:
 
 
 def _like(shown: str) -> str:
-    """What has the form of this: a UUID, a hash of so many digits, a key."""
+    """The form of this: a UUID, a hash of so many digits, a key."""
     if shown.startswith("rmk_"):
         return r"rmk_[\w-]{8,}"
     return "".join("-" if character == "-" else "[0-9a-f]" for character in shown)
@@ -125,7 +128,10 @@ def steps_of(page: Path) -> list[Step]:
 def outputs_of(
     run: Sequence[Step], environment: Mapping[str, str], folder: Path, *, timeout: float = 90
 ) -> dict[Step, str]:
-    """What each step says, one after the other in one bash in this folder; fails when a command does not end with 0."""
+    """The output of each step, one after the other in one bash in this folder.
+
+    Fails when a command does not end with 0.
+    """
     script = "".join(f"{step.command}\necho; echo '{END}' $?\n" for step in run)
     with tempfile.TemporaryFile() as output:  # not in the folder, which is the reader's
         command, nothing = ["bash", "-c", script], subprocess.DEVNULL

@@ -163,7 +163,7 @@ def whole() -> dict[str, Any]:
 
 
 def large(concepts: int = 200) -> dict[str, Any]:
-    """A plan with so many concepts, each after the three before it, with all that is written of the first."""
+    """A plan with so many concepts, each after three, with all that is written of the first."""
     document, keys = small(), [f"concept-{number}" for number in range(concepts)]
     values = {
         "description": "What it is and what it is good for.",
