@@ -1,4 +1,4 @@
-"""What is measured is started as it is outside of tests."""
+"""Measured processes are started as they are outside of tests."""
 
 from collections.abc import Iterator
 

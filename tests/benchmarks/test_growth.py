@@ -121,7 +121,8 @@ def test_statements_are_read_from_the_log_each_once_the_slowest_first() -> None:
         ("SELECT * FROM roadmap WHERE id = ?", 2, 0.3, (), 20),
     ]
     assert complaints(found) == [
-        "pages: list, at 1,000: reads roadmap as a whole in 250 ms: SELECT * FROM roadmap WHERE goal = ? LIMIT ?"
+        "pages: list, at 1,000: reads roadmap as a whole in 250 ms: "
+        "SELECT * FROM roadmap WHERE goal = ? LIMIT ?"
     ]
     assert complaints(found[1:]) == []
     assert statements("nothing of a plan\n", LARGE, place="", x=0) == []

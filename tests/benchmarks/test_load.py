@@ -1,4 +1,4 @@
-"""The benchmarks measure: the load generator against a real server, and the smallest run of a subject from the command line."""
+"""The load generator against a real server, and the smallest run of a subject by its command."""
 
 import json
 import subprocess
@@ -90,7 +90,7 @@ def test_a_run_leaves_figures_and_a_table(tmp_path: Path) -> None:
 
 
 def test_what_running_costs_is_written_as_the_calculator_reads_it(tmp_path: Path) -> None:
-    """Of the stack that has the most to it, as long as it takes to see that each figure is taken."""
+    """Of the largest stack, as long as it takes to see that each figure is taken."""
     file = tmp_path / "measured.json"
     effort = Effort(idle_seconds=1, roadmaps=2, requests=8, call_seconds=0.1)
     command = [

@@ -1,4 +1,4 @@
-"""The commands of docs/SCALING.md do what it says; the check of the prediction among them, in its short form."""
+"""The commands of docs/SCALING.md do what it says, its check of the prediction in a short form."""
 
 import re
 import shlex

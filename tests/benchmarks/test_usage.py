@@ -411,7 +411,7 @@ def test_what_processes_share_counts_once_and_what_they_share_with_others_in_ful
     ],
 )
 def test_a_machine_is_named_by_the_number_of_its_kernel(release: str, number: str) -> None:
-    """Whose build it is says nothing about what was measured."""
+    """Its builder says nothing about what was measured."""
     assert release_number(release) == number
     assert re.fullmatch(r"\w+( [0-9.]+)?", machine()["system"])
 

@@ -1,4 +1,4 @@
-"""The documentation site as `make docs` builds it: two languages, a search in both, and no link that leads nowhere."""
+"""The documentation site of `make docs`: two languages, a search in both, and no broken link."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""What npm brings for these tests, as tests/generators/package-lock.json names it."""
+"""Packages from npm for these tests, as tests/generators/package-lock.json names them."""
 
 import subprocess
 from pathlib import Path

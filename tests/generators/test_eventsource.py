@@ -19,7 +19,8 @@ const seen = [];
 const withOwn = (at, init) =>
   fetch(at, { ...init, headers: { ...init.headers, ...own } });
 const source = new EventSource(url, { fetch: withOwn });
-for (const type of types) source.addEventListener(type, (event) => seen.push(JSON.parse(event.data)));
+const keep = (event) => seen.push(JSON.parse(event.data));
+for (const type of types) source.addEventListener(type, keep);
 source.addEventListener("message", () => seen.push("an event without a type"));
 source.addEventListener("error", (error) => {
   if (source.readyState !== EventSource.CLOSED) return; // it comes back by itself

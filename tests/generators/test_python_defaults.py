@@ -1,4 +1,4 @@
-"""What openapi-python-client makes without the overrides of API.md takes no file for a problem."""
+"""The Python generator without the overrides of API.md takes no file for a problem."""
 
 import os
 import subprocess

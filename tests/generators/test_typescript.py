@@ -1,4 +1,4 @@
-"""The main job and exports with what npm's generators make by the commands in API.md, and with the packed client."""
+"""The main job and exports with the clients of npm's generators, and with the packed client."""
 
 import json
 import os
@@ -29,7 +29,7 @@ MODULES = {"module": "nodenext", "moduleResolution": "nodenext"}
 
 
 def run(project: Path, stack: Stack, generator: str, program: str) -> Any:
-    """What the program prints that uses what the generator has made, when it is compiled."""
+    """The output of the program that uses what the generator has made, when it is compiled."""
     [command] = [each for each in COMMANDS if generator in each]
     (project / f"{program}.ts").write_text((HERE / f"{program}.ts").read_text())
     (project / "tsconfig.json").write_text(json.dumps({**STRICT, "files": [f"{program}.ts"]}))
@@ -37,7 +37,7 @@ def run(project: Path, stack: Stack, generator: str, program: str) -> Any:
 
 
 def compiled(project: Path, stack: Stack, program: str, *before: list[str]) -> Any:
-    """What the program prints when it is compiled."""
+    """The output of the program when it is compiled."""
     places = f"{project}/node_modules/.bin:{os.environ['PATH']}"
     environment = {**os.environ, "PATH": places, "ROADMAP": stack.url}
     options: dict[str, Any] = {"cwd": project, "env": environment, "capture_output": True}
@@ -65,7 +65,7 @@ def test_a_client_of_hey_api_does_the_main_job(stack: Stack, project: Path) -> N
 def test_the_packed_client_does_the_main_job(
     shared_embedded: Stack, modules: Path, tmp_path: Path
 ) -> None:
-    """It is installed as users do, in a project of ES modules; types and tsc are those of the tests."""
+    """Install it as users do, in a project of ES modules; types and tsc are those of the tests."""
     packed = subprocess.check_output([PACK, tmp_path], text=True).strip()
     (tmp_path / "package.json").write_text('{"type": "module"}')
     install = ["npm", "install", "--offline", "--silent", "--no-audit", "--no-fund", f"./{packed}"]

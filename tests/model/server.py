@@ -1,4 +1,7 @@
-"""A small model behind llama.cpp's server, run by the Python of .venv/model (`scripts/bring_model.sh`): server.py PORT CONTEXT"""
+"""A small model behind llama.cpp's server: server.py PORT CONTEXT
+
+It is run by the Python of .venv/model (`scripts/bring_model.sh`).
+"""
 
 import glob
 import sys

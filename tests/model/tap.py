@@ -1,4 +1,4 @@
-"""A TCP proxy that reads along: which tokens a model's server reports, whatever the form of its answers."""
+"""A TCP proxy that reads along which tokens a model's server reports, in whatever form."""
 
 import re
 import socket

@@ -1,4 +1,7 @@
-"""A roadmap by a real model, from goal to receipt. Its texts are nonsense and are not judged; its protocol is real."""
+"""A roadmap by a real model, from goal to receipt.
+
+Its texts are nonsense and are not judged; its protocol is real.
+"""
 
 from collections.abc import Iterator
 from datetime import timedelta

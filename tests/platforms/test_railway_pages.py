@@ -1,6 +1,8 @@
-"""The pages about Railway, followed word for word from an empty project. The three services are built as the image builds them,
-and run the main job on PostgreSQL and Redis; only the platform is a stand-in (`tests/railway`), which knows no command and no
-option that it does not document.
+"""The pages about Railway, followed word for word from an empty project.
+
+The three services are built as the image builds them, and run the main job on PostgreSQL and Redis;
+only the platform is a stand-in (`tests/railway`), which knows no command and no option that it does
+not document.
 """
 
 import json
@@ -31,9 +33,11 @@ PAGES = (
 DOMAIN = "https://api-production-1a2b.up.railway.app"  # on this machine the address of its edge
 RAILWAY = f'#!/bin/sh\nPYTHONPATH="{ROOT}" exec "{sys.executable}" -m tests.railway.cli "$@"\n'
 NPM = """#!/bin/sh
-# Railway's own command comes from beyond the registry; what .railway needs is brought, and used, by `make railway`.
+# Railway's own command comes from beyond the registry; what .railway needs is brought, and used,
+# by `make railway`.
 case "$*" in
-    "install --global @railway/cli" | "ci --ignore-scripts --prefix .railway") echo "added packages" ;;
+    "install --global @railway/cli" | "ci --ignore-scripts --prefix .railway")
+        echo "added packages" ;;
     *) echo "no page says: npm $*" >&2 && exit 1 ;;
 esac
 """
@@ -41,7 +45,7 @@ esac
 
 @pytest.fixture(scope="module")
 def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where they are kept: the same files are built once."""
+    """Their folder: the same files are built once."""
     return tmp_path_factory.mktemp("images")
 
 
@@ -62,7 +66,7 @@ def project(folder: Path, images: Path, postgres: Postgres, broker: Redis) -> It
 def followed(
     images: Path, postgres: Postgres, module_broker: Redis, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[dict[str, dict[Step, str]]]:
-    """What came out of each page, one after the other, in one project and one checkout."""
+    """The outputs of each page, one after the other, in one project and one checkout."""
     folder, programs = tmp_path_factory.mktemp("project"), tmp_path_factory.mktemp("programs")
     place_programs(programs)
     here = checkout(tmp_path_factory.mktemp("checkout"))

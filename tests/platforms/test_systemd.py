@@ -1,7 +1,7 @@
-"""The units of deploy/systemd: systemd finds no fault in them, and what they say starts the service and lets it end in order.
+"""The units of deploy/systemd: without fault for systemd, and a service starts and ends by them.
 
-Without a systemd that runs, so wherever the tests do: what a unit says is read from it and done. `test_systemd_runs.py` has
-one, where it is root.
+Without a systemd that runs, so wherever the tests do: what a unit says is read from it and done.
+`test_systemd_runs.py` has one, where it is root.
 """
 
 import os
@@ -175,7 +175,7 @@ def test_the_file_names_variables_that_there_are_and_no_service() -> None:
 
 
 def by_unit(stack: Stack) -> Stack:
-    """The stack's services started as the units say, with the variables of the file and nothing else of this machine."""
+    """The stack's services started as the units say, with the variables of the file alone."""
     given = {
         key: stack.environment[key]
         for key in (*SHORT, *OPEN_TO_TESTS, *MONITOR, "DATABASE_URL", "REDIS_URL", "SECRET_KEY")
@@ -227,7 +227,7 @@ def test_what_the_units_say_does_the_main_job_and_ends_in_time(stack_of_units: S
 def test_another_instance_takes_what_a_stopped_one_hands_back(
     stack_of_units: Stack, tmp_path: Path
 ) -> None:
-    """`systemctl start roadmap-content@2`, then `systemctl stop roadmap-content@1` in the middle."""
+    """`systemctl start roadmap-content@2`, then `systemctl stop roadmap-content@1` in between."""
     with running(stack_of_units) as stack:
         first = stack.content
         second = Service("huey_content", first.environment, tmp_path)
@@ -255,7 +255,7 @@ def test_a_service_that_is_stopped_while_it_waits_has_not_failed(stack_of_units:
 def test_an_upgrade_that_turns_the_link_leaves_what_runs_as_it_is(
     stack_of_units: Stack, tmp_path: Path
 ) -> None:
-    """/opt/roadmap may be a link to a version: what is loaded later is of the version that was started."""
+    """/opt/roadmap may be a link to a version: what is loaded later is of the started one."""
     link = tmp_path / "roadmap"
     link.symlink_to(ROOT)
     stack = stack_of_units

@@ -1,4 +1,7 @@
-"""The units of deploy/systemd and the commands of docs/DEPLOYMENT.md, run by a real systemd on a machine of its own."""
+"""The units of deploy/systemd and the commands of docs/DEPLOYMENT.md, run by a real systemd.
+
+It has a machine of its own.
+"""
 
 import re
 import subprocess
@@ -42,14 +45,14 @@ INSTALL, LOOK, MORE, UPGRADE, MENDED = range(5)
 
 @dataclass
 class Home:
-    """Where the service lives: the machine, and how its API is reached."""
+    """The home of the service: the machine, and how its API is reached."""
 
     machine: Machine
     url: str
     headers: dict[str, str]
 
     def do(self, block: int) -> list[str]:
-        """What each command of that block says."""
+        """The output of each command of that block."""
         written = [
             command.replace("ADDRESS", "/srv/given/repository") for command in commands()[block]
         ]
@@ -194,7 +197,10 @@ def test_an_upgrade_loses_nothing_and_what_runs_is_the_new_version(home: Home) -
 
 
 def test_what_is_refused_is_left_as_failed_with_its_sentence_until_it_is_mended(home: Home) -> None:
-    quick = "mkdir -p /run/systemd/system/roadmap-api.service.d && cd $_ && printf '[Service]\\nRestartSec=100ms\\n' >quick.conf"
+    quick = (
+        "mkdir -p /run/systemd/system/roadmap-api.service.d && cd $_ "
+        "&& printf '[Service]\\nRestartSec=100ms\\n' >quick.conf"
+    )
     home.machine.output_of(f"{quick} && systemctl daemon-reload && systemctl stop roadmap.target")
     home.machine.output_of(
         "sed -i.as-it-was 's/^SECRET_KEY=.*/SECRET_KEY=short/' /etc/roadmap/environment"

@@ -1,6 +1,7 @@
-"""The workflows of .github: linters find no fault, and permissions, pins and triggers are the safe ones.
+"""The workflows of .github: linters find no fault, and permissions, pins and triggers are safe.
 
-GitHub is not there: what the workflows do is not tested, but for the shell steps that need no runner.
+GitHub is not there: what the workflows do is not tested, but for the shell steps that need no
+runner.
 """
 
 import os
@@ -115,9 +116,13 @@ def test_a_release_has_the_notes_of_its_version_alone(tmp_path: Path) -> None:
         each for each in scripts(FOLDER / "workflows" / "release.yml") if "gh release" in each
     ]
     (tmp_path / "CHANGELOG.md").write_text(
-        "# Changelog\n\n## [Unreleased]\n\n- c\n\n## [1.2.0] - 2026\n\n- b\n\n## [1.2.0rc1]\n\n- a\n"
+        "# Changelog\n\n## [Unreleased]\n\n- c\n\n"
+        "## [1.2.0] - 2026\n\n- b\n\n## [1.2.0rc1]\n\n- a\n"
     )
-    called = """gh() { [ "$2" != view ] || return "$ABSENT"; echo "$2"; [ "$2" != create ] || cat notes.md; }\n"""
+    called = (
+        'gh() { [ "$2" != view ] || return "$ABSENT"; '
+        'echo "$2"; [ "$2" != create ] || cat notes.md; }\n'
+    )
     first = run(called + release, tmp_path, GITHUB_REF_NAME="v1.2.0", ABSENT="1")
     assert first.stdout.splitlines() == ["create", "", "- b", "", "upload", "edit"]
     again = run(called + release, tmp_path, GITHUB_REF_NAME="v1.2.0", ABSENT="0")

@@ -1,8 +1,10 @@
-"""`railway`: the commands and options that the documents use, as docs.railway.com/cli describes them for version 5. Anything else
-is refused, so that a document that asks for it fails its test.
+"""`railway`: the commands and options that the documents use, as docs.railway.com/cli has them.
 
-RAILWAY_TEST_PROJECT is the folder of the project, RAILWAY_TEST_IMAGES that of images, RAILWAY_TEST_SERVERS has the addresses of
-its databases as JSON.
+They are those of version 5. Anything else is refused, so that a document that asks for it fails its
+test.
+
+RAILWAY_TEST_PROJECT is the folder of the project, RAILWAY_TEST_IMAGES that of images,
+RAILWAY_TEST_SERVERS has the addresses of its databases as JSON.
 """
 
 import argparse

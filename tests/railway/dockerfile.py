@@ -1,6 +1,8 @@
-"""Builds a folder as a Dockerfile says, without an engine: its COPY, RUN and ENV are done, in that order, in a folder that
-stands for /app in each stage and is set aside after it. Whatever needs a container (its user, the folders of its root) is left
-to `make image`.
+"""Build a folder as a Dockerfile says, without an engine.
+
+Its COPY, RUN and ENV are done, in that order, in a folder that stands for /app in each stage and is
+set aside after it. Whatever needs a container (its user, the folders of its root) is left to `make
+image`.
 """
 
 import fnmatch
@@ -88,13 +90,13 @@ def _share(source: Path, to: Path) -> None:
 
 
 def _listed(context: Path, ignored: list[str]) -> list[str]:
-    """What .dockerignore names and the context has."""
+    """The files that .dockerignore names and the context has."""
     named = [line.removeprefix("!") for line in ignored if line.startswith("!")]
     return [name for name in named if (context / name).exists()]
 
 
 def _copy(context: Path, source: str, to: Path, ignored: list[str]) -> None:
-    """What .dockerignore lets in. Raises BuildFailed when that is nothing."""
+    """The files that .dockerignore lets in. Raises BuildFailed when there are none."""
     name = source.removeprefix("./")
     if f"!{name}" not in ignored or not (context / name).exists():
         raise BuildFailed(f"COPY {source}: it is not in the context")

@@ -1,4 +1,7 @@
-"""A project on the platform, kept in one file: what `config apply` has described, which variables are set, what is deployed."""
+"""A project on the platform, kept in one file.
+
+It has what `config apply` has described, which variables are set, and what is deployed.
+"""
 
 import hashlib
 import json
@@ -29,13 +32,15 @@ CONTAINER = 20  # seconds until a process without a health check counts as start
 
 
 class Refused(Exception):
-    """What the platform answers; the message is for who asked."""
+    """A refusal of the platform; the message is for who asked."""
 
 
 @dataclass
 class Platform:
-    """`folder` holds the state and the logs; `graph` is what .railway/railway.ts says, evaluated; `servers` are the addresses
-    that the two databases of a project get, by name and output.
+    """A project: `folder` holds the state and the logs.
+
+    `graph` is what .railway/railway.ts says, evaluated; `servers` are the addresses that the two
+    databases of a project get, by name and output.
     """
 
     folder: Path
@@ -69,7 +74,7 @@ class Platform:
         self._save(state)
 
     def plan(self) -> list[str]:
-        """What `apply` would change, a line each."""
+        """The changes that `apply` would make, a line each."""
         there, wanted = self.state["services"], self._described()
         added = [f"+ Create {kind} {name}" for name, kind in self._resources() if name not in there]
         changed = [
@@ -80,7 +85,7 @@ class Platform:
         return [*added, *changed, *self._deletions()]
 
     def _deletions(self) -> list[str]:
-        """What is there and not described: this the platform takes away."""
+        """Services and variables that are there and not described: the platform takes them away."""
         wanted, state = self._described(), self.state
         found = [
             f"- Delete {name}" for name in state["services"] if name not in dict(self._resources())
@@ -149,9 +154,10 @@ class Platform:
         return {name: value(service, name) for name in every[self._known(service)]}
 
     def deploy(self, service: str, source: Path | None) -> Iterator[str]:
-        """Builds (without a source: takes what is deployed), runs what comes before, starts, waits for the health check, and
-        then ends the deployment before this one. Yields lines for who watches. Raises Refused where it fails; the one before
-        goes on then.
+        """Build, start, wait for the health check, then end the deployment before this one.
+
+        Without a source it takes what is deployed; what comes before the start is run. Yields lines
+        for who watches. Raises Refused where it fails; the one before goes on then.
         """
         described = self.state["services"][self._known(service)]
         deploy = described["deploy"]
@@ -193,7 +199,7 @@ class Platform:
         return {**clean_environment(), **image["environment"], **self.variables(service), **given}
 
     def inside(self, service: str, command: list[str]) -> int:
-        """What a command says that is run in a container of a service, as by a shell there; returns its code."""
+        """Run a command in a container of a service, as by a shell there; its code."""
         there = self.deployed(service)
         environment = self._environment(service, there["image"], there["port"])
         line = shlex.join(command) if len(command) > 1 else command[0]
@@ -202,7 +208,7 @@ class Platform:
         ).returncode
 
     def _image(self, source: Path, dockerfile: str) -> dict[str, Any]:
-        """Of a copy of what is uploaded: the files that git does not ignore. Built once, as long as none of them changes."""
+        """Of a copy of what is uploaded, without what git ignores; built once until it changes."""
         listed = [
             "git",
             "-C",
