@@ -1,5 +1,7 @@
 """Layout figures of the Python that ships, compared with the committed ones in layout.json.
 
+Lines and docstrings are those of tests and benchmarks, too.
+
 `python -m scripts.layout` fails when one is worse. `--list` names places, `--write` commits all.
 """
 
@@ -58,9 +60,9 @@ def measure(root: Path) -> list[tuple[str, float, list[str], str]]:
     listed = subprocess.run(command, cwd=root, stdout=subprocess.PIPE, text=True, check=True).stdout
     files = [file for file in sorted(set(listed.splitlines())) if (root / file).is_file()]
     prose = {file: (root / file).read_text("utf-8", "replace") for file in files}
-    ships = [file for file in files if file.endswith(".py") and not file.startswith(BESIDE)]
-    trees = {file: ast.parse(prose[file]) for file in ships}
-    nodes = [(file, node) for file in ships for node in ast.walk(trees[file])]
+    python = {file: ast.parse(prose[file]) for file in files if file.endswith(".py")}
+    trees = {file: tree for file, tree in python.items() if not file.startswith(BESIDE)}
+    nodes = [(file, node) for file, tree in trees.items() for node in ast.walk(tree)]
     functions = [(file, node.name) for file, node in nodes if isinstance(node, FUNCTIONS)]
     once = [
         f"{file}: {name}"
@@ -72,14 +74,15 @@ def measure(root: Path) -> list[tuple[str, float, list[str], str]]:
     twice = sorted(name for name, count in uses.items() if count > 1 and name[0] != "_")
     odd = [
         f"{file}: {docstring.splitlines()[0]}"
-        for file, node in nodes
+        for file, tree in python.items()
+        for node in ast.walk(tree)
         if isinstance(node, (ast.Module, ast.ClassDef, *FUNCTIONS))
         and re.match(ODD_START, docstring := ast.get_docstring(node) or "")
     ]
     statements = sum(isinstance(node, ast.stmt) for _, node in nodes)
     percent, chain = round(100 * len(once) / len(functions), 1), longest_imports(trees)
-    wide, riddles = matches(".{101}.*", {x: prose[x] for x in ships}), matches(RIDDLES, prose)
-    folder, modules = Counter(str(Path(file).parent) for file in ships).most_common(1)[0]
+    wide, riddles = matches(".{101}.*", {x: prose[x] for x in python}), matches(RIDDLES, prose)
+    folder, modules = Counter(str(Path(file).parent) for file in trees).most_common(1)[0]
     return [
         ("statements", statements, ["there is more code"], "remove some, or use a library"),
         ("import depth", len(chain), [" -> ".join(chain)], "import a module of a lower layer"),

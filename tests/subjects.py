@@ -1,156 +1,207 @@
-"""What `make test` leaves out because it takes long: the subjects of `make test-all`, and the files that each covers.
+"""Subjects: tests that `make test` leaves out because they take long.
 
-    python -m tests.subjects [NAME ...]      all of their tests; of each that passes, the hash of its files is noted
-    python -m tests.subjects --changed       the short form of those whose files are no longer what was noted
-    python -m tests.subjects --list          which are noted as passed, and which have changed since
+    python -m tests.subjects [NAME ...]      the long form, all tests; what passes is noted
+    python -m tests.subjects --changed       the short form of those that changed since they passed
+    python -m tests.subjects --list          when each passed, and which files changed since
 
-The notes are in tests/subjects.json and belong into the commit.
+A subject depends on the files that it exercises: those of its patterns, and whatever its tests
+import of tests/ and testing/. The notes are in tests/subjects.json and belong into the commit.
 """
 
 import argparse
+import ast
 import hashlib
 import json
 import re
 import shlex
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from datetime import UTC, datetime
+from pathlib import Path, PurePath
 from time import monotonic
 
 ROOT = Path(__file__).resolve().parent.parent
 NOTES = Path(__file__).with_suffix(".json")
-ALWAYS = (
-    "requirements.lock",
-    "requirements-dev.txt",
-    "pyproject.toml",
-    "tests/*.py",
-    "testing/*.py",
-)  # belong to each subject
-SERVICE = (
-    "core/**",
-    "reliable_queue/**",
-    "models/**",
-    "migrations/**",
-    "roadmap/**",
-    "tasks/**",
-    "web/**",
-    "*.py",
-    "entrypoint.sh",
-)
+ALWAYS = ("requirements.lock", "requirements-dev.txt")  # belong to each subject
+SUPPORT = ("tests", "testing")  # packages whose imports are followed
+QUEUES = ("reliable_queue/**", "tasks/**", "core/queue_factory.py")
+STORED = ("models/**", "migrations/**", "core/db.py", "core/backends.py", "core/postgres.py")
+STARTED = ("core/startup/**", "core/setting*.py", "entrypoint.sh", "roadmap_app.py")
+BUILT = ("roadmap/lifecycle/**", "roadmap/operations/**", "roadmap/budget/**")
+MODELS = ("roadmap/generation/*.py", "roadmap/generation/llm/**")
+ANSWERED = ("web/*.py", "web/http/**", "web/api/**", "web/openapi.json")
 
 PASSED, INCOMPLETE, FAILED = "passed", "passed but for what was skipped; not noted", "FAILED"
 
 
 @dataclass(frozen=True)
 class Subject:
-    """Commands are for this Python: what stands behind `python -m`."""
+    """Tests with the patterns of git (`**`: any folders) of the files that they exercise.
+
+    A command is what stands behind `python -m`, or one of make.
+    """
 
     name: str
-    files: tuple[str, ...]  # patterns of git, `**` for any folders
+    files: tuple[str, ...]
     long: tuple[str, ...]
     short: tuple[str, ...]
 
 
 # fmt: off
 SUBJECTS = (
-    Subject("chaos", (*SERVICE, "cli/**", "compose.yaml", "tests/chaos/**"),
+    Subject("chaos", (*QUEUES, *STORED, *STARTED, *BUILT, *MODELS, "web/create_writer.py",
+            "web/sse.py", "tests/chaos/**"),
         long=("pytest -n 3 --dist loadgroup tests/chaos --long", "tests.chaos.soak --seconds 60"),
         short=("pytest -n 3 --dist loadgroup tests/chaos",)),
-    Subject("fuzz", (*SERVICE, "tests/fuzz/**", "tests/chaos/*.py", "tests/security/test_secrets.py"),
+    Subject("fuzz", (*ANSWERED, "models/**", "roadmap/**/*.py", "core/errors.py", "core/sanitize.py",
+            "tests/fuzz/**"),
         long=("pytest -n 3 --dist loadgroup tests/fuzz --long",),
         short=("pytest -n 3 --dist loadgroup tests/fuzz",)),
-    Subject("benchmarks", ("benchmarks/**", "reliable_queue/**", "tasks/**", "cli/costs/**",
-            "core/setting*.py", "core/backends.py", "roadmap/generation/retry_policy.py",
-            "roadmap/generation/llm/rate_control.py", "Makefile", "docs/SCALING.md",
-            "docs/PERFORMANCE.md", "tests/benchmarks/**"),
+    Subject("benchmarks", ("benchmarks/**", *QUEUES, "cli/costs/**", "core/backends.py",
+            "core/setting*.py", "roadmap/generation/retry_policy.py",
+            "roadmap/generation/llm/rate_control.py", "docs/SCALING.md", "tests/benchmarks/**"),
         long=("pytest -n 3 --dist loadfile tests/benchmarks --long",),
         short=("pytest -n 3 --dist loadfile tests/benchmarks",)),
     Subject("platforms", ("deploy/**", ".railway/**", "Dockerfile.railway", "entrypoint.sh",
             "core/startup/run_service.py", "core/startup/supervisor.py",
             "core/startup/preflight.py", "docs/*RAILWAY*", "docs/DEPLOYMENT.md",
-            "tests/platforms/**", "tests/railway/**", "tests/chaos/checks.py", ".github/**",
-            "scripts/lint_workflows.sh"),
+            "tests/platforms/**", "tests/railway/**", ".github/**", "scripts/lint_workflows.sh"),
         long=("pytest -n 3 --dist loadfile -rs tests/platforms --long",),
         short=("pytest -n 3 --dist loadfile -rs tests/platforms",)),
-    Subject("generators", ("web/openapi.json", "web/sse.py", "docs/API.md", "scripts/lint_openapi.sh",
-            "scripts/typescript_client.sh", "tests/generators/**"),
-        long=("pytest -rs tests/generators",),
+    Subject("generators", ("web/openapi.json", "web/sse.py", "docs/API.md",
+            "scripts/lint_openapi.sh", "scripts/typescript_client.sh", "tests/generators/**"),
+        long=("pytest -rs tests/generators --long",),
         short=("pytest -rs tests/generators",)),
-    Subject("packages", (*SERVICE, "cli/**", "locales/**", "mcp_server/**", "roadmap_client/**",
-            "deploy/wheel/**", "requirements*.txt", "requirements*.lock", "tests/packages/**"),
-        long=("pytest -rs tests/packages",),
+    Subject("packages", ("deploy/wheel/**", "pyproject.toml", "requirements*.txt",
+            "requirements*.lock", "*.py", "entrypoint.sh", "bin/**", "core/paths.py",
+            "core/version.py", "cli/local_service.py", "tests/packages/**"),
+        long=("pytest -rs tests/packages --long",),
         short=("pytest -rs tests/packages",)),
-    Subject("documents", ("docs/**", "*.md", ".railway/*.md", "mkdocs.yml", "requirements-docs.txt",
-            "scripts/docs*", "web/static/icon.svg", "Makefile", "tests/documents/**"),
-        long=("pytest -rs tests/documents",),
+    Subject("documents", ("docs/**", "*.md", ".railway/*.md", "mkdocs.yml",
+            "requirements-docs.txt", "scripts/docs*", "tests/documents/**"),
+        long=("pytest -rs tests/documents --long",),
         short=("pytest -rs tests/documents",)),
-    # Without a short form: the daily suite and `make test-browser` have that of the next two; the last looks at the tests.
-    Subject("long", (*SERVICE, "cli/**", "tests/security/**", "tests/integration/**", "tests/unit/**"),
-        long=("pytest -n 3 --dist loadfile tests/unit --long",  # where hypothesis draws more
+    # Without a short form: the daily suite and `make test-browser` have that of the next two, and
+    # the last looks at the tests. The first: properties for which hypothesis draws more, attacks.
+    Subject("long", ("web/http/**", "web/tokens.py", "web/pages/markdown*.py", "roadmap/plan/**",
+            "roadmap/exchange/**", "roadmap/learning/**", "roadmap/budget/**",
+            "reliable_queue/**", "tests/security/**"),
+        long=("pytest -n 3 --dist loadfile tests/unit --long",
               "pytest -n 3 --dist loadfile tests/security tests/integration --long -m long"),
         short=()),
-    Subject("pages", ("web/pages/**", "web/static/**", "web/templates/**", "locales/**", "tests/browser/**"),
+    Subject("pages", ("web/pages/**", "web/static/**", "web/templates/**", "locales/**",
+            "tests/browser/**"),
         long=("pytest -n 3 --dist loadfile tests/browser --long",),
         short=()),
     # Minutes, and more beside other work: the model has two threads.
-    Subject("model", (*SERVICE, "scripts/bring_model.sh", "tests/model/**"),
+    Subject("model", (*MODELS, "roadmap/lifecycle/*_job.py", "roadmap/budget/**",
+            "scripts/bring_model.sh", "tests/model/**"),
         long=("pytest -rs tests/model",),
         short=()),
     Subject("catalogue", ("roadmap/generation/catalogue/tracks/*/**", "quality/run_code.py",
             "quality/sandboxed.py", "quality/catalogue.txt", "tests/catalogue/**"),
-        long=("pytest -rs tests/catalogue",),
+        long=("pytest -rs tests/catalogue --long",),
         short=("pytest -rs tests/catalogue",)),
-    Subject("faults", ("tests/faults/**",), long=("tests.faults --unchanged", "tests.faults"), short=()),
+    Subject("faults", ("tests/faults/**",),
+        long=("tests.faults --unchanged", "tests.faults"), short=()),
+    # The usual ratios are those of a quiet machine with two cores.
+    Subject("rates", ("benchmarks/**", *QUEUES, *STORED, *STARTED, "web/*.py", "web/http/**",
+            "web/api/roadmaps*.py", "roadmap/lifecycle/create.py", "roadmap/lifecycle/queries.py",
+            "roadmap/operations/execution_log.py", "roadmap/generation/catalogue/*.py"),
+        long=("make bench-smoke",), short=("make bench-smoke",)),
 )
 # fmt: on
 
 
-def hash_of(subject: Subject) -> str:
-    """Of the names and the bytes of its files as they are in the working tree, those that git would not ignore."""
+def files_of(subject: Subject) -> list[str]:
+    """Return the names of its files in the working tree, those that git would not ignore."""
     listing = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", "--"]
     listing += [f":(glob){each}" for each in (*ALWAYS, *subject.files)]
-    names = subprocess.run(
-        listing, cwd=ROOT, check=True, capture_output=True, text=True
-    ).stdout.split("\0")
+    done = subprocess.run(listing, cwd=ROOT, check=True, capture_output=True, text=True)
+    names = {name for name in done.stdout.split("\0") if (ROOT / name).is_file()}
+    return sorted(names | imported({name for name in names if name.startswith("tests/")}))
+
+
+def imported(names: Iterable[str]) -> set[str]:
+    """Return the files of tests/ and testing/ that these import, or their conftest.py, in turn."""
+    found: set[str] = set()
+    left = [name for name in names if name.endswith(".py")]
+    while left:
+        name = left.pop()
+        modules = [f"{'.'.join(folder.parts)}.conftest" for folder in PurePath(name).parents]
+        for node in ast.walk(ast.parse((ROOT / name).read_text("utf-8"))):
+            if isinstance(node, ast.ImportFrom) and node.module:
+                modules += [node.module, *(f"{node.module}.{each.name}" for each in node.names)]
+            elif isinstance(node, ast.Import):
+                modules += [each.name for each in node.names]
+        for module in modules:
+            file = f"{module.replace('.', '/')}.py"
+            if module.startswith(SUPPORT) and file not in found and (ROOT / file).is_file():
+                found.add(file)
+                left.append(file)
+    return found
+
+
+def hash_of(subject: Subject) -> str:
+    """Return a hash of the names and the bytes of its files."""
     found = hashlib.sha256()
-    for name in sorted({*names} - {""}):
-        if (ROOT / name).is_file():  # it is deleted otherwise
-            found.update(f"{name}\0".encode() + hashlib.sha256((ROOT / name).read_bytes()).digest())
+    for name in files_of(subject):
+        found.update(f"{name}\0".encode() + hashlib.sha256((ROOT / name).read_bytes()).digest())
     return found.hexdigest()
 
 
-def passed() -> dict[str, str]:
-    noted: dict[str, str] = json.loads(NOTES.read_text("utf-8")) if NOTES.exists() else {}
+def notes() -> dict[str, dict[str, str]]:
+    """Return for each subject that has passed: `hash`, `commit` and `date`."""
+    noted: dict[str, dict[str, str]] = json.loads(NOTES.read_text("utf-8"))
     return noted
 
 
+def git(*arguments: str) -> list[str]:
+    """Return the lines that git prints, none when it fails."""
+    command = ["git", *arguments]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    return [] if done.returncode else done.stdout.splitlines()
+
+
 def note(subject: Subject, before: str) -> None:
-    """Note the subject as tested, unless its files have changed meanwhile."""
+    """Note the subject as passed, unless its files have changed meanwhile."""
     if hash_of(subject) != before:
         print(f"{subject.name}: its files have changed while the tests ran; not noted", flush=True)
         return
-    known = {each.name for each in SUBJECTS}
-    noted = {
-        name: value for name, value in {**passed(), subject.name: before}.items() if name in known
-    }
+    [commit] = git("rev-parse", "--short=8", "HEAD")
+    passed = {"hash": before, "commit": commit, "date": f"{datetime.now(UTC):%Y-%m-%d}"}
+    noted = {**notes(), subject.name: passed}
     NOTES.write_text(json.dumps(noted, indent=2, sort_keys=True) + "\n", "utf-8")
 
 
+def state(subject: Subject) -> tuple[bool, str]:
+    """Return whether it passed as it is, and a sentence about that."""
+    noted = notes().get(subject.name)
+    if noted is None:
+        return False, f"{subject.name}: no run is noted"
+    ran = f"passed on {noted['date']}, at {noted['commit']}"
+    if noted["hash"] == hash_of(subject):
+        return True, f"{subject.name}: {ran}, unchanged since"
+    changed = git("diff", "--name-only", noted["commit"], "--", *files_of(subject))
+    names = ", ".join(changed[:3]) or "files that it lacks now"
+    more = f" and {len(changed) - 3} more" if len(changed) > 3 else ""
+    return False, f"{subject.name}: {ran}; changed since: {names}{more}"
+
+
 def run(commands: Sequence[str], title: str) -> str:
-    """What became of them, as it is printed: PASSED, INCOMPLETE or FAILED."""
+    """Run them, show their output and return PASSED, INCOMPLETE or FAILED."""
     start, outcome = monotonic(), PASSED
     for command in commands:
         print(f"== {title}: {command}", flush=True)
-        arguments = [sys.executable, "-m", *shlex.split(command)]
+        words = shlex.split(command)
+        arguments = words if words[0] == "make" else [sys.executable, "-m", *words]
         with subprocess.Popen(arguments, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
             assert process.stdout is not None
             for line in process.stdout:
                 print(line, end="", flush=True)
-                if re.search(
-                    r"\b\d+ skipped\b.* in [\d.]+s", line
-                ):  # as pytest ends: something that is not here was needed
+                if re.search(r"\b\d+ skipped\b.* in [\d.]+s", line):  # pytest lacked something
                     outcome = INCOMPLETE
         if process.returncode:
             outcome = FAILED
@@ -160,46 +211,30 @@ def run(commands: Sequence[str], title: str) -> str:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(
-        prog="python -m tests.subjects", description="Run what `make test` leaves out."
-    )
-    parser.add_argument(
-        "names", nargs="*", metavar="NAME", help=", ".join(each.name for each in SUBJECTS)
-    )
+    names = [each.name for each in SUBJECTS]
+    parser = argparse.ArgumentParser(prog="python -m tests.subjects", description=__doc__)
+    parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(names))
     how = parser.add_mutually_exclusive_group()
-    how.add_argument(
-        "--changed",
-        action="store_true",
-        help="the short form of those whose files have changed since they passed",
-    )
+    how.add_argument("--changed", action="store_true", help="the short form of what changed")
     how.add_argument("--list", action="store_true", help="run nothing")
+    parser.add_argument("--without", action="append", default=[], help="leave this one out")
     given = parser.parse_args()
-    if unknown := {*given.names} - {each.name for each in SUBJECTS}:
-        parser.error(
-            f"no such subject: {', '.join(sorted(unknown))}; there are {', '.join(s.name for s in SUBJECTS)}"
-        )
+    if unknown := {*given.names, *given.without} - {*names}:
+        parser.error(f"no such subject: {', '.join(sorted(unknown))}; use {', '.join(names)}")
     failed = []
     for subject in SUBJECTS:
-        if given.names and subject.name not in given.names:
+        if subject.name in given.without or (given.names and subject.name not in given.names):
             continue
         before = hash_of(subject)
-        as_noted = passed().get(subject.name) == before
-        if given.list or (given.changed and as_noted):
-            print(
-                f"{subject.name}: {'passed as it is' if as_noted else 'changed since it passed'}",
-                flush=True,
-            )
-        elif given.changed and not subject.short:
-            print(
-                f"{subject.name}: changed since it passed; `make test-all ONLY={subject.name}` runs it",
-                flush=True,
-            )
-        else:
-            outcome = run(subject.short if given.changed else subject.long, subject.name)
-            if outcome == FAILED:
-                failed.append(subject.name)
-            elif outcome == PASSED and not given.changed:
-                note(subject, before)
+        as_it_was, sentence = state(subject)
+        if given.list or (given.changed and (as_it_was or not subject.short)):
+            print(sentence, flush=True)
+            continue
+        outcome = run(subject.short if given.changed else subject.long, subject.name)
+        if outcome == FAILED:
+            failed.append(subject.name)
+        elif outcome == PASSED and not given.changed:
+            note(subject, before)
     if failed:
         print(f"FAILED: {', '.join(failed)}")
     return 1 if failed else 0

@@ -1,4 +1,7 @@
-"""The kill points of tests/chaos exist, and nothing of them exists in the application or in any process but a test's own."""
+"""The kill points of tests/chaos exist, and nothing of them in the application.
+
+No process but a test's own can reach them.
+"""
 
 import inspect
 import signal
@@ -35,7 +38,7 @@ create_writer.create_many([])
 
 
 def application_files() -> Iterator[Path]:
-    """What is served or starts what is served."""
+    """Files that are served, or start what is served."""
     yield from (path for path in ROOT.iterdir() if path.is_file())
     for folder in FOLDERS:
         yield from (
@@ -46,7 +49,7 @@ def application_files() -> Iterator[Path]:
 
 
 def dies(folder: Path, *command: str) -> bool:
-    """Whether a process that has become this command, and is to die before it accepts anything, does when it would."""
+    """Whether a process that has become this command dies at the kill point before accepting."""
     environment = {
         **clean_environment(),
         "SERVICE_TYPE": "all",

@@ -69,8 +69,8 @@ PUBLIC = {
         schedule_settings timeline.spans timeline.timeline trash
     """,
     "exchange": """
-        account_export own_chat_answer formats.json_ formats.markdown formats.registry formats.source
-        import_validation importer map.drawing map.style map.text_width share_links
+        account_export own_chat_answer formats.json_ formats.markdown formats.registry
+        formats.source import_validation importer map.drawing map.style map.text_width share_links
         shared_view
     """,
     "webhooks": "sender subscriptions",
@@ -283,7 +283,7 @@ def test_the_http_layer_knows_nothing_of_roadmaps() -> None:
 
 
 def test_pages_import_no_other_pages_but_parts_of_their_folder() -> None:
-    """What they share is directly in web/pages."""
+    """Shared parts are directly in web/pages."""
     wrong = importing(
         lambda file, found: (
             file.startswith("web/pages/")
@@ -312,6 +312,16 @@ def test_pages_do_not_know_their_routes() -> None:
 
 def test_a_file_imports_nothing_from_beside_the_service() -> None:
     assert importing(lambda file, found: found.package in BESIDE) == []
+
+
+def test_only_tests_import_tests() -> None:
+    beside = source_files("testing", "scripts", "benchmarks", "quality", "examples", "deploy")
+    assert [
+        f"{file}:{found.line}: {found.module}"
+        for file in beside
+        for found in imports(file)
+        if found.package == "tests"
+    ] == []
 
 
 def test_a_file_imports_no_library_that_is_forbidden_in_its_layer() -> None:

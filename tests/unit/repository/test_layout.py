@@ -69,6 +69,13 @@ def test_the_figures_are_those_of_what_ships(project: Path) -> None:
         ("class names used twice", "core/a.py", "class Thing:\n    pass\n", "Thing"),
         ("modules in the fullest folder", "core/d.py", "", "core"),
         ("lines over 100 columns", "core/a.py", f"# {'x' * 99}\n", "core/a.py:4: # xxx"),
+        ("lines over 100 columns", "tests/t.py", f"# {'x' * 99}\n", "tests/t.py:101: # xxx"),
+        (
+            "docstrings like What, Who, How ...",
+            "tests/t.py",
+            'def two() -> None:\n    """How it is."""\n',
+            "tests/t.py: How it is.",
+        ),
         (
             "docstrings like What, Who, How ...",
             "core/c.py",

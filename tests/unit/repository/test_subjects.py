@@ -1,4 +1,4 @@
-"""Nothing is left out of the daily suite and of `make test-all` alike, and what a subject covers is there."""
+"""Every folder of tests is run daily or by a subject, and a subject has the files it exercises."""
 
 import subprocess
 import tomllib
@@ -8,7 +8,7 @@ import pytest
 
 from testing.stack import ROOT
 from tests import subjects
-from tests.subjects import SUBJECTS, Subject, hash_of
+from tests.subjects import SUBJECTS, Subject, files_of, hash_of, note, state
 
 BESIDE = {"tests/browser"}  # `make test-browser`
 
@@ -34,19 +34,60 @@ def test_every_pattern_finds_files() -> None:
     assert [(name, each) for name, each in patterns if not any(ROOT.glob(each))] == []
 
 
-def test_a_hash_is_of_the_files_of_the_subject_and_of_no_others(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(subjects, "ROOT", tmp_path)
-    subprocess.run(["git", "init", "--quiet", tmp_path], check=True)
-    for name in ("a/one.py", "a/deep/two.py", "b/three.py"):
+    monkeypatch.setattr(subjects, "NOTES", tmp_path / "notes.json")
+    (tmp_path / "notes.json").write_text("{}")
+    for name, text in {
+        "a/one.py": "", "a/deep/two.py": "", "b/three.py": "",
+        "tests/a/test_a.py": "from testing.help import x", "testing/help.py": "import testing.more",
+        "testing/more.py": "", "testing/other.py": "", "tests/conftest.py": "",
+    }.items():  # fmt: skip
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / name).write_text(name)
-    subject = Subject("a", ("a/**",), (), ())
-    first = hash_of(subject)
-    (tmp_path / "b/three.py").write_text("changed")
-    assert hash_of(subject) == first
-    (tmp_path / "a/deep/two.py").write_text("changed")
-    second = hash_of(subject)
-    (tmp_path / "a/deep/two.py").rename(tmp_path / "a/two.py")
-    assert len({first, second, hash_of(subject)}) == 3
+        (tmp_path / name).write_text(text)
+    git = ["git", "-C", str(tmp_path), "-c", "user.name=t", "-c", "user.email=t@example.org"]
+    subprocess.run([*git, "init", "--quiet"], check=True)
+    subprocess.run([*git, "add", "."], check=True)
+    subprocess.run([*git, "commit", "--quiet", "-m", "First"], check=True)
+    return tmp_path
+
+
+SUBJECT = Subject("a", ("a/**", "tests/a/**"), (), ())
+
+
+def test_a_hash_depends_on_the_files_of_the_subject_alone(project: Path) -> None:
+    first = hash_of(SUBJECT)
+    (project / "b/three.py").write_text("changed")
+    (project / "testing/other.py").write_text("changed")
+    assert hash_of(SUBJECT) == first
+    (project / "a/deep/two.py").write_text("changed")
+    second = hash_of(SUBJECT)
+    (project / "a/deep/two.py").rename(project / "a/two.py")
+    third = hash_of(SUBJECT)
+    (project / "testing/more.py").write_text("changed = 1")
+    assert len({first, second, third, hash_of(SUBJECT)}) == 4
+
+
+def test_imports_and_conftest_belong_to_a_subject(project: Path) -> None:
+    support = ["testing/help.py", "testing/more.py", "tests/a/test_a.py", "tests/conftest.py"]
+    assert files_of(SUBJECT) == ["a/deep/two.py", "a/one.py", *support]
+
+
+def test_a_state_names_the_last_run_and_the_changes(project: Path) -> None:
+    assert state(SUBJECT) == (False, "a: no run is noted")
+    note(SUBJECT, hash_of(SUBJECT))
+    as_it_was, sentence = state(SUBJECT)
+    assert as_it_was
+    assert sentence.endswith("unchanged since")
+    (project / "testing/help.py").write_text("changed = 1")
+    as_it_was, sentence = state(SUBJECT)
+    assert not as_it_was
+    assert sentence.endswith("changed since: testing/help.py")
+
+
+def test_a_change_during_the_run_is_not_noted(project: Path) -> None:
+    before = hash_of(SUBJECT)
+    (project / "a/one.py").write_text("changed = 1")
+    note(SUBJECT, before)
+    assert subjects.notes() == {}

@@ -1,4 +1,4 @@
-"""What tests touch: what others may use as well, and nothing that a module keeps to itself."""
+"""Tests touch names that others may use as well, and no private names of a module."""
 
 import ast
 from collections.abc import Iterator
@@ -36,7 +36,7 @@ def name_of(node: ast.AST) -> str:
 
 
 def own_names(tree: ast.AST) -> set[str]:
-    """What classes of this file have: methods, and what their objects set of themselves."""
+    """Names of the classes of this file: methods, and attributes that their objects set."""
     classes = [node for node in ast.walk(tree) if isinstance(node, ast.ClassDef)]
     nodes = [node for each in classes for node in ast.walk(each)]
     methods = {node.name for node in nodes if isinstance(node, FUNCTIONS)}

@@ -1,4 +1,4 @@
-"""How tests wait: by conditions and one limit, never by the speed of the machine."""
+"""Tests wait by conditions and one limit, never by the speed of the machine."""
 
 import ast
 from collections.abc import Iterator
