@@ -1,6 +1,7 @@
 """The environment of in-process tests, and the servers and stacks that tests share.
 
-In-process tests run the application on SQLite in a scratch folder; `immediate` runs both queues without a consumer.
+In-process tests run the application on SQLite in a scratch folder; `immediate` runs both queues
+without a consumer.
 """
 
 import os
@@ -27,9 +28,8 @@ from testing.stack import (
 from testing.waiting import wait_until
 from tests.durations import FixtureDurations
 
-TESTER = (
-    "PYTEST_XDIST_WORKER" in os.environ
-)  # one of several processes that run tests; another one gives them out
+# One of several processes that run tests; another one gives them out.
+TESTER = "PYTEST_XDIST_WORKER" in os.environ
 write_in_memory()
 SCRATCH = Path(
     tempfile.mkdtemp(
@@ -39,9 +39,8 @@ SCRATCH = Path(
 os.environ["ROADMAP_TEST_SCRATCH"] = str(SCRATCH)  # those of the testers are in it
 PLACE = {"SERVICE_TYPE": "all", "DATA_DIR": str(SCRATCH / "data"), "LOG_LEVEL": "WARNING"}
 ENVIRONMENT = {**clean_environment(), **SHORT, **OPEN_TO_TESTS, **PLACE}
-if (
-    signal.getsignal(signal.SIGINT) is signal.SIG_IGN
-):  # started in the background: what the tests start must hear Ctrl-C
+# Started in the background: what the tests start must hear Ctrl-C.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:  # by nohup
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
@@ -104,14 +103,14 @@ def pytest_runtest_teardown() -> Iterator[None]:
 
 
 def pytest_keyboard_interrupt() -> None:
-    """A tester that was interrupted is so again within seconds, by the one who gives out the tests."""
+    """Ignore the second Ctrl-C of a tester, which the one who gives out the tests sends."""
     if TESTER:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> Iterator[None]:
-    """After Ctrl-C who gives out the tests waits for the testers, which would be killed within seconds otherwise."""
+    """Wait for the testers after Ctrl-C: they would be killed within seconds otherwise."""
     if exitstatus == pytest.ExitCode.INTERRUPTED and session.config.pluginmanager.hasplugin(
         "dsession"
     ):
@@ -180,10 +179,11 @@ def shared_server(
 
 @pytest.fixture(scope="session", params=["embedded", "server"])
 def stack(request: pytest.FixtureRequest) -> Stack:
-    """The whole service in each mode, shared by tests that only use it. Tests that harm it make their own."""
-    shared: Stack = request.getfixturevalue(
-        f"shared_{request.param}"
-    )  # both stay up, in whichever order tests want them
+    """The whole service in each mode, shared by tests that only use it.
+
+    Tests that harm it make their own. Both stay up, in whichever order tests want them.
+    """
+    shared: Stack = request.getfixturevalue(f"shared_{request.param}")
     return shared
 
 
@@ -195,18 +195,15 @@ def schema() -> None:
 
 @pytest.fixture
 def immediate(schema: None) -> Iterator[None]:
-    """Both queues run their tasks at once, in the thread that enqueues; the tables are empty, the clock is right.
+    """Both queues run their tasks at once, in the thread that enqueues, on empty tables.
 
-    A test posts a goal and reads `ready`, with no consumer running. Retries and schedules wait until the test moves the
-    clock (`core.clock.travel`) and drains a queue (`content_queue.drain()`).
+    A test posts a goal and reads `ready`, with no consumer running. Retries and schedules wait
+    until the test moves the clock (`core.clock.travel`) and drains a queue
+    (`content_queue.drain()`).
     """
     with transaction():
-        for table in (
-            ExecutionLog,
-            AuditRecord,
-            Invitation,
-            Account,
-        ):  # everything else hangs on an account
+        # Everything else hangs on an account.
+        for table in (ExecutionLog, AuditRecord, Invitation, Account):
             table.delete().execute()
     ensure_local_owner()
     logs_queue.immediate = content_queue.immediate = True
