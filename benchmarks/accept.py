@@ -18,6 +18,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
+from functools import partial
 from pathlib import Path
 
 import httpx2
@@ -83,17 +84,22 @@ def broker_is(state: str, broker: Redis) -> Iterator[None]:
 
 
 def until_planned(stack: Stack) -> float:
-    """Seconds until no accepted roadmap waits for its outline; fails after five minutes."""
+    """Seconds until no accepted roadmap waits for its outline."""
     started = time.monotonic()
     connection = psycopg2.connect(stack.environment["DATABASE_URL"])
     connection.autocommit = True
 
-    def none_waits() -> bool:
+    def waiting() -> int:
         with connection.cursor() as cursor:
             cursor.execute("SELECT count(*) FROM roadmap WHERE status IN ('queued', 'planning')")
-            return cursor.fetchone() == (0,)
+            [(count,)] = cursor.fetchall()
+            return int(count)
 
-    wait_until(none_waits, timeout=300, reason="everything accepted is planned")
+    def another_is_planned(before: int) -> bool:
+        return waiting() < before
+
+    while before := waiting():
+        wait_until(partial(another_is_planned, before))
     connection.close()
     return time.monotonic() - started
 

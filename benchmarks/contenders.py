@@ -57,8 +57,6 @@ UVICORN = (
     "--ws",
     "none",
 )
-STARTUP = 60  # seconds
-STORED = 30  # seconds that messages and records may take on their way
 
 
 class Contender:
@@ -104,7 +102,7 @@ class Contender:
                 return count() >= accepted
 
             with suppress(AssertionError):
-                wait_until(are_there, timeout=STORED)
+                wait_until(are_there)
             if (found := count()) != accepted:
                 raise BenchmarkFailed(
                     f"{self.name} accepted {accepted}, and there are {found} {what}"
@@ -258,7 +256,7 @@ class Peer(Contender):
             self.port = free_port()
             self.program = program = ends.enter_context(self.program_serving(ground))
             address = f"http://127.0.0.1:{self.port}/health"
-            until(lambda: _answers(program, address), self.name, "it answers", STARTUP)
+            until(lambda: _answers(program, address), self.name, "it answers")
             yield
 
     def program_serving(self, ground: Ground) -> AbstractContextManager[Program]:
@@ -355,7 +353,6 @@ class FastApi(Stored):
                 lambda: _answers(program, f"http://127.0.0.1:{port}/healthcheck"),
                 "Flower",
                 "it answers",
-                STARTUP,
             )
             yield program
 

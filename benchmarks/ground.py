@@ -247,12 +247,12 @@ def say(text: str) -> None:
     print(f"{monotonic() - BEGAN:5.0f} s  {text}", file=sys.stderr, flush=True)
 
 
-def until(condition: Any, who: str, what: str, timeout: float = 60) -> Any:
+def until(condition: Any, who: str, what: str) -> Any:
     """The first true value of `condition()`. Raises BenchmarkFailed."""
     try:
-        return wait_until(condition, timeout=timeout)
-    except AssertionError:
-        raise BenchmarkFailed(f"{who}: not within {timeout:g} s: {what}") from None
+        return wait_until(condition, reason=what)
+    except AssertionError as error:
+        raise BenchmarkFailed(f"{who}: {error}") from None
 
 
 def machine() -> dict[str, str]:

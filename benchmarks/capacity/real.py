@@ -16,7 +16,7 @@ from benchmarks.processes import most_connections
 from testing.servers import free_port
 from testing.stack import NO_TLS, Service, answer_to
 
-STORED, PATIENCE = 30.0, 90.0  # seconds that the last log record, and the last roadmap may take
+STORED = 30.0  # seconds that the last log record may take
 SIZE = "SELECT pg_database_size(current_database())"
 RECORDS = "SELECT count(*) FROM execution_log"
 UNFINISHED = "SELECT count(*) FROM roadmap WHERE finished_at IS NULL"
@@ -127,7 +127,7 @@ class Real:
 
     def _wait_for_all(self, name: str) -> None:
         is_over = "every roadmap has come to its end"
-        until(lambda: self._one(UNFINISHED) == 0, name, is_over, PATIENCE)
+        until(lambda: self._one(UNFINISHED) == 0, name, is_over)
         self._wait_for_the_log()
 
     def _wait_for_the_log(self) -> None:

@@ -37,7 +37,6 @@ from testing.stack import FINAL, Stack, running
 
 AT_ONCE = 20  # roadmaps that are made at the same time
 LOOKS = 10  # at most, at the memory, while the second half of them is made
-LONGEST = 600  # seconds until they are
 
 
 def measure(ground: Ground, effort: Effort) -> Iterator[Sample]:
@@ -81,7 +80,7 @@ def _many(stack: Stack, roadmaps: int) -> Iterator[Sample]:
                 for number in range(first, min(first + AT_ONCE, until_then))
             ]
             for path in paths:
-                stack.finished(path, timeout=LONGEST)
+                stack.finished(path)
         made = until_then
         found.append(_of(stack))
         say(f"memory: {made} of {roadmaps} roadmaps are made: {found[-1]:.0f} MB")

@@ -204,4 +204,4 @@ class Turn:
             consumer.check_alive()
             return file.exists()
 
-        until(is_there, self._queue.name, what, LONGEST)
+        until(is_there, self._queue.name, what)

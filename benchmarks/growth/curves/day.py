@@ -18,7 +18,6 @@ from testing.stack import Stack, running
 PSS, ALL = "PSS, MB", "all"
 AT_ONCE = 20  # roadmaps that are made at the same time
 LOOKS = 20
-LONGEST = 300  # seconds until they are
 STEADY = 1.03  # what it may grow by over the second half
 ABOUT = """\
 Memory is PSS. Roadmaps with 90 contents each are made with default settings, 20 at a time."""
@@ -34,7 +33,7 @@ def measure(ground: Ground, effort: Effort) -> Iterator[Point]:
             while monotonic() - began < until_then:
                 paths = [stack.create(goal(number)) for number in range(made, made + AT_ONCE)]
                 for path in paths:
-                    stack.finished(path, timeout=LONGEST)
+                    stack.finished(path)
                 made += AT_ONCE
             say(f"day: {made} roadmaps are made after {monotonic() - began:.0f} s")
             yield from _memory(stack, made)

@@ -24,7 +24,6 @@ RATE, BUILT = "requests/s", "roadmaps built/s"
 POST, GET = "POST a goal", "GET a roadmap"
 SERVER, EMBEDDED = "server mode", "embedded mode"
 CLIENTS = (1, 32)
-LONGEST = 300  # seconds until all are built
 ABOUT = """\
 One API process and both consumers with default settings in each mode; the better rate of one and of
 32 clients while consumers rest."""
@@ -73,7 +72,7 @@ def _built(stack: Stack, count: int) -> float:
     stack.finished(stack.create(goal(0)))  # every process loads what it needs
     began = perf_counter()
     paths = [stack.create(goal(number)) for number in range(count)]
-    ended = [stack.finished(path, timeout=LONGEST)["status"] for path in paths]
+    ended = [stack.finished(path)["status"] for path in paths]
     if other := set(ended) - {"ready"}:
         raise BenchmarkFailed(
             f"roadmaps of the catalogue ended as {', '.join(sorted(other))} in {stack.mode} mode"
