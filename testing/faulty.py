@@ -1,12 +1,12 @@
 """A proxy before a service that refuses requests, loses answers and cuts streams."""
 
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.client import HTTPConnection, HTTPResponse
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+from core import clock
 from testing.waiting import HANG
 
 HOP = ("connection", "transfer-encoding", "content-length", "host")
@@ -54,7 +54,7 @@ class Handler(BaseHTTPRequestHandler):
         self.close_connection = True
         key = self.headers.get("Idempotency-Key")
         body = self.rfile.read(int(self.headers["Content-Length"]))
-        self.server.at.append(time.monotonic())
+        self.server.at.append(clock.now().timestamp())
         if self.server.refusals:
             self.server.seen.append(("POST", "refused", key))
             self.send_response(503)

@@ -14,6 +14,7 @@ import pytest
 
 from testing.servers import UNPRIVILEGED, Postgres, Server, as_unprivileged, open_to_others
 from testing.stack import ROOT
+from testing.waiting import HANG
 
 FILE = ROOT / "deploy" / "pgbouncer.ini"
 PASSWORD = "of-the-pooler-77c1"
@@ -83,7 +84,7 @@ class PgBouncer(Server):
 
     def _answers(self) -> bool:
         try:
-            psycopg2.connect(self.url(), connect_timeout=2).close()
+            psycopg2.connect(self.url(), connect_timeout=HANG).close()
         except psycopg2.OperationalError:
             return False
         return True

@@ -262,7 +262,7 @@ class Postgres(Server):
 
     def _answers(self) -> bool:
         try:
-            connection = psycopg2.connect(self.url(), connect_timeout=2)
+            connection = psycopg2.connect(self.url(), connect_timeout=HANG)
         except psycopg2.OperationalError:
             return False
         with connection.cursor() as cursor:  # another server may have taken the port
@@ -279,7 +279,7 @@ class Redis(Server):
         return f"redis://{self.address}/0"
 
     def client(self) -> redis.Redis:
-        return redis.Redis(host=self.host, port=self.port, socket_timeout=5)
+        return redis.Redis(host=self.host, port=self.port, socket_timeout=HANG)
 
     def _command(self) -> list[str]:
         options = [

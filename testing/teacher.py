@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from testing.provider import Handler, completion, providing
+from testing.waiting import LONGEST
 
 PATIENT = {  # settings of a service whose teacher takes its time when a test wants it
     "MODEL_TIMEOUT_SECONDS": "300",
@@ -284,7 +285,7 @@ class Teacher:
         gate = self.designs if step in ("analysis", "outline") else self.writes
         goal = facts.get("request", {}).get("goal", "")
         while (step, goal) in self.held or not gate.passed(handler):
-            if handler.server.released.wait(0.05):
+            if handler.server.released.wait(LONGEST):
                 return
         if (step, facts.get("concept", {}).get("title")) in self.refused:
             handler.say(400, b'{"error": {"message": "The teacher does not want to."}}')
@@ -303,7 +304,7 @@ class Teacher:
         paragraphs = re.split(r"(?<=\\n\\n)", answer)  # of JSON: as it writes the ends of lines
         for paragraph in paragraphs:
             while not self.paragraphs.passed(handler):
-                if handler.server.released.wait(0.05):
+                if handler.server.released.wait(LONGEST):
                     return
                 handler.wfile.write(b": thinking\n\n")
             choice = {

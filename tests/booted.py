@@ -153,7 +153,7 @@ class Machine:
             "--wd",
         ]
 
-    def run(self, script: str, *, timeout: float = 60) -> subprocess.CompletedProcess[str]:
+    def run(self, script: str, *, timeout: float | None = HANG) -> subprocess.CompletedProcess[str]:
         """In a bash of its root, with both outputs in `stdout`."""
         kept = {name: value for name, value in os.environ.items() if name.startswith(OF_NETWORK)}
         return subprocess.run(
@@ -167,7 +167,7 @@ class Machine:
             timeout=timeout,
         )
 
-    def output_of(self, script: str, *, timeout: float = 60) -> str:
+    def output_of(self, script: str, *, timeout: float | None = HANG) -> str:
         """Run a script that ends with 0, and return its output."""
         ended = self.run(script, timeout=timeout)
         assert ended.returncode == 0, f"{script}\n{ended.stdout}"

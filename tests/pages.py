@@ -126,7 +126,7 @@ def steps_of(page: Path) -> list[Step]:
 
 
 def outputs_of(
-    run: Sequence[Step], environment: Mapping[str, str], folder: Path, *, timeout: float = 90
+    run: Sequence[Step], environment: Mapping[str, str], folder: Path
 ) -> dict[Step, str]:
     """The output of each step, one after the other in one bash in this folder.
 
@@ -143,7 +143,6 @@ def outputs_of(
             stdout=output,
             stderr=output,
             check=False,
-            timeout=timeout,
         )
         output.seek(0)
         parts = re.split(rf"\n{END} (\d+)\n", output.read().decode())

@@ -14,11 +14,8 @@ import subprocess
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from testing.waiting import HANG
-
 HOME = "/app"
 OF_THE_CONTAINER = ("useradd",)  # what a RUN is about that only a container has
-LONGEST = 600  # seconds of a RUN
 
 
 class BuildFailed(Exception):
@@ -121,7 +118,6 @@ def _run(command: str, folder: Path, environment: dict[str, str]) -> None:
         env={**os.environ, **environment},
         capture_output=True,
         text=True,
-        timeout=HANG,
         check=False,
     )
     if done.returncode:

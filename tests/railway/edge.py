@@ -9,8 +9,6 @@ from contextlib import contextmanager, suppress
 from testing.waiting import HANG
 from tests.railway.platform import Platform
 
-LONGEST = 60  # seconds that a side may be silent
-
 
 @contextmanager
 def edge(platform: Platform, service: str) -> Iterator[str]:

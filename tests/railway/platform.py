@@ -11,7 +11,6 @@ import shlex
 import shutil
 import signal
 import subprocess
-import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -269,15 +268,12 @@ class Platform:
         self, process: "subprocess.Popen[bytes]", deploy: dict[str, Any], port: int, log: Path
     ) -> None:
         path = deploy.get("healthcheckPath")
-        started = time.monotonic()
 
         def answers() -> bool:
             if process.poll() is not None:
                 raise Refused(f"Deploy crashed with {process.returncode}:\n{log.read_text()}")
             if path is None:
-                return (
-                    time.monotonic() - started > 1
-                )  # without a health check, a running process is a success
+                return " ready" in log.read_text()  # a running process is a success then
             try:
                 asked = answer_to(
                     "GET",
@@ -290,10 +286,7 @@ class Platform:
             return asked.status_code == 200
 
         try:
-            wait_until(
-                answers,
-                reason=f"{path} answers",
-            )
+            wait_until(answers, reason=f"{path} answers")
         except BaseException as error:
             end(process.pid, 5)
             raise Refused(f"Healthcheck failed: {error}\n{log.read_text()}") from error

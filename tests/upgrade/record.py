@@ -1,6 +1,7 @@
 """Record the data and tokens of a version, for `tests/integration/test_upgrade.py`.
 
-    cd CHECKOUT && .venv/bin/python .../tests/upgrade/record.py FOLDER [DATABASE_URL REDIS_URL]
+    cd CHECKOUT && PYTHONPATH=... .venv/bin/python .../tests/upgrade/record.py FOLDER \
+        [DATABASE_URL REDIS_URL]
 
 It runs in a checkout of that version, the working directory, with an empty PostgreSQL database and
 an empty Redis, or without both in embedded mode. Everything is made by that version: its services
@@ -22,7 +23,6 @@ import subprocess
 import sys
 import tempfile
 import threading
-import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -33,7 +33,7 @@ import httpx2
 import psycopg2
 import redis
 
-from testing.waiting import HANG
+from testing.waiting import HANG, wait_until
 
 HOOK_PORT = 18990  # a test puts the port of its own receiver in its place
 BACKUP = "backup.gz"
@@ -104,7 +104,7 @@ class Checkout:
             for name in self.names
         ]
         try:
-            until(self._is_ready)
+            wait_until(self._is_ready)
             yield
         finally:
             for process in processes:
@@ -149,13 +149,13 @@ def record(checkout: Checkout, out: Path, statuses: list[int]) -> dict[str, Any]
         facts |= {"webhook": webhook["id"], "webhook_secret": webhook["secret"]}
         facts |= learn(checkout)
         trashed = create(checkout, **SMALL, review=True)
-        until(lambda: call("GET", trashed).json()["status"] in ("awaiting_review", "ready"))
+        wait_until(lambda: call("GET", trashed).json()["status"] in ("awaiting_review", "ready"))
         facts["cursor"] = call("GET", "/api/v1/roadmaps?limit=1").json()["next_cursor"]
         call("DELETE", trashed)
         facts["trashed"] = trashed.rpartition("/")[2]
         (out / "roadmap.json").write_bytes(call("GET", facts["roadmap"] + "/export.json").content)
         checkout.python(FAIL)
-        until(lambda: json.loads(checkout.roadmap("jobs", "dead", "--json"))["items"])
+        wait_until(lambda: json.loads(checkout.roadmap("jobs", "dead", "--json"))["items"])
         checkout.roadmap("backup", BACKUP, "--force")
         Path(BACKUP).rename(out / BACKUP)
         for queue in ("content", "logs"):
@@ -215,7 +215,7 @@ def learn(checkout: Checkout) -> dict[str, Any]:
     headers = {"Idempotency-Key": "recorded-1"}
     answer = call("POST", "/api/v1/roadmaps", json=SMALL, headers=headers)
     path = answer.headers["location"]
-    until(lambda: call("GET", path).json()["status"] == "ready")
+    wait_until(lambda: call("GET", path).json()["status"] == "ready")
     first, second, *_ = concepts(call("GET", path).json())
     at = f"{path}/concepts/{first['id']}"
     call("PUT", at + "/progress", json={"progress": "done"})
@@ -321,13 +321,6 @@ def _free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
-
-
-def until(is_true: Callable[[], Any]) -> None:
-    end = time.monotonic() + 60
-    while not is_true():
-        assert time.monotonic() < end, "it takes too long"
-        time.sleep(0.1)
 
 
 def receiver(statuses: list[int]) -> HTTPServer:
