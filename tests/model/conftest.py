@@ -8,7 +8,7 @@ import pytest
 
 from testing.servers import free_port
 from testing.stack import ROOT, answer_to
-from testing.waiting import wait_until
+from testing.waiting import HANG, wait_until
 from tests.model.tap import Tap
 
 CONTEXT = 4096  # tokens
@@ -30,17 +30,17 @@ def tap() -> Iterator[Tap]:
         stderr=subprocess.DEVNULL,
     )
     try:
-        wait_until(lambda: is_loaded(port, server), timeout=60, reason="the model is loaded")
+        wait_until(lambda: is_loaded(port, server), reason="the model is loaded")
         with Tap(port) as tap:
             yield tap
     finally:
         server.kill()
-        server.wait(10)
+        server.wait(HANG)
 
 
 def is_loaded(port: int, server: "subprocess.Popen[bytes]") -> bool:
     assert server.poll() is None, "the model's server ended"
     try:
-        return answer_to("GET", f"http://127.0.0.1:{port}/health", timeout=5).status_code == 200
+        return answer_to("GET", f"http://127.0.0.1:{port}/health").status_code == 200
     except httpx2.TransportError:
         return False

@@ -35,6 +35,10 @@ class Tap:
         slots = answer_to("GET", f"http://127.0.0.1:{self._server_port}/slots").json()
         return any(slot["is_processing"] for slot in slots)
 
+    def heard(self) -> int:
+        """The bytes of all that the server has said so far."""
+        return sum(map(len, self._heard))
+
     def tokens(self) -> dict[str, int]:
         """The sums of the prompt and completion tokens that the server has reported."""
         sums = {"prompt": 0, "completion": 0}

@@ -3,24 +3,25 @@
 Its texts are nonsense and are not judged; its protocol is real.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from core import clock
-from testing.stack import Stack, embedded_stack, running
+from testing.stack import FINAL, Stack, embedded_stack, running
 from testing.waiting import wait_until
 from tests.model.tap import Tap
 
-pytestmark = pytest.mark.timeout(900)  # beside other work it writes a few tokens a second
+pytestmark = pytest.mark.timeout(3600)  # beside other work it writes a few tokens a second
 
 MODEL, PRICE = "smollm2", (Decimal(100), Decimal(1000))  # of a million tokens
 GOAL = "Learn to bake bread at home"
-PATIENCE = 600  # seconds
+PIECE = 4000  # bytes of an answer: some words, each in a chunk of its own
 
 
 @pytest.fixture(scope="module")
@@ -33,9 +34,10 @@ def stack(tap: Tap, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]
         "MODEL_PRICES": f"{MODEL}={PRICE[0]}/{PRICE[1]}",
         "BUDGET_PER_ROADMAP": "1000",
         "MODEL_MAX_TOKENS": "384",
-        "MODEL_TIMEOUT_SECONDS": "250",
-        "MODEL_IDLE_SECONDS": "120",
-        "LEASE_SECONDS": "260",
+        "MODEL_TIMEOUT_SECONDS": "1800",
+        "MODEL_IDLE_SECONDS": "900",
+        "LEASE_SECONDS": "1900",
+        "HEARTBEAT_TTL_SECONDS": "20",
         "MAX_ATTEMPTS": "2",
         "CONTENT_WORKERS": "1",
     }
@@ -57,6 +59,16 @@ def calls_of(stack: Stack, path: str) -> list[dict[str, Any]]:
     return calls
 
 
+def wait_while_it_writes(tap: Tap, is_there: Callable[[], bool], reason: str) -> None:
+    """Wait as long as the model goes on; each piece of its answers has the limit of a wait."""
+
+    def goes_on(before: int) -> bool:
+        return tap.heard() > before + PIECE or is_there()
+
+    while not is_there():
+        wait_until(partial(goes_on, tap.heard()), reason=reason)
+
+
 def is_asked_for(stack: Stack, tap: Tap, path: str, step: str) -> bool:
     """Wait until the model writes an answer for this step; False: the roadmap has failed before."""
 
@@ -67,7 +79,7 @@ def is_asked_for(stack: Stack, tap: Tap, path: str, step: str) -> bool:
     def has_failed() -> bool:
         return stack.get(path).json()["status"] == "failed"
 
-    wait_until(lambda: writes() or has_failed(), timeout=PATIENCE, reason=f"a call for {step}")
+    wait_while_it_writes(tap, lambda: writes() or has_failed(), f"a call for {step}")
     wait_until(lambda: tap.is_writing() or has_failed(), reason="the model works")
     return not has_failed()
 
@@ -78,7 +90,7 @@ def test_cancelling_ends_the_call_at_the_model(stack: Stack, tap: Tap) -> None:
 
     assert stack.post(f"{path}/cancel").status_code == 202
 
-    wait_until(lambda: not tap.is_writing(), timeout=PATIENCE, reason="the model is idle")
+    wait_until(lambda: not tap.is_writing(), reason="the model is idle")
     assert tap.tokens() == {"prompt": 0, "completion": 0}  # it has not come to an end
     (call,) = calls_of(stack, path)
     assert (call["outcome"], call["completion_tokens"]) == ("stopped", None)
@@ -93,7 +105,8 @@ def test_a_roadmap_by_a_real_model_survives_a_kill_and_adds_up(stack: Stack, tap
             break
     stack.api.kill()
     stack.start()
-    tree = stack.finished(path, timeout=PATIENCE)
+    wait_while_it_writes(tap, lambda: stack.get(path).json()["status"] in FINAL, "its end")
+    tree = stack.get(path).json()
 
     assert tree["status"] in ("ready", "partial"), stack.diagnosis(path)
     assert len(tree["stages"]) == 1
