@@ -14,7 +14,6 @@ import pytest
 from testing.stack import ROOT
 from tests.checkouts import checkout
 
-pytestmark = pytest.mark.timeout(600)  # of which pip may take a part
 SITE = ROOT / "site"
 UNTRANSLATED = "本页暂无中文版"
 

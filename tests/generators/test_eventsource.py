@@ -4,14 +4,11 @@ import json
 import subprocess
 from pathlib import Path
 
-import pytest
-
 from roadmap.plan.event_types import EventType
 from testing.stack import Stack
 from testing.waiting import HANG
 from tests.integration.conftest import SMALL
 
-pytestmark = pytest.mark.timeout(600)  # of which npm may take a part
 FOLLOW = """
 import { EventSource } from "eventsource";
 const [url, own, types] = JSON.parse(process.argv[2]);

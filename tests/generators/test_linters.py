@@ -3,11 +3,7 @@
 import subprocess
 from pathlib import Path
 
-import pytest
-
 from testing.stack import ROOT
-
-pytestmark = pytest.mark.timeout(600)  # of which npm may take a part
 
 
 def test_they_report_nothing(modules: Path) -> None:

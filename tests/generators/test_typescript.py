@@ -6,13 +6,10 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from testing.stack import ROOT, Stack
 from testing.waiting import HANG
 from tests.pages import shell_blocks
 
-pytestmark = pytest.mark.timeout(600)  # of which npm may take a part
 HERE = Path(__file__).parent
 PACK = ROOT / "scripts" / "typescript_client.sh"
 COMMANDS = shell_blocks((ROOT / "docs" / "API.md").read_text("utf-8"), "Generate a client")

@@ -18,11 +18,11 @@ import pytest
 from core.version import COMMIT, NUMBER
 from testing.servers import free_port
 from testing.stack import GOAL, ROOT
-from testing.waiting import wait_until
+from testing.waiting import HANG, wait_until
 from tests.agents import HELLO
 from tests.unit.tasks.test_task_names import NAMES, REGISTERED
 
-pytestmark = pytest.mark.timeout(600)  # of which PyPI may take a part
+pytestmark = pytest.mark.timeout(900)  # of which PyPI may take a part
 PYTHON = str(Path(sys.base_prefix, "bin", "python3"))
 TITLE = "Backend engineer with Python"
 
@@ -59,7 +59,6 @@ def run(*command: str | Path, **options: object) -> str:
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        timeout=300,
         check=False,
         **options,  # type: ignore[call-overload]
     )
@@ -120,7 +119,7 @@ def test_an_agent_starts_it_with_the_extra(packages: Packages, tmp_path: Path) -
         print(json.dumps(HELLO), file=agent.stdin, flush=True)
         answer = json.loads(agent.stdout.readline())
         agent.stdin.close()
-        assert agent.wait(120) == 0
+        assert agent.wait(HANG) == 0
     assert answer["result"]["serverInfo"]["version"] == NUMBER
 
 
@@ -162,9 +161,8 @@ def test_it_serves_until_it_is_stopped(
     service: "subprocess.Popen[bytes]", environment: dict[str, str], tmp_path: Path
 ) -> None:
     """Its data are in the person's folder, and nothing is left running."""
-    with httpx2.Client(
-        base_url=f"http://127.0.0.1:{environment['PORT']}", trust_env=False
-    ) as client:
+    address = f"http://127.0.0.1:{environment['PORT']}"
+    with httpx2.Client(base_url=address, trust_env=False, timeout=HANG) as client:
 
         def answers() -> bool:
             assert service.poll() is None, (tmp_path / "log").read_text()
@@ -173,17 +171,15 @@ def test_it_serves_until_it_is_stopped(
             except httpx2.TransportError:
                 return False
 
-        wait_until(answers, timeout=200, reason="it is ready")
+        wait_until(answers, reason="it is ready")
         assert client.get("/health").json()["commit"] == COMMIT
         made = client.post("/api/v1/roadmaps", json={"goal": GOAL}).headers["location"]
-        wait_until(
-            lambda: client.get(made).json()["status"] == "ready", timeout=200, reason="it is made"
-        )
+        wait_until(lambda: client.get(made).json()["status"] == "ready", reason="it is made")
     assert (tmp_path / ".local/share/roadmap/roadmap.db").is_file()
     children = Path(f"/proc/{service.pid}/task/{service.pid}/children").read_text().split()
     assert len(children) == 3
     service.send_signal(signal.SIGTERM)
-    assert service.wait(120) == 0
+    assert service.wait(HANG) == 0
     assert [pid for pid in children if Path("/proc", pid).exists()] == []
 
 

@@ -97,9 +97,7 @@ def _follow(
     steps: list[Step], environment: dict[str, str], folder: Path, address: str
 ) -> dict[Step, str]:
     there = [replace(step, command=step.command.replace(DOMAIN, address)) for step in steps]
-    return dict(
-        zip(steps, outputs_of(there, environment, folder, timeout=300).values(), strict=True)
-    )
+    return dict(zip(steps, outputs_of(there, environment, folder).values(), strict=True))
 
 
 @pytest.mark.parametrize("page", PAGES)

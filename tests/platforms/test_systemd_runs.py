@@ -18,10 +18,9 @@ from testing.waiting import wait_until
 from tests.booted import Machine, machine, why_not
 from tests.checkouts import checkout
 
-pytestmark = pytest.mark.timeout(400)
+pytestmark = pytest.mark.timeout(900)  # of which packages from the network take a part
 BOSS = {"email": "boss@example.org", "password": "a long enough passphrase"}
 SERVICES = ("roadmap-api", "roadmap-logs", "roadmap-content@1")
-INSTALLING = 300  # seconds for packages from the network
 EDITOR = """#!/bin/sh
 # Writes what is set into the file, as a person would.
 while read -r line; do sed -i "/^${line%%=*}=/d" "$1"; echo "$line" >>"$1"; done </srv/given/set
@@ -56,7 +55,7 @@ class Home:
         written = [
             command.replace("ADDRESS", "/srv/given/repository") for command in commands()[block]
         ]
-        return [self.machine.output_of(command, timeout=INSTALLING) for command in written]
+        return [self.machine.output_of(command, timeout=None) for command in written]
 
     def is_ready(self) -> bool:
         return (

@@ -17,7 +17,6 @@ import yaml
 from core.version import NUMBER
 from testing.stack import ROOT
 
-pytestmark = pytest.mark.timeout(600)  # of which npm and pip may take a part
 FOLDER = ROOT / ".github"
 FILES = sorted((FOLDER / "workflows").glob("*.yml"))
 PINNED = re.compile(r"uses: [\w./-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+")
