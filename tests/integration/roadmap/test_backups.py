@@ -1,4 +1,4 @@
-"""Backups are worth what a restore makes of them: real processes, both kinds of database, and everything that can go wrong."""
+"""Backups and restores of both kinds of database, and everything that can go wrong with them."""
 
 import gzip
 import hashlib
@@ -7,24 +7,41 @@ import os
 import re
 import resource
 import sqlite3
-import uuid
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, contextmanager, nullcontext
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import psycopg2
 import pytest
+from click.testing import CliRunner
+from pydantic import SecretStr
+from starlette.testclient import TestClient
 
-from core.migrate import known
-from testing.commands import roadmap, succeeded
+from core.backends import open_database
+from core.db import settings as own_settings
+from core.errors import Conflict
+from core.ids import new_id
+from core.migrate import known, migrate
+from core.settings import Settings
+from roadmap.accounts.accounts import add, ensure_local_owner
+from roadmap.operations import backup, execution_log
+from roadmap_app import app
+from roadmap_cli import main
+from tasks.queues import content_queue, logs_queue
+from testing.commands import FinishedCommand, roadmap, succeeded
+from testing.database import using
 from testing.servers import Postgres, Redis
-from testing.stack import Stack, embedded_stack, running, server_stack
+from testing.stack import GOAL, PASSWORD, Stack, embedded_stack, running, server_stack
 from testing.waiting import HANG, wait_until
 from tests.integration.conftest import SMALL
 
 MODES = ["embedded", "server"]
+ANYTHING = {"format": "roadmap-backup", "format_version": 1, "mode": "server", "left_out": []}
+ANYTHING["made_at"] = "2026-01-01T00:00:00+00:00"
 
 
 def lines_of(file: Path) -> list[Any]:
@@ -54,75 +71,113 @@ def tables_of(file: Path) -> dict[str, list[Any]]:
     return found
 
 
-def asked(stack: Stack, query: str) -> list[tuple[Any, ...]]:
-    """What the database of a stack answers, past the application."""
-    if stack.mode == "embedded":
-        with closing(sqlite3.connect(stack.folder / "data" / "roadmap.db", timeout=10)) as file:
+@dataclass(frozen=True)
+class Place:
+    """A database of its own for this process; none is running on it."""
+
+    settings: Settings
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """Variables that lead a command of this process to it."""
+        given = {"DATA_DIR": str(self.settings.data_dir)}
+        if self.settings.database_url:
+            given["DATABASE_URL"] = self.settings.database_url.get_secret_value()
+            given |= {"REDIS_URL": "redis://127.0.0.1:1/0", "SECRET_KEY": "k" * 40}
+        return given
+
+    def restore(self, file: Path) -> backup.Summary:
+        return backup.restore(self.settings, file)
+
+    def write(self, file: Path, **options: Any) -> backup.Summary:
+        return backup.write(self.settings, file, options.pop("act", nullcontext()), **options)
+
+    def roadmap(self, *words: str | Path) -> FinishedCommand:
+        """Run a command in this process; its queues are those of the tests."""
+        with using(lambda: open_database(self.settings)):
+            done = CliRunner().invoke(main, [str(word) for word in words], env=self.environment)
+        assert done.exception is None or isinstance(done.exception, SystemExit), done.exception
+        return FinishedCommand(done.exit_code, done.stdout, done.stderr)
+
+    @contextmanager
+    def serving(self) -> Iterator[TestClient]:
+        """Let the application of this process work on it, in immediate mode."""
+        with using(lambda: open_database(self.settings)):
+            ensure_local_owner()
+            content_queue.immediate = logs_queue.immediate = True
+            try:
+                with TestClient(app, base_url="http://127.0.0.1") as client:
+                    yield client
+                execution_log.buffer.flush()
+            finally:
+                content_queue.immediate = logs_queue.immediate = False
+
+    def asked(self, query: str) -> list[tuple[Any, ...]]:
+        return answer_of(self.settings, query)
+
+    def tables(self) -> set[str]:
+        if self.settings.embedded and not (self.settings.data_dir / "roadmap.db").exists():
+            return set()
+        query = "SELECT tablename FROM pg_tables WHERE schemaname = 'public'"
+        if self.settings.embedded:
+            query = "SELECT name FROM sqlite_master WHERE type = 'table'"
+        return {name for (name,) in self.asked(query)}
+
+
+def answer_of(settings: Settings, query: str) -> list[tuple[Any, ...]]:
+    """Ask a database past the application."""
+    if settings.embedded:
+        with closing(sqlite3.connect(settings.data_dir / "roadmap.db", timeout=HANG)) as file:
             return list(file.execute(query))
+    assert settings.database_url
     with (
-        closing(psycopg2.connect(stack.environment["DATABASE_URL"])) as connection,
+        closing(psycopg2.connect(settings.database_url.get_secret_value())) as connection,
         connection.cursor() as cursor,
     ):
         cursor.execute(query)
         return cursor.fetchall()
 
 
-def names_of_tables(stack: Stack) -> set[str]:
-    if stack.mode == "embedded":
-        if not (stack.folder / "data" / "roadmap.db").exists():
-            return set()
-        return {
-            name for (name,) in asked(stack, "SELECT name FROM sqlite_master WHERE type = 'table'")
-        }
-    return {
-        name
-        for (name,) in asked(stack, "SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
-    }
+def ready_in(data_dir: Path) -> bool:
+    mine = own_settings.model_copy(update={"data_dir": data_dir, "database_url": None})
+    return answer_of(mine, "SELECT status FROM roadmap") == [("ready",)]
 
 
-@pytest.fixture
-def place(tmp_path: Path, postgres: Postgres, module_broker: Redis) -> Any:
-    """Makes stacks that are not started, each with a database of its own that is empty, all server ones on one broker."""
-    module_broker.client().flushall()
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory, postgres: Postgres) -> Callable[[str], Place]:
+    """Make an empty database, without tables, of either kind."""
 
-    def make(mode: str) -> Stack:
-        folder = tmp_path / f"{mode}-{uuid.uuid4().hex[:6]}"
-        folder.mkdir()
-        if mode == "embedded":
-            return embedded_stack(folder)
-        return server_stack(
-            folder,
-            postgres,
-            module_broker,
-            DATABASE_URL=postgres.create_database(f"empty{uuid.uuid4().hex}"),
-        )
+    def make(mode: str) -> Place:
+        given: dict[str, Any] = {"data_dir": tmp_path_factory.mktemp(mode), "database_url": None}
+        if mode == "server":
+            given["database_url"] = SecretStr(postgres.create_database(f"empty{new_id().hex}"))
+        return Place(own_settings.model_copy(update=given))
 
     return make
 
 
+def post_goal(client: TestClient, **request: Any) -> str:
+    answer = client.post("/api/v1/roadmaps", json={"goal": GOAL, **request})
+    assert client.get(answer.headers["location"]).json()["status"] == "ready"
+    return answer.headers["location"]
+
+
 @pytest.fixture(scope="module")
-def made(
-    tmp_path_factory: pytest.TempPathFactory, postgres: Postgres, module_broker: Redis
-) -> dict[str, tuple[Stack, Path]]:
-    """By mode: a stack that has made a roadmap and runs no more, and a backup of it."""
+def made(schema: None, place: Any) -> dict[str, tuple[Place, Path]]:
+    """By mode: a database with a roadmap, and a backup of it."""
     found = {}
     for mode in MODES:
-        folder = tmp_path_factory.mktemp(mode)
-        stack = (
-            embedded_stack(folder)
-            if mode == "embedded"
-            else server_stack(folder, postgres, module_broker)
-        )
-        with running(stack):
-            path = stack.create()
-            tree = stack.finished(path)
-            concept = tree["stages"][0]["modules"][0]["concepts"][0]["id"]
-            answer = stack.request(
-                "PUT", f"{path}/concepts/{concept}/progress", json={"progress": "done"}
-            )
+        source = place(mode)
+        migrate(source.settings)
+        with source.serving() as client:
+            path = post_goal(client)
+            concept = client.get(path).json()["stages"][0]["modules"][0]["concepts"][0]["id"]
+            answer = client.put(f"{path}/concepts/{concept}/progress", json={"progress": "done"})
             assert answer.is_success, answer.text
-        succeeded(stack.environment, "backup", folder / "backup.gz")
-        found[mode] = (stack, folder / "backup.gz")
+            add("me@example.org", PASSWORD, is_admin=True)
+        file = source.settings.data_dir / "backup.gz"
+        source.write(file)
+        found[mode] = (source, file)
     return found
 
 
@@ -133,101 +188,89 @@ def test_every_row_comes_back_in_either_kind_of_database(
 ) -> None:
     _, file = made[source]
     restored = place(target)
-    body = succeeded(restored.environment, "restore", file, "--json").data
+    body = restored.roadmap("restore", file, "--json").data
     before = tables_of(file)
     assert body["rows"] == {name: len(rows) for name, rows in before.items()}
     assert body["rows"]["content_version"] > 50
-    succeeded(restored.environment, "backup", tmp_path / "again.gz")
+    restored.write(tmp_path / "again.gz")
     assert tables_of(tmp_path / "again.gz") == before
-    assert asked(restored, "SELECT name FROM schema_migration ORDER BY name") == [
+    assert restored.asked("SELECT name FROM schema_migration ORDER BY name") == [
         (name,) for name in known()
     ]
 
 
-@pytest.mark.parametrize("mode", MODES)
-def test_a_service_goes_on_with_what_was_restored(made: Any, place: Any, mode: str) -> None:
-    """Who was logged in still is, when the key is the same; and a second start finds nothing to do."""
-    source, file = made[mode]
-    restored = place(mode)
-    succeeded(restored.environment, "restore", file)
-    if mode == "server":
-        restored.environment["SECRET_KEY"] = source.environment["SECRET_KEY"]
-        restored.headers = source.headers
-    for service in restored.services.values():
-        service.environment.update(restored.environment, SERVICE_TYPE=service.name)
-    with running(restored):
-        [listed] = restored.get("/api/v1/roadmaps").json()["items"]
-        assert listed["status"] == "ready"
-        tree = restored.get(f"/api/v1/roadmaps/{listed['id']}").json()
-        concept = tree["stages"][0]["modules"][0]["concepts"][0]
-        assert concept["progress"] == "done"
-        assert restored.get(f"/api/v1/roadmaps/{listed['id']}/concepts/{concept['id']}").json()[
-            "tutorial"
-        ]["markdown"]
-
-
-@pytest.mark.parametrize("target", MODES)
-def test_what_was_being_made_is_finished_after_the_restore(
-    place: Any, module_broker: Redis, tmp_path: Path, target: str
+def test_restored_services_go_on_where_the_old_ones_were(
+    postgres: Postgres, module_broker: Redis, tmp_path: Path
 ) -> None:
-    """Its messages are in a broker that is lost; rescue enqueues them again."""
-    source = place("server")
+    """With the same key, a session still holds. The messages are lost; rescue sends new ones."""
+
+    def server(name: str, **own: str) -> Stack:
+        own["DATABASE_URL"] = postgres.create_database(f"{name}{new_id().hex}")
+        (tmp_path / name).mkdir()
+        return server_stack(tmp_path / name, postgres, module_broker, **own)
+
+    file = tmp_path / "b.gz"
+    source = server("source")
     with running(source, "api"):
         path = source.create(**SMALL)
-        body = succeeded(source.environment, "backup", tmp_path / "b.gz", "--json").data
+        body = succeeded(source.environment, "backup", file, "--json").data
         assert body["waiting"]["content"] == 1
-        assert (
-            "content: 1"
-            in succeeded(source.environment, "backup", tmp_path / "b.gz", "--force").output
-        )
+        again = succeeded(source.environment, "backup", file, "--force")
+        assert "content: 1" in again.output
+        away = {**source.environment, "REDIS_URL": "redis://127.0.0.1:1/0"}
+        body = succeeded(away, "backup", tmp_path / "away.gz", "--json").data
+        assert body["waiting"] is None  # it is made all the same
     module_broker.client().flushall()
-    restored = place(target)
-    succeeded(restored.environment, "restore", tmp_path / "b.gz")
-    identity = path.rsplit("/", 1)[-1].replace("-", "")
-    with running(restored):
-        wait_until(
-            lambda: asked(restored, "SELECT status FROM roadmap") == [("ready",)],
-            reason="it is made",
-        )
-    assert [
-        str(found).replace("-", "") for (found,) in asked(restored, "SELECT id FROM roadmap")
-    ] == [identity]
+
+    (tmp_path / "embedded").mkdir()
+    restored = server("restored", SECRET_KEY=source.environment["SECRET_KEY"])
+    restored.headers = source.headers
+    for stack in (restored, embedded_stack(tmp_path / "embedded")):
+        succeeded(stack.environment, "restore", file)
+        with running(stack):
+            if stack.mode == "server":
+                assert stack.finished(path)["status"] == "ready"
+            else:
+                wait_until(partial(ready_in, stack.folder / "data"), reason="it is made")
+        refused = roadmap(stack.environment, "restore", file)
+        assert (refused.code, "not empty" in refused.sentence) == (1, True)
 
 
-def test_a_backup_is_of_one_moment_while_the_service_works(place: Any, tmp_path: Path) -> None:
-    stack = place("server")
-    with running(stack):
-        for _ in range(4):
-            stack.create()
-        wait_until(
-            lambda: asked(stack, "SELECT count(*) FROM content WHERE status = 'ready'")[0][0] > 5,
-        )
-        with ThreadPoolExecutor() as others:
-            backup = others.submit(succeeded, stack.environment, "backup", tmp_path / "b.gz")
-            while not backup.done():  # there is always something under way
-                stack.create()
-            backup.result()
-    restored = place("embedded")
-    succeeded(restored.environment, "restore", tmp_path / "b.gz")
-    sums = "SELECT contents_total, contents_ready, last_seq, (SELECT count(*) FROM content c WHERE c.roadmap_id = r.id), "
-    sums += "(SELECT count(*) FROM content c WHERE c.roadmap_id = r.id AND status = 'ready'), "
-    sums += "(SELECT max(seq) FROM roadmap_event e WHERE e.roadmap_id = r.id) FROM roadmap r"
-    found = asked(restored, sums)
-    assert len(found) >= 4
-    assert [row for row in found if row[:3] != row[3:]] == []
+@pytest.mark.parametrize("mode", MODES)
+def test_a_backup_is_of_one_moment_while_the_service_works(
+    schema: None, place: Any, tmp_path: Path, mode: str
+) -> None:
+    source = place(mode)
+    migrate(source.settings)
+    with source.serving() as client:
+        post_goal(client, **SMALL)
+        execution_log.buffer.flush()
+        source.write(tmp_path / "before.gz")
+
+        @contextmanager
+        def meanwhile() -> Iterator[None]:
+            post_goal(client, **SMALL)  # all of it between the snapshot and the first row
+            execution_log.buffer.flush()
+            yield
+
+        source.write(tmp_path / "during.gz", act=meanwhile())
+        source.write(tmp_path / "after.gz")
+    before, during, after = (
+        tables_of(tmp_path / f"{name}.gz") for name in ("before", "during", "after")
+    )
+    assert during == before
+    assert (len(before["roadmap"]), len(after["roadmap"])) == (1, 2)
 
 
 def test_it_can_be_made_without_the_log(made: Any, place: Any, tmp_path: Path) -> None:
     source, _ = made["embedded"]
-    body = succeeded(source.environment, "backup", tmp_path / "b.gz", "--no-logs", "--json").data
+    body = source.roadmap("backup", tmp_path / "b.gz", "--no-logs", "--json").data
     assert body["left_out"] == ["execution_log", "log_source"]
     restored = place("embedded")
-    assert (
-        "Not in the backup: execution_log"
-        in succeeded(restored.environment, "restore", tmp_path / "b.gz").output
-    )
-    assert asked(restored, "SELECT count(*) FROM execution_log") == [(0,)]
-    assert asked(restored, "SELECT count(*) FROM roadmap") == [(1,)]
+    said = restored.roadmap("restore", tmp_path / "b.gz").output
+    assert "Not in the backup: execution_log" in said
+    assert restored.asked("SELECT count(*) FROM execution_log") == [(0,)]
+    assert restored.asked("SELECT count(*) FROM roadmap") == [(1,)]
 
 
 def test_only_its_owner_may_read_it_and_nothing_is_replaced_unasked(
@@ -236,11 +279,11 @@ def test_only_its_owner_may_read_it_and_nothing_is_replaced_unasked(
     source, _ = made["embedded"]
     file = tmp_path / "b.gz"
     file.write_text("something else")
-    refused = roadmap(source.environment, "backup", file)
+    refused = source.roadmap("backup", file)
     assert refused.code == 1
     assert "--force" in refused.sentence
     assert file.read_text() == "something else"
-    succeeded(source.environment, "backup", file, "--force")
+    assert source.roadmap("backup", file, "--force").code == 0
     assert file.stat().st_mode & 0o777 == 0o600
     assert list(tmp_path.iterdir()) == [file]
 
@@ -249,10 +292,10 @@ def test_only_its_owner_may_read_it_and_nothing_is_replaced_unasked(
 def test_that_it_was_made_is_in_the_audit_log(made: Any, tmp_path: Path, mode: str) -> None:
     source, _ = made[mode]
     file = tmp_path / "b.gz"
-    succeeded(source.environment, "backup", file, "--no-logs")
-    assert roadmap(source.environment, "backup", file).code == 1
-    query = "SELECT actor, outcome, details FROM audit_record WHERE action = 'backup.make' AND target = '{}' ORDER BY id"
-    done, refused = asked(source, query.format(file))
+    assert source.roadmap("backup", file, "--no-logs").code == 0
+    assert source.roadmap("backup", file).code == 1
+    query = "SELECT actor, outcome, details FROM audit_record WHERE action = 'backup.make' "
+    done, refused = source.asked(f"{query} AND target = '{file}' ORDER BY id")
     assert (done[0][:14], done[1], refused[1]) == ("command line (", "done", "failed")
     assert (json.loads(done[2]) if isinstance(done[2], str) else done[2]) == {"logs": False}
 
@@ -299,7 +342,7 @@ REASONS = {
 @pytest.mark.parametrize(
     ("mode", "kinds"), [("embedded", REASONS), ("server", ["cut short"])], ids=MODES
 )
-def test_a_file_that_is_not_whole_is_refused_and_nothing_is_changed(
+def test_a_file_that_is_not_whole_changes_nothing(
     made: Any, place: Any, tmp_path: Path, mode: str, kinds: Iterable[str]
 ) -> None:
     """It is read to its end before the database is asked anything, whichever that is."""
@@ -307,31 +350,28 @@ def test_a_file_that_is_not_whole_is_refused_and_nothing_is_changed(
     target = place(mode)
     for kind in kinds:
         file.write_bytes(spoiled(kind, whole))
-        result = roadmap(target.environment, "restore", file)
+        result = target.roadmap("restore", file)
         assert result.code == 1, kind
         assert re.search(REASONS[kind], result.sentence), (kind, result)
         assert "Nothing was changed" in result.sentence, kind
-        assert names_of_tables(target) == set(), kind
+        assert target.tables() == set(), kind
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_a_database_with_rows_is_refused_and_keeps_them(
-    made: Any, place: Any, tmp_path: Path, mode: str
-) -> None:
+def test_a_database_with_rows_is_refused_and_keeps_them(made: Any, place: Any, mode: str) -> None:
     target = place(mode)
-    succeeded(target.environment, "migrate")
-    succeeded(
-        target.environment, "users", "add", "me@example.org", "--password", "a few unrelated words"
-    )
-    result = roadmap(target.environment, "restore", made[mode][1])
+    migrate(target.settings)
+    with using(lambda: open_database(target.settings)):
+        add("mine@example.org", PASSWORD)
+    result = target.roadmap("restore", made[mode][1])
     assert result.code == 1
     assert "not empty" in result.sentence
-    assert asked(target, "SELECT email FROM account") == [("me@example.org",)]
+    assert target.asked("SELECT email FROM account") == [("mine@example.org",)]
 
 
 def test_a_row_that_is_written_while_a_restore_begins_is_not_lost(made: Any, place: Any) -> None:
     target = place("server")
-    succeeded(target.environment, "migrate")
+    migrate(target.settings)
     columns = "id, email, name, password_hash, is_admin, created_at"
     insert = f"INSERT INTO account ({columns}) VALUES (gen_random_uuid(), %s, '', '', false, now())"
     waits = "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'account'::regclass"
@@ -340,65 +380,44 @@ def test_a_row_that_is_written_while_a_restore_begins_is_not_lost(made: Any, pla
         ThreadPoolExecutor() as others,
     ):
         writer.cursor().execute(insert, ["me@example.org"])
-        restored = others.submit(roadmap, target.environment, "restore", made["server"][1])
+        restored = others.submit(target.restore, made["server"][1])
         wait_until(
-            lambda: restored.done() or asked(target, waits) == [(1,)],
+            lambda: restored.done() or target.asked(waits) == [(1,)],
             reason="the restore waits for the row",
         )
         writer.commit()
-        found = restored.result(HANG)
-    assert "not empty: there are rows in account" in found.sentence
-    assert asked(target, "SELECT email FROM account") == [("me@example.org",)]
+        with pytest.raises(Conflict, match="not empty: there are rows in account"):
+            restored.result(HANG)
+    assert target.asked("SELECT email FROM account") == [("me@example.org",)]
 
 
 @pytest.mark.parametrize("mode", MODES)
 def test_a_database_that_is_migrated_and_empty_takes_it(made: Any, place: Any, mode: str) -> None:
     target = place(mode)
-    succeeded(target.environment, "migrate")
-    succeeded(target.environment, "restore", made[mode][1])
-    assert asked(target, "SELECT count(*) FROM roadmap") == [(1,)]
+    migrate(target.settings)
+    target.restore(made[mode][1])
+    assert target.asked("SELECT count(*) FROM roadmap") == [(1,)]
+
+
+ID, THEN = "01a2159fb8507da6a4d36cf261638ef6", "2026-01-01 00:00:00.000000"
+SPENDING = {"owner_id": "uuid", "month": "text", "amount": "integer"}
 
 
 @pytest.mark.parametrize("mode", MODES)
 def test_a_backup_of_an_older_version_is_migrated(place: Any, tmp_path: Path, mode: str) -> None:
     """As one of the version of 0004 would have been written."""
-    old = {
-        **{
-            "format": "roadmap-backup",
-            "format_version": 1,
-            "mode": "server",
-            "made_at": "2026-01-01T00:00:00+00:00",
-        },
-        **{"migrations": known()[:4], "left_out": []},
-    }
     columns = {
-        "id": "uuid",
-        "email": "text",
-        "name": "text",
-        "password_hash": "text",
-        "created_at": "time",
-        "is_admin": "boolean",
+        **{"id": "uuid", "email": "text", "name": "text", "password_hash": "text"},
+        **{"created_at": "time", "is_admin": "boolean"},
     }
-    row = [
-        "01a2159fb8507da6a4d36cf261638ef6",
-        "old@example.org",
-        "",
-        "",
-        "2026-01-01 00:00:00.000000",
-        True,
-    ]
-    write(tmp_path / "old.gz", {**old, "tables": [table("account", columns)]}, {"account": [row]})
+    head = {**ANYTHING, "migrations": known()[:4], "tables": [table("account", columns)]}
+    write(tmp_path / "old.gz", head, {"account": [[ID, "old@example.org", "", "", THEN, True]]})
     target = place(mode)
-    body = succeeded(target.environment, "restore", tmp_path / "old.gz", "--json").data
-    assert body["migrated"] == known()[4:]
-    assert asked(target, "SELECT email, is_admin, is_observer FROM account") in (
+    assert target.restore(tmp_path / "old.gz").migrated == known()[4:]
+    assert target.asked("SELECT email, is_admin, is_observer FROM account") in (
         [("old@example.org", 1, 0)],
         [("old@example.org", True, False)],
     )
-
-
-ID = "01a2159fb8507da6a4d36cf261638ef6"
-SPENDING = {"owner_id": "uuid", "month": "text", "amount": "integer"}
 
 
 class TwiceTheSame(dict[str, str]):
@@ -409,18 +428,10 @@ class TwiceTheSame(dict[str, str]):
 
 
 BROKEN: dict[str, tuple[str, dict[str, str], list[Any]]] = {
-    "a table that is not there": ("nothing", {"id": "uuid"}, ["01a2159fb8507da6a4d36cf261638ef6"]),
-    "a column that is not there": (
-        "account",
-        {"id; DROP": "uuid"},
-        ["01a2159fb8507da6a4d36cf261638ef6"],
-    ),
-    "a kind that is not there": ("account", {"id": "python"}, ["01a2159fb8507da6a4d36cf261638ef6"]),
-    "a value that does not fit": (
-        "spending",
-        {"owner_id": "uuid", "month": "text", "amount": "integer"},
-        ["x", "2026-01", 1],
-    ),
+    "a table that is not there": ("nothing", {"id": "uuid"}, [ID]),
+    "a column that is not there": ("account", {"id; DROP": "uuid"}, [ID]),
+    "a kind that is not there": ("account", {"id": "python"}, [ID]),
+    "a value that does not fit": ("spending", SPENDING, ["x", "2026-01", 1]),
     "a text with NUL": ("spending", SPENDING, [ID, "2026\0", 1]),
     "half a surrogate pair": ("spending", SPENDING, [ID, "\ud800", 1]),
     "a list for a text": ("spending", SPENDING, [ID, ["2026-01"], 1]),
@@ -440,36 +451,37 @@ BROKEN: dict[str, tuple[str, dict[str, str], list[Any]]] = {
         dict.fromkeys(["id", "account_id"], "uuid")
         | dict.fromkeys(["created_at", "expires_at", "seen_at"], "time")
         | dict.fromkeys(["user_agent", "address"], "text"),
-        [*["01a2159fb8507da6a4d36cf261638ef6"] * 2, *["2026-01-01 00:00:00.000000"] * 3, "", ""],
+        [ID, ID, THEN, THEN, THEN, "", ""],
     ),
 }
 
 
-@pytest.mark.parametrize("mode", MODES)
-def test_rows_that_do_not_fit_are_refused_as_a_whole(place: Any, tmp_path: Path, mode: str) -> None:
+OF_THE_DATABASE = ("nothing where something must be", "a row that refers to nothing")
+
+
+@pytest.mark.parametrize(
+    ("mode", "cases"),
+    [("embedded", BROKEN), ("server", ["a text with NUL", *OF_THE_DATABASE])],
+    ids=MODES,
+)
+def test_rows_that_do_not_fit_are_refused_as_a_whole(
+    place: Any, tmp_path: Path, mode: str, cases: Iterable[str]
+) -> None:
     """The file is whole, as who forges one can make it: a good table is before the bad one."""
     target = place(mode)
-    for case, (name, columns, row) in BROKEN.items():
+    for case in cases:
+        name, columns, row = BROKEN[case]
         rows = {"spending": [[ID, "2025-01", 1]], name: [row]}
         tables = [
             *([table("spending", SPENDING)] if name != "spending" else []),
             table(name, columns),
         ]
-        head = {
-            **{
-                "format": "roadmap-backup",
-                "format_version": 1,
-                "mode": "server",
-                "made_at": "2026-01-01T00:00:00+00:00",
-            },
-            **{"migrations": known(), "left_out": [], "tables": tables},
-        }
-        write(tmp_path / "broken.gz", head, rows)
-        result = roadmap(target.environment, "restore", tmp_path / "broken.gz")
+        write(tmp_path / "broken.gz", {**ANYTHING, "migrations": known(), "tables": tables}, rows)
+        result = target.roadmap("restore", tmp_path / "broken.gz")
         assert result.code == 1, (case, result)
         assert "cannot be restored" in result.sentence, (case, result)
         assert "Nothing was changed" in result.sentence, (case, result)
-        assert names_of_tables(target) <= {"sqlite_sequence"}, case
+        assert target.tables() <= {"sqlite_sequence"}, case
 
 
 def table(name: str, columns: dict[str, str]) -> dict[str, Any]:
@@ -480,7 +492,7 @@ def table(name: str, columns: dict[str, str]) -> dict[str, Any]:
 
 
 def write(file: Path, head: dict[str, Any], rows: dict[str, list[Any]]) -> None:
-    """A file with the right sum."""
+    """Write a file with the right sum."""
     lines = [head]
     for name, of_table in rows.items():
         lines += [{"table": name}, *of_table]
@@ -492,57 +504,50 @@ def write(file: Path, head: dict[str, Any], rows: dict[str, list[Any]]) -> None:
     file.write_bytes(gzip.compress(body + json.dumps({"end": end}).encode() + b"\n"))
 
 
-def small_files(most: int) -> Any:
-    """What a disk without room does to a process: no file of it grows beyond so many bytes."""
-    return lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (most, most))
+@contextmanager
+def full_beyond(most: int) -> Iterator[None]:
+    """Let no file of this process grow beyond so many bytes, as on a disk without room."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (most, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 def test_a_full_disk_leaves_no_half_of_a_backup(made: Any, tmp_path: Path) -> None:
-    source, file = made["embedded"]
+    source, file = made["server"]  # whose own files are not those of this process
     before = file.stat().st_size
     assert before > 40_000
-    result = roadmap(source.environment, "backup", tmp_path / "b.gz", before=small_files(40_000))
-    assert result.code == 1
+    with full_beyond(40_000):
+        result = source.roadmap("backup", tmp_path / "b.gz")
+        replaced = source.roadmap("backup", file, "--force")
+    assert (result.code, replaced.code) == (1, 1)
     assert "not enough space" in result.sentence
     assert list(tmp_path.iterdir()) == []
-    replaced = roadmap(source.environment, "backup", file, "--force", before=small_files(40_000))
-    assert replaced.code == 1
     assert file.stat().st_size == before
 
 
 def test_what_is_no_file_is_not_replaced_by_one(made: Any, tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
-    result = roadmap(made["embedded"][0].environment, "backup", tmp_path / "pipe", "--force")
-    assert (result.code, "no file" in result.sentence, (tmp_path / "pipe").is_fifo()) == (
-        1,
-        True,
-        True,
-    )
+    result = made["embedded"][0].roadmap("backup", tmp_path / "pipe", "--force")
+    assert (result.code, "no file" in result.sentence) == (1, True)
+    assert (tmp_path / "pipe").is_fifo()
     assert list(tmp_path.iterdir()) == [tmp_path / "pipe"]
 
 
 def test_a_full_disk_ends_a_restore_with_nothing_changed(made: Any, place: Any) -> None:
     target = place("embedded")
-    result = roadmap(
-        target.environment, "restore", made["embedded"][1], before=small_files(200_000)
-    )
+    with full_beyond(200_000):
+        result = target.roadmap("restore", made["embedded"][1])
     assert result.code == 1
     assert "disk" in result.sentence
-    assert names_of_tables(target) == set()
-    succeeded(target.environment, "restore", made["embedded"][1])
-    assert asked(target, "SELECT count(*) FROM roadmap") == [(1,)]
+    assert target.tables() == set()
+    target.restore(made["embedded"][1])
+    assert target.asked("SELECT count(*) FROM roadmap") == [(1,)]
 
 
-def test_there_is_nothing_to_back_up_before_the_first_start(place: Any, tmp_path: Path) -> None:
-    result = roadmap(place("embedded").environment, "backup", tmp_path / "b.gz")
-    assert (result.code, "nothing to back up" in result.sentence, list(tmp_path.glob("*.gz"))) == (
-        1,
-        True,
-        [],
-    )
-
-
-def test_while_the_broker_is_away_a_backup_is_made_all_the_same(made: Any, tmp_path: Path) -> None:
-    source, _ = made["server"]
-    environment = {**source.environment, "REDIS_URL": "redis://127.0.0.1:1/0"}
-    assert succeeded(environment, "backup", tmp_path / "b.gz", "--json").data["waiting"] is None
+def test_before_the_first_start_there_is_nothing(place: Any, tmp_path: Path) -> None:
+    result = place("embedded").roadmap("backup", tmp_path / "b.gz")
+    assert (result.code, "nothing to back up" in result.sentence) == (1, True)
+    assert list(tmp_path.glob("*.gz")) == []
