@@ -36,7 +36,7 @@ def test_a_closed_load_keeps_every_connection_busy(bare: Bare) -> None:
 def test_an_open_load_sends_at_its_rate(bare: Bare) -> None:
     found = load(Plan(bare.port, bare.posts(), 202, SECONDS, warm_up=0.1, connections=4, rate=100))
     assert found.answered == 40  # those of the warm-up, too
-    assert found.latencies["max"] < 10_000
+    assert 0 < found.latencies["p50"] <= found.latencies["max"]
 
 
 def test_another_answer_than_the_expected_one_fails_the_load(bare: Bare) -> None:
