@@ -36,7 +36,7 @@ from benchmarks.targets import BARE, BY_HAND, FASTAPI, LEAN, OURS
 from testing.servers import free_port
 from testing.stack import NO_TLS, answer_to, running
 from testing.stack_queues import queue_of
-from testing.waiting import wait_until
+from testing.waiting import HANG, wait_until
 
 MEMBERS = 200  # accounts that send in turn
 GOALS = 1_000  # different requests that are sent in turn
@@ -187,7 +187,7 @@ class Service(Contender):
         tokens = [self.tokens[number // STREAMS_OF_ONE] for number in range(count)]
         address = f"http://127.0.0.1:{self.port}"
         with (
-            httpx2.Client(base_url=address, timeout=30, verify=NO_TLS) as client,
+            httpx2.Client(base_url=address, timeout=HANG, verify=NO_TLS) as client,
             ThreadPoolExecutor(SENDERS) as pool,
         ):
             return list(pool.map(partial(self._stream, client), range(count), tokens))
@@ -438,7 +438,7 @@ def _answers(program: Program, address: str) -> bool:
     """Raises BenchmarkFailed when it has ended. A 404 is an answer, too: not all have this path."""
     program.check_alive()
     try:
-        return answer_to("GET", address, timeout=5).status_code in (200, 404)
+        return answer_to("GET", address).status_code in (200, 404)
     except httpx2.TransportError:
         return False
 
@@ -451,7 +451,11 @@ def goal(number: int) -> str:
 
 
 def output_of(
-    command: Sequence[str], environment: Mapping[str, str], given: str = "", *, seconds: float = 120
+    command: Sequence[str],
+    environment: Mapping[str, str],
+    given: str = "",
+    *,
+    seconds: float = HANG,
 ) -> list[str]:
     """The words that a command writes within so many seconds. Raises BenchmarkFailed."""
     ended = subprocess.run(

@@ -239,7 +239,7 @@ def compiled() -> None:
         "benchmarks",
         "roadmap_app.py",
     )
-    subprocess.run(python("-m", "compileall", "-q", *code), cwd=ROOT, check=True, timeout=120)
+    subprocess.run(python("-m", "compileall", "-q", *code), cwd=ROOT, check=True)
 
 
 def say(text: str) -> None:

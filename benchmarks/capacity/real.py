@@ -15,6 +15,7 @@ from benchmarks.ground import Ground, ask, python, until
 from benchmarks.processes import most_connections
 from testing.servers import free_port
 from testing.stack import NO_TLS, Service, answer_to
+from testing.waiting import HANG
 
 STORED = 30.0  # seconds that the last log record may take
 SIZE = "SELECT pg_database_size(current_database())"
@@ -142,5 +143,5 @@ class Real:
 
     def _figures(self) -> dict[str, Any]:
         url = f"http://127.0.0.1:{self._port}/figures"
-        figures: dict[str, Any] = httpx2.get(url, verify=NO_TLS, timeout=10).json()
+        figures: dict[str, Any] = httpx2.get(url, verify=NO_TLS, timeout=HANG).json()
         return figures

@@ -13,9 +13,11 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from testing.waiting import HANG
+
 ROOT = Path(__file__).resolve().parent.parent.parent
 NAME = "{name}"  # in a request: 32 characters that no other request of the load has
-PATIENCE = 30.0  # seconds that answers may take after the end of a load
+PATIENCE = HANG  # seconds that answers may take after the end of a load
 
 
 class LoadFailed(Exception):

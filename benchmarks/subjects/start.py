@@ -30,8 +30,8 @@ from benchmarks.targets import (
     TO_ANSWER,
     TO_TASK,
 )
+from testing.waiting import HANG
 
-LONGEST = 60.0  # seconds
 PAUSE = 0.002  # seconds between two tries
 FOLLOWING = 24  # goals after the first
 READY = "GET /health/ready HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n"
@@ -148,7 +148,7 @@ def _seconds(port: int, request: str) -> float:
 
 def _until_answered(port: int, request: str, status: int = 202) -> float:
     """The moment (perf_counter) of the first answer with this status."""
-    deadline = time.perf_counter() + LONGEST
+    deadline = time.perf_counter() + HANG
     while time.perf_counter() < deadline:
         try:
             _ask(port, request, status)
@@ -156,12 +156,12 @@ def _until_answered(port: int, request: str, status: int = 202) -> float:
             time.sleep(PAUSE)
             continue
         return time.perf_counter()
-    raise BenchmarkFailed(f"nothing was answered within {LONGEST:g} s of the start")
+    raise BenchmarkFailed(f"nothing was answered within {HANG:g} s of the start")
 
 
 def _ask(port: int, request: str, status: int = 202) -> None:
     """Raises ConnectionError, and BenchmarkFailed when the status is another."""
-    with socket.create_connection(("127.0.0.1", port), timeout=LONGEST) as connection:
+    with socket.create_connection(("127.0.0.1", port), timeout=HANG) as connection:
         connection.sendall(request.encode())
         answer = connection.recv(4096)
     if not answer.startswith(b"HTTP/1.1 %d" % status):

@@ -17,8 +17,7 @@ import redis
 
 from benchmarks.ground import BenchmarkFailed
 from testing.servers import Redis
-
-LONGEST = 30  # seconds until MONITOR has begun, and until it has sent the rest
+from testing.waiting import HANG
 
 
 @dataclass(slots=True)
@@ -40,7 +39,7 @@ def counted(broker: Redis) -> Iterator[Commands]:
     marker.ping()
 
     def listen() -> None:
-        client: Any = redis.Redis(port=broker.port, socket_timeout=LONGEST)
+        client: Any = redis.Redis(port=broker.port, socket_timeout=HANG)
         try:
             with client.monitor() as monitor:
                 listening.set()
@@ -52,14 +51,14 @@ def counted(broker: Redis) -> Iterator[Commands]:
 
     thread = threading.Thread(target=listen, daemon=True)
     thread.start()
-    if not listening.wait(LONGEST):
+    if not listening.wait(HANG):
         raise BenchmarkFailed(f"MONITOR of Redis has not started: {failures}")
     marker.echo(begin.removeprefix("ECHO "))
     try:
         yield found
     finally:
         marker.echo(end.removeprefix("ECHO "))
-        thread.join(LONGEST)
+        thread.join(HANG)
         marker.close()
     if thread.is_alive() or failures:
         raise BenchmarkFailed(f"MONITOR of Redis has not sent all commands: {failures}")

@@ -17,9 +17,9 @@ from typing import Any
 from benchmarks.contenders import PATH, goal
 from benchmarks.ground import BenchmarkFailed
 from benchmarks.load import request
+from testing.waiting import HANG
 
 AT_ONCE = 10  # roadmaps that are made at the same time
-LONGEST = 120.0  # seconds of one answer, also of a stream
 LOCATION = re.compile(rb"\r\nlocation: *(\S+)", re.IGNORECASE)
 
 
@@ -83,7 +83,7 @@ class Learner:
         return answered
 
 
-def exchanged(port: int, asked: str, *, longest: float = LONGEST) -> bytes:
+def exchanged(port: int, asked: str, *, longest: float = HANG) -> bytes:
     """All that is answered until the server ends the connection. Raises BenchmarkFailed."""
     deadline, parts = monotonic() + longest, list[bytes]()
     try:
