@@ -14,9 +14,10 @@ from benchmarks.load import LoadFailed, Plan, held, load, request
 from benchmarks.usage.stacks import WITH_MODEL
 from cli.costs.measured import Effort, MeasuredUsage, RoadmapSize
 from testing.stack import CONCEPTS, ROOT, clean_environment
-from testing.waiting import HANG, wait_until
+from testing.waiting import wait_until
 
 SECONDS = 0.3
+pytestmark = pytest.mark.timeout(1800)  # whole benchmarks run
 
 
 @pytest.fixture(scope="module")
@@ -75,7 +76,6 @@ def test_a_run_leaves_figures_and_a_table(tmp_path: Path) -> None:
         env=clean_environment(),
         capture_output=True,
         text=True,
-        timeout=HANG,
         check=False,
     )
     assert ended.returncode == 0, ended.stderr
@@ -110,7 +110,6 @@ def test_what_running_costs_is_written_as_the_calculator_reads_it(tmp_path: Path
         env=clean_environment(),
         capture_output=True,
         text=True,
-        timeout=HANG,
         check=False,
     )
     assert ended.returncode == 0, ended.stderr

@@ -12,8 +12,9 @@ import pytest
 from benchmarks.capacity.__main__ import parser
 from testing.servers import Postgres, Redis
 from testing.stack import GOAL, ROOT, Service, Stack, clean_environment, running, server_stack
-from testing.waiting import HANG, wait_until
+from testing.waiting import wait_until
 
+pytestmark = pytest.mark.timeout(1800)  # whole simulations run
 PAGE = (ROOT / "docs" / "SCALING.md").read_text("utf-8")
 COMMANDS = [
     command.partition("#")[0].strip() for command in re.findall(r"^\$ (.*)$", PAGE, re.MULTILINE)
@@ -68,7 +69,6 @@ def test_a_load_is_asked_about(command: str) -> None:
         capture_output=True,
         text=True,
         check=False,
-        timeout=HANG,
     )
     assert ended.returncode == 0, ended.stdout + ended.stderr
     if "CHECK=1" in command:
