@@ -14,29 +14,29 @@ from reliable_queue.queue import ReliableQueue
 from reliable_queue.redis_storage import ReliableRedisStorage
 from reliable_queue.sqlite_storage import ReliableSqliteStorage
 from testing.servers import Redis
+from testing.waiting import HANG
 from tests.integration.reliable_queue.consumers import (
     HEARTBEAT,
     KEY,
-    SOON,
     TTL,
     Child,
     OpenQueue,
     Works,
 )
-from tests.integration.reliable_queue.storages import ALIVE, PATIENCE, Open, Storage
+from tests.integration.reliable_queue.storages import ALIVE, Open, Storage
 
 
 @pytest.fixture(params=["redis", "sqlite", "memory"])
 def consumer(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Open]:
-    """Opens one more consumer, alive, of the test's queue, or of the named other queue of the same server."""
+    """Open one more consumer, alive, of the test's queue or of another queue of the same server."""
     opened: list[Storage] = []
     test = uuid.uuid4().hex
 
     def make(queue: str, now: Callable[[], float]) -> Storage:
         if request.param == "redis":
-            return ReliableRedisStorage(
-                queue, url=request.getfixturevalue("broker").url(), poll_seconds=PATIENCE, now=now
-            )
+            url = request.getfixturevalue("broker").url()
+            patient = {"poll_seconds": ALIVE, "socket_timeout": HANG}
+            return ReliableRedisStorage(queue, url=url, now=now, **patient)
         if request.param == "sqlite":
             return ReliableSqliteStorage(queue, filename=str(tmp_path / "queue.db"), now=now)
         return ReliableMemoryStorage(queue, now=now)
@@ -61,7 +61,8 @@ def process(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[OpenQueu
         common = {"keys": [KEY], "heartbeat": HEARTBEAT, "ttl": TTL, **options}
         if request.param == "redis":
             url = request.getfixturevalue("broker").url()
-            made = ReliableQueue(name, storage_class=ReliableRedisStorage, url=url, **common)
+            common |= {"storage_class": ReliableRedisStorage, "socket_timeout": HANG}
+            made = ReliableQueue(name, url=url, **common)
         else:
             made = ReliableQueue(
                 name,
@@ -92,4 +93,4 @@ def child(broker: Redis, tmp_path: Path) -> Iterator[Callable[..., Child]]:
         if one.process.poll() is None:
             one.signal(signal.SIGCONT)
             one.signal(signal.SIGTERM)
-            one.process.wait(SOON)
+            one.process.wait(HANG)

@@ -23,8 +23,6 @@ from testing.waiting import HANG, wait_until
 ROOT = Path(__file__).resolve().parents[3]
 KEY = "k" * 40
 HEARTBEAT, TTL = 0.1, 0.8
-ALIVE, MOMENT = 60.0, 0.05  # seconds that a consumer lives for after one beat
-SOON = 30.0
 OpenQueue = Callable[..., "Works"]
 
 
@@ -57,12 +55,15 @@ class Works:
             raise self.failures.pop()
 
     def drain(self) -> int:
-        """What a worker would do, here and without waiting; returns how many messages were worked off."""
+        """Work off what is ready, here and without waiting; return the number of messages."""
         self.queue.storage.wake()
         return self.queue.drain()
 
     def left(self) -> tuple[int, int, int]:
-        """How many are ready, scheduled, and held by anybody; two looks, since a message may move in between."""
+        """Count those that are ready, scheduled, and held by anybody.
+
+        It looks twice, since a message may move in between.
+        """
         looks = [
             (
                 self.queue.pending_count(),
@@ -76,7 +77,7 @@ class Works:
 
 def on(broker: Redis, name: str = "work") -> Works:
     """A queue on a server of the test's own."""
-    options = {"url": broker.url(), "heartbeat": HEARTBEAT, "ttl": TTL}
+    options = {"url": broker.url(), "heartbeat": HEARTBEAT, "ttl": TTL, "socket_timeout": HANG}
     return Works(ReliableQueue(name, keys=[KEY], storage_class=ReliableRedisStorage, **options))
 
 
@@ -129,12 +130,22 @@ from reliable_queue.queue import ReliableQueue
 from reliable_queue.redis_storage import ReliableRedisStorage
 
 url, name, ttl, noted, module = sys.argv[1:]
-queue = ReliableQueue(name, keys=["k" * 40], storage_class=ReliableRedisStorage, url=url, heartbeat=0.1, ttl=float(ttl))
+times = {"heartbeat": 0.1, "ttl": float(ttl), "socket_timeout": 180}
+queue = ReliableQueue(
+    name, keys=["k" * 40], storage_class=ReliableRedisStorage, url=url, **times
+)
+beat = queue.storage.heartbeat
+
+def heartbeat(ttl, **options):
+    with open(noted + ".beats", "a") as file:
+        print(options["judge"], file=file, flush=True)
+    return beat(ttl, **options)
 
 def note(word):
     with open(noted, "a") as file:
         print(word, file=file, flush=True)
 
+queue.storage.heartbeat = heartbeat
 note.__module__ = module
 queue.task(name="note")(note)
 with open(noted + ".id", "w") as file:
@@ -166,6 +177,11 @@ class Child:
     @property
     def noted(self) -> list[str]:
         return self._noted.read_text().split()
+
+    @property
+    def judged(self) -> list[bool]:
+        """Whether each beat might judge others."""
+        return [word == "True" for word in Path(f"{self._noted}.beats").read_text().split()]
 
     @property
     def consumer(self) -> str:

@@ -13,13 +13,12 @@ from reliable_queue.memory_storage import ReliableMemoryStorage
 from reliable_queue.redis_storage import ReliableRedisStorage
 from reliable_queue.sqlite_storage import ReliableSqliteStorage
 from reliable_queue.storage import Claim
-from testing.waiting import wait_until
+from testing.waiting import HANG, wait_until
 
 Storage = ReliableRedisStorage | ReliableSqliteStorage | ReliableMemoryStorage
 Open = Callable[..., Storage]
-ALIVE, MOMENT = 60.0, 0.05  # seconds that a consumer lives for after one beat
-PATIENCE = 60.0  # seconds that a claim waits where the test has to end its waiting
-SOON = 30.0  # seconds within which it must have ended
+MOMENT = 0.05  # seconds that a consumer lives for after a beat that is its last
+ALIVE = 10.0 * HANG  # seconds that one lives for, or that a claim waits, longer than any test
 NOON = datetime(2100, 1, 1, 12)
 ANY_BYTES = b"\x00\xff\n1 \xc3\n"
 shared = pytest.mark.parametrize("consumer", ["redis", "sqlite"], indirect=True)
@@ -36,8 +35,10 @@ class Clock:
 
 
 class Looks:
-    """The real clock, which counts how often it is looked at: a waiting claim does so before it asks the server, and
-    when the answer says that something is scheduled.
+    """The real clock, which counts how often it is looked at.
+
+    A waiting claim does so before it asks the server, and when the answer says that something is
+    scheduled.
     """
 
     def __init__(self) -> None:
@@ -54,7 +55,7 @@ def held_by(storage: Storage) -> list[Any]:
 
 
 def dead(storage: Storage) -> list[tuple[bytes, str]]:
-    """What was put aside, and why; the newest first."""
+    """Messages that were put aside, each with its reason; the newest first."""
     return [(letter.data, letter.reason) for letter in storage.dead_letters()]
 
 
@@ -88,7 +89,7 @@ def dies(storage: Storage, rescuer: Storage) -> None:
 
 
 def put_aside(storage: Storage, *messages: bytes) -> Storage:
-    """The storage, on whose empty queue these messages have come and were buried one after the other."""
+    """Bury these messages, one after the other, on the empty queue of the storage."""
     for message in messages:
         storage.enqueue(message, 1)
         storage.dead_letter(claimed(storage), "reason")
@@ -107,7 +108,7 @@ def waiting_claims(
 ) -> Iterator[list[Future[Claim | None]]]:
     """Claim in `count` threads of one consumer; wake those that wait at the end."""
     with ThreadPoolExecutor(count) as pool:
-        claims = [pool.submit(storage.claim, PATIENCE, done or []) for _ in range(count)]
+        claims = [pool.submit(storage.claim, ALIVE, done or []) for _ in range(count)]
         try:
             wait_until(lambda: all(claim.running() or claim.done() for claim in claims))
             yield claims

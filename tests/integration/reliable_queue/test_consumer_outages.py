@@ -7,15 +7,9 @@ from typing import Any
 import pytest
 
 from testing.servers import Redis
-from testing.waiting import wait_until
-from tests.integration.reliable_queue.consumers import (
-    ALIVE,
-    SOON,
-    OpenQueue,
-    consuming,
-    on,
-    recorded_beats,
-)
+from testing.waiting import HANG, wait_until
+from tests.integration.reliable_queue.consumers import OpenQueue, consuming, on, recorded_beats
+from tests.integration.reliable_queue.storages import ALIVE
 
 
 class TestOutages:
@@ -27,7 +21,7 @@ class TestOutages:
             [works.long.s("long"), *(works.note.s(f"{number}") for number in range(5))]
         )
         with consuming(works, workers=1):
-            assert works.started.wait(SOON)
+            assert works.started.wait(HANG)
             own_broker.kill()
             works.gate.set()
             wait_until(lambda: "long" in works.noted)
@@ -46,7 +40,7 @@ class TestOutages:
         works, others = on(own_broker), on(own_broker)
         works.queue.enqueue(works.long.s("long"))
         with consuming(works):
-            assert works.started.wait(SOON)
+            assert works.started.wait(HANG)
             own_broker.kill()
             works.gate.set()
             wait_until(lambda: works.noted)
@@ -62,7 +56,7 @@ class TestOutages:
         works.failures.append(ValueError("broken"))
         works.queue.enqueue(works.moody.s("moody"))
         with consuming(works):
-            assert works.started.wait(SOON)
+            assert works.started.wait(HANG)
             own_broker.kill()
             works.gate.set()
             wait_until(lambda: not works.failures, reason="it has failed")

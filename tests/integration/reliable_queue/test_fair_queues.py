@@ -1,4 +1,4 @@
-"""A person who has just asked waits for one outline, and not for somebody else's ninety tutorials; in both modes."""
+"""A person who has just asked waits for one outline, not for the tutorials of others."""
 
 import uuid
 from collections.abc import Iterator
@@ -17,9 +17,9 @@ from tasks.dispatcher import enqueue
 from tasks.queues import content_queue
 from testing.servers import Redis
 from testing.waiting import wait_until
+from tests.integration.reliable_queue.storages import ALIVE, MOMENT
 
 CONTENTS = 500
-ALIVE, MOMENT = 60.0, 0.05  # seconds that a consumer lives for after one beat
 
 
 def embedded(folder: Path) -> dict[str, str]:
@@ -72,7 +72,7 @@ def steps(name: JobName, of: list[UUID], delay: float = 0) -> list[Job]:
 
 
 def claimed(queue: ReliableQueue) -> Job:
-    """What a worker would run next; it stays held."""
+    """Claim what a worker would run next; it stays held."""
     claim = queue.storage.claim(0)
     assert claim is not None
     task = content_queue.deserialize_task(claim.data)

@@ -3,8 +3,6 @@
 import json
 import os
 import time
-import uuid
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -14,17 +12,16 @@ from huey import crontab
 from reliable_queue.memory_storage import ReliableMemoryStorage
 from reliable_queue.queue import ReliableQueue
 from testing.servers import Redis
-from testing.waiting import wait_until
+from testing.waiting import HANG, wait_until
 from tests.integration.reliable_queue.consumers import (
-    ALIVE,
     KEY,
-    SOON,
-    Child,
     OpenQueue,
     Works,
     consuming,
     on,
+    recorded_beats,
 )
+from tests.integration.reliable_queue.storages import ALIVE
 
 
 class TestLooking:
@@ -45,14 +42,15 @@ class TestLooking:
 
         began = time.time()
         with consuming(works, workers=3):
-            assert works.started.wait(SOON)
+            assert works.started.wait(HANG)
             found = wait_until(
                 lambda: (it := read()).get("running") and it,
                 reason="it beats with it",
             )
             assert (found["version"], found["pid"], found["threads"]) == ("7", os.getpid(), 3)
             assert found["host"]
-            assert began - 1 < found["started_at"] <= found["at"] <= time.time()
+            read_at = time.time()
+            assert began - 1 < found["started_at"] <= found["at"] <= read_at
             [run] = found["running"]
             assert (run["task"], run["id"]) == ("long", task.id)
             assert found["started_at"] - 1 < run["since"] <= found["at"]
@@ -100,7 +98,7 @@ class TestPausing:
         works, person = process(), process()
         works.queue.enqueue(works.long.s("runs"))
         with consuming(works, workers=2):
-            assert works.started.wait(SOON)
+            assert works.started.wait(HANG)
             person.queue.pause()
             person.queue.enqueue_many([person.note.s("waits"), person.note.s("as well")])
             works.gate.set()
@@ -121,29 +119,19 @@ class TestPausing:
         works.drain()
         assert works.noted == ["tick"]
 
-    def test_a_consumer_process_that_starts_while_it_is_paused_waits_and_beats(
-        self, broker: Redis, child: Callable[..., Child]
+    def test_consumers_that_start_while_it_is_paused_wait_and_beat(
+        self, process: OpenQueue, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        works = on(broker, uuid.uuid4().hex)
-        works.queue.enqueue_many(works.note.s(f"{number}") for number in range(20))
-        works.queue.pause()
-        first, second = (child(works.queue.name, ttl=ALIVE) for _ in range(2))
-        beaten = {member.id: member.alive_until for member in works.queue.storage.consumers()}
-
-        def beats_on() -> bool:
-            now = {
-                member.id: member.alive_until or 0.0 for member in works.queue.storage.consumers()
-            }
-            return len(now) == 2 and all(
-                now[id_] > (before or 0.0) for id_, before in beaten.items()
-            )
-
-        wait_until(beats_on, reason="both beat again")
-        assert (first.noted, second.noted, works.left()) == ([], [], (20, 0, 0))
-        works.queue.resume()
-        wait_until(lambda: works.left() == (0, 0, 0))
+        person, first, second = (process(ttl=ALIVE) for _ in range(3))
+        person.queue.enqueue_many(person.note.s(f"{number}") for number in range(20))
+        person.queue.pause()
+        beats = [recorded_beats(works, monkeypatch) for works in (first, second)]
+        with consuming(first), consuming(second):
+            wait_until(lambda: all(len(each) > 1 for each in beats), reason="both beat again")
+            assert (first.noted, second.noted, person.left()) == ([], [], (20, 0, 0))
+            person.queue.resume()
+            wait_until(lambda: person.left() == (0, 0, 0))
         assert sorted(first.noted + second.noted) == sorted(f"{number}" for number in range(20))
-        works.queue.storage.close()
 
     def test_in_immediate_mode_what_is_enqueued_waits_and_runs_when_it_is_resumed(self) -> None:
         works = Works(ReliableQueue("spare", keys=[KEY], storage_class=ReliableMemoryStorage))

@@ -1,4 +1,4 @@
-"""The whole queue, with real consumers in threads and in child processes, on Redis and on SQLite."""
+"""The cost of a task on Redis."""
 
 from testing.servers import Redis
 from tests.integration.reliable_queue.consumers import on

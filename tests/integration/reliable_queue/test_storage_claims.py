@@ -6,13 +6,12 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from reliable_queue.storage import MAX_DELIVERIES
-from testing.waiting import wait_until
+from testing.waiting import HANG, wait_until
 from tests.integration.reliable_queue.storages import (
     ALIVE,
     ANY_BYTES,
     MOMENT,
     NOON,
-    SOON,
     Clock,
     Open,
     Storage,
@@ -250,7 +249,7 @@ class TestOnce:
         together = threading.Barrier(len(consumers))
 
         def enqueue(storage: Storage) -> bool:
-            together.wait(SOON)
+            together.wait(HANG)
             return storage.enqueue_once("minute", b"periodic", 600)
 
         with ThreadPoolExecutor(len(consumers)) as pool:
@@ -262,12 +261,12 @@ class TestConcurrency:
     MESSAGES = tuple(b"%d" % number for number in range(200))
 
     def share(self, consumers: list[Storage]) -> list[list[bytes]]:
-        """What each thread of the consumers gets of the messages when all start together."""
+        """Let a thread of each consumer claim what it gets of the messages, all at once."""
         consumers[0].enqueue_many((message, 0) for message in self.MESSAGES)
         together = threading.Barrier(len(consumers))
 
         def work(storage: Storage) -> list[bytes]:
-            together.wait(SOON)
+            together.wait(HANG)
             return worked_off(storage)
 
         with ThreadPoolExecutor(len(consumers)) as pool:

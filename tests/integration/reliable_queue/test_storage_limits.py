@@ -14,10 +14,10 @@ from reliable_queue.redis_storage import ReliableRedisStorage
 from reliable_queue.sqlite_storage import ReliableSqliteStorage
 from reliable_queue.storage import MAX_DELIVERIES
 from testing.servers import Redis
+from testing.waiting import HANG
 from tests.integration.reliable_queue.storages import (
     ALIVE,
     NOON,
-    SOON,
     Clock,
     claimed,
     claimed_data,
@@ -29,19 +29,26 @@ from tests.integration.reliable_queue.storages import (
 
 
 class TestVersionBefore:
-    """What it has left behind, and what it does beside this one while a release is rolled out."""
+    """Its file, and what it does beside this version while a release is rolled out."""
 
     FILE = """
-        create table kv (queue text not null, key text not null, value blob not null, primary key(queue, key));
-        create table schedule (id integer not null primary key, queue text not null, data blob not null, timestamp real not null,
-            priority integer not null default 0, deliveries integer not null default 0);
-        create table counter (queue text not null, key text not null, value integer not null default 0, primary key(queue, key));
-        create table message (id integer not null primary key autoincrement, queue text not null, data blob not null,
-            priority integer not null default 0, holder text, deliveries integer not null default 0);
-        create table consumer (queue text not null, id text not null, alive_until real not null, primary key (queue, id));
-        create table once (queue text not null, key text not null, until real not null, primary key (queue, key));
-        create table dead_letter (id integer not null primary key autoincrement, queue text not null, data blob not null,
-            priority integer not null, reason text not null, at real not null);
+        create table kv (queue text not null, key text not null, value blob not null,
+            primary key(queue, key));
+        create table schedule (id integer not null primary key, queue text not null,
+            data blob not null, timestamp real not null, priority integer not null default 0,
+            deliveries integer not null default 0);
+        create table counter (queue text not null, key text not null,
+            value integer not null default 0, primary key(queue, key));
+        create table message (id integer not null primary key autoincrement, queue text not null,
+            data blob not null, priority integer not null default 0, holder text,
+            deliveries integer not null default 0);
+        create table consumer (queue text not null, id text not null, alive_until real not null,
+            primary key (queue, id));
+        create table once (queue text not null, key text not null, until real not null,
+            primary key (queue, key));
+        create table dead_letter (id integer not null primary key autoincrement,
+            queue text not null, data blob not null, priority integer not null,
+            reason text not null, at real not null);
         """
     ENQUEUES = "insert into message (queue, data, priority) values ('work', ?, 0)"
     BEATS = "insert or replace into consumer values ('work', 'old', 4e9)"
@@ -75,7 +82,7 @@ class TestVersionBefore:
         together = threading.Barrier(6)
 
         def opened(_: int) -> int:
-            together.wait(SOON)
+            together.wait(HANG)
             return ReliableSqliteStorage("work", filename=str(place)).queue_size()
 
         with ThreadPoolExecutor(6) as pool:
@@ -235,7 +242,7 @@ class TestFullRedis:
 
 
 def fill(server: Redis) -> None:
-    """Every command that needs memory is refused from now on, and no script is known to the server."""
+    """Let it refuse every command that needs memory from now on, and know no script."""
     client = server.client()
     client.config_set("maxmemory-policy", "noeviction")
     client.config_set("maxmemory", 1)

@@ -5,10 +5,9 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, timedelta
 
 from reliable_queue.storage import MAX_DELIVERIES
-from testing.waiting import wait_until
+from testing.waiting import HANG, wait_until
 from tests.integration.reliable_queue.storages import (
     NOON,
-    SOON,
     Clock,
     Looks,
     Open,
@@ -76,7 +75,7 @@ class TestSchedule:
         together = threading.Barrier(2)
 
         def work(storage: Storage) -> list[bytes]:
-            together.wait(SOON)
+            together.wait(HANG)
             return claimed_data(storage)
 
         with ThreadPoolExecutor(2) as pool:
@@ -127,7 +126,7 @@ class TestFallingDue:
         waiting.add_to_schedule(b"later", in_seconds(3600))
         waiting.add_to_schedule(b"soon", in_seconds(0.3))
         with waiting_claims(waiting) as (claim,):
-            result = claim.result(SOON)
+            result = claim.result(HANG)
         assert result is not None
         assert result.data == b"soon"
         assert waiting.scheduled_items() == [b"later"]
@@ -143,7 +142,7 @@ class TestFallingDue:
                 reason="it has found nothing, and when it has to look again",
             )
             other.add_to_schedule(b"soon", in_seconds(0.3))
-            result = claim.result(SOON)
+            result = claim.result(HANG)
         assert result is not None
         assert result.data == b"soon"
 
@@ -152,7 +151,7 @@ class TestFallingDue:
         waiting.add_to_schedule(b"one", due)
         waiting.add_to_schedule(b"two", due)
         with waiting_claims(waiting, 2) as claims:
-            results = [claim.result(SOON) for claim in claims]
+            results = [claim.result(HANG) for claim in claims]
         assert {result.data for result in results if result is not None} == {b"one", b"two"}
 
     def test_who_takes_over_the_waiting_knows_what_was_scheduled_meanwhile(
@@ -170,7 +169,7 @@ class TestFallingDue:
             other.add_to_schedule(b"scheduled", in_seconds(1))
             wait_until(lambda: looks.count >= 6, reason="the first one knows of it")
             other.enqueue(b"enqueued")
-            results = [claim.result(SOON) for claim in claims]
+            results = [claim.result(HANG) for claim in claims]
         assert {result.data for result in results if result is not None} == {
             b"scheduled",
             b"enqueued",

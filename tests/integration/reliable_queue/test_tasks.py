@@ -12,8 +12,8 @@ from huey import crontab
 
 from reliable_queue.memory_storage import ReliableMemoryStorage
 from reliable_queue.queue import ReliableQueue
-from testing.waiting import wait_until
-from tests.integration.reliable_queue.consumers import KEY, SOON, OpenQueue, Works, consuming
+from testing.waiting import HANG, wait_until
+from tests.integration.reliable_queue.consumers import KEY, OpenQueue, Works, consuming
 
 
 class Tracing:
@@ -124,7 +124,7 @@ class TestOutcomes:
         ends: list[tuple[str, str]] = []
 
         def read(task: str, seconds: float, outcome: str) -> None:
-            assert 0 <= seconds < SOON
+            assert 0 <= seconds < HANG
             ends.append((task, outcome))
 
         works.queue.on_executed.append(read)
@@ -156,7 +156,7 @@ class TestOutcomes:
         ends = self.ended(works)
         works.queue.enqueue(works.long.s("message"))
         with consuming(works) as consumer:
-            assert works.started.wait(SOON)
+            assert works.started.wait(HANG)
             consumer.request_stop(graceful=False)
             wait_until(lambda: ends)
             works.gate.set()
