@@ -49,7 +49,13 @@ def test_every_command_is_run_by_a_test() -> None:
     assert set(re.findall(r"`(make [^`]*)`", PAGE)) == {"make capacity", "make help"}
 
 
-@pytest.mark.parametrize("command", MAKE)
+@pytest.mark.parametrize(
+    "command",
+    [
+        pytest.param(each, marks=pytest.mark.long if "CHECK=1" in each else ())  # on real services
+        for each in MAKE
+    ],
+)
 def test_a_load_is_asked_about(command: str) -> None:
     """With the interpreter of the tests, whose environment need not be that of `make`."""
     dry = subprocess.run(
