@@ -9,8 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from testing.commands import roadmap, succeeded
+from testing.commands import roadmap as as_process
 from testing.stack import GOAL, ROOT, Stack, embedded_stack, running
+from tests.cases import try_each
+from tests.integration.cli.in_process import roadmap, succeeded
 
 WORDS = "A dough of rye rests overnight, and its starter is refreshed before it is shaped."
 CODE = "import pathlib\npathlib.Path({!r}).touch()"
@@ -66,7 +68,7 @@ def test_a_skeleton_lacks_only_what_its_author_must_write(tmp_path: Path) -> Non
     assert {path.suffix for path in (tmp_path / "tracks" / "schemas").iterdir()} == {".json"}
 
 
-@pytest.mark.parametrize(
+@try_each(
     ("arguments", "reason"),
     [
         (("new", "."), "File exists"),
@@ -87,7 +89,7 @@ def test_the_commands_of_the_page_work_as_they_stand(tmp_path: Path) -> None:
     page = (ROOT / "docs" / "CATALOGUE.md").read_text("utf-8")
     commands = re.findall(r"^\$ roadmap ([^#\n]+)", page, re.MULTILINE)
     codes = {
-        line.split()[1]: roadmap({}, *line.split(), folder=tmp_path).code
+        line.split()[1]: as_process({}, *line.split(), folder=tmp_path).code
         for line in commands
         if "ROADMAP_ID" not in line  # as below
     }

@@ -11,15 +11,19 @@ import uuid
 import zipfile
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from testing.commands import ROADMAP, FinishedCommand, command, roadmap, succeeded
+from testing import commands
+from testing.commands import ROADMAP, FinishedCommand, command
+from testing.faulty import Faulty
 from testing.provider import Handler, providing
 from testing.servers import free_port
 from testing.stack import GOAL, Stack, embedded_stack, running
 from testing.waiting import HANG, wait_until
-from tests.browser.wire import Wire
+from tests.cases import try_each
+from tests.integration.cli.in_process import refused, roadmap, succeeded
 from tests.integration.conftest import SMALL
 
 A_SMALL_ONE = (SMALL["goal"], "--level", SMALL["level"])
@@ -40,31 +44,22 @@ def service(request: pytest.FixtureRequest) -> Stack:
 @pytest.fixture(scope="module")
 def made(service: Stack) -> str:
     """The id of a roadmap that the command line has watched to its end."""
-    result = succeeded(
-        caller_of(service),
-        "new",
-        GOAL,
-        "--level",
-        "intermediate",
-        "--hours",
-        "6",
-        "--watch",
-        "--json",
-    )
+    wanted = ("--level", "intermediate", "--hours", "6", "--watch", "--json")
+    result = succeeded(caller_of(service), "new", GOAL, *wanted)
     tree = json.loads(result.output)
     assert (tree["status"], tree["level"], tree["hours_per_week"]) == ("ready", "intermediate", 6)
     assert "Traceback" not in result.errors
     return str(tree["id"])
 
 
-def test_a_goal_is_watched_to_its_end_with_a_bar_beside_the_answer(service: Stack) -> None:
-    result = succeeded(caller_of(service), "new", *A_SMALL_ONE, "--watch")
+def test_a_goal_is_watched_to_its_end_with_a_bar(shared_server: Stack) -> None:
+    """In a process of its own, whose answer and whose bar have different ways out."""
+    result = commands.succeeded(caller_of(shared_server), "new", *A_SMALL_ONE, "--watch")
     total = re.search(r"Writing the contents .* (\d+)/(\d+)", result.errors)
     assert total
     assert total[1] == total[2]
-    assert re.fullmatch(
-        rf"Web frontend developer is ready: {service.url}/roadmaps/[0-9a-f-]+\n", result.output
-    )
+    page = rf"{shared_server.url}/roadmaps/[0-9a-f-]+"
+    assert re.fullmatch(rf"Web frontend developer is ready: {page}\n", result.output)
 
 
 def test_without_watching_it_ends_at_once_with_the_address_of_the_page(service: Stack) -> None:
@@ -109,12 +104,9 @@ def test_roadmaps_are_listed_and_shown(service: Stack, made: str) -> None:
 
 def test_a_roadmap_is_exported_in_every_form(service: Stack, made: str, tmp_path: Path) -> None:
     tree = service.get(f"/api/v1/roadmaps/{made}").json()
-    concept = (
-        f"/api/v1/roadmaps/{made}/concepts/{tree['stages'][0]['modules'][0]['concepts'][0]['id']}"
-    )
-    noted = service.request(
-        "PUT", f"{concept}/notes", json={"notes": "Ask Ada."}, headers=service.headers
-    )
+    path = f"/api/v1/roadmaps/{made}/concepts/{first_concept(tree)}"
+    notes = {"notes": "Ask Ada."}
+    noted = service.request("PUT", f"{path}/notes", json=notes, headers=service.headers)
     assert noted.is_success
     markdown = succeeded(caller_of(service), "export", made).output
     assert "\n> Ask Ada.\n" in markdown
@@ -127,27 +119,19 @@ def test_a_roadmap_is_exported_in_every_form(service: Stack, made: str, tmp_path
     assert all(
         concept["contents"]["tutorial"]["body"]["markdown"] for concept in data["concepts"].values()
     )
-    assert (
-        "BEGIN:VCALENDAR" in succeeded(caller_of(service), "export", made, "--format", "ics").output
-    )
+    calendar = succeeded(caller_of(service), "export", made, "--format", "ics").output
+    assert "BEGIN:VCALENDAR" in calendar
+
+    def write(form: str, *options: str) -> FinishedCommand:
+        into = ("--format", form, "--output", tmp_path / f"x.{form}", *options)
+        return succeeded(caller_of(service), "export", made, *into)
+
     for form in ("zip", "apkg"):
-        succeeded(
-            caller_of(service), "export", made, "--format", form, "--output", tmp_path / f"x.{form}"
-        )
+        write(form)
         with zipfile.ZipFile(tmp_path / f"x.{form}") as archive:
             assert archive.testzip() is None
         (tmp_path / f"x.{form}").unlink()
-    body = succeeded(
-        caller_of(service),
-        "export",
-        made,
-        "--format",
-        "svg",
-        "--output",
-        tmp_path / "x.svg",
-        "--json",
-    ).data
-    assert body["bytes"] == (tmp_path / "x.svg").stat().st_size
+    assert write("svg", "--json").data["bytes"] == (tmp_path / "x.svg").stat().st_size
     assert (tmp_path / "x.svg").read_text().startswith("<?xml")
     assert list(tmp_path.iterdir()) == [tmp_path / "x.svg"]
 
@@ -156,41 +140,34 @@ def test_what_was_exported_is_imported_by_the_other_kind_of_service(
     made: str, service: Stack, shared_embedded: Stack, shared_server: Stack, tmp_path: Path
 ) -> None:
     """From SQLite to PostgreSQL, and from there to SQLite: with the progress and the notes."""
-    concept = service.get(f"/api/v1/roadmaps/{made}").json()["stages"][0]["modules"][0]["concepts"][
-        0
-    ]["id"]
+    concept = first_concept(service.get(f"/api/v1/roadmaps/{made}").json())
     path = f"/api/v1/roadmaps/{made}/concepts/{concept}"
     for place, body in (("progress", {"status": "done"}), ("notes", {"notes": "面团 🥖"})):
         answer = service.request("PUT", f"{path}/{place}", json=body, headers=service.headers)
         assert answer.is_success
     questions = service.get(path).json()["quiz"]["questions"]
     answers = [[0] if each["type"] == "single" else [] for each in questions]
-    sent = service.request(
-        "POST",
-        f"{path}/quiz/attempts",
-        json={"version": 1, "answers": answers},
-        headers=service.headers,
-    )
+    attempt = {"version": 1, "answers": answers}
+    sent = service.request("POST", f"{path}/quiz/attempts", json=attempt, headers=service.headers)
     assert sent.is_success, sent.text
     file = tmp_path / "roadmap.json"
     succeeded(caller_of(service), "export", made, "--format", "json", "--output", file)
     other = shared_server if service is shared_embedded else shared_embedded
     parsed = succeeded(caller_of(other), "import", str(file), "--json").data
     assert (parsed["status"], parsed["title"]) == ("ready", "Backend engineer with Python")
-    again = json.loads(
-        succeeded(caller_of(other), "export", parsed["id"], "--format", "json").output
-    )
-    assert {**again, "exported_at": ""} == {
-        **json.loads(file.read_text("utf-8")),
-        "exported_at": "",
-    }
+    exported = succeeded(caller_of(other), "export", parsed["id"], "--format", "json").output
+    again, before = json.loads(exported), json.loads(file.read_text("utf-8"))
+    assert {**again, "exported_at": ""} == {**before, "exported_at": ""}
     printed = succeeded(caller_of(other), "import", str(file)).output
-    assert re.fullmatch(
-        rf"Backend engineer with Python is ready: {other.url}/roadmaps/[0-9a-f-]+\n", printed
-    )
+    page = rf"{other.url}/roadmaps/[0-9a-f-]+"
+    assert re.fullmatch(rf"Backend engineer with Python is ready: {page}\n", printed)
 
 
-@pytest.mark.parametrize(
+def first_concept(tree: dict[str, Any]) -> str:
+    return str(tree["stages"][0]["modules"][0]["concepts"][0]["id"])
+
+
+@try_each(
     ("content", "expected"),
     [
         (b"PK", "is not an exported roadmap. `roadmap export ID --format json` writes one"),
@@ -206,19 +183,16 @@ def test_a_file_that_is_no_export_is_refused(
     service: Stack, tmp_path: Path, content: bytes, expected: str
 ) -> None:
     (tmp_path / "a.json").write_bytes(content)
-    result = roadmap(caller_of(service), "import", str(tmp_path / "a.json"))
-    assert (result.code, expected in result.errors, "Traceback" in result.errors) == (
-        1,
-        True,
-        False,
-    ), result.errors
+    assert expected in refused(caller_of(service), "import", str(tmp_path / "a.json"))
 
 
-def test_a_reader_who_has_seen_enough_is_no_error(service: Stack, made: str) -> None:
-    line = f"set -o pipefail; {ROADMAP} export {made} | head -1"
+def test_a_reader_who_has_seen_enough_is_no_error(shared_server: Stack) -> None:
+    ready = shared_server.create()
+    assert shared_server.finished(ready)["status"] == "ready"
+    line = f"set -o pipefail; {ROADMAP} export {ready.rpartition('/')[2]} | head -1"
     done = subprocess.run(
         ["bash", "-c", line],
-        env=command(caller_of(service)),
+        env=command(caller_of(shared_server)),
         capture_output=True,
         text=True,
         timeout=HANG,
@@ -228,71 +202,29 @@ def test_a_reader_who_has_seen_enough_is_no_error(service: Stack, made: str) -> 
     assert done.stdout.startswith("# ")
 
 
-def test_a_stream_that_is_cut_is_resumed(service: Stack) -> None:
-    wire = Wire(service.port)
-    wire.mend()
-    stop = threading.Event()
-
-    def shake() -> None:
-        for _ in range(20):  # then a slow machine gets through as well
-            if not stop.wait(0.15):
-                wire.pull()
-
-    shaker = threading.Thread(target=shake)
-    shaker.start()
-    try:
-        result = roadmap(
-            {**caller_of(service), "ROADMAP_URL": wire.url}, "new", GOAL, "--watch", "--json"
-        )
-    finally:
-        stop.set()
-        shaker.join()
-        wire.cut()
-    assert result.code == 0, result
+def test_a_stream_that_is_cut_is_resumed(faulty: Faulty, shared_server: Stack) -> None:
+    faulty.cut_after = [0, 150, 400, 1000]  # before anything, and in the middle of a line
+    through = {**caller_of(shared_server), "ROADMAP_URL": faulty.url}
+    result = succeeded(through, "new", GOAL, "--watch", "--json")
     assert json.loads(result.output)["status"] == "ready"
+    assert faulty.cut_after == []
 
 
-def test_a_goal_that_is_sent_twice_is_made_once(shared_embedded: Stack) -> None:
+def test_a_goal_that_is_sent_twice_is_made_once(faulty: Faulty, shared_server: Stack) -> None:
     """The first answer does not arrive; the command sends it again under the same key."""
-    swallowed: list[str] = []
-    before = ids(shared_embedded)
-
-    class Swallowing(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["content-length"]))
-            passed = {name: self.headers[name] for name in ("content-type", "idempotency-key")}
-            answer = shared_embedded.post(self.path, content=body, headers=passed)
-            swallowed.append(self.headers["idempotency-key"])
-            if len(swallowed) == 1:
-                self.connection.shutdown(socket.SHUT_RDWR)
-                return
-            self.send_response(answer.status_code)
-            self.send_header("content-type", "application/json")
-            self.end_headers()
-            self.wfile.write(answer.content)
-
-        def log_message(self, *arguments: object) -> None:
-            """The test says what went wrong."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Swallowing)
-    threading.Thread(target=server.serve_forever, args=[0.02], daemon=True).start()
-    try:
-        succeeded(
-            {"ROADMAP_URL": f"http://127.0.0.1:{server.server_port}"}, "new", GOAL, "--review"
-        )
-    finally:
-        server.shutdown()
-        server.server_close()
-    assert len(swallowed) == 2
-    assert len(set(swallowed)) == 1
-    assert len(ids(shared_embedded) - before) == 1
+    faulty.lost, before = 1, ids(shared_server)
+    through = {**caller_of(shared_server), "ROADMAP_URL": faulty.url}
+    succeeded(through, "new", GOAL, "--review")
+    (first, lost, key), (again, done, same) = faulty.seen
+    assert (first, lost, again, done) == ("POST", "lost", "POST", "202")
+    assert key == same is not None
+    assert len(ids(shared_server) - before) == 1
 
 
 def test_ctrl_c_ends_the_watching_and_not_the_making(shared_embedded: Stack) -> None:
     stack, before = shared_embedded, ids(shared_embedded)
-    succeeded(
-        stack.environment, "jobs", "pause", "content"
-    )  # so that it has not ended before the key is heard
+    # So that it has not ended before the key is heard
+    succeeded(stack.environment, "jobs", "pause", "content")
     try:
         watching = subprocess.Popen(
             [ROADMAP, "new", *A_SMALL_ONE, "--watch"],
@@ -319,16 +251,9 @@ def ids(stack: Stack) -> set[str]:
 # What is not as it should be
 
 
-def refused(environment: dict[str, str], *arguments: str, code: int = 1) -> str:
-    result = roadmap(environment, *arguments)
-    assert result.code == code, result
-    return result.sentence
-
-
 def test_an_unreachable_service_is_reported_with_a_fix() -> None:
-    sentence = refused(
-        {"ROADMAP_URL": f"http://127.0.0.1:{free_port()}"}, "list", "--patience", "0.5", code=3
-    )
+    nowhere = {"ROADMAP_URL": f"http://127.0.0.1:{free_port()}"}
+    sentence = refused(nowhere, "list", "--patience", "0.5", code=3)
     assert "cannot be reached" in sentence
     assert "make run" in sentence
 
@@ -338,9 +263,8 @@ def test_a_server_that_hangs_up_is_given_up_after_the_time_that_was_given() -> N
         closing = threading.Thread(target=_hang_up, args=[listener], daemon=True)
         closing.start()
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-        assert "cannot be reached" in refused(
-            {"ROADMAP_URL": url}, "list", "--patience", "1", code=3
-        )
+        sentence = refused({"ROADMAP_URL": url}, "list", "--patience", "1", code=3)
+        assert "cannot be reached" in sentence
 
 
 def _hang_up(listener: socket.socket) -> None:
@@ -351,7 +275,7 @@ def _hang_up(listener: socket.socket) -> None:
             return
 
 
-@pytest.mark.parametrize(
+@try_each(
     ("status", "body"),
     [(200, b"<html>hello</html>"), (404, b"not here"), (302, b""), (200, b"[1]"), (500, b"{")],
 )
@@ -383,9 +307,7 @@ def test_who_calls_must_be_known(shared_server: Stack) -> None:
     assert secret not in result.output + result.errors
 
 
-@pytest.mark.parametrize(
-    "url", ["127.0.0.1:8000", "ftp://x", "http://", "http://x:99999", "http://a b"]
-)
+@try_each("url", ["127.0.0.1:8000", "ftp://x", "http://", "http://x:99999", "http://a b"])
 def test_an_address_that_is_none_is_a_mistake_of_the_command(url: str) -> None:
     result = roadmap({}, "list", "--url", url)
     assert (result.code, "--url" in result.errors, "Traceback" in result.errors) == (2, True, False)
@@ -399,7 +321,7 @@ def test_a_roadmap_that_is_not_there(service: Stack) -> None:
     assert refused(caller_of(service), "show", str(uuid.uuid4()))
 
 
-@pytest.mark.parametrize(
+@try_each(
     "field",
     [
         ("x",),
@@ -420,13 +342,9 @@ def test_a_place_that_cannot_be_written(service: Stack, made: str, tmp_path: Pat
 
 
 def test_words_of_others_give_no_commands_to_a_terminal(service: Stack) -> None:
-    """A goal may have an end of line and a tab, nothing else of that kind; it comes from the service as it is."""
-    result: FinishedCommand = succeeded(
-        caller_of(service),
-        "new",
-        "--review",
-        "[bold]Learn[/bold] [link=http://x]Python backend[/link] engineering",
-    )
+    """The service passes a goal on as it is, which may have an end of line and a tab."""
+    goal = "[bold]Learn[/bold] [link=http://x]Python backend[/link] engineering"
+    result = succeeded(caller_of(service), "new", "--review", goal)
     listed = succeeded(caller_of(service), "list", "--limit", "3").output
     assert "The roadmap is queued: http" in result.output
     assert "\x1b" not in listed

@@ -22,11 +22,15 @@ from cli.output import Exit
 from core.ids import new_id
 from core.migrate import DIRECTORY, connected, known
 from core.settings import from_environment
-from testing.commands import ROADMAP, FinishedCommand, command, roadmap, succeeded
+from testing import commands
+from testing.commands import ROADMAP, FinishedCommand, command
 from testing.provider import Handler, providing
 from testing.servers import Postgres, Redis, free_port
-from testing.stack import BEFORE, Service, Stack, clean_environment
+from testing.stack import BEFORE, Stack
 from testing.waiting import HANG, wait_until
+from tests.cases import try_each
+from tests.integration.cli import in_process
+from tests.integration.cli.in_process import roadmap, succeeded
 
 SECRET = "hunter2-s3cret"
 KEY = hashlib.sha256(b"a key of this file").hexdigest()
@@ -57,10 +61,18 @@ def server(postgres: Postgres, broker: Redis) -> dict[str, str]:
 
 
 def refused(environment: dict[str, str], *arguments: str, code: int = 1) -> str:
-    result = roadmap(environment, *arguments)
-    assert result.code == code, result
-    assert SECRET not in result.errors
-    return result.sentence
+    sentence = in_process.refused(environment, *arguments, code=code)
+    assert SECRET not in sentence
+    return sentence
+
+
+def refused_start(environment: dict[str, str], service: str = "api") -> str:
+    """The one sentence of a service that does not start."""
+    place = {"SERVICE_TYPE": service, "PORT": str(free_port()), "LOG_FORMAT": "text"}
+    found = in_process.started({**environment, **place, "STARTUP_WAIT_SECONDS": "0.05"})
+    assert (found.code, SECRET in found.output + found.errors) == (1, False), found
+    [line] = [each for each in found.errors.splitlines() if not each.startswith(BEFORE)]
+    return line
 
 
 def checks_of(text: FinishedCommand) -> dict[str, dict[str, str]]:
@@ -98,27 +110,16 @@ def test_a_service_that_is_well_is_found_so(stack: Stack) -> None:
     assert all(f" {name}: " in text for name in found)
 
 
+def at(place: str) -> str:
+    return f"postgresql://{place.partition('@')[0]}:{SECRET}@{place.partition('@')[2]}"
+
+
 BAD_PLACES = {
-    "a wrong password": (
-        "postgresql://{user}:" + SECRET + "@127.0.0.1:{port}/postgres",
-        "user or the password",
-    ),
-    "a user that is not there": (
-        "postgresql://absent:" + SECRET + "@127.0.0.1:{port}/postgres",
-        "user does not exist",
-    ),
-    "a database that is not there": (
-        "postgresql://postgres:" + SECRET + "@127.0.0.1:{port}/nowhere",
-        "database does not exist",
-    ),
-    "a host that is not there": (
-        "postgresql://postgres:" + SECRET + "@nowhere.invalid:{port}/postgres",
-        "host was not found",
-    ),
-    "a port where nothing listens": (
-        "postgresql://postgres:" + SECRET + "@127.0.0.1:{nothing}/postgres",
-        "no server listens there",
-    ),
+    "a wrong password": (at("{user}@127.0.0.1:{port}/postgres"), "user or the password"),
+    "an absent user": (at("absent@127.0.0.1:{port}/postgres"), "user does not exist"),
+    "an absent database": (at("postgres@127.0.0.1:{port}/nowhere"), "database does not exist"),
+    "an absent host": (at("postgres@nowhere.invalid:{port}/postgres"), "host was not found"),
+    "an unused port": (at("postgres@127.0.0.1:{nothing}/postgres"), "no server listens there"),
 }
 
 
@@ -138,7 +139,7 @@ def with_password(postgres: Postgres) -> Iterator[str]:
         cursor.execute("DROP ROLE guarded")
 
 
-@pytest.mark.parametrize(("url", "cause"), BAD_PLACES.values(), ids=BAD_PLACES)
+@try_each(("url", "cause"), BAD_PLACES.values(), ids=BAD_PLACES)
 def test_a_wrong_database_url_is_reported_with_its_cause(
     server: dict[str, str], postgres: Postgres, with_password: str, url: str, cause: str
 ) -> None:
@@ -150,33 +151,16 @@ def test_a_wrong_database_url_is_reported_with_its_cause(
     assert (result.code, found["database"]["state"]) == (1, "failed")
     assert cause in found["database"]["cause"]
     assert "DATABASE_URL" in found["database"]["fix"]
-    for arguments in (["users", "list"], ["migrate"], ["backup", "/tmp/never"]):
-        sentence = refused(environment, *arguments, code=3)
+    said = [
+        refused(environment, *arguments, code=3)
+        for arguments in (["users", "list"], ["migrate"], ["backup", "/tmp/never"])
+    ]
+    for sentence in (*said, refused_start(environment)):
         assert cause in sentence
         assert "DATABASE_URL" in sentence
 
 
-def test_a_service_that_starts_says_the_cause_and_the_fix(
-    server: dict[str, str], postgres: Postgres, tmp_path: Path
-) -> None:
-    url = f"postgresql://absent:{SECRET}@127.0.0.1:{postgres.port}/postgres"
-    environment = {
-        **clean_environment(),
-        **server,
-        "DATABASE_URL": url,
-        "STARTUP_WAIT_SECONDS": "0.5",
-    }
-    environment |= {"PORT": str(free_port()), "LOG_FORMAT": "text"}
-    service = Service("api", environment, tmp_path).start()
-    assert service.process is not None
-    assert service.process.wait(HANG) == 1
-    [error] = [line for line in service.output.splitlines() if not line.startswith(BEFORE)]
-    assert "user does not exist" in error
-    assert "DATABASE_URL" in error
-    assert SECRET not in service.output
-
-
-@pytest.mark.parametrize(
+@try_each(
     "url",
     [
         f"postgresql://x:{SECRET}@h:port/d",
@@ -189,7 +173,7 @@ def test_a_malformed_database_url_is_a_sentence(server: dict[str, str], url: str
         assert "DATABASE_URL" in refused({**server, "DATABASE_URL": url}, *arguments)
 
 
-@pytest.mark.parametrize("mode", ["embedded", "server"])
+@try_each("mode", MODES)
 def test_a_database_without_tables_is_reported_as_permanent(
     place: Callable[[str], dict[str, str]], mode: str
 ) -> None:
@@ -200,20 +184,14 @@ def test_a_database_without_tables_is_reported_as_permanent(
 def test_a_password_prompt_without_a_terminal_is_a_usage_error(
     place: Callable[[str], dict[str, str]],
 ) -> None:
+    """In a process of its own, whose standard input is no terminal."""
     environment = place("embedded")
     succeeded(environment, "migrate")
-    result = roadmap(environment, "users", "add", "boss@example.org")
-    assert (
-        result.code,
-        "--password" in result.errors,
-        "PASSWORD" in result.errors,
-        "Interrupted" in result.errors,
-    ) == (
-        2,
-        True,
-        True,
-        False,
-    )
+    result = commands.roadmap(environment, "users", "add", "boss@example.org")
+    assert (result.code, result.output.strip()) == (2, "")
+    assert "--password" in result.errors
+    assert "PASSWORD" in result.errors
+    assert "Interrupted" not in result.errors
 
 
 def test_a_refusing_broker_is_reported_with_its_cause(
@@ -285,15 +263,6 @@ def test_a_broker_that_drops_queues_is_found(
     )
 
 
-def change(environment: dict[str, str], sql: str) -> None:
-    with (
-        closing(psycopg2.connect(environment["DATABASE_URL"])) as connection,
-        connection,
-        connection.cursor() as cursor,
-    ):
-        cursor.execute(sql)
-
-
 def test_what_is_pending_or_newer_is_found(place: Callable[[str], dict[str, str]]) -> None:
     server = place("server")
     empty = checks_of(roadmap(server, "doctor", "--json"))["migrations"]
@@ -303,13 +272,11 @@ def test_what_is_pending_or_newer_is_found(place: Callable[[str], dict[str, str]
     )
     assert "roadmap migrate" in refused(server, "users", "list")
     succeeded(server, "migrate")
-    change(server, "DELETE FROM schema_migration WHERE name = '0017_ended_logins'")
+    ask(server, "DELETE FROM schema_migration WHERE name = '0017_ended_logins'")
     before = checks_of(roadmap(server, "doctor", "--json"))["migrations"]
     assert (before["state"], before["fix"]) == ("failed", "run `roadmap migrate`")
-    change(
-        server,
-        "INSERT INTO schema_migration (name, applied) VALUES ('0017_ended_logins', now()), ('9999_the_future', now())",
-    )
+    names = "('0017_ended_logins', now()), ('9999_the_future', now())"
+    ask(server, f"INSERT INTO schema_migration (name, applied) VALUES {names}")
     after = checks_of(roadmap(server, "doctor", "--json"))["migrations"]
     assert (after["state"], "9999_the_future" in after["told"]) == ("warning", True)
 
@@ -365,8 +332,8 @@ def test_a_model_that_refuses_is_found(place: Callable[[str], dict[str, str]]) -
 
 
 def test_what_was_never_started_is_no_failure_and_stays_so(tmp_path: Path) -> None:
-    environment = {**clean_environment(), "SERVICE_TYPE": "all", "DATA_DIR": str(tmp_path / "new")}
-    result = roadmap(environment, "doctor", "--json")
+    """In a process of its own, since the import of the queues would make their file."""
+    result = commands.roadmap({"DATA_DIR": str(tmp_path / "new")}, "doctor", "--json")
     assert result.code == 0, result.output
     service = checks_of(result)["service"]
     assert (service["state"], service["told"]) == ("ok", "not started yet: run `make run`")
@@ -426,11 +393,11 @@ def columns(environment: dict[str, str], table: str) -> set[str]:
         return {column.name for column in database.get_columns(table)}
 
 
-@pytest.mark.parametrize("mode", MODES)
-def test_a_migration_that_fails_half_way_leaves_nothing_and_is_gone_on_with(
-    place: Callable[[str], dict[str, str]], tmp_path: Path, mode: str
+@try_each("mode", MODES)
+def test_a_failed_migration_leaves_nothing_and_continues(
+    place: Callable[[str], dict[str, str]], mode: str
 ) -> None:
-    """0002 adds two columns to `roadmap`, and then the same to `content`, where somebody has put one of that name."""
+    """0002 adds two columns to `roadmap`, then to `content`, which has one of that name here."""
     environment = place(mode)
     settings = from_environment({"SERVICE_TYPE": "all", **environment})
     with connected(settings) as database:
@@ -442,11 +409,7 @@ def test_a_migration_that_fails_half_way_leaves_nothing_and_is_gone_on_with(
     assert "interruptions" in sentence
     assert "interruptions" not in columns(environment, "roadmap")
     assert ask(environment, "SELECT name FROM schema_migration") == [(known()[0],)]
-    again = {**clean_environment(), **environment, "PORT": str(free_port()), "LOG_FORMAT": "text"}
-    service = Service("all" if mode == "embedded" else "api", again, tmp_path).start()
-    assert service.process is not None
-    assert service.process.wait(HANG) == 1
-    [error] = [line for line in service.output.splitlines() if not line.startswith(BEFORE)]
+    error = refused_start(environment, "all" if mode == "embedded" else "api")
     assert error.startswith("error: the migration 0002_")
 
     ask(environment, "ALTER TABLE content DROP COLUMN interruptions")
@@ -498,11 +461,8 @@ def test_every_variable_has_its_value_and_where_it_is_from_and_no_secret(
         "source": "JWT_SECRET_KEY",
     }
     assert found["DATABASE_URL"]["value"] == "postgresql://me:***@db.example.org/x"
-    assert [
-        secret
-        for secret in (SECRET, KEY)
-        if secret in result.output + succeeded(given, "config").output
-    ] == []
+    printed = result.output + succeeded(given, "config").output
+    assert [secret for secret in (SECRET, KEY) if secret in printed] == []
 
 
 # keys, users, jobs
@@ -515,32 +475,18 @@ def test_keys_are_made_listed_and_revoked_and_it_stands_in_the_audit_log(
     succeeded(environment, "migrate")
     boss = "boss@example.org"
     succeeded(environment, "users", "add", boss, "--admin", "--password", "a few unrelated words")
-    made = succeeded(
-        environment,
-        "keys",
-        "create",
-        boss,
-        "--name",
-        "backup",
-        "--scope",
-        "admin",
-        "--days",
-        "7",
-        "--json",
-    ).data
+    options = ("--name", "backup", "--scope", "admin", "--days", "7", "--json")
+    made = succeeded(environment, "keys", "create", boss, *options).data
     assert made["key"].startswith("rmk_")
-    assert [each["id"] for each in succeeded(environment, "keys", "list", boss, "--json").data] == [
-        made["id"]
-    ]
+    listed = succeeded(environment, "keys", "list", boss, "--json").data
+    assert [each["id"] for each in listed] == [made["id"]]
     assert made["id"] in succeeded(environment, "keys", "list", boss).output
-    assert succeeded(environment, "keys", "revoke", boss, made["id"], "--json").data["revoked"] == [
-        made["id"]
-    ]
+    revoked = succeeded(environment, "keys", "revoke", boss, made["id"], "--json").data
+    assert revoked["revoked"] == [made["id"]]
     assert "no key" in succeeded(environment, "keys", "list", boss).output
     assert "does not exist" in refused(environment, "keys", "revoke", boss, made["id"])
-    assert "No account has" in refused(
-        environment, "keys", "create", "absent@example.org", "--name", "x"
-    )
+    absent = ("keys", "create", "absent@example.org", "--name", "x")
+    assert "No account has" in refused(environment, *absent)
     acts = ask(environment, "SELECT action, outcome FROM audit_record ORDER BY id")
     assert acts == [
         ("user.add", "done"),
@@ -549,25 +495,19 @@ def test_keys_are_made_listed_and_revoked_and_it_stands_in_the_audit_log(
         ("key.revoke", "refused"),
         ("key.create", "refused"),
     ]
-    assert ask(
-        environment, f"SELECT count(*) FROM audit_record WHERE details::text LIKE '%{made['key']}%'"
-    ) == [(0,)]
+    kept = f"SELECT count(*) FROM audit_record WHERE details::text LIKE '%{made['key']}%'"
+    assert ask(environment, kept) == [(0,)]
 
 
 def test_a_queue_is_paused_looked_at_and_resumed(place: Callable[[str], dict[str, str]]) -> None:
     environment = place("embedded")
     succeeded(environment, "migrate")
-    assert succeeded(environment, "jobs", "pause", "content", "--json").data == {
-        "queue": "content",
-        "is_paused": True,
-    }
-    assert [
-        each["is_paused"] for each in succeeded(environment, "jobs", "list", "--json").data
-    ] == [False, True]
-    assert (
-        checks_of(roadmap(environment, "doctor", "--json"))["queue content"]["fix"]
-        == "`roadmap jobs resume content`"
-    )
+    paused = succeeded(environment, "jobs", "pause", "content", "--json").data
+    assert paused == {"queue": "content", "is_paused": True}
+    listed = succeeded(environment, "jobs", "list", "--json").data
+    assert [each["is_paused"] for each in listed] == [False, True]
+    found = checks_of(roadmap(environment, "doctor", "--json"))["queue content"]
+    assert found["fix"] == "`roadmap jobs resume content`"
     succeeded(environment, "jobs", "resume", "content")
     assert "paused" not in succeeded(environment, "jobs", "list").output
     assert succeeded(environment, "jobs", "list", "--state", "ready", "--json").data["items"] == []
@@ -596,32 +536,22 @@ def test_the_log_is_searched_and_followed_until_one_interrupts(stack: Stack) -> 
     wait_until(
         lambda: stack.get(f"{first}/logs").json()["items"], reason="what was done for it is stored"
     )
-    printed = [
-        json.loads(line)
-        for line in succeeded(
-            stack.environment, "logs", "--json", "--limit", "1000"
-        ).output.splitlines()
-    ]
+    output = succeeded(stack.environment, "logs", "--json", "--limit", "1000").output
+    printed = [json.loads(line) for line in output.splitlines()]
     assert first.rpartition("/")[2] in {record["roadmap_id"] for record in printed}
     assert printed == sorted(printed, key=lambda record: record["id"])
     arguments = [ROADMAP, "logs", "--follow", "--json", "--limit", "1000"]
     with subprocess.Popen(
         arguments, env=command(stack.environment), stdout=PIPE, stderr=PIPE, text=True
     ) as following:
-        watchdog = threading.Timer(100, following.kill)
+        watchdog = threading.Timer(HANG, following.kill)
         watchdog.start()
         try:
             assert following.stdout is not None
             lines = map(json.loads, following.stdout)
-            seen = [
-                next(record for record in lines if record["roadmap_id"] == first.rpartition("/")[2])
-            ]
-            second = stack.create(review=True)
-            seen += [
-                next(
-                    record for record in lines if record["roadmap_id"] == second.rpartition("/")[2]
-                )
-            ]
+            for path in (first, None):
+                its = (path or stack.create(review=True)).rpartition("/")[2]
+                assert any(record["roadmap_id"] == its for record in lines)
             following.send_signal(signal.SIGINT)
             assert following.wait(HANG) == Exit.interrupted
         finally:
@@ -631,13 +561,28 @@ def test_the_log_is_searched_and_followed_until_one_interrupts(stack: Stack) -> 
         assert following.stderr.read().strip() == "Interrupted."
 
 
+def test_every_family_of_commands_is_a_process_as_well(shared_server: Stack) -> None:
+    """Results are on standard output, errors on the other; the exit code says which."""
+    documents = ("doctor", "config", "users list", "jobs list", "migrate --check")
+    for words in documents:
+        found = commands.succeeded(shared_server.environment, *words.split(), "--json")
+        assert found == succeeded(shared_server.environment, *words.split(), "--json") or (
+            found.data and words == "doctor"  # it tells how long each server took
+        )
+    away = {**shared_server.environment, "DATABASE_URL": at(f"x@127.0.0.1:{free_port()}/x")}
+    for words, code in (("keys list a@example.org", 3), ("logs", 3), ("backup", 2)):
+        found = commands.roadmap(away, *words.split())
+        assert (found.code, found.output, "Error: " in found.errors) == (code, "", True)
+
+
 def test_a_command_that_is_not_there_and_help_need_no_environment() -> None:
     broken = {"DATABASE_URL": "nonsense", "PORT": "x"}
     assert roadmap(broken, "--help").code == 0
     assert roadmap(broken, "nothing").code == 2
     result = roadmap(broken, "users", "list")
     assert "DATABASE_URL" in result.errors
-    assert result == roadmap(broken, "users", "list", before=lambda: None)  # in a new process
+    assert result == commands.roadmap(broken, "users", "list")  # forked
+    assert result == commands.roadmap(broken, "users", "list", before=lambda: None)  # a new one
 
 
 # Words of others
@@ -652,11 +597,9 @@ def test_what_is_logged_neither_commands_a_terminal_nor_begins_a_line_of_its_own
     environment = place("embedded")
     succeeded(environment, "migrate")
     row = (new_id().hex, "2026-11-26 08:00:00", "info", EVIL, EVIL, EVIL)
+    into = "execution_log (id, at, level, category, step, message)"
     with closing(sqlite3.connect(Path(environment["DATA_DIR"]) / "roadmap.db")) as file, file:
-        file.execute(
-            "INSERT INTO execution_log (id, at, level, category, step, message) VALUES (?, ?, ?, ?, ?, ?)",
-            row,
-        )
+        file.execute(f"INSERT INTO {into} VALUES (?, ?, ?, ?, ?, ?)", row)
     text = succeeded(environment, "logs").output
     assert "[red]" in text
     assert len(text.splitlines()) == 1
@@ -688,7 +631,7 @@ def test_a_time_before_all_times_is_refused(place: Callable[[str], dict[str, str
     assert "must be a time such as" in result.errors
 
 
-@pytest.mark.parametrize(
+@try_each(
     ("name", "address", "shown"),
     [
         (
