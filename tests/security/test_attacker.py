@@ -1,5 +1,6 @@
-"""The attacker of `attacker/` wins nothing against the real service, and notices when it does: each fake server here is
-vulnerable in exactly one way.
+"""The attacker of `attacker/` wins nothing against the real service, and notices when it does.
+
+Each fake server here is vulnerable in exactly one way.
 """
 
 import hashlib
@@ -12,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, HTTPServer, ThreadingHTTPServer
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
@@ -21,7 +23,7 @@ import pytest
 from core.settings import Settings
 from testing.servers import Postgres, Redis
 from testing.stack import OPEN_TO_TESTS, PASSWORD, Stack, running, server_stack
-from testing.waiting import HANG
+from testing.waiting import BRIEF, HANG
 from tests.security.attacker import __main__ as runner
 from tests.security.attacker import (
     access,
@@ -33,6 +35,7 @@ from tests.security.attacker import (
     patterns,
     races,
 )
+from tests.security.attacker import target as attacked
 from tests.security.attacker.target import (
     API,
     AUTH,
@@ -198,9 +201,8 @@ def served(server: Server, *, one_at_a_time: bool = False, reads: bool = True) -
         def answer(self) -> None:
             place = urlsplit(self.path)
             length = self.headers.get("content-length", "0")
-            body = (
-                self.rfile.read(min(int(length), 2_000_000)) if reads and length.isdigit() else b""
-            )
+            fits = length.isdigit() and int(length) <= 2_000_000
+            body = self.rfile.read(int(length)) if reads and fits else b""
             headers = {name.lower(): value for name, value in self.headers.items()}
             asked = Asked(self.command, place.path, place.query, headers, body)
             status, more, message = server(asked) or careful(asked)
@@ -211,9 +213,8 @@ def served(server: Server, *, one_at_a_time: bool = False, reads: bool = True) -
                     self.send_header(name, value)
             self.end_headers()
             self.wfile.write(content)
-            self.close_connection = self.close_connection or "close" in headers.get(
-                "connection", ""
-            )
+            closes = not fits or "close" in headers.get("connection", "")
+            self.close_connection = self.close_connection or closes
 
         do_GET = do_POST = do_PUT = do_DELETE = do_PATCH = do_OPTIONS = do_TRACE = answer
 
@@ -243,7 +244,7 @@ def served(server: Server, *, one_at_a_time: bool = False, reads: bool = True) -
         thread.join()
 
 
-def aimed(url: str) -> Target:
+def aimed(url: str, **more: Any) -> Target:
     me, other = Account(TOKEN, KNOWN, PASSWORD), Account(OTHER, "bob@example.org", PASSWORD)
     return Target(
         url,
@@ -253,6 +254,7 @@ def aimed(url: str) -> Target:
         theirs=THEIRS,
         concept=THEIRS.rpartition("/")[2],
         anybody=True,
+        **more,
     )
 
 
@@ -491,7 +493,7 @@ ABOUT_BYTES = (
 
 
 def test_against_a_careful_server_nothing_is_won() -> None:
-    """But for the guesses that it does not count, and for what Python's own server makes of strange bytes."""
+    """But for guesses, which it does not count, and what Python's server makes of strange bytes."""
     attacks = [
         each
         for each in runner.ATTACKS
@@ -515,12 +517,25 @@ def test_a_body_that_becomes_a_request_is_noticed(attack: Function) -> None:
 
 
 @pytest.mark.parametrize("attack", [exhaustion.slow_bodies, exhaustion.exhausted_streams])
-def test_a_server_that_serves_no_other_account_is_noticed(
-    attack: Function, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(exhaustion, "LONG", 0.2)
+def test_a_server_that_serves_no_other_account_is_noticed(attack: Function) -> None:
     with served(careful, one_at_a_time=True) as url:
-        assert attack(aimed(url)).outcome is Outcome.worked
+        assert attack(aimed(url, patience=BRIEF)).outcome is Outcome.worked
+
+
+@pytest.mark.parametrize(("delays", "is_slow"), [("bad", True), ("all", False)])
+def test_slow_is_what_is_slower_than_a_harmless_request(
+    delays: str, is_slow: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A busy machine delays both, and what was asked only itself."""
+    clock = SimpleNamespace(now=0.0, monotonic=lambda: clock.now)
+    monkeypatch.setattr(attacked, "time", clock)
+
+    def late(asked: Asked) -> None:
+        if delays == "all" or "bad" in asked.query:
+            clock.now += 2 * attacked.LONG
+
+    with served(late) as url:
+        assert aimed(url).timed("GET", f"{ROADMAPS}?bad").slow is is_slow
 
 
 @pytest.mark.parametrize(
@@ -576,7 +591,6 @@ def test_the_script_ends_with_1_when_an_attack_worked(
     server: Server, code: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(runner, "ATTACKS", [browsers.open_redirects])
-    monkeypatch.setattr(runner, "PATIENCE", 0.2)
     with served(server) as url:
         assert runner.main([url, "--token", TOKEN, "--other", OTHER]) == code
     assert ("WORKED     open redirects" in capsys.readouterr().out) is bool(code)

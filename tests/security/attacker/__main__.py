@@ -1,8 +1,9 @@
-"""An attacker: an outsider with two ordinary accounts who tries what is usually tried, against a running server.
+"""An attacker: an outsider with two ordinary accounts who tries what is usual on a running server.
 
-`python -m tests.security.attacker URL` prints what was tried and how it ended, and ends with 1 when any attack worked. The
-accounts are `--token` and `--other`, or are registered where anybody may. `--embedded`: a server without accounts. Each attack
-is a function whose docstring says what would be won; it is over in seconds and bounded: at most 50 requests run at once.
+`python -m tests.security.attacker URL` prints what was tried and how it ended, and ends with 1 when
+any attack worked. The accounts are `--token` and `--other`, or are registered where anybody may.
+`--embedded`: a server without accounts. Each attack is a function whose docstring says what would
+be won; it is over in seconds and bounded: at most 50 requests run at once.
 """
 
 import argparse
@@ -28,7 +29,6 @@ from tests.security.attacker.target import (
     GOAL,
     ME,
     PASSWORD,
-    PATIENCE,
     REGISTERED,
     ROADMAPS,
     Account,
@@ -50,7 +50,7 @@ def run(target: Target, attacks: Iterable[Function] = ()) -> Iterator[tuple[str,
 
 
 def prepared(target: Target) -> Target:
-    """Accounts, where anybody may have one, and a roadmap of each. Raises SystemExit when there is no account."""
+    """Make accounts, where anybody may have one, and a roadmap of each; SystemExit without any."""
     if not target.embedded:
         for account in (target.me, target.other):
             if not account.token:
@@ -58,9 +58,8 @@ def prepared(target: Target) -> Target:
                 given = {"email": account.email, "password": account.password}
                 answer = target.ask("POST", f"{AUTH}/register", given, token=None)
                 if not answer.ok:
-                    raise SystemExit(
-                        f"no account: {answer.status} {answer.body.decode('utf-8', 'replace')[:300]}"
-                    )
+                    said = answer.body.decode("utf-8", "replace")[:300]
+                    raise SystemExit(f"no account: {answer.status} {said}")
                 account.token, target.anybody = answer.json()["access_token"], True
             account.email = target.ask("GET", ME, token=account.token).json().get("email", "")
     target.mine = _roadmap(target, target.me, "awaiting_review", review=True)
@@ -79,7 +78,7 @@ def prepared(target: Target) -> Target:
 def _roadmap(target: Target, account: Account, wanted: str, **fields: Any) -> str:
     made = target.ask("POST", ROADMAPS, {"goal": GOAL, **fields}, token=account.token)
     path = f"{ROADMAPS}/{made.json().get('id', uuid.uuid4())}"
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + target.patience
     while made.ok and time.monotonic() < deadline:
         if target.ask("GET", path, token=account.token).json().get("status") == wanted:
             break

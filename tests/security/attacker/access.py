@@ -131,7 +131,7 @@ def fields_of_ours(target: Target) -> Finding:
 
 @attack
 def key_beyond_its_scopes(target: Target) -> Finding:
-    """More than was given away: a key that reads also writes, makes keys or takes the account over."""
+    """More than was given away: a key to read with writes, makes keys or takes the account."""
     if target.embedded:
         return not_tried("there are no keys")
     made = target.ask("POST", KEYS, {"name": "attacker", "scopes": ["read"]})

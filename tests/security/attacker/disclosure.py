@@ -8,7 +8,10 @@ from tests.security.attacker.target import AUTH, ROADMAPS, Finding, Target, atta
 
 @attack
 def files_and_pages_that_tell(target: Target) -> Finding:
-    """Versions, settings, secrets and documents that help the next attack. The description of the API is for everybody."""
+    """Versions, settings, secrets and documents that help the next attack.
+
+    The description of the API is for everybody.
+    """
     names: tuple[str, ...] = (
         "redoc",
         "swagger",
@@ -60,7 +63,7 @@ def versions_and_counts_that_tell(target: Target) -> Finding:
         for path in ("/", "/health", "/health/ready", "/metrics", "/nope", ROADMAPS)
     ]
     answers.append(target.ask("POST", ROADMAPS, b"{", headers={"Content-Type": "application/json"}))
-    wrong = target.raw(b"GET / HTTP/9.9\r\n\r\n", timeout=0.5)
+    wrong = target.raw(b"GET / HTTP/9.9\r\n\r\n")
     headers = [f"{name}: {value}" for answer in answers for name, value in answer.headers]
     won: list[object] = [
         line
@@ -91,7 +94,10 @@ def versions_and_counts_that_tell(target: Target) -> Finding:
 
 @attack
 def forged_lines_of_a_log(target: Target) -> Finding:
-    """A log that tells what did not happen. From outside it shows only that nothing of it comes back as a header."""
+    """A log that tells what did not happen.
+
+    From outside it shows only that nothing of it comes back as a header.
+    """
     line = "\n2026-01-01T00:00:00Z INFO    roadmap.security: FORGED logged-in"
     coded = quote(line)
     answers = [
@@ -108,10 +114,8 @@ def forged_lines_of_a_log(target: Target) -> Finding:
     answers += [
         target.ask("POST", f"{AUTH}/login", {"email": f"a@b.c{line}", "password": line}, token=None)
     ]
-    target.raw(
-        target.head("GET", "/nope", f"X-Request-ID: a{line}", "Connection: close"), timeout=0.5
-    )
-    target.raw(f"FORGED{line} / HTTP/1.1\r\n\r\n".encode(), timeout=0.5)
+    target.raw(target.head("GET", "/nope", f"X-Request-ID: a{line}", "Connection: close"))
+    target.raw(f"FORGED{line} / HTTP/1.1\r\n\r\n".encode())
     found = [answer.header("x-request-id") for answer in answers]
     return judged(
         ["FORGED" in each and each for each in found], f"{len(answers) + 2} texts", answers

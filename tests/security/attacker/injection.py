@@ -6,19 +6,21 @@ from urllib.parse import quote
 from tests.security.attacker.target import (
     AUTH,
     GOAL,
-    LONG,
     ME,
     ROADMAPS,
+    SILENCE,
+    WRONG,
     Finding,
     Target,
     attack,
     judged,
     status,
+    stranger,
 )
 
 
-def responses(answer: bytes) -> int:
-    return len(re.findall(rb"HTTP/1\.[01] [1-5][0-9][0-9]", answer))
+def statuses(answer: bytes) -> list[bytes]:
+    return re.findall(rb"HTTP/1\.[01] ([1-5][0-9][0-9])", answer)
 
 
 SQL = ("' OR '1'='1", "'; DROP TABLE account;--", "1) UNION SELECT 1,2,3--", "\\' OR 1=1--", "'||pg_sleep(3)||'", "$$;SELECT pg_sleep(3)$$", "%' AND 1=1 /*", "\";--")  # fmt: skip  # noqa: E501
@@ -44,20 +46,20 @@ def sql(target: Target) -> Finding:
         answers.append(
             target.timed("POST", ROADMAPS, {"goal": text, "level": text, "language": text})
         )
+    plan = {"goal": GOAL, "review": True}
     for text in SQL[:3]:
-        answers.append(
-            target.timed("POST", ROADMAPS, {"goal": GOAL, "background": text, "review": True})
-        )
+        answers.append(target.timed("POST", ROADMAPS, {**plan, "background": text}, harmless=plan))
         answers.append(
             target.timed(
                 "POST",
                 f"{AUTH}/login",
                 {"email": f"a@b.{text}".replace(" ", ""), "password": text},
                 token=None,
+                harmless={"email": stranger(), "password": WRONG},
             )
         )
     won = [answer.broke and f"answered {answer.status}" for answer in answers]
-    won += [answer.seconds > LONG * 2 and "it slept" for answer in answers]
+    won += [answer.slow and "it slept" for answer in answers]
     won += [answer.json().get("access_token") and "logged in" for answer in answers]
     logs = target.ask("GET", f"{target.mine}/logs?category={quote(SQL[0])}").json().get("items")
     return judged([*won, bool(logs) and "a condition of ours"], f"{len(answers)} texts", answers)
@@ -119,7 +121,7 @@ def lines_in_headers(target: Target) -> Finding:
 
 @attack
 def smuggled_requests(target: Target) -> Finding:
-    """A request in somebody else's connection behind a proxy: one that the proxy has not seen as one."""
+    """A request in another's connection behind a proxy, which has not seen it as one."""
     hidden = b"GET /health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
     kind = "Content-Type: application/json"
     length = f"Content-Length: {len(hidden) + 5}"
@@ -150,15 +152,18 @@ def smuggled_requests(target: Target) -> Finding:
     }
     won = []
     for name, (lines, body) in cases.items():
-        answer = target.raw(target.head("POST", ROADMAPS, kind, *lines), body, hidden, timeout=1)
-        won.append((responses(answer) > 1 or not 400 <= (status(answer) or 400) < 500) and name)
+        answer = target.raw(
+            target.head("POST", ROADMAPS, kind, *lines), body, hidden, timeout=SILENCE
+        )
+        won.append((len(statuses(answer)) > 1 or not 400 <= (status(answer) or 400) < 500) and name)
     return judged(won, f"{len(cases)} ambiguous lengths")
 
 
 @attack
 def body_that_is_left_over(target: Target) -> Finding:
     """The same, when a body is refused without being read."""
-    hidden = b"GET /health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+    hidden = f"GET /health HTTP/1.1\r\nHost: {target.host}\r\n\r\n".encode()
+    last = target.head("GET", "/left-over", "Connection: close", token=None)  # what ends the wait
     length = f"Content-Length: {len(hidden)}"
     heads = [
         target.head("POST", path, length, token=None)
@@ -169,10 +174,10 @@ def body_that_is_left_over(target: Target) -> Finding:
         target.head("POST", ROADMAPS, length, "Content-Type: text/plain", "Expect: 100-continue")
     ]
     answers = [
-        target.raw(head, hidden, timeout=0.2).replace(b"HTTP/1.1 100 Continue", b"")
-        for head in heads
+        target.raw(head, hidden, last).replace(b"HTTP/1.1 100 Continue", b"") for head in heads
     ]
-    return judged(
-        [responses(answer) > 1 and "read as a request" for answer in answers],
-        f"{len(heads)} bodies",
-    )
+    won = [
+        (len(found) > 2 or b"200" in found[1:]) and "read as a request"
+        for found in map(statuses, answers)
+    ]
+    return judged(won, f"{len(heads)} bodies")

@@ -204,7 +204,7 @@ def forged_tokens(target: Target) -> Finding:
 
 @attack
 def token_in_another_place(target: Target) -> Finding:
-    """Tokens out of logs and histories, if they may stand in an address, or cookies that another site may set."""
+    """Tokens of logs and histories, if addresses may have them; cookies set by another site."""
     if target.embedded:
         return not_tried("there are no tokens")
     token, ask = target.me.token, target.ask

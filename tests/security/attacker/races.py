@@ -34,7 +34,7 @@ def two_approvals(target: Target) -> Finding:
 
 @attack
 def body_that_is_passed_over(target: Target) -> Finding:
-    """A decision without its condition: what offers another protocol is carried out as if it had no body."""
+    """A decision without its condition: an offer of another protocol hides the body."""
     body = b'{"unknown": true}'
     lines = (
         "Content-Type: application/json",
@@ -42,7 +42,7 @@ def body_that_is_passed_over(target: Target) -> Finding:
         "Connection: close, Upgrade",
         "Upgrade: h2c",
     )
-    answer = target.raw(target.head("POST", f"{target.mine}/cancel", *lines), body, timeout=5)
+    answer = target.raw(target.head("POST", f"{target.mine}/cancel", *lines), body)
     return judged(
         [status(answer) in (202, 409) and f"answered {status(answer)}"],
         "an unknown field, and an offer of h2c",
@@ -132,7 +132,7 @@ def addresses_that_grow(target: Target) -> Finding:
 
 @attack
 def guessing_at_one_account(target: Target) -> Finding:
-    """A password, by trying from one place: one after the other, in other spellings, under other addresses."""
+    """A password, by trying from one place: in a row, in other spellings, as other addresses."""
     if not target.other.email or not target.limits:
         return not_tried("there are no accounts, or limits are off")
     answers: list[Answer] = []

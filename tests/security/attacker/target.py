@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from statistics import median
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -28,9 +29,10 @@ GOAL = "Become a backend engineer in Python"
 PASSWORD = "seven unrelated paper boats"
 WRONG = "not the password of anybody"
 AT_ONCE = 50  # requests
-PATIENCE = 10.0  # seconds for an answer
-LONG = 1.5  # seconds after which an answer was made slow by what was asked
-LOOKS = 3  # at something slow before it is believed: what was asked is slow again, a machine is not
+PATIENCE = 60.0  # seconds for an answer, after which the server hangs
+SILENCE = 5.0  # seconds after which a server that may keep a connection has said everything
+LONG, TIMES = 1.5, 3  # seconds by which something slow is later than so many harmless requests
+LOOKS = 3  # at what seems slow and at a harmless request, in turn: a busy machine delays both
 INSIDE = re.compile(
     rb"Traceback|psycopg2|peewee|sqlite3?\.|site-packages|SELECT .* FROM|syntax error at|File \"/",
     re.IGNORECASE,
@@ -58,6 +60,7 @@ class Answer:
     headers: tuple[tuple[str, str], ...] = ()
     body: bytes = b""
     seconds: float = 0.0
+    slow: bool = False  # compared with harmless requests
 
     def header(self, name: str) -> str:
         return next((value for key, value in self.headers if key.lower() == name.lower()), "")
@@ -87,7 +90,7 @@ class Account:
 
 @dataclass
 class Target:
-    """The server, the accounts, and a roadmap of each. `mine` waits for approval; `theirs` is built."""
+    """The server, accounts, and their roadmaps: `mine` waits for approval, `theirs` is built."""
 
     url: str
     embedded: bool = False
@@ -97,10 +100,9 @@ class Target:
     theirs: str = ""
     concept: str = ""  # of theirs
     invitation: str = ""
-    limits: bool = (
-        True  # False: the operator has turned them off, and that nothing is limited is no news
-    )
+    limits: bool = True  # False: the operator has turned them off, so that nothing is limited
     anybody: bool = False  # may register
+    patience: float = PATIENCE
 
     @property
     def place(self) -> tuple[str, int]:
@@ -119,7 +121,6 @@ class Target:
         *,
         token: str | None = "",
         headers: dict[str, str] | None = None,
-        timeout: float = PATIENCE,
     ) -> Answer:
         """Send a request as the first account, or with `token`; None sends no token.
 
@@ -133,7 +134,7 @@ class Target:
             body = json.dumps(body).encode()
             sent["Content-Type"] = "application/json"
         sent |= headers or {}
-        connection = http.client.HTTPConnection(*self.place, timeout=timeout)
+        connection = http.client.HTTPConnection(*self.place, timeout=self.patience)
         began = time.monotonic()
         try:
             connection.request(method, path, body, sent)
@@ -146,20 +147,23 @@ class Target:
         finally:
             connection.close()
 
-    def timed(self, method: str, path: str, body: Any = None, **options: Any) -> Answer:
-        """As `ask`, with the least `seconds` of up to three where the first are long."""
-        answer = self.ask(method, path, body, **options)
-        for _ in range(LOOKS - 1):
-            if answer.seconds <= LONG:
-                break
-            again = self.ask(method, path, body, **options)
-            if again.status == answer.status:  # a quick refusal says nothing of the first
-                answer = replace(answer, seconds=min(answer.seconds, again.seconds))
-        return answer
+    def timed(
+        self, method: str, path: str, body: Any = None, *, harmless: Any = None, **options: Any
+    ) -> Answer:
+        """As `ask`; `slow` when it is later than `harmless` in its place, without a query."""
+        answers, usual = [self.ask(method, path, body, **options)], list[float]()
+        plain = harmless or (None if body is None else {})
+        while answers[0].seconds > LONG and len(usual) < LOOKS:
+            token = None if options.get("token", "") is None else ""
+            usual.append(self.ask(method, path.partition("?")[0], plain, token=token).seconds)
+            answers.append(self.ask(method, path, body, **options))
+        same = [each.seconds for each in answers if each.status == answers[0].status]
+        # A quick refusal says nothing of the first: too few to compare.
+        return replace(answers[0], slow=len(same) > LOOKS // 2 and is_late(same, usual))
 
-    def raw(self, *parts: bytes, timeout: float = 2.0) -> bytes:
-        """Everything that is answered to exactly these bytes until the server closes, or is silent for so long."""
-        answer = b""
+    def raw(self, *parts: bytes, timeout: float = 0) -> bytes:
+        """All that is answered to these bytes until the server closes, or is silent for so long."""
+        answer, timeout = b"", timeout or self.patience
         with suppress(OSError), socket.create_connection(self.place, timeout=timeout) as connection:
             with suppress(OSError):
                 for part in parts:
@@ -203,6 +207,26 @@ REGISTERED: list[Function] = []
 def attack(function: Function) -> Function:
     REGISTERED.append(function)
     return function
+
+
+def is_late(seconds: Sequence[float], usual: Sequence[float]) -> bool:
+    """Whether it is later than harmless requests were meanwhile, by the medians."""
+    return bool(usual) and median(seconds) > TIMES * median(usual) + LONG
+
+
+def seconds_of(act: Callable[[], object]) -> float:
+    began = time.monotonic()
+    act()
+    return time.monotonic() - began
+
+
+def is_slow(act: Callable[[], object], harmless: Callable[[], object]) -> bool:
+    """Whether something is later than something harmless that is done in turn with it."""
+    found, usual = [seconds_of(act)], list[float]()
+    while found[0] > LONG and len(usual) < LOOKS:
+        usual.append(seconds_of(harmless))
+        found.append(seconds_of(act))
+    return is_late(found, usual)
 
 
 def judged(won: Iterable[object], tried: str, answers: Iterable[Answer] = ()) -> Finding:
