@@ -13,9 +13,11 @@ from roadmap.generation.llm.client import ModelClient
 from roadmap.generation.llm.compat import Message
 from roadmap.generation.usage import MeteredCall
 from testing.provider import MODEL, Handler, completion
+from testing.waiting import BRIEF, HANG
 
 KEY = "sk-of-the-test-8c1f"
 MOST = 4096  # tokens
+LIMIT = 10 * BRIEF  # seconds of a call that never ends; a third of it is for the connection
 REPLY = '{"title": "Brot — 写", "hours": 3}'
 ASKED: list[Message] = [
     {"role": "system", "content": "Plan."},
@@ -71,8 +73,8 @@ def fault_of(call: Callable[[], object]) -> GeneratorFault:
 def client(
     base_url: str,
     *,
-    timeout: float = 60,
-    idle: float = 60,
+    timeout: float = HANG,
+    idle: float = HANG,
     must_limit: bool = False,
     model: str = MODEL,
     effort: str = "",
@@ -106,6 +108,14 @@ def limit_of(request: dict[str, Any]) -> str | None:
     given = [name for name in ("max_tokens", "max_completion_tokens") if name in request]
     assert [request[name] for name in given] in ([], [MOST])
     return given[0] if given else None
+
+
+def begin(handler: Handler, status: int = 200, **headers: str) -> None:
+    """Send the head of an answer whose body the test writes itself."""
+    handler.send_response(status)
+    for name, value in headers.items():
+        handler.send_header(name.replace("_", "-"), value)
+    handler.end_headers()
 
 
 def answers(

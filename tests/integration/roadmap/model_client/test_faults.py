@@ -13,13 +13,14 @@ from roadmap.generation.llm import client as client_
 from roadmap.generation.llm.answer_stream import MOST_PARTS
 from roadmap.generation.llm.client import TooManyRequests
 from testing.provider import Handler, Provider, completion
-from testing.waiting import HANG, wait_until
+from testing.waiting import BRIEF, HANG, wait_until
 from tests.integration.roadmap.model_client.providers import (
     KEY,
     REPLY,
     Watch,
     answers,
     ask,
+    begin,
     client,
     fault_of,
     refused,
@@ -33,10 +34,9 @@ class TestStopping:
         hung_up = threading.Event()
 
         def never_end(handler: Handler) -> None:
-            handler.send_response(200)
-            handler.end_headers()
+            begin(handler)
             try:
-                while not handler.server.released.wait(0.01):
+                while not handler.server.released.wait(BRIEF):
                     handler.wfile.write(b" ")
             except OSError:
                 hung_up.set()
@@ -157,8 +157,7 @@ class TestFaults:
         sent: list[int] = []
 
         def never_end(handler: Handler) -> None:
-            handler.send_response(500)
-            handler.end_headers()
+            begin(handler, 500)
             while not handler.server.released.is_set():
                 handler.wfile.write(b"x" * 4096)
                 sent.append(4096)
@@ -171,13 +170,11 @@ class TestFaults:
     def test_an_error_that_trickles_is_cut_off_by_its_time(
         self, provider: Provider, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(client_, "EXPLAINING", 0.3)
+        monkeypatch.setattr(client_, "EXPLAINING", 3 * BRIEF)
 
         def trickle(handler: Handler) -> None:
-            handler.send_response(503)
-            handler.send_header("retry-after", "9")
-            handler.end_headers()
-            while not handler.server.released.wait(0.02):
+            begin(handler, 503, retry_after="9")
+            while not handler.server.released.wait(BRIEF):
                 handler.wfile.write(b"x")
 
         provider.answer = trickle

@@ -134,7 +134,7 @@ class TestForms:
         assert {limit_of(request) for request in provider.requests} == {"max_tokens"}
 
     def test_the_schema_ends_the_last_message(self, provider: Provider) -> None:
-        """What comes before stays as it is, for caches, and no template sees two users in a row."""
+        """Messages before it stay the same, for caches; no template sees two users in a row."""
         provider.answer = answers(refuses=no_format)
         ask(client(provider.url))
         for request in provider.requests[1:]:
@@ -150,7 +150,8 @@ class TestForms:
         ("status", "body"),
         [
             refused(
-                "Invalid parameter: 'response_format' of type 'json_schema' is not supported with this model.",
+                "Invalid parameter: 'response_format' of type 'json_schema' is not supported "
+                "with this model.",
                 param=None,
             ),
             refused(
@@ -168,7 +169,8 @@ class TestForms:
             ),
             (
                 422,
-                b'{"detail":[{"type":"extra_forbidden","loc":["body","response_format"],"msg":"Extra inputs"}]}',
+                b'{"detail":[{"type":"extra_forbidden","loc":["body","response_format"],'
+                b'"msg":"Extra inputs"}]}',
             ),
             (400, b'{"error": "unexpected keyword argument response_format"}'),
             (400, b"response_format: unknown variant json_schema"),
@@ -223,7 +225,8 @@ class TestForms:
             refused("unknown field", 404),
             (
                 422,
-                b'{"detail":[{"loc":["body","n"],"msg":"Field required","input":{"response_format":"json_schema"}}]}',
+                b'{"detail":[{"loc":["body","n"],"msg":"Field required",'
+                b'"input":{"response_format":"json_schema"}}]}',
             ),
             (
                 404,
@@ -346,7 +349,8 @@ class TestForms:
             f"Sure! Here it is:\n\n{REPLY}",
             f"{REPLY}\n\nTell me {{if}} you want more.",
             f"A set {{like this}} and {{}} and {{'a': 1}} come first. {REPLY} Done.",
-            f'<think>I could say {{"title": "a much, much, much longer title than that", "hours": 1}}.</think>\n{REPLY}',
+            '<think>I could say {"title": "a much, much, much longer title than that", '
+            f'"hours": 1}}.</think>\n{REPLY}',
             f'\n<think>\n</think>```json\n{REPLY}\n```\n{{"hours": 3}}',
             f'thinking without a beginning {{"hours": 3}}\n</think>\n{REPLY}',
         ],
@@ -488,7 +492,8 @@ class TestAddresses:
         fault = fault_of(lambda: ask(client(provider.url)))
         assert (
             str(fault)
-            == "The provider answered 308: it sends us elsewhere, and OPENAI_BASE_URL must say where to."
+            == "The provider answered 308: it sends us elsewhere, and OPENAI_BASE_URL must say "
+            "where to."
         )
         assert fault.lasting
         assert len(provider.requests) == 1

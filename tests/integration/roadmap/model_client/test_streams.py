@@ -15,14 +15,16 @@ from roadmap.generation.llm import client as client_
 from roadmap.generation.llm.answer_stream import MOST_PARTS
 from roadmap.generation.llm.client import TooManyRequests
 from testing.provider import Handler, Provider, completion
-from testing.waiting import HANG, wait_until
+from testing.waiting import BRIEF, HANG, wait_until
 from tests.integration.roadmap.model_client.providers import (
     ASKED,
+    LIMIT,
     REPLY,
     Plan,
     Watch,
     answers,
     ask,
+    begin,
     client,
     fault_of,
     refused,
@@ -60,9 +62,7 @@ def streaming(
     """A provider that writes these pieces one by one, and hangs up after `then`."""
 
     def answer(handler: Handler) -> None:
-        handler.send_response(200)
-        handler.send_header("content-type", "text/event-stream")
-        handler.end_headers()
+        begin(handler, content_type="text/event-stream")
         for piece in pieces:
             handler.wfile.write(piece)
         then(handler)
@@ -158,7 +158,7 @@ class TestStreams:
         def never_end(handler: Handler) -> None:
             streaming()(handler)
             try:
-                while not handler.server.released.wait(0.01):
+                while not handler.server.released.wait(BRIEF):
                     handler.wfile.write(chunk("x"))
             except OSError:
                 hung_up.set()
@@ -179,49 +179,49 @@ class TestPatience:
     def test_a_model_that_stops_in_the_middle_is_given_up_soon(self, provider: Provider) -> None:
         provider.answer = streaming(*WHOLE[:3], then=hold)
         call = Watch()
-        fault = fault_of(lambda: ask(client(provider.url, idle=0.2), call))
-        assert "stopped in the middle of its answer, for 0.2 s" in str(fault)
+        fault = fault_of(lambda: ask(client(provider.url, idle=BRIEF), call))
+        assert f"stopped in the middle of its answer, for {BRIEF:g} s" in str(fault)
         assert "MODEL_IDLE_SECONDS" in str(fault)
         assert not fault.lasting
         assert call.usage == []
 
     def test_comments_are_no_tokens(self, provider: Provider) -> None:
         def say_nothing(handler: Handler) -> None:
-            while not handler.server.released.wait(0.02):
+            while not handler.server.released.wait(BRIEF):
                 handler.wfile.write(b": still here\n\n" + chunk("", delta={"role": "assistant"}))
 
         provider.answer = streaming(*WHOLE[:3], then=say_nothing)
-        fault = fault_of(lambda: ask(client(provider.url, idle=0.2)))
+        fault = fault_of(lambda: ask(client(provider.url, idle=3 * BRIEF)))
         assert "stopped in the middle" in str(fault)
 
     def test_the_first_token_may_take_the_whole_time(self, provider: Provider) -> None:
         def think(handler: Handler) -> None:
-            handler.server.released.wait(0.5)
+            handler.server.released.wait(3 * BRIEF)
             handler.wfile.write(b"".join(WHOLE[2:]))
 
         provider.answer = streaming(*WHOLE[:2], then=think)
-        assert ask(client(provider.url, idle=0.1)) == REPLY
+        assert ask(client(provider.url, idle=BRIEF)) == REPLY
 
     def test_thoughts_are_tokens_too(self, provider: Provider) -> None:
         def think(handler: Handler) -> None:
-            for _ in range(8):
+            for _ in range(4):
                 handler.wfile.write(chunk(delta={"reasoning_content": "Hm."}))
-                handler.server.released.wait(0.4)
+                handler.server.released.wait(BRIEF)
             handler.wfile.write(b"".join(WHOLE[2:]))
 
         provider.answer = streaming(then=think)
-        assert ask(client(provider.url, idle=2)) == REPLY
+        assert ask(client(provider.url, idle=3 * BRIEF)) == REPLY
 
     def test_a_model_that_never_comes_to_an_end_is_given_up_at_the_limit(
         self, provider: Provider
     ) -> None:
         def go_on(handler: Handler) -> None:
-            while not handler.server.released.wait(0.02):
+            while not handler.server.released.wait(BRIEF):
                 handler.wfile.write(chunk("x"))
 
         provider.answer = streaming(then=go_on)
-        fault = fault_of(lambda: ask(client(provider.url, timeout=2)))
-        assert "did not answer within 2 s" in str(fault)
+        fault = fault_of(lambda: ask(client(provider.url, timeout=LIMIT)))
+        assert f"did not answer within {LIMIT:g} s" in str(fault)
 
 
 class TestFaults:

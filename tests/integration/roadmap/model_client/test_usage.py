@@ -14,11 +14,13 @@ from testing.servers import free_port
 from testing.waiting import HANG
 from tests.integration.roadmap.model_client.providers import (
     KEY,
+    LIMIT,
     MOST,
     REPLY,
     Watch,
     answers,
     ask,
+    begin,
     client,
     fault_of,
     form_of,
@@ -189,7 +191,8 @@ class TestMetering:
             whole(content=""),
             whole(content=None, message={"content": [{"type": "image_url", "image_url": "x"}]}),
             b'{"choices": [], "usage": {"prompt_tokens": 11, "completion_tokens": 22}}',
-            b'{"error": {"message": "gone", "code": 502}, "usage": {"prompt_tokens": 11, "completion_tokens": 22}}',
+            b'{"error": {"message": "gone", "code": 502}, '
+            b'"usage": {"prompt_tokens": 11, "completion_tokens": 22}}',
         ],
     )
     def test_the_usage_of_an_unusable_answer_is_recorded(
@@ -281,7 +284,7 @@ class TestMetering:
         self, provider: Provider
     ) -> None:
         made = ModelClient(
-            key="sk-schlüssel-写", base_url=provider.url, model=MODEL, timeout=10, max_tokens=MOST
+            key="sk-schlüssel-写", base_url=provider.url, model=MODEL, timeout=HANG, max_tokens=MOST
         )
         call = Watch()
         with pytest.raises(GeneratorFault, match="OPENAI_API_KEY") as raised:
@@ -290,18 +293,16 @@ class TestMetering:
         assert call.usage == ["unbilled"]
 
     def test_the_cost_of_an_answer_that_came_too_late_is_unknown(self, llmock: LLMock) -> None:
-        llmock.delay(10)
+        llmock.delay(5 * LIMIT)
         call = Watch()
-        assert "did not answer within 2 s" in str(
-            fault_of(lambda: ask(client(llmock.base_url(), timeout=2), call))
+        assert f"did not answer within {LIMIT:g} s" in str(
+            fault_of(lambda: ask(client(llmock.base_url(), timeout=LIMIT), call))
         )
         assert call.usage == []
 
     def test_the_cost_of_an_answer_that_broke_off_is_unknown(self, provider: Provider) -> None:
         def break_off(handler: Handler) -> None:
-            handler.send_response(200)
-            handler.send_header("content-length", "5000")
-            handler.end_headers()
+            begin(handler, content_length="5000")
             handler.wfile.write(b'{"id": "1"')
 
         provider.answer = break_off
@@ -319,5 +320,6 @@ class TestMetering:
 
         provider.answer = answers(refuses=refuses)
         call = Watch()
-        assert "did not answer" in str(fault_of(lambda: ask(client(provider.url, timeout=2), call)))
+        made = client(provider.url, timeout=LIMIT)
+        assert "did not answer" in str(fault_of(lambda: ask(made, call)))
         assert call.usage == []  # the refusal before cost nothing, the request after it may have
