@@ -6,6 +6,8 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from testing.stack import ROOT, Stack
 from testing.waiting import HANG
 from tests.pages import shell_blocks
@@ -55,10 +57,11 @@ def assert_done(found: Any) -> None:
     assert found == {"problem": "/problems/invalid", **files}
 
 
-def test_a_client_of_hey_api_does_the_main_job(stack: Stack, project: Path) -> None:
-    assert_done(run(project, stack, "@hey-api/openapi-ts", "main_job"))
+def test_a_client_of_hey_api_does_the_main_job(shared_server: Stack, project: Path) -> None:
+    assert_done(run(project, shared_server, "@hey-api/openapi-ts", "main_job"))
 
 
+@pytest.mark.long
 def test_the_packed_client_does_the_main_job(
     shared_embedded: Stack, modules: Path, tmp_path: Path
 ) -> None:
@@ -79,6 +82,8 @@ def test_the_packed_client_does_the_main_job(
     assert_done(compiled(tmp_path, shared_embedded, "main_job"))
 
 
-def test_a_goal_is_enough_for_the_types_of_openapi_typescript(stack: Stack, project: Path) -> None:
-    found = run(project, stack, "openapi-typescript", "fetching")
+def test_a_goal_is_enough_for_the_types_of_openapi_typescript(
+    shared_server: Stack, project: Path
+) -> None:
+    found = run(project, shared_server, "openapi-typescript", "fetching")
     assert found == {"same": True, "status": [201, 200, 200], "problem": "/problems/invalid"}

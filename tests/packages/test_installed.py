@@ -96,7 +96,9 @@ def packages(tmp_path_factory: pytest.TempPathFactory) -> Packages:
     return Packages(folder / "tools", folder / "wheels", wheel)
 
 
-@pytest.mark.parametrize("runner", ["uvx --from", "pipx run --spec"])
+@pytest.mark.parametrize(
+    "runner", ["uvx --from", pytest.param("pipx run --spec", marks=pytest.mark.long)]
+)
 def test_the_demo_runs_from_the_file(packages: Packages, runner: str, tmp_path: Path) -> None:
     environment = packages.environment(tmp_path)
     output = run(*runner.split(), packages.wheel, "roadmap", "demo", cwd=tmp_path, env=environment)
@@ -104,6 +106,7 @@ def test_the_demo_runs_from_the_file(packages: Packages, runner: str, tmp_path: 
     assert (tmp_path / "roadmap.md").read_text("utf-8").startswith(f"# {TITLE}")
 
 
+@pytest.mark.long
 def test_an_agent_starts_it_with_the_extra(packages: Packages, tmp_path: Path) -> None:
     with subprocess.Popen(
         ["uvx", "--from", f"{packages.wheel}[mcp]", "roadmap", "mcp"],
