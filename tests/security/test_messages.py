@@ -1,9 +1,11 @@
-"""Signed JSON with key rotation: a forged, replayed or garbage message never executes, and the next one does.
+"""Signed JSON with key rotation: a forged, replayed or garbage message never executes.
 
-Not repeated here: tests/unit/reliable_queue/test_messages.py holds the serializer to this, with random messages;
-tests/chaos/test_messages.py puts garbage, foreign signatures, messages of the other queue, unknown tasks and wrong arguments
-before the real services, and lists, replays and deletes dead letters as a person does. Here it is the queue over its real
-storages, byte by byte, rotation from one SECRET_KEY to the next, and messages of the services' own that come a second time.
+The next one does. Not repeated here: tests/unit/reliable_queue/test_messages.py holds the
+serializer to this, with random messages; tests/chaos/test_messages.py puts garbage, foreign
+signatures, messages of the other queue, unknown tasks and wrong arguments before the real services,
+and lists, replays and deletes dead letters as a person does. Here it is the queue over its real
+storages, byte by byte, rotation from one SECRET_KEY to the next, and messages of the services' own
+that come a second time.
 """
 
 import base64
@@ -31,7 +33,7 @@ from reliable_queue.queue import ReliableQueue
 from testing.servers import LOOPBACK, Postgres, Redis
 from testing.stack import Stack, embedded_stack, running, server_stack
 from testing.stack_queues import queue_of
-from testing.waiting import wait_until
+from testing.waiting import HANG, wait_until
 from tests.chaos.checks import (
     asking,
     assert_built_once,
@@ -55,7 +57,7 @@ Open = Callable[..., "Works"]
 
 
 class Works:
-    """One process's view of a queue, as the application makes it, and what its only task has done."""
+    """A process's view of a queue, as the application makes it, and all that its task has done."""
 
     def __init__(self, queue: ReliableQueue) -> None:
         self.queue, self.done = queue, list[str]()
@@ -74,7 +76,7 @@ class Works:
         self.queue.drain()
 
     def letters(self) -> dict[bytes, str]:
-        """What was put aside, and why."""
+        """Return each message that was put aside, with the reason."""
         return {letter.data: letter.reason for letter in self.queue.storage.dead_letters(10_000)}
 
     def left(self) -> tuple[int, int, int]:
@@ -101,7 +103,7 @@ class Works:
 
 @pytest.fixture(params=["redis", "sqlite"])
 def process(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Open]:
-    """`process(keys)` is one more process with this SECRET_KEY that sees the test's queue, or another of the same server."""
+    """`process(keys)` is one more process with this SECRET_KEY, on the test's queue or another."""
     opened: list[ReliableQueue] = []
     name = uuid4().hex
     if request.param == "redis":
@@ -323,8 +325,8 @@ def test_a_name_of_a_function_is_no_task(process: Open) -> None:
 
 def test_a_huge_message_is_refused_and_the_next_one_runs(process: Open) -> None:
     works = process()
-    huge = json.dumps({"message": {"id": "1", "name": NOTE, "args": ["x" * 4_000_000]}}).encode()
-    works.refuses(b"\x80" * 16_000_000, b"x" * 43 + b"." + huge, huge)
+    huge = json.dumps({"message": {"id": "1", "name": NOTE, "args": ["x" * 1_000_000]}}).encode()
+    works.refuses(b"\x80" * 2_000_000, b"x" * 43 + b"." + huge, huge)
 
 
 def test_deep_nesting_without_a_signature_is_refused_unread(process: Open) -> None:
@@ -426,7 +428,7 @@ def on_the_wire(stack: Stack, name: str = "content") -> set[bytes]:
             for (data,) in queue_rows(stack, "select data from message where queue = ?", name)
         }
     port = int(stack.environment["REDIS_URL"].rpartition(":")[2].partition("/")[0])
-    broker = redis.Redis(host=LOOPBACK, port=port, socket_timeout=5)
+    broker = redis.Redis(host=LOOPBACK, port=port, socket_timeout=HANG)
     keys = [key for part in ("ready:*", "held:*") for key in broker.keys(f"{{huey.{name}}}:{part}")]
     found = {entry[1:] for key in keys for entry in broker.lrange(key, 0, -1)}
     broker.close()
@@ -434,7 +436,7 @@ def on_the_wire(stack: Stack, name: str = "content") -> set[bytes]:
 
 
 def dump(stack: Stack, **columns: str) -> dict[str, list[str]]:
-    """Every row of every table, whole unless some of its columns are named; not what is counted of every request."""
+    """Return the rows of all tables but the counts of requests, whole or the columns named."""
     names = "select name from sqlite_master where type = 'table'"
     if stack.mode == "server":
         names = "select table_name from information_schema.tables where table_schema = 'public'"
@@ -458,10 +460,10 @@ def wait_until_quiet(stack: Stack) -> None:
 
 
 def ended(stack: Stack, model: Model, goal: str) -> tuple[str, set[bytes]]:
-    """The path of a roadmap of this goal, and all messages that there were for it: one for its plan, six for its contents,
-    of which those for quizzes follow the tutorials.
+    """Return the path of a roadmap of this goal, and all messages that there were for it.
 
-    The first is built, the second is cancelled while its contents are written, the third fails at once.
+    One was for its plan, six for its contents, of which those for quizzes follow the tutorials. The
+    first is built, the second is cancelled while its contents are written, the third fails at once.
     """
     model.hold(every_call)
     path = stack.create(goal)
@@ -494,7 +496,7 @@ def ended(stack: Stack, model: Model, goal: str) -> tuple[str, set[bytes]]:
 
 
 def test_messages_that_come_again_have_no_effect(stack: Stack, model: Model) -> None:
-    """While they are worked on, and when all is over: those of the content queue, and batches of log records."""
+    """Messages of the content queue and batches of log records, at work and when all is over."""
     wait_until_at_work(stack, "content", "logs")
     come_again_while_they_are_worked_on(stack, model)
     wait_until_quiet(stack)
