@@ -7,10 +7,12 @@ import pytest
 from testing.stack import ROOT, clean_environment
 
 
-@pytest.mark.timeout(1200)  # of which pip may take a part
-def test_the_code_of_the_catalogue_prints_what_the_text_says() -> None:
+@pytest.mark.timeout(3600)  # of which pip may take a part
+@pytest.mark.parametrize("track", ["web-frontend", pytest.param("", marks=pytest.mark.long)])
+def test_the_code_of_the_catalogue_prints_what_the_text_says(track: str) -> None:
+    """Of one track, or of all."""
     done = subprocess.run(
-        ["make", "quality", "RUN=1"],
+        ["make", "quality", "RUN=1", f"TRACK={track}"],
         cwd=ROOT,
         env=clean_environment(),
         capture_output=True,
