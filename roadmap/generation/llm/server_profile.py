@@ -25,6 +25,10 @@ OLLAMA_CONTEXT = 4096  # tokens, unless num_ctx says otherwise: much less than t
 logger = logging.getLogger(__name__)
 
 
+class _Unknown(Exception):
+    """The server does not say how large the context is. The text is for the log."""
+
+
 class ServerProfile:
     """Profile of a process. Thread-safe; `learned` is called with the server's context."""
 
@@ -80,6 +84,9 @@ def context_size(base_url: str, key: str, model: str) -> int | None:
     """Return how many tokens prompt and answer may have; None: the server does not say."""
     try:
         return asyncio.run(_ask(base_url, key, model))
+    except _Unknown as reason:
+        logger.info("the size of the context is unknown: %s", reason)
+        return None
     except Exception as error:  # an edge: whatever the server does, the work goes on
         logger.info("the size of the context is unknown: %s", type(error).__name__)
         return None
@@ -98,22 +105,29 @@ async def _ask(base_url: str, key: str, model: str) -> int | None:
 
         async def answer(method: str, url: str, question: Any = None) -> Any:
             body = bytearray()
+            asked = f"{method} {url.rpartition('/')[2]}"  # the rest may hold a key
             async with http.stream(method, url, json=question) as response:
+                if not response.is_success:
+                    raise _Unknown(f"{asked}: status {response.status_code}")
                 async for piece in response.aiter_raw():
                     body += piece
                     if len(body) > LARGEST:
-                        return None
-                return loaded(bytes(body)) if response.is_success else None
+                        raise _Unknown(f"{asked}: more than {LARGEST // 1024**2} MiB")
+                return loaded(bytes(body))
 
         entries = {each["id"]: each for each in (await answer("GET", models))["data"]}
         alone = entries if len(entries) == 1 else ()
-        entry = entries[
-            next(name for name in (model, f"{model}:latest", *alone) if name in entries)
-        ]
+        name = next((each for each in (model, f"{model}:latest", *alone) if each in entries), None)
+        if name is None:
+            raise _Unknown("the model is not in the server's list")
+        entry = entries[name]
         meta, owner = entry.get("meta") or {}, entry.get("owned_by")
         size = entry.get("max_model_len") or meta.get("n_ctx")  # vLLM, llama.cpp
         if not size and owner == "llamacpp":  # an older one
-            props = await answer("GET", f"{root}/props") or {"default_generation_settings": {}}
+            try:
+                props = await answer("GET", f"{root}/props")
+            except _Unknown:
+                props = {"default_generation_settings": {}}
             size = props["default_generation_settings"].get("n_ctx") or meta["n_ctx_train"]
         if not size and owner == "library":  # Ollama
             shown = await answer("POST", f"{root}/api/show", {"model": model})

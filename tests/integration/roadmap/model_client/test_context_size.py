@@ -136,6 +136,23 @@ def test_any_other_answer_is_no_size(answer: Any) -> None:
         assert len(server.asked) == 1
 
 
+@pytest.mark.parametrize(
+    ("answers", "why"),
+    [
+        ({}, "GET models: status 404"),
+        ({"GET /v1/models": b" " * 3_000_000}, "GET models: more than 2 MiB"),
+        (models({"id": "other"}, {"id": "another"}), "the model is not in the server's list"),
+    ],
+)
+def test_the_log_says_why_a_size_is_unknown(
+    caplog: pytest.LogCaptureFixture, answers: dict[str, Any], why: str
+) -> None:
+    caplog.set_level("INFO", server_profile.__name__)
+    with reporting(answers) as server:
+        assert context_size(server.url, KEY, "llama3.2") is None
+    assert caplog.messages == [f"the size of the context is unknown: {why}"]
+
+
 def test_a_server_that_is_away_or_silent_has_no_size(monkeypatch: pytest.MonkeyPatch) -> None:
     assert context_size(f"http://127.0.0.1:{free_port()}/v1", KEY, "llama3.2") is None
     assert context_size("http://[::1", KEY, "llama3.2") is None
