@@ -1,23 +1,21 @@
 """Services started by entrypoint.sh."""
 
 import signal
-import uuid
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
 
-from core.migrate import migrate
-from core.settings import from_environment
 from testing.servers import Postgres, Redis, free_port
 from testing.stack import SHORT, Service, clean_environment, with_pid_gone
 from testing.waiting import HANG
-from tests.integration.startup.processes import KEY, Launch, left_of, running
+from tests.integration.startup.processes import KEY, Check, Launch, checked, left_of, running
 
 
 @pytest.fixture(scope="module")
 def queues(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Redis]:
-    """A broker of this file's own: its consumers must not take what the shared stack has enqueued."""
+    """A broker of this file: its consumers must not take what the shared stack has enqueued."""
     with running(Redis(tmp_path_factory.mktemp("queues"))) as server:
         yield server
 
@@ -25,20 +23,26 @@ def queues(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Redis]:
 @pytest.fixture(scope="module")
 def server(postgres: Postgres, queues: Redis) -> dict[str, str]:
     """The variables of server mode, with a database that has the schema."""
-    url = postgres.create_database(f"t{uuid.uuid4().hex}")
-    variables = {
-        "DATABASE_URL": url,
+    return {
+        "DATABASE_URL": postgres.create_migrated_database(),
         "REDIS_URL": queues.url(),
         "SECRET_KEY": KEY,
         "REGISTRATION": "open",
     }
-    migrate(from_environment(variables))
-    return variables
+
+
+@pytest.fixture(scope="module")
+def check(postgres: Postgres) -> Check:
+    """Check what a service needs, in this process, with a database that has the schema."""
+    return partial(checked, DATABASE_URL=postgres.create_migrated_database(), SECRET_KEY=KEY)
 
 
 @pytest.fixture
 def launch(tmp_path: Path) -> Iterator[Launch]:
-    """Starts a service of the given name with the given variables, on a port of its own. Whatever is left is killed."""
+    """Start a service of that name, with these variables, on a port of its own.
+
+    All that is left is killed in the end.
+    """
     started: list[Service] = []
     usual = signal.signal(
         signal.SIGINT, signal.default_int_handler

@@ -8,15 +8,18 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from testing.servers import Redis
-from testing.stack import BEFORE, NO_TLS, Service, answer_to
+from testing.commands import FinishedCommand
+from testing.servers import Redis, free_port
+from testing.stack import BEFORE, NO_TLS, SHORT, Service, answer_to, clean_environment
 from testing.waiting import HANG, wait_until
+from tests.integration.cli import in_process
 
 KEY = "a key of this file with at least 32 characters"
 SECRET = "hunter2-s3cret"
 long = pytest.mark.long
 READY = {"logs": "huey@logs ready", "content": "huey@content ready"}
 Launch = Callable[..., Service]
+Check = Callable[..., FinishedCommand]
 
 
 @contextmanager
@@ -26,6 +29,12 @@ def running(server: Redis) -> Iterator[Redis]:
         yield server
     finally:
         server.stop()
+
+
+def checked(service: str, **variables: str) -> FinishedCommand:
+    """The words of a service, in this process, up to where it would serve at a free port."""
+    place = {"PORT": str(free_port()), "SERVICE_TYPE": service, "LOG_FORMAT": "text"}
+    return in_process.started({**clean_environment(), **SHORT, **place, **variables})
 
 
 def left_of(service: Service) -> list[int]:

@@ -19,7 +19,10 @@ from testing.waiting import HANG, wait_until
 FIRST = migrate.known().index("0017_ended_logins")
 PENDING = migrate.known()[FIRST:]
 PATIENT = "SET lock_timeout = '20s'; SELECT count(*) FROM login_session"
-WAITING = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+WAITING = (
+    "SELECT count(*) FROM pg_stat_activity "
+    "WHERE wait_event_type = 'Lock' AND datname = current_database()"
+)
 
 
 def test_who_reads_meanwhile_is_not_held_up(

@@ -1,4 +1,4 @@
-"""Private networks of IPv6 alone, as platforms have them: servers that no address of IPv4 reaches, and an API that both do."""
+"""Private networks of IPv6 alone, as platforms have them, and an API of both families."""
 
 import os
 import shutil
@@ -60,7 +60,7 @@ def assert_both_families(stack: Stack) -> None:
 
 
 def with_names(hosts: Path) -> list[str]:
-    """What a command is to begin with, so that it finds the names of this file and no others."""
+    """The beginning of a command that is to find the names of this file and no others."""
     own = ["--map-root-user"] if os.getuid() else []
     return ["unshare", "--mount", *own, *WITH_NAMES, str(hosts)]
 
@@ -76,9 +76,8 @@ def names(tmp_path: Path) -> list[str]:
         else None
     )
     if result is None or result.returncode:
-        pytest.skip(
-            f"NOT RUN: no names of a test's own without unshare ({result.stderr.strip() if result else 'not installed'})"
-        )
+        reason = result.stderr.strip() if result else "not installed"
+        pytest.skip(f"NOT RUN: no names of a test's own without unshare ({reason})")
     assert {line.split()[0] for line in result.stdout.splitlines()} == {"::1"}
     return with_names(hosts)
 

@@ -1,4 +1,4 @@
-"""PgBouncer in transaction mode between the services and PostgreSQL, as deploy/pgbouncer.ini has it."""
+"""PgBouncer in transaction mode before PostgreSQL, as deploy/pgbouncer.ini has it."""
 
 import os
 import re
@@ -6,29 +6,37 @@ import uuid
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import psycopg2
 import pytest
 
-from core.migrate import known
-from testing.commands import FinishedCommand, refused, roadmap
+from core import migrate
+from core.settings import from_environment
+from testing.commands import FinishedCommand
 from testing.pooler import POOL, PgBouncer
 from testing.servers import Postgres, Redis, scratch_folder, started
 from testing.stack import Stack, running, server_stack
 from testing.waiting import wait_until
 from tests.chaos.checks import assert_built_once, written
+from tests.integration.cli import in_process
+from tests.integration.cli.in_process import roadmap
 
 ROADMAPS = 3
 # What belongs to a session, and would stay with a connection that another client is given next.
 OF_A_SESSION = re.compile(
-    r"(^|;)\s*(SET\s+(?!LOCAL\b|TRANSACTION\b)|RESET\b|LISTEN\b|PREPARE\b|LOAD\b|CREATE\s+(LOCAL\s+|GLOBAL\s+)?TEMP)"
+    r"(^|;)\s*(SET\s+(?!LOCAL\b|TRANSACTION\b)|RESET\b|LISTEN\b|PREPARE\b|LOAD\b"
+    r"|CREATE\s+(LOCAL\s+|GLOBAL\s+)?TEMP)"
     r"|\bWITH\s+HOLD\b|\bpg_(try_)?advisory_lock|\bset_config\([^)]*,\s*false\s*\)",
     re.IGNORECASE,
 )
 LITERAL = r"E'(?:[^'\\]|\\.|'')*'|'(?:[^']|'')*'"
-BY_THE_POOLER = r"SET (application_name|client_encoding|DateStyle|TimeZone|standard_conforming_strings|IntervalStyle)\b"
+BY_THE_POOLER = (
+    r"SET (application_name|client_encoding|DateStyle|TimeZone|standard_conforming_strings"
+    r"|IntervalStyle)\b"
+)
 CONNECT_QUERY = "SET idle_in_transaction_session_timeout = 5000; SET lock_timeout = 8000"
 
 
@@ -105,7 +113,7 @@ CLIENTS = (
 
 @contextmanager
 def watched(url: str, database: str) -> Iterator[list[int]]:
-    """How many connections to the database the server has, looked at until the end of the block."""
+    """Numbers of connections of the server to the database, until the end of the block."""
     seen: list[int] = []
     ending: list[bool] = []
 
@@ -238,7 +246,7 @@ def test_without_a_way_past_the_pooler_every_service_refuses_in_a_sentence(
 ) -> None:
     direct_is_unset(pooled)
     for service in pooled.services.values():
-        result = refused(service.environment)
+        result = in_process.started(service.environment)
         assert result.code == 1, result
         [line] = [
             line
@@ -254,13 +262,10 @@ def test_migrations_through_the_pooler_are_applied_once_and_leave_no_lock(
     pooled: Stack, pooler: PgBouncer, chatty: Postgres, database: str
 ) -> None:
     direct_is_unset(pooled)
+    mine = from_environment(pooled.environment)
     with ThreadPoolExecutor(3) as threads:
-        body = list(
-            threads.map(lambda _: roadmap(pooled.environment, "migrate", "--json"), range(3))
-        )
-    assert [each.errors for each in body if each.code] == []
-    applied = [name for each in body for name in each.data["applied"]]
-    assert sorted(applied) == known()
+        applied = list(threads.map(migrate.migrate, [mine] * 3))
+    assert sorted(chain(*applied)) == migrate.known()
     assert advisory_locks(chatty) == 0
     assert ask(pooler.url(), "SHOW lock_timeout") == [("8s",)]
     assert session_state(chatty) == []

@@ -1,4 +1,4 @@
-"""The pool: a server that takes no more connections does not spoil those that are there, and is not asked by everybody."""
+"""The pool: a full server spoils no connection that is there, and is not asked by everybody."""
 
 import threading
 from collections.abc import Iterator
@@ -28,7 +28,7 @@ def test_while_no_new_connection_is_tried_those_that_idle_are_used(
 ) -> None:
     monkeypatch.setattr(pool_module, "AWAY_SECONDS", 3600.0)
     url = postgres.create_database("pool_of_few")
-    limited = LimitedPool(url, max_connections=3, timeout=1, autoconnect=False)
+    limited = LimitedPool(url, max_connections=3, timeout=HANG, autoconnect=False)
     with (
         limited.connection_context(),
         closing(psycopg2.connect(postgres.url())) as admin,
@@ -61,7 +61,7 @@ def test_while_no_new_connection_is_tried_those_that_idle_are_used(
 def pooled(postgres: Postgres) -> Iterator[None]:
     """The application's database is a PostgreSQL, with a pool of two connections."""
     url = postgres.create_database("pool_of_two")
-    with using(lambda: LimitedPool(url, max_connections=2, timeout=1, autoconnect=False)):
+    with using(lambda: LimitedPool(url, max_connections=2, timeout=HANG, autoconnect=False)):
         yield
 
 

@@ -1,4 +1,4 @@
-"""The recipe of a queue in docs/ARCHITECTURE.md, followed with a dummy in a copy of the repository."""
+"""The recipe of a queue in docs/ARCHITECTURE.md, followed in a copy of the repository."""
 
 import json
 import os

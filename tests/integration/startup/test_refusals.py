@@ -5,19 +5,20 @@ import subprocess
 import uuid
 from pathlib import Path
 
-import pytest
 import redis
 
-from testing.commands import refused, roadmap
 from testing.servers import Redis
 from testing.stack import GOAL, PASSWORD, ROOT, clean_environment
 from testing.waiting import HANG, wait_until
 from tests import launching
+from tests.cases import try_each
+from tests.integration.cli.in_process import roadmap
 from tests.integration.startup.processes import (
     SECRET,
     Launch,
     answers,
     await_ready,
+    checked,
     client_of,
     printed_lines,
     refusal,
@@ -36,9 +37,8 @@ class Old(Redis):
     """Wants a password, and does not know how redis-py brings it."""
 
     def client(self) -> redis.Redis:
-        return redis.Redis(
-            host=self.host, port=self.port, socket_timeout=5, protocol=2, password=SECRET
-        )
+        how = {"protocol": 2, "password": SECRET, "socket_timeout": HANG}
+        return redis.Redis(host=self.host, port=self.port, **how)
 
     def _command(self) -> list[str]:
         return [*super()._command(), "--requirepass", SECRET, "--rename-command", "HELLO", ""]
@@ -51,7 +51,7 @@ def test_an_unknown_service_is_refused_with_the_known_names(launch: Launch) -> N
 
 def test_a_single_service_without_servers_refuses() -> None:
     for name in ("api", "huey_logs", "huey_content", "celery_logs", "celery_content"):
-        assert "DATABASE_URL and REDIS_URL are needed" in launching.refusal(launched(name)), name
+        assert "DATABASE_URL and REDIS_URL are needed" in launching.refusal(checked(name)), name
 
 
 def test_every_bad_variable_gets_a_line(server: dict[str, str]) -> None:
@@ -80,13 +80,13 @@ BAD_URLS = {
 }
 
 
-@pytest.mark.parametrize("bad", BAD_URLS.values(), ids=BAD_URLS)
+@try_each("bad", BAD_URLS.values(), ids=BAD_URLS)
 def test_an_address_that_cannot_be_read_is_refused_by_its_name(
-    server: dict[str, str], bad: dict
+    server: dict[str, str], bad: dict[str, str]
 ) -> None:
     [name] = bad
     assert name in launching.refusal(
-        launched("huey_logs", **{**server, **bad, "STARTUP_WAIT_SECONDS": "1"})
+        checked("huey_logs", **{**server, **bad, "STARTUP_WAIT_SECONDS": "1"})
     )
 
 
@@ -94,7 +94,7 @@ def test_a_password_that_the_broker_refuses_is_not_waited_for(
     server: dict[str, str], queues: Redis
 ) -> None:
     url = f"redis://roadmap:{SECRET}@127.0.0.1:{queues.port}/0"
-    ended = launched("huey_logs", **{**server, "REDIS_URL": url})
+    ended = checked("huey_logs", **{**server, "REDIS_URL": url})
     assert "REDIS_URL" in launching.refusal(ended)
     assert not waited(ended)
 
@@ -103,14 +103,14 @@ def test_a_database_of_the_broker_that_does_not_exist_is_refused(
     server: dict[str, str], queues: Redis
 ) -> None:
     url = f"redis://127.0.0.1:{queues.port}/4711"
-    assert "REDIS_URL" in launching.refusal(launched("huey_logs", **{**server, "REDIS_URL": url}))
+    assert "REDIS_URL" in launching.refusal(checked("huey_logs", **{**server, "REDIS_URL": url}))
 
 
-@pytest.mark.parametrize("family", [socket.AF_INET, socket.AF_INET6], ids=["IPv4", "IPv6"])
+@try_each("family", [socket.AF_INET, socket.AF_INET6], ids=["IPv4", "IPv6"])
 def test_a_port_in_use_is_refused(server: dict[str, str], family: socket.AddressFamily) -> None:
     with socket.create_server(("", 0), family=family) as taken:
         port = str(taken.getsockname()[1])
-        line = launching.refusal(launched("api", **server, PORT=port))
+        line = launching.refusal(checked("api", **server, PORT=port))
     assert f"PORT {port} cannot be used" in line
 
 
@@ -120,13 +120,13 @@ def test_a_port_in_use_is_refused_in_embedded_mode(launch: Launch) -> None:
         assert f"PORT {port} cannot be used" in refusal(launch("all", PORT=port))
 
 
-def test_a_broker_that_drops_queues_is_refused_and_one_that_drops_what_has_a_time_to_live_is_warned_of(
+def test_a_broker_that_drops_messages_is_refused_or_warned_of(
     launch: Launch, server: dict[str, str], tmp_path: Path
 ) -> None:
     with running(Redis(tmp_path)) as forgetful:
         forgetful.client().config_set("maxmemory-policy", "allkeys-lru")
         line = launching.refusal(
-            launched("huey_content", **{**server, "REDIS_URL": forgetful.url()})
+            checked("huey_content", **{**server, "REDIS_URL": forgetful.url()})
         )
         assert "allkeys-lru" in line
         assert "noeviction" in line
@@ -158,12 +158,9 @@ def test_a_broker_that_repeats_what_it_does_not_know_repeats_no_password(
             client.headers["Authorization"] = f"Bearer {token}"
             assert client.post("/api/v1/roadmaps", json={"goal": GOAL}).status_code == 202
         wait_until(lambda: "the broker does not take" in api.output, reason="it has tried")
-        doctor = roadmap({**api.environment}, "doctor", "--json")
-    assert [
-        each
-        for each in (worker.output, worker.errors, api.output, doctor.output, doctor.errors)
-        if SECRET in each
-    ] == []
+        doctor = roadmap(api.environment, "doctor", "--json")
+    said = (worker.output, worker.errors, api.output, doctor.output, doctor.errors)
+    assert [each for each in said if SECRET in each] == []
 
 
 def beginning(script: Path) -> str:
@@ -172,17 +169,15 @@ def beginning(script: Path) -> str:
     return before + goes + after.partition("\n")[0] + "\n"
 
 
-@pytest.mark.parametrize(
-    "script", [each for each in SCRIPTS if "$(dirname" in (ROOT / each).read_text("utf-8")]
-)
+@try_each("script", [each for each in SCRIPTS if "$(dirname" in (ROOT / each).read_text("utf-8")])
 def test_no_script_is_misled_by_where_a_shell_looks_for_folders(
     script: str, tmp_path: Path
 ) -> None:
-    """CDPATH leads a relative name elsewhere; what the environment says of Railway's graph is not for its check."""
+    """CDPATH leads a relative name elsewhere, and Railway's check takes no graph of others."""
     house, elsewhere = tmp_path / "house", tmp_path / "elsewhere"
     copy = house / script
-    copy.parent.mkdir(parents=True)
-    (elsewhere / copy.parent.relative_to(tmp_path)).mkdir(parents=True)
+    copy.parent.mkdir(parents=True, exist_ok=True)
+    (elsewhere / copy.parent.relative_to(tmp_path)).mkdir(parents=True, exist_ok=True)
     copy.write_text(
         f'{beginning(ROOT / script)}\npwd -P\necho "of ${{ROADMAP_REPOSITORY:-unset}}"\n'
     )
@@ -224,14 +219,8 @@ def test_the_entrypoint_finds_its_own_house_wherever_a_shell_looks_for_folders(
 
 
 def test_a_setting_that_is_missing_because_it_is_misspelt_is_named(server: dict[str, str]) -> None:
-    given = {
-        **clean_environment(),
-        **server,
-        "SERVICE_TYPE": "api",
-        "DATABSE_URL": server["DATABASE_URL"],
-        "DATABASE_URL": "",
-    }
-    found = refused(given)
+    url = server["DATABASE_URL"]
+    found = checked("api", **{**server, "DATABSE_URL": url, "DATABASE_URL": ""})
     assert found.code == 1
     assert (
         "warning: DATABSE_URL is not a setting and has no effect; did you mean DATABASE_URL?\n"

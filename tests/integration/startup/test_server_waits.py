@@ -8,11 +8,13 @@ import uuid
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
+from types import SimpleNamespace
 
 import psycopg2
 import pytest
 
 from core.migrate import LOCK, known
+from core.startup import preflight
 from testing.servers import Postgres, Redis, free_port
 from testing.waiting import wait_until
 from tests import launching
@@ -25,6 +27,7 @@ from tests.integration.startup.processes import (
     await_nothing_left,
     await_output,
     await_ready,
+    checked,
     exit_code,
     messages,
     printed_lines,
@@ -68,26 +71,32 @@ def test_an_api_that_loses_its_connection_while_it_waits_to_migrate_waits_on(
     service.stop()
 
 
-def test_the_wait_for_a_server_that_is_away_has_an_end(server: dict[str, str]) -> None:
-    wait = {
-        **server,
-        "STARTUP_WAIT_SECONDS": "4",
-    }  # long enough for a second look on a busy machine
+def test_the_wait_for_a_server_that_is_away_has_an_end(
+    server: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A clock of the test, whose time passes when somebody sleeps."""
+    clock = SimpleNamespace(seconds=0.0, paused=0)
+
+    def sleep(pause: float) -> None:
+        clock.seconds += pause
+        clock.paused += 1
+
+    time = SimpleNamespace(monotonic=lambda: clock.seconds, sleep=sleep)
+    monkeypatch.setattr(preflight, "time", time)
+    wait = {**server, "STARTUP_WAIT_SECONDS": "4"}
     found = free_port()
     database = {**wait, "DATABASE_URL": f"postgresql://roadmap:{SECRET}@127.0.0.1:{found}/roadmap"}
     broker = {**wait, "REDIS_URL": f"redis://:{SECRET}@127.0.0.1:{found}/0"}
-    with ThreadPoolExecutor() as threads:
-        without_database = [
-            threads.submit(launched, name, **database)
-            for name in ("api", "huey_logs", "huey_content")
-        ]
-        without_broker = [
-            threads.submit(launched, name, **broker) for name in ("huey_logs", "huey_content")
-        ]
-    for whats, those in (("database", without_database), ("broker", without_broker)):
-        for ended in those:
-            assert f"the {whats} does not answer" in launching.refusal(ended.result())
-            assert waited(ended.result())
+    for what, values, names in (
+        ("database", database, ("api", "huey_logs", "huey_content")),
+        ("broker", broker, ("huey_logs", "huey_content")),
+    ):
+        for name in names:
+            clock.seconds = clock.paused = 0
+            ended = checked(name, **values)
+            assert f"the {what} does not answer" in launching.refusal(ended)
+            assert waited(ended)
+            assert (clock.seconds <= 4, clock.paused) == (True, 5)  # 0.1, 0.2, 0.4, 0.8, 1.6 s
 
 
 def test_the_wait_for_a_server_that_hangs_has_an_end(server: dict[str, str]) -> None:
@@ -107,28 +116,23 @@ def test_the_wait_for_a_server_that_hangs_has_an_end(server: dict[str, str]) -> 
         assert "the broker does not answer" in launching.refusal(consumer.result())
 
 
-@pytest.mark.parametrize("log_format", ["text", "json"])
 def test_a_consumer_waits_for_the_schema_and_both_tell_their_start_in_a_line_each(
-    launch: Launch, unmigrated: dict[str, str], log_format: str
+    launch: Launch, unmigrated: dict[str, str]
 ) -> None:
-    given = {
-        **unmigrated,
-        "LOG_FORMAT": log_format,
-        "LOG_LEVEL": "WARNING",
-        "OPENAI_APIKEY": SECRET,
-    }
-    consumer = launch("huey_content", **given)
+    """Each in the format of its lines, which are those of the other one."""
+    given = {**unmigrated, "LOG_LEVEL": "WARNING", "OPENAI_APIKEY": SECRET}
+    consumer = launch("huey_content", **given, LOG_FORMAT="json")
     await_output(consumer, f"waiting: the schema is older than {known()[-1]}")
     assert READY["content"] not in consumer.output
 
-    api = launch("api", **given)
+    api = launch("api", **given, LOG_FORMAT="text")
 
     await_ready(consumer, "content")
     wait_until(lambda: answers(api), reason="the API is ready")
     strange = (
         "warning: OPENAI_APIKEY is not a setting and has no effect; did you mean OPENAI_API_KEY?"
     )
-    warning, version, *rest = messages(api, log_format)
+    warning, version, *rest = messages(api, "text")
     assert warning == strange
     assert re.fullmatch(r"version: \S+, commit [0-9a-f]{40}|version: \S+, commit unknown", version)
     assert rest == [
@@ -136,7 +140,7 @@ def test_a_consumer_waits_for_the_schema_and_both_tell_their_start_in_a_line_eac
         f"migrations: {len(known())} applied, the last is {known()[-1]}",
         "api ready",
     ]
-    warning, first, waiting, ready = messages(consumer, log_format)
+    warning, first, waiting, ready = messages(consumer, "json")
     assert (warning, first, ready) == (strange, version, READY["content"])
     assert waiting.startswith("waiting: the schema")
 

@@ -62,7 +62,7 @@ def test_the_api_is_reached_over_both_families_and_ends_with_zero(
     assert printed_lines(api) == []
 
 
-def test_the_services_of_one_instance_share_what_they_have_loaded_and_are_reached_over_loopback_only(
+def test_the_services_of_one_instance_share_memory_and_serve_loopback_alone(
     launch: Launch,
 ) -> None:
     """More of a consumer's own memory is that of the process from which all are forked than not."""
@@ -106,7 +106,7 @@ def test_sigterm_ends_the_event_streams_of_the_api_in_order(
 
 
 def test_the_services_of_one_instance_count_each_for_itself(launch: Launch) -> None:
-    """Numbered as those of one process, batches of two would be taken for batches that were added before."""
+    """Numbered as those of one process, batches of two would be taken for repeated ones."""
     service = launch("all", METRICS_TOKEN=KEY.replace(" ", "-"))
     await_all(service)
     address = f"http://127.0.0.1:{service.environment['PORT']}"

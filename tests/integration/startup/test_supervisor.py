@@ -46,13 +46,14 @@ def serve(number):
     for each in ENDS:
         signal.signal(each, lambda number, _: received.append(number))
     signal.pthread_sigmask(signal.SIG_UNBLOCK, BLOCKED)
-    signal.alarm(60)
+    signal.alarm(HANG)
     open(f"{sys.argv[1]}/{number}.ready", "w").close()
     if number == 3 and sys.argv[2] == "hangs":
         os.kill(os.getpid(), signal.SIGSTOP)
     while not received:
         time.sleep(0.02)
-    time.sleep(0.5)  # time for a second one
+    if sys.argv[2] == "ends":
+        time.sleep(0.5)  # time for a second one
     with open(f"{sys.argv[1]}/{number}.signals", "w") as file:
         file.write(" ".join(signal.Signals(each).name for each in received))
     os._exit(0)
@@ -81,7 +82,7 @@ def supervised(folder: Path, grace: str, how: str = "ends") -> Iterator[subproce
     command = [
         sys.executable,
         "-c",
-        f"SUPERVISE = {SUPERVISE!r}{SUPERVISED}",
+        f"SUPERVISE, HANG = {SUPERVISE!r}, {HANG}{SUPERVISED}",
         str(folder),
         how,
         grace,
@@ -103,7 +104,7 @@ def supervised(folder: Path, grace: str, how: str = "ends") -> Iterator[subproce
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGHUP])
 def test_a_signal_to_all_is_passed_on_once(tmp_path: Path, how: signal.Signals) -> None:
     """A second one would end a consumer's grace. The programs count their signals."""
-    with supervised(tmp_path, "10") as supervisor:
+    with supervised(tmp_path, str(HANG)) as supervisor:
         for _ in range(3):
             supervisor.send_signal(how)
         assert supervisor.wait(HANG) == 0

@@ -1,4 +1,4 @@
-"""Servers that are spoken to in TLS: whom the services trust, and what they say of whom they do not."""
+"""Servers that are spoken to in TLS: those the services trust, and words about the others."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -11,7 +11,9 @@ from testing.servers import LOOPBACK, Postgres, listens, scratch_folder, started
 from testing.stack import running, server_stack
 from testing.tls import TlsRedis
 from testing.waiting import wait_until
-from tests.launching import CONSUMERS, SECRET, Launch, launching, refusal, waited
+from tests.cases import try_each
+from tests.integration.startup.processes import SECRET, Check
+from tests.launching import CONSUMERS, refusal, waited
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +40,7 @@ def tls_broker(authority: trustme.CA) -> Iterator[TlsRedis]:
 
 @pytest.fixture(scope="module")
 def misnamed(authority: trustme.CA) -> Iterator[TlsRedis]:
-    """Whose certificate is good, but for another host."""
+    """A broker with a good certificate, but for another host."""
     with (
         scratch_folder() as folder,
         started(TlsRedis(folder, authority.issue_cert("redis.example.org"))) as server,
@@ -54,33 +56,29 @@ def expired(authority: trustme.CA) -> Iterator[TlsRedis]:
         yield server
 
 
-@pytest.fixture(scope="module")
-def launch(postgres: Postgres) -> Launch:
-    return launching("launched_tls", postgres)
-
-
 # Trusted
 
 
-@pytest.mark.parametrize("how", ["in the address", "by the system"])
 def test_the_main_job_is_done_with_a_broker_whose_authority_is_named(
-    postgres: Postgres, tls_broker: TlsRedis, trusted: str, tmp_path: Path, how: str
+    postgres: Postgres, tls_broker: TlsRedis, trusted: str, tmp_path: Path
 ) -> None:
-    values = {"REDIS_URL": tls_broker.tls_url(), "SSL_CERT_FILE": trusted}
-    if how == "in the address":
-        values = {"REDIS_URL": f"{tls_broker.tls_url()}?ssl_ca_certs={trusted}"}
-    with running(server_stack(tmp_path, postgres, tls_broker, **values)) as stack:
+    """By the system for the worker that writes contents, in the address for the others."""
+    by_address = f"{tls_broker.tls_url()}?ssl_ca_certs={trusted}"
+    stack = server_stack(tmp_path, postgres, tls_broker, REDIS_URL=by_address)
+    by_system = {"REDIS_URL": tls_broker.tls_url(), "SSL_CERT_FILE": trusted}
+    stack.services["huey_content"].environment |= by_system
+    with running(stack):
         stack.do_the_main_job()
 
 
 # Refused
 
 
-@pytest.mark.parametrize("name", CONSUMERS)
+@try_each("name", CONSUMERS)
 def test_a_broker_with_an_unknown_authority_is_refused_at_once(
-    launch: Launch, tls_broker: TlsRedis, name: str
+    check: Check, tls_broker: TlsRedis, name: str
 ) -> None:
-    service = launch(name, REDIS_URL=tls_broker.tls_url(password=SECRET))
+    service = check(name, REDIS_URL=tls_broker.tls_url(password=SECRET))
     line = refusal(service)
     assert "its certificate is not trusted" in line
     assert "ssl_ca_certs" in line
@@ -89,9 +87,9 @@ def test_a_broker_with_an_unknown_authority_is_refused_at_once(
 
 
 def test_a_broker_whose_certificate_is_for_another_host_is_refused_at_once(
-    launch: Launch, misnamed: TlsRedis, trusted: str
+    check: Check, misnamed: TlsRedis, trusted: str
 ) -> None:
-    service = launch(
+    service = check(
         "huey_logs", REDIS_URL=f"{misnamed.tls_url(password=SECRET)}?ssl_ca_certs={trusted}"
     )
     line = refusal(service)
@@ -101,39 +99,39 @@ def test_a_broker_whose_certificate_is_for_another_host_is_refused_at_once(
 
 
 def test_a_broker_whose_certificate_has_expired_is_refused_at_once(
-    launch: Launch, expired: TlsRedis, trusted: str
+    check: Check, expired: TlsRedis, trusted: str
 ) -> None:
     line = refusal(
-        launch("huey_logs", REDIS_URL=f"{expired.tls_url(password=SECRET)}?ssl_ca_certs={trusted}")
+        check("huey_logs", REDIS_URL=f"{expired.tls_url(password=SECRET)}?ssl_ca_certs={trusted}")
     )
     assert "its certificate is not valid at this time" in line
     assert "REDIS_URL" in line
 
 
-def test_tls_at_a_plain_port_is_reported(launch: Launch, tls_broker: TlsRedis) -> None:
+def test_tls_at_a_plain_port_is_reported(check: Check, tls_broker: TlsRedis) -> None:
     url = f"rediss://:{SECRET}@{LOOPBACK}:{tls_broker.port}/0"
-    line = refusal(launch("huey_logs", REDIS_URL=url, STARTUP_WAIT_SECONDS="1"))
+    line = refusal(check("huey_logs", REDIS_URL=url, STARTUP_WAIT_SECONDS="0.5"))
     assert "the server does not use TLS on this port" in line
     assert "redis:// instead of rediss:// in REDIS_URL" in line
 
 
-def test_plain_text_at_a_tls_port_is_reported(launch: Launch, tls_broker: TlsRedis) -> None:
+def test_plain_text_at_a_tls_port_is_reported(check: Check, tls_broker: TlsRedis) -> None:
     url = f"redis://:{SECRET}@{LOOPBACK}:{tls_broker.tls_port}/0"
-    line = refusal(launch("huey_logs", REDIS_URL=url, STARTUP_WAIT_SECONDS="1"))
+    line = refusal(check("huey_logs", REDIS_URL=url, STARTUP_WAIT_SECONDS="0.5"))
     assert "the server closes the connection at once" in line
     assert "rediss:// in REDIS_URL" in line
 
 
-@pytest.mark.parametrize("name", ["api", "huey_content"])
-@pytest.mark.parametrize("option", ["ssl_ca_certs", "ssl_certfile"])
-@pytest.mark.parametrize("text", [None, "no certificate"])
+@try_each("name", ["api", "huey_content"])
+@try_each("option", ["ssl_ca_certs", "ssl_certfile"])
+@try_each("text", [None, "no certificate"])
 def test_a_file_of_certificates_that_cannot_be_read_is_refused_at_once(
-    launch: Launch, tmp_path: Path, name: str, option: str, text: str | None
+    check: Check, tmp_path: Path, name: str, option: str, text: str | None
 ) -> None:
-    path = tmp_path / "authority.pem"
+    path = tmp_path / ("authority.pem" if text else "absent.pem")
     if text:
         path.write_text(text)
-    service = launch(name, REDIS_URL=f"rediss://:{SECRET}@{LOOPBACK}:1/0?{option}={path}")
+    service = check(name, REDIS_URL=f"rediss://:{SECRET}@{LOOPBACK}:1/0?{option}={path}")
     line = refusal(service)
     assert f"no certificate can be read from {path}" in line
     assert option in line
@@ -141,15 +139,15 @@ def test_a_file_of_certificates_that_cannot_be_read_is_refused_at_once(
     assert not waited(service)
 
 
-def test_a_name_that_no_file_can_have_is_refused(launch: Launch) -> None:
+def test_a_name_that_no_file_can_have_is_refused(check: Check) -> None:
     line = refusal(
-        launch("huey_logs", REDIS_URL=f"rediss://:{SECRET}@{LOOPBACK}:1/0?ssl_ca_certs=a%00b")
+        check("huey_logs", REDIS_URL=f"rediss://:{SECRET}@{LOOPBACK}:1/0?ssl_ca_certs=a%00b")
     )
     assert "no certificate can be read from a" in line
 
 
-@pytest.mark.parametrize("name", ["api", "huey_content"])
-@pytest.mark.parametrize(
+@try_each("name", ["api", "huey_content"])
+@try_each(
     ("scheme", "option"),
     [
         ("redis", "ssl_ca_certs=/etc/authority.pem"),
@@ -159,9 +157,9 @@ def test_a_name_that_no_file_can_have_is_refused(launch: Launch) -> None:
     ],
 )
 def test_an_option_that_the_driver_of_the_broker_does_not_have_is_refused_at_once(
-    launch: Launch, name: str, scheme: str, option: str
+    check: Check, name: str, scheme: str, option: str
 ) -> None:
-    service = launch(name, REDIS_URL=f"{scheme}://:{SECRET}@{LOOPBACK}:1/0?{option}")
+    service = check(name, REDIS_URL=f"{scheme}://:{SECRET}@{LOOPBACK}:1/0?{option}")
     line = refusal(service)
     assert "the driver rejects REDIS_URL" in line
     assert not waited(service)
@@ -192,15 +190,15 @@ def test_the_api_says_why_it_can_send_nothing_to_a_broker_that_it_does_not_trust
 # The database
 
 
-def test_tls_at_a_database_without_it_is_reported(launch: Launch, postgres: Postgres) -> None:
+def test_tls_at_a_database_without_it_is_reported(check: Check, postgres: Postgres) -> None:
     url = f"postgresql://postgres:{SECRET}@{LOOPBACK}:{postgres.port}/postgres?sslmode=require"
     for name in ("api", *CONSUMERS):
         line = refusal(
-            launch(
+            check(
                 name,
                 DATABASE_URL=url,
                 REDIS_URL=f"redis://{LOOPBACK}:1/0",
-                STARTUP_WAIT_SECONDS="1",
+                STARTUP_WAIT_SECONDS="0.5",
             )
         )
         assert "the server does not support TLS" in line

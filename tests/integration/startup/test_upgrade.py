@@ -11,11 +11,11 @@ from uuid import uuid4
 
 import pytest
 
-from testing.commands import roadmap, succeeded
 from testing.receiver import Receiver, receiving
 from testing.servers import Postgres, Redis
 from testing.stack import PASSWORD, Stack, answer_to, embedded_stack, running
 from testing.waiting import wait_until
+from tests.integration.cli.in_process import roadmap, succeeded
 from tests.upgrade.recordings import Recording
 
 VERSION = "78eefd3"
