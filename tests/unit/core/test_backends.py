@@ -1,4 +1,4 @@
-"""What the backends say when they cannot go on."""
+"""Errors of the backends that cannot go on."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -14,7 +14,7 @@ from core.settings import Settings, from_environment
 def test_a_full_disk_is_called_a_full_disk(
     tmp_path: Path, opened: Callable[[Settings], peewee.Database]
 ) -> None:
-    """SQLite has rolled back by itself then, and that there is nothing to roll back is no news for anybody."""
+    """SQLite has rolled back by itself then; that nothing is left to roll back is no news."""
     settings = from_environment({"SERVICE_TYPE": "all", "DATA_DIR": str(tmp_path)})
     database = opened(settings)
     with database.connection_context():

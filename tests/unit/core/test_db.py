@@ -10,12 +10,15 @@ from core.connection_errors import database_trouble
 from core.db import database, session, settings, transaction
 from core.errors import Unavailable
 
-INSERT = "INSERT INTO measure (name, minute, labels, part, value) VALUES ('x', 1, hex(zeroblob(1000000)), '', 1)"
+INSERT = (
+    "INSERT INTO measure (name, minute, labels, part, value) "
+    "VALUES ('x', 1, hex(zeroblob(1000000)), '', 1)"
+)
 
 
 @contextmanager
 def full() -> Iterator[None]:
-    """The database may not grow, as on a full disk: SQLite ends a transaction that needs room by itself."""
+    """Let the database not grow, as on a full disk: SQLite itself ends a transaction then."""
     database.execute_sql("VACUUM")  # what earlier tests have deleted is room
     (most,) = database.execute_sql("PRAGMA max_page_count").fetchone()
     database.execute_sql("PRAGMA max_page_count = 1")  # or as many as there are

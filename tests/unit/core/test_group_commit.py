@@ -19,7 +19,7 @@ class Refused(Exception):
 
 
 class Gate:
-    """A handler that notes its batches and, while it is shut, does not answer. Negative items do not fit."""
+    """A handler that notes its batches. Shut, it does not answer; negative items do not fit."""
 
     def __init__(self) -> None:
         self.open = threading.Event()

@@ -12,7 +12,7 @@ from tests.unit.core.test_group_commit import LIMIT, run
 
 
 class Gate:
-    """A reader that notes its batches and, while it is shut, does not answer. It has no negative items."""
+    """A reader that notes its batches. Shut, it does not answer; it has no negative items."""
 
     def __init__(self) -> None:
         self.open = threading.Event()

@@ -3,8 +3,6 @@
 import io
 import json
 import logging
-import os
-import subprocess
 import sys
 from collections.abc import Iterator
 
@@ -13,7 +11,7 @@ import pytest
 from core.logging_setup import JsonFormatter, TextFormatter, formatter_of_environment
 from core.settings import LogFormat
 from core.tracing import entered, received
-from testing.stack import ROOT, clean_environment
+from tests.unit.alone import run_alone
 
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 FORGED = "2026-01-01T00:00:00Z INFO    roadmap.security: logged-in"
@@ -27,7 +25,7 @@ def sink() -> io.StringIO:
 
 @pytest.fixture(params=["json", "text"])
 def logger(request: pytest.FixtureRequest, sink: io.StringIO) -> Iterator[logging.Logger]:
-    """A logger of its own whose lines are in `sink`, and nowhere else: what runs the tests cannot pass on every text."""
+    """A logger whose lines are in `sink` alone: pytest could not pass on every text."""
     made = logging.Logger(f"test-{request.param}")
     handler = logging.StreamHandler(sink)
     handler.setFormatter(JsonFormatter("api") if request.param == "json" else TextFormatter())
@@ -118,21 +116,7 @@ def test_the_format_fits_who_reads(
 def test_uvicorn_speaks_as_the_service_does_also_above_several_workers() -> None:
     made = "import logging, uvicorn; uvicorn.Config('x:y', log_config='core/uvicorn_logging.json')"
     code = f"{made}; logging.getLogger('uvicorn.error').warning('a\\nb')"
-    environment = {
-        **clean_environment(),
-        "LOG_FORMAT": "json",
-        "SERVICE_TYPE": "api",
-        "PYTHONPATH": os.fspath(ROOT),
-    }
-    run = subprocess.run(
-        [sys.executable, "-c", code],
-        cwd=ROOT,
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    output = json.loads(run.stderr)
+    output = json.loads(run_alone(code, {"LOG_FORMAT": "json", "SERVICE_TYPE": "api"}).stderr)
     assert (output["message"], output["logger"], output["service"], output["level"]) == (
         "a\nb",
         "uvicorn.error",

@@ -1,4 +1,4 @@
-"""Counting in the process: nothing is lost between threads, nothing grows without bound, what does not fit is refused."""
+"""Counting in the process: lossless between threads, bounded, and strict about names."""
 
 import json
 import threading

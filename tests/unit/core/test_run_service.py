@@ -1,8 +1,6 @@
-"""What a consumer is started with, read as Huey reads it."""
+"""Options of a consumer's start, read as Huey reads them."""
 
 import signal
-import subprocess
-import sys
 
 import pytest
 from huey.consumer_options import OptionParserHandler
@@ -11,7 +9,7 @@ from core.db import settings
 from core.startup.run_service import commands_of
 from reliable_queue.queue import ReliableQueue
 from tasks.queues import QUEUES
-from testing.stack import ROOT, clean_environment
+from tests.unit.alone import run_alone
 
 GIVEN = ("workers", "shutdown_timeout", "graceful_signal")
 
@@ -53,8 +51,5 @@ run_service.main()
 
 def test_a_signal_that_comes_while_modules_are_loaded_ends_the_process() -> None:
     """The import system runs callbacks of weak references, in which an exception is ignored."""
-    command = [sys.executable, "-c", ENDS_WHILE_IT_LOADS]
-    done = subprocess.run(
-        command, cwd=ROOT, env=clean_environment(), capture_output=True, text=True, check=False
-    )
+    done = run_alone(ENDS_WHILE_IT_LOADS)
     assert (done.returncode, done.stdout, done.stderr) == (128 + signal.SIGTERM, "", "")

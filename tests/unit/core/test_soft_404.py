@@ -1,17 +1,16 @@
-"""Pages that are answered with status 200 but are not what was promised, and pages that only look like that."""
+"""Pages of status 200 that are not the promised ones, and pages that only look like that."""
 
-from collections.abc import Iterator
 from ipaddress import ip_network
 from time import thread_time
 
 import pytest
 
-from core.net import link_probe, safe_http
-from core.net.link_probe import Robots, Visit, visit
+from core.net import safe_http
+from core.net.link_probe import Visit, visit
 from core.net.soft_404 import LARGEST_PAGE, Soft404, sign_of
 from roadmap.generation.catalogue.loader import load_concept, tracks
-from testing.site import Answer, Site, endless, page, served
-from testing.waiting import HANG
+from testing.site import Answer, Site, endless, page
+from testing.waiting import BRIEF, HANG
 from tests.cases import try_each
 
 HERE = (ip_network("127.0.0.0/8"),)
@@ -31,21 +30,8 @@ def shown(title: str, text: str = TEXT, head: str = "") -> Answer:
     return page(200, html(title, text, head), Content_Type=HTML)
 
 
-@pytest.fixture(autouse=True)
-def forgetful(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(link_probe, "robots", Robots())
-
-
-@pytest.fixture
-def site() -> Iterator[Site]:
-    with served() as made:
-        yield made
-
-
-def seen(
-    site: Site, path: str = "/guides/knead", promised: str = PROMISED, limit: float = 10
-) -> Visit:
-    return visit(site.url(path), networks=HERE, limit=limit, promised=promised)
+def seen(site: Site, path: str = "/guides/knead", promised: str = PROMISED) -> Visit:
+    return visit(site.url(path), networks=HERE, limit=HANG, promised=promised)
 
 
 def sign(
@@ -227,7 +213,7 @@ class TestReading:
 
     def test_a_huge_page_is_read_to_its_limit(self, site: Site) -> None:
         site.pages["/guides/knead"] = shown("Page not found", "x" * 50_000_000)
-        assert seen(site, limit=60).soft is Soft404.missing  # 50 MB beside other tests
+        assert seen(site).soft is Soft404.missing
         late = f"<!-- {'x' * LARGEST_PAGE} -->"
         site.pages["/guides/knead"] = shown("Page not found", "", late)
         assert seen(site) == Visit(200)
@@ -237,7 +223,7 @@ class TestReading:
     def test_one_that_stalls_in_the_middle_is_there(
         self, site: Site, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(safe_http, "PARTING", 0.3)
+        monkeypatch.setattr(safe_http, "PARTING", BRIEF)
 
         def stalls(handler: object) -> None:
             handler.wfile.write(  # type: ignore[attr-defined]
@@ -263,7 +249,7 @@ class TestReading:
         body, url = hostile.encode()[:LARGEST_PAGE], "https://a.example/b"
         began = thread_time()
         sign_of(PROMISED, url, url, "text/html", body)
-        assert thread_time() - began < 0.5
+        assert thread_time() - began < 2
 
     @try_each("page", [b"<title>Acme</title>", (b"<meta charset=" + b" " * 980 + b"!>") * 66])
     def test_a_hostile_charset_takes_no_time(self, page: bytes) -> None:
@@ -271,11 +257,11 @@ class TestReading:
         began = thread_time()
         sign_of(PROMISED, url, url, content_type, page)
         sign_of(PROMISED, url, url, "text/html", page)
-        assert thread_time() - began < 0.5
+        assert thread_time() - began < 2
 
 
 def test_the_links_of_the_catalogue_stay_alive_behind_any_title_of_theirs() -> None:
-    """As pages of their own title, of that of the site, moved to the start page, and filled by scripts."""
+    """Under their own title, that of the site, moved to the start page, and filled by scripts."""
     tried = 0
     for track in tracks().values():
         for concept_id in track.concept_ids:

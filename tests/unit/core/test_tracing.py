@@ -1,4 +1,4 @@
-"""Traces: what of a header is believed, and that each step goes its way in the trace of its own request."""
+"""Traces: the header that is believed, and steps in the trace of their own request."""
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
