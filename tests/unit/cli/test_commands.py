@@ -1,4 +1,4 @@
-"""What holds every command of `roadmap`, whatever it does."""
+"""Rules of every command of `roadmap`, whatever it does."""
 
 import re
 from collections.abc import Iterator

@@ -70,15 +70,17 @@ def test_a_month_of_use_is_what_is_idle_and_what_is_done() -> None:
     assert use.egress == pytest.approx((300 * 30_000 + 3000 * 10_000) / 1e9)
 
 
+USE = Use(
+    (Part("api", 2, 500, 0.5), Part("redis", 1, 1000, 0.1)),
+    commands=1_000_000,
+    inside_scripts=500_000,
+    storage=4,
+    egress=10,
+)
+
+
 def test_a_bill_is_the_sum_of_what_is_used_at_its_price() -> None:
-    use = Use(
-        (Part("api", 2, 500, 0.5), Part("redis", 1, 1000, 0.1)),
-        commands=1_000_000,
-        inside_scripts=500_000,
-        storage=4,
-        egress=10,
-    )
-    bill = bill_of(use, PLATFORM)
+    bill = bill_of(USE, PLATFORM)
     assert (bill.memory, bill.cores, bill.storage, bill.egress, bill.redis) == pytest.approx(
         (20, 22, 2, 1, 0)
     )
@@ -87,17 +89,10 @@ def test_a_bill_is_the_sum_of_what_is_used_at_its_price() -> None:
 
 
 def test_redis_that_bills_commands_takes_the_place_of_ours() -> None:
-    use = Use(
-        (Part("api", 2, 500, 0.5), Part("redis", 1, 1000, 0.1)),
-        commands=1_000_000,
-        inside_scripts=500_000,
-        storage=4,
-        egress=10,
-    )
-    bill = bill_of(use, PLATFORM, BY_COMMAND)
+    bill = bill_of(USE, PLATFORM, BY_COMMAND)
     assert (bill.memory, bill.cores, bill.redis) == pytest.approx((10, 20, 2))
     counts_more = BY_COMMAND.model_copy(update={"inside_scripts": True})
-    assert bill_of(use, PLATFORM, counts_more).redis == pytest.approx(3)
+    assert bill_of(USE, PLATFORM, counts_more).redis == pytest.approx(3)
 
 
 def test_what_is_reserved_is_paid_for_whether_it_works_or_not() -> None:
@@ -167,7 +162,7 @@ def test_a_model_adds_to_every_layout_what_it_adds_to_three_services() -> None:
 
 
 def test_a_figure_that_is_new_is_put_together_or_kept_on_purpose() -> None:
-    """`layouts.py` names what a model adds, or what comes from the stack that does the work; the rest stays that of the stack."""
+    """`layouts.py` names the figures of a model and of the stack at work; the rest stays."""
     added, of_the_work = (
         {"memory_busy", "cpu_per_roadmap", *COMMANDS},
         {"stored_per_roadmap", "sent_per_roadmap", "sent_per_request"},

@@ -8,14 +8,13 @@ import logging
 import pickle
 import re
 import shutil
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from types import UnionType
 from typing import Any, get_args, get_origin, get_type_hints, is_typeddict
 
 import pytest
+from mypy.api import run as mypy
 
 from examples.client import Roadmap
 from roadmap_client import (
@@ -28,7 +27,9 @@ from roadmap_client import (
     results,
 )
 from testing.stack import ROOT
+from testing.waiting import BRIEF, HANG
 from tests.cases import try_each
+from tests.unit.alone import run_alone
 from tests.unit.cli.test_api_client import Other, serving
 
 SECRET = "rmk_" + "x" * 43
@@ -52,7 +53,7 @@ def events_of(content: bytes, **headers: str) -> list[Any]:
         resumed = handler.headers["last-event-id"] != "0"
         handler.say(b"" if resumed else content, 204 if resumed else 200, **headers)
 
-    with serving(tell) as url, RoadmapClient(url, patience=2) as client:
+    with serving(tell) as url, RoadmapClient(url) as client:
         return list(client.events(EVENTS))
 
 
@@ -61,6 +62,7 @@ def event(seq: int, **data: str) -> bytes:
     return f"id: {seq}\nevent: a\ndata: {content}\n\n".encode()
 
 
+@pytest.mark.usefixtures("pauses")
 class TestStream:
     def test_lines_end_as_those_of_event_streams_do(self) -> None:
         """U+2028 and U+0085 end lines elsewhere, and stand in titles as they are."""
@@ -159,7 +161,7 @@ class TestAnswer:
             client.get(EVENTS)
 
     def test_one_that_drips_without_end_is_an_error(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("roadmap_client.client.SLOWEST", 0.2)  # so that each byte has its time
+        monkeypatch.setattr("roadmap_client.client.SLOWEST", BRIEF / HANG)  # each byte has its time
 
         def drip(handler: Other) -> None:
             handler.send_response(200)
@@ -170,8 +172,8 @@ class TestAnswer:
 
         with (
             serving(drip) as url,
-            RoadmapClient(url, timeout=10) as client,
-            pytest.raises(InvalidResponse, match="2 seconds"),
+            RoadmapClient(url, timeout=HANG) as client,
+            pytest.raises(InvalidResponse, match=f"over {BRIEF} seconds"),
         ):
             client.get(EVENTS)
 
@@ -282,27 +284,20 @@ def test_results_are_those_of_the_description() -> None:
         assert declared == described, name
 
 
-def test_a_wrong_field_is_an_error_of_types(tmp_path: Path) -> None:
+def test_a_wrong_field_is_an_error_of_types(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     shutil.copy(ROOT / "roadmap_client" / "results.py", tmp_path)
-    file = tmp_path / "program.py"
-    file.write_text(
+    (tmp_path / "program.py").write_text(
         "from results import RoadmapJson\n"
         "def print_(tree: RoadmapJson) -> None:\n"
         "    print(tree['stages'][0]['modules'][0]['concepts'][0]['week'])\n"
         "    print(tree['titel'])\n"
     )
-    command = [
-        sys.executable,
-        "-m",
-        "mypy",
-        "--strict",
-        "--config-file=",
-        "--no-incremental",
-        file.name,
-    ]
-    run = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
-    assert run.returncode == 1, run.stderr
-    assert [line for line in run.stdout.splitlines() if "error:" in line] == [
+    monkeypatch.chdir(tmp_path)
+    output, errors, code = mypy(["--strict", "--config-file=", "--no-incremental", "program.py"])
+    assert code == 1, errors
+    assert [line for line in output.splitlines() if "error:" in line] == [
         'program.py:4: error: TypedDict "RoadmapJson" has no key "titel"  [typeddict-item]'
     ]
 
@@ -312,9 +307,7 @@ def test_a_copy_works_by_itself(tmp_path: Path) -> None:
     code = (
         "import roadmap_client as it; it.RoadmapClient('http://127.0.0.1:1', patience=0).get('/')"
     )
-    run = subprocess.run(
-        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False
-    )
+    run = run_alone(code, folder=tmp_path)
     assert "roadmap_client.errors.NoResponse: The service cannot be reached: " in run.stderr
 
 
