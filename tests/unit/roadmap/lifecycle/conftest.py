@@ -11,6 +11,11 @@ from tests.unit.roadmap.lifecycle.leased import Leased
 from tests.unit.roadmap.lifecycle.test_jobs import Heart, accepted, beating_by_hand, planned, use
 
 
+@pytest.fixture(autouse=True)
+def by_hand(still: None) -> None:
+    """Time passes in these tests where they move the clock alone."""
+
+
 @pytest.fixture
 def designer(monkeypatch: pytest.MonkeyPatch) -> Designer:
     """The generator of the API and of the tasks."""

@@ -64,7 +64,7 @@ LOOPED = outline(concept("flour", "dough"), concept("dough", "flour"))
 
 
 class Designer(Generator):
-    """A Generator whose designs are given; `asked` holds what it was asked for. Every text it writes is another."""
+    """A Generator of given designs. `asked` holds the requests; every text it writes differs."""
 
     name, repairs = "designer", True
 
@@ -140,7 +140,7 @@ def accepted() -> Job:
 
 
 def do(decided: CommandResult) -> CommandResult:
-    """What follows from a decision is done."""
+    """Do what follows from a decision."""
     dispatcher.enqueue(decided.steps)
     return decided
 
@@ -154,7 +154,7 @@ def ids_by_key(roadmap_id: UUID) -> dict[str, UUID]:
 
 
 def texts(roadmap_id: UUID) -> dict[tuple[str, str], str]:
-    """What is written of each concept now, by its key and kind."""
+    """Return the texts of each concept, by its key and kind."""
     tree = queries.roadmap_tree(LOCAL_OWNER, roadmap_id)
     found = {}
     for node in (c for stage in tree.stages for module in stage.modules for c in module.concepts):

@@ -47,7 +47,7 @@ class Leased:
         return "building" if self.work is PLANNING else "ready"
 
     def assert_written_by(self, generator: Small) -> None:
-        """What stands there is the work of this one, once, and not that of one who came too late."""
+        """Check that the row has the work of this one, once, and none that came too late."""
         assert self.row.status == self.done
         assert len(generator.asked) == 1
         assert [

@@ -1,7 +1,6 @@
 """Planning and building: run twice, taken over, bounded in attempts, with events."""
 
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -87,7 +86,7 @@ class Failing(Small):
 
 
 class Interrupted(Small):
-    """Something else happens while it thinks, once; then it answers with the mark of the late, or fails."""
+    """Does something else while it thinks, once; then it answers with a mark, or fails."""
 
     def __init__(
         self, meanwhile: Callable[[], object], fault: GeneratorFault | None = None
@@ -119,15 +118,16 @@ def small(monkeypatch: pytest.MonkeyPatch) -> Small:
 
 
 class Heart:
-    """Beats when a test says so: in place of the pauses between two renewals of the keeper that has it."""
+    """Beats when a test says so, in place of the pauses between two renewals of its keeper."""
 
     def __init__(self, keeper: leases.LeaseKeeper) -> None:
         self.keeper, self.others = keeper, set(threading.enumerate())
+        self.pause = leases.sleep  # of the product
         self.resting, self.beats = threading.Semaphore(0), threading.Semaphore(0)
 
     def rest(self, seconds: float) -> None:
         if threading.current_thread() in self.others:  # another keeper's
-            time.sleep(seconds)
+            self.pause(seconds)
             return
         self.resting.release()
         self.beats.acquire()
@@ -142,8 +142,9 @@ class Heart:
 
 @contextmanager
 def beating_by_hand() -> Iterator[Heart]:
-    """The workers of this process have a keeper of their own meanwhile. While it does not beat, they renew no lease, as when
-    the process is stopped.
+    """Give the workers of this process a keeper of their own.
+
+    While it does not beat, they renew no lease, as when the process is stopped.
     """
     made = Heart(leases.LeaseKeeper())
     with pytest.MonkeyPatch.context() as patch:
@@ -180,7 +181,7 @@ def planned() -> tuple[UUID, list[UUID]]:
 
 
 def wait_out(look: Callable[[], list[Job]]) -> None:
-    """A lease runs out, a look finds it so, and the time passes that a live holder has to renew it."""
+    """Let a lease run out, look at it, and let the time of a live holder to renew it pass."""
     clock.travel(LEASE_OVER)
     (step,) = look()
     clock.travel(timedelta(seconds=step.delay))

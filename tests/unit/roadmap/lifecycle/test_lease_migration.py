@@ -34,7 +34,7 @@ pytestmark = pytest.mark.usefixtures("immediate")
 
 
 class TestMigration:
-    """What the version before wrote, and goes on writing during a deployment, works with this one."""
+    """Rows that the version before wrote, and writes during a deployment, work with this one."""
 
     @pytest.fixture
     def before(self, tmp_path: Path) -> Iterator[peewee.Database]:

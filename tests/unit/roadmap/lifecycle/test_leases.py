@@ -3,7 +3,6 @@
 import logging
 import threading
 from datetime import datetime, timedelta
-from time import monotonic, sleep
 from typing import Any
 from uuid import UUID
 
@@ -19,7 +18,6 @@ from roadmap.generation.context import GeneratorFault
 from roadmap.generation.retry_policy import MOST_INTERRUPTIONS
 from roadmap.lifecycle import leases
 from roadmap.lifecycle.leases import CHALLENGE, LASTS
-from testing.waiting import wait_until
 from tests.unit.roadmap.lifecycle.leased import Leased, all_claimed, away, claimed, holding
 from tests.unit.roadmap.lifecycle.test_jobs import (
     FIRST,
@@ -40,24 +38,18 @@ pytestmark = pytest.mark.usefixtures("immediate")
 MOMENT = timedelta(milliseconds=1)
 
 
-@pytest.fixture
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Heartbeats follow each other fast."""
-    monkeypatch.setattr(leases, "sleep", lambda _: sleep(0.01))
-
-
 class TestRenewal:
-    def test_work_that_takes_longer_than_a_lease_keeps_its_row(self, leased: Leased) -> None:
+    def test_work_that_takes_longer_than_a_lease_keeps_its_row(
+        self, leased: Leased, heart: Heart
+    ) -> None:
         second = Small()
 
         def think_long() -> None:
             for _ in range(2):
                 before = leased.row.lease_until
                 clock.travel(LASTS * 0.6)
-                wait_until(
-                    lambda before=before: leased.row.lease_until > before + LASTS / 2,
-                    reason="the lease is renewed",
-                )
+                heart.beat()
+                assert leased.row.lease_until > before + LASTS / 2
             (step,) = leased.run(second)
             assert (step.name, step.id) == (leased.work.job, leased.row_id)
 
@@ -107,7 +99,7 @@ class TestRenewal:
         self, leased: Leased, heart: Heart, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         passed, second = [0.0], Small()
-        monkeypatch.setattr(leases, "monotonic", lambda: monotonic() + passed[0])
+        monkeypatch.setattr(leases, "monotonic", lambda: passed[0])
 
         def is_renewed() -> bool:
             before = leased.row.lease_until
@@ -132,7 +124,7 @@ class TestRenewal:
         """A quiz needs several, which together take longer."""
         passed, second = [0.0], Small()
         for module in (leases, budget):
-            monkeypatch.setattr(module, "monotonic", lambda: monotonic() + passed[0])
+            monkeypatch.setattr(module, "monotonic", lambda: passed[0])
         meter: Any = None
 
         class Metered(Interrupted):
@@ -170,10 +162,11 @@ class TestRenewal:
             if record.name == "peewee" and record.threadName == "LeaseKeeper"
         ]
         assert len([record for record in seen if "UPDATE" in record.getMessage()]) == 2
+        now = clock.now()
         renewed = [
             row
             for row in (*rows(Content), *rows(Roadmap))
-            if row["lease_until"] and row["lease_until"] > clock.now()
+            if row["lease_until"] and row["lease_until"] > now
         ]
         assert {row["lease_token"] for row in renewed} == set(running)
         assert len(running) == FIRST + 1
@@ -197,25 +190,27 @@ class TestRenewal:
             heart.beat()
         assert leased.row.__data__ == before.__data__
 
-    @pytest.mark.usefixtures("quick")
     def test_what_cannot_be_renewed_is_tried_again(
-        self, leased: Leased, caplog: pytest.LogCaptureFixture
+        self, leased: Leased, heart: Heart, caplog: pytest.LogCaptureFixture
     ) -> None:
         def see_an_outage() -> None:
             with away():
-                wait_until(
-                    lambda: "1 leases cannot be renewed" in caplog.text, reason="a renewal fails"
-                )
+                heart.beat()
+            assert "1 leases cannot be renewed" in caplog.text
             before = leased.row.lease_until
-            wait_until(lambda: leased.row.lease_until > before, reason="a renewal")
+            heart.beat()
+            assert leased.row.lease_until > before
 
         leased.run(Interrupted(see_an_outage))
         assert leased.row.status == leased.done
         assert {line.levelname for line in caplog.records} == {"WARNING"}  # an outage is no mistake
 
-    @pytest.mark.usefixtures("quick")
     def test_the_keeper_survives_a_mistake(
-        self, leased: Leased, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+        self,
+        leased: Leased,
+        heart: Heart,
+        caplog: pytest.LogCaptureFixture,
+        monkeypatch: pytest.MonkeyPatch,
     ) -> None:
         def mistaken(*_: Any) -> None:
             raise AttributeError("a mistake of ours")
@@ -223,9 +218,11 @@ class TestRenewal:
         def see_a_mistake() -> None:
             with monkeypatch.context() as patch:
                 patch.setattr(leases, "skip_locked", mistaken)
-                wait_until(lambda: "a mistake of ours" in caplog.text, reason="a renewal fails")
+                heart.beat()
+            assert "a mistake of ours" in caplog.text
             before = leased.row.lease_until
-            wait_until(lambda: leased.row.lease_until > before, reason="a renewal")
+            heart.beat()
+            assert leased.row.lease_until > before
 
         leased.run(Interrupted(see_a_mistake))
         assert leased.row.status == leased.done
@@ -337,7 +334,7 @@ class TestTakingOver:
 class TestNewRows:
     def test_new_roadmaps_and_contents_have_no_lease_and_no_history(self) -> None:
         roadmap_id, _ = planned()
-        waiting = the_roadmap(accepted())
+        waiting, now = the_roadmap(accepted()), clock.now()
         for row in (*rows(Content), waiting.__data__):
             assert (row["attempts"], row["interruptions"]) == (0, 0)
             assert (row["lease_token"], row["lease_until"], row["challenged_at"]) == (
@@ -345,7 +342,7 @@ class TestNewRows:
                 None,
                 None,
             )
-            assert row["due_at"] <= clock.now()
+            assert row["due_at"] <= now
         done = the_roadmap(roadmap_id)
         assert (done.attempts, done.interruptions, done.lease_token, done.challenged_at) == (
             1,

@@ -1,4 +1,4 @@
-"""One's own roadmaps in an order, of some states, with some words: each of them once, whatever happens between two pages."""
+"""One's own roadmaps, ordered and filtered: each once, whatever happens between two pages."""
 
 import re
 from concurrent.futures import ThreadPoolExecutor
@@ -19,7 +19,7 @@ from tests.cases import try_each
 from tests.copies import Copies
 
 API = "/api/v1/roadmaps"
-# Title (empty: none yet), goal, status; made in this order, and changed in the order of the last number.
+# Title (empty: none yet), goal, status, and place in the order of changes; made in this order.
 MADE = (
     ("Bake bread", "Become a baker", "ready", 3),
     ("", "apple trees", "queued", 1),

@@ -147,9 +147,7 @@ class TestPipeline:
         assert (tree.status, tree.hours) == ("ready", 203)
         assert "203 hours do not fit" in tree.remarks[0]
 
-    def test_a_language_is_asked_for_again_also_by_who_takes_the_work_up(
-        self, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
+    def test_a_language_is_asked_for_again_also_by_who_takes_the_work_up(self) -> None:
         (step,) = create_many(
             [NewRoadmap(LOCAL_OWNER, RoadmapRequest(goal="学会烤面包", language="zh"))]
         )
@@ -163,10 +161,8 @@ class TestPipeline:
         assert (first.asked[1:], second.asked) == (["outline", "repair"], ["repair"])
         assert second.problems == [["The text is not in zh."]]
 
-    def test_a_worker_that_dies_over_a_draft_leaves_what_was_saved_before(
-        self, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        """A fault that passes after the analysis, and another after a draft: neither is asked for again."""
+    def test_a_worker_that_dies_over_a_draft_leaves_what_was_saved_before(self) -> None:
+        """Passing faults after the analysis and after a draft: neither is asked for again."""
         step = accepted()
         busy = GeneratorFault("Busy.")
         first = Designer(busy)
@@ -203,11 +199,13 @@ class TestPipeline:
         ]
         assert the_roadmap(step.id).last_seq == 6
 
-    def test_waiting_with_an_answer_that_is_paid_and_not_saved_is_a_try(self) -> None:
+    def test_waiting_with_an_answer_that_is_paid_and_not_saved_is_a_try(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         step = accepted()
         assert plan_job.plan(step.id, Paying(RetryLater("No money.", retry_after=7)))[0].delay >= 7
         assert (the_roadmap(step.id).attempts, the_roadmap(step.id).error) == (1, "No money.")
         saved_first = Paying(LOOPED, RetryLater("No money.", retry_after=7))
-        saved_first.repair = lambda *args: Designer._next(saved_first)  # type: ignore[method-assign] -- before it pays
+        monkeypatch.setattr(saved_first, "repair", lambda *args: Designer._next(saved_first))
         assert plan_job.plan(step.id, saved_first) == [Job(JobName.plan_roadmap, step.id, delay=7)]
         assert the_roadmap(step.id).attempts == 1

@@ -37,7 +37,7 @@ pytestmark = pytest.mark.usefixtures("immediate")
 
 
 class TestRescue:
-    """`travel` goes back as well: what is rescued is due later than it was, whatever time the test takes."""
+    """Rescued rows are due later than before, whatever time the test takes."""
 
     def test_a_roadmap_whose_message_was_lost_is_named_after_its_time_and_not_before(self) -> None:
         roadmap_id = accepted()
@@ -186,7 +186,7 @@ class TestPatience:
 
     @pytest.fixture
     def both(self) -> tuple[UUID, list[UUID]]:
-        """A roadmap and contents that can begin, and have been due for as long as contents may wait, less a little."""
+        """A roadmap and contents that are due for almost as long as contents may wait."""
         clock.travel(-self.AGE * 0.9)
         _, contents = planned()
         roadmap_id = accepted()
@@ -236,7 +236,7 @@ class TestPatience:
 class TestUpkeep:
     @pytest.fixture
     def sent(self, monkeypatch: pytest.MonkeyPatch) -> list[list[Job]]:
-        """What upkeep has sent, by round."""
+        """The jobs that upkeep has sent, by round."""
         rounds: list[list[Job]] = []
         monkeypatch.setattr(upkeep, "enqueue", rounds.append)
         return rounds

@@ -1,4 +1,4 @@
-"""An earlier version of a part is shown again: nothing of what was written changes, and what depends on it follows."""
+"""An earlier version of a part is shown again: texts stay, and what depends on it follows."""
 
 from uuid import UUID
 

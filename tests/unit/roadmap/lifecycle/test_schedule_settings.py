@@ -3,25 +3,13 @@
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
-import pytest
 from starlette.testclient import TestClient
 
 from core import clock
 from core.db import transaction
 from models.roadmaps import Roadmap, Stage
-from testing.stack import GOAL
 from tests.cases import try_each
-from tests.copies import Copies
-from tests.unit.roadmap.learning.test_progress import API, problem
-
-
-@pytest.fixture
-def roadmap(client: TestClient, copies: Copies) -> str:
-    """The path of a finished one."""
-    return copies.of(
-        "a roadmap",
-        lambda: str(client.post(f"{API}/roadmaps", json={"goal": GOAL}).headers["location"]),
-    )
+from tests.unit.roadmap.learning.test_progress import problem
 
 
 def today() -> date:

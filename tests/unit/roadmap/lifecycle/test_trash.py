@@ -1,4 +1,4 @@
-"""The trash: what is in it does not exist, comes back as it was, and is gone with all that belongs to it."""
+"""The trash: hidden roadmaps come back as they were, or go with all that belongs to them."""
 
 import threading
 from datetime import timedelta
@@ -28,22 +28,12 @@ from roadmap.plan.statuses import RoadmapStatus
 from tasks.upkeep import rescue_overdue
 from testing.stack import GOAL
 from tests.cases import try_each
-from tests.copies import Copies
 from web.routes import ENDPOINTS, PAGES
 
 pytestmark = pytest.mark.usefixtures("short")
 
 API = "/api/v1"
 KEPT = {"execution_log", "log_source", "first_answer"}  # and what is not of one roadmap
-
-
-@pytest.fixture
-def roadmap(client: TestClient, copies: Copies) -> str:
-    """The path of a finished one."""
-    return copies.of(
-        "a short roadmap",
-        lambda: str(client.post(f"{API}/roadmaps", json={"goal": GOAL}).headers["location"]),
-    )
 
 
 def id_of(path: str) -> UUID:

@@ -10,6 +10,7 @@ from roadmap.generation.catalogue.generator import CatalogueGenerator
 from roadmap.generation.context import ConceptBrief, GeneratorFault
 from roadmap.lifecycle import commands
 from roadmap.plan.outline import ContentKind, Contents, Tutorial
+from tests.unit.roadmap.learning.test_progress import concepts_of
 
 pytestmark = pytest.mark.usefixtures("short")
 
@@ -37,19 +38,10 @@ class Broken(Model):
 
 
 @pytest.fixture
-def roadmap(client: TestClient) -> dict[str, Any]:
-    path = client.post("/api/v1/roadmaps", json={"goal": GOAL}).json()["links"]["self"]
-    tree: dict[str, Any] = client.get(path).json()
+def roadmap(client: TestClient, roadmap: str) -> dict[str, Any]:
+    """Its tree."""
+    tree: dict[str, Any] = client.get(roadmap).json()
     return tree
-
-
-def concepts_of(tree: dict[str, Any]) -> list[dict[str, Any]]:
-    return [
-        concept
-        for stage in tree["stages"]
-        for module in stage["modules"]
-        for concept in module["concepts"]
-    ]
 
 
 def with_model(monkeypatch: pytest.MonkeyPatch, generator: CatalogueGenerator) -> None:

@@ -1,4 +1,4 @@
-"""A receiver, and pauses without jitter."""
+"""A receiver, pauses without jitter, and a clock that stands still."""
 
 from collections.abc import Iterator
 
@@ -15,5 +15,6 @@ def receiver() -> Iterator[Receiver]:
 
 
 @pytest.fixture(autouse=True)
-def no_jitter(monkeypatch: pytest.MonkeyPatch) -> None:
+def no_jitter(monkeypatch: pytest.MonkeyPatch, still: None) -> None:
+    """Let time pass where a test moves the clock, and pauses last as long as they may."""
     monkeypatch.setattr(sender.random, "uniform", lambda low, high: low)

@@ -1,5 +1,8 @@
 """Webhooks, and deliveries to a receiver of the test."""
 
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -12,11 +15,14 @@ from models.webhooks import WebhookDelivery
 from roadmap.accounts.identity import LOCAL_OWNER
 from roadmap.lifecycle import events as events_
 from roadmap.plan.event_types import WebhookEvent
+from roadmap.plan.jobs import Job
+from roadmap.webhooks import sender
 from roadmap.webhooks import subscriptions as settings_
 from roadmap.webhooks.subscriptions import WebhookRequest
 from tasks.queues import content_queue
-from testing.receiver import Receiver
+from testing.receiver import Receiver, gate, status
 from testing.stack import GOAL
+from testing.waiting import wait_until
 
 API = "/api/v1"
 BASE = f"{API}/webhooks"
@@ -83,3 +89,19 @@ def row_of(delivery_id: UUID) -> WebhookDelivery:
     with session():
         row: WebhookDelivery = WebhookDelivery.get_by_id(delivery_id)
     return row
+
+
+@contextmanager
+def being_sent(receiver: Receiver, delivery_id: UUID, code: int = 204) -> Iterator[list[Job]]:
+    """Yield the steps that follow a delivery, which is answered when the block ends."""
+    opened = threading.Event()
+    steps: list[Job] = []
+    receiver.answer_from_now_on(gate(opened, status(code)))
+    thread = threading.Thread(target=lambda: steps.extend(sender.deliver(delivery_id)))
+    thread.start()
+    try:
+        wait_until(lambda: receiver.got, reason="it is sent")
+        yield steps
+    finally:
+        opened.set()
+        thread.join()

@@ -27,7 +27,14 @@ from roadmap.webhooks.sender import RETRY_DELAYS
 from testing.receiver import Receiver, gate, receiving, status
 from testing.waiting import wait_until
 from tests.unit.roadmap.lifecycle.test_jobs import LEASE_OVER, LONG
-from tests.unit.roadmap.webhooks.deliveries import ALL, API, BASE, row_of, waiting_delivery
+from tests.unit.roadmap.webhooks.deliveries import (
+    ALL,
+    API,
+    BASE,
+    being_sent,
+    row_of,
+    waiting_delivery,
+)
 
 pytestmark = pytest.mark.usefixtures("short")
 
@@ -64,17 +71,11 @@ class TestLeases:
         assert (len(receiver.got), free) == (1, [True])
 
     def test_two_workers_send_it_once(self, receiver: Receiver) -> None:
-        opened = threading.Event()
-        receiver.answer_from_now_on(gate(opened, status(204)))
         _, delivery_id = waiting_delivery(receiver)
-        first = threading.Thread(target=sender.deliver, args=[delivery_id])
-        first.start()
-        wait_until(lambda: receiver.got, reason="the first has sent it")
-        (step,) = sender.deliver(delivery_id)
-        assert (step.name, step.id) == (JobName.deliver_webhook, delivery_id)
-        assert step.delay > 0
-        opened.set()
-        first.join()
+        with being_sent(receiver, delivery_id):
+            (step,) = sender.deliver(delivery_id)
+            assert (step.name, step.id) == (JobName.deliver_webhook, delivery_id)
+            assert step.delay > 0
         assert len(receiver.got) == 1
         assert row_of(delivery_id).status == "delivered"
         assert sender.deliver(delivery_id) == []
@@ -190,29 +191,16 @@ class TestLeases:
         assert settings_.read(LOCAL_OWNER, webhook_id).enabled
 
     def test_a_lease_that_is_lost_saves_nothing(self, receiver: Receiver) -> None:
-        opened = threading.Event()
-        receiver.answer_from_now_on(gate(opened, status(204)))
         webhook_id, delivery_id = waiting_delivery(receiver)
-        steps: list[Any] = []
-        thread = threading.Thread(target=lambda: steps.append(sender.deliver(delivery_id)))
-        thread.start()
-        wait_until(lambda: receiver.got, reason="it is sent")
-        settings_.delete(LOCAL_OWNER, webhook_id)
-        opened.set()
-        thread.join()
-        assert steps == [[]]
+        with being_sent(receiver, delivery_id) as steps:
+            settings_.delete(LOCAL_OWNER, webhook_id)
+        assert steps == []
 
     def test_leases_are_handed_back_at_a_stop(self, receiver: Receiver) -> None:
-        opened = threading.Event()
-        receiver.answer_from_now_on(gate(opened, status(204)))
         _, delivery_id = waiting_delivery(receiver)
-        thread = threading.Thread(target=sender.deliver, args=[delivery_id])
-        thread.start()
-        wait_until(lambda: receiver.got, reason="it is sent")
-        assert leases.keeper.hand_back() == 1
-        assert (row_of(delivery_id).status, row_of(delivery_id).attempts) == ("pending", 0)
-        opened.set()
-        thread.join()
+        with being_sent(receiver, delivery_id):
+            assert leases.keeper.hand_back() == 1
+            assert (row_of(delivery_id).status, row_of(delivery_id).attempts) == ("pending", 0)
 
 
 class TestLanes:
@@ -234,11 +222,12 @@ class TestLanes:
                 thread.start()
             wait_until(lambda: len(receiver.got) == len(threads), reason="as many run as may")
             clock.travel(LONG)
+            before = clock.now()
             (step,) = sender.deliver(waiting[-1])
             assert 0 < step.delay <= sender.COME_BACK[1]
             row = row_of(waiting[-1])
             assert (row.status, row.attempts) == ("pending", 0)
-            assert row.due_at > clock.now()
+            assert row.due_at > before
             opened.set()
             for thread in threads:
                 thread.join()
@@ -279,20 +268,14 @@ class TestLanes:
             assert (step.delay, row_of(waiting).due_at) == (5, due)
 
     def test_one_receiver_gets_one_delivery_after_the_other(self, receiver: Receiver) -> None:
-        opened = threading.Event()
-        receiver.answer_from_now_on(gate(opened, status(204)))
         webhook_id, first = waiting_delivery(receiver)
         row = events_.new_delivery(webhook_id, WebhookEvent.ready, "{}")
         with transaction():
             WebhookDelivery.insert(row).execute()
-        thread = threading.Thread(target=sender.deliver, args=[first])
-        thread.start()
-        wait_until(lambda: receiver.got, reason="the first is being sent")
-        (step,) = sender.deliver(row["id"])
-        assert step.delay > 0
-        assert row_of(row["id"]).attempts == 0
-        opened.set()
-        thread.join()
+        with being_sent(receiver, first):
+            (step,) = sender.deliver(row["id"])
+            assert step.delay > 0
+            assert row_of(row["id"]).attempts == 0
         assert sender.deliver(row["id"]) == []
         assert len(receiver.got) == 2
 

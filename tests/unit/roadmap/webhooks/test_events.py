@@ -236,7 +236,7 @@ class RecordedDeliveries:
 
 
 class TestSteps:
-    """Whatever writes an event returns the step that delivers it: rescue would find it only later."""
+    """A writer of an event returns the step that delivers it: rescue would find it only later."""
 
     pytestmark = pytest.mark.usefixtures("immediate")
 

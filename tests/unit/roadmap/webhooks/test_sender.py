@@ -1,8 +1,5 @@
 """Signatures, retries and their end."""
 
-import threading
-from typing import Any
-
 import pytest
 from standardwebhooks import WebhookVerificationError
 from starlette.testclient import TestClient
@@ -13,11 +10,11 @@ from models.webhooks import Webhook, WebhookDelivery
 from roadmap.lifecycle import events as events_
 from roadmap.webhooks import sender
 from roadmap.webhooks.sender import MOST_TRIES, RETRY_DELAYS
-from testing.receiver import Receiver, gate, raw, status
-from testing.waiting import wait_until
+from testing.receiver import Receiver, raw, status
 from tests.unit.roadmap.webhooks.deliveries import (
     BASE,
     after,
+    being_sent,
     deliveries,
     made,
     put,
@@ -265,18 +262,10 @@ class TestTries:
     def test_one_that_is_being_sent_when_it_is_disabled_is_not_tried_again(
         self, receiver: Receiver, immediate: None, code: int, expected: str
     ) -> None:
-        opened = threading.Event()
-        receiver.answer_from_now_on(gate(opened, status(code)))
         webhook_id, delivery_id = waiting_delivery(receiver)
-        steps: list[Any] = []
-        thread = threading.Thread(target=lambda: steps.append(sender.deliver(delivery_id)))
-        thread.start()
-        wait_until(lambda: receiver.got, reason="it is sent")
-        with transaction():
+        with being_sent(receiver, delivery_id, code) as steps, transaction():
             events_.disable(webhook_id, "Gone.")
-        opened.set()
-        thread.join()
-        assert steps == [[]]
+        assert steps == []
         assert row_of(delivery_id).status == expected
 
     def test_what_waits_goes_to_the_address_that_is_right_now(
