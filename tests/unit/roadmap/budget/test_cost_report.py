@@ -199,40 +199,14 @@ class TestReceipts:
             "model": MODEL,
             "prompt_version": PROMPTS,
         }
-        assert report.calls[1] == CallRecord(
-            **{
-                **common,
-                "id": ids[1],
-                "at": at + timedelta(seconds=1),
-                "attempt": 1,
-                "outcome": "fault",
-                "reason": "Empty.",
-            },
-            **{
-                "prompt_tokens": 900,
-                "completion_tokens": None,
-                "cached_tokens": None,
-                "ms": 500,
-                "price": Decimal("0.005"),
-            },
-        )
-        assert report.calls[4] == CallRecord(
-            **{
-                **common,
-                "id": ids[4],
-                "at": at + timedelta(seconds=4),
-                "attempt": 2,
-                "outcome": "ok",
-                "reason": "",
-            },
-            **{
-                "prompt_tokens": 1000,
-                "completion_tokens": 3000,
-                "cached_tokens": None,
-                "ms": 8000,
-                "price": Decimal("0.00625"),
-            },
-        )
+        call = {"attempt": 1, "outcome": "fault", "reason": "Empty.", "prompt_tokens": 900}
+        call |= {"completion_tokens": None, "cached_tokens": None, "ms": 500}
+        call |= {"id": ids[1], "at": at + timedelta(seconds=1), "price": Decimal("0.005")}
+        assert report.calls[1] == CallRecord(**common, **call)
+        call = {"attempt": 2, "outcome": "ok", "reason": "", "prompt_tokens": 1000}
+        call |= {"completion_tokens": 3000, "cached_tokens": None, "ms": 8000}
+        call |= {"id": ids[4], "at": at + timedelta(seconds=4), "price": Decimal("0.00625")}
+        assert report.calls[4] == CallRecord(**common, **call)
         assert report.next_cursor is None
 
     def test_money_is_written_as_exact_decimals(self) -> None:
@@ -250,11 +224,8 @@ class TestReceipts:
             "0.000001",
             "0.000001",
         )
-        assert written["account_month"] == {
-            "month": month_of(clock.now()),
-            "spent": "0",
-            "budget": None,
-        }
+        month = month_of(clock.now())
+        assert written["account_month"] == {"month": month, "spent": "0", "budget": None}
 
     def test_the_receipt_of_a_roadmap_that_has_called_nothing_is_empty(self) -> None:
         report = receipt(LOCAL_OWNER, a_roadmap(), limit=10, after=None)

@@ -78,9 +78,10 @@ class TestBudgets:
         with pytest.raises(OverBudget) as raised:
             begun(second)
         assert str(raised.value) == (
-            f"The budget of this account for {month} is 0.009999 USD; 0.005 USD of it is spent or reserved for calls that run, "
-            "and this call could cost up to 0.005 USD. Raise BUDGET_PER_USER_MONTH, or retry when the next month's budget starts "
-            f"on {expected}-01 (UTC)."
+            f"The budget of this account for {month} is 0.009999 USD; "
+            "0.005 USD of it is spent or reserved for calls that run, "
+            "and this call could cost up to 0.005 USD. Raise BUDGET_PER_USER_MONTH, "
+            f"or retry when the next month's budget starts on {expected}-01 (UTC)."
         )
         assert raised.value.lasting
         assert (len(records()), spent(first), spent(second), by_month()) == (

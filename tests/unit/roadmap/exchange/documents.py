@@ -15,7 +15,7 @@ BESIDE = ("execution_log", "log_source", "measure", "measured_process", "idempot
 
 
 def rows() -> dict[str, int]:
-    """How many there are in each table that belongs to somebody."""
+    """Count the rows of each table that belongs to somebody."""
     with session():
         tables = [table for table in database.get_tables() if table not in BESIDE]
         return {

@@ -1,4 +1,4 @@
-"""The forms in which a roadmap is taken along, each read back by a program that knows it: Markdown, ZIP, iCalendar, Anki."""
+"""Exports (Markdown, ZIP, iCalendar, Anki), each read back by a program that knows it."""
 
 import io
 import json
@@ -344,7 +344,7 @@ class TestCalendar:
 
 
 class Collection:
-    """What Anki reads."""
+    """A collection as Anki reads it."""
 
     def __init__(self, content: bytes, folder: Path) -> None:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:

@@ -91,7 +91,7 @@ def test_whatever_it_is_comes_back(
 
 
 def goes_on(client: TestClient, path: str) -> None:
-    """Its card can be asked, checked, rated in each way, and taken along and brought in again after that."""
+    """Its card can be asked, checked, rated in each way, and then exported and imported."""
     with session():
         card = ReviewCard.get(ReviewCard.roadmap == UUID(path.rpartition("/")[2]))
     before = {name: getattr(card, name) for name in KEPT}

@@ -16,7 +16,6 @@ from roadmap.exchange.importer import IN_FILE, import_roadmap
 from roadmap.plan.outline import Question
 from testing.stack import GOAL
 from tests.cases import try_each
-from tests.copies import Copies
 from tests.portables import AT, FIRST, QUESTIONS, SECOND, small, whole
 from tests.unit.roadmap.exchange.documents import (
     API,
@@ -29,21 +28,6 @@ from tests.unit.roadmap.exchange.documents import (
     without_time,
 )
 from tests.unit.roadmap.learning.test_progress import right_answers, wrong
-
-
-@pytest.fixture
-def roadmap(client: TestClient, copies: Copies) -> str:
-    """The path of a finished one."""
-    return copies.of(
-        "a roadmap",
-        lambda: str(client.post(f"{API}/roadmaps", json={"goal": GOAL}).headers["location"]),
-    )
-
-
-@pytest.fixture
-def concept(client: TestClient, roadmap: str) -> str:
-    """The path of its first concept."""
-    return f"{roadmap}/concepts/{client.get(roadmap).json()['stages'][0]['modules'][0]['concepts'][0]['id']}"
 
 
 class TestComingBack:

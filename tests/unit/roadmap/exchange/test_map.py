@@ -1,4 +1,4 @@
-"""The picture of a roadmap: everything in its place, every text inside its box, and nothing in it that could run."""
+"""The picture of a roadmap: everything in its place, texts in their boxes, no scripts."""
 
 import base64
 import hashlib
@@ -37,7 +37,6 @@ from roadmap.plan.views import (
 )
 from testing.stack import GOAL
 from tests.cases import try_each
-from tests.copies import Copies
 
 API = "/api/v1"
 SVG = "{http://www.w3.org/2000/svg}"
@@ -48,7 +47,10 @@ CHINESE = (
     "数据库索引与查询计划：为什么索引能让查询变快，以及每次写入一行数据时要付出的代价（事务、隔离级别与缓存一致性）"
     * 2
 )
-HOSTILE = "</text><script>alert(1)</script>&amp;\"'><a href='javascript:alert(1)' onclick=\"x\">]]>\x00\x1b\u202e\ud800\ufffe"
+HOSTILE = (
+    "</text><script>alert(1)</script>&amp;\"'><a href='javascript:alert(1)' onclick=\"x\">"
+    "]]>\x00\x1b\u202e\ud800\ufffe"
+)
 TITLES = (
     ENGLISH,
     CHINESE,
@@ -164,7 +166,7 @@ def a_tree(
 
 
 def of_size(stages: int, concepts: int, titles: tuple[str, ...], seed: int = 1) -> RoadmapTree:
-    """So many concepts in so many stages, in modules of one to four, that need some of those before them."""
+    """Make concepts in stages, in modules of one to four, that need some of those before them."""
     random = Random(seed)
     made: list[list[list[ConceptNode]]] = [[] for _ in range(stages)]
     for number in range(1, concepts + 1):
@@ -576,7 +578,7 @@ class TestLanguages:
     def test_every_text_is_marked_with_its_language(
         self, direction: Direction, language: str, own: str
     ) -> None:
-        """The picture is in the reader's language, texts of the roadmap in their own; empty: unknown."""
+        """The picture is in the reader's language, texts in their own; empty: unknown."""
         tree = a_tree([[[a_concept(1, "Titel")]]], ("Titel",), title="Titel", language=own)
         spoken: list[tuple[str, str]] = []
 
@@ -621,9 +623,7 @@ class TestMarks:
     ) -> None:
         assert mark_of(a_concept(1, "A", (), ConceptProgress(progress), *statuses)) == mark
 
-    def test_one_goes_on_with_what_is_being_learned_else_with_the_first_whose_prerequisites_are_behind(
-        self,
-    ) -> None:
+    def test_the_next_one_is_begun_or_has_its_prerequisites(self) -> None:
         done, skipped, learning, todo = (
             ConceptProgress(name) for name in ("done", "skipped", "learning", "todo")
         )
@@ -709,13 +709,6 @@ class TestStyle:
 
 
 class TestExport:
-    @pytest.fixture
-    def roadmap(self, client: TestClient, copies: Copies) -> str:
-        return copies.of(
-            "a roadmap",
-            lambda: str(client.post(f"{API}/roadmaps", json={"goal": GOAL}).headers["location"]),
-        )
-
     def test_it_is_a_picture_with_a_name_that_may_load_and_run_nothing(
         self, client: TestClient, roadmap: str
     ) -> None:

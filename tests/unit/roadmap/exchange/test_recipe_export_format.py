@@ -34,9 +34,10 @@ from pathlib import Path
 
 from starlette.testclient import TestClient
 
-from testing.commands import roadmap, succeeded
+from scripts import openapi, texts
 from tests.portables import whole
-from testing.stack import embedded_stack, running
+from tests.unit.cli.test_api_client import roadmap, serving
+from web import openapi_file
 
 TITLES = "Flour\\nDough\\n"
 
@@ -53,13 +54,18 @@ def test_it_is_served_linked_and_shown(client: TestClient) -> None:
     assert shown in taking[: taking.index("</section>")]
 
 
-def test_it_is_downloaded_by_a_command(tmp_path: Path) -> None:
-    with running(embedded_stack(tmp_path)) as stack:
-        made = stack.post("/api/v1/imports", json=whole()).json()
-        caller, file = {"ROADMAP_URL": stack.url}, tmp_path / "titles.txt"
-        succeeded(caller, "export", made["id"], "--format", "txt", "--output", file)
+def test_it_is_downloaded_by_a_command(client: TestClient, tmp_path: Path) -> None:
+    made, file = client.post("/api/v1/imports", json=whole()).json()["id"], tmp_path / "titles.txt"
+    with serving(lambda handler: handler.say(client.get(handler.path).content)) as url:
+        arguments = ("export", made, "--format", "txt", "--output", file)
+        assert roadmap({"ROADMAP_URL": url}, *arguments).code == 0
     assert file.read_text() == TITLES
     assert "[apkg|ics|json|md|svg|txt|zip]" in roadmap({}, "export", "--help").output
+
+
+def test_it_is_written_down() -> None:
+    assert texts.main([]) == 0
+    openapi_file.FILE.write_text(openapi.written(), "utf-8")
 '''
 
 
@@ -71,10 +77,8 @@ def test_the_recipe_adds_a_format(tmp_path: Path) -> None:
     copy.add(test, TEST)
     copy.run("-m", "pytest", "-p", "no:xdist", test)
 
-    copy.run("-m", "scripts.texts")
     assert "Plain titles" in Path(tmp_path, texts).read_text("utf-8")
 
-    copy.run("-m", "scripts.openapi")
     added = json.loads(Path(tmp_path, "web/openapi.json").read_text("utf-8"))
     operation = added["paths"].pop("/api/v1/roadmaps/{roadmap_id}/export.txt")["get"]
     assert operation["operationId"] == "export_plain"

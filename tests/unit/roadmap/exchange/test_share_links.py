@@ -576,7 +576,7 @@ class TestCalendar:
 
 
 class TestKept:
-    """What was rendered for one is sent to all, as long as nothing of it changes and the link is good."""
+    """A page rendered for one is sent to all, while it does not change and the link is good."""
 
     @pytest.fixture
     def drawn(self, monkeypatch: pytest.MonkeyPatch) -> list[Any]:
@@ -670,7 +670,8 @@ class TestKept:
         path = at + page.removeprefix("/shared") + f"/concepts/{concept}"
         before = unnamed(client.get(path).text)
         with session():
-            url = resources_of(UUID(roadmap.rpartition("/")[2]), UUID(concept))[0].url  # type: ignore[index]
+            (first, *_) = resources_of(UUID(roadmap.rpartition("/")[2]), UUID(concept))
+            url = first.url
             facts = {
                 "state": "dead",
                 "reason": "answered 404",
@@ -715,7 +716,8 @@ class TestKept:
     def test_the_calendar_is_that_of_the_day_and_of_the_name_that_was_called(
         self, client: TestClient, roadmap: str
     ) -> None:
-        path = f"/calendars/{linked(client, roadmap, purpose='calendar')['url'].split('/')[-2]}/roadmap.ics"
+        token = linked(client, roadmap, purpose="calendar")["url"].split("/")[-2]
+        path = f"/calendars/{token}/roadmap.ics"
         first, again = client.get(path), client.get(path)
         assert (first.content, dict(first.headers) | {"x-request-id": ""}) == (
             again.content,

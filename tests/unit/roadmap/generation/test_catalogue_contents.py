@@ -16,7 +16,7 @@ from tests.unit.roadmap.generation.catalogue_files import BLOCK, design, each_tr
 
 
 def written_of(resources: Resources, request: RoadmapRequest) -> Resources:
-    """What the catalogue names to this person of a concept that has these."""
+    """Resources that the catalogue names to this person, of a concept that has these."""
     concept = load_concept("python-backend", "caching").model_copy(
         update={"resources": list(resources.items)}
     )

@@ -160,7 +160,7 @@ class TestGoals:
 
     @pytest.mark.parametrize("name", LISTS)
     def test_nine_of_ten_goals_find_their_track_by_what_they_mean(self, name: str) -> None:
-        """`tuned` has been looked at when the words were chosen, `held_out` has not: its score is that of new goals."""
+        """The words were chosen by `tuned` alone: the score of `held_out` is that of new goals."""
         listed = goals(name)
         assert len(listed) >= 60
         ids = {id_ for _, expected in listed for id_ in re.split(r"[|+]", expected)}

@@ -150,7 +150,7 @@ class TestTracks:
 
 
 class TestConcepts:
-    """What quality/ does not measure: it is of these files alone."""
+    """Rules of these files alone, which quality/ does not measure."""
 
     @each_concept
     def test_it_keeps_the_rules_of_the_format(self, track_id: str, concept_id: str) -> None:

@@ -1,4 +1,4 @@
-"""Tutorials while they are being written: where they are kept, and what is read of half an answer."""
+"""Tutorials that are being written: their place, and the reading of half an answer."""
 
 import json
 import os
@@ -82,7 +82,7 @@ def test_a_text_that_is_hard_to_read_is_read_once(
         for _ in range(5):
             hard += "["
             show(hard)
-        assert thread_time() - began < 0.5
+        assert thread_time() - began < 2
         assert files.read([ROADMAP])[ROADMAP] == {}
 
 

@@ -1,4 +1,4 @@
-"""How many calls may run at once, and when: after each success and each 429."""
+"""The number and times of calls that may run at once, after each success and each 429."""
 
 import threading
 from contextlib import ExitStack
@@ -39,7 +39,7 @@ def busy(pace: RateControl) -> float:
 
 
 def room(pace: RateControl) -> int:
-    """How many slots can be taken at once."""
+    """Return the number of slots that can be taken at once."""
     with ExitStack() as stack:
         for taken in range(1000):
             try:

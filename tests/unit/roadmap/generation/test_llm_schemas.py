@@ -1,4 +1,4 @@
-"""The forms that a model fills in: strict schemas, and what becomes of every answer that fits them."""
+"""The forms that a model fills in: strict schemas, and the use of every answer that fits."""
 
 import json
 from collections.abc import Iterator
@@ -35,7 +35,8 @@ DRAFTS: list[type[BaseModel]] = [
     AnswersDraft,
     RewrittenDraft,
 ]
-# keywords that structured output does not take everywhere; https://platform.openai.com/docs/guides/structured-outputs
+# Keywords that structured output does not take everywhere;
+# https://platform.openai.com/docs/guides/structured-outputs
 UNSUPPORTED = {
     "default",
     "minLength",

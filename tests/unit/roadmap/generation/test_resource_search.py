@@ -1,4 +1,4 @@
-"""Searches for resources: what is asked, what is taken of an answer, and that no fault costs more than the candidates."""
+"""Searches for resources: the question, the use of the answer, and faults, which cost no more."""
 
 import json
 from collections.abc import Iterator
@@ -28,6 +28,7 @@ from testing.search_engine import (
     stalling,
     tavily,
 )
+from testing.waiting import BRIEF, HANG
 from tests.cases import try_each
 
 KEY = "key-of-the-search-3f9a"
@@ -43,12 +44,17 @@ def engine() -> Iterator[SearchEngine]:
 
 @pytest.fixture
 def logged(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """What the execution log is message, with all that belongs to it."""
+    """Return the messages of the execution log, with all that belongs to them."""
     records: list[str] = []
     monkeypatch.setattr(
         search, "record", lambda *given, **named: records.append(repr((given, named)))
     )
     return records
+
+
+@pytest.fixture(autouse=True)
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(search, "LIMIT", HANG)
 
 
 def brief(title: str = "Kneading", language: str = "en", **changes: Any) -> ConceptBrief:
@@ -246,7 +252,7 @@ class TestFaults:
         provider: SearchProvider,
     ) -> None:
         engine.answer = stalling
-        monkeypatch.setattr(search, "LIMIT", 0.4)
+        monkeypatch.setattr(search, "LIMIT", BRIEF)
         assert found_by(monkeypatch, provider, engine.url) == ()
         assert "did not answer in time" in logged[0]
 

@@ -1,4 +1,4 @@
-"""What is read in a tutorial: the terms that it introduces, each where it is bold."""
+"""Terms that a tutorial introduces, each where it is bold."""
 
 import ast
 import gc

@@ -1,4 +1,4 @@
-"""What home says of where one goes on: it forgets nothing that somebody learns, however much is newer or finished."""
+"""Home says where one goes on, also with roadmaps that are older than many others."""
 
 from datetime import timedelta
 from uuid import UUID

@@ -1,4 +1,4 @@
-"""The forecast of reviews: what is above a limit moves on, and nothing is lost or asked too early."""
+"""The forecast of reviews: those above a limit move on; none is lost or asked too early."""
 
 from collections import Counter
 from datetime import date, timedelta

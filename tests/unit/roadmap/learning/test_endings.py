@@ -1,28 +1,16 @@
-"""Ends of a stage and of a roadmap: where the learner lands, and what is shown there and to others."""
+"""Ends of a stage and of a roadmap: the page after them, and what is shown to others."""
 
 import re
 from typing import Any
 
-import pytest
 from starlette.testclient import TestClient
 
 from core import clock
 from core.db import transaction
 from models.roadmaps import ReviewCard
 from roadmap.generation.catalogue import loader
-from testing.stack import GOAL
-from tests.copies import Copies
 
 API = "/api/v1"
-
-
-@pytest.fixture
-def roadmap(client: TestClient, copies: Copies) -> str:
-    """The path of a finished one."""
-    return copies.of(
-        "a roadmap",
-        lambda: str(client.post(f"{API}/roadmaps", json={"goal": GOAL}).headers["location"]),
-    )
 
 
 def stages_of(client: TestClient, roadmap: str) -> list[list[Any]]:

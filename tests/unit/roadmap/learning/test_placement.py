@@ -1,11 +1,10 @@
-"""Placement: few questions, a careful proposal, and nothing that is changed before it is confirmed."""
+"""Placement: few questions, a careful proposal, and no change before it is confirmed."""
 
 import random
 from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
-import pytest
 from starlette.testclient import TestClient
 
 from core.db import session, transaction
@@ -22,9 +21,7 @@ from roadmap.learning.placement import (
     known,
 )
 from roadmap.plan.outline import ContentKind, Question
-from testing.stack import GOAL
 from tests.cases import try_each
-from tests.copies import Copies
 
 API = "/api/v1"
 CHAIN = [[], [0], [1], [2]]  # each concept builds on the one before
@@ -110,15 +107,6 @@ class TestChoice:
         while (at := in_order(plan, results, 2)) is not None:
             results.append((at, True))
         assert [at for at, _ in results] == [0, 0, 1, 1, 2, 2, 3, 3]
-
-
-@pytest.fixture
-def roadmap(client: TestClient, copies: Copies) -> str:
-    """The path of a finished one."""
-    return copies.of(
-        "a roadmap",
-        lambda: str(client.post(f"{API}/roadmaps", json={"goal": GOAL}).headers["location"]),
-    )
 
 
 def modules_of(client: TestClient, roadmap: str) -> list[dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""Projects at the ends of stages: work, judgements by the learner and by a link, and their export."""
+"""Projects at the ends of stages: work, judgements by learner and link, and their export."""
 
 from collections.abc import Callable, Iterator
 from datetime import timedelta
@@ -13,19 +13,9 @@ from core.errors import Gone, Invalid
 from roadmap.learning.projects import JudgementRequest, judge_by_link, open_link
 from testing.stack import GOAL
 from tests.cases import try_each
-from tests.copies import Copies
 
 API = "/api/v1"
 WORK = "https://example.org/me/logreport, checked with `wc -l`"
-
-
-@pytest.fixture
-def roadmap(client: TestClient, copies: Copies) -> str:
-    """The path of a finished one."""
-    return copies.of(
-        "a roadmap",
-        lambda: str(client.post(f"{API}/roadmaps", json={"goal": GOAL}).headers["location"]),
-    )
 
 
 @pytest.fixture

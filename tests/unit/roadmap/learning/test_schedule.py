@@ -1,4 +1,4 @@
-"""The plan that moves with what was learned: its days, its weeks, and that no week is promised more than it has."""
+"""The plan moves with what was learned, and promises no week more hours than it has."""
 
 from collections import Counter
 from datetime import UTC, date, datetime, timedelta

@@ -1,4 +1,4 @@
-"""When a question comes back: whatever is rated in whatever order, and as FSRS itself has it."""
+"""The times at which a question comes back, for ratings in any order, and as FSRS has them."""
 
 from datetime import UTC, datetime, timedelta
 

@@ -1,4 +1,4 @@
-"""The audit log: a row before the act, its outcome after it, nothing that is too long or secret, a year and no longer."""
+"""The audit log: a row before the act, its outcome afterwards, no secrets, for a year."""
 
 import logging
 import re

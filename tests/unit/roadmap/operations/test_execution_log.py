@@ -1,9 +1,7 @@
 """Execution log: sent by size, age or at once, kept in outages, stored once."""
 
-import contextlib
 import json
-import subprocess
-import sys
+import os
 import threading
 from collections.abc import Callable, Iterator
 from datetime import timedelta
@@ -29,24 +27,11 @@ from roadmap.operations.execution_log import (
 )
 from tasks.logs import store_log_batch
 from testing.logbook import entry
-from testing.stack import ROOT
-from testing.waiting import HANG, wait_until
+from testing.waiting import wait_until
+from tests.unit.alone import run_alone
 from tests.unit.roadmap.lifecycle.leased import away
 
 Document = dict[str, Any]
-
-
-def run_alone(code: str) -> None:
-    """Run code in a process of its own, which must end without an error."""
-    ended = subprocess.run(
-        [sys.executable, "-c", code],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=HANG,
-    )
-    assert (ended.returncode, ended.stderr) == (0, "")
 
 
 class Sink:
@@ -88,8 +73,9 @@ def fill(buffer: Buffer, numbers: range) -> None:
 
 @pytest.fixture
 def patient(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Age alone sends nothing within a test. What others record meanwhile is not for the buffer of the process, whose timer
-    would fall asleep for that long.
+    """Let no batch be sent for its age.
+
+    Others record into a buffer of this test: the timer of the process would sleep that long.
     """
     monkeypatch.setattr(execution_log, "FLUSH_SECONDS", 600)
     stand_in = buffer_of(execution_log.buffer.sink)
@@ -372,7 +358,8 @@ class TestStoring:
         assert isinstance(row.pop("id"), UUID)
         at = row.pop("at")
         assert at.utcoffset() == timedelta()
-        assert abs(at - clock.now()) < timedelta(hours=1)
+        ago = clock.now() - at
+        assert abs(ago) < timedelta(hours=1)
         assert row == {
             "level": "warning",
             "category": "building",
@@ -488,7 +475,7 @@ class TestStoring:
 
 
 class Process:
-    """What numbers its records and sends them in batches, some of which are lost or late."""
+    """A process that numbers its records and sends batches, some of them lost or late."""
 
     def __init__(self) -> None:
         self.id, self.numbered = new_id().hex, 0
@@ -721,9 +708,10 @@ class TestClosing:
         assert ledger() == LogLedger(stored=3, missing=0, dropped=0)
 
     def test_a_process_that_just_ends_has_stored_what_it_recorded(self) -> None:
-        code = "from roadmap.operations.execution_log import record\nfor n in range(3): record('test', 'end', f'{n}')"
-        run_alone(code)
-        assert [row["message"] for row in stored()] == ["0", "1", "2"]
+        """A process that it forks meanwhile leaves these records to it."""
+        ended = run_alone(FORKS, os.environ)
+        assert (ended.returncode, ended.stderr) == (0, "")
+        assert [row["message"] for row in stored()] == ["of the parent"]
 
 
 FORKS = """
@@ -733,40 +721,50 @@ from roadmap.operations.execution_log import buffer, record
 record("test", "step", "of the parent")
 source = buffer.id
 if child := os.fork():
-    os._exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
-record("test", "step", "of the child")
-sent = []
-buffer.sink = lambda records, source: sent.append((records, source))
-buffer.flush()
-[([made], numbers)] = sent
-assert made["message"] == "of the child", made
-assert numbers["last_seq"] == 1 and buffer.id != source, numbers
+    assert os.waitpid(child, 0)[1] == 0
+else:
+    record("test", "step", "of the child")
+    sent = []
+    buffer.sink = lambda records, source: sent.append((records, source))
+    buffer.flush()
+    [([made], numbers)] = sent
+    assert made["message"] == "of the child", made
+    assert numbers["last_seq"] == 1 and buffer.id != source, numbers
+    os._exit(0)
 """
-
-
-def test_a_forked_process_leaves_what_waits_to_its_parent() -> None:
-    run_alone(FORKS)
 
 
 @pytest.mark.usefixtures("patient")
 def test_accepted_records_are_counted_once_by_several_threads_without_a_flush(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    class Turn:
+        """A lock that counts who comes to it."""
+
+        def __init__(self) -> None:
+            self.lock, self.came = threading.Lock(), 0
+
+        def __enter__(self) -> None:
+            self.came += 1
+            self.lock.acquire()
+
+        def __exit__(self, *_: object) -> None:
+            self.lock.release()
+
+    made, turn = Buffer(), Turn()
     counted: list[float] = []
-    slow = threading.Barrier(2)
+    other = threading.Thread(target=made.count)
 
     def count(name: str, value: float = 1) -> None:
-        with contextlib.suppress(threading.BrokenBarrierError):
-            slow.wait(0.2)  # two at once would meet here
         counted.append(value)
+        if other.ident is None:
+            other.start()  # in the midst of this one
+            wait_until(lambda: turn.came == 2 or not other.is_alive())
 
     monkeypatch.setattr(execution_log.metric_counters, "count", count)
-    made = Buffer()
+    monkeypatch.setattr(made, "_counting", turn)
     for _ in range(3):
         made.add(entry(), now=False)
-    asking = [threading.Thread(target=made.count) for _ in range(2)]
-    for thread in asking:
-        thread.start()
-    for thread in asking:
-        thread.join()
+    made.count()
+    other.join()
     assert sum(counted) == 3

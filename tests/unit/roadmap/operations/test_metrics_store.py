@@ -1,4 +1,4 @@
-"""What processes count is added up: once, whatever the database does meanwhile; by the minute for a day; and read for charts."""
+"""Counts of processes are added up once, kept by the minute for a day, and read for charts."""
 
 import json
 import random
@@ -36,7 +36,7 @@ DONE = {"queue": "content", "task": "plan_roadmap", "outcome": "done"}
 
 @pytest.fixture(autouse=True)
 def empty(schema: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[MetricCounters]:
-    """Nothing is counted yet, here or in the tables, and no other code counts here."""
+    """Empty counters and tables, into which no other code counts."""
     mine = MetricCounters()
     for name in ("count", "observe", "taken"):
         monkeypatch.setattr(metric_counters, name, getattr(mine, name))
@@ -84,7 +84,8 @@ class TestSaving:
             (TASKS, "failed", "", 1),
         ]
         assert [MetricDelta(*row) for row in rows()] == metrics_store.totals()
-        assert rows(minute_of(clock.now())) == rows()  # by the minute as well
+        minute = minute_of(clock.now())
+        assert rows(minute) == rows()  # by the minute as well
 
     def test_what_the_database_does_not_take_is_kept_for_the_next_time(
         self, monkeypatch: pytest.MonkeyPatch
@@ -146,7 +147,8 @@ class TestProcesses:
         other = Saver()
         other.save()
         this, its = metrics_store.processes()
-        assert this.facts["roadmap_process_start_time_seconds"] < datetime.now(UTC).timestamp()
+        now = datetime.now(UTC).timestamp()
+        assert this.facts["roadmap_process_start_time_seconds"] < now
         assert this.facts["roadmap_process_resident_memory_bytes"] > 10_000_000
         assert (
             its.facts["roadmap_database_connections in_use"] >= 1
@@ -204,9 +206,8 @@ class TestCharts:
         assert series("content", since, five) == expected
         assert [point.done for point in series("logs", since, five)] == [0, 9, 0, 0]
         assert sum(point.done for point in series("content", since, timedelta(minutes=1))) == 3
-        assert (
-            len(series("content", clock.now() - timedelta(days=400), timedelta(hours=1))) == 26
-        )  # no older than a day
+        since = clock.now() - timedelta(days=400)
+        assert len(series("content", since, timedelta(hours=1))) == 26  # no older than a day
 
     @pytest.mark.parametrize("step", [timedelta(0), timedelta(seconds=90), timedelta(minutes=-5)])
     def test_a_step_that_is_no_whole_number_of_minutes_is_refused(self, step: timedelta) -> None:
@@ -263,7 +264,8 @@ class TestCharts:
         assert plan.mean_seconds == pytest.approx(sum(taken) / len(taken))
         assert plan.p95_seconds == pytest.approx(sorted(taken)[4750], rel=0.1)
         clock.travel(timedelta(hours=2))
-        assert per_task(clock.now() - timedelta(hours=1)) == []
+        since = clock.now() - timedelta(hours=1)
+        assert per_task(since) == []
 
 
 @try_each("seed", range(20))
@@ -293,7 +295,7 @@ def test_a_quantile_of_nothing_is_none_and_beyond_the_last_bound_that_bound() ->
 
 @pytest.mark.parametrize("span", ["hour", "day"])
 def test_every_bar_of_a_chart_is_of_a_whole_step(client: TestClient, span: str) -> None:
-    """But for the one that is not over. Asked in the midst of a quarter of an hour and of a minute."""
+    """Except for the last one. Asked in the midst of a quarter of an hour and of a minute."""
     clock.travel(
         timedelta(days=3)
         - timedelta(seconds=clock.now().timestamp() % 900)

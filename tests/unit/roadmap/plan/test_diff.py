@@ -11,7 +11,14 @@ from hypothesis import strategies as st
 from roadmap.plan.diff import Change, changes
 from roadmap.plan.outline import Outline, OutlineConcept, OutlineModule, OutlineStage
 from tests.cases import try_each
-from tests.unit.roadmap.plan.test_edits import edited, some_move, some_removal, some_rewrite, the
+from tests.unit.roadmap.plan.test_edits import (
+    CONCEPT,
+    edited,
+    some_move,
+    some_removal,
+    some_rewrite,
+    the,
+)
 from tests.unit.roadmap.plan.test_outline import concept, module, outline, outlines, stage
 
 Spot = tuple[str, str]
@@ -68,14 +75,7 @@ def pairs(draw: st.DrawFn) -> tuple[Outline, Outline]:
 
 class TestAdding:
     def test_the_sentence_of_a_concept_names_its_module(self) -> None:
-        body = {
-            "op": "add_concept",
-            "module": "Start",
-            "title": "Loops",
-            "hours": 3,
-            "difficulty": 2,
-            "position": 0,
-        }
+        body = {**CONCEPT, "module": "Start", "position": 0}
         (change,) = changes(two_stages(), edited(two_stages(), body))
         text = "Added the concept 'Loops' to the module 'Start'."
         assert change == Change(what="concept", how="added", key="loops", title="Loops", text=text)
@@ -84,13 +84,7 @@ class TestAdding:
         assert sentences(
             {"op": "add_stage", "title": "New", "position": 0},
             {"op": "add_module", "stage": "new", "title": "Inside"},
-            {
-                "op": "add_concept",
-                "module": "inside",
-                "title": "Loops",
-                "hours": 3,
-                "difficulty": 2,
-            },
+            {**CONCEPT, "module": "inside"},
         ) == [
             "Added the stage 'New' to the roadmap.",
             "Added the module 'Inside' to the stage 'New'.",
@@ -444,7 +438,7 @@ class TestAllChanges:
 
 
 def fewest_moves(order: Sequence[Any]) -> int:
-    """How many of these have to move for the rest to be in order."""
+    """Return how many of these have to move for the rest to be in order."""
     parts = (part for size in range(len(order), -1, -1) for part in combinations(order, size))
     return len(order) - len(next(part for part in parts if list(part) == sorted(part)))
 

@@ -1,4 +1,4 @@
-"""Two outlines as one tree: everything is there once, in a place that can be understood, and marked by what became of it."""
+"""Two outlines as one tree: everything once, in an understandable place, and marked."""
 
 from collections import Counter
 
@@ -7,7 +7,7 @@ from hypothesis import given
 from roadmap.plan.diff import ChangeKind, DiffTree, Node, changes, diff_tree
 from roadmap.plan.outline import Outline
 from tests.unit.roadmap.plan.test_diff import pairs, spots, two_stages
-from tests.unit.roadmap.plan.test_edits import edited
+from tests.unit.roadmap.plan.test_edits import CONCEPT, edited
 from tests.unit.roadmap.plan.test_outline import outlines
 
 
@@ -40,14 +40,7 @@ class TestPlaces:
         assert order(tree, "Start") == ["a removed", "b removed", "c changed"]
 
     def test_what_was_added_comes_behind_what_was_removed_in_its_place(self) -> None:
-        body = {
-            "op": "add_concept",
-            "module": "Start",
-            "title": "Loops",
-            "hours": 3,
-            "difficulty": 2,
-            "position": 0,
-        }
+        body = {**CONCEPT, "module": "Start", "position": 0}
         tree = after({"op": "remove", "what": "concept", "key": "a"}, body)
         assert order(tree, "Start")[:2] == ["a removed", "loops added"]
 

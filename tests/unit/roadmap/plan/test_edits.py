@@ -1,4 +1,4 @@
-"""Direct changes of an outline: what each operation does, what is refused and where, and what no sequence of them can break."""
+"""Direct changes of an outline: effects, refusals, and rules that no sequence can break."""
 
 import re
 from collections import Counter
@@ -608,7 +608,7 @@ def all_of(made: Outline, what: str) -> list[Any]:
 
 
 def inside(made: Outline, key: str) -> Sequence[Any]:
-    """What is in the stage or module with this key."""
+    """Return the keys in the stage or module with this key."""
     return {
         **{each.key: each.modules for each in made.stages},
         **{each.key: each.concepts for each in made.modules()},

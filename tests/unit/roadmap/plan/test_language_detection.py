@@ -149,9 +149,12 @@ CODE = "def knead(dough):\n    return [fold(part) for part in dough if part.is_s
         f"- 揉面团，直到光滑为止。\n\n  ```python\n  {CODE * 9}  ```\n",
         f"> 揉面团，直到光滑为止。\n> ```\n> {CODE * 9}> ```\n",
         f"揉面团，直到光滑为止。\n\n```python\n{CODE * 9}",
-        "用 `some_rather_long_name_of_a_function()` 和 ``another.quite_long`name`` 揉面团，直到光滑为止。",
-        "见 https://example.org/a/rather/long/path/to/everything?about=dough#kneading，揉面团，直到光滑为止。",
-        "见[这里](https://example.org/a/rather/long/path/to/everything?about=dough)揉面团，直到光滑为止。",
+        "用 `some_rather_long_name_of_a_function()` 和 ``another.quite_long`name`` 揉面团，"
+        "直到光滑为止。",
+        "见 https://example.org/a/rather/long/path/to/everything?about=dough#kneading，"
+        "揉面团，直到光滑为止。",
+        "见[这里](https://example.org/a/rather/long/path/to/everything?about=dough)揉面团，"
+        "直到光滑为止。",
     ],
 )
 def test_code_and_addresses_do_not_count(text: str) -> None:
@@ -211,11 +214,16 @@ def test_a_strange_text_takes_no_strange_time(text: str) -> None:
 
 
 LESSONS = {
-    "a lesson on English": "请把 “I would like to schedule a meeting” 改写得更礼貌：Could we possibly arrange a meeting?",
-    "formulas": "损失函数是 $\\mathcal{L} = \\frac{1}{n}\\sum_{i=1}^{n}(y_i - \\hat{y}_i)^2$，我们要让它变小。",
-    "code in a list": "1. ```bash\n   docker compose up --build --detach --remove-orphans\n   ```\n   然后打开浏览器看看结果。",
-    "indented code": "先写一个循环：\n\n    for number in range(10):\n        print(number, number * number)\n\n再运行它。",
-    "names of products": "用 AWS Lambda、API Gateway 和 DynamoDB 部署一个服务，再用 CloudWatch 观察它。",
+    "a lesson on English": "请把 “I would like to schedule a meeting” 改写得更礼貌："
+    "Could we possibly arrange a meeting?",
+    "formulas": "损失函数是 "
+    "$\\mathcal{L} = \\frac{1}{n}\\sum_{i=1}^{n}(y_i - \\hat{y}_i)^2$，我们要让它变小。",
+    "code in a list": "1. ```bash\n   docker compose up --build --detach --remove-orphans\n"
+    "   ```\n   然后打开浏览器看看结果。",
+    "indented code": "先写一个循环：\n\n    for number in range(10):\n"
+    "        print(number, number * number)\n\n再运行它。",
+    "names of products": "用 AWS Lambda、API Gateway 和 DynamoDB 部署一个服务，"
+    "再用 CloudWatch 观察它。",
 }
 
 
@@ -227,7 +235,8 @@ def test_a_lesson_in_chinese_may_be_full_of_what_is_not_chinese(text: str) -> No
 @pytest.mark.parametrize(
     "text",
     [
-        "Knead the dough (面团) until it is smooth. The rest of this text is in English and goes on, as such texts do.",
+        "Knead the dough (面团) until it is smooth. "
+        "The rest of this text is in English and goes on, as such texts do.",
         "Use a Deployment to run three replicas of the server, and look at its logs: 部署.",
     ],
 )

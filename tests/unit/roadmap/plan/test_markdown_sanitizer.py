@@ -36,7 +36,7 @@ def inside(token: Token) -> Iterator[Token]:
 
 
 def hazards(markdown: str) -> list[str]:
-    """What a parser sees that may not be passed on."""
+    """Return the parts that a parser sees and that may not be passed on."""
     found = []
     for parser in PARSERS:
         for token in tokens(markdown, parser):
@@ -227,7 +227,8 @@ class TestRewriting:
 UNCHANGED = {
     "nothing": "",
     "prose": "Knead *it* **well**, 1 < 2 & 3 > 2; a<b, \\<b>, &lt;b> and !important!",
-    "links": "[a](https://x.org) [b](HTTP://x.org 'b') [c](mailto:a@x.org) [d](#top) <https://x.org> <a@x.org> [e][f]\n\n[f]: #e",
+    "links": "[a](https://x.org) [b](HTTP://x.org 'b') [c](mailto:a@x.org) [d](#top) "
+    "<https://x.org> <a@x.org> [e][f]\n\n[f]: #e",
     "a fence": "```html\n<script>alert(1)</script>\n![x](y) [x](javascript:y)\n```",
     "a fence of tildes in a list": "- a\n\n  ~~~\n  <b>\n  ```\n  <i>\n  ~~~\n",
     "a fence without end": "> ```\n> <b>\n\n```\n<script>\n\n[foo]: javascript:x",

@@ -73,7 +73,7 @@ def of_hours(hours: Sequence[int]) -> Outline:
 
 @st.composite
 def outlines(draw: st.DrawFn) -> Outline:
-    """Small ones without a wrong prerequisite, out of so few keys and texts that two of them have much in common."""
+    """Small valid outlines, of so few keys and texts that two of them have much in common."""
     keys = [
         draw(st.lists(st.sampled_from(names), min_size=1, unique=True))
         for names in ("ABC", "MNOPQ", "abcdefgh")

@@ -48,13 +48,17 @@ PROMPT = "You write one exercise about `concept`. Follow `instructions` if there
 TEMPLATE = '<p class="exercise" lang="{{ written_in }}" dir="auto">{{ content.task }}</p>\n'
 TEST = '''"""The added kind, from the plan to the import of what was exported."""
 
-from pathlib import Path
+import os
 from typing import Any
 
+import pytest
 from starlette.testclient import TestClient
 
+from core.settings import from_environment
+from roadmap.generation import generator
+from scripts import openapi, texts
 from testing.teacher import Teacher, teaching
-from testing.stack import embedded_stack, running
+from web import openapi_file
 
 API, HTML = "/api/v1/roadmaps", {"Accept": "text/html"}
 WISH = "Do it with your hands, and without any tools."
@@ -100,26 +104,37 @@ def test_the_catalogue_writes_it(client: TestClient, short: None) -> None:
     key = concept["key"]
     document["concepts"][key]["contents"]["exercise"]["body"]["task"] = "long " * 10_000
     refused = client.post("/api/v1/imports", json=document).json()["errors"]
-    assert refused[0]["pointer"] == f"#/concepts/{key.replace('/', '~1')}/contents/exercise/body/task"
+    concept = key.replace("/", "~1")
+    assert refused[0]["pointer"] == f"#/concepts/{concept}/contents/exercise/body/task"
 
 
-def test_a_model_writes_and_revises_it(tmp_path: Path) -> None:
+def test_a_model_writes_and_revises_it(
+    client: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
     teacher = ExerciseTeacher(stages=1, concepts=2)
-    with teaching(teacher), running(embedded_stack(tmp_path, **teacher.environment())) as stack:
-        tree = stack.finished(stack.create("Bake bread"))
+    with teaching(teacher):
+        mine = from_environment({**os.environ, **teacher.environment()})
+        monkeypatch.setattr(generator, "settings", mine)
+        for chosen in (generator._chosen, generator.current_generator):
+            chosen.cache_clear()
+        tree = client.get(client.post(API, json={"goal": "Bake bread"}).headers["location"]).json()
         assert (tree["status"], tree["progress"]["ready"]) == ("ready", 8)
         concept = f"{tree['links']['self']}/concepts/{concepts_of(tree)[0]['id']}"
         first = {"task": "Knead the dough until it is smooth."}
-        assert stack.get(concept).json()["exercise"] == first
-        stack.post(f"{concept}/exercise/regenerate", json={"instructions": WISH})
-        stack.finished(tree["links"]["self"])
-        assert stack.get(concept).json()["exercise"] == {"task": WISH}
-        compared = stack.get(f"{concept}/exercise/versions/2/diff").json()["lines"]
+        assert client.get(concept).json()["exercise"] == first
+        client.post(f"{concept}/exercise/regenerate", json={"instructions": WISH})
+        assert client.get(concept).json()["exercise"] == {"task": WISH}
+        compared = client.get(f"{concept}/exercise/versions/2/diff").json()["lines"]
         assert {line["how"] for line in compared} == {"removed", "added"}
-        assert stack.post(f"{concept}/exercise/versions/1/restore").status_code == 202
-        assert stack.get(concept).json()["exercise"] == first
-        steps = stack.get(tree["links"]["receipt"]).json()["steps"]
+        assert client.post(f"{concept}/exercise/versions/1/restore").status_code == 202
+        assert client.get(concept).json()["exercise"] == first
+        steps = client.get(tree["links"]["receipt"]).json()["steps"]
         assert ["exercise", 3] in [[step["step"], step["calls"]] for step in steps]
+
+
+def test_it_is_written_down() -> None:
+    assert texts.main([]) == 0
+    openapi_file.FILE.write_text(openapi.written(), "utf-8")
 '''
 
 
@@ -142,12 +157,10 @@ def test_the_recipe_adds_a_kind(tmp_path: Path) -> None:
     copy.add(test, TEST)
     copy.run("-m", "pytest", "-p", "no:xdist", test)
 
-    copy.run("-m", "scripts.openapi")
     added, now = json.loads((tmp_path / "web/openapi.json").read_text("utf-8")), document()
     assert added["paths"].keys() == now["paths"].keys()
     schemas, known = added["components"]["schemas"], now["components"]["schemas"]
     assert schemas.keys() - known.keys() == {"Exercise", "WrittenExercise"}
     for name in ("ConceptDetail", "SharedConceptDetail", "PortableContents"):
         assert schemas[name]["properties"].keys() - known[name]["properties"].keys() == {"exercise"}
-    copy.run("-m", "scripts.texts")
     assert "Writing the exercise" in (tmp_path / texts).read_text("utf-8")

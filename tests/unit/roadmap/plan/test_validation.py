@@ -397,7 +397,8 @@ class TestDoubtsAboutHours:
     ) -> None:
         deadline = TODAY + timedelta(days=26)
         assert doubts(of_hours([148]), hours_per_week=8, deadline=deadline, today=TODAY) == [
-            "148 hours do not fit into the 29 hours until 2026-08-27 at 8 hours a week; cut, or plan 40 hours a week."
+            "148 hours do not fit into the 29 hours until 2026-08-27 at 8 hours a week; "
+            "cut, or plan 40 hours a week."
         ]
 
     def test_more_hours_a_week_than_can_be_asked_for_are_not_advised(self) -> None:
@@ -405,7 +406,8 @@ class TestDoubtsAboutHours:
         (most,) = doubts(of_hours([80]), hours_per_week=8, deadline=deadline, today=TODAY)
         assert most.endswith("; cut, or plan 80 hours a week.")
         assert doubts(of_hours([148]), hours_per_week=8, deadline=deadline, today=TODAY) == [
-            "148 hours do not fit into the 8 hours until 2026-08-08 at 8 hours a week; cut, or take 19 weeks."
+            "148 hours do not fit into the 8 hours until 2026-08-08 at 8 hours a week; "
+            "cut, or take 19 weeks."
         ]
 
     def test_the_most_hours_that_are_advised_are_the_most_that_can_be_asked_for(self) -> None:
@@ -417,7 +419,8 @@ class TestDoubtsAboutHours:
         tomorrow = TODAY + timedelta(days=1)
         assert doubts(of_hours([8]), hours_per_week=8, deadline=tomorrow, today=TODAY) == []
         assert doubts(of_hours([9]), hours_per_week=8, deadline=tomorrow, today=TODAY) == [
-            "9 hours do not fit into the 8 hours until 2026-08-02 at 8 hours a week; cut, or plan 9 hours a week."
+            "9 hours do not fit into the 8 hours until 2026-08-02 at 8 hours a week; "
+            "cut, or plan 9 hours a week."
         ]
 
     @pytest.mark.parametrize("days", [0, -1, -400])
