@@ -1,4 +1,4 @@
-"""The wire format: every kind of message comes back as it was, and what is not ours is refused without being run."""
+"""The wire format: each message comes back as it was; foreign ones are refused, never run."""
 
 import base64
 import hashlib
@@ -64,7 +64,7 @@ def read_back(message: Message) -> Message:
 
 
 def signed(payload: bytes, *, key: str = KEY, salt: str = SALT) -> bytes:
-    """The payload as a message on the wire; written down here a second time, for messages outlive a release."""
+    """The payload as a message on the wire, written a second time: messages outlive a release."""
     secret = hashlib.sha256(f"delivery:{salt}:{key}".encode()).digest()
     return (
         base64.urlsafe_b64encode(hmac.digest(secret, payload, "sha256")).rstrip(b"=")
@@ -129,28 +129,13 @@ class TestTasks:
         return queue.deserialize_task(queue.serialize_task(task))
 
     def test_a_task_takes_along_what_it_was_called_with(self, queue: ReliableQueue) -> None:
-        task = self.first.s(
-            7,
-            priority=4,
-            retries=1,
-            retry_delay=9,
-            retry_backoff=3,
-            expires=LONG,
-            timeout=2,
-            delay=60,
-        )
+        options = {"priority": 4, "retries": 1, "retry_delay": 9, "retry_backoff": 3}
+        options |= {"expires": LONG, "timeout": 2}
+        task = self.first.s(7, delay=60, **options)
         got = self.sent(queue, task)
         assert got == task  # the same class, id and time
         assert got.data == ((7,), {})
-        for option in (
-            "priority",
-            "retries",
-            "retry_delay",
-            "retry_backoff",
-            "expires",
-            "timeout",
-            "eta",
-        ):
+        for option in (*options, "eta"):
             assert getattr(got, option) == getattr(task, option), option
 
     @try_each(
@@ -277,11 +262,12 @@ class TestKeys:
 
 
 class TestWire:
-    """What is on a queue when a release is rolled out was written by the one before it."""
+    """Messages on a queue when a release is rolled out are of the one before it."""
 
     DOCUMENT = (
-        b'{"message":{"id":"7","name":"tasks.content.plan_roadmap","eta":{"at":"2030-01-01T12:00:00"},"retries":3,'
-        b'"retry_delay":1,"priority":1,"args":["x"],"expires":{"seconds":60.0},"retry_backoff":3}}'
+        b'{"message":{"id":"7","name":"tasks.content.plan_roadmap",'
+        b'"eta":{"at":"2030-01-01T12:00:00"},"retries":3,"retry_delay":1,'
+        b'"priority":1,"args":["x"],"expires":{"seconds":60.0},"retry_backoff":3}}'
     )
 
     def test_a_message_of_an_earlier_release_is_read(self) -> None:
@@ -310,7 +296,7 @@ class TestWire:
 
 
 def read_by_the_version_before(data: bytes) -> Message:
-    """What it did, in short: it looks for "message" in the document, and at nothing else."""
+    """Read as it did, in short: it looks for "message" in the document, and at nothing else."""
     _, _, payload = data.partition(b".")
     assert signed(payload) == data
     document = json.loads(payload)

@@ -10,20 +10,18 @@ import pytest
 from reliable_queue.poll_lock import PollLock
 from testing.waiting import HANG, wait_until
 
-PATIENCE = 60.0  # seconds that a thread waits for its turn where the test has to give it one
-SOON = 30.0  # seconds within which it must have got it
 MOMENT = 0.01
 
 
 class Threads:
-    """Threads that ask for the turn; each one that gets it keeps it until the test lets it go on."""
+    """Threads that ask for the turn; each keeps it until the test lets it go on."""
 
     def __init__(self, turns: PollLock, pool: ThreadPoolExecutor) -> None:
         self.turns, self.pool = turns, pool
         self.inside: list[int] = []
         self._next = threading.Semaphore(0)
 
-    def ask(self, name: int, timeout: float = PATIENCE) -> "Future[bool]":
+    def ask(self, name: int, timeout: float = HANG) -> "Future[bool]":
         asked = threading.Event()
 
         def wait() -> bool:
@@ -148,7 +146,7 @@ def test_after_the_end_no_thread_gets_a_turn_or_waits(threads: Threads) -> None:
     threads.turns.end()
     for _ in range(2):
         assert threads.ask(1).result(HANG) is False
-        with threads.turns.take(PATIENCE) as mine:
+        with threads.turns.take(HANG) as mine:
             assert mine is False
 
 
@@ -161,7 +159,7 @@ def test_never_two_have_the_turn() -> None:
         together.wait(HANG)
         taken = 0
         for _ in range(rounds):
-            with turns.take(PATIENCE) as mine:
+            with turns.take(HANG) as mine:
                 taken += mine
                 inside += 1
                 most = max(most, inside)

@@ -1,4 +1,4 @@
-"""Threads that ask at once: each gets its own answer, one call for all who wait, and no error leaves anybody waiting."""
+"""Threads that ask at once: an answer for each, one call for all, and no error that hangs."""
 
 import threading
 from collections.abc import Callable, Sequence
@@ -15,7 +15,7 @@ ASKING = 8  # threads
 
 
 class Broker:
-    """Answers the negative of what it is asked, as soon as it may; knows what it was asked together."""
+    """Answers with negatives, as soon as it may; knows the numbers that it was asked together."""
 
     def __init__(self) -> None:
         self.calls: list[list[int]] = []

@@ -1,4 +1,7 @@
-"""Sending: a submit never waits for the broker; what waited for it goes out together; what finds no room is left to rescue."""
+"""Sending: a submit never waits for the broker.
+
+What waited for it goes out together, and what finds no room is left to rescue.
+"""
 
 import logging
 import threading
@@ -16,7 +19,7 @@ from testing.waiting import HANG, wait_until
 
 
 class Broker:
-    """The content queue's real storage, behind a door: open, shut (it fails), or stuck (it answers nothing)."""
+    """The content queue's real storage, behind a door: open, shut (it fails), or stuck."""
 
     def __init__(self) -> None:
         self.deliver = content_queue.storage.enqueue_many
@@ -36,7 +39,7 @@ class Broker:
         self.round_trips.append(len(batch))
 
     def ids(self) -> list[UUID]:
-        """What a consumer would find, in order."""
+        """Return the ids that a consumer would find, in order."""
         tasks = [
             content_queue.deserialize_task(data) for data in content_queue.storage.enqueued_items()
         ]
@@ -121,8 +124,8 @@ class TestSending:
         assert broker_door.round_trips == [1, LARGEST, LARGEST, 1200 - 2 * LARGEST]
         found = [line.getMessage() for line in caplog.records]
         assert found == [
-            "the broker does not take 1 jobs, trying until it does: the queues in DATA_DIR cannot be used: the broker is away; "
-            "check DATA_DIR",
+            "the broker does not take 1 jobs, trying until it does: "
+            "the queues in DATA_DIR cannot be used: the broker is away; check DATA_DIR",
             "the broker is back, 1 jobs are sent",
         ]
 
@@ -177,13 +180,18 @@ class TestStopping:
         broker_door.answers.clear()
         given = let_it_try(sender, broker_door)
         given += submit(sender, steps(LARGEST), steps(LARGEST), steps(1))
-        stopping = threading.Thread(target=sender.stop)
+        sent: list[UUID] = []  # when it has stopped
+
+        def stop() -> None:
+            sender.stop()
+            sent.extend(broker_door.ids())
+
+        stopping = threading.Thread(target=stop)
         stopping.start()
-        stopping.join(0.1)
-        assert stopping.is_alive()  # it waits for what is not sent yet
+        wait_until(sender._stopping.is_set, reason="it is being stopped")
         broker_door.answers.set()
         stopping.join()
-        assert broker_door.ids() == given
+        assert sent == given
 
     def test_an_end_does_not_wait_for_a_broker_that_is_away(
         self, broker_door: Broker, caplog: pytest.LogCaptureFixture

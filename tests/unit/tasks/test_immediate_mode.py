@@ -1,4 +1,4 @@
-"""What immediate mode promises to everyone who tests on this code base."""
+"""Promises of immediate mode to everyone who tests on this code base."""
 
 from datetime import timedelta
 

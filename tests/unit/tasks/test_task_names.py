@@ -1,8 +1,5 @@
-"""Tasks on the wire: their names are pinned, and what cannot be run is put aside while the others go on."""
+"""Tasks on the wire: pinned names, and unknown ones that are put aside while others go on."""
 
-import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -21,8 +18,8 @@ from reliable_queue.storage import DeadLetter
 from roadmap.plan.jobs import JobName
 from tasks import content, logs, upkeep
 from tasks.queues import OUTAGE_PAUSE, STOPS, content_queue, logs_queue, task
-from testing.waiting import HANG
 from tests.cases import try_each
+from tests.unit.alone import run_alone
 
 NAMES = {
     "tasks.content.plan_roadmap": (content_queue, content.plan_roadmap),
@@ -35,7 +32,6 @@ NAMES = {
     "tasks.upkeep.rescue_again": (logs_queue, upkeep.rescue_again),
     "tasks.upkeep.rescue_overdue": (logs_queue, upkeep.rescue_overdue),
 }
-ROOT = Path(__file__).resolve().parents[3]
 KEY = "k" * 40
 TRIES = 4
 REGISTERED = """
@@ -43,7 +39,8 @@ import sys
 import tasks.queues
 from huey.api import TaskWrapper
 modules = [vars(module) for name, module in sys.modules.items() if name.startswith("tasks.")]
-classes = {each.task_class for names in modules for each in names.values() if isinstance(each, TaskWrapper)}
+tasks = [each for names in modules for each in names.values() if isinstance(each, TaskWrapper)]
+classes = {each.task_class for each in tasks}
 print(*(f"{task.__module__}.{task.__name__}" for task in classes))
 """
 
@@ -78,23 +75,13 @@ class TestNames:
     def test_importing_the_queues_alone_registers_these_tasks_and_no_others(
         self, tmp_path: Path
     ) -> None:
-        environment = {**os.environ, "SERVICE_TYPE": "all", "DATA_DIR": str(tmp_path)}
-        command = [sys.executable, "-c", REGISTERED]
-        done = subprocess.run(
-            command,
-            cwd=ROOT,
-            env=environment,
-            capture_output=True,
-            text=True,
-            timeout=HANG,
-            check=False,
-        )
+        done = run_alone(REGISTERED, {"SERVICE_TYPE": "all", "DATA_DIR": str(tmp_path)})
         assert done.returncode == 0, done.stderr
         assert sorted(done.stdout.split()) == sorted(NAMES)
 
 
 class Spare:
-    """A queue of its own on memory, with a task `note` that keeps what it was called with in `noted`."""
+    """A queue on memory, with a task `note` that keeps its arguments in `noted`."""
 
     def __init__(self) -> None:
         self.queue = ReliableQueue(
@@ -107,7 +94,7 @@ class Spare:
         self.noted.append(word)
 
     def work_off(self) -> None:
-        """What a worker of the consumer does, until nothing is ready."""
+        """Work as a worker of the consumer does, until nothing is ready."""
         while (task := self.queue.dequeue()) is not None:  # which acknowledges what has run before
             self.queue.execute(task)
 
