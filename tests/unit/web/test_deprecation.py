@@ -1,4 +1,4 @@
-"""What is deprecated is marked in the document, and named with its days."""
+"""Deprecated parts are marked in the document, and named with their days."""
 
 from datetime import timedelta
 

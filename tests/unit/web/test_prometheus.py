@@ -158,7 +158,7 @@ class TestRequests:
         }
 
     def test_requests_to_every_route_have_labels_of_their_own(self, client: TestClient) -> None:
-        """A stranger can ask every path with every method; what fails afterwards must still be seen."""
+        """A stranger can ask every path with every method; later faults must still be seen."""
         there = {(method, route.path) for route in ROUTES for method in route.methods or ()}
         assert len(there) * len(STATUSES) < METRICS[REQUESTS].most  # however they are answered
         before = samples(client)

@@ -76,7 +76,7 @@ METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"}
 
 @pytest.fixture
 def server_mode(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Requests are authenticated as they are with PostgreSQL and Redis; everything else stays in this process."""
+    """Authenticate requests as with PostgreSQL and Redis; the rest stays in this process."""
     in_server_mode = settings.model_copy(
         update={"database_url": SecretStr("postgresql://127.0.0.1/unused")}
     )

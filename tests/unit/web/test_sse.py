@@ -1,4 +1,4 @@
-"""Drafts on streams of events: none of them is stored, and none of them makes a client lose events."""
+"""Drafts on streams of events: never stored, and no client loses events by them."""
 
 import asyncio
 from collections.abc import AsyncGenerator

@@ -1,4 +1,4 @@
-"""What has not changed is answered from its state: nothing is made, and never the document of another account."""
+"""Unchanged documents are answered from their state, each to its own account alone."""
 
 import re
 from collections.abc import Callable
@@ -12,7 +12,6 @@ from core.db import session
 from models.roadmaps import Roadmap
 from roadmap.lifecycle import own_roadmaps, queries, schedule_settings
 from testing.stack import GOAL
-from tests.copies import Copies
 from web import stated_endpoint
 from web.http.response_cache import ResponseCache
 
@@ -24,12 +23,10 @@ PACKED = {"Accept-Encoding": "gzip"}
 
 
 @pytest.fixture
-def roadmap(client: TestClient, copies: Copies, monkeypatch: pytest.MonkeyPatch) -> str:
+def roadmap(roadmap: str, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The same, of which no document is kept yet."""
     monkeypatch.setattr(stated_endpoint, "documents", ResponseCache())
-    return copies.of(
-        "a short roadmap",
-        lambda: str(client.post(ROADMAPS, json={"goal": GOAL}).headers["location"]),
-    )
+    return roadmap
 
 
 @pytest.fixture

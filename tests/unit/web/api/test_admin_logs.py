@@ -1,4 +1,4 @@
-"""The execution log over HTTP, for operators: searched, paged, exported, looked at, and what does not fit is refused."""
+"""The execution log over HTTP, for operators: searched, paged, exported and read."""
 
 import asyncio
 import html

@@ -1,4 +1,4 @@
-"""Decisions over HTTP: what does not fit is answered by name and rule and changes nothing; nothing has to be sent in vain."""
+"""Decisions over HTTP: an invalid one is answered by name and rule and changes nothing."""
 
 from typing import Any
 

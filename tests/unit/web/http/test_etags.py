@@ -1,4 +1,4 @@
-"""What is known already is not sent again; what was changed meanwhile is not overwritten unseen."""
+"""Known documents are not sent again; changed ones are not overwritten unseen."""
 
 import gzip
 from typing import Any
@@ -11,7 +11,6 @@ from core.db import SerializationConflict
 from roadmap.operations import execution_log
 from testing.stack import GOAL
 from tests.cases import try_each
-from tests.copies import Copies
 from web.routes import ENDPOINTS
 
 pytestmark = pytest.mark.usefixtures("short")
@@ -20,20 +19,6 @@ API = "/api/v1"
 ROADMAPS = f"{API}/roadmaps"
 PROFILE = f"{API}/profile"
 PLAIN = {"Accept-Encoding": "identity"}
-
-
-@pytest.fixture
-def roadmap(client: TestClient, copies: Copies) -> str:
-    return copies.of(
-        "a short roadmap",
-        lambda: str(client.post(ROADMAPS, json={"goal": GOAL}).headers["location"]),
-    )
-
-
-@pytest.fixture
-def concept(client: TestClient, roadmap: str) -> str:
-    node = client.get(roadmap).json()["stages"][0]["modules"][0]["concepts"][0]
-    return f"{roadmap}/concepts/{node['id']}"
 
 
 def problem(answer: httpx2.Response) -> tuple[int, str]:
@@ -133,7 +118,7 @@ class TestCompressed:
             assert client.get(roadmap, headers={**PLAIN, "If-None-Match": tag}).status_code == 304
 
     def test_what_holds_a_secret_is_never_compressed(self, client: TestClient) -> None:
-        """How long it gets beside what an attacker sends would tell of it."""
+        """Its length beside the text of an attacker would tell of it."""
         answer = client.post(ROADMAPS, json={"goal": GOAL}, headers={"Accept-Encoding": "gzip"})
         assert "content-encoding" not in answer.headers
         assert gzip.compress(answer.content)
@@ -276,7 +261,7 @@ class TestChangingWhatWasRead:
     def test_the_first_answer_counts_more_than_the_condition(
         self, client: TestClient, roadmap: str
     ) -> None:
-        """Who asks again because the answer was lost names the tag from before its own change."""
+        """A client that lost the answer names the tag from before its own change."""
         tree = client.get(roadmap)
         key = tree.json()["stages"][0]["modules"][0]["concepts"][0]["key"]
         edit = {

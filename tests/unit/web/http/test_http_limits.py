@@ -1,4 +1,4 @@
-"""Whatever comes over a connection is a request, or is answered by a problem: also what no application can be asked."""
+"""Bytes over a connection are a request, or are answered by a problem."""
 
 import asyncio
 import json
@@ -84,8 +84,10 @@ NO_REQUESTS = {
     "a head without a colon": b"GET / HTTP/1.1\r\nHost x\r\n\r\n",
     "two lengths": b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\na",
     "TLS": b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
-    "another host to be connected to": b"CONNECT 127.0.0.1:1 HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n",
-    "an address of a whole site": b"GET http://evil.example HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n",
+    "another host to be connected to": b"CONNECT 127.0.0.1:1 HTTP/1.1\r\nHost: x\r\n"
+    b"Connection: close\r\n\r\n",
+    "an address of a whole site": b"GET http://evil.example HTTP/1.1\r\nHost: x\r\n"
+    b"Connection: close\r\n\r\n",
 }
 
 
@@ -144,7 +146,8 @@ class TestWriting:
 
     def written(self, *pieces: bytes, turns: int = 0, then_closed: bool = False) -> list[bytes]:
         async def write() -> None:
-            transport = http_limits.JoiningTransport(line, asyncio.get_running_loop())  # type: ignore[arg-type]
+            loop = asyncio.get_running_loop()
+            transport = http_limits.JoiningTransport(line, loop)  # type: ignore[arg-type]
             for piece in pieces:
                 transport.write(piece)
                 for _ in range(turns):

@@ -1,4 +1,4 @@
-"""`Prefer`: who would rather wait gets the outline with the answer, and who would rather have a short one that."""
+"""`Prefer`: an answer that waits for the outline, or a short one."""
 
 import threading
 from typing import Any

@@ -1,4 +1,4 @@
-"""Documents are remembered as long as what they are made of is in the same state, and only so many bytes of them."""
+"""Documents are remembered while their state is the same, up to a number of bytes."""
 
 import threading
 from concurrent.futures import ThreadPoolExecutor

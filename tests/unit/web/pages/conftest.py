@@ -23,9 +23,10 @@ def person(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> TestClient:
 
 
 @pytest.fixture
-def roadmap(person: TestClient, copies: Copies) -> str:
-    """The path of the page of a finished one."""
-    return copies.of("a roadmap by a form", lambda: made(person))
+def roadmap(request: pytest.FixtureRequest, person: TestClient, copies: Copies) -> str:
+    """The path of the page of a finished one, which is small where a test wants `short`."""
+    small = "a short " if "short" in request.fixturenames else "a "
+    return copies.of(f"{small}roadmap by a form", lambda: made(person))
 
 
 @pytest.fixture

@@ -35,7 +35,7 @@ def concepts_of(person: TestClient, path: str) -> list[dict[str, Any]]:
 
 
 def text_of(answer: httpx2.Response, status: int = 200) -> str:
-    """What a reader sees, in one line."""
+    """Return the text that a reader sees, in one line."""
     assert answer.status_code == status, answer.text[:500]
     assert answer.headers["content-type"] == "text/html; charset=utf-8"
     shown = re.sub(r"<(script|style|svg)\b.*?</\1>", "", answer.text, flags=re.DOTALL)

@@ -1,4 +1,4 @@
-"""The operator's room in this process: what its pages show, and what each of its acts does, says and writes down."""
+"""The operator's room in this process: its pages, and the effects and records of each act."""
 
 import re
 from collections.abc import Iterator
@@ -83,7 +83,7 @@ def text_of(html: str) -> str:
 
 
 def figures(client: TestClient, queue: str) -> dict[str, str]:
-    """What stands on the overview about a queue, by its name."""
+    """Return the figures of a queue on the overview, by their names."""
     section = (
         client.get("/admin").text.split(f'aria-labelledby="q-{queue}"')[1].split("</section>")[0]
     )
@@ -521,8 +521,9 @@ class TestWords:
             (400_000, "4 d ago"),
         ],
     )
-    def test_how_long_ago(self, seconds: float, expected: str) -> None:
-        assert Formatters(ENGLISH).ago(clock.now() - timedelta(seconds=seconds)) == expected
+    def test_how_long_ago(self, still: None, seconds: float, expected: str) -> None:
+        moment = clock.now() - timedelta(seconds=seconds)
+        assert Formatters(ENGLISH).ago(moment) == expected
 
     @try_each(
         ("part", "whole", "expected"),

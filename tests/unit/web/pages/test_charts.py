@@ -1,4 +1,4 @@
-"""Charts: where everything stands, what it says, and what is drawn of nothing. They are read as the XML that they are."""
+"""Charts, read as XML: positions, texts, and charts of no data."""
 
 import re
 import xml.etree.ElementTree as ET

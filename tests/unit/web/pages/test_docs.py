@@ -1,4 +1,4 @@
-"""The pages about the API: everything that the description says is on one of them, and every link leads somewhere."""
+"""The pages about the API: the whole description is on them, and every link leads somewhere."""
 
 import re
 import shlex
@@ -46,7 +46,7 @@ def section_of(page: str, name: str) -> str:
 
 
 def wanted_of(method: str, path: str, operation: dict[str, Any]) -> Iterator[str]:
-    """What the section of an operation must have in it."""
+    """Return the texts that the section of an operation must have."""
     name = operation["operationId"]
     yield operation["summary"]
     yield f"{method} {path}"

@@ -78,9 +78,10 @@ class TestLook:
     def test_no_page_mixes_the_languages(
         self, person: TestClient, roadmap: str, lesson: str
     ) -> None:
-        """What pages say by themselves; the contents are in the language of the roadmap."""
+        """Pages have one language; the contents are in the language of the roadmap."""
         own = re.compile(
-            r"\b(Settings|New|Quiz|Tutorial|hours|weeks|Next|Before|Progress|Notes|Save|done|week|Language|right)\b"
+            r"\b(Settings|New|Quiz|Tutorial|hours|weeks|Next|Before|Progress|Notes|Save|done|week"
+            r"|Language|right)\b"
         )
         for path in all_pages(person, roadmap, lesson):
             answer = person.get(path, headers=CHINESE)
@@ -115,7 +116,7 @@ class TestSettings:
 
 
 class TestWeight:
-    """However large a roadmap is, its pages ask the database the same number of questions, and stay small."""
+    """Pages of a large roadmap need the same number of queries as others, and stay small."""
 
     def asked(self, person: TestClient, path: str, monkeypatch: pytest.MonkeyPatch) -> int:
         with counting(monkeypatch) as statements:

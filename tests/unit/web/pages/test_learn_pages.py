@@ -1,4 +1,4 @@
-"""What brings people back: the first page says what to do next, questions come one after the other, and the plan keeps pace."""
+"""The first page says what to do next, questions come one by one, and the plan keeps pace."""
 
 import re
 from datetime import UTC, datetime, timedelta
@@ -16,24 +16,10 @@ from testing.stack import QUESTIONS
 from tests.cases import try_each
 from tests.copies import Copies
 from tests.unit.roadmap.learning.test_progress import right_answers, wrong
-from tests.unit.web.pages.page_text import API, CHINESE, HTML, concepts_of, made, text_of, tree_of
+from tests.unit.web.pages.page_text import API, CHINESE, concepts_of, made, text_of, tree_of
 from web.pages.roadmap_view import view_of
 
 pytestmark = pytest.mark.usefixtures("short")
-
-
-@pytest.fixture
-def person(client: TestClient) -> TestClient:
-    """Somebody with a browser."""
-    client.headers.update(HTML)
-    client.follow_redirects = False
-    return client
-
-
-@pytest.fixture
-def roadmap(person: TestClient, copies: Copies) -> str:
-    """The path of the page of a finished one."""
-    return copies.of("a short roadmap by a form", lambda: made(person))
 
 
 @pytest.fixture
@@ -341,8 +327,8 @@ class TestPace:
         person.post(
             f"{roadmap}/schedule", data={"hours_per_week": "20", "deadline": "", "from_today": "on"}
         )
-        tree = tree_of(person, roadmap)
-        assert (tree["deadline"], tree["begins_on"]) == (None, str(clock.now().date()))
+        tree, today = tree_of(person, roadmap), str(clock.now().date())
+        assert (tree["deadline"], tree["begins_on"]) == (None, today)
         assert 'name="from_today"' not in person.get(roadmap).text  # it begins today
 
     @try_each(

@@ -1,8 +1,6 @@
 """Rendered Markdown: code in colours."""
 
 import re
-import subprocess
-import sys
 from collections.abc import Iterator
 from itertools import product
 from time import thread_time
@@ -12,8 +10,8 @@ from pygments.lexer import Lexer
 from pygments.lexers import get_lexer_by_name
 from pygments.token import Text, Token
 
-from testing.stack import ROOT, clean_environment
 from tests.cases import try_each
+from tests.unit.alone import run_alone
 from tests.unit.web.pages.html_reader import read
 from web.pages import highlight as colouring_module
 from web.pages.highlight import LANGUAGES, LONGEST_BLOCK, LONGEST_LINE, NAMES, Highlighter
@@ -271,15 +269,10 @@ class TestCode:
 
     def test_no_lexer_is_loaded_before_it_is_needed(self) -> None:
         code = (
-            "import sys\nfrom web.pages.markdown_html import prose\nloaded = lambda: 'pygments.lexers.python' in sys.modules\n"
-            "print(loaded())\nprose('```nonsense\\na\\n```')\nprint(loaded())\nprose('```python\\na\\n```')\nprint(loaded())"
+            "import sys\nfrom web.pages.markdown_html import prose\n"
+            "loaded = lambda: 'pygments.lexers.python' in sys.modules\nprint(loaded())\n"
+            "for language in ('nonsense', 'python'):\n"
+            "    prose(f'```{language}\\na\\n```')\n    print(loaded())"
         )
-        run = subprocess.run(
-            [sys.executable, "-c", code],
-            cwd=ROOT,
-            env=clean_environment(),
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        run = run_alone(code)
         assert (run.stdout.split(), run.stderr) == (["False", "False", "True"], "")

@@ -309,7 +309,7 @@ class TestAlways:
 
 
 def markdown_info(markdown: str) -> str:
-    """What stands beside the beginning of a fence."""
+    """Return the words beside the beginning of a fence."""
     return "".join(
         token.info for token in MarkdownIt("commonmark").parse(markdown) if token.type == "fence"
     )
@@ -323,7 +323,7 @@ TUTORIALS = sorted(
 
 
 def skips(ranks: list[int]) -> list[int]:
-    """Where a heading is more than one below the one before it."""
+    """Return the headings that are more than one level below the one before them."""
     return [place for place, (before, after) in enumerate(pairwise(ranks)) if after > before + 1]
 
 

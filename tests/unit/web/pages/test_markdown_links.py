@@ -34,20 +34,21 @@ class TestLinks:
 
     def test_an_address_alone(self) -> None:
         made = read(
-            "<https://example.org/a?b=c> <ada@example.org> vector<std::string> <javascript:alert(1)>"
+            "<https://example.org/a?b=c> <ada@example.org> "
+            "vector<std::string> <javascript:alert(1)>"
         )
         assert made.links() == [
             ("https://example.org/a?b=c",) * 2,
             ("ada@example.org", "mailto:ada@example.org"),
         ]
-        assert (
-            made.text
-            == "https://example.org/a?b=c ada@example.org vector<std::string> <javascript:alert(1)>\n"
+        assert made.text == (
+            "https://example.org/a?b=c ada@example.org vector<std::string> <javascript:alert(1)>\n"
         )
 
     def test_a_link_without_words_shows_its_address(self) -> None:
         made = read(
-            "[](https://a.org) [ \u200b](https://b.org) [![](https://i.org)](https://c.org) [](javascript:x)"
+            "[](https://a.org) [ \u200b](https://b.org) [![](https://i.org)](https://c.org) "
+            "[](javascript:x)"
         )
         assert [(text.strip(" \u200b"), href) for text, href in made.links()] == [
             ("https://a.org", "https://a.org"),
@@ -57,7 +58,8 @@ class TestLinks:
 
     def test_no_link_is_in_a_link(self) -> None:
         made = read(
-            "[a <https://b.org> ![c](https://d.org)](https://e.org) [f <https://g.org>](javascript:x)"
+            "[a <https://b.org> ![c](https://d.org)](https://e.org) "
+            "[f <https://g.org>](javascript:x)"
         )
         assert made.links() == [
             ("a <https://b.org> c", "https://e.org"),
@@ -66,7 +68,8 @@ class TestLinks:
 
     def test_a_picture_is_a_link_to_it(self) -> None:
         made = read(
-            '![A *fine* `one`](https://x.org/a.png "title") ![](https://x.org/b.png) ![c][d]\n\n[d]: https://x.org/d.png'
+            '![A *fine* `one`](https://x.org/a.png "title") ![](https://x.org/b.png) ![c][d]\n\n'
+            "[d]: https://x.org/d.png"
         )
         assert made.links() == [
             ("A fine one", "https://x.org/a.png"),

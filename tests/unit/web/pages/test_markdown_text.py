@@ -14,7 +14,8 @@ from web.pages.markdown_html import prose
 class TestText:
     def test_what_is_meant_shows(self) -> None:
         made = prose(
-            'One *two* **three** ~~four~~ `a < b`  \nfive & "six"\nseven\n\n> eight\n\n---\n\n- nine\n- ten\n\n3. eleven'
+            'One *two* **three** ~~four~~ `a < b`  \nfive & "six"\nseven\n\n> eight\n\n---\n\n'
+            "- nine\n- ten\n\n3. eleven"
         )
         assert made == (
             "<p>One <em>two</em> <strong>three</strong> <s>four</s> <code>a &lt; b</code><br>\n"

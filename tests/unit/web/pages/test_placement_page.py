@@ -8,18 +8,11 @@ from urllib.parse import parse_qsl
 import pytest
 from starlette.testclient import TestClient
 
-from tests.copies import Copies
 from tests.unit.roadmap.learning.test_placement import answered
-from tests.unit.web.pages.page_text import API, concepts_of, made, text_of, tree_of
+from tests.unit.web.pages.page_text import API, concepts_of, text_of, tree_of
 
 pytestmark = pytest.mark.usefixtures("short")
 QUESTION = re.compile(r'<form method="post" action="([^"]+/placement\?[^"]*)"')
-
-
-@pytest.fixture
-def roadmap(person: TestClient, copies: Copies) -> str:
-    """The path of the page of a finished one of three concepts."""
-    return copies.of("a short roadmap by a form", lambda: made(person))
 
 
 def action_at(person: TestClient, address: str) -> str:

@@ -1,4 +1,4 @@
-"""Plans and parts are changed on pages: by forms that keep what was typed, with everything that the API does."""
+"""Plans and parts are changed by forms, which keep what was typed and do all of the API."""
 
 import re
 from html import unescape
@@ -35,7 +35,7 @@ API = "/api/v1"
 
 @pytest.fixture
 def plan(person: TestClient, designer: Designer) -> UUID:
-    """A finished roadmap of a generator that follows words: a module with flour and dough, which needs it."""
+    """A finished roadmap of a given design: a module with flour, and with dough, which needs it."""
     return created(person)
 
 

@@ -1,4 +1,4 @@
-"""Stored reasons on pages: known ones are translated, with titles for keys, and they are those that the code stores."""
+"""Stored reasons on pages: translated, with titles for keys, and those that the code stores."""
 
 import ast
 import re

@@ -1,4 +1,4 @@
-"""What runs the code of lessons: its files, their headers, and nothing on pages without them."""
+"""Files that run the code of lessons, their headers, and none on pages without code."""
 
 import gzip
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""The blocks of a tutorial that the browser can run, and those of the catalogue in a real SQLite."""
+"""Blocks of a tutorial that the browser can run, and those of the catalogue in SQLite."""
 
 import re
 import sqlite3
@@ -19,7 +19,7 @@ LESSONS = sorted(TRACKS.glob("*/**/concepts/*.md"))
 
 
 def runs(markdown: str) -> list[str]:
-    """What runs each block."""
+    """Return the runner of each block."""
     tokens = PARSER.parse(markdown)
     mark(tokens)
     return [token.meta.get("run", "") for token in tokens if token.type == "fence"]

@@ -66,11 +66,13 @@ def schedule(*learned: bool, weeks_later: int = 0, deadline: int | None = None) 
         ),
         (
             schedule(False, deadline=7),
-            "With the hours you have set, you will finish on 8 March 2026, 1 day before your target date.",
+            "With the hours you have set, you will finish on 8 March 2026, "
+            "1 day before your target date.",
         ),
         (
             schedule(True, False, weeks_later=2, deadline=13),
-            "With the hours you have set, you will finish on 22 March 2026, 7 days after your target date.",
+            "With the hours you have set, you will finish on 22 March 2026, "
+            "7 days after your target date.",
         ),
         (schedule(True, False, weeks_later=2), "You are 7 hours behind schedule."),
         (schedule(True, True, False, weeks_later=1), "You are 7 hours ahead of schedule."),

@@ -5,16 +5,9 @@ import re
 import pytest
 from starlette.testclient import TestClient
 
-from tests.copies import Copies
-from tests.unit.web.pages.page_text import API, made, text_of
+from tests.unit.web.pages.page_text import API, text_of
 
 pytestmark = pytest.mark.usefixtures("short")
-
-
-@pytest.fixture
-def roadmap(person: TestClient, copies: Copies) -> str:
-    """The path of the page of a finished one."""
-    return copies.of("a short roadmap by a form", lambda: made(person))
 
 
 def test_goal_and_zone_are_set_by_a_form(person: TestClient, roadmap: str) -> None:

@@ -66,7 +66,7 @@ def chart_of(spans: list[Span], *, now: float = 100, every: bool = False) -> Cha
 
 
 def made_up(seed: int, concepts: int, *, bad: float = 0.2) -> list[Span]:
-    """A roadmap of which every fifth try or so fails; some parts are written at once, some in a moment."""
+    """Make a roadmap of which a fifth of the tries fails; some parts overlap, some are short."""
     chance = random.Random(seed)
     spans = [
         span("queued", 0, 1),

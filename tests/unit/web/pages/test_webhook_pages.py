@@ -1,4 +1,4 @@
-"""The pages of webhooks: added, tested, looked at and deleted without a script, and a secret that is shown once."""
+"""Webhooks on pages: added, tested, seen and deleted without a script; a secret shown once."""
 
 import re
 from collections.abc import Iterator
@@ -20,13 +20,6 @@ pytestmark = pytest.mark.usefixtures("short")
 
 HTML = {"Accept": "text/html"}
 SECRET = re.compile(r"whsec_[A-Za-z0-9+/]{43}=")
-
-
-@pytest.fixture
-def person(client: TestClient) -> TestClient:
-    client.headers.update(HTML)
-    client.follow_redirects = False
-    return client
 
 
 @pytest.fixture

@@ -1,21 +1,14 @@
-"""What a page gives to a browser without scripts, and to the keyboard by itself."""
+"""Pages of a browser without scripts, and their use by the keyboard alone."""
 
 import re
 
 import pytest
 from starlette.testclient import TestClient
 
-from tests.copies import Copies
 from tests.unit.web.pages.page_text import concepts_of, made, text_of
 
 pytestmark = pytest.mark.usefixtures("short")
 REFRESH = '<noscript><meta http-equiv="refresh"'
-
-
-@pytest.fixture
-def roadmap(person: TestClient, copies: Copies) -> str:
-    """The path of the page of a finished one."""
-    return copies.of("a short roadmap by a form", lambda: made(person))
 
 
 def test_a_page_that_changes_reloads_itself(
