@@ -1,4 +1,4 @@
-"""compose.yaml passes every setting on, to those who read it, as .railway/railway.ts decides (tests/railway/graph.json)."""
+"""compose.yaml passes settings to the services that read them, as .railway/railway.ts does."""
 
 import re
 import shlex
@@ -47,7 +47,7 @@ def test_a_service_is_passed_what_it_reads(service: str) -> None:
 
 @try_each("service", SERVICES)
 def test_only_what_compose_says_by_itself_has_a_value(service: str) -> None:
-    """Without one it is as the shell or .env has it, and absent where neither does: an empty value would stand there as one."""
+    """Without one, the shell or .env decides, and it is absent where neither has it."""
     values = {name: value for name, value in environment(service).items() if value is not None}
     if service == "huey_content":  # webhooks and link checks never call the api by this name
         assert values.pop("ALLOWED_HOSTS") == "api,${ALLOWED_HOSTS:-}"

@@ -1,4 +1,4 @@
-"""The documents as a whole: none is lost, no link leads nowhere, both languages say the same, and who runs their commands."""
+"""The documents as a whole: complete, with links that lead somewhere and equal languages."""
 
 import ast
 import re
@@ -43,12 +43,15 @@ RUN_BY = {  # each page with commands, and the test that runs them or looks at w
     "WEBHOOKS.md": "integration/roadmap/test_webhooks.py",  # the same request, as a test sends it
 }
 # Of the README: which test does what a command does.
+INTEGRATION = "integration/documents/"
 README = {
-    "make demo": "integration/documents/test_readme.py: test_the_demo_makes_a_roadmap_and_leaves_nothing_behind",
+    "make demo": f"{INTEGRATION}test_readme.py: "
+    "test_the_demo_makes_a_roadmap_and_leaves_nothing_behind",
     "make run": "integration/web/test_main_job.py: ",
-    "curl": "integration/documents/test_readme.py: test_the_curl_of_the_readme_is_answered_with_202",
-    "python3 examples/client.py": "integration/documents/test_example_client.py: ",
-    "roadmap": "integration/documents/test_commands_page.py: test_the_commands_of_the_page_work_as_they_stand",
+    "curl": f"{INTEGRATION}test_readme.py: test_the_curl_of_the_readme_is_answered_with_202",
+    "python3 examples/client.py": f"{INTEGRATION}test_example_client.py: ",
+    "roadmap": f"{INTEGRATION}test_commands_page.py: "
+    "test_the_commands_of_the_page_work_as_they_stand",
     "printf": "security/test_supply.py: ",
     "docker compose": "security/test_supply.py: ",
 }
@@ -172,7 +175,7 @@ def test_every_page_with_commands_has_a_test() -> None:
 
 @pytest.mark.parametrize("page", TRANSLATED, ids=lambda page: page.name)
 def test_both_languages_say_the_same(page: Path) -> None:
-    """The same commands with the same outcome, the same parts, as many rows and points, and words of its own language."""
+    """Commands, outcomes, parts, rows and points are the same; the words are its own."""
     chinese = page.read_text("utf-8")
     english = page.with_name(page.name.replace(".zh-CN", "")).read_text("utf-8")
     if page.name != "README.zh-CN.md":  # which has fewer pictures

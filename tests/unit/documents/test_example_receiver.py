@@ -1,4 +1,4 @@
-"""What people copy or import to verify webhooks accepts what is right, and nothing else."""
+"""Code to copy or import for verifying webhooks accepts what is right, and nothing else."""
 
 import base64
 import hmac

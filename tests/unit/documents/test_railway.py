@@ -1,4 +1,4 @@
-"""What .railway/railway.ts describes (tests/railway/graph.json, which `make railway` holds to it) fits what the services are."""
+"""tests/railway/graph.json, made of .railway/railway.ts by `make railway`, fits the services."""
 
 import json
 import re
@@ -92,7 +92,7 @@ def test_there_are_three_services_and_two_servers() -> None:
 
 
 def test_every_setting_can_be_set_on_the_api_and_stays() -> None:
-    """What `config apply` does not know it deletes."""
+    """`config apply` deletes all that it does not know."""
     known = {name.upper() for name in Settings.model_fields} | {
         "RAILWAY_DEPLOYMENT_DRAINING_SECONDS"
     }
@@ -123,7 +123,7 @@ def test_a_worker_reads_its_settings_from_the_api_and_no_password_of_people(serv
 
 @try_each("service", SERVICES)
 def test_what_the_api_accepts_a_service_accepts_that_reads_a_part_of_it(service: str) -> None:
-    """Settings that must fit each other go to the same services: what is left as it was by default would not fit there."""
+    """Settings that must fit each other go to the same services; a default might not fit."""
     values = {
         **{
             "LEASE_SECONDS": "20",
@@ -227,7 +227,8 @@ def test_what_docker_would_not_have_is_not_built(tmp_path: Path) -> None:
         (context / name / "code.py").write_text("")
         (context / name / "code.pyc").write_text("")
     (context / "Dockerfile").write_text(
-        'FROM base AS code\nWORKDIR /app\n# why\nCOPY let_in let_in\nRUN touch \\\n    made\nFROM base\n'
+        'FROM base AS code\nWORKDIR /app\n# why\nCOPY let_in let_in\n'
+        'RUN touch \\\n    made\nFROM base\n'
         'COPY --from=code /app .\nENV A=/app/b:$A \\\n    C=d\nENTRYPOINT ["./let_in"]\n'
     )  # fmt: skip
     image = build(context, "Dockerfile", tmp_path / "image")

@@ -1,4 +1,4 @@
-"""Scores of `make evaluate`: high for the built-in catalogue, lower for what is damaged; and runs compared."""
+"""Scores of `make evaluate`: high for the catalogue, lower for damage; and runs compared."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace

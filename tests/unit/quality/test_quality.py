@@ -1,8 +1,6 @@
 """The measure of quality finds what is bad, and the built-in catalogue is good by it."""
 
 import json
-import subprocess
-import sys
 from copy import deepcopy
 from dataclasses import replace
 from functools import lru_cache
@@ -23,8 +21,7 @@ from quality.subjects import NotMeasurable, of_catalogue, of_file
 from roadmap.generation.catalogue.loader import tracks
 from roadmap.generation.tutorial_lint import CodeBlock
 from roadmap.plan.outline import Question, Quiz
-from testing.stack import ROOT, clean_environment
-from testing.waiting import HANG
+from testing.stack import ROOT
 from tests.cases import try_each
 from tests.portables import DOCUMENT
 
@@ -197,10 +194,8 @@ class TestWhatIsBad:
     def test_a_quiz_of_another_tutorial(self) -> None:
         other = subject("python-backend/command-line-and-git").quiz
         found = faults(changed(quiz=other))
-        assert (
-            "the quiz is closer to the tutorial of python-backend/command-line-and-git than to its own"
-            in found
-        )
+        its = "the tutorial of python-backend/command-line-and-git"
+        assert f"the quiz is closer to {its} than to its own" in found
         assert any(each.startswith("quiz answerable from the tutorial (mean)") for each in found)
 
     def test_a_tutorial_that_repeats_another(self) -> None:
@@ -337,7 +332,7 @@ class TestMeasures:
         assert fault(CodeBlock("python", code, 1))
 
     def test_code_is_parsed_and_not_compiled(self) -> None:
-        """Nested `finally` doubles what compile() does with each level: 30 of them took 10 hours and all memory."""
+        """Each nested `finally` doubles the work of compile(): 30 took 10 hours and all memory."""
         levels = "".join(
             f"{' ' * at}try:\n{' ' * at} pass\n{' ' * at}finally:\n" for at in range(30)
         )
@@ -481,18 +476,14 @@ class TestReport:
 
 
 class TestProgram:
-    def run(self, *arguments: str) -> Result:
-        done = CliRunner().invoke(main, arguments, env={"COLUMNS": "200"})
+    def run(self, *arguments: str, columns: int = 200) -> Result:
+        done = CliRunner().invoke(main, arguments, env={"COLUMNS": str(columns)})
         assert done.exception is None or isinstance(done.exception, SystemExit), done.exception
         return done
 
     def test_one_track_is_measured_and_printed(self) -> None:
-        command = [sys.executable, "-m", "quality", "--track", "devops", "--no-links"]
-        own = {**clean_environment(), "SERVICE_TYPE": "all", "COLUMNS": "80"}
-        done = subprocess.run(
-            command, cwd=ROOT, env=own, capture_output=True, text=True, timeout=HANG, check=False
-        )
-        assert done.returncode == 0, done.stdout + done.stderr
+        done = self.run("--track", "devops", "--no-links", columns=80)
+        assert done.exit_code == 0, done.output
         assert "No link was looked at, as it was asked for." in done.stdout
         assert "devops (en): " in done.stdout
         assert (

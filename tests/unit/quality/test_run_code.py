@@ -1,9 +1,8 @@
-"""Blocks of a tutorial, run in the real sandbox: what they may, what is compared and printed."""
+"""Blocks of a tutorial, run in the real sandbox: their limits, comparison and output."""
 
 import os
 import shutil
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -26,7 +25,7 @@ def lesson(folder: Path, *blocks: tuple[str, str]) -> Path:
 
 @pytest.fixture
 def outcomes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Blocks:
-    """What becomes of blocks, run with the Python and the packages of the tests."""
+    """Outcomes of blocks, run with the Python and the packages of the tests."""
     path = f"{Path(sys.prefix, 'bin')}:{os.environ['PATH']}"
     monkeypatch.setitem(run_code.VARIABLES, "PATH", path)
     try:
@@ -57,6 +56,8 @@ def test_what_is_printed_is_compared_with_the_text_after_it(outcomes: Blocks) ->
         ("bash needs a cluster", "kubectl get pods"),
         ("text", "pod-1"),
         ("bash", "no-such-tool --version"),
+        ("bash", "yes | head -c 300000"),
+        ("text", "y"),
         ("python", "print(1)\nraise SystemExit(0)"),
         ("text", "1"),
         ("python", "raise SystemExit('bad settings')"),
@@ -65,7 +66,7 @@ def test_what_is_printed_is_compared_with_the_text_after_it(outcomes: Blocks) ->
     )
     assert [what for what, _ in found] == [
         *("outputs equal", "outputs equal", "outputs differ", "others ran", "failed"),
-        *("outputs equal", "need a cluster", "NOT RUN: no-such-tool is missing"),
+        *("outputs equal", "need a cluster", "NOT RUN: no-such-tool is missing", "outputs differ"),
         *("outputs equal", "outputs equal", "failed"),
     ]
     assert found[2][1] == "- 2\n+ 1\n(status 0)"
@@ -87,8 +88,9 @@ def test_blocks_share_a_folder_and_python_its_names(outcomes: Blocks) -> None:
         ("text", "False"),
         (
             "python",
-            "while True:\n    try:\n        print(web.urlopen('http://127.0.0.1:8017/shop.py').status)"
-            "\n        break\n    except OSError:\n        pass",
+            "while True:\n    try:\n"
+            "        print(web.urlopen('http://127.0.0.1:8017/shop.py').status)\n        break\n"
+            "    except OSError:\n        pass",
         ),
         ("text", "200"),
     )
@@ -100,7 +102,8 @@ def test_sql_is_that_of_one_session_and_an_error_is_a_fault(outcomes: Blocks) ->
         ("sql", "CREATE TEMP TABLE tool (id INTEGER, name TEXT);"),
         (
             "sql",
-            "INSERT INTO tool VALUES (1, 'saw');\nSELECT * FROM tool; SELECT count(*) AS n FROM tool",
+            "INSERT INTO tool VALUES (1, 'saw');\n"
+            "SELECT * FROM tool; SELECT count(*) AS n FROM tool",
         ),
         ("text", "id  name\n--  ----\n1   saw\n\nn\n-\n1"),
         ("sql", "SELECT * FROM loan;"),
@@ -113,7 +116,8 @@ def test_javascript_is_a_module_and_its_files_can_be_imported(outcomes: Blocks) 
         ("javascript", "// prices.mjs\nexport const full = 900;\ndocument.title = 'never run';"),
         (
             "js",
-            'import { readFileSync } from "node:fs";\nconsole.log(readFileSync("prices.mjs").length > 9);',
+            'import { readFileSync } from "node:fs";\n'
+            'console.log(readFileSync("prices.mjs").length > 9);',
         ),
         ("text", "true"),
     )
@@ -124,38 +128,39 @@ def test_javascript_is_a_module_and_its_files_can_be_imported(outcomes: Blocks) 
 
 def test_nothing_leaves_the_sandbox(outcomes: Blocks, tmp_path: Path) -> None:
     outside = Path(__file__).parent / "written.txt"
-    found = outcomes(
+    files = (
         ("bash", f"touch {outside}"),
-        ("python", "import socket\nsocket.create_connection(('1.1.1.1', 53), 2)"),
         ("bash", "ps -e -o comm= | grep -c pytest; ls /run"),  # there are sockets of servers
         ("text", "0"),
+    )
+    of_bubblewrap = "bwrap" in run_code.sandbox(str(tmp_path))  # it hides files and processes
+    found = outcomes(
+        ("python", "import socket\nsocket.create_connection(('1.1.1.1', 53), 2)"),
+        *(files if of_bubblewrap else ()),
         ("python", "held = bytearray(5 << 30)"),
         ("python", "import os\nos._exit(0)"),
         ("python", "print('never')"),
     )
     whats = [what for what, _ in found]
-    assert whats == ["failed", "failed", "outputs equal", "failed", "failed", "failed"], found
-    assert "MemoryError" in found[3][1]
-    assert "the sandbox ended" in found[5][1]
+    kept = ["failed", "outputs equal"] if of_bubblewrap else []
+    assert whats == ["failed", *kept, "failed", "failed", "failed"], found
+    assert "MemoryError" in found[-3][1]
+    assert "the sandbox ended" in found[-1][1]
     assert not outside.exists()
 
 
 def test_a_block_without_end_is_ended(outcomes: Blocks, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(run_code, "PYTHON", (*run_code.PYTHON[:-1], "2"))
-    start = time.monotonic()
+    monkeypatch.setattr(run_code, "PYTHON", (*run_code.PYTHON[:-1], "1"))
     found = outcomes(
         ("python", "while True: pass"),
         ("bash", "sleep 500 &\nsleep 500"),
-        ("bash", "yes | head -c 300000"),
-        ("text", "y"),
         ("sql", "SELECT 'open"),
         ("python", "print('goes on')"),
         ("text", "goes on"),
     )
     whats = [what for what, _ in found]
-    assert whats == ["failed", "failed", "outputs differ", "failed", "outputs equal"], found
-    assert time.monotonic() - start < 100
-    assert all("KeyboardInterrupt" in found[place][1] for place in (0, 1, 3))
+    assert whats == ["failed", "failed", "failed", "outputs equal"], found
+    assert all("KeyboardInterrupt" in text for _, text in found[:3])
 
 
 @pytest.mark.parametrize(
@@ -205,7 +210,8 @@ def test_without_bubblewrap_there_is_still_no_network(
         ("text", "1000"),
         (
             "python",
-            "print(open('five').read())\nimport socket\nsocket.create_connection(('1.1.1.1', 53), 2)",
+            "print(open('five').read())\n"
+            "import socket\nsocket.create_connection(('1.1.1.1', 53), 2)",
         ),
     )
     assert [what for what, _ in found] == ["outputs equal", "failed"], found
