@@ -1,4 +1,4 @@
-"""The description of the API says of what is sent what the service checks, and of what is answered what is always there."""
+"""The description of the API has the rules for requests, and the fields of all answers."""
 
 import re
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""What pages and pictures say: every text in every language, and which language somebody is answered in."""
+"""Texts of pages and pictures: in every language, and the choice of the language."""
 
 import re
 from pathlib import Path
@@ -106,10 +106,14 @@ class TestCollecting:
     def root(self, tmp_path: Path) -> Path:
         """Sources of another application."""
         for file, text in {
-            "web/pages.py": 'hello = texts.gettext("Hello, %(name)s") % who\nlater = gettext_noop("Later")\nprint("nothing")\n',
-            "core/counts.py": 'texts.ngettext("%(count)d page", "%(count)d pages", n), texts.pgettext("a verb", "Open")\n',
-            "web/templates/_parts/a.html": "{{ _('Open') }} {{ gettext('Hello, %(name)s', name=name) }}"
-            "{% trans count=n %}\n  {{ count }} line\n  of it\n{% pluralize %}\n  {{ count }} lines\n  of it\n{% endtrans %}",
+            "web/pages.py": 'hello = texts.gettext("Hello, %(name)s") % who\n'
+            'later = gettext_noop("Later")\nprint("nothing")\n',
+            "core/counts.py": 'texts.ngettext("%(count)d page", "%(count)d pages", n), '
+            'texts.pgettext("a verb", "Open")\n',
+            "web/templates/_parts/a.html": "{{ _('Open') }} "
+            "{{ gettext('Hello, %(name)s', name=name) }}"
+            "{% trans count=n %}\n  {{ count }} line\n  of it\n"
+            "{% pluralize %}\n  {{ count }} lines\n  of it\n{% endtrans %}",
             "tests/test_it.py": 'gettext("Not here")\n',
             "web/static/a.html": "{{ _('Nor here') }}\n",
         }.items():
