@@ -1,4 +1,4 @@
-"""The recipes of docs/API.md work as they stand, in both modes, and what the page shows is what comes out."""
+"""The recipes of docs/API.md work as they stand, in both modes, and do what the page shows."""
 
 import re
 import sys
@@ -9,6 +9,7 @@ import pytest
 
 from core.settings import Settings
 from testing.stack import ROOT, Stack, clean_environment
+from tests.cases import try_each
 from tests.pages import Names, Section, Step, difference, outputs_of, sections
 from web.http.problems import TYPES
 from web.routes import ENDPOINTS, ROADMAP
@@ -111,7 +112,7 @@ def test_the_limit_on_the_page_is_the_default() -> None:
 ID, OTHER = "01a214da-8371-7071-b6f8-b0843398508c", "01a214da-8371-7071-b6f8-b0843398508d"
 
 
-@pytest.mark.parametrize(
+@try_each(
     ("shown", "expected", "fits"),
     [
         ("ready", "ready\n", True),
@@ -153,7 +154,10 @@ def test_a_page_that_shows_something_else_is_found_out(
 
 
 def test_a_long_command_and_its_output_are_told_apart() -> None:
-    page = "## 1. One\n\n```console\n$ a \\\n    b\n## c\n$ d\n```\n\n## Other\n```console server\n$ e\nf\n```\n```sh\ng\n```\n"
+    page = (
+        "## 1. One\n\n```console\n$ a \\\n    b\n## c\n$ d\n```\n\n## Other\n"
+        "```console server\n$ e\nf\n```\n```sh\ng\n```\n"
+    )
     _, one, other = sections(page)
     assert [astuple(step) for step in one.steps] == [(None, "a \\\n    b", "## c"), (None, "d", "")]
     assert [astuple(step) for step in other.steps] == [("server", "e", "f")]

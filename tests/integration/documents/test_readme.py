@@ -6,6 +6,7 @@ import shlex
 import signal
 import subprocess
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from roadmap.plan.event_types import EventType
 from testing.servers import Postgres, Redis, free_port
 from testing.stack import GOAL, OPEN_TO_TESTS, ROOT, Stack, clean_environment, running, server_stack
 from testing.waiting import HANG, wait_until
+from tests.integration.cli.in_process import roadmap
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 CURLS = re.findall(r"^\$ (curl .*)$", README, re.MULTILINE)
@@ -48,12 +50,14 @@ def test_every_make_target_and_page_that_the_readme_names_exists() -> None:
 
 
 def test_the_demo_makes_a_roadmap_and_leaves_nothing_behind(tmp_path: Path) -> None:
+    """Behind a proxy, too, which would look for its services on a machine of its own."""
+    proxy = f"http://127.0.0.1:{free_port()}"
     output = tmp_path / "roadmap.md"
     command = [sys.executable, "roadmap_cli.py", "demo", GOAL]
     result = subprocess.run(
         [*command, "--output", str(output)],
         cwd=ROOT,
-        env=within(tmp_path),
+        env={**within(tmp_path), "HTTP_PROXY": proxy, "http_proxy": proxy, "ALL_PROXY": proxy},
         capture_output=True,
         text=True,
         check=True,
@@ -69,31 +73,18 @@ def test_the_demo_makes_a_roadmap_and_leaves_nothing_behind(tmp_path: Path) -> N
     assert running_demos(tmp_path) == []
 
 
-def test_the_demo_says_which_tracks_there_are_when_none_fits(tmp_path: Path) -> None:
-    """Behind a proxy, too, which would look for its services on a machine of its own."""
-    command = [
-        sys.executable,
-        "roadmap_cli.py",
-        "demo",
-        "Bake sourdough bread",
-        "--output",
-        str(tmp_path / "x.md"),
-    ]
-    proxy = f"http://127.0.0.1:{free_port()}"
-    environment = {**os.environ, "HTTP_PROXY": proxy, "http_proxy": proxy, "ALL_PROXY": proxy}
-    result = subprocess.run(
-        command,
-        cwd=ROOT,
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=HANG,
-    )
-    assert result.returncode == 1
-    assert "Backend engineer with Python" in result.stderr
-    assert "OPENAI_API_KEY" in result.stderr
-    assert not (tmp_path / "x.md").exists()
+def test_the_demo_says_which_tracks_there_are_when_none_fits(
+    service: Stack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(demo, "running_service", lambda: nullcontext(service.url))
+        patch.setattr(demo.signal, "signal", lambda number, handler: None)
+        file = tmp_path / "x.md"
+        result = roadmap({}, "demo", "Bake sourdough bread", "--output", file)
+    assert result.code == 1
+    assert "Backend engineer with Python" in result.errors
+    assert "OPENAI_API_KEY" in result.errors
+    assert not file.exists()
 
 
 def test_ctrl_c_in_the_demo_leaves_nothing_behind(tmp_path: Path) -> None:
@@ -113,7 +104,7 @@ def test_ctrl_c_in_the_demo_leaves_nothing_behind(tmp_path: Path) -> None:
 
 
 def running_demos(folder: Path) -> list[str]:
-    """Processes of a demo whose scratch folder lies in this one: what they say goes there, also when it is deleted by now."""
+    """Processes whose output goes to the scratch folder of a demo in this one, deleted or not."""
     found = []
     for process in Path("/proc").glob("[0-9]*"):
         try:
