@@ -12,6 +12,9 @@ from testing.stack import SHORT, Service, clean_environment, with_pid_gone
 from testing.waiting import HANG
 from tests.integration.startup.processes import KEY, Check, Launch, checked, left_of, running
 
+# Limits of a start and an end that no test here lets expire, unless it sets its own
+PATIENT = dict.fromkeys(("STARTUP_WAIT_SECONDS", "SHUTDOWN_GRACE_SECONDS"), str(HANG))
+
 
 @pytest.fixture(scope="module")
 def queues(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Redis]:
@@ -50,7 +53,7 @@ def launch(tmp_path: Path) -> Iterator[Launch]:
 
     def start(name: str, **variables: str) -> Service:
         base = {**clean_environment(), **SHORT, "PORT": str(free_port()), "LOG_FORMAT": "text"}
-        base |= {"DATA_DIR": str(tmp_path / "data")}
+        base |= {"DATA_DIR": str(tmp_path / "data"), **PATIENT}
         started.append(Service(name, {**base, **variables}, tmp_path).through_entrypoint().start())
         return started[-1]
 
