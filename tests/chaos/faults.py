@@ -1,4 +1,4 @@
-"""The faults of a soak: their schedule, how they strike, and who starts again what they have ended."""
+"""The faults of a soak: their schedule, their strikes, and the keeper who starts services again."""
 
 import random
 import signal
@@ -26,11 +26,10 @@ CONSUMERS = [name for name in ROLES if name != "api"]
 STARTED_AGAIN_AFTER = 0.5  # seconds
 FORCED_AFTER = 15  # seconds between a SIGTERM and the SIGKILL of a platform that has waited enough
 AT_WORK_AFTER = 3  # seconds; a start takes half of it
-READY_WITHIN = 40  # seconds
 
 KINDS = ("kill", "term", "pause", "redis_kill", "redis_wipe", "redis_hang", "postgres_restart")
 LASTING = {
-    "pause": (3.5, 6),
+    "pause": (5, 7.5),
     "redis_kill": (1, 4),
     "redis_hang": (3, 6),
     "postgres_restart": (1, 3),
@@ -77,7 +76,7 @@ class Fault:
 
 
 class Schedule:
-    """A shuffled round of all kinds, one after the other; then random ones, which now and then overlap."""
+    """A shuffled round of all kinds, then random ones, which now and then overlap."""
 
     def __init__(self, seed: int, seconds: float) -> None:
         self._random, self._seconds = random.Random(seed), seconds
@@ -123,7 +122,10 @@ class Schedule:
         return self._second(first) if second.target and second.target == first.target else second
 
     def _turns(self, names: list[str]) -> Iterator[str]:
-        """All of them in random order, again and again, a content consumer first: there work is interrupted."""
+        """All of them in random order, again and again.
+
+        A content consumer comes first: there work is interrupted.
+        """
         while True:
             turn = self._random.sample(names, len(names))
             yield from sorted(
@@ -177,7 +179,10 @@ class Kept:
 
 
 class Keeper:
-    """Starts a service again when it has ended, as a PaaS would, and ends one that does not end by itself."""
+    """Starts a service again when it has ended, as a PaaS would.
+
+    It ends one that does not end by itself.
+    """
 
     def __init__(self, stack: Stack) -> None:
         self.kept = {
@@ -221,9 +226,8 @@ class Keeper:
     def _start_again(self, name: str, kept: Kept) -> None:
         assert kept.service.process is not None
         if kept.leaving is None:
-            self.fallen.append(
-                f"{name} ended by itself with {kept.service.process.returncode}: {_last_line(kept.service)}"
-            )
+            code = kept.service.process.returncode
+            self.fallen.append(f"{name} ended by itself with {code}: {_last_line(kept.service)}")
         elif not kept.leaving.ended:
             kept.leaving.ended = time.time()
         if not self._ended.wait(STARTED_AGAIN_AFTER):
@@ -236,7 +240,8 @@ class Chaos:
     def __init__(self, keeper: Keeper, postgres: Postgres, broker: Redis) -> None:
         self.strikes: list[Strike] = []
         self.wiped: set[int] = set()  # numbers of log records that a wipe has destroyed
-        self.at_risk: set[int] = set()  # those that were in Redis when it was killed
+        self.at_risk: set[int] = set()  # those that were in Redis before it was killed
+        self.risky: list[tuple[float, float]] = []  # from looking for them until it was dead
         self._keeper, self._postgres, self._broker = keeper, postgres, broker
 
     def count(self) -> Counter[str]:
@@ -285,9 +290,11 @@ class Chaos:
         return resume
 
     def _redis_kill(self, fault: Fault) -> Callable[[], None]:
+        since = time.time()
         self.at_risk.update(numbers_in(b"\n".join(contents_of(self._broker))))
         strike = self._struck(fault)
         self._broker.kill()
+        self.risky.append((since, time.time()))
         return self._started(self._broker, strike)
 
     def _redis_wipe(self, fault: Fault) -> None:
@@ -319,7 +326,7 @@ class Chaos:
 
 
 def contents_of(broker: Redis, *, wipe: bool = False) -> list[bytes]:
-    """Every message there, after its key and a line end; in the same moment, nothing is left there if it is a wipe."""
+    """Return every message there, after its key and a line end; a wipe deletes them at once."""
     found: Any = broker.client().eval(TAKE_ALL, 0, "wipe" if wipe else "")
     return list(found)
 

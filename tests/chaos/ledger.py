@@ -1,4 +1,4 @@
-"""The ledger of a soak: what is read at its end from the database, the model server and the log writer, and judged."""
+"""The ledger of a soak: its end, as the database, the model server and the log writer tell it."""
 
 import json
 import re
@@ -33,7 +33,8 @@ REPEATED = {
     ),
     "events not numbered 1 to n": (
         """SELECT r.id FROM roadmap r LEFT JOIN roadmap_event e ON e.roadmap_id = r.id GROUP BY r.id
-        HAVING count(e.seq) <> r.last_seq OR min(e.seq) IS DISTINCT FROM 1 OR max(e.seq) IS DISTINCT FROM r.last_seq"""
+        HAVING count(e.seq) <> r.last_seq OR min(e.seq) IS DISTINCT FROM 1
+        OR max(e.seq) IS DISTINCT FROM r.last_seq"""
     ),
     "outlined or ended twice": (
         """SELECT roadmap_id FROM roadmap_event
@@ -46,23 +47,37 @@ REPEATED = {
     ),
     "roadmaps whose calls do not add up to what is spent": (
         """SELECT r.id FROM roadmap r
-        LEFT JOIN model_call m ON m.roadmap_id = r.id GROUP BY r.id HAVING r.spent <> coalesce(sum(m.price), 0)"""
+        LEFT JOIN model_call m ON m.roadmap_id = r.id GROUP BY r.id
+        HAVING r.spent <> coalesce(sum(m.price), 0)"""
     ),
     "ready roadmaps whose counts are wrong": (
         """SELECT r.id FROM roadmap r LEFT JOIN content c ON c.roadmap_id = r.id
-        WHERE r.status = 'ready' GROUP BY r.id HAVING count(c.id) <> r.contents_total OR r.contents_failed <> 0
-        OR count(c.id) FILTER (WHERE c.status = 'ready') <> r.contents_ready OR r.contents_ready <> r.contents_total"""
+        WHERE r.status = 'ready' GROUP BY r.id
+        HAVING count(c.id) <> r.contents_total OR r.contents_failed <> 0
+        OR count(c.id) FILTER (WHERE c.status = 'ready') <> r.contents_ready
+        OR r.contents_ready <> r.contents_total"""
     ),
 }
 _ENDS = ", ".join(f"'{status}'" for status in FINAL)
 FINISHED = f"SELECT count(*) FROM roadmap WHERE status IN ({_ENDS})"
 UNFINISHED = f"SELECT count(*) FROM roadmap WHERE status NOT IN ({_ENDS})"
+DONE = f"""SELECT ({FINISHED}) + (SELECT count(*) FROM content_version)
+    + (SELECT coalesce(sum(stored), 0) FROM log_source)
+    + (SELECT count(*) FROM webhook_delivery WHERE finished_at IS NOT NULL)"""
 UNDELIVERED = "SELECT count(*) FROM webhook_delivery WHERE status IN ('pending', 'delivering')"
 WEBHOOK_EVENTS = tuple(f"roadmap.{status}" for status in FINAL)
-CLAIMED_AGAIN = """SELECT coalesce(sum(greatest(attempts - 1, 0)), 0)::int, coalesce(sum(interruptions), 0)::int FROM {}"""
-STORED = """SELECT (details::jsonb->>'soak')::int, count(*) FROM execution_log WHERE category = 'soak' GROUP BY 1"""
-SOURCES = """SELECT service || CASE WHEN id::text = '{}' THEN ' (the log writer)' ELSE '' END, count(*)::int, sum(last_seq)::int,
-    sum(stored)::int, sum(dropped)::int FROM log_source GROUP BY 1 ORDER BY 1"""
+CLAIMED_AGAIN = """SELECT coalesce(sum(greatest(attempts - 1, 0)), 0)::int,
+    coalesce(sum(interruptions), 0)::int FROM {}"""
+STORED = """SELECT (details::jsonb->>'soak')::int, count(*) FROM execution_log
+    WHERE category = 'soak' GROUP BY 1"""
+SOURCES = """SELECT service || CASE WHEN id::text = '{}' THEN ' (the log writer)' ELSE '' END,
+    count(*)::int, sum(last_seq)::int, sum(stored)::int, sum(dropped)::int
+    FROM log_source GROUP BY 1 ORDER BY 1"""
+
+
+def enough_for(seconds: float) -> int:
+    """Return how many roadmaps a load of that length accepts at least."""
+    return round(FLOOR * seconds)
 
 
 class Reader:
@@ -85,7 +100,7 @@ class Reader:
 
     def _fetch(self, statement: str) -> list[tuple[Any, ...]]:
         if self._connection is None:
-            self._connection = psycopg2.connect(self._url, connect_timeout=2)
+            self._connection = psycopg2.connect(self._url)
             self._connection.autocommit = True
         with self._connection.cursor() as cursor:
             cursor.execute(statement)
@@ -97,7 +112,7 @@ class Reader:
 
 @dataclass
 class Evidence:
-    """What a soak has left behind: who is asked, and when it was."""
+    """Witnesses of a soak, and when it was."""
 
     seconds: float  # of load
     creators: Creators
@@ -113,7 +128,10 @@ class Evidence:
 
 
 class PaidAgain(NamedTuple):
-    """A second call for the same words; `cause` is the fault during the first, or the ones between the two."""
+    """A second call for the same words.
+
+    `cause` is the fault during the first call, or the ones between the two.
+    """
 
     asked: Asked
     first: Call
@@ -146,7 +164,7 @@ def paid_again(calls: dict[Asked, list[Call]], strikes: list[Strike]) -> list[Pa
 
 
 class Ledger:
-    """What the database, the model server and the log writer say at the end; `failures` is empty when it is well."""
+    """The account of a soak; `failures` is empty when all is well."""
 
     def __init__(self, evidence: Evidence) -> None:
         self.failures: list[str] = []
@@ -178,7 +196,7 @@ class Ledger:
             self.failures.append(f"{name}: {value}")
 
     def _roadmaps(self) -> None:
-        floor = round(FLOOR * self._left.seconds)
+        floor = enough_for(self._left.seconds)
         refused = ", ".join(
             f"{reason} {count}" for reason, count in self._left.creators.refused.most_common()
         )
@@ -287,17 +305,18 @@ class Ledger:
     def _log(self) -> None:
         chaos, counts = self._left.chaos, self._left.writer.counts()
         stored = dict(self._reader.rows(STORED))
-        flushed = {
-            number: batch.at for batch in self._left.writer.flushed() for number in batch.numbers
-        }
-        kills = [s.began for s in chaos.strikes if s.fault.kind == "redis_kill"]
+        batches = self._left.writer.flushed()
+        flushed = {number: batch.at for batch in batches for number in batch.numbers}
+        at_risk = chaos.at_risk.union(
+            *(
+                batch.numbers
+                for batch in batches
+                if any(batch.since <= until and since <= batch.at for since, until in chaos.risky)
+            )
+        )
         missing = flushed.keys() - stored.keys()
         by_wipe = missing & chaos.wiped
-        by_kill = {
-            n
-            for n in missing - by_wipe
-            if n in chaos.at_risk or any(-0.5 < k - flushed[n] < 1.5 for k in kills)
-        }
+        by_kill = (missing - by_wipe) & at_risk
         others = sorted(missing - by_wipe - by_kill)
         twice = sum(count > 1 for count in stored.values())
         self._line(
@@ -325,7 +344,7 @@ class Ledger:
         self._sources(counts.get("source", ""), len(stored))
 
     def _sources(self, writer: str, stored: int) -> None:
-        """What the application itself says of its log, which must agree with what is there."""
+        """Tell the application's own count of its log, which must agree with what is there."""
         for service, processes, numbered, text, dropped in self._reader.rows(
             SOURCES.format(writer)
         ):

@@ -1,6 +1,6 @@
-"""The load of a soak: people who create roadmaps, and a process of its own that writes log records.
+"""The load of a soak: people who create roadmaps, and a process that writes log records.
 
-    python -m tests.chaos.load --rate 200 --ledger FILE     the log writer, in the environment of a service
+    python -m tests.chaos.load --rate 200 --ledger FILE     the log writer, as a service
 
 It writes until its standard input ends, so that it never outlives who started it.
 """
@@ -24,19 +24,18 @@ from testing.stack import ROOT
 from testing.waiting import HANG, wait_until
 
 PEOPLE = 8  # who wait for their answers at the same time
-LATEST = 2.0  # seconds that a request may be late before it is left out: what an outage kept back does not come as a flood
-ENOUGH = 10  # seconds that a person waits for an answer
+LATEST = 2.0  # seconds; a request that is later is left out: outages are followed by no flood
 PATIENCE = 30  # seconds until a person gives up
 PAUSE = 0.5  # seconds until the same is asked again
 AGAIN = (409, 503)  # it is still being answered; not possible at the moment
-LAST_FLUSH = 30  # seconds
 CATEGORY = "soak"
 NUMBER = re.compile(rf'"{CATEGORY}": ?([0-9]+)'.encode())  # of a record, in JSON
 
 
 class Creators:
-    """Post a new goal `rate` times a second. Only an answer 202 with its Location counts as accepted.
+    """Post a new goal `rate` times a second.
 
+    Only an answer 202 with its Location counts as accepted.
     A request without an answer, or with a temporary error, is sent again with the same key.
     """
 
@@ -59,7 +58,7 @@ class Creators:
     def stop(self) -> None:
         self._ended.set()
         for thread in self._threads:
-            thread.join(2 * ENOUGH)
+            thread.join(HANG)
 
     def _run(self) -> None:
         with httpx2.Client(base_url=self._url, headers=self._headers, timeout=HANG) as client:
@@ -103,8 +102,9 @@ class Creators:
 
 
 class Flushed(NamedTuple):
-    """Log records that the queue has taken, at this time in seconds since 1970."""
+    """Log records that the queue took between two times, in seconds since 1970."""
 
+    since: float
     at: float
     numbers: list[int]
 
@@ -149,7 +149,7 @@ class LogWriter:
         assert self._process.stdin is not None
         self._process.stdin.close()
         try:
-            self._process.wait(LAST_FLUSH + 10)
+            self._process.wait(HANG)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait(HANG)
@@ -160,10 +160,13 @@ class LogWriter:
             self._process.wait(HANG)
 
     def flushed(self) -> list[Flushed]:
-        return [Flushed(line["at"], line["numbers"]) for line in self._lines() if "numbers" in line]
+        return [Flushed(**line) for line in self._lines() if "numbers" in line]
 
     def counts(self) -> dict[str, Any]:
-        """What it says of itself at its end: how many it `recorded`, and its `source` id in the application's own ledger."""
+        """Return how many it `recorded`, and its `source` id in the application's own ledger.
+
+        It says so at its end.
+        """
         return next((line for line in self._lines() if "recorded" in line), {})
 
     def _writes(self) -> bool:
@@ -193,9 +196,7 @@ def write_records(rate: float, ledger: Path) -> None:
     with ledger.open("a", buffering=1) as lines:
         buffer.sink = _noting(buffer.sink, lines.write)
         began, recorded = time.monotonic(), 0
-        while not ended.wait(
-            max(began + recorded / rate - time.monotonic(), 0)
-        ):  # the pace of the load
+        while not ended.wait(max(began + recorded / rate - time.monotonic(), 0)):  # the pace
             recorded += 1
             execution_log.record(
                 CATEGORY, "write", "A record of the soak", details={CATEGORY: recorded}
@@ -214,10 +215,11 @@ def _noting(sink: Callable[..., Any], write: Callable[[str], object]) -> Callabl
     """The same sink, that notes what it has taken."""
 
     def noting(*args: Any, **options: Any) -> Any:
+        since = time.time()
         taken = sink(*args, **options)
         numbers = numbers_in(json.dumps([args, options], default=str).encode())
         if numbers:
-            write(json.dumps({"at": time.time(), "numbers": numbers}) + "\n")
+            write(json.dumps({"since": since, "at": time.time(), "numbers": numbers}) + "\n")
         return taken
 
     return noting

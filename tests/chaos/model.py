@@ -1,6 +1,7 @@
-"""The model server of the fault tests, over real HTTP: it notes every call, and holds or fails those that a test wants.
+"""The model server of the fault tests, over real HTTP.
 
-A goal is unique, so (goal, concept, kind) names one outline or one content: a second call with the same name was paid twice.
+It notes every call, and holds or fails those that a test wants. A goal is unique, so (goal,
+concept, kind) names one outline or one content: a second call with the same name was paid twice.
 """
 
 import asyncio
@@ -12,7 +13,7 @@ import uuid
 import zlib
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -26,10 +27,8 @@ from starlette.routing import Route
 from testing.servers import free_port
 from testing.waiting import HANG, wait_until
 
-PATIENT = {
-    "MODEL_TIMEOUT_SECONDS": "100",
-    "LEASE_SECONDS": "110",
-}  # of services whose calls are not to be given up when they are held or the machine is slow
+# Of services whose calls are not to be given up when they are held or the machine is slow.
+PATIENT = {"MODEL_TIMEOUT_SECONDS": "400", "LEASE_SECONDS": "410"}
 KINDS = {
     **{"AnalysisDraft": "analysis", "OutlineDraft": "outline"},
     **{"TutorialDraft": "tutorial", "ResourcesDraft": "resources", "QuizDraft": "quiz"},
@@ -51,7 +50,7 @@ Mix 500 grams of flour with 350 of water, wait for half an hour, and knead the d
 
 ## Solution
 
-After the fourth fold it holds its shape, since the gluten has had the time that it needs to build a net."""
+After the fourth fold it holds its shape: the gluten has had the time it needs to build a net."""
 QUESTIONS = {
     "Why?": (["Gluten"], ["Salt", "Luck"]),
     "Which two?": (["Kneading", "Time"], ["Luck"]),
@@ -94,7 +93,10 @@ WRITTEN: dict[str, dict[str, Any]] = {
 
 
 class Asked(NamedTuple):
-    """What a call is for; `concept` is the title of one, empty for an analysis and an outline, the wish for a revision."""
+    """Purpose of a call.
+
+    `concept` is the title of one, empty for an analysis and an outline, the wish for a revision.
+    """
 
     goal: str
     concept: str
@@ -130,7 +132,10 @@ def quizzes(asked: Asked) -> bool:
 
 @dataclass
 class Call:
-    """From `began` to `ended` (seconds since 1970); `heard`: the caller was still there when it was answered."""
+    """From `began` to `ended` (seconds since 1970).
+
+    `heard`: the caller was still there when it was answered.
+    """
 
     asked: Asked
     began: float
@@ -144,9 +149,9 @@ class Call:
 class Model:
     """`start()`, then `calls` fills up; `stop()` ends its thread.
 
-    It answers at once, or, with a seed, at the pace of a model. Its outlines have `concepts` concepts,
-    each with three contents. By default they have one concept, for every fourth goal two; the same
-    goal always gets the same number.
+    It answers at once, or, with a seed, at the pace of a model. Its outlines have `concepts`
+    concepts, each with three contents. By default they have one concept, for every fourth goal two;
+    the same goal always gets the same number.
     """
 
     def __init__(self, concepts: int | None = None, *, seed: int | None = None) -> None:
@@ -157,6 +162,7 @@ class Model:
         )
         self._concepts, self._random = concepts, None if seed is None else random.Random(seed)
         self._holds: Which = no_call
+        self._hold_seconds: float | None = None
         self._lock = threading.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._port = free_port()
@@ -194,23 +200,19 @@ class Model:
         self._server.should_exit = True
         self._thread.join(HANG)
 
-    def hold(self, which: Which) -> None:
-        """Such calls wait from now on, others do not. What waits already goes on waiting."""
-        self._holds = which
+    def hold(self, which: Which, seconds: float | None = None) -> None:
+        """Such calls wait from now on, so long or until they are let go, others do not.
+
+        What waits already goes on waiting.
+        """
+        self._holds, self._hold_seconds = which, seconds
 
     def let_go(self, some: int | None = None) -> None:
-        """All, and nothing is held any more; or so many of the oldest while the others go on waiting."""
+        """Let all go, and hold none any more; or so many of the oldest while the others wait on."""
         with self._lock:
             if some is None:
                 self._holds = no_call
             self._free([call for call in self.calls if call.held][:some])
-
-    def let_go_after(self, seconds: float) -> None:
-        """Those that have waited for so long."""
-        with self._lock:
-            self._free(
-                [call for call in self.calls if call.held and time.time() - call.began > seconds]
-            )
 
     def held(self) -> list[Asked]:
         return [call.asked for call in self.calls if call.held]
@@ -219,7 +221,7 @@ class Model:
         return sum(call.ended > 0 for call in self.calls)
 
     def counts(self) -> Counter[Asked]:
-        """How often each outline and each content was asked for, that is, paid for; a call that failed costs nothing."""
+        """Count how often each call was made, that is, paid for; one that failed costs nothing."""
         return Counter(call.asked for call in self.calls if not call.failed)
 
     def by_name(self) -> dict[Asked, list[Call]]:
@@ -230,7 +232,7 @@ class Model:
         return dict(found)
 
     def heard(self) -> Counter[Asked]:
-        """How often each was answered to somebody who was still there."""
+        """Count how often each was answered to somebody who was still there."""
         return Counter(call.asked for call in self.calls if call.heard)
 
     def keys(self, goal: str) -> list[str]:
@@ -250,13 +252,14 @@ class Model:
         if self.strike is not None:
             await run_in_threadpool(self.strike, call.asked)
         if call.held:
-            await call.freed.wait()
+            await _passed(self._hold_seconds, call.freed)
+            call.held = False
         if call.asked.kind in self.failing:
             self.failing.remove(call.asked.kind)
             call.failed, call.ended = True, time.time()
             return JSONResponse({"error": {"message": "Broken for a moment."}}, 500)
         if self._random is not None:
-            await asyncio.sleep(_pace(self._random))
+            await _passed(_pace(self._random), asyncio.Event())
         call.heard = not await request.is_disconnected()
         call.ended = time.time()
         return JSONResponse(_completion(posted["model"], self._words(call.asked)))
@@ -332,8 +335,14 @@ def _asked(posted: dict[str, Any]) -> Asked:
     return Asked(facts["request"]["goal"], facts.get("concept", {}).get("title", ""), kind)
 
 
+async def _passed(seconds: float | None, ended: asyncio.Event) -> None:
+    """Wait for so long, or until it is ended."""
+    with suppress(TimeoutError):
+        await asyncio.wait_for(ended.wait(), seconds)
+
+
 def _pace(chance: random.Random) -> float:
-    """What a model needs, in seconds."""
+    """Return the seconds that a model needs."""
     if chance.random() < SLOW_SHARE:
         return chance.uniform(*SLOW)
     return QUICKEST + SPREAD * chance.random() ** 2
