@@ -29,7 +29,7 @@ def newcomer(site: Stack) -> Visitor:
 
 class TestCookie:
     def assert_bound(self, set_cookie: str) -> dict[str, str]:
-        """Its name and attributes bind it to this host, to TLS, and away from scripts and other sites."""
+        """Check that it is bound to this host and TLS, away from scripts and other sites."""
         name, _, attributes = attributes_of(set_cookie)
         assert name.startswith("__Host-")
         assert attributes["path"] == "/"

@@ -35,7 +35,7 @@ REFUSED = "Requests from web pages of other origins are not allowed."
 
 
 def everything(stack: Stack) -> dict[str, list[str]]:
-    """Every row of the service's database, without logs and without what is noted beside requests."""
+    """Return every row of the database, without logs and notes beside requests."""
     beside = {("login_session", "seen_at"), ("api_key", "used_at")}
     tables: dict[str, list[str]] = {}
     with cursor_of(stack) as cursor:
@@ -115,7 +115,7 @@ def tokens(site: Stack, visitor: Visitor, other: Visitor) -> dict[str, str]:
 def await_for_account(
     endpoints: list[Endpoint], headers: list[dict[str, str]], each: int
 ) -> list[tuple[Endpoint, dict[str, str]]]:
-    """Each endpoint with so many of the headers, each of which is then tried at many: one place decides for all endpoints."""
+    """Pair each endpoint with so many headers in turn: one place decides for all endpoints."""
     turns = itertools.cycle(headers)
     return [(endpoint, next(turns)) for endpoint in endpoints for _ in range(each)]
 

@@ -51,7 +51,7 @@ def raw(stack: Stack, request: bytes) -> tuple[int, bytes]:
 
 @dataclass
 class Visitor:
-    """Somebody whose browser has the cookie of a login; `bearer` is another login of the same account, for looking on."""
+    """Somebody whose browser has a cookie; `bearer` is another login of the same account."""
 
     stack: Stack
     email: str
@@ -128,7 +128,7 @@ def cursor_of(stack: Stack) -> Iterator[Any]:
 
 
 def page_of(stack: Stack) -> dict[str, str]:
-    """What a browser adds when a page of the service itself asks."""
+    """Return the headers that a browser adds when a page of the service itself asks."""
     return {"Sec-Fetch-Site": "same-origin", "Origin": stack.url}
 
 
