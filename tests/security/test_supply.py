@@ -1,4 +1,7 @@
-"""What is installed is what was locked, under licences that were agreed to, and an audit hides nothing. All without a network."""
+"""Supply of packages: installed as locked, under agreed licences, and audited without gaps.
+
+All without a network.
+"""
 
 import json
 import re
@@ -21,7 +24,8 @@ from testing.stack import ROOT
 LOCKED = {package.name: package for package in locked()}
 HERE = [package for package in LOCKED.values() if package.is_for_this_machine]
 ROW = re.compile(
-    r"- \[?(?P<name>\S+) (?P<version>[^\s\]:]+)(?:\]\(\S+\))?: (?P<licence>.+?)(?:, only where `.*`)?"
+    r"- \[?(?P<name>\S+) (?P<version>[^\s\]:]+)(?:\]\(\S+\))?: (?P<licence>.+?)"
+    r"(?:, only where `.*`)?"
 )
 ROWS = {
     found["name"]: found
@@ -37,7 +41,7 @@ def required(text: str) -> list[Requirement]:
 
 
 def disagreements(requirements: str, lock: str) -> list[str]:
-    """What a lock does not have of the requirements, or has in a version that they do not allow, or without a hash."""
+    """Return what a lock lacks of the requirements, or has in a wrong version or without a hash."""
     packages = {package.name: package for package in locked(lock)}
     found = []
     for requirement in required(requirements):
@@ -100,7 +104,7 @@ def test_a_disagreement_is_found() -> None:
 
 
 def test_the_lock_is_complete() -> None:
-    """What a locked package needs is locked too, as far as it is installed here."""
+    """Needs of a locked package are locked too, as far as they are installed here."""
     missing = []
     for package in HERE:
         for line in metadata.requires(package.name) or []:
@@ -118,7 +122,7 @@ def test_the_lock_is_complete() -> None:
     ids=["base", "mcp", "build"],
 )
 def test_a_lock_names_packages_and_nothing_else(text: str) -> None:
-    """No index, no address and no path of the machine that made it, and each package once: one version for every Python."""
+    """No index, address or path of the machine that made it; one version for every Python."""
     assert not re.search(r"://|--(?!hash=)|\s@\s|(?<![\w-])/\w", text)
     names = [package.name for package in locked(text)]
     assert len(names) == len({*names})
@@ -251,14 +255,13 @@ def pip_audit(folder: Path, body: str) -> list[str]:
     return [sys.executable, str(script)]
 
 
-def test_the_answer_counts_and_not_how_pip_audit_ends(tmp_path: Path) -> None:
+def test_the_answer_of_pip_audit_counts_and_not_its_end(tmp_path: Path) -> None:
     tool = pip_audit(
         tmp_path, f"open(answer, 'w').write({json.dumps(json.dumps(BAD))})\nsys.exit(1)"
     )
     assert report(tool, "pypi", tmp_path / "packages.txt", tmp_path) == BAD
-
-
-def test_a_service_that_is_away_differs_from_a_tool_that_is_broken(tmp_path: Path) -> None:
+    (tmp_path / "none").mkdir()
+    tmp_path /= "none"  # where no answer is
     away = pip_audit(
         tmp_path, "sys.exit('requests.exceptions.ConnectionError: Max retries exceeded')"
     )
