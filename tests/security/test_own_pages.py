@@ -1,4 +1,4 @@
-"""Kept pages of an account in server mode: no other account gets them, nor a browser after the logout."""
+"""Kept pages of an account in server mode: not for others, nor for a browser after the logout."""
 
 import re
 

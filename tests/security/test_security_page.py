@@ -13,7 +13,8 @@ from testing.stack import ROOT
 
 PAGE = (ROOT / "docs/SECURITY.md").read_text("utf-8")
 
-# OWASP ASVS 5.0, levels 1 and 2: the last item of each section. Those of level 3 come after it or have sections of their own.
+# OWASP ASVS 5.0, levels 1 and 2: the last item of each section. Those of level 3 come after it or
+# have sections of their own.
 ASVS = {
     **{
         "1.1": 2,
@@ -133,7 +134,7 @@ def references(text: str) -> Iterator[tuple[Path, str]]:
 
 @cache
 def names_in(path: Path) -> set[str]:
-    """Everything that a file defines: functions, classes with what is in them, and names that are given a value."""
+    """Yield all that a file defines: functions, classes with their contents, and named values."""
     return set(_defined(parse_python(path.read_text("utf-8")), ""))
 
 
@@ -151,7 +152,7 @@ def _defined(node: ast.AST, prefix: str) -> Iterator[str]:
 
 
 def missing(text: str) -> list[str]:
-    """What a text names and the repository does not have."""
+    """Yield what a text names and the repository does not have."""
     return [
         f"{path.relative_to(ROOT)}: {name}"
         for path, name in references(text)

@@ -29,7 +29,8 @@ from testing.stack import GOAL
 BASE = "/api/v1/webhooks"
 PUBLIC = "93.184.215.14"
 PRIVATE = [
-    # IPv4: this host, private, shared and link-local (also metadata of clouds), loopback, special, test, multicast, reserved
+    # IPv4: this host, private, shared and link-local (also metadata of clouds), loopback, special,
+    # test, multicast, reserved
     *(
         "0.0.0.0",
         "0.1.2.3",
@@ -59,7 +60,8 @@ PRIVATE = [
         "240.0.0.1",
     ),
     *("255.255.255.255", "168.63.129.16"),
-    # IPv6: unspecified, loopback, link-local, unique local (also of a cloud's metadata), site-local, documentation, multicast
+    # IPv6: unspecified, loopback, link-local, unique local (also of a cloud's metadata),
+    # site-local, documentation, multicast
     *(
         "::",
         "::1",
@@ -72,7 +74,8 @@ PRIVATE = [
         "ff02::1",
         "ff0e::1",
     ),
-    # IPv4 inside of IPv6: mapped, compatible, NAT64, 6to4, Teredo (the server, and the client, which is turned over)
+    # IPv4 inside of IPv6: mapped, compatible, NAT64, 6to4, Teredo (the server, and the client,
+    # which is turned over)
     *(
         "::ffff:127.0.0.1",
         "::ffff:10.0.0.1",
@@ -109,7 +112,7 @@ OPEN = [
 
 @dataclass
 class Names:
-    """What a name leads to: one answer after the other, and the last of them from then on."""
+    """Answers to questions for a name, one after the other; the last of them from then on."""
 
     answers: list[list[str]]
     asked: list[str] = field(default_factory=list)
@@ -128,7 +131,7 @@ class Names:
 
 @pytest.fixture
 def connected(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int]]:
-    """Where connections were tried to; none is made."""
+    """Collect the addresses of connections that were tried; none is made."""
     tried: list[tuple[str, int]] = []
 
     class Socket(socket.socket):
@@ -150,7 +153,7 @@ def named(*answers: list[str]) -> Iterator[Names]:
 
 @contextmanager
 def leading(addresses: dict[str, Any]) -> Iterator[None]:
-    """What each name leads to, or the error with which it is answered; others are not there."""
+    """Lead each name to its addresses, or answer with its error; others are not there."""
 
     def getaddrinfo(host: str, port: int, *_: Any, **__: Any) -> list[Any]:
         found = addresses.get(host, [])
@@ -220,7 +223,7 @@ class TestAddresses:
 
 
 class TestTheServiceItself:
-    """Neither its names nor an address to which they lead, nor one of this machine; on loopback its port."""
+    """Its names and their addresses, those of this machine, and on loopback its port."""
 
     OWN, PORT = "93.184.215.99", 8123
     HERE = (ip_network("127.0.0.0/8"), ip_network("::1/128"))

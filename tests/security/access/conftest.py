@@ -134,7 +134,7 @@ def people(register: Callable[[str], Person]) -> People:
 def case(
     served: TestClient, register: Callable[[str], Person], copies: Copies, subtests: pytest.Subtests
 ) -> Case:
-    """`with case(endpoint) as people:` is a test of it, in which everybody has what they need for all endpoints."""
+    """`with case(endpoint) as people:` tests it; everybody has what all endpoints need."""
 
     def make() -> People:
         everybody = people(register)

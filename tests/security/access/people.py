@@ -89,7 +89,7 @@ NOTED_BESIDE = {
 ALL = ("read", "write")
 CLOSED_PORT = "http://127.0.0.1:1024/"  # a receiver that is not there
 
-# What is sent where a body is needed. A model that is missing here fails the tests below with a sentence that says so.
+# Bodies where one is needed. A model that is missing here fails the tests below, which say so.
 BODIES: dict[type[BaseModel], dict[str, Any]] = {
     EmptyBody: {},
     AnswersRequest: {"skip": True},
@@ -382,10 +382,11 @@ class Person:
         return roadmap_id
 
     def things_for(self, endpoint: Endpoint, which: int = 0) -> dict[str, str]:
-        """What this person has, for each place of the path; with another number, something else."""
+        """Return a thing of this person for each place of the path; others by another number."""
         unknown = set(names_of(endpoint)) - PLACES
         assert not unknown, (
-            f"{endpoint.method} {endpoint.path} has a place that this test does not know, {', '.join(sorted(unknown))}: "
+            f"{endpoint.method} {endpoint.path} has a place that this test does not know, "
+            f"{', '.join(sorted(unknown))}: "
             "say in PLACES and Person.things_for what a person has there"
         )
         state = tuple(endpoint.path in paths for paths in STATES)
@@ -436,7 +437,7 @@ class Person:
 
 
 def message_for(endpoint: Endpoint) -> str:
-    """The id of a message with which an operator can do this: of a dead letter, or of one that waits."""
+    """Return the id of a message for an operator: of a dead letter, or of one that waits."""
     if endpoint.path.endswith("/revoke"):
         message = Message(
             id=uuid4().hex,

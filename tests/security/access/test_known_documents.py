@@ -1,4 +1,4 @@
-"""Answers that the process knows already are for their owner alone, and only while the login or key is valid."""
+"""Known answers are for their owner alone, and only while the login or key is valid."""
 
 from collections.abc import Sequence
 

@@ -33,7 +33,7 @@ LISTS = [
 
 class TestLists:
     def of(self, person: Person) -> set[str]:
-        """What would give away that it is this person's."""
+        """Return all that would give away that it is this person's."""
         roadmap_id = person.roadmap()
         made = {roadmap_id, person.concept(roadmap_id), person.spare_session()}
         made |= {session["id"] for session in person.sessions()}
@@ -106,7 +106,7 @@ class TestLists:
 
 
 class TestTheRoom:
-    """Who may look at the roadmaps of everybody, and who may decide about them."""
+    """The right to look at the roadmaps of everybody, and to decide about them."""
 
     @pytest.fixture
     def otto(self, register: Callable[[str], Person]) -> Person:

@@ -82,7 +82,7 @@ def unknown_ids(endpoint: Endpoint, things: dict[str, str]) -> dict[str, str]:
 def strangers(
     endpoint: Endpoint, bob: Person, eve: Person
 ) -> Iterator[tuple[str, dict[str, str], int]]:
-    """Whom nothing here belongs to, each with the headers that show who it is, and what is answered."""
+    """List callers without anything here: name, headers, and the answers they get."""
     is_for_admins = endpoint.scope in ROOM
     yield "another person", bob.headers, 403 if is_for_admins else 404
     yield (
@@ -279,7 +279,7 @@ class TestEveryPlaceOfEveryPath:
 
 
 def _ids_in(model: type[BaseModel]) -> Iterator[str]:
-    """The names of all fields that hold a UUID or are called like an id, also inside of other models."""
+    """Return the names of fields with a UUID or called like an id, also inside other models."""
     schema = model.model_json_schema()
     for part in (schema, *schema.get("$defs", {}).values()):
         for name, described in part.get("properties", {}).items():

@@ -37,7 +37,7 @@ WORKED_ON = {  # by which task: in which table, and what becomes of it
 
 
 class TestMessages:
-    """Workers decide by the row. A message says which, and nothing else that anybody would believe."""
+    """Workers decide by the row: a message names it, and nothing else in it is believed."""
 
     TASKS = tuple(WORKED_ON)
 
@@ -62,7 +62,7 @@ class TestMessages:
         ]
 
     def queued(self, person: Person, task: str) -> str:
-        """The id of a row of this person that waits for its worker, with no message that says so."""
+        """Return the id of a row of this person that waits for its worker without a message."""
         if task == "plan_roadmap":
             request = RoadmapRequest(goal=GOAL, level=Level.advanced)
             (step,) = create_many([NewRoadmap(person.account_id(), request)])

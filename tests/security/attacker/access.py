@@ -190,7 +190,7 @@ def _calls(roadmap: str, concept: str) -> Iterator[tuple[str, str, Any]]:
 
 @attack
 def things_of_others(target: Target) -> Finding:
-    """What another account wants to learn, and the power over it, by its id."""
+    """Knowledge of another account's things, and power over them, by their ids."""
     if target.embedded:
         return not_tried("there is one person")
     won: list[object] = []

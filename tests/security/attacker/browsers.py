@@ -55,7 +55,13 @@ def names_of_another_host(target: Target) -> Finding:
         not 400 <= status(answer) < 500 and f"{head[:90]!r}: {status(answer)}"
         for head, answer in zip(heads, answers, strict=True)
     ]
-    values = {"X-Forwarded-Host": EVIL, "X-Host": EVIL, "Forwarded": f"host={EVIL}", "X-Forwarded-Proto": "javascript", "X-Forwarded-Prefix": f"//{EVIL}"}  # fmt: skip  # noqa: E501
+    values = {
+        "X-Forwarded-Host": EVIL,
+        "X-Host": EVIL,
+        "Forwarded": f"host={EVIL}",
+        "X-Forwarded-Proto": "javascript",
+        "X-Forwarded-Prefix": f"//{EVIL}",
+    }
     for path in ("/", ROADMAPS, target.mine, "/nope"):
         answer = target.ask("GET", path, headers=values)
         won.append(
@@ -290,12 +296,19 @@ def answers_left_in_caches(target: Target) -> Finding:
         keeps and f"{path} may be kept"
         for path, keeps in zip([*paths, "a refusal"], kept, strict=True)
     ]
-    return judged([*won, *(answer.ok and path for path, answer in zip(paths[-3:], answers[-4:-1], strict=True))], f"{len(answers)} answers", answers)  # fmt: skip  # noqa: E501
+    return judged(
+        [
+            *won,
+            *(answer.ok and path for path, answer in zip(paths[-3:], answers[-4:-1], strict=True)),
+        ],
+        f"{len(answers)} answers",
+        answers,
+    )
 
 
 @attack
 def other_methods(target: Target) -> Finding:
-    """What a proxy lets through as harmless, done as something else."""
+    """Changes by a request that a proxy lets through as harmless."""
     answers = [
         target.ask("GET", ROADMAPS, headers={name: "POST"})
         for name in ("X-HTTP-Method-Override", "X-Method-Override", "X-HTTP-Method")
@@ -306,7 +319,11 @@ def other_methods(target: Target) -> Finding:
         ),
         target.ask("POST", ROADMAPS, {"_method": "GET"}),
     ]
-    odd = [target.ask(method, path, headers={"X-Echo": "secret-of-mine"}) for method in ("TRACE", "TRACK", "DEBUG", "get", "PROPFIND") for path in ("/", ROADMAPS)]  # fmt: skip  # noqa: E501
+    odd = [
+        target.ask(method, path, headers={"X-Echo": "secret-of-mine"})
+        for method in ("TRACE", "TRACK", "DEBUG", "get", "PROPFIND")
+        for path in ("/", ROADMAPS)
+    ]
     switched = target.raw(
         target.head(
             "GET",

@@ -57,7 +57,7 @@ def files_and_pages_that_tell(target: Target) -> Finding:
 
 @attack
 def versions_and_counts_that_tell(target: Target) -> Finding:
-    """What runs here, and who uses it."""
+    """Knowledge of the software that runs here, and of its users."""
     answers = [
         target.ask("GET", path, token=None)
         for path in ("/", "/health", "/health/ready", "/metrics", "/nope", ROADMAPS)

@@ -23,7 +23,16 @@ def statuses(answer: bytes) -> list[bytes]:
     return re.findall(rb"HTTP/1\.[01] ([1-5][0-9][0-9])", answer)
 
 
-SQL = ("' OR '1'='1", "'; DROP TABLE account;--", "1) UNION SELECT 1,2,3--", "\\' OR 1=1--", "'||pg_sleep(3)||'", "$$;SELECT pg_sleep(3)$$", "%' AND 1=1 /*", "\";--")  # fmt: skip  # noqa: E501
+SQL = (
+    "' OR '1'='1",
+    "'; DROP TABLE account;--",
+    "1) UNION SELECT 1,2,3--",
+    "\\' OR 1=1--",
+    "'||pg_sleep(3)||'",
+    "$$;SELECT pg_sleep(3)$$",
+    "%' AND 1=1 /*",
+    '";--',
+)
 
 
 @attack

@@ -6,7 +6,7 @@ import re
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 
 from tests.security.attacker.target import Finding, Target, attack, judged
@@ -79,7 +79,11 @@ def evil(found: Found) -> Iterator[Callable[[int], str]]:
         "<think>",
     ]
     for piece, first in itertools.product(dict.fromkeys(pieces), before):
-        yield lambda length, piece=piece, first=first: first + (piece * length)[:length] + "\x00"  # type: ignore[misc]
+        yield partial(repeated, piece, first)
+
+
+def repeated(piece: str, first: str, length: int) -> str:
+    return first + (piece * length)[:length] + "\x00"
 
 
 def seconds_of(found: Found, text: str) -> float:
