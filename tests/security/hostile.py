@@ -1,7 +1,8 @@
-"""Answers of a model and texts of a tutorial that are made to be costly, and what each of them costs.
+"""Answers of a model and texts of a tutorial that are made to be costly, and what each costs.
 
-`python -m tests.security.hostile URL NAME...` prints a line of JSON for each name: what its child process needed to take the
-answer from the model at that address, or to show the text on pages and in exports.
+`python -m tests.security.hostile URL NAME...` prints a line of JSON for each name: what its child
+process needed to take the answer from the model at that address, or to show the text on pages and
+in exports.
 """
 
 import gzip
@@ -32,13 +33,13 @@ from roadmap.plan.markdown_sanitizer import sanitize
 from roadmap.plan.outline import LONGEST_WORDS, ContentKind
 from roadmap.plan.word_diff import lines
 from testing.provider import completion
+from testing.waiting import HANG
 from tests.integration.roadmap.test_model_generator import BRIEF, DESIGN
 from web.pages.markdown_html import prose
 from web.pages.plan.history import blocks
 
 LARGE = LARGEST_ANSWER - 10_000
 MANY = 70_000  # as many as the limit to the parts of an answer lets through
-TICK = 0.005  # seconds
 KINDS = {
     "tutorial": ContentKind.tutorial,
     "resources": ContentKind.resources,
@@ -48,7 +49,7 @@ KINDS = {
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """What one action took of its process: memory in MiB, and CPU seconds, the most of them between two ticks of a thread."""
+    """Memory in MiB and CPU seconds of one action; the hold is between two ticks of a thread."""
 
     memory: float
     longest_hold: float
@@ -88,7 +89,7 @@ def staircase(step: Callable[[int], str], size: int = LONGEST_TUTORIAL) -> str:
 
 
 def nested_finally(depth: int) -> str:
-    """Of 26 levels are 1,600 characters; compile() takes the double of the time and of the memory for each."""
+    """26 levels are 1,600 characters; for each, compile() takes twice the time and memory."""
     levels = (f"{' ' * at}try:\n{' ' * at} pass\n{' ' * at}finally:\n" for at in range(depth))
     return f"{''.join(levels)}{' ' * depth}pass"
 
@@ -301,8 +302,8 @@ def answer(name: str) -> Answer:
 
 
 def take(url: str, name: str) -> str:
-    """What a generator makes of the answer that the model of this name gives, as far as it would be stored."""
-    generator = ModelGenerator(key="k", base_url=url, model=name, timeout=60)
+    """Return what would be stored of the answer that the model of this name gives."""
+    generator = ModelGenerator(key="k", base_url=url, model=name, timeout=HANG)
     try:
         match answer(name).step:
             case "analysis":
@@ -323,7 +324,7 @@ def take(url: str, name: str) -> str:
 
 
 def show(name: str) -> str:
-    """Everything that pages and exports make of a tutorial, which may have been imported as it is."""
+    """Return all that pages and exports make of a tutorial, which may have been imported."""
     text = TEXTS[name]()
     prose(text)
     sanitize(text)
@@ -371,12 +372,12 @@ def measured(action: Callable[[], str]) -> Cost:
 
 
 def _cost(action: Callable[[], str]) -> Cost:
-    """Holds are counted in CPU time, which does not go on while other processes have the processor."""
+    """Count holds in CPU time, which stands still while other processes have the processor."""
     ended, holds = threading.Event(), [0.0]
 
     def tick() -> None:
         last = time.process_time()
-        while not ended.wait(TICK):
+        while not ended.wait(sys.getswitchinterval()):
             now = time.process_time()
             holds[0], last = max(holds[0], now - last), now
 

@@ -1,4 +1,7 @@
-"""No answer of a model costs a worker 100 MB or its heartbeat, and no stored text costs the API more, whatever it says."""
+"""No answer of a model costs a worker 100 MB or its heartbeat, whatever it says.
+
+Nor does a stored text cost the API more.
+"""
 
 import json
 import os

@@ -1,10 +1,10 @@
-"""Secrets are never in logs, messages, tracebacks or metrics: one server stack lives through everything that could tell one.
+"""Secrets are never in logs, messages, tracebacks or metrics.
 
-Its PostgreSQL and its Redis want passwords, its model repeats the key in every error, and it lives once with LOG_LEVEL=debug.
-What was printed, answered, stored and queued meanwhile is then searched for every secret, as it is and as an address or JSON
-would write it.
-Errors about single variables, without their values, are tested in
-tests/integration/startup/test_refusals.py.
+One server stack lives through everything that could tell one. Its PostgreSQL and its Redis want
+passwords, its model repeats the key in every error, and it lives once with LOG_LEVEL=debug. What
+was printed, answered, stored and queued meanwhile is then searched for every secret, as it is and
+as an address or JSON would write it. Errors about single variables, without their values, are
+tested in tests/integration/startup/test_refusals.py.
 """
 
 import base64
@@ -58,7 +58,7 @@ class GuardedRedis(Redis):
         return f"redis://:{quote(self.password, safe='')}@127.0.0.1:{self.port}/0"
 
     def client(self) -> redis.Redis:
-        return redis.Redis(port=self.port, socket_timeout=5, password=self.password)
+        return redis.Redis(port=self.port, socket_timeout=HANG, password=self.password)
 
     def _command(self) -> list[str]:
         return [*super()._command(), "--requirepass", self.password]
@@ -208,7 +208,7 @@ class Life:
 
 
 def forms(secret: str) -> set[str]:
-    """How it may be written: as it is, in an address, in JSON, in Python, in base64."""
+    """Return it as it is, as an address, JSON and Python write it, and in base64."""
     whole = {
         secret,
         quote(secret),
@@ -224,7 +224,7 @@ def forms(secret: str) -> set[str]:
 
 
 def found(secrets: dict[str, str], line: dict[str, str]) -> list[tuple[str, str]]:
-    """Which secret stands where."""
+    """Return each secret that stands somewhere, with the place."""
     return [
         (name, place)
         for name, secret in secrets.items()
@@ -469,7 +469,7 @@ def come_in(life: Life) -> tuple[dict[str, str], dict[str, str]]:
 
 
 def knock(life: Life, own: dict[str, str], key: dict[str, str]) -> None:
-    """Wrong passwords, bad tokens, and secrets at every place of a request where they do not belong."""
+    """Send wrong passwords, bad tokens, and secrets wherever in a request they do not belong."""
     secrets = life.secrets
     secrets["wrong-password"] = wrong = unlikely("wrong-password")
     token, api_key = secrets["token"], secrets["api key"]
