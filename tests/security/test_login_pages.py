@@ -1,15 +1,13 @@
-"""Coming in and going out through the pages, as a browser does it: forms, a cookie, and redirects that stay here."""
+"""Coming in and going out through the pages as a browser does: forms, a cookie, redirects."""
 
 import re
 import uuid
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import httpx2
 import pytest
 
-from testing.servers import Postgres, Redis
-from testing.stack import GOAL, PASSWORD, Stack, running, server_stack
+from testing.stack import GOAL, PASSWORD, Stack
 from testing.waiting import HANG
 
 COOKIE = re.compile(
@@ -17,22 +15,6 @@ COOKIE = re.compile(
 )
 HTML = {"Accept": "text/html", "Sec-Fetch-Site": "same-origin"}
 ANOTHER = "another long enough passphrase"
-
-
-@pytest.fixture(scope="module")
-def invited(
-    postgres: Postgres, module_broker: Redis, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Stack]:
-    """Server mode as everybody gets it: who wants an account needs an invitation."""
-    settings = {
-        "REGISTRATION": "invite",
-        "ADMIN_EMAIL": "admin@example.org",
-        "ADMIN_PASSWORD": PASSWORD,
-    }
-    with running(
-        server_stack(tmp_path_factory.mktemp("invited"), postgres, module_broker, **settings), "api"
-    ) as made:
-        yield made
 
 
 @dataclass
@@ -243,26 +225,3 @@ class TestServerMode:
         assert answer.headers["set-cookie"].startswith(
             "__Host-theme=dark; HttpOnly; Max-Age=31536000; Path=/; SameSite=lax; Secure"
         )
-
-
-class TestInvitations:
-    def test_who_was_invited_registers_with_the_link_or_its_text(self, invited: Stack) -> None:
-        admin = {"email": "admin@example.org", "password": PASSWORD}
-        token = httpx2.post(f"{invited.url}/api/v1/auth/login", json=admin, timeout=HANG).json()[
-            "access_token"
-        ]
-        headers = {"Authorization": f"Bearer {token}"}
-        made = httpx2.post(
-            f"{invited.url}/api/v1/invitations", json={}, headers=headers, timeout=HANG
-        ).json()
-        browser = Browser(invited)
-        page = browser.send("GET", "/register", params={"invitation": made["invitation"]})
-        assert f'value="{made["invitation"]}"' in page.text
-        typed = {"email": "guest@example.org", "password": PASSWORD}
-        for wrong in ({}, {"invitation": "made up"}):
-            answer = browser.post("/register", **typed, **wrong)
-            assert answer.status_code == 403
-            assert "Ask" in answer.text
-        assert "Please correct the highlighted fields." in answer.text
-        assert leads_to(browser.post("/register", **typed, invitation=made["invitation"]), "/")
-        assert browser.get("/").status_code == 200

@@ -14,6 +14,8 @@ from roadmap_app import app
 from tests.security.accounts.people import Configure
 from web import authentication, revocation_cache, tokens
 from web.http import host_and_csrf, limits
+from web.pages import templates
+from web.pages.account import account as account_page
 
 FOR_SETTINGS = (
     authentication,
@@ -24,6 +26,8 @@ FOR_SETTINGS = (
     sessions,
     revocation_cache,
     tokens,
+    templates,
+    account_page,
 )
 HASHER, CHEAP = passwords.HASHER, PasswordHasher(time_cost=1, memory_cost=64, parallelism=1)
 

@@ -25,7 +25,7 @@ from web.http import host_and_csrf, limits
 
 
 class TestPasswords:
-    def test_the_list_of_common_ones_is_long_enough_and_holds_only_what_the_rule_of_length_lets_through(
+    def test_common_ones_are_many_and_of_allowed_length(
         self,
     ) -> None:
         lines = COMMON.read_text("utf-8").splitlines()

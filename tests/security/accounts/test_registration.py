@@ -54,6 +54,27 @@ class TestRegistration:
         )
         assert client.get(INVITATIONS, headers=boss["headers"]).json()["items"] == []
 
+    def test_a_page_takes_an_invitation_by_link_or_text(
+        self, client: TestClient, configure: Configure
+    ) -> None:
+        boss = administrator(client)
+        configure(registration=Admission.invite)
+        invitation = client.post(INVITATIONS, json={}, headers=boss["headers"]).json()["invitation"]
+        client.headers.update({"Accept": "text/html", "Sec-Fetch-Site": "same-origin"})
+        client.follow_redirects = False
+        page = client.get("/register", params={"invitation": invitation})
+        assert f'value="{invitation}"' in page.text
+        typed = {"email": "guest@example.org", "password": PASSWORD}
+        for wrong in ({}, {"invitation": "made up"}):
+            answer = client.post("/register", data=typed | wrong)
+            assert answer.status_code == 403
+            assert "Ask" in answer.text
+        assert "Please correct the highlighted fields." in answer.text
+        answer = client.post("/register", data=typed | {"invitation": invitation})
+        assert (answer.status_code, answer.headers["location"]) == (303, "/")
+        cookie = answer.headers["set-cookie"].partition(";")[0]
+        assert client.get("/", headers={"Cookie": cookie}).status_code == 200
+
     def test_a_bad_password_does_not_use_an_invitation_up(
         self, client: TestClient, configure: Configure
     ) -> None:

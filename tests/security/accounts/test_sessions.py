@@ -141,7 +141,8 @@ class TestSessions:
         ):
             who = registered(client)
             act(who["email"])
-            revocation_cache.revocations.refresh()  # the command line is another process: this one looks every second
+            # The command line is another process: this one looks every second.
+            revocation_cache.revocations.refresh()
             assert not works(client, who["headers"])
 
     def test_a_session_ends_by_its_age(
@@ -196,7 +197,8 @@ class TestSessions:
         idle, used = registered(client), registered(client)
         clock.travel(timedelta(seconds=settings.session_idle_seconds - 60))
         assert works(client, used["headers"])
-        revocation_cache.revocations.refresh()  # what its thread does every second, and notes twice a minute
+        # What its thread does every second, and notes twice a minute.
+        revocation_cache.revocations.refresh()
         clock.travel(timedelta(seconds=120))
         assert sessions.end_idle_sessions() == 1
         revocation_cache.revocations.refresh()

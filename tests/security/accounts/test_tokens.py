@@ -181,7 +181,8 @@ class TestApiKeys:
         key = bearer(self.made(client, boss, scopes=["admin"])["key"])
         assert client.get(INVITATIONS, headers=key).status_code == 200
         accounts.set_admin(boss["email"], is_admin=False)
-        revocation_cache.revocations.refresh()  # the command line is another process: this one looks every second
+        # The command line is another process: this one looks every second.
+        revocation_cache.revocations.refresh()
         assert client.get(INVITATIONS, headers=key).status_code == 401
 
     def test_a_revoked_key_is_worth_nothing_at_once(self, client: TestClient) -> None:
