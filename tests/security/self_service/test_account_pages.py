@@ -100,9 +100,8 @@ class TestEmail:
             "password": "a.long.enough.passphrase 1",
         }
         accounts.set_password(ann.email, close["password"])
-        ann.headers = {
-            "Authorization": f"Bearer {ann.log_in(password=close['password']).json()['access_token']}"
-        }
+        again = ann.log_in(password=close["password"]).json()
+        ann.headers = {"Authorization": f"Bearer {again['access_token']}"}
         refused = ann.answer("PUT", EMAIL, json=close)
         assert (refused.status_code, refused.json()["errors"][0]["pointer"]) == (422, "#/password")
 
