@@ -1,4 +1,4 @@
-"""What the fault tests look at and judge by, and what several of them do to a stack."""
+"""Looks at a stack, verdicts on it, and faults that several tests need."""
 
 import sqlite3
 import subprocess
@@ -11,19 +11,28 @@ from typing import Any, NamedTuple
 
 import httpx2
 import psycopg2
+import pytest
+import redis
 
 from reliable_queue.queue import ReliableQueue
 from testing.servers import Redis
 from testing.stack import ROOT, Service, Stack
+from testing.stack_queues import environment_of
 from testing.waiting import HANG, wait_until
 from tests.chaos.model import Asked, Model, Which, quizzes
 
 GOAL = "Learn to bake sourdough bread"
 WORKERS = 4  # threads of one content consumer
 CONTENT = "tasks.queues.content_queue"
+RESCUE_ONCE = "from tasks.upkeep import rescue_overdue; rescue_overdue.call_local()"
+SERVER_IN_SHORT = [pytest.param("embedded", marks=pytest.mark.long), "server"]
 Row = tuple[Any, ...]
 Ask = Callable[[str], list[Row]]
 MakeStack = Callable[..., Stack]  # the fixture `make_stack`
+EARLIER = {  # by the clocks of the databases
+    "embedded": "datetime('now', '-{} seconds')",
+    "server": "now() at time zone 'utc' - interval '{} seconds'",
+}
 HOLD = """
 import sqlite3, sys
 connection = sqlite3.connect(sys.argv[1], timeout=60, isolation_level=None)
@@ -135,7 +144,7 @@ def data_file(stack: Stack, name: str) -> Path:
 
 
 def _sqlite(path: Path) -> sqlite3.Connection:
-    return sqlite3.connect(path, timeout=30, isolation_level=None)
+    return sqlite3.connect(path, timeout=HANG, isolation_level=None)
 
 
 def _execute(opened: Any, statement: str, *values: object) -> list[Row]:
@@ -145,19 +154,55 @@ def _execute(opened: Any, statement: str, *values: object) -> list[Row]:
 
 
 def wait_until_idle(queue: ReliableQueue) -> None:
-    """No message is ready or held, nor, but for the next times of the rescue job, on the schedule."""
+    """No message is ready or held, nor on the schedule but for the next runs of the rescue job."""
     storage = queue.storage
 
     def waiting() -> int:
         now = int(storage.queue_size() + storage.stats().held)
         return now + sum(b"rescue_again" not in message for message in storage.scheduled_items())
 
-    # Two looks, each in the order in which a message goes, so that none that moves meanwhile is overlooked.
+    # Two looks, each in the order in which a message goes, so that none that moves is overlooked.
     wait_until(lambda: waiting() + waiting() == 0, reason=f"no message waits in {queue.name}")
 
 
+def is_overdue(stack: Stack) -> bool:
+    """Whether rescue takes up everything that waits, as it is late enough."""
+    limit = EARLIER[stack.mode].format(int(float(stack.environment["RESCUE_AFTER_SECONDS"])) + 1)
+    late = f"SELECT 1 FROM {{}} WHERE due_at > {limit}"
+    return rows(stack, f"{late.format('roadmap')} UNION ALL {late.format('content')}") == []
+
+
+def rescue_once(stack: Stack) -> None:
+    """Run the rescue job once, in a process of its own."""
+    subprocess.run(
+        [sys.executable, "-c", RESCUE_ONCE], cwd=ROOT, env=environment_of(stack), check=True
+    )
+
+
+def forget_the_minute(stack: Stack) -> None:
+    """As if the next start were in another minute: the rescue job has had its turn in this one."""
+    if stack.mode == "embedded":
+        queue_rows(stack, "delete from once")
+        queue_rows(stack, "delete from schedule where queue = 'logs'")  # the job's next runs
+        return
+    with closing(redis.Redis.from_url(stack.environment["REDIS_URL"])) as client:
+        client.delete("{huey.logs}:schedule", *client.scan_iter(match="{huey.logs}:once:*"))
+
+
+def minutes_of_rescue(stack: Stack) -> list[str]:
+    """Return the minutes in which the rescue job was enqueued, in order."""
+    if stack.mode == "embedded":
+        keys = [str(key) for (key,) in queue_rows(stack, "select key from once")]
+    else:
+        with closing(
+            redis.Redis.from_url(stack.environment["REDIS_URL"], decode_responses=True)
+        ) as client:
+            keys = list(client.scan_iter(match="{huey.logs}:once:*"))
+    return sorted(key.rpartition(":")[2] for key in keys if "rescue_overdue" in key)
+
+
 def dead(stack: Stack, *arguments: str) -> CommandResult:
-    """`roadmap_cli.py jobs ...`, as a person calls it in the environment of the service, on a wide terminal."""
+    """Call `roadmap_cli.py jobs ...` in the environment of the service, on a wide terminal."""
     command = [sys.executable, str(ROOT / "roadmap_cli.py"), "jobs", *arguments]
     environment = {**stack.environment, "COLUMNS": "300", "PYTHONDONTWRITEBYTECODE": "1"}
     done = subprocess.run(
@@ -195,7 +240,7 @@ def wait_until_held(model: Model, number: int) -> None:
 
 
 def every_thread_waits(stack: Stack, model: Model, which: Which = quizzes) -> str:
-    """The path of a roadmap, in the middle of which every thread of the consumer waits for such a call."""
+    """Return the path of a roadmap of which every thread of the consumer waits for such a call."""
     [path] = in_the_middle(stack, model, which, [GOAL])
     return path
 
@@ -265,5 +310,5 @@ def on_disk(broker: Redis) -> None:
 
 
 def repeated(model: Model) -> dict[Asked, int]:
-    """What was asked for, and so paid for, more than once."""
+    """Return the calls that were made, and so paid for, more than once."""
     return {asked: times for asked, times in model.counts().items() if times > 1}

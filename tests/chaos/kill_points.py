@@ -1,7 +1,8 @@
-"""Every point at which a process of the service can be killed, by name: the only place that knows them.
+"""Every point at which a process of the service can be killed: the only place that knows them.
 
-The application contains none, so they cost nothing in production: `inject/sitecustomize.py` wraps what is named here in a
-process that a test has started. A function is named where it is looked up, which is not always where it is defined.
+The application contains none, so they cost nothing in production: `inject/sitecustomize.py` wraps
+the functions that are named here in a process that a test has started. A function is named where it
+is looked up, which is not always where it is defined.
 """
 
 import importlib
@@ -42,7 +43,10 @@ def _has_steps(call: Call) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class KillPoint:
-    """Before or after a call of any target ("module:attribute"), in one of the services; only calls that count are counted."""
+    """A point before or after a call of any target ("module:attribute"), in one of the services.
+
+    Only calls that count are counted.
+    """
 
     service: ServiceName
     when: Literal["before", "after"]
@@ -153,7 +157,10 @@ POINTS: dict[str, KillPoint] = {
 
 
 def resolve(target: str) -> tuple[Any, str]:
-    """The module or class that holds the target, and its name there. Raises AttributeError when it is not there itself."""
+    """Return the module or class that holds the target, and its name there.
+
+    Raises AttributeError when it is not there itself.
+    """
     module, _, path = target.partition(":")
     holder: Any = importlib.import_module(module)
     *owners, name = path.split(".")

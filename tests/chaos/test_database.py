@@ -1,4 +1,7 @@
-"""PostgreSQL killed, stopped or frozen, SQLite locked, while models are asked: their answers wait, and are paid for once."""
+"""PostgreSQL killed, stopped or frozen, SQLite locked, while models are asked.
+
+Their answers wait, and are paid for once.
+"""
 
 import signal
 import socket
@@ -34,11 +37,13 @@ from tests.chaos.checks import (
 from tests.chaos.model import PATIENT, Model, tutorials
 
 WAITING = "an answer waits to be saved"
-ROUNDS = 10  # of a try to save every half a second: longer than a lease lasts, and than somebody else needs to take it over
+# Tries to save, one every half a second: longer than a lease lasts, and than a takeover takes.
+ROUNDS = 10
 STRIKES = 6
 HANDLERS = 4  # threads of the API that answer
 TERMINATE = """SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
-    WHERE datname = current_database() AND application_name = 'roadmap-huey_content' AND state <> 'idle'"""
+    WHERE datname = current_database() AND application_name = 'roadmap-huey_content'
+    AND state <> 'idle'"""
 OPEN = """SELECT count(*) FROM pg_stat_activity
     WHERE datname = current_database() AND application_name = 'roadmap-api'"""
 
@@ -99,7 +104,7 @@ def read_only(stack: Stack) -> Iterator[None]:
 
 
 def connections(stack: Stack) -> int:
-    """How many the API has open."""
+    """Count those that the API has open."""
     return int(rows(stack, OPEN)[0][0])
 
 
@@ -137,6 +142,7 @@ def assert_finished(stack: Stack, paced: Model, paths: list[str], asked: list[st
     assert_paid_once(paced, asked)
 
 
+@pytest.mark.long
 def test_a_database_that_is_killed_in_the_middle_of_building_costs_no_second_call(
     served: Stack, own_postgres: Postgres, paced: Model
 ) -> None:
@@ -215,6 +221,7 @@ def test_connections_that_are_cut_in_the_middle_of_transactions_cost_no_second_c
     assert_finished(served, paced, paths, asked)
 
 
+@pytest.mark.long
 def test_a_read_only_database_is_answered_by_503_and_answers_wait_for_it(
     served: Stack, own_postgres: Postgres, paced: Model
 ) -> None:
@@ -247,7 +254,8 @@ def test_a_row_that_somebody_has_locked_costs_the_others_no_second_call(
         asking(served) as ask,
     ):
         cursor.execute("SELECT id FROM content WHERE status = 'building' LIMIT 1 FOR UPDATE")
-        leases = "SELECT min(lease_until), now() at time zone 'utc' FROM content WHERE status = 'building' AND id <> '{}'"
+        leases = """SELECT min(lease_until), now() at time zone 'utc' FROM content
+            WHERE status = 'building' AND id <> '{}'"""
         others = leases.format(*cursor.fetchone())
         [(first, _)] = ask(others)
         renewed = first + timedelta(seconds=2 * float(served.environment["HEARTBEAT_TTL_SECONDS"]))
@@ -263,7 +271,7 @@ def test_a_row_that_somebody_has_locked_costs_the_others_no_second_call(
 def test_no_request_waits_longer_for_a_frozen_database_when_many_connections_are_open(
     served: Stack, own_postgres: Postgres
 ) -> None:
-    """Neither those that idle in the pool, nor other people who ask, add their waiting to one's own."""
+    """Neither idle ones in the pool nor other people who ask add their waiting to one's own."""
     callers = [served.headers, served.register()]  # one account alone is not given all threads
     with ThreadPoolExecutor(HANDLERS) as people:
         wait_until(

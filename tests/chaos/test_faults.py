@@ -13,6 +13,7 @@ from testing.stack_queues import queue_of
 from testing.waiting import HANG, wait_until
 from tests.chaos.checks import (
     CONTENT,
+    SERVER_IN_SHORT,
     accepted,
     assert_built_once,
     assert_unavailable,
@@ -35,6 +36,7 @@ def test_a_killed_content_worker_loses_nothing_and_repeats_nothing(fragile: Stac
         assert_built_once(fragile, path)
 
 
+@pytest.mark.parametrize("fragile", SERVER_IN_SHORT, indirect=True)
 def test_an_accepted_goal_survives_the_death_of_the_api(fragile: Stack) -> None:
     path = fragile.create()
     fragile.api.kill()
@@ -42,6 +44,7 @@ def test_an_accepted_goal_survives_the_death_of_the_api(fragile: Stack) -> None:
     assert_built_once(fragile, path)
 
 
+@pytest.mark.long
 def test_an_orderly_stop_hands_over_what_is_unfinished(fragile: Stack) -> None:
     paths = [fragile.create() for _ in range(ROADMAPS)]
     wait_until(lambda: written(fragile, paths) > 20, reason="the building is under way")
@@ -69,6 +72,7 @@ def test_a_worker_that_is_paused_beyond_its_heartbeat_repeats_nothing(
     assert second.stop() == 0
 
 
+@pytest.mark.long
 def test_without_the_broker_goals_are_accepted_and_built_when_it_is_back(
     fragile_server: Stack, own_broker: Redis
 ) -> None:
@@ -79,6 +83,7 @@ def test_without_the_broker_goals_are_accepted_and_built_when_it_is_back(
     assert fragile_server.finished(path)["status"] == "ready"
 
 
+@pytest.mark.long
 def test_a_consumer_that_starts_while_the_broker_is_away_works_when_it_is_back(
     fragile_server: Stack, own_broker: Redis, tmp_path: Path
 ) -> None:
@@ -109,6 +114,7 @@ def test_a_consumer_that_starts_while_the_broker_is_away_works_when_it_is_back(
         consumer.wait(HANG)
 
 
+@pytest.mark.long
 def test_a_hung_broker_delays_no_answer(fragile_server: Stack, own_broker: Redis) -> None:
     own_broker.pause()
     path = fragile_server.create()
@@ -117,6 +123,7 @@ def test_a_hung_broker_delays_no_answer(fragile_server: Stack, own_broker: Redis
     assert fragile_server.finished(path)["status"] == "ready"
 
 
+@pytest.mark.long
 def test_without_the_database_nothing_is_accepted_and_the_service_recovers_by_itself(
     tmp_path: Path, own_postgres: Postgres, own_broker: Redis
 ) -> None:

@@ -1,12 +1,14 @@
-"""What an idle stack costs its broker, which is billed by the command on the smallest plans."""
+"""The cost of an idle stack to its broker, billed by the command on the smallest plans."""
 
-import time
+from collections import Counter
 
+import pytest
 import redis
 
 from testing.servers import Redis
 from testing.stack import running
 from testing.stack_queues import queue_of
+from testing.waiting import HANG
 from tests.chaos.checks import MakeStack, wait_until_idle
 
 AS_SHIPPED = {
@@ -15,11 +17,13 @@ AS_SHIPPED = {
     "MODEL_TIMEOUT_SECONDS": "90",
     "LEASE_SECONDS": "120",
 }
-WATCHED = 12.0  # seconds
+WATCHED = 12.0  # seconds of the broker's clock, at least
+BEATS = 3  # of each consumer in it
 QUEUES = ("logs", "content")
 MOST = 1.0  # commands of a consumer in a second
 
 
+@pytest.mark.long
 def test_an_idle_consumer_sends_at_most_one_command_a_second(
     make_stack: MakeStack, own_broker: Redis
 ) -> None:
@@ -31,9 +35,8 @@ def test_an_idle_consumer_sends_at_most_one_command_a_second(
 
         commands, seconds = watched(own_broker)
 
-    of_requests = [
-        command for command in commands if "LIMITS:" in command
-    ]  # the API tells once of those that came before
+    # The API tells once of those that came before.
+    of_requests = [command for command in commands if "LIMITS:" in command]
     assert len(of_requests) <= 4, of_requests
     others = [
         command for command in commands if not any(f"huey.{name}" in command for name in QUEUES)
@@ -41,21 +44,21 @@ def test_an_idle_consumer_sends_at_most_one_command_a_second(
     others = [command for command in others if command not in of_requests]
     for name in QUEUES:
         sent = [command for command in commands if f"huey.{name}" in command]
-        assert len(sent) >= WATCHED / 3 - 1  # its heart beats
         assert len(sent) + len(others) <= MOST * seconds, [*sent, *others]
 
 
 def watched(broker: Redis) -> tuple[list[str], float]:
-    """What clients send, without what scripts run for them, and for how many seconds it was watched."""
-    client = redis.Redis(port=broker.port, socket_timeout=30)
-    commands = []
+    """Return the commands of clients, without those that scripts run, and the seconds they took."""
+    client = redis.Redis(port=broker.port, socket_timeout=HANG)
+    commands, sent = [], Counter[str]()
     with client.monitor() as monitor:
-        began = time.monotonic()
+        began = monitor.next_command()["time"]
         for seen in monitor.listen():
             if seen["client_type"] != "lua":
                 commands.append(seen["command"])
-            seconds = time.monotonic() - began
-            if seconds > WATCHED:
+                sent.update(name for name in QUEUES if f"huey.{name}" in seen["command"])
+            seconds = seen["time"] - began
+            if seconds > WATCHED and all(sent[name] >= BEATS for name in QUEUES):
                 break
     client.close()
     return commands, seconds

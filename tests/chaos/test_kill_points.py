@@ -1,7 +1,7 @@
-"""Each process killed at each point that could lose or repeat something: what was accepted is built, and built once.
+"""Each process killed at each point that could lose or repeat something: all is built once.
 
-The trials (`trials.py`) of all tests that were selected run side by side, a few at a time: most of the time they wait for a
-lease or a heartbeat to run out.
+The trials (`trials.py`) of all tests that were selected run side by side, a few at a time: most of
+the time they wait for a lease or a heartbeat to run out.
 """
 
 from collections.abc import Callable, Iterator
@@ -37,7 +37,7 @@ LANES = 4  # trials at a time
 
 @dataclass(frozen=True)
 class Case:
-    """A kill point, as ROADMAP_KILL_AT names it, and what happens until the process gets there and afterwards."""
+    """A kill point, as ROADMAP_KILL_AT names it, and the story around it."""
 
     at: str
     story: Callable[[Trial], None]
@@ -47,8 +47,9 @@ class Case:
 def outcomes(
     request: pytest.FixtureRequest, postgres: Postgres
 ) -> Iterator[dict[str, Future[None]]]:
-    """What came out of the trial of each selected test, by the test's id."""
+    """Begin the trial of each selected test; its outcome stands under the test's id."""
     print(f"seed {SEED}")
+    postgres.create_migrated_database()  # the first one, which all trials copy
 
     def run(case: Case, mode: str) -> None:
         with trial_of(case.at, mode, postgres) as trial:

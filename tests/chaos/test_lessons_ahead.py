@@ -1,4 +1,4 @@
-"""LESSONS_AHEAD: only lessons near the learner are written, and progress brings the others, whatever happens to the worker."""
+"""LESSONS_AHEAD: only lessons near the learner are written; progress brings the others."""
 
 from typing import Any
 
@@ -37,6 +37,7 @@ def ready(stack: Stack, path: str, parts: int) -> None:
     wait_until(is_it, reason=f"{parts} parts are ready")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("mode", ["embedded", "server"])
 def test_lessons_follow_the_learner_and_survive_the_death_of_the_worker(
     make_stack: MakeStack, mode: str
@@ -74,6 +75,7 @@ def test_lessons_follow_the_learner_and_survive_the_death_of_the_worker(
         assert len(model.counts()) == 2 + 3 * CONCEPTS
 
 
+@pytest.mark.long
 def test_without_it_all_are_written_at_once(make_stack: MakeStack) -> None:
     with (
         serving(CONCEPTS) as model,

@@ -32,7 +32,10 @@ def assert_away(text: CommandResult) -> None:
 def signed(
     stack: Stack, name: str, *arguments: object, queue: str = "content", keys: tuple[str, ...] = ()
 ) -> bytes:
-    """A message for a task, that is not tried again, as the stack itself would sign it unless other keys are given."""
+    """Return a message for a task that is not tried again.
+
+    It is signed as the stack itself would, unless other keys are given.
+    """
     message = Message(id=str(uuid4()), name=name, args=arguments, kwargs={}, retries=0)
     data: bytes = SignedJsonSerializer(keys or signing_keys(settings_of(stack)), salt=queue).seal(
         message, None, {}
@@ -49,6 +52,7 @@ def put_aside(stack: Stack, number: int) -> list[DeadLetter]:
         return queue.storage.dead_letters()
 
 
+@pytest.mark.long
 def test_a_message_no_worker_can_run_is_a_dead_letter_and_the_others_are_built(
     fragile: Stack,
 ) -> None:
@@ -90,6 +94,7 @@ def test_a_message_no_worker_can_run_is_a_dead_letter_and_the_others_are_built(
         assert_built_once(fragile, path)
 
 
+@pytest.mark.long
 def test_a_person_lists_replays_and_deletes_dead_letters(fragile: Stack) -> None:
     assert dead(fragile, "dead") == (0, "No dead letters in the content queue.\n", "")
     unknown = signed(fragile, "tasks.content.write_poem", "on bread")
@@ -134,6 +139,7 @@ def test_a_person_lists_replays_and_deletes_dead_letters(fragile: Stack) -> None
     assert put_aside(fragile, 0) == []
 
 
+@pytest.mark.long
 def test_a_wrong_id_is_reported_in_one_sentence(stack: Stack) -> None:
     for command in ("replay", "delete"):
         assert_one_sentence(dead(stack, command, "77"), "The content queue has no dead letter 77.")
@@ -142,6 +148,7 @@ def test_a_wrong_id_is_reported_in_one_sentence(stack: Stack) -> None:
         assert "Give ids (see `roadmap jobs dead`) or --all. --search needs --all." in result.errors
 
 
+@pytest.mark.long
 def test_a_letter_that_is_replayed_has_its_effect(fragile_server: Stack) -> None:
     fragile_server.content.stop()
     fragile_server.logs.stop()  # no rescue
@@ -165,7 +172,8 @@ def test_a_letter_that_is_replayed_has_its_effect(fragile_server: Stack) -> None
     assert put_aside(fragile_server, 0) == []
 
 
-@pytest.mark.parametrize("fault", ["is refused", pytest.param("hangs", marks=pytest.mark.long)])
+@pytest.mark.long
+@pytest.mark.parametrize("fault", ["is refused", "hangs"])
 def test_the_commands_tell_in_one_sentence_that_the_broker(
     make_stack: MakeStack, own_broker: Redis, fault: str
 ) -> None:

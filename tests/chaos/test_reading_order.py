@@ -1,4 +1,4 @@
-"""Concept by concept: the first lesson is whole long before the rest, whatever happens to the worker."""
+"""Concept by concept: the first lesson is whole long before the rest."""
 
 from statistics import median
 
@@ -20,6 +20,7 @@ TENTH = (2 + 3 * CONCEPTS) // 10  # of all calls
 FIRST_LESSON = {Asked(GOAL, "Part 1", kind) for kind in ("tutorial", "resources", "quiz")}
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("mode", ["embedded", "server"])
 def test_the_first_lesson_is_whole_within_the_first_tenth_of_the_calls(
     make_stack: MakeStack, mode: str
@@ -38,6 +39,7 @@ def test_the_first_lesson_is_whole_within_the_first_tenth_of_the_calls(
     assert median(distances) < 6, distances
 
 
+@pytest.mark.long
 def test_quizzes_wait_for_their_tutorials_and_are_written_although_the_worker_dies(
     make_stack: MakeStack,
 ) -> None:

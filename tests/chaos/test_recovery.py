@@ -1,8 +1,12 @@
-"""How soon lost work is found, with the settings that a service has by default: after a death, and after a lost message."""
+"""Lost work is found soon, with the default settings: after a death, and after a lost message.
+
+How soon is the sum of the settings; the tests show by which of them it is found.
+"""
 
 import uuid
 from collections.abc import Iterator
 from contextlib import closing
+from itertools import pairwise
 
 import pytest
 import redis
@@ -11,8 +15,9 @@ from huey.api import TaskWrapper
 from core import clock
 from core.ids import new_id
 from core.queue_factory import make_queue
-from core.settings import from_environment
+from core.settings import Settings, from_environment
 from reliable_queue.queue import ReliableQueue
+from tasks.upkeep import FOLLOW_UPS
 from testing.stack import SHORT, Stack, running
 from testing.waiting import wait_until
 from tests.chaos.checks import (
@@ -33,7 +38,7 @@ from tests.chaos.model import Asked, Model, outlines
 
 BEGUN_AGAIN = 20  # seconds after the death of its worker, while another one lives
 FOUND = 75  # seconds for which a live consumer may not know of work whose message is lost
-CHALLENGE = 5  # seconds more for work whose worker died: its lease is challenged before it is taken
+SPARE = 5  # seconds of each, in which a message is claimed and a lease challenged
 BY_DEFAULT = (
     "HEARTBEAT_SECONDS",
     "HEARTBEAT_TTL_SECONDS",
@@ -46,6 +51,15 @@ BATCHES, RECORDS, CONTENTS = 3000, 50, 2000
 READY = "{{huey.{}}}:ready:{}"
 
 pytestmark = pytest.mark.long
+
+
+def test_the_default_settings_add_up_to_what_is_promised() -> None:
+    default = {name.upper(): field.default for name, field in Settings.model_fields.items()}
+    beat, gone = default["HEARTBEAT_SECONDS"], default["HEARTBEAT_TTL_SECONDS"]
+    assert gone + beat + SPARE <= BEGUN_AGAIN
+    runs = (0, *FOLLOW_UPS, 60)  # of the rescue job, in a minute
+    pause = max(after - before for before, after in pairwise(runs))
+    assert default["RESCUE_AFTER_SECONDS"] + pause + SPARE <= FOUND
 
 
 def by_default(stack: Stack) -> Stack:
@@ -97,6 +111,7 @@ def test_what_a_killed_worker_was_doing_is_begun_again_within_twenty_seconds(
     interrupted = set(model.held())
     model.hold(interrupted.__contains__)
     start_second(slow_server)
+    slow_server.logs.stop()  # whose rescue job would find it as well, later
 
     slow_server.content.kill()
 
@@ -116,6 +131,7 @@ def test_an_outline_that_a_killed_worker_was_designing_is_begun_again_within_twe
     path = slow_server.create(GOAL)
     wait_until_held(model, 1)
     start_second(slow_server)
+    slow_server.logs.stop()
 
     slow_server.content.kill()
 

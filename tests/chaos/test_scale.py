@@ -1,4 +1,4 @@
-"""Several content consumers at once, as `docker compose up --scale huey_content=3` starts them: by what compose.yaml says."""
+"""Several content consumers, as `docker compose up --scale huey_content=3` starts them."""
 
 import re
 from collections.abc import Iterator
@@ -42,7 +42,10 @@ ADDRESSES = {
 
 
 def environment_of(name: str, shell: dict[str, str]) -> dict[str, str]:
-    """What compose gives a container, with this shell's variables: those without a value are passed on when they are set."""
+    """Return the variables that compose gives a container, with those of this shell.
+
+    Those without a value are passed on when they are set.
+    """
 
     def filled(value: str) -> str:
         return re.sub(r"\$\{(\w+)(?::[?-][^}]*)?\}", lambda found: shell[found[1]], value)
@@ -54,7 +57,10 @@ def environment_of(name: str, shell: dict[str, str]) -> dict[str, str]:
 
 @pytest.fixture
 def composed(make_stack: MakeStack, model: Model, tmp_path: Path) -> Iterator[Stack]:
-    """The services as compose starts them, three for contents, with addresses of this machine and the short times of tests."""
+    """The services as compose starts them, three for contents.
+
+    They have addresses of this machine and the short times of tests.
+    """
     stack = make_stack("server", **model.environment)
     own = {key: stack.environment[key] for key in (*ADDRESSES, "PORT", "PATH")}
     shell = {
@@ -90,6 +96,7 @@ def test_nothing_stands_against_several_containers_of_the_content_worker() -> No
     ]
 
 
+@pytest.mark.long
 def test_three_consumers_share_the_work_and_when_one_is_killed_the_others_do_all_of_it_once(
     composed: Stack, model: Model
 ) -> None:

@@ -1,4 +1,7 @@
-"""Orderly ends: a SIGTERM lets finish what can be, hands over what cannot, and loses no answer, event or record."""
+"""Orderly ends: a SIGTERM lets finish what can be and hands over what cannot.
+
+It loses no answer, event or record.
+"""
 
 import signal
 import socket
@@ -14,7 +17,7 @@ import pytest
 
 from testing.servers import Redis
 from testing.stack import Service, Stack, running
-from testing.waiting import HANG, wait_until
+from testing.waiting import BRIEF, HANG, wait_until
 from tests.chaos.checks import (
     GOAL,
     WORKERS,
@@ -35,7 +38,6 @@ from tests.chaos.model import PATIENT, Model, contents
 
 IN_ORDER = (0, -signal.SIGTERM)  # uvicorn ends by the signal itself, after it has done everything
 RETRY = 2.0  # seconds that the stream asks its clients to wait before they come back
-AT_ONCE = 2.0  # seconds after a process has ended in which others go on with what it hands back
 LAST = ("roadmap.ready", "roadmap.partial", "roadmap.failed")
 BODY = b'{"goal": "Learn to bake sourdough bread"}'
 
@@ -50,7 +52,10 @@ def hasty(request: pytest.FixtureRequest, make_stack: MakeStack, model: Model) -
 
 
 def threads(pid: int) -> int:
-    """Of a process; those of its own that wait for work end as soon as it has heard SIGTERM. None when it is gone."""
+    """Count a process's threads; 0 when it is gone.
+
+    Those that wait for work end as soon as it has heard SIGTERM.
+    """
     try:
         status = Path(f"/proc/{pid}/status").read_text()
     except (FileNotFoundError, ProcessLookupError):
@@ -59,7 +64,7 @@ def threads(pid: int) -> int:
 
 
 def tell_to_end(stack: Stack) -> None:
-    """SIGTERM to the content consumer, or the whole instance; returns when the consumer has heard it."""
+    """SIGTERM to the content consumer, or the whole instance, until the consumer has heard it."""
     pid = consumer_pid(stack)
     before = threads(pid)
     stack.content.signal(signal.SIGTERM)
@@ -99,6 +104,7 @@ def test_a_task_that_is_shorter_than_the_grace_is_finished_in_it_and_paid_for_on
     assert tries(modelled) == {(1, 0)}
 
 
+@pytest.mark.long
 def test_a_task_that_is_longer_than_the_grace_is_handed_to_another_worker_at_once(
     hasty: Stack, model: Model
 ) -> None:
@@ -129,11 +135,11 @@ def test_a_task_that_is_longer_than_the_grace_is_handed_to_another_worker_at_onc
     hasty.wait_ready()
     assert_built_once(hasty, path)
     assert repeated(model) == dict.fromkeys(interrupted, 2)
-    assert tries(hasty) == {
-        (1, 0)
-    }  # what was handed back counts neither as a try nor as an interruption
+    # What was handed back counts neither as a try nor as an interruption.
+    assert tries(hasty) == {(1, 0)}
 
 
+@pytest.mark.long
 def test_a_second_sigterm_ends_the_grace(make_stack: MakeStack, model: Model) -> None:
     with running(
         make_stack("server", **model.environment, **PATIENT, SHUTDOWN_GRACE_SECONDS="80")
@@ -157,8 +163,9 @@ def test_a_second_sigterm_ends_the_grace(make_stack: MakeStack, model: Model) ->
         assert tries(stack) == {(1, 0)}
 
 
+@pytest.mark.long
 def test_a_hangup_ends_a_consumer_in_order_as_well(fragile_server: Stack) -> None:
-    """It does not put another program in its place, which would leave out the exit handlers and with them log records."""
+    """It does not put another program in its place: exit handlers send the last log records."""
     wait_until_at_work(fragile_server, "content")
     fragile_server.content.signal(signal.SIGHUP)
     assert end_of(fragile_server.content) == 0
@@ -166,6 +173,7 @@ def test_a_hangup_ends_a_consumer_in_order_as_well(fragile_server: Stack) -> Non
     assert_built_once(fragile_server, fragile_server.create())
 
 
+@pytest.mark.long
 def test_one_sigterm_after_another_loses_nothing(modelled: Stack, model: Model) -> None:
     path = every_thread_waits(modelled, model)
     interrupted = set(model.held())
@@ -190,6 +198,7 @@ def refuses(stack: Stack) -> bool:
     return False
 
 
+@pytest.mark.long
 def test_a_goal_whose_body_is_still_coming_at_sigterm_is_accepted_and_built(
     modelled: Stack,
 ) -> None:
@@ -218,9 +227,10 @@ def test_a_goal_whose_body_is_still_coming_at_sigterm_is_accepted_and_built(
 
 
 class Follower:
-    """Somebody who watches a roadmap: whenever a stream ends they come back with the last number they have seen.
+    """Somebody who watches a roadmap.
 
-    `seen` has the events of all streams; `streams` counts those that ended in order, `broken` has what ended otherwise.
+    Whenever a stream ends they come back with the last number they have seen. `seen` has the events
+    of all streams; `streams` counts those that ended in order, `broken` has what ended otherwise.
     `pause` is the time in seconds between two streams: that which the server asks for, or none.
     """
 
@@ -250,7 +260,7 @@ class Follower:
             except httpx2.TransportError as error:
                 if self.opened > opened:
                     self.broken.append(error)
-                self._left.wait(0.05)  # the API is away: it has not answered at all
+                self._left.wait(BRIEF)  # the API is away: it has not answered at all
             except AssertionError as error:
                 self.broken.append(error)
 
@@ -275,7 +285,8 @@ class Follower:
                     event = {}
 
 
-@pytest.mark.parametrize("pause", [RETRY, pytest.param(0.0, marks=pytest.mark.long)])
+@pytest.mark.long
+@pytest.mark.parametrize("pause", [RETRY, 0.0])
 def test_a_watcher_sees_every_event_once_while_the_api_is_restarted_in_the_middle_of_the_building(
     hasty: Stack, model: Model, pause: float
 ) -> None:
@@ -368,6 +379,7 @@ def missing_records(stack: Stack) -> int:
     return int(rows(stack, "select coalesce(sum(last_seq) - sum(stored), 0) from log_source")[0][0])
 
 
+@pytest.mark.long
 def test_no_log_record_is_lost_by_an_orderly_end_of_any_service(
     modelled: Stack, model: Model
 ) -> None:

@@ -1,11 +1,11 @@
-"""A process that kills itself at a kill point, is started again, and what is expected then: the stories of the kill points.
+"""The stories of the kill points.
 
-A process dies by itself at a point of `kill_points.py`; the story starts it again, as a platform would.
+A process dies by itself at a point of `kill_points.py`; the story starts it again, as a platform
+would.
 """
 
 import signal
 import socket
-import time
 import uuid
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -13,7 +13,7 @@ from contextlib import ExitStack, contextmanager
 import httpx2
 
 from testing.servers import Postgres, Redis, scratch_folder
-from testing.stack import ROOT, SHORT, Service, Stack, embedded_stack, server_stack
+from testing.stack import ROOT, Service, Stack, embedded_stack, server_stack
 from testing.stack_queues import queue_of
 from testing.waiting import HANG, wait_until
 from tests.chaos.checks import (
@@ -21,7 +21,8 @@ from tests.chaos.checks import (
     Row,
     asking,
     assert_built_once,
-    queue_rows,
+    forget_the_minute,
+    is_overdue,
     rows,
     wait_until_idle,
 )
@@ -33,8 +34,6 @@ INJECT = ROOT / "tests" / "chaos" / "inject"
 CONCEPTS = 2
 CONTENTS = 3 * CONCEPTS
 GARBAGE = b"garbage"
-RESCUED = 90  # seconds: the rescue job runs every minute, and a machine may be slow
-IN_THIS_MINUTE = 50  # seconds: before the rescue job of the next minute
 
 
 class Trial:
@@ -43,12 +42,12 @@ class Trial:
     def __init__(self, at: str, stack: Stack, model: Model) -> None:
         self.stack, self.model = stack, model
         self.saved: set[Asked] = set()  # before the content worker's last death
-        self.excused = False  # answers may be paid for twice unless they were saved by then: the content worker has died
+        self.excused = False  # the content worker has died: what was not saved may be paid twice
         self.at = at
         self.arm(at)
 
     def arm(self, at: str, *, at_once: bool = True) -> None:
-        """Processes that are started from now on die at this point; if not at once, then after `since` is there."""
+        """Processes that are started from now on die here; if not at once, once `since` exists."""
         self.point = POINTS[at.partition(":")[0]]
         self.mark = self.stack.folder / f"mark-{uuid.uuid4().hex[:6]}"
         self.since = self.mark.with_suffix(".since")
@@ -89,7 +88,7 @@ class Trial:
         return self.stack.create(GOAL)
 
     def died(self, *, stopped: bool = False) -> None:
-        """The process has killed itself at its point; in embedded mode the whole tree ends after it."""
+        """The process has killed itself at its point; in embedded mode the tree ends after it."""
         victim = self.victim
         wait_until(
             lambda: self.mark.exists() or not victim.alive(),
@@ -105,11 +104,9 @@ class Trial:
     def take_stock(self) -> None:
         """The content worker has died: what it had saved must not be asked for again."""
         self.excused = True
-        of_contents = "from content join concept on content.concept_id = concept.id where content.status = 'ready'"
-        self.saved = {
-            Asked(GOAL, *written)
-            for written in self.rows(f"select concept.title, content.kind {of_contents}")
-        }
+        ready = """select concept.title, content.kind from content
+            join concept on content.concept_id = concept.id where content.status = 'ready'"""
+        self.saved = {Asked(GOAL, *written) for written in self.rows(ready)}
         self.saved |= {
             Asked(GOAL, "", "analysis")
             for _ in self.rows("select id from roadmap where analysis is not null")
@@ -123,7 +120,7 @@ class Trial:
         self.start(self.victim.name)
 
     def create_and_stall(self) -> str:
-        """The path of a roadmap about which the model is asked, and does not answer until it is let go."""
+        """Return the path of a roadmap of which the model answers nothing until it is let go."""
         self.model.hold(every_call)
         path = self.create()
         wait_until(self.model.held, reason="the model is asked")
@@ -144,7 +141,7 @@ class Trial:
         self.assert_nothing_waits("content")
 
     def assert_nothing_waits(self, queue: str) -> None:
-        """No message is ready or held, nor, but for the next times of the rescue job, on the schedule; none was put aside."""
+        """No message of a service waits in the queue or was put aside."""
         with queue_of(self.stack, queue) as left:
             wait_until_idle(left)
             assert [
@@ -233,7 +230,8 @@ def records_arrive(trial: Trial) -> None:
     trial.died()
     trial.restart()
     trial.assert_built(path)
-    making = "select step, count(*) from execution_log where category in ('planning', 'building') group by step order by step"
+    making = """select step, count(*) from execution_log
+        where category in ('planning', 'building') group by step order by step"""
     # Of each try that it was begun and what came of it.
     expected = [
         ("analysis", 1),
@@ -252,7 +250,8 @@ def records_arrive(trial: Trial) -> None:
     )
     trial.assert_nothing_waits("logs")
     assert trial.rows(making) == expected
-    counted = "select (select count(*) from execution_log), sum(stored), sum(last_seq), sum(dropped) from log_source"
+    counted = """select (select count(*) from execution_log), sum(stored), sum(last_seq),
+        sum(dropped) from log_source"""
     [(there, stored, numbered, dropped)] = trial.rows(counted)
     assert (stored, numbered, dropped) == (there, there, 0)
 
@@ -262,7 +261,7 @@ def a_goal_is_accepted_perhaps(trial: Trial) -> None:
     trial.start("api", "huey_content")
     answered = posted(trial)
     trial.died()
-    wait_until(lambda: overdue(trial), reason="what was committed is overdue")
+    wait_until(lambda: is_overdue(trial.stack), reason="what was committed is overdue")
     trial.restart()
     if trial.stack.mode == "server":
         trial.start("huey_logs")
@@ -282,8 +281,8 @@ def a_goal_waits_for_rescue(trial: Trial) -> None:
     trial.start("api", "huey_content")
     assert posted(trial) == []
     trial.died()
-    wait_until(lambda: overdue(trial), reason="what was committed is overdue")
-    forget_the_minute(trial)
+    wait_until(lambda: is_overdue(trial.stack), reason="what was committed is overdue")
+    forget_the_minute(trial.stack)
     trial.arm(trial.at)
     if trial.stack.mode == "server":
         trial.start("api")
@@ -318,18 +317,6 @@ def listed(trial: Trial) -> list[str]:
         f"/api/v1/roadmaps/{item['id']}"
         for item in trial.stack.get("/api/v1/roadmaps").json()["items"]
     ]
-
-
-def overdue(trial: Trial) -> bool:
-    """What was committed before the death is old enough for rescue."""
-    return time.time() > trial.mark.stat().st_mtime + float(SHORT["RESCUE_AFTER_SECONDS"]) + 0.1
-
-
-def forget_the_minute(trial: Trial) -> None:
-    """As if the next start were in another minute: embedded mode's logs consumer has had its job of this one."""
-    if trial.stack.mode == "embedded":
-        queue_rows(trial.stack, "delete from once")
-        queue_rows(trial.stack, "delete from schedule where queue = 'logs'")  # the job's next times
 
 
 # With what

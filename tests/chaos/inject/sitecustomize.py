@@ -1,8 +1,9 @@
-"""Lets a service die by SIGKILL at a kill point. Python imports this at its start when this folder is on PYTHONPATH.
+"""Lets a service die by SIGKILL at a kill point.
 
-ROADMAP_KILL_AT=<name>[:<nth call>] names the point (tests/chaos/kill_points.py), ROADMAP_KILL_MARK a file that is written in
-death: while it exists nothing is installed, so that the process may be started again with the same environment.
-ROADMAP_KILL_SINCE, if given, names a file: calls count once it is there.
+Python imports this at its start when this folder is on PYTHONPATH. ROADMAP_KILL_AT=<name>[:<nth
+call>] names the point (tests/chaos/kill_points.py), ROADMAP_KILL_MARK a file that is written in
+death: while it exists nothing is installed, so that the process may be started again with the same
+environment. ROADMAP_KILL_SINCE, if given, names a file: calls count once it is there.
 """
 
 import functools
@@ -29,7 +30,7 @@ def service() -> str:
 
 
 def install(at: str, mark: Path, since: Path | None) -> None:
-    """Wrap the targets of this point: they are deadly in its service, also when that is forked later."""
+    """Make the targets of this point deadly in its service, also when that is forked later."""
     sys.path.insert(0, str(ROOT))
     from tests.chaos.kill_points import POINTS, Call, KillPoint, resolve
 
