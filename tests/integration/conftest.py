@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from time import monotonic
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -13,6 +13,7 @@ from llmock.testing import LLMockServer
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from core import clock
 from roadmap.generation.llm.client import ModelClient
 from testing.faulty import Faulty, faults_before
 from testing.servers import Redis
@@ -51,12 +52,15 @@ def no_client_is_left(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 class Door:
-    """Stands before llmock and names what is asked for as the model, so that scenarios can tell requests apart by it."""
+    """Stands before llmock and names what is asked for as the model.
+
+    So scenarios can tell requests apart by it.
+    """
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
         self.kinds: list[str] = []
-        self.asked_at: list[float] = []  # seconds of the monotonic clock
+        self.asked_at: list[datetime] = []
         self.bodies: list[dict[str, Any]] = []
         self.facts: list[dict[str, Any]] = []  # what the user's message says
         self.models: set[str] = set()
@@ -75,7 +79,7 @@ class Door:
             return
         asked = await request.json()
         self.bodies.append(asked)
-        self.asked_at.append(monotonic())
+        self.asked_at.append(clock.now())
         facts = json.loads(asked["messages"][1]["content"])
         self.facts.append(facts)
         kind = _step(KINDS[asked["response_format"]["json_schema"]["name"]], facts)
@@ -143,7 +147,7 @@ def serving() -> Iterator[Provider]:
 
 @pytest.fixture
 def provider(serving: Provider) -> Provider:
-    """The provider as it was at first, able to write; its address is in the environment of the services."""
+    """The provider as it was at first, able to write; the services know its address."""
     serving.writes()
     serving.door.forget()
     return serving
@@ -165,7 +169,7 @@ def modelled(
     tmp_path_factory: pytest.TempPathFactory,
     **others: str,
 ) -> Iterator[Stack]:
-    """The services in the mode that the request has for its parameter, with the settings of a model and others."""
+    """Run the services in the mode of the request's parameter, with a model and other settings."""
     folder = tmp_path_factory.mktemp(f"model-{request.param}")
     environment = {
         "OPENAI_API_KEY": KEY,

@@ -111,7 +111,7 @@ class TestStopping:
     def test_who_has_handed_everything_back_takes_nothing_any_more(
         self, process: OpenQueue
     ) -> None:
-        """What an idle worker took that its consumer's end has woken would die with the process."""
+        """An idle worker is woken by its consumer's end: a message that it took would be lost."""
         works, others = process(), process()
         works.queue.enqueue(works.note.s("interrupted"))
         assert works.queue.dequeue() is not None

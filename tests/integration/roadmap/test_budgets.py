@@ -1,4 +1,4 @@
-"""Budgets on PostgreSQL: many workers at once never spend more than there is, and what they spent adds up."""
+"""Budgets on PostgreSQL: workers never spend more than there is, and their sums add up."""
 
 import random
 import threading
@@ -41,8 +41,9 @@ MOST = 8000  # that a call of so many tokens can cost
 
 @pytest.fixture
 def limited(postgres: Postgres, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., None]]:
-    """The application of this process on a new database; sets budgets, in millionths, that the database itself holds to as
-    well: a transaction that breaks one for a moment fails.
+    """Run the application of this process on a new database; set budgets, in millionths.
+
+    The database itself holds to them: a transaction that breaks one for a moment fails.
     """
     url = SecretStr(postgres.create_database(f"budgets_{new_id().hex}"))
     server = {
@@ -97,7 +98,7 @@ def roadmaps(count: int) -> tuple[UUID, list[UUID]]:
 
 
 def in_threads(work: Callable[[int], Any]) -> list[Any]:
-    """What each worker returns. All begin together; the first error of one is the test's."""
+    """Return the result of each worker. All begin together; the first error of one is raised."""
     together = threading.Barrier(WORKERS)
 
     def one(number: int) -> Any:
@@ -141,13 +142,14 @@ class Sampler:
 def assert_adds_up(owner_id: UUID, ids: Sequence[UUID]) -> int:
     """The sum of all."""
     total = peewee.fn.SUM(ModelCall.price)
+    month = month_of(clock.now())
     with session():
         priced = dict(
             ModelCall.select(ModelCall.roadmap_id, total).group_by(ModelCall.roadmap_id).tuples()
         )
         spent = dict(Roadmap.select(Roadmap.id, Roadmap.spent).tuples())
         amount = MonthlySpending.get(
-            MonthlySpending.owner_id == owner_id, MonthlySpending.month == month_of(clock.now())
+            MonthlySpending.owner_id == owner_id, MonthlySpending.month == month
         ).amount
     assert {id_: priced.get(id_, 0) for id_ in ids} == spent
     assert sum(spent.values()) == amount
@@ -207,8 +209,9 @@ def test_of_many_calls_at_once_as_many_begin_as_there_is_room_for(
 def test_workers_that_cross_each_other_in_every_way_keep_to_both_budgets_and_do_not_lock_up(
     limited: Callable[..., None],
 ) -> None:
-    """Two roadmaps of one account with few contents, so that workers also give up each other's calls as lost, and late ones
-    settle theirs after that. Some die.
+    """Two roadmaps of one account have few contents, and some workers die.
+
+    So workers also give up each other's calls as lost, and late ones settle theirs after that.
     """
     limited(roadmap=9 * MOST, month=12 * MOST)
     owner_id, ids = roadmaps(2)
@@ -312,17 +315,14 @@ def test_receipts_and_estimates_read_the_same_as_on_sqlite(limited: Callable[...
             "outline", MODEL, "1", most_prompt_tokens=0, most_completion_tokens=TOKENS
         ) as call:
             call.used(10, number)
-    report = receipt(owner_id, ids[0], limit=2, after=None)
+    report, month = receipt(owner_id, ids[0], limit=2, after=None), month_of(clock.now())
     written = report.model_dump(mode="json")
     assert (written["spent"], written["reserved"], written["budget"], written["next_cursor"]) == (
         *("0.00018", "0", "0.08"),
         str(report.calls[1].id),
     )
-    assert written["account_month"] == {
-        "month": month_of(clock.now()),
-        "spent": "0.00018",
-        "budget": "0.16",
-    }
+    account_month = {"month": month, "spent": "0.00018", "budget": "0.16"}
+    assert written["account_month"] == account_month
     [step] = report.steps
     assert (step.step, step.calls, step.failed, step.prompt_tokens, step.completion_tokens) == (
         "outline",

@@ -43,7 +43,7 @@ def site() -> Iterator[Site]:
 
 @pytest.fixture
 def on_postgres(postgres: Postgres, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """The application of this process on a new database, with links looked after on this machine."""
+    """Run this process on a new database, with links looked after on this machine."""
     url = SecretStr(postgres.create_database(f"links_{new_id().hex}"))
     mine = settings.model_copy(
         update={"database_url": url, "link_check_days": 30, "link_networks": ("127.0.0.0/8",)}
@@ -58,7 +58,7 @@ def on_postgres(postgres: Postgres, monkeypatch: pytest.MonkeyPatch) -> Iterator
 
 
 def roadmap_with(*urls: str) -> tuple[UUID, UUID]:
-    """One that is ready, of one concept whose resources are at these addresses; also the id of its resources."""
+    """Make a ready roadmap of one concept with these resources; return their id as well."""
     now, ids = (
         clock.now(),
         {name: new_id() for name in ("owner", "roadmap", "stage", "module", "concept")},

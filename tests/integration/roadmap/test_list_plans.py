@@ -1,4 +1,6 @@
-"""What lists and upkeep read in a table that is mostly others': the small form of `make bench-growth ONLY=roadmaps`.
+"""Rows that lists and upkeep read in a table that is mostly others'.
+
+This is the small form of `make bench-growth ONLY=roadmaps`.
 
 The account has made a sixth of all roadmaps, and made them first. A scan of the key
 from its end passes all the others before the first of these.
@@ -98,7 +100,7 @@ def test_a_list_looks_at_what_it_shows(
 def test_states_of_many_look_at_what_they_are_of(
     filling: Filling, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Those of requests that come together are read by one statement, which could sort all roadmaps first."""
+    """One statement reads for requests that come together; it could sort all roadmaps first."""
     reader = filling.reader
     with session():
         everybody = [account.id for account in Account.select(Account.id)] * 5

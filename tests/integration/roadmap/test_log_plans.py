@@ -1,4 +1,4 @@
-"""What PostgreSQL does for a page of the execution log: the small form of `make bench-logs`."""
+"""Plans of PostgreSQL for a page of the execution log: the small form of `make bench-logs`."""
 
 from collections.abc import Iterator
 

@@ -1,4 +1,4 @@
-"""Searching the execution log, in both modes: filters, words, pages without gaps, following, and all of it as NDJSON."""
+"""The search of the execution log in both modes: filters, words, pages, following, NDJSON."""
 
 import json
 import sqlite3
@@ -350,7 +350,7 @@ def test_a_search_that_takes_too_long_says_how_to_narrow_it(
 def test_in_embedded_mode_others_write_while_somebody_searches(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Which has no limit there, and may read every record."""
+    """A search has no limit there, and may read every record."""
     limited, written = log_search.limited, []
 
     @contextmanager

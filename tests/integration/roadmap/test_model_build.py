@@ -1,6 +1,7 @@
-"""A whole roadmap by a model, through real processes in both modes, with a provider that works, fails and recovers."""
+"""A whole roadmap by a model that works, fails and recovers, through real processes."""
 
 import json
+from datetime import timedelta
 
 import pytest
 from llmock.scenarios import Fail, Match, Reply
@@ -181,7 +182,7 @@ def test_a_provider_that_asks_to_wait_is_asked_again(
 def test_code_that_a_compiler_takes_hours_for_does_not_hold_its_worker(
     model_stack: Stack, provider: Provider
 ) -> None:
-    """compile() keeps the lock of the interpreter meanwhile: the worker was silent, and the next one took up the same answer."""
+    """The lock of the interpreter is kept by compile(): the worker would be taken for dead."""
     provider.writes(
         tutorial=json.dumps({"markdown": f"```python\n{nested_finally(40)}\n```\n\n{TUTORIAL}"})
     )
@@ -225,7 +226,7 @@ def test_a_429_slows_the_whole_process_down(model_stack: Stack, provider: Provid
     # A call for resources may have begun before the refusal.
     later = [at for kind, at in asked if at > refused_at and kind != "resources"]
     assert len(later) == 1 + 4
-    assert min(later) >= refused_at + 2
+    assert min(later) >= refused_at + timedelta(seconds=2)
 
 
 POOR = {

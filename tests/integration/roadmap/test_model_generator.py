@@ -766,7 +766,7 @@ UNSOUND = {
 
 
 def problems_of(ask: Callable[[], Outline]) -> list[str]:
-    """What there is to repair."""
+    """Return the problems to repair."""
     try:
         return problems(ask())
     except InvalidOutline as fault:

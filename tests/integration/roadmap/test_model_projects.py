@@ -1,4 +1,4 @@
-"""Projects of a model: designed with the plan, judged within the budget, and not moved by the work."""
+"""Projects of a model: designed with the plan, judged within the budget, deaf to the work."""
 
 import json
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ from roadmap.generation.llm.outline_in_stages import LARGE, stage_form
 from roadmap.generation.llm.schemas import OutlineDraft
 from testing.provider import MODEL, Handler, Provider, completion, providing
 from testing.stack import Stack, embedded_stack, running
-from testing.waiting import wait_until
+from testing.waiting import BRIEF, wait_until
 from tests.cases import try_each
 from tests.chaos.model import CAPSTONE, PATIENT, WRITTEN
 from tests.integration.roadmap.test_model_generator import ANALYSED, SOUND
@@ -39,7 +39,7 @@ class Teacher:
         facts = json.loads(handler.asked["messages"][1]["content"])
         if form == "Verdicts":
             self.judged.append(facts)
-            while self.held and not handler.server.released.wait(0.05):
+            while self.held and not handler.server.released.wait(BRIEF):
                 pass
             if self.ill:
                 self.ill -= 1

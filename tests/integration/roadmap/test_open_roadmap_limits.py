@@ -3,7 +3,6 @@
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -34,6 +33,7 @@ from roadmap.plan.schemas import RoadmapRequest
 from roadmap.plan.statuses import RoadmapStatus
 from testing.logbook import MODES, own_database
 from testing.stack import GOAL
+from testing.waiting import HANG
 from tests.portables import FIRST, SECOND, small, whole
 from tests.unit.roadmap.lifecycle.test_jobs import rows
 
@@ -124,7 +124,8 @@ def under_way(owner: UUID = OWNER) -> int:
 
 def concept_of(roadmap_id: UUID, key: str = SECOND) -> UUID:
     with session():
-        return Concept.get(Concept.roadmap == roadmap_id, Concept.key == key).id  # type: ignore[no-any-return]
+        concept = Concept.get(Concept.roadmap == roadmap_id, Concept.key == key)
+    return UUID(str(concept.id))
 
 
 def everything() -> dict[str, Any]:
@@ -301,7 +302,7 @@ def test_work_of_the_service_itself_is_not_refused(limit: Callable[..., None]) -
 
 
 def at_once(acts: Sequence[Callable[[], object]]) -> Counter[str]:
-    """What each has got, by name: nothing, or its error."""
+    """Count the outcomes of acts that begin together: `done`, or the name of an error."""
     got: list[str] = []
     together = threading.Barrier(len(acts))
 
@@ -340,9 +341,9 @@ def test_of_conditional_retries_at_once_none_counts_what_was_before(
 
     def retry(roadmap_id: UUID) -> None:
         with transaction(as_it_was=True):
-            with suppress(threading.BrokenBarrierError):
-                Roadmap.get_by_id(roadmap_id)
-                looked.wait(0.5)  # on SQLite one comes after the other
+            Roadmap.get_by_id(roadmap_id)
+            if is_postgres():  # on SQLite one comes after the other
+                looked.wait(HANG)
             commands.retry(OWNER, roadmap_id)
 
     got = at_once([lambda id_=id_: retry(id_) for id_ in ids])  # type: ignore[misc]
@@ -350,7 +351,7 @@ def test_of_conditional_retries_at_once_none_counts_what_was_before(
 
 
 class TestOneStatement:
-    """What PostgreSQL inserts in one statement is what step by step is inserted."""
+    """PostgreSQL inserts in one statement the rows that are inserted step by step elsewhere."""
 
     def keyed(self, name: str) -> NewRoadmap:
         request = RoadmapRequest(goal=GOAL, preferences="日本語 '%' \\", hours_per_week=3)

@@ -18,6 +18,7 @@ from roadmap.plan.outline import Analysis, ContentKind, Outline
 from roadmap.plan.schemas import RoadmapRequest
 from roadmap.plan.validation import problems
 from testing.provider import MODEL, Handler, Provider, completion, providing
+from testing.waiting import HANG
 from tests.cases import try_each
 from tests.unit.roadmap.lifecycle.test_jobs import accepted, the_roadmap
 
@@ -74,7 +75,12 @@ def answers(**changes: Any) -> Callable[[Handler], None]:
 
 def generator(provider: Provider, profile: ModelProfile = ModelProfile.small) -> ModelGenerator:
     return ModelGenerator(
-        key="k", base_url=provider.url, model=MODEL, timeout=60, concurrency=1, profile=profile
+        key="k",
+        base_url=provider.url,
+        model=MODEL,
+        timeout=HANG,
+        concurrency=1,
+        profile=profile,
     )
 
 

@@ -155,7 +155,8 @@ def test_home_changes_with_other_roadmaps_of_the_account(place: Place) -> None:
     assert all(states.count(state) == 1 for state in states)
     made()  # of another account
     assert home(place) == states[0]
-    assert reviews.count_due(owner, clock.now()) == 0
+    now = clock.now()
+    assert reviews.count_due(owner, now) == 0
 
 
 def test_other_accounts_have_no_access(place: Place) -> None:

@@ -1,4 +1,4 @@
-"""A roadmap that was taken along comes back the same from either kind of database, with cards whose numbers have every bit."""
+"""A roadmap that was taken along comes back the same from either kind of database."""
 
 import json
 from concurrent.futures import ThreadPoolExecutor

@@ -1,4 +1,4 @@
-"""A quiz becomes another one: its questions go on coming back, on both kinds of database, whichever way it came to that."""
+"""A quiz becomes another one: its questions go on coming back, whatever has replaced it."""
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
@@ -26,6 +26,7 @@ from roadmap.plan.outline import ContentKind, Contents, Quiz, Tutorial
 from roadmap.plan.schemas import ProgressRequest
 from roadmap.plan.statuses import ConceptProgress, ContentStatus
 from testing.logbook import MODES, own_database
+from testing.waiting import BRIEF
 from tests.integration.roadmap.test_reviews import QUESTIONS, RIGHT, Place, made, write
 
 OTHERS: list[dict[str, Any]] = [QUESTIONS[3], {**QUESTIONS[0], "prompt": "Another?"}]
@@ -53,7 +54,7 @@ def lesson(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
 
 
 def built() -> None:
-    """What is to be written is; a quiz waits for its tutorial."""
+    """Write everything that is to be written; a quiz waits for its tutorial."""
     with session():
         open_ = list(
             Content.select(Content.id)
@@ -168,7 +169,7 @@ def test_learning_while_a_quiz_is_saved_misses_no_question(lesson: Place, act: s
             write(content, 2, OTHERS)
             reviews.follow([concept])
             learns = threads.submit(learn)
-            assert not wait([learns], timeout=0.5).done  # until that is saved
+            assert not wait([learns], timeout=BRIEF).done  # until that is saved
         if act == "attempt":
             assert isinstance(learns.exception(), Conflict)
         else:

@@ -1,4 +1,4 @@
-"""The recipe of a webhook event in docs/ARCHITECTURE.md, followed with a dummy in a copy of the repository."""
+"""The recipe of a webhook event in docs/ARCHITECTURE.md, followed in a copy of the repository."""
 
 import json
 import os
@@ -32,9 +32,10 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Copy:
     copy.replace(trash, queries, f"from roadmap.lifecycle import events\n{queries}")
     job = "from roadmap.plan.jobs import Job\n"
     copy.replace(trash, job, f"from roadmap.plan.event_types import EventType\n{job}")
+    update = "Roadmap.update(trashed_at=clock.now()).where(Roadmap.id == roadmap_id).execute()"
     copy.replace(
         trash,
-        "        Roadmap.update(trashed_at=clock.now()).where(Roadmap.id == roadmap_id).execute()\n",
+        f"        {update}\n",
         "        row = events.bump(roadmap_id, trashed_at=clock.now())\n"
         "        steps += events.append(row, EventType.trashed, {})\n",
     )

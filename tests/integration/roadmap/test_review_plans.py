@@ -1,4 +1,4 @@
-"""What a review reads where there are many cards, most of them of others: what it shows, and not what there is."""
+"""Rows that a review reads among many cards, most of them others': those that it shows."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -28,17 +28,23 @@ from tests.integration.roadmap.test_reviews import made
 ACCOUNTS, ROADMAPS, CARDS = 4, 25, 400  # of each one before
 CONCEPTS = 40  # of a roadmap
 LIMIT = 20
-FILL = """INSERT INTO review_card (id, owner_id, roadmap_id, concept_id, question, version, number, state, reviews, lapses,
-    reviewed_at, due_at, created_at) SELECT gen_random_uuid(), r.owner_id, r.id, c.id, md5(n::text), 1, n %% 4, 1,
-    CASE WHEN n %% 10 = 0 THEN 0 ELSE 1 END, 0, CASE WHEN n %% 10 > 0 THEN now() AT TIME ZONE 'UTC' - interval '3 days' END,
-    now() AT TIME ZONE 'UTC' + (%s - n) * interval '1 minute', now() FROM roadmap r JOIN concept c ON c.roadmap_id = r.id,
-    generate_series(1, %s) AS n WHERE r.owner_id = %s"""
-SAME = "roadmap_id, module_id, title, description, hours, week, difficulty, prerequisites, outcomes, position, notes, removed"
+FILL = """INSERT INTO review_card (id, owner_id, roadmap_id, concept_id, question, version, number,
+    state, reviews, lapses, reviewed_at, due_at, created_at)
+    SELECT gen_random_uuid(), r.owner_id, r.id, c.id, md5(n::text), 1, n %% 4,
+    1, CASE WHEN n %% 10 = 0 THEN 0 ELSE 1 END, 0,
+    CASE WHEN n %% 10 > 0 THEN now() AT TIME ZONE 'UTC' - interval '3 days' END,
+    now() AT TIME ZONE 'UTC' + (%s - n) * interval '1 minute', now()
+    FROM roadmap r JOIN concept c ON c.roadmap_id = r.id, generate_series(1, %s) AS n
+    WHERE r.owner_id = %s"""
+SAME = """roadmap_id, module_id, title, description, hours, week, difficulty, prerequisites,
+    outcomes, position, notes, removed"""
 MORE = f"""INSERT INTO concept (id, key, progress, {SAME})
-    SELECT gen_random_uuid(), 'c' || n::text, progress, {SAME} FROM concept, generate_series(2, %s) AS n"""
-LIKE = """owner_id, goal, level, hours_per_week, background, motivation, preferences, language, title, generator, weeks,
-    hours, status, error, attempts, interruptions, due_at, contents_total, contents_failed, last_seq, created_at, updated_at,
-    revision, review, approved, spent, over_budget"""
+    SELECT gen_random_uuid(), 'c' || n::text, progress, {SAME}
+    FROM concept, generate_series(2, %s) AS n"""
+LIKE = """owner_id, goal, level, hours_per_week, background, motivation, preferences, language,
+    title, generator, weeks, hours, status, error, attempts, interruptions, due_at, contents_total,
+    contents_failed, last_seq, created_at, updated_at, revision, review, approved, spent,
+    over_budget"""
 UNDER_WAY = f"""INSERT INTO roadmap (id, contents_ready, {LIKE})
     SELECT ('ffffffff' || substr(gen_random_uuid()::text, 9))::uuid, 0, {LIKE}
     FROM generate_series(1, %s), (SELECT * FROM roadmap WHERE owner_id = %s LIMIT 1) AS r"""
@@ -109,8 +115,9 @@ def test_one_question_is_found_without_looking_at_the_others(
     assert reviews.list_due(reader.id, limit=LIMIT, beyond=True).due == reviews.MOST_COUNTED
     most = looked_at(lambda: reviews.list_due(reader.id, limit=LIMIT), monkeypatch)
     assert most <= 2 * reviews.MOST_COUNTED
-    assert reviews.count_due(reader.id, clock.now()) == found.due
-    most = looked_at(lambda: reviews.count_due(reader.id, clock.now()), monkeypatch)
+    now = clock.now()
+    assert reviews.count_due(reader.id, now) == found.due
+    most = looked_at(lambda: reviews.count_due(reader.id, now), monkeypatch)
     assert most <= 2 * reviews.MOST_COUNTED
     assert looked_at(lambda: reviews.forecast(reader.id), monkeypatch) <= ROADMAPS * CARDS
 
@@ -118,11 +125,10 @@ def test_one_question_is_found_without_looking_at_the_others(
 def test_new_questions_are_found_without_looking_at_the_others(
     reader: Account, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    now = clock.now()
     with transaction():
-        ReviewCard.update(reviewed_at=clock.now()).where(
-            ReviewCard.owner == reader.id,
-            ReviewCard.reviews > 0,
-            ReviewCard.due_at > clock.now(),
+        ReviewCard.update(reviewed_at=now).where(
+            ReviewCard.owner == reader.id, ReviewCard.reviews > 0, ReviewCard.due_at > now
         ).execute()
         Account.update(review_limits={"reviews": 1, "new": LIMIT}).where(
             Account.id == reader.id

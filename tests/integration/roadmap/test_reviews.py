@@ -1,4 +1,4 @@
-"""Cards as both kinds of database keep them: what is stored goes on as if it had never been, and two at once make no second."""
+"""Cards in both kinds of database: a stored memory goes on, and two at once make no second."""
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -210,7 +210,8 @@ def test_the_list_has_what_is_due_and_when_the_others_are(lesson: Place) -> None
         2,
         second,
     )
-    assert reviews.count_due(owner, clock.now()) == 2
+    now = clock.now()
+    assert reviews.count_due(owner, now) == 2
     clock.travel(timedelta(minutes=20))
     assert [item.question.id for item in reviews.list_due(owner, limit=50).items] == [1, 2, 0, 3]
 

@@ -1,4 +1,4 @@
-"""Resources that a model chooses among what a search engine has found, through real processes in both modes."""
+"""Resources that a model chooses among those that a search engine has found."""
 
 import json
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Exports and deletion of accounts on both kinds of database, with several at once, and with a worker that is killed."""
+"""Exports and deletion of accounts: several at once, and with a worker that is killed."""
 
 import io
 import threading
@@ -49,7 +49,7 @@ def base(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[None]:
 
 
 def at_once(*tasks: Callable[[], Any]) -> list[Any]:
-    """What each of them got, or the error."""
+    """Run them at the same time; return the result of each, or its error."""
     got: list[Any] = []
     together = threading.Barrier(len(tasks))
 

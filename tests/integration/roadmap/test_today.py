@@ -120,7 +120,8 @@ def test_days_are_those_of_the_persons_zone(lesson: Place) -> None:
         assert today_of(owner).day == day == read_today(owner).today.day
     state = home_state(owner, clock.now(), latest=2, read=[])
     clock.travel(timedelta(hours=13))  # tomorrow in UTC, not in New York
-    assert home_state(owner, clock.now(), latest=2, read=[]) == state
+    tomorrow = clock.now()
+    assert home_state(owner, tomorrow, latest=2, read=[]) == state
     mark(lesson, ConceptProgress.learning)
     assert [*seconds()] == [date(2026, 11, 30)]
 

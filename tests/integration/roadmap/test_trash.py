@@ -42,7 +42,7 @@ def made(count: int) -> list[UUID]:
 
 
 def at_once(do: Callable[[], object], threads: int) -> list[object]:
-    """What each of them got, by its kind when it is an error."""
+    """Do it in threads at the same time; return the results, and the kinds of errors."""
     got: list[object] = []
     together = threading.Barrier(threads)
 

@@ -1,4 +1,4 @@
-"""The states of a roadmap, a concept and a list are others after every change that these tell, on both kinds of database."""
+"""States of a roadmap, a concept and a list: each change that these tell makes another."""
 
 from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, timedelta
@@ -85,7 +85,7 @@ def state() -> bytes | None:
 
 
 def changed(table: type[Any], state: Callable[[], bytes | None] = state, **changes: Any) -> bool:
-    """Whether the state is another one when the first row of a table is changed so; changed back, it is the one of before."""
+    """Whether a change of the first row makes another state, and undoing it the one before."""
     before = state()
     first = table.select().order_by(table.id).first()
     was = {name: getattr(first, name) for name in changes}
@@ -102,7 +102,7 @@ def test_it_changes_with_everything_of_the_roadmap(tree: None, field: peewee.Fie
 
 
 def test_it_does_not_change_with_the_lease(tree: None) -> None:
-    """Which is renewed every few seconds: a tag would be out of date before it is used."""
+    """It is renewed every few seconds: a tag would be out of date before it is used."""
     for name in LEASE:
         field = Roadmap._meta.fields[name]
         assert not changed(Roadmap, **{name: OTHER_VALUE[field.field_type]})

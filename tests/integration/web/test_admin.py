@@ -1,4 +1,4 @@
-"""Operators of a real service with PostgreSQL and Redis: ranks, forms from elsewhere, consumers that pause, no broker."""
+"""Operators of a real service: ranks, forms from elsewhere, consumers that pause, no broker."""
 
 import re
 from collections.abc import Callable, Iterator

@@ -1,4 +1,4 @@
-"""An operator beside the running services, in both modes: pauses a queue, sees who does what, and stops a task for good."""
+"""An operator beside the running services pauses a queue, sees its work and stops a task."""
 
 import json
 import subprocess
@@ -15,7 +15,6 @@ from testing.waiting import HANG, wait_until
 from tests.integration.conftest import Provider
 
 GOAL = "Learn to bake sourdough bread"
-SOON = 60.0
 OPERATE = """
 import dataclasses, json, sys
 from core.errors import RoadmapError
@@ -35,7 +34,7 @@ for line in sys.stdin:
 
 
 class Operator:
-    """A process of its own with the settings of the services, which calls functions of `tasks.queue_admin`."""
+    """A process with the settings of the services that calls functions of `tasks.queue_admin`."""
 
     def __init__(self, stack: Stack) -> None:
         service = "all" if stack.mode == "embedded" else "api"

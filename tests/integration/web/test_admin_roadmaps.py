@@ -1,4 +1,4 @@
-"""Roadmaps as operators see them, and how one was made: real processes, in both modes, with a model that fails and recovers."""
+"""Roadmaps as operators see them, made by real processes and a model that recovers."""
 
 from collections.abc import Callable
 from contextlib import closing
@@ -28,7 +28,7 @@ Operator = Callable[..., Any]
 
 @pytest.fixture(scope="module")
 def operator(model_stack: Stack) -> Operator:
-    """Asks as somebody who may look at everything; in server mode a registered account that was made an administrator."""
+    """Asks as the local owner or, in server mode, as a new administrator."""
     headers: dict[str, str] = {}
     if model_stack.mode == "server":
         body = {"email": "operator@example.org", "password": PASSWORD}

@@ -1,4 +1,4 @@
-"""Bad input over HTTP, in both modes: a problem that names the field and the rule, and nothing changes."""
+"""Bad input over HTTP: a problem that names the field and the rule, and nothing changes."""
 
 import gzip
 import hashlib

@@ -1,4 +1,4 @@
-"""What a person decides about a roadmap, over HTTP, through real processes in both modes, with a model."""
+"""Decisions of a person about a roadmap, through real processes in both modes, with a model."""
 
 import json
 from collections import Counter
@@ -249,9 +249,8 @@ def test_what_runs_is_cut_short_when_it_is_cancelled_and_can_be_taken_up_again(
 
 
 MOST_TOKENS = 1000
-BUDGET = Decimal(
-    "0.015"
-)  # room for some calls, whose price is that of 1 for a million tokens of the prompt and 2 of the answer
+# Room for some calls, at 1 for a million tokens of the prompt and 2 of the answer.
+BUDGET = Decimal("0.015")
 
 
 @pytest.fixture(params=["embedded", "server"])

@@ -12,7 +12,7 @@ import pytest
 from testing.provider import Handler, providing
 from testing.servers import Postgres, Redis
 from testing.stack import NO_TLS, Stack, answer_to, embedded_stack, running, server_stack
-from testing.waiting import HANG, wait_until
+from testing.waiting import BRIEF, HANG, wait_until
 from tests.chaos.model import ANALYSIS, KINDS, PATIENT, TUTORIAL, WRITTEN
 
 FIRST = "Why <b>knead</b>? ![](https://a.org/x.png)\n\n## Kneading 写\n\n"
@@ -43,7 +43,7 @@ class Author:
         try:
             self._say(handler, text[:cut])
             if kind == "tutorial":
-                while not self.may_go_on.wait(0.05):
+                while not self.may_go_on.wait(BRIEF):
                     handler.wfile.write(b": thinking\n\n")
             self._say(handler, text[cut:])
             self._say(handler, "", "stop")

@@ -1,4 +1,4 @@
-"""The main job with a client that another program has made of the document alone: openapi-python-client."""
+"""The main job with a client that openapi-python-client has made of the document alone."""
 
 import json
 import os
@@ -25,7 +25,7 @@ PAGE = (ROOT / "docs" / "API.md").read_text("utf-8")
 
 
 def generated(folder: Path, url: str) -> str:
-    """What the generator says."""
+    """Run the generator; return its output."""
     beside = Path(sys.executable).parent  # where it is, and finds ruff
     environment = {**os.environ, "PATH": f"{beside}:{os.environ['PATH']}", "ROADMAP": url}
     command = ["bash", "-euc", COMMAND]

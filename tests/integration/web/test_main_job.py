@@ -12,7 +12,7 @@ from testing.waiting import wait_until
 
 @dataclass
 class Made:
-    """A roadmap that is finished, what was answered when it was asked for, and the events as they came."""
+    """A finished roadmap, the answer that accepted it, and the events as they came."""
 
     answer: httpx2.Response
     events: list[dict[str, Any]]

@@ -1,9 +1,8 @@
-"""`roadmap_client` against the service, blocking and asynchronous, also when what lies between fails."""
+"""`roadmap_client` against the service, blocking and asynchronous, also over a bad line."""
 
 import asyncio
 import inspect
 import re
-import time
 from collections.abc import Callable, Iterator
 from typing import Any
 from uuid import uuid4
@@ -20,7 +19,7 @@ Connect = Callable[..., Any]
 
 
 class InLoop:
-    """AsyncRoadmapClient whose calls a loop of its own runs, so that one test is of both clients."""
+    """AsyncRoadmapClient whose calls a loop of its own runs: one test is of both clients."""
 
     def __init__(self, *given: Any, **named: Any) -> None:
         self.runner = asyncio.Runner()
@@ -166,20 +165,19 @@ def test_a_stream_that_is_cut_is_read_to_its_end_without_gaps_and_doubles(
 
 
 def test_its_patience_has_an_end(connect: Connect, faulty: Faulty, shared_server: Stack) -> None:
-    began = time.monotonic()
     client = connect(faulty.url, shared_server, patience=0.5)
     for refusals in ([{}] * 100, [{"Retry-After": "3600"}]):
-        faulty.refusals = refusals
+        faulty.refusals = [*refusals]
         with pytest.raises(ApiProblem) as caught:
             client.create(GOAL)
         assert (caught.value.status, caught.value.type) == (503, "about:blank")
+        assert len(refusals) - len(faulty.refusals) < 50  # tries
     assert caught.value.retry_after == 3600
     faulty.cut_after = [7] * 100
     with pytest.raises(NoResponse, match="cannot be reached"):
         list(client.events(f"{shared_server.create(review=True)}/events"))
     with pytest.raises(NoResponse):
         connect(f"http://127.0.0.1:{free_port()}", shared_server, patience=0.5).get("/health")
-    assert time.monotonic() - began < 30
 
 
 def test_the_code_of_the_page_works(shared_embedded: Stack, capsys: pytest.CaptureFixture) -> None:

@@ -1,4 +1,4 @@
-"""Requests that are sent again because an answer was lost, over real processes in both modes: never twice, never lost."""
+"""Requests that are sent again because an answer was lost are never done twice, never lost."""
 
 import json
 import socket
