@@ -1,6 +1,7 @@
 """Projects at the ends of stages: work, judgements by learner and link, and their export."""
 
 from collections.abc import Callable, Iterator
+from copy import deepcopy
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -226,17 +227,22 @@ class TestKept:
         document = client.get(f"{copied}/export.json").json()
         assert "projects" not in document
 
+    @pytest.fixture
+    def exported(self, client: TestClient, roadmap: str, project: str) -> dict[str, Any]:
+        """Its file, with work on a project."""
+        save(client, project, *marks_for(client, project, "yes"))
+        document: dict[str, Any] = client.get(f"{roadmap}/export.json").json()
+        return document
+
     @try_each(("break_", "place"), BREAKS.values(), BREAKS)
     def test_a_file_that_breaks_a_rule_is_refused(
         self,
         client: TestClient,
-        roadmap: str,
-        project: str,
+        exported: dict[str, Any],
         break_: Callable[[Any], Any],
         place: str,
     ) -> None:
-        save(client, project, *marks_for(client, project, "yes"))
-        document = client.get(f"{roadmap}/export.json").json()
+        document = deepcopy(exported)
         break_(document)
         answer = client.post(f"{API}/imports", json=document)
         assert answer.status_code == 422
