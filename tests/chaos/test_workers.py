@@ -279,7 +279,7 @@ def test_a_goal_that_kills_its_worker_ends_with_a_reason_and_one_that_comes_mean
 
     tree = modelled.get(poisonous).json()
     assert "Its worker died" in tree["error"]
-    assert "retry it" in tree["error"]
+    assert "Retry it" in tree["error"]
     assert poison.deaths == 6
     assert_built_once(modelled, other)
     assert modelled.events(poisonous)[-1]["event"] == "roadmap.failed"
