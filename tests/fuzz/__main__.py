@@ -2,8 +2,9 @@
 
     python -m tests.fuzz --seconds 60 --seed 1 --mode both      or   make fuzz SECONDS=60 SEED=1
 
-Real processes with servers of their own, which want passwords. The seconds are shared between the modes; starting, and waiting
-for what was accepted, come on top. Exit 1 on any failure; the scratch folder with every log is kept then.
+Real processes with servers of their own, which want passwords. The seconds are shared between the
+modes; starting, and waiting for what was accepted, come on top. Exit 1 on any failure; the scratch
+folder with every log is kept then.
 """
 
 import argparse
@@ -19,7 +20,7 @@ from pathlib import Path
 from testing.receiver import receiving
 from testing.scratch import write_in_memory
 from testing.stack import Stack, embedded_stack, running
-from tests.chaos.model import serving
+from tests.chaos.model import PATIENT, serving
 from tests.fuzz.run import Fuzz
 from tests.security.test_secrets import GuardedRedis, guarded_postgres
 
@@ -30,8 +31,8 @@ def stack_of(mode: str, folder: Path, ends: ExitStack) -> tuple[Stack, str]:
     model = ends.enter_context(serving(concepts=2))
     environment = {
         **model.environment,
-        "LEASE_SECONDS": "20",
-        "MODEL_TIMEOUT_SECONDS": "10",
+        **PATIENT,
+        "HEARTBEAT_TTL_SECONDS": "60",
         "WEBHOOK_NETWORKS": "127.0.0.0/8",
     }
     if mode == "embedded":

@@ -66,7 +66,6 @@ FITTING: dict[str, dict[str, Any]] = {  # bodies, as far as it is known here
         "enabled": True,
     },
 }
-PATIENCE = 20  # seconds for an answer
 
 
 def operation_of(method: str, target: str) -> str:
@@ -127,7 +126,7 @@ class Asker:
         return json.loads(seen.content)
 
     def raw(self, *parts: bytes, seconds: float = 3.0) -> bytes:
-        """All that is answered to these bytes until the server hangs up, or says nothing for so long."""
+        """Return the answer to these bytes: all until the server hangs up, or is silent so long."""
         answer = b""
         with suppress(OSError), socket.create_connection(self.place, timeout=seconds) as connection:
             for part in parts:
@@ -156,9 +155,7 @@ class Asker:
         except http.client.HTTPException as error:
             raise AssertionError(f"{method} {target[:200]}: no answer: {error!r}") from error
         except OSError as error:
-            raise AssertionError(
-                f"{method} {target[:200]}: no answer within {PATIENCE} s: {error!r}"
-            ) from error
+            raise AssertionError(f"{method} {target[:200]}: cut off: {error!r}") from error
 
     def _once(
         self, method: str, target: str, sent: Mapping[str, str], body: bytes | None

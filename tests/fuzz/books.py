@@ -1,5 +1,7 @@
-"""The database afterwards, read past the application in either mode: what was accepted is there once and has come to an end,
-counts are counts, events have no gaps, and nothing hangs on what is not there.
+"""The database afterwards, read past the application in either mode.
+
+What was accepted is there once and has come to an end, counts are counts, events have no gaps, and
+nothing hangs on what is not there.
 """
 
 from collections.abc import Iterator
@@ -11,7 +13,6 @@ from tests.chaos.ledger import REPEATED
 from tests.fuzz.people import ROADMAPS, WEBHOOKS, People
 from tests.fuzz.watch import Watch
 
-PATIENCE = 120  # seconds in which what was accepted comes to its end
 ENDS = ", ".join(f"'{status}'" for status in FINAL)
 PARENTS = {  # a column that names a row of another table
     **{("login_session", "account_id"): "account", ("api_key", "account_id"): "account"},
@@ -43,10 +44,13 @@ PARENTS = {  # a column that names a row of another table
     ): "roadmap",  # not of model_call: the books stay when a roadmap is deleted for ever
 }
 PUT_ASIDE = "status = 'awaiting_review' AND trashed_at IS NOT NULL"  # it waits on in the trash
+OPEN = f"status NOT IN ({ENDS}) AND NOT ({PUT_ASIDE})"
+LEASED = "lease_token IS NOT NULL OR lease_until IS NOT NULL"
 COUNTED = """SELECT r.id FROM roadmap r LEFT JOIN (SELECT c.roadmap_id, count(*) AS total,
     sum(CASE WHEN c.status = 'ready' THEN 1 ELSE 0 END) AS ready,
     sum(CASE WHEN c.status IN ('failed', 'cancelled') THEN 1 ELSE 0 END) AS failed
-    FROM content c JOIN concept k ON k.id = c.concept_id WHERE NOT k.removed GROUP BY c.roadmap_id) n ON n.roadmap_id = r.id
+    FROM content c JOIN concept k ON k.id = c.concept_id WHERE NOT k.removed
+    GROUP BY c.roadmap_id) n ON n.roadmap_id = r.id
     WHERE coalesce(n.total, 0) <> r.contents_total OR coalesce(n.ready, 0) <> r.contents_ready
     OR coalesce(n.failed, 0) <> r.contents_failed"""
 WRONG = (
@@ -59,28 +63,36 @@ WRONG = (
     }
     | {
         "roadmaps whose counts are not those of their contents": COUNTED,
-        "roadmaps without an end": f"SELECT id FROM roadmap WHERE status NOT IN ({ENDS}) AND NOT ({PUT_ASIDE})",
-        "leased for ever, roadmaps": "SELECT id FROM roadmap WHERE lease_token IS NOT NULL OR lease_until IS NOT NULL",
-        "leased for ever, contents": "SELECT id FROM content WHERE lease_token IS NOT NULL OR lease_until IS NOT NULL",
-        "deliveries without an end": "SELECT id FROM webhook_delivery WHERE finished_at IS NULL AND attempts = 0",
-        "leased for ever, deliveries": "SELECT id FROM webhook_delivery WHERE lease_token IS NOT NULL OR lease_until IS NOT NULL",
-        "contents that are open in what has ended": f"""SELECT c.id FROM content c JOIN roadmap r ON r.id = c.roadmap_id
-        JOIN concept k ON k.id = c.concept_id WHERE c.status IN ('pending', 'building') AND NOT k.removed
-        AND r.status IN ({ENDS})""",
-        "contents whose version is not there": """SELECT c.id FROM content c LEFT JOIN content_version v
-        ON v.content_id = c.id GROUP BY c.id, c.version HAVING coalesce(max(v.version), 0) <> count(v.version)
-        OR sum(CASE WHEN v.version = c.version THEN 1 ELSE 0 END) <> (CASE WHEN max(v.version) IS NULL THEN 0 ELSE 1 END)
+        "roadmaps without an end": f"SELECT id FROM roadmap WHERE {OPEN}",
+        "leased for ever, roadmaps": f"SELECT id FROM roadmap WHERE {LEASED}",
+        "leased for ever, contents": f"SELECT id FROM content WHERE {LEASED}",
+        "deliveries without an end": """SELECT id FROM webhook_delivery
+        WHERE finished_at IS NULL AND attempts = 0""",
+        "leased for ever, deliveries": f"SELECT id FROM webhook_delivery WHERE {LEASED}",
+        "contents that are open in what has ended": f"""SELECT c.id FROM content c
+        JOIN roadmap r ON r.id = c.roadmap_id JOIN concept k ON k.id = c.concept_id
+        WHERE c.status IN ('pending', 'building') AND NOT k.removed AND r.status IN ({ENDS})""",
+        "contents whose version is not there": """SELECT c.id FROM content c
+        LEFT JOIN content_version v ON v.content_id = c.id GROUP BY c.id, c.version
+        HAVING coalesce(max(v.version), 0) <> count(v.version)
+        OR sum(CASE WHEN v.version = c.version THEN 1 ELSE 0 END)
+        <> (CASE WHEN max(v.version) IS NULL THEN 0 ELSE 1 END)
         OR (max(v.version) IS NULL AND c.version <> 0)""",
-        "revisions that are open in what has ended": f"""SELECT v.roadmap_id FROM revision v JOIN roadmap r ON r.id = v.roadmap_id
-        WHERE v.status = 'open' AND r.status IN ({ENDS})""",
-        "roadmaps whose revision is not there": """SELECT r.id FROM roadmap r LEFT JOIN revision v ON v.roadmap_id = r.id
-        AND v.number = r.revision WHERE r.revision > 0 AND v.number IS NULL""",
-        "concepts that stand there twice": "SELECT roadmap_id FROM concept GROUP BY roadmap_id, key HAVING count(*) > 1",
-        "first answers that were never completed": "SELECT key_hash FROM first_answer WHERE status IS NULL",
-        "attempts with a score that cannot be": "SELECT id FROM quiz_attempt WHERE score < 0 OR score > total",
+        "revisions that are open in what has ended": f"""SELECT v.roadmap_id FROM revision v
+        JOIN roadmap r ON r.id = v.roadmap_id WHERE v.status = 'open' AND r.status IN ({ENDS})""",
+        "roadmaps whose revision is not there": """SELECT r.id FROM roadmap r
+        LEFT JOIN revision v ON v.roadmap_id = r.id AND v.number = r.revision
+        WHERE r.revision > 0 AND v.number IS NULL""",
+        "concepts that stand there twice": """SELECT roadmap_id FROM concept
+        GROUP BY roadmap_id, key HAVING count(*) > 1""",
+        "first answers that were never completed": """SELECT key_hash FROM first_answer
+        WHERE status IS NULL""",
+        "attempts with a score that cannot be": """SELECT id FROM quiz_attempt
+        WHERE score < 0 OR score > total""",
     }
     | {
-        f"{child}s whose {column} is not there": f"""SELECT c.{column} FROM {child} c LEFT JOIN {parent} p ON p.id = c.{column}
+        f"{child}s whose {column} is not there": f"""SELECT c.{column} FROM {child} c
+        LEFT JOIN {parent} p ON p.id = c.{column}
         WHERE c.{column} IS NOT NULL AND p.id IS NULL"""
         for (child, column), parent in PARENTS.items()
     }
@@ -88,7 +100,7 @@ WRONG = (
 
 
 def settle(stack: Stack, people: People) -> None:
-    """What waits for somebody is stopped; then everything comes to its end."""
+    """Stop what waits for somebody; then everything comes to its end."""
     people.me.present()
     with asking(stack) as ask:
 
@@ -97,9 +109,10 @@ def settle(stack: Stack, people: People) -> None:
             for (id_,) in waiting:
                 people.me.ask("POST", f"{ROADMAPS}/{_hex(id_)}/cancel", json={})
             open_ = [
-                f"SELECT id FROM roadmap WHERE status NOT IN ({ENDS}) AND NOT ({PUT_ASIDE})",
+                f"SELECT id FROM roadmap WHERE {OPEN}",
                 "SELECT id FROM content WHERE lease_token IS NOT NULL",
-                "SELECT id FROM webhook_delivery WHERE lease_token IS NOT NULL OR (finished_at IS NULL AND attempts = 0)",
+                """SELECT id FROM webhook_delivery
+                WHERE lease_token IS NOT NULL OR (finished_at IS NULL AND attempts = 0)""",
             ]
             return not any(map(ask, open_))
 
@@ -150,7 +163,7 @@ def wrong(ask: Ask) -> Iterator[tuple[str, list[tuple[object, ...]]]]:
 
 
 def _theirs(watch: Watch) -> None:
-    """What is the other one's is as it was."""
+    """Everything of the other one is as it was."""
     people = watch.people
     if not people.theirs:
         return

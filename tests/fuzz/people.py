@@ -1,4 +1,4 @@
-"""Who takes part: the one who fuzzes, who is an administrator, and another one, of whom nothing is ever to be seen."""
+"""People of a fuzz: the one who fuzzes, an administrator, and another, who is never to be seen."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""What schemathesis cannot know of this service: keys, tags, pages, what belongs to others, and how a stream goes on."""
+"""Properties that schemathesis cannot know: keys, tags, pages, others' things, resumed streams."""
 
 import json
 import re
@@ -228,7 +228,7 @@ def check_same(first: Seen, again: Seen) -> None:
 
 
 def tags(asker: Asker, people: People, draw: Draw) -> None:
-    """Who has it is not sent it again."""
+    """A client that has it is not sent it again."""
     name = draw(st.sampled_from([name for name in TAGGED if name not in LIVE]))
     path = OPERATIONS[name][1]
     ids = {**people.mine, "slug": "invalid"}
@@ -298,7 +298,10 @@ def ids_in(items: list[dict[str, Any]]) -> list[str]:
 
 
 def others(asker: Asker, people: People) -> None:
-    """What belongs to others does not exist, neither by itself nor below something of one's own: each operation, each place."""
+    """Things of others do not exist, neither by themselves nor below something of one's own.
+
+    This is true for each operation and each place.
+    """
     for name, (method, path, operation) in sorted(OPERATIONS.items()):
         if path.startswith(FOR_OPERATORS):
             continue

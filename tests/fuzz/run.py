@@ -29,14 +29,16 @@ NEEDS_A_STATE = (
         "change_email",
         "transfer_roadmaps",
     ),  # the password, and somebody whose roadmaps may go (security/test_transferring.py)
-    "delete_me",  # the password of somebody who leaves (security/self_service/test_account_deletion.py)
+    # the password of somebody who leaves (security/self_service/test_account_deletion.py)
+    "delete_me",
     # of a concept that was made without the model (unit/roadmap/lifecycle/test_upgrade_contents.py)
     "upgrade_concept",
     # of a goal about which the model asks (integration/roadmap/test_model_questions.py)
     "answer_questions",
     # of saved work, and with a model (integration/roadmap/test_model_projects.py)
     "order_judgement",
-    # what the check of its question has left open, and its number (integration/roadmap/test_review_limits.py)
+    # what the check of its question has left open, and its number
+    # (integration/roadmap/test_review_limits.py)
     *("rate_review", "undo_review"),
 )
 NEEDS_A_MESSAGE = ("revoke_message",)  # whose id no document tells
@@ -48,7 +50,10 @@ class Over(KeyboardInterrupt):
 
 
 class Fuzz:
-    """`seconds`: of schemathesis and properties together; without, a fixed number of `examples`, the same ones each time."""
+    """One run. `seconds`: of schemathesis and properties together.
+
+    Without them, it is a fixed number of `examples`, the same ones each time.
+    """
 
     def __init__(
         self,
@@ -107,7 +112,7 @@ class Fuzz:
             )
 
     def never_well(self) -> list[str]:
-        """Operations of the document that were asked and never answered as they should, but for those that cannot be here."""
+        """Return the operations that were never answered well, but for those that cannot be."""
         well = {name for (name, status) in self.watch.counts if 200 <= status < 400}
         excused = {
             *(machine.LOGIN_ONLY if self.stack.mode == "embedded" else ()),
@@ -126,7 +131,8 @@ class Fuzz:
             of[name][status] += number
         yield f"{self.stack.mode}: {self.watch.total} requests with seed {self.seed}"
         for name, counts in of.items():
-            yield f"  {name:28} {', '.join(f'{status}: {number}' for status, number in sorted(counts.items()))}"
+            found = ", ".join(f"{status}: {number}" for status, number in sorted(counts.items()))
+            yield f"  {name:28} {found}"
         yield f"  operations never answered well: {', '.join(self.never_well()) or 'none'}"
         for name, why in {
             **machine.OFF,
@@ -136,7 +142,8 @@ class Fuzz:
         }.items():
             yield f"  not looked at: {name}: {why}"
         for failure in self.watch.failures.values():
-            yield f"FAILED ({failure.times} times, seed {self.seed}, {self.stack.mode}): {failure.what}"
+            of_run = f"seed {self.seed}, {self.stack.mode}"
+            yield f"FAILED ({failure.times} times, {of_run}): {failure.what}"
             yield "  " + failure.example.replace("\n", "\n  ")
             if failure.curl:
                 yield f"  {failure.curl}"
@@ -145,7 +152,10 @@ class Fuzz:
         return self.seconds is not None and time.monotonic() - self._began > self.seconds
 
     def _own(self) -> None:
-        """Each property in turn, a few examples at a time as long as there is time; without a time, each once."""
+        """Try each property in turn, a few examples at a time, until the time is over.
+
+        Without a time, try each once.
+        """
         properties = (*PROPERTIES, *WILD)
         self.progress("others")
         self._judged("others", lambda: others(self.asker, self.watch.people))
@@ -218,7 +228,7 @@ class Fuzz:
                 )
 
     def _pids(self) -> dict[str, set[int]]:
-        """Of the services and what they have started, without the commands of a shell that come and go."""
+        """Return those of the services and their children, without a shell's passing commands."""
         return {
             name: {service.pid, *filter(_is_ours, service.children())} if service.alive() else set()
             for name, service in self.stack.services.items()

@@ -1,4 +1,4 @@
-"""What the tests of both modes do. They are in a file each, so that two testers share them."""
+"""The run of the tests of both modes. They are in a file each, so that two testers share them."""
 
 from contextlib import ExitStack
 from pathlib import Path
@@ -8,11 +8,14 @@ import pytest
 from tests.fuzz.__main__ import stack_of
 from tests.fuzz.run import Fuzz
 
-SEED, EXAMPLES = 20, 4
+SEED, EXAMPLES = 20, 1
 
 
 def fuzzed(mode: str, folder: Path, *, seconds: float | None = None) -> Fuzz:
-    """On a stack of its own: a fuzz makes an administrator, stops what waits, and reads the whole database afterwards."""
+    """Run on a stack of its own.
+
+    A fuzz makes an administrator, stops what waits, and reads the whole database afterwards.
+    """
     with ExitStack() as ends:
         run = Fuzz(*stack_of(mode, folder, ends), SEED, seconds=seconds, examples=EXAMPLES)
         run.run()
@@ -20,7 +23,7 @@ def fuzzed(mode: str, folder: Path, *, seconds: float | None = None) -> Fuzz:
 
 
 def well(run: Fuzz) -> bool:
-    """Nothing was wrong, and nothing was left out."""
+    """Whether no answer was wrong, and no operation left out."""
     output = "\n".join(run.verdict())
     if run.watch.failures:
         pytest.fail(output)

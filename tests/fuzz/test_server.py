@@ -7,12 +7,10 @@ import pytest
 from tests.fuzz.short import fuzzed, well
 
 
-@pytest.mark.timeout(400)
 def test_nothing_that_is_asked_breaks_server_mode(tmp_path: Path) -> None:
     assert well(fuzzed("server", tmp_path))
 
 
 @pytest.mark.long
-@pytest.mark.timeout(600)
 def test_nothing_that_is_asked_for_long_breaks_server_mode(tmp_path: Path) -> None:
     assert well(fuzzed("server", tmp_path, seconds=120))

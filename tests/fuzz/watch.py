@@ -26,11 +26,13 @@ TELLS = {  # operations that are there to tell a secret, and the field in which 
     },
 }
 INSIDE = re.compile(
-    r"Traceback \(most recent|psycopg2|peewee|sqlite3?\.|/site-packages/|/dist-packages/|syntax error at|File \\?\"/"
+    r"Traceback \(most recent|psycopg2|peewee|sqlite3?\.|/site-packages/|/dist-packages/"
+    r"|syntax error at|File \\?\"/"
     r"|\b(?:SELECT\b.{1,200}\bFROM|INSERT INTO|UPDATE\b.{1,80}\bSET)\b|\$argon2id\$",
     re.IGNORECASE,
 )
-# Who fuzzes is an administrator, who is shown which things there are of everybody, but no word of what they hold.
+# Who fuzzes is an administrator, who is shown which things there are of everybody, but no word of
+# what they hold.
 FOR_OPERATORS = ("/api/v1/admin/", "/admin")
 OF_THINGS = ("roadmap_id", "concept_id", "webhook_id", "delivery_id", "email")
 TEACHES = {
@@ -49,7 +51,10 @@ HASH = re.compile(r"\$argon2id\$\S{20}")
 
 @dataclass(frozen=True)
 class Seen:
-    """A request as it was sent and what was answered; `operation` is empty when the document does not have it."""
+    """A request as it was sent and what was answered.
+
+    `operation` is empty when the document does not have it.
+    """
 
     operation: str
     method: str
@@ -77,7 +82,8 @@ class Seen:
             if _is_plain(self.body):
                 parts += ["--data-binary", self.body.decode()]
             else:
-                text = f"printf {shlex.quote(''.join(f'{chr(92)}{byte:03o}' for byte in self.body[:4000]))} | "
+                octal = "".join(f"{chr(92)}{byte:03o}" for byte in self.body[:4000])
+                text = f"printf {shlex.quote(octal)} | "
                 parts += ["--data-binary", "@-"]
         return text + shlex.join([*parts, self.url])
 

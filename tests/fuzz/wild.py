@@ -1,5 +1,7 @@
-"""What no program of ours would send: bodies, headers, addresses and methods of any kind. Every answer is one of the document,
-or says as a problem what is wrong; the rules for that are in tests/fuzz/watch.py.
+"""Requests that no program of ours would send: bodies, headers, addresses and methods of any kind.
+
+Every answer is one of the document, or says as a problem what is wrong; the rules for that are in
+tests/fuzz/watch.py.
 """
 
 import json
@@ -452,7 +454,10 @@ def random_addresses(asker: Asker, people: People, draw: Draw) -> None:
 
 
 def odd_pages(asker: Asker, people: People, draw: Draw) -> None:
-    """Pages and forms at addresses that are written strangely: what comes back in a header is ASCII in one line."""
+    """Ask for pages and forms at addresses that are written strangely.
+
+    Whatever comes back in a header is ASCII in one line.
+    """
     ids = st.sampled_from([str(each) for each in people.mine.values() if each] or ["x"])
     place = st.one_of(st.sampled_from(ODD_PLACES), ids.map(lambda each: quote(each, safe="")))
     path = re.sub(r"{\w+}", lambda _: str(draw(place)), str(draw(st.sampled_from(PAGE_PATHS))))
@@ -471,7 +476,10 @@ def odd_pages(asker: Asker, people: People, draw: Draw) -> None:
 
 
 def nothing_of_http(asker: Asker, people: People, draw: Draw) -> None:
-    """Bytes that are no request, or a strange one: the answer is a problem or none, and the next request is served."""
+    """Send bytes that are no request, or a strange one.
+
+    The answer is a problem or none, and the next request is served.
+    """
     host = "{}:{}".format(*asker.place).encode()
     line = draw(
         st.sampled_from(
