@@ -1,5 +1,6 @@
 """Settings of hypothesis, a finished roadmap, a clock that stands still, patient clients."""
 
+import time
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from types import SimpleNamespace
@@ -70,9 +71,7 @@ def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """Pauses of a RoadmapClient before further tries: its time passes in these alone, at once."""
     made: list[float] = []
 
-    async def pause(client: object, seconds: float) -> None:
-        made.append(seconds)
-
-    monkeypatch.setattr("roadmap_client.client._BlockingClient._sleep", pause)
+    at_once = SimpleNamespace(sleep=made.append, monotonic=time.monotonic)
+    monkeypatch.setattr("roadmap_client.client.time", at_once)
     monkeypatch.setattr("roadmap_client.errors.monotonic", lambda: sum(made))
     return made

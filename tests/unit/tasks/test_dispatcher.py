@@ -180,15 +180,17 @@ class TestStopping:
         broker_door.answers.clear()
         given = let_it_try(sender, broker_door)
         given += submit(sender, steps(LARGEST), steps(LARGEST), steps(1))
+        begun = threading.Event()
         sent: list[UUID] = []  # when it has stopped
 
         def stop() -> None:
+            begun.set()
             sender.stop()
             sent.extend(broker_door.ids())
 
         stopping = threading.Thread(target=stop)
         stopping.start()
-        wait_until(sender._stopping.is_set, reason="it is being stopped")
+        assert begun.wait(HANG)
         broker_door.answers.set()
         stopping.join()
         assert sent == given

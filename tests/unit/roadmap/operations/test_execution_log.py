@@ -5,6 +5,7 @@ import os
 import threading
 from collections.abc import Callable, Iterator
 from datetime import timedelta
+from types import SimpleNamespace
 from typing import Any
 from uuid import UUID
 
@@ -738,20 +739,25 @@ else:
 def test_accepted_records_are_counted_once_by_several_threads_without_a_flush(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    came: list[int] = []
+
     class Turn:
-        """A lock that counts who comes to it."""
+        """A lock that notes who comes to it."""
 
         def __init__(self) -> None:
-            self.lock, self.came = threading.Lock(), 0
+            self.lock = threading.Lock()
 
         def __enter__(self) -> None:
-            self.came += 1
+            came.append(threading.get_ident())
             self.lock.acquire()
 
         def __exit__(self, *_: object) -> None:
             self.lock.release()
 
-    made, turn = Buffer(), Turn()
+    with monkeypatch.context() as patch:
+        made_of = SimpleNamespace(Lock=Turn, Event=threading.Event)
+        patch.setattr(execution_log, "threading", made_of)
+        made = Buffer()
     counted: list[float] = []
     other = threading.Thread(target=made.count)
 
@@ -759,10 +765,9 @@ def test_accepted_records_are_counted_once_by_several_threads_without_a_flush(
         counted.append(value)
         if other.ident is None:
             other.start()  # in the midst of this one
-            wait_until(lambda: turn.came == 2 or not other.is_alive())
+            wait_until(lambda: len(came) == 2 or not other.is_alive())
 
     monkeypatch.setattr(execution_log.metric_counters, "count", count)
-    monkeypatch.setattr(made, "_counting", turn)
     for _ in range(3):
         made.add(entry(), now=False)
     made.count()
