@@ -141,6 +141,7 @@ def test_a_page_that_asks_for_something_else_is_found_out(
     assert expected in done.stderr
 
 
+@pytest.mark.long
 def test_a_deployment_that_fails_says_why_and_replaces_nothing(
     images: Path, postgres: Postgres, module_broker: Redis, tmp_path: Path
 ) -> None:

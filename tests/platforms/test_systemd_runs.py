@@ -186,6 +186,7 @@ def test_a_service_that_is_killed_is_started_again(home: Home, unit: str) -> Non
     wait_until(lambda: home.status(path) == "ready", reason="what was accepted is made")
 
 
+@pytest.mark.long
 def test_an_upgrade_loses_nothing_and_what_runs_is_the_new_version(home: Home) -> None:
     path = home.create()
     home.do(UPGRADE)
@@ -195,6 +196,7 @@ def test_an_upgrade_loses_nothing_and_what_runs_is_the_new_version(home: Home) -
         assert home.machine.output_of(f"readlink /proc/{home.pid(unit)}/cwd") == "/opt/roadmap-NEW"
 
 
+@pytest.mark.long
 def test_what_is_refused_is_left_as_failed_with_its_sentence_until_it_is_mended(home: Home) -> None:
     quick = (
         "mkdir -p /run/systemd/system/roadmap-api.service.d && cd $_ "
