@@ -1,4 +1,4 @@
-"""Programs that look at pages, which scripts/test_browser.sh brings from npm: axe-core, and a validator of HTML."""
+"""axe-core and a validator of HTML, which scripts/test_browser.sh brings from npm."""
 
 import json
 import shutil
@@ -15,11 +15,11 @@ AXE = MODULES / "axe-core" / "axe.min.js"
 VNU = MODULES / "vnu-jar" / "build" / "dist" / "vnu.jar"
 HTML_VALIDATE = MODULES / ".bin" / "html-validate"
 OF_HTMX = "Attribute “hx-"  # which are not of HTML, and meant
-LOOKS = [
-    "color-contrast",
-    "link-in-text-block",
-    "scrollable-region-focusable",
-]  # what CSS alone can break
+# Rules whose outcome depends on CSS.
+LOOKS = ["color-contrast", "link-in-text-block", "scrollable-region-focusable"]
+SETTLED = """() =>
+  !document.querySelector(".htmx-swapping, .htmx-settling, .htmx-added")
+  && !document.getAnimations().some(each => each.playState === "running")"""
 RUN = """async rules => {
   const found = await axe.run(document, {
     resultTypes: ["violations"],
@@ -39,9 +39,13 @@ def _axe() -> str:
 
 
 def barriers(page: Page, rules: list[str] | None = None) -> list[str]:
-    """What axe finds on the page as it is now, however little it matters; of these rules, or of all that it has."""
+    """Return what axe finds, however little it matters; of these rules, or of all that it has.
+
+    It looks when nothing fades or moves any more: half faded, a text has too little contrast.
+    """
     if not page.evaluate("'axe' in window"):
         page.evaluate(_axe())
+    page.wait_for_function(SETTLED)
     return [
         f"{impact}: {rule}: {where}"
         for impact, rule, nodes in page.evaluate(RUN, rules)
@@ -50,41 +54,27 @@ def barriers(page: Page, rules: list[str] | None = None) -> list[str]:
 
 
 def errors_of_html(files: list[Path]) -> list[str]:
+    """Return what a validator says of them, all in one call."""
+    names = map(str, files)
     if shutil.which("java") and VNU.exists():
-        command = [
-            "java",
-            "-jar",
-            str(VNU),
-            "--format",
-            "json",
-            "--stdout",
-            "--exit-zero-always",
-            *map(str, files),
-        ]
-        found = json.loads(
-            subprocess.run(command, capture_output=True, text=True, check=True).stdout
-        )
+        options = ("--format", "json", "--stdout", "--exit-zero-always")
+        command = ["java", "-jar", str(VNU), *options, *names]
+        answer = subprocess.run(command, capture_output=True, text=True, check=True)
         return [
             _line(each)
-            for each in found["messages"]
+            for each in json.loads(answer.stdout)["messages"]
             if each["type"] == "error" and OF_HTMX not in each["message"]
         ]
     if HTML_VALIDATE.exists():
-        command = [
-            str(HTML_VALIDATE),
-            "--preset",
-            "standard",
-            "--formatter",
-            "text",
-            *map(str, files),
-        ]
-        return subprocess.run(
-            command, capture_output=True, text=True, check=False
-        ).stdout.splitlines()
+        options = ("--preset", "standard", "--formatter", "text")
+        command = [str(HTML_VALIDATE), *options, *names]
+        found = subprocess.run(command, capture_output=True, text=True, check=False)
+        return found.stdout.splitlines()
     pytest.skip(
         "NOT RUN: there is no validator of HTML; scripts/test_browser.sh brings one where npm is"
     )
 
 
 def _line(message: dict[str, Any]) -> str:
-    return f"{Path(message['url']).name}:{message.get('lastLine')}: {message['message']} {message.get('extract', '')!r}"
+    where = f"{Path(message['url']).name}:{message.get('lastLine')}"
+    return f"{where}: {message['message']} {message.get('extract', '')!r}"

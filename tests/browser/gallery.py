@@ -1,4 +1,7 @@
-"""Every page in every state, to be looked at. Chinese pages show roadmaps in Chinese, where there is such a one."""
+"""Every page in every state, to be looked at.
+
+Chinese pages show roadmaps in Chinese, where there is such a one.
+"""
 
 import re
 from collections.abc import Callable, Mapping
@@ -32,7 +35,10 @@ FILL = """([action, fields]) => {
 
 @dataclass(frozen=True)
 class Exhibit:
-    """A page, and who looks at it; with `form`, what comes when its form was sent with these fields."""
+    """A page, and who looks at it.
+
+    With `form`, the one that comes when its form was sent with these fields.
+    """
 
     path: str
     who: Person | None
@@ -132,7 +138,7 @@ class Gallery:
         )
 
     def _change(self, path: str, language: str) -> None:
-        """A plan in which something of every kind is different, and a tutorial that was written twice."""
+        """Change something of every kind in a plan, and have a tutorial written twice."""
         tree = self._ask("GET", f"/api/v1{path}")
         first, second = (stage["modules"][0] for stage in tree["stages"])
         kept, gone, moved = first["concepts"]

@@ -1,11 +1,13 @@
-"""Every page in every state, on small and large screens, light and dark, in both languages.
+"""Every page in every state, in both languages, narrow and wide, light and dark.
 
-With `--long` axe looks at all of that; without, at each state once large and light, and for what CSS can break once small and
-dark as well; and at one state of each page in further ways (`ways`).
+Each is opened once for each language. axe looks at all of it wide and light; narrow and dark it
+looks at what CSS can break, and at everything for one state of each page. With `--long` it looks
+at everything in every way.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
@@ -15,40 +17,35 @@ from playwright.sync_api import Browser, Page, expect
 from testing.stack import Stack
 from tests.browser.checkers import LOOKS, barriers, errors_of_html
 from tests.browser.conftest import School, Visitor, visits
-from tests.browser.gallery import SHOWN, Gallery
+from tests.browser.gallery import ALSO_CHINESE, EXHIBITS, Gallery
 
-pytestmark = pytest.mark.timeout(600)  # the first one of them waits for everything that is shown
-WIDTHS = (360, 768, 1440)
+Scheme = Literal["light", "dark"]
+WIDTHS = SMALL, MIDDLE, LARGE = (360, 768, 1440)
 LOCALES = {"en": "en-GB", "zh-Hans": "zh-CN"}
-LARGE, SMALL = 1440, 360
-Way = tuple[
-    int, Literal["light", "dark"], list[str] | None
-]  # a width, a scheme of colours, and the rules of axe: None for all
+BASICS = """() => ({
+  language: document.documentElement.lang,
+  isNamed: document.title.endsWith("Roadmap"),
+  headings: document.querySelectorAll("h1").length,
+})"""
 SIDEWAYS = "[document.documentElement.scrollWidth, window.innerWidth]"
 TOO_WIDE = """() => [...document.querySelectorAll("main *, header *, footer *")].filter(each => {
   const box = each.getBoundingClientRect();
   return box.right > innerWidth + 1 && !each.closest(".scroll, pre, [hidden]");
 }).slice(0, 5).map(each => each.outerHTML.slice(0, 160))"""
 MOVES = """() => {
+  const moves = /(transition|animation)[^:;]*: (?!none)|scroll-behavior: smooth/;
   const found = [];
   const look = rules => {
     for (const rule of rules) {
-      if (rule.media?.mediaText.includes("prefers-reduced-motion: no-preference")) continue;
+      const media = rule.media?.mediaText;
+      if (media?.includes("prefers-reduced-motion: no-preference")) continue;
       if (rule.cssRules?.length) look(rule.cssRules);
-      if (/(transition|animation)[^:;]*: (?!none)|scroll-behavior: smooth/.test(rule.style?.cssText)) found.push(rule.cssText);
+      if (moves.test(rule.style?.cssText)) found.push(rule.cssText);
     }
   };
   for (const sheet of document.styleSheets) look(sheet.cssRules);
   return found;
 }"""
-
-
-@dataclass
-class Shown:
-    name: str
-    page: Page
-    language: str
-    is_first: bool  # of the states of its page in this language
 
 
 @pytest.fixture(scope="module")
@@ -59,18 +56,13 @@ def gallery(town: School, home: School, service: Stack) -> Iterator[Gallery]:
 
 @pytest.fixture(scope="module")
 def watchers(browser: Browser, gallery: Gallery) -> Iterator[dict[tuple[str, str], Visitor]]:
-    """A browser for each of the people and languages."""
+    """A browser for each of the people and languages; what fades in would be seen half faded."""
+    people = (gallery.owner, gallery.newcomer, gallery.overseer, gallery.observer)
     with visits(browser) as visit:
         made = {}
         for language, locale in LOCALES.items():
-            for person in (
-                gallery.owner,
-                gallery.newcomer,
-                gallery.overseer,
-                gallery.observer,
-                None,
-            ):
-                visitor = visit(locale=locale)
+            for person in (*people, None):
+                visitor = visit(locale=locale, reduced_motion="reduce")
                 visitor.expected.append(r"status of (400|401|404|409|410|422)")
                 if person is not None:
                     person.enter(visitor.context)
@@ -78,115 +70,105 @@ def watchers(browser: Browser, gallery: Gallery) -> Iterator[dict[tuple[str, str
         yield made
 
 
-@pytest.fixture(scope="module")
-def pages(watchers: dict[tuple[str, str], Visitor]) -> dict[tuple[str, str], Page]:
-    """One for each of them, which shows one exhibit after the other: to open one costs more than to look at it."""
-    return {who: visitor.open() for who, visitor in watchers.items()}
+@dataclass
+class Exhibition:
+    """The gallery, a page of each visitor that shows one after the other, and the HTML of all."""
+
+    gallery: Gallery
+    pages: dict[tuple[str, str], Page]
+    sources: dict[str, str] = field(default_factory=dict)
+
+    @cached_property
+    def first(self) -> set[str]:
+        """The first exhibit of each page."""
+        found: dict[str, str] = {}
+        for name in EXHIBITS:
+            found.setdefault(self.gallery.show(name, "en").route, name)
+        return set(found.values())
+
+    def open(self, name: str, language: str = "en") -> Page:
+        exhibit = self.gallery.show(name, language)
+        page = self.pages[language, exhibit.who.email if exhibit.who else ""]
+        self.sources[f"{name} {language}"] = exhibit.open(page)
+        return page
 
 
 @pytest.fixture(scope="module")
-def first(gallery: Gallery) -> set[tuple[str, str]]:
-    """The first exhibit of each page in each language."""
-    found: dict[tuple[str, str], str] = {}
-    for name, language in SHOWN:
-        found.setdefault((gallery.show(name, language).route, language), name)
-    return {(name, language) for (_, language), name in found.items()}
+def shown(gallery: Gallery, watchers: dict[tuple[str, str], Visitor]) -> Exhibition:
+    return Exhibition(gallery, {who: visitor.open() for who, visitor in watchers.items()})
 
 
-@pytest.fixture(scope="module")
-def sources() -> dict[str, str]:
-    """The HTML of every page that was looked at."""
-    return {}
+def languages_of(name: str) -> tuple[str, ...]:
+    return ("en", "zh-Hans") if name in ALSO_CHINESE else ("en",)
 
 
-@pytest.fixture(
-    scope="module", params=SHOWN, ids=lambda each: f"{each[0]}-{each[1]}".replace(" ", "_")
-)
-def shown(
-    request: pytest.FixtureRequest,
-    gallery: Gallery,
-    pages: dict[tuple[str, str], Page],
-    first: set[tuple[str, str]],
-    sources: dict[str, str],
-) -> Iterator[Shown]:
-    name, language = request.param
-    exhibit = gallery.show(name, language)
-    page = pages[language, exhibit.who.email if exhibit.who else ""]
-    sources[f"{name} {language}"] = exhibit.open(page)
-    yield Shown(name, page, language, (name, language) in first)
-    page.goto("about:blank")  # the page before sends no more requests
-
-
-def ways(shown: Shown, *, long: bool) -> list[Way]:
-    """In which axe looks at it. Other languages have the same elements and colours, and other words."""
+def seen_by_axe(
+    width: int, language: str, *, first: bool, long: bool
+) -> list[tuple[Scheme, list[str] | None]]:
+    """The schemes in which axe looks at this width, and its rules: None for all."""
     if long:
-        schemes: list[Literal["light", "dark"]] = (
-            ["light"] if shown.name == "200 concepts" else ["light", "dark"]
-        )
-        return [(width, scheme, None) for width in (SMALL, LARGE) for scheme in schemes]
-    if shown.language != "en":
-        return [(SMALL, "dark", None if shown.is_first else LOOKS)]
-    usual: list[Way] = [(LARGE, "light", None), (SMALL, "dark", LOOKS)]
-    return [*usual, (SMALL, "light", None)] if shown.is_first else usual
+        return [("light", None), ("dark", None)] if width != MIDDLE else []
+    if width == SMALL:
+        return [("dark", None if first else LOOKS)]
+    return [("light", None)] if width == LARGE and language == "en" else []
 
 
-def test_there_is_no_barrier(shown: Shown, request: pytest.FixtureRequest) -> None:
-    found = {}
-    for width, scheme, rules in ways(shown, long=request.config.getoption("--long")):
-        shown.page.set_viewport_size({"width": width, "height": 900})
-        shown.page.emulate_media(color_scheme=scheme)
-        found |= dict.fromkeys(barriers(shown.page, rules), f"{width} {scheme}")
-    assert not found, "\n".join(f"{where}: {what}" for what, where in found.items())
-
-
-def test_nothing_has_to_be_moved_sideways(shown: Shown) -> None:
-    for width in WIDTHS:
-        shown.page.set_viewport_size({"width": width, "height": 900})
-        needed, given = shown.page.evaluate(SIDEWAYS)
-        assert needed <= given == width, shown.page.evaluate(TOO_WIDE)
-
-
-def test_it_says_in_which_language_it_is(shown: Shown, request: pytest.FixtureRequest) -> None:
-    language = request.node.callspec.params["shown"][1]
-    expect(shown.page.locator("html")).to_have_attribute("lang", language)
-    assert shown.page.title().endswith("Roadmap")
-    expect(shown.page.locator("h1")).to_have_count(1)
-
-
-def test_the_html_is_valid(
-    gallery: Gallery, pages: dict[tuple[str, str], Page], sources: dict[str, str], tmp_path: Path
+@pytest.mark.parametrize("name", EXHIBITS, ids=lambda name: name.replace(" ", "_"))
+def test_a_page_fits_and_has_no_barrier(
+    shown: Exhibition, name: str, request: pytest.FixtureRequest
 ) -> None:
+    is_first, long = name in shown.first, request.config.getoption("--long")
+    problems = []
+    for language in languages_of(name):
+        page = shown.open(name, language)
+        basics = page.evaluate(BASICS)
+        if basics != {"language": language, "isNamed": True, "headings": 1}:
+            problems.append(f"{language}: {basics}")
+        for width in WIDTHS:
+            page.set_viewport_size({"width": width, "height": 900})
+            needed, given = page.evaluate(SIDEWAYS)
+            if not needed <= given == width:
+                problems.append(f"{language} {width}: {page.evaluate(TOO_WIDE)}")
+            for scheme, rules in seen_by_axe(width, language, first=is_first, long=long):
+                page.emulate_media(color_scheme=scheme)
+                found = barriers(page, rules)
+                problems += [f"{language} {width} {scheme}: {each}" for each in found]
+        page.goto("about:blank")  # the page before sends no more requests
+    assert not problems, "\n".join(problems)
+
+
+def test_the_html_is_valid(shown: Exhibition, tmp_path: Path) -> None:
     files = []
-    for name, language in SHOWN:
-        if f"{name} {language}" not in sources:
-            exhibit = gallery.show(name, language)
-            page = pages[language, exhibit.who.email if exhibit.who else ""]
-            sources[f"{name} {language}"] = exhibit.open(page)
-        files.append(tmp_path / f"{name} {language}.html".replace(" ", "_"))
-        files[-1].write_text(sources[f"{name} {language}"], "utf-8")
+    for name in EXHIBITS:
+        for language in languages_of(name):
+            place = f"{name} {language}"
+            if place not in shown.sources:  # when this test runs alone
+                shown.open(name, language)
+            files.append(tmp_path / f"{place}.html".replace(" ", "_"))
+            files[-1].write_text(shown.sources[place], "utf-8")
     errors = errors_of_html(files)
     assert not errors, "\n".join(errors)
 
 
-@pytest.mark.parametrize("state", ["building", "awaiting review", "ready", "partial"])
-def test_on_paper_there_is_the_map_and_no_button(
-    gallery: Gallery, watchers: dict[tuple[str, str], Visitor], state: str
-) -> None:
-    page = watchers["en", gallery.owner.email].open()
-    gallery.show(state, "en").open(page)
+def test_on_paper_there_is_the_map_and_no_button(shown: Exhibition) -> None:
+    for state in ("building", "awaiting review", "ready", "partial"):
+        page = shown.open(state)
+        page.emulate_media(media="print")
+        expect(page.locator("#picture svg:visible")).to_have_count(1)
+        expect(page.locator("#plan li.concept").first).to_be_visible()
+        expect(page.locator("button:visible")).to_have_count(0)
+        page.emulate_media(media="screen")
+
+
+def test_a_printed_completion_has_nothing_to_click(shown: Exhibition) -> None:
+    page = shown.open("completion of all")
     page.emulate_media(media="print")
-    expect(page.locator("#picture svg:visible")).to_have_count(1)
-    expect(page.locator("#plan li.concept").first).to_be_visible()
-    expect(page.locator("button:visible")).to_have_count(0)
-    page.close()
+    expect(page.locator(".outcomes")).to_have_count(2)
+    expect(page.locator("main a:visible, main button:visible")).to_have_count(0)
+    page.emulate_media(media="screen")
 
 
-def test_nothing_moves_for_who_wants_no_motion(
-    gallery: Gallery, watchers: dict[tuple[str, str], Visitor]
-) -> None:
-    page = watchers["en", gallery.owner.email].open()
-    page.emulate_media(reduced_motion="reduce")
-    gallery.show("building", "en").open(page)
+def test_nothing_moves_for_who_wants_no_motion(shown: Exhibition) -> None:
+    page = shown.open("building")
     assert page.evaluate(MOVES) == []
     assert page.evaluate("document.getAnimations().length") == 0
-    page.close()
