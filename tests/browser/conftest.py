@@ -1,7 +1,7 @@
 """A real Chromium, driven by Playwright, in front of the real services.
 
-Whatever a test does, its pages must say nothing wrong to the console: no error of a script, and nothing that the content
-security policy refused. `Visitor.expected` has what a test provokes.
+Whatever a test does, its pages must say nothing wrong to the console: no error of a script, and
+nothing that the content security policy refused. `Visitor.expected` has what a test provokes.
 """
 
 import contextlib
@@ -16,20 +16,27 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_play
 from testing.chromium import FLAGS, executable
 from testing.servers import Postgres, Redis
 from testing.stack import Stack, embedded_stack, running, server_stack
+from testing.stack_queues import queue_of
 from testing.teacher import PATIENT, Teacher, teaching
+from testing.waiting import HANG, wait_until
 
-PATIENCE = 60_000  # milliseconds: of a machine that has other things to do
+PATIENCE = HANG * 1000  # milliseconds
+# Nobody is taken for dead who only waits for a busy machine.
+CALM = {
+    "HEARTBEAT_SECONDS": "3",
+    "HEARTBEAT_TTL_SECONDS": "60",
+    "RESCUE_AFTER_SECONDS": "15",
+}
+KILLED = {"HEARTBEAT_SECONDS": "1", "HEARTBEAT_TTL_SECONDS": "6"}  # where a test kills somebody
 
 
 @dataclass
 class Visitor:
-    """Somebody with a browser of their own: cookies, console, and what it has complained of."""
+    """Somebody with a browser of their own: cookies, and a console with its complaints."""
 
     context: BrowserContext
     complaints: list[str] = field(default_factory=list)
-    expected: list[str] = field(
-        default_factory=list
-    )  # patterns of complaints that are part of the test
+    expected: list[str] = field(default_factory=list)  # patterns of what the test provokes
 
     def open(self, url: str = "") -> Page:
         page = self.context.new_page()
@@ -71,7 +78,7 @@ class School:
 
 @contextlib.contextmanager
 def visits(browser: Browser) -> Iterator[Visiting]:
-    """Makes visitors, and looks at the end whether their browsers have complained."""
+    """Make visitors, and look at the end whether their browsers have complained."""
     made: list[Visitor] = []
 
     def visit(**options: Any) -> Visitor:
@@ -114,7 +121,7 @@ def page(visit: Visiting) -> Page:
 @pytest.fixture(scope="session")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """Without a model: it has its catalogue."""
-    with running(embedded_stack(tmp_path_factory.mktemp("service"))) as stack:
+    with running(embedded_stack(tmp_path_factory.mktemp("service"), **CALM)) as stack:
         yield stack
 
 
@@ -122,7 +129,8 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[School]:
     """On one machine, for one person."""
     with teaching(Teacher()) as teacher:
-        stack = embedded_stack(tmp_path_factory.mktemp("home"), **PATIENT, **teacher.environment())
+        settings = {**PATIENT, **CALM, **teacher.environment()}
+        stack = embedded_stack(tmp_path_factory.mktemp("home"), **settings)
         with running(stack):
             yield School(stack, teacher)
 
@@ -134,26 +142,33 @@ def town(
     """For many people."""
     with teaching(Teacher()) as teacher:
         folder = tmp_path_factory.mktemp("town")
-        environment = {
-            **PATIENT,
-            **teacher.environment(),
-            "CONTENT_WORKERS": "16",
-        }  # some of which a test keeps waiting
-        with running(server_stack(folder, postgres, broker, in_one=False, **environment)) as stack:
+        settings = {**PATIENT, **KILLED, **teacher.environment()}
+        settings["CONTENT_WORKERS"] = "16"  # some of which a test keeps waiting
+        with running(server_stack(folder, postgres, broker, in_one=False, **settings)) as stack:
             yield School(stack, teacher)
+
+
+def at_rest(school: School) -> Iterator[School]:
+    """Yield it when nothing is made any more, which would take what its teacher lets through."""
+    school.teacher.as_usual()
+    with queue_of(school.stack) as queue:
+
+        def is_empty() -> bool:
+            stats = queue.storage.stats()
+            return stats.ready + stats.held == 0
+
+        wait_until(is_empty, reason="what was begun before is made")
+    yield school
+    school.teacher.as_usual()
 
 
 @pytest.fixture
 def alone(home: School) -> Iterator[School]:
     """The one at home, with a teacher as usual."""
-    home.teacher.as_usual()
-    yield home
-    home.teacher.as_usual()
+    yield from at_rest(home)
 
 
 @pytest.fixture
 def among_others(town: School) -> Iterator[School]:
     """The one in town, with a teacher as usual."""
-    town.teacher.as_usual()
-    yield town
-    town.teacher.as_usual()
+    yield from at_rest(town)

@@ -14,7 +14,8 @@ SHOWN = """() => {
   const main = document.querySelector("main").cloneNode(true);
   for (const gone of main.querySelectorAll("#live, #offline, #side, .event-list")) gone.remove();
   for (const each of main.querySelectorAll("*")) {
-    for (const name of [...each.classList]) if (name.startsWith("htmx-")) each.classList.remove(name);
+    const names = [...each.classList].filter(name => name.startsWith("htmx-"));
+    each.classList.remove(...names);
     if (each.getAttribute("class") === "") each.removeAttribute("class");
     // An attribute that was added comes last.
     const attributes = [...each.attributes].sort((one, two) => one.name < two.name ? -1 : 1);

@@ -9,7 +9,10 @@ from testing.servers import free_port
 
 
 class Wire:
-    """Passes bytes on, both ways. `cut` ends what is connected and refuses what comes; `mend` lets it through again."""
+    """It passes bytes on, both ways.
+
+    `cut` ends what is connected and refuses what comes; `mend` lets it through again.
+    """
 
     def __init__(self, port: int) -> None:
         self._behind = port
@@ -62,7 +65,7 @@ class Wire:
 
 
 def _close(end: socket.socket) -> None:
-    """Also for who waits for it in another thread."""
+    """Close it, also for who waits for it in another thread."""
     with contextlib.suppress(OSError):
         end.shutdown(socket.SHUT_RDWR)
     end.close()
