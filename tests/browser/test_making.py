@@ -11,7 +11,7 @@ from tests.browser.watching import begin, expect_as_reloaded, expect_everything,
 GOAL = "Bake bread"
 
 
-def test_the_plan_and_its_parts_appear_while_the_page_is_open(page: Page, alone: School) -> None:
+def test_the_plan_and_its_parts_appear(page: Page, alone: School) -> None:
     teacher = alone.teacher
     teacher.designs.clear()
     teacher.writes.clear()
@@ -24,6 +24,7 @@ def test_the_plan_and_its_parts_appear_while_the_page_is_open(page: Page, alone:
     expect(page.locator("#plan li.concept")).to_have_count(6)
     expect(page.locator("#head h1")).to_have_text("Bake bread that people ask for")
     expect(page.locator("#picture a:visible")).to_have_count(6)
+    expect(page.locator("#pace")).to_contain_text("With the hours you have set, you will finish on")
     expect(page.locator("#progress-bar")).to_have_attribute("max", "18")
     expect(page.locator("#doing")).to_contain_text("0 of 18 texts written")
     doing = page.locator("#doing strong")
@@ -49,7 +50,7 @@ def test_the_plan_and_its_parts_appear_while_the_page_is_open(page: Page, alone:
     expect_as_reloaded(page)
 
 
-def test_a_part_that_failed_is_named_and_its_own_button_mends_it(page: Page, alone: School) -> None:
+def test_a_part_that_failed_is_named_and_mended(page: Page, alone: School) -> None:
     alone.teacher.refused.add(("quiz", "Sourdough 2"))
     path = begin(page, alone.url, GOAL)
     expect(page.locator("#head .status")).to_have_text("Partly ready")
@@ -70,28 +71,7 @@ def test_a_part_that_failed_is_named_and_its_own_button_mends_it(page: Page, alo
     expect(page.locator("#plan li.m-ready")).to_have_count(6)
 
 
-def test_a_plan_is_looked_at_changed_and_approved_before_it_is_written(
-    page: Page, alone: School
-) -> None:
-    page.goto(alone.url + "/")
-    page.fill("#goal", GOAL)
-    page.get_by_text("More options").click()
-    page.get_by_label("Let me approve the plan before the lessons are written").check()
-    page.get_by_role("button", name="Create roadmap").click()
-    expect(page.get_by_role("heading", name="Does this plan suit you?")).to_be_visible()
-    expect(page.locator("#now")).to_contain_text(
-        "18 tutorials, resource lists and quizzes will be written."
-    )
-    alone.teacher.concepts = 2
-    page.get_by_label("Or describe what should change").fill("Fewer, please.")
-    page.get_by_role("button", name="Change the plan").click()
-    expect(page.locator("#plan li.concept")).to_have_count(4)
-    page.get_by_role("button", name="Approve and write the lessons").click()
-    expect(page.locator("#plan li.m-ready")).to_have_count(4)
-    expect(page.locator("#head .status")).to_have_text("Ready")
-
-
-def test_the_making_can_be_stopped_and_gone_on_with(page: Page, alone: School) -> None:
+def test_it_is_stopped_and_goes_on(page: Page, alone: School) -> None:
     alone.teacher.writes.clear()
     begin(page, alone.url, GOAL)
     expect(page.locator("#plan li.concept")).to_have_count(6)
@@ -102,9 +82,7 @@ def test_the_making_can_be_stopped_and_gone_on_with(page: Page, alone: School) -
     expect(page.locator("#head .status")).to_have_text("Ready")
 
 
-def test_enter_sends_a_goal_and_a_ready_made_roadmap_starts_at_once(
-    page: Page, service: Stack
-) -> None:
+def test_enter_sends_a_goal(page: Page, service: Stack) -> None:
     page.goto(service.url)
     page.fill("#goal", "Become a")
     page.press("#goal", "Shift+Enter")

@@ -1,4 +1,4 @@
-"""What a browser makes of the API: posting a goal and watching it over EventSource."""
+"""A script of a page that posts a goal and watches it over EventSource."""
 
 from playwright.sync_api import Page
 
@@ -10,20 +10,20 @@ WATCH = """async (goal) => {
     method: "POST", headers: {"Content-Type": "application/json"}, body: JSON.stringify({goal}),
   });
   const path = answer.headers.get("Location");
-  const types = ["queued", "planning", "analysed", "drafted", "outlined", "ready"].map((step) => "roadmap." + step);
-  types.push("content.ready");
+  const steps = ["queued", "planning", "analysed", "drafted", "outlined", "ready"];
+  const types = [...steps.map((step) => "roadmap." + step), "content.ready"];
   return await new Promise((resolve) => {
     const seen = [];
     const source = new EventSource(path + "/events");
-    for (const type of types) source.addEventListener(type, (event) => seen.push([Number(event.lastEventId), type]));
+    for (const type of types) {
+      source.addEventListener(type, (event) => seen.push([Number(event.lastEventId), type]));
+    }
     source.onerror = () => { if (source.readyState === EventSource.CLOSED) resolve(seen); };
   });
 }"""
 
 
-def test_an_event_source_sees_every_event_once_and_stops_at_the_end(
-    page: Page, alone: School
-) -> None:
+def test_an_event_source_sees_every_event_once(page: Page, alone: School) -> None:
     page.goto(alone.url + "/")  # whose policy lets scripts ask us
     seen = page.evaluate(WATCH, GOAL)
     assert [number for number, _ in seen] == list(range(1, len(seen) + 1))
