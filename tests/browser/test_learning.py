@@ -1,4 +1,4 @@
-"""Reading, marking, noting and answering: with a mouse, with the keyboard alone, and in a browser without scripts."""
+"""A lesson: its code, notes, quiz and solution, with a mouse and with the keyboard alone."""
 
 import re
 
@@ -11,35 +11,26 @@ from tests.browser.conftest import School, Visiting
 from tests.browser.watching import STAY, begin, stayed
 
 GOAL = "Bake bread"
-NEXT = "Next Sourdough 2"
 RIGHT = (("Gluten",), ("Kneading", "Time"), ("Salt",), ("The gas",))  # answers of each quiz
 
 
 @pytest.fixture(scope="module")
-def written(home: School) -> str:
-    """The path of a roadmap that is ready."""
+def lessons(home: School) -> list[str]:
+    """The addresses of the concepts of a finished roadmap, in order."""
     home.teacher.as_usual()
     path = home.stack.create(GOAL)
-    home.stack.finished(path)
-    return path.removeprefix("/api/v1")
-
-
-@pytest.fixture
-def lessons(home: School, written: str) -> list[str]:
-    """The addresses of its concepts, in order; nothing is learned of them yet."""
-    tree = home.stack.get(f"/api/v1{written}").json()
-    concepts = [
-        c for stage in tree["stages"] for module in stage["modules"] for c in module["concepts"]
+    tree = home.stack.finished(path)
+    address = home.url + path.removeprefix("/api/v1")
+    return [
+        f"{address}/concepts/{concept['id']}"
+        for stage in tree["stages"]
+        for module in stage["modules"]
+        for concept in module["concepts"]
     ]
-    for concept in concepts:
-        home.stack.request(
-            "PUT", f"/api/v1{written}/concepts/{concept['id']}/progress", json={"progress": "todo"}
-        )
-    return [f"{home.url}{written}/concepts/{concept['id']}" for concept in concepts]
 
 
 def press(page: Page, key: str, until: Locator, *, most: int = 60) -> None:
-    """A key again and again, until what it moves to has the focus."""
+    """Press a key again and again, until what it moves to has the focus."""
     for _ in range(most):
         page.keyboard.press(key)
         if until.evaluate("element => element === document.activeElement"):
@@ -51,35 +42,17 @@ def option(page: Page, text: str) -> Locator:
     return page.locator("#quiz fieldset:visible").get_by_label(text)
 
 
-def test_a_tutorial_is_read_and_one_goes_on_by_the_link(page: Page, lessons: list[str]) -> None:
-    page.goto(lessons[0])
-    expect(page.locator("h1")).to_have_text("Flour and water 1")
-    prose = page.locator("#tutorial .prose")
-    expect(prose.locator("h3").first).to_have_text("Why it works")
-    expect(prose.locator("td").first).to_have_text("bagel")
-    expect(prose.locator("pre span[class]").first).to_be_visible()
-    colours = prose.locator("pre span[class]").evaluate_all(
+def test_code_is_coloured_and_copied(visit: Visiting, lessons: list[str]) -> None:
+    page = visit(permissions=["clipboard-read", "clipboard-write"]).open(lessons[0])
+    code = page.locator(".prose pre.code").first
+    colours = code.locator("span[class]").evaluate_all(
         "spans => [...new Set(spans.map(s => getComputedStyle(s).color))]"
     )
     assert len(colours) > 2
-    expect(page.locator(".resources a").first).to_have_attribute("rel", re.compile("noopener"))
-    page.get_by_role("link", name=NEXT).click()
-    expect(page.locator("h1")).to_have_text("Sourdough 2")
-    page.get_by_role("navigation", name="Previous and next").get_by_role("link").first.click()
-    expect(page).to_have_url(lessons[0])
-
-
-def test_one_may_go_on_by_a_key(page: Page, lessons: list[str]) -> None:
-    """Which one goes with it is the browser's choice, and headless it has none."""
-    page.goto(lessons[1])
-    onward = page.get_by_role("navigation", name="Previous and next")
-    expect(onward.get_by_role("link", name="Previous Flour and water 1")).to_have_attribute(
-        "accesskey", "p"
-    )
-    expect(onward.get_by_role("link", name="Next Kneading 3")).to_have_attribute("accesskey", "n")
-    expect(onward.get_by_role("button", name="Mark as done and continue")).to_have_attribute(
-        "accesskey", "d"
-    )
+    page.get_by_role("button", name="Copy").first.click()
+    expect(page.get_by_role("button", name="Copied")).to_be_visible()
+    copied = page.evaluate("navigator.clipboard.readText()")
+    assert copied.strip() == code.inner_text().strip()
 
 
 def test_notes_are_saved_by_themselves(page: Page, lessons: list[str]) -> None:
@@ -93,7 +66,7 @@ def test_notes_are_saved_by_themselves(page: Page, lessons: list[str]) -> None:
     expect(notes).to_have_value("Wait for the dough.\n面团 <b>& patience</b>")
 
 
-def test_notes_of_who_goes_on_at_once_are_kept(page: Page, lessons: list[str]) -> None:
+def test_notes_of_who_leaves_are_kept(page: Page, lessons: list[str]) -> None:
     notes = page.get_by_label("Your notes")
     for typed, leave in (
         ("before a form", lambda: page.get_by_role("button", name="Learning", exact=True).click()),
@@ -113,35 +86,6 @@ def test_notes_of_who_goes_on_at_once_are_kept(page: Page, lessons: list[str]) -
             return notes.input_value() == typed
 
         wait_until(is_kept, reason=f"what was typed {typed} is there")
-
-
-def test_how_far_one_is_stands_on_the_page_and_on_the_map(
-    page: Page, lessons: list[str], home: School, written: str
-) -> None:
-    for name, mark in (
-        ("Learning", "learning"),
-        ("Done", "done"),
-        ("Skipped", "skipped"),
-        ("Not started", "ready"),
-    ):
-        page.goto(lessons[2])
-        page.locator("#progress").get_by_role("button", name=name).click()
-        expect(page.locator("#progress").get_by_role("button", name=name)).to_have_attribute(
-            "aria-pressed", "true"
-        )
-        page.goto(home.url + written)
-        concept = page.locator(f"#concept-{lessons[2].rpartition('/')[2]}")
-        expect(concept).to_have_class(re.compile(rf"\bm-{mark}\b"))
-        expect(page.locator(f"#picture a.p-{mark}:visible")).not_to_have_count(0)
-    page.goto(lessons[0])
-    for at in range(1, 6):
-        page.get_by_role("button", name="Mark as done and continue").click()
-        if at == 3:  # the end of a stage
-            page.get_by_role("link", name="Continue").click()
-        expect(page).to_have_url(lessons[at])
-    page.get_by_role("button", name="Mark as done").click()
-    page.goto(home.url + written)
-    expect(page.locator("#plan li.m-done")).to_have_count(6)
 
 
 def choose_by_keys(page: Page, *texts: str) -> None:
@@ -184,9 +128,7 @@ def test_the_quiz_is_answered_with_the_keyboard_alone(page: Page, lessons: list[
     expect(page).to_have_url(lessons[2])
 
 
-def test_what_was_wrong_is_shown_at_once_and_comes_back(
-    visit: Visiting, lessons: list[str]
-) -> None:
+def test_a_wrong_answer_is_shown_at_once(visit: Visiting, lessons: list[str]) -> None:
     visitor = visit()
     visitor.expected.append("status of 422")
     page = visitor.open(lessons[2])
@@ -214,9 +156,7 @@ def test_what_was_wrong_is_shown_at_once_and_comes_back(
     assert stayed(page)
 
 
-def test_blanks_are_asked_for_and_answers_are_there_after_the_page_was_left(
-    visit: Visiting, lessons: list[str]
-) -> None:
+def test_answers_stay_and_blanks_are_asked_for(visit: Visiting, lessons: list[str]) -> None:
     visitor = visit()
     visitor.expected.append("status of 422")
     page = visitor.open(lessons[4])
@@ -246,9 +186,7 @@ def test_blanks_are_asked_for_and_answers_are_there_after_the_page_was_left(
     expect(page.locator("#quiz input:checked")).to_have_count(0)
 
 
-def test_what_is_pending_or_failed_shows_where_one_clicked(
-    visit: Visiting, lessons: list[str]
-) -> None:
+def test_a_failure_shows_where_one_clicked(visit: Visiting, lessons: list[str]) -> None:
     visitor = visit()
     visitor.expected += ["net::ERR_", "status of 502", "htmx:error: Failed to fetch"]
     page = visitor.open(lessons[5])
@@ -278,12 +216,8 @@ def test_what_is_pending_or_failed_shows_where_one_clicked(
     expect(page.locator("#quiz .explanation")).to_be_visible()
 
 
-@pytest.mark.parametrize("scripts", [True, False])
-def test_the_solution_opens_after_an_attempt_and_a_checked_one_is_learned(
-    visit: Visiting, lessons: list[str], home: School, written: str, scripts: bool
-) -> None:
-    lesson = lessons[4 + scripts]
-    page = visit(java_script_enabled=scripts).open(lesson)
+def test_a_solution_opens_after_an_attempt(page: Page, lessons: list[str]) -> None:
+    page.goto(lessons[5])
     solution = page.get_by_text("After the fourth fold it holds its shape")
     page.locator(".solution > summary").click()
     expect(solution).to_be_hidden()
@@ -297,20 +231,6 @@ def test_the_solution_opens_after_an_attempt_and_a_checked_one_is_learned(
     expect(page.locator("#checked")).to_contain_text("Learned")
     expect(page.locator("header .status")).to_have_text("learned")
     expect(page.get_by_label("Your attempt")).to_have_value("It held its shape.")
-    page.goto(home.url + written)
-    expect(page.locator(f"#concept-{lesson.rpartition('/')[2]}")).to_have_class(
-        re.compile(r"\bm-learned\b")
-    )
-    expect(page.locator("#picture a.p-learned:visible")).not_to_have_count(0)
-
-
-def test_code_is_copied_by_a_button(visit: Visiting, lessons: list[str]) -> None:
-    page = visit(permissions=["clipboard-read", "clipboard-write"]).open(lessons[0])
-    copy = page.get_by_role("button", name="Copy").first
-    copy.click()
-    expect(page.get_by_role("button", name="Copied")).to_be_visible()
-    code = page.locator(".prose pre.code").first.inner_text()
-    assert page.evaluate("navigator.clipboard.readText()").strip() == code.strip()
 
 
 def test_on_a_phone_the_parts_of_a_lesson_are_near(visit: Visiting, lessons: list[str]) -> None:
@@ -343,7 +263,7 @@ def test_who_fails_is_led_to_the_section_to_read_again(page: Page, lessons: list
     expect(heading).to_be_in_viewport()
 
 
-def test_a_part_that_is_written_while_one_reads_appears(page: Page, alone: School) -> None:
+def test_a_part_appears_while_one_reads(page: Page, alone: School) -> None:
     alone.teacher.writes.clear()
     path = begin(page, alone.url, GOAL)
     page.locator("#plan li.concept a").first.click()
@@ -356,56 +276,14 @@ def test_a_part_that_is_written_while_one_reads_appears(page: Page, alone: Schoo
     assert stayed(page)
 
 
-class TestWithoutScripts:
-    @pytest.fixture
-    def page(self, visit: Visiting) -> Page:
-        visitor = visit(java_script_enabled=False)
-        visitor.expected.append("status of 422")
-        return visitor.open()
-
-    def test_a_roadmap_is_made_and_its_page_reloads_itself_until_it_is_ready(
-        self, page: Page, alone: School
-    ) -> None:
-        alone.teacher.writes.clear()
-        page.goto(alone.url)
-        page.get_by_label("What do you want to learn?").fill(GOAL)
-        page.get_by_role("button", name="Create roadmap").click()
-        expect(page.locator("#plan li.concept")).to_have_count(6)
-        expect(page.locator("#picture a:visible")).to_have_count(6)
-        expect(page.locator("#doing")).to_contain_text("0 of 18 texts written")
-        alone.teacher.writes.set()
-        expect(page.locator("#head .status")).to_have_text("Ready")
-        expect(page.locator("meta[http-equiv=refresh]")).to_have_count(0)
-
-    def test_everything_is_learned_by_plain_forms(self, page: Page, lessons: list[str]) -> None:
-        page.goto(lessons[3])
-        option(page, "Gluten").check()
-        option(page, "Kneading").check()
-        page.get_by_role("button", name="Check my answers").click()
-        expect(page.get_by_role("alert")).to_have_text("2 unanswered: check anyway?")
-        expect(page.get_by_role("alert")).to_be_in_viewport()
-        page.get_by_role("button", name="Check anyway").click()
-        expect(page.locator("#quiz .result")).to_have_text("1 of 2 correct · 2 unanswered")
-        expect(page.locator("#quiz .explanation:visible")).to_have_count(2)
-        expect(option(page, "Kneading")).to_be_checked()
-        page.get_by_label("Your notes").fill("By hand.")
-        page.get_by_role("button", name="Save notes").click()
-        expect(page.get_by_label("Your notes")).to_have_value("By hand.")
-        page.locator("#progress").get_by_role("button", name="Learning").click()
-        expect(page.locator("header .status")).to_have_text("learning")
-        page.get_by_role("button", name="Mark as done and continue").click()
-        expect(page).to_have_url(lessons[4])
-
-    def test_a_plan_is_changed_and_approved_by_plain_forms(self, page: Page, alone: School) -> None:
-        path = alone.stack.create(GOAL, review=True)
-        page.goto(alone.url + path.removeprefix("/api/v1"))
-        expect(page.get_by_role("button", name="Approve and write the lessons")).to_be_visible()
-        expect(page.locator("meta[http-equiv=refresh]")).to_have_count(
-            0
-        )  # it would take away what one is typing
-        page.get_by_label("Or describe what should change").fill("Fewer, please.")
-        alone.teacher.concepts = 1
-        page.get_by_role("button", name="Change the plan").click()
-        expect(page.locator("#plan li.concept")).to_have_count(2)
-        page.get_by_role("button", name="Approve and write the lessons").click()
-        expect(page.locator("#head .status")).to_have_text("Ready")
+def test_without_scripts_the_page_reloads_itself(visit: Visiting, alone: School) -> None:
+    page = visit(java_script_enabled=False).open(alone.url)
+    alone.teacher.writes.clear()
+    page.get_by_label("What do you want to learn?").fill(GOAL)
+    page.get_by_role("button", name="Create roadmap").click()
+    expect(page.locator("#plan li.concept")).to_have_count(6)
+    expect(page.locator("#picture a:visible")).to_have_count(6)
+    expect(page.locator("#doing")).to_contain_text("0 of 18 texts written")
+    alone.teacher.writes.set()
+    expect(page.locator("#head .status")).to_have_text("Ready")
+    expect(page.locator("meta[http-equiv=refresh]")).to_have_count(0)
