@@ -1,12 +1,8 @@
-"""The project of a stage: made, judged by its learner, by a person with a link, and by the model."""
-
-import re
+"""The project of a stage, judged by its learner and by the model."""
 
 from playwright.sync_api import Page, expect
 
-from testing.people import Person
 from tests.browser.conftest import School, Visiting
-from tests.browser.test_sharing import shared_by
 
 WORK = "https://example.org/bread with a <b>crust</b>"
 
@@ -16,18 +12,13 @@ def mark_all(page: Page, name: str) -> None:
         criterion.get_by_role("radio", name=name, exact=True).check()
 
 
-def test_a_project_is_judged_by_its_learner_a_stranger_and_the_model(
-    town: School, visit: Visiting
-) -> None:
-    town.teacher.as_usual()
-    owner = Person(town.stack).register()
-    path, tree = shared_by(owner)
-    mine = visit()
-    owner.enter(mine.context)
-    mine.expected.append(r"status of 422")
-    page = mine.open(town.url + path.removeprefix("/api/v1"))
-    page.locator("#plan").get_by_role("link", name=tree["stages"][0]["project"]["title"]).click()
-    expect(page.locator("#task .prose li")).to_have_count(2)
+def test_a_project_is_judged_by_its_learner_and_the_model(alone: School, visit: Visiting) -> None:
+    path = alone.stack.create("Bake bread for a friend")
+    project = alone.stack.finished(path)["stages"][0]["project"]["title"]
+    visitor = visit()
+    visitor.expected.append(r"status of 422")
+    page = visitor.open(alone.url + path.removeprefix("/api/v1"))
+    page.locator("#plan").get_by_role("link", name=project).click()
     page.get_by_text("Hint 1").click()
     expect(page.locator("#hints p").first).to_be_visible()
 
@@ -47,27 +38,6 @@ def test_a_project_is_judged_by_its_learner_a_stranger_and_the_model(
     expect(page.locator(".status")).to_have_text("Project")
 
     page.get_by_role("button", name="Have the model judge it").click()
-    expect(page.locator("#judgements .mark-partly")).to_have_count(4)
+    expect(page.locator("#judgements .mark-partly")).to_have_count(4)  # by itself
     page.reload()
     expect(page.locator(".status")).to_have_text("Project done")
-
-    page.get_by_role("button", name="Create a link").click()
-    field = page.get_by_label("Link for one judgement")
-    expect(field).to_have_value(re.compile("/judge/"))
-    link = field.input_value()
-    stranger = visit(java_script_enabled=False)
-    stranger.expected.append(r"status of 4(10|22)")
-    read = stranger.open(link)
-    expect(read.locator("#work")).to_contain_text("<b>crust</b>")
-    read.get_by_role("button", name="Send the judgement").click()
-    expect(read.locator("#marks-error")).to_be_visible()
-    mark_all(read, "Yes")
-    read.get_by_label("Comment (optional)").first.fill("A <i>fine</i> crust.")
-    read.get_by_role("button", name="Send the judgement").click()
-    expect(read.get_by_role("status")).to_contain_text("saved")
-    read.goto(link)
-    expect(read.locator("h1")).not_to_have_text("Thank you")
-    page.goto(page.url.removesuffix("/link"))
-    expect(page.locator("#judgements")).to_contain_text("A <i>fine</i> crust.")
-    page.goto(town.url + path.removeprefix("/api/v1"))
-    expect(page.locator("#plan")).to_contain_text("Project done")
