@@ -90,7 +90,12 @@ def configuration(
         "max-stream-events": 3,
         "max-redirects": 0,
         "generation": generation,
-        "phases": {"stateful": {"generation": {**generation, **more}}},
+        "phases": {
+            "stateful": {"generation": {**generation, **more}},
+            "coverage": {
+                "enabled": seconds is not None
+            },  # most requests, which only a long run has
+        },
         "checks": {
             "positive_data_acceptance": {
                 "expected-statuses": ["2xx", "3xx", 401, 403, 404, 409, 412]
