@@ -19,7 +19,8 @@ from testing.waiting import HANG
 
 ROADMAPS = "/api/v1/roadmaps"
 FORGED = "forged-4c1d"
-ESCAPES = "\x00\x1b[31m\x1b]0;owned\x07\x9b2J\u202e\u2066"  # NUL, colours, a window's title, an 8-bit CSI, two directions
+# NUL, colours, a window's title, an 8-bit CSI, two directions
+ESCAPES = "\x00\x1b[31m\x1b]0;owned\x07\x9b2J\u202e\u2066"
 BIDI = "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
 SCRIPT = "<script>alert(1)</script>"
 PICTURE = '"><img src=x onerror=alert(1)>'
@@ -74,7 +75,7 @@ def harmful(text: str) -> bool:
 
 
 def printed(stack: Stack) -> list[str]:
-    """Every line of every log of a stack; where a terminal or a reader of logs begins a new one, too."""
+    """Split the logs of a stack into lines, wherever a terminal or a reader begins a new one."""
     files = [*stack.folder.rglob("*.log"), *(service.log for service in stack.services.values())]
     lines = [
         line
@@ -128,11 +129,15 @@ def answers_about(stack: Stack, path: str, concepts: int | None = None) -> list[
 
 MARKDOWN = f"""# Read {SCRIPT}
 
-<img src=x onerror=alert(1)> <iframe src="javascript:alert(1)"></iframe> <!-- --!> <svg onload=alert(1)>
-[a](javascript:alert(1)) [b](JaVaScRiPt:alert(1)) [c](&#106;avascript:alert(1)) [d](<java	script:alert(1)>)
-[e](data:text/html;base64,PHNjcmlwdD4=) [f](vbscript:x) [g](file:///etc/passwd) [h](//example.org/x) [i](\x01javascript:alert(1))
+<img src=x onerror=alert(1)> <iframe src="javascript:alert(1)"></iframe> <!-- --!>
+<svg onload=alert(1)>
+[a](javascript:alert(1)) [b](JaVaScRiPt:alert(1)) [c](&#106;avascript:alert(1))
+[d](<java	script:alert(1)>)
+[e](data:text/html;base64,PHNjcmlwdD4=) [f](vbscript:x) [g](file:///etc/passwd) [h](//example.org/x)
+[i](\x01javascript:alert(1))
 ![j](https://example.org/pixel.png) ![k](javascript:alert(1)) [![l](x)](javascript:alert(1))
-<javascript:alert(1)> <https://example.org/good> [m][n] [o](mailto:a@example.org) [p](#part) [q](https://example.org/fine)
+<javascript:alert(1)> <https://example.org/good> [m][n] [o](mailto:a@example.org)
+[p](#part) [q](https://example.org/fine)
 [r](javascript&colon;alert(1)) [s](\\javascript:alert(1)) [t]( javascript:alert(1)) {ESCAPES}
 
 [n]: javascript:alert(1)
@@ -174,7 +179,7 @@ BAD_ADDRESSES = [
     "not an address",
 ]
 REFUSED = "A goal that is refused"
-SHORT = "Learn to bake <b>bread</b>"  # of two parts; every other goal has as many as there are bad addresses
+SHORT = "Learn to bake <b>bread</b>"  # of two parts; others have one for each bad address
 STUBBORN = "Part 0"  # the only concept whose bad address the model does not correct
 TITLE = f"Baking {SCRIPT}{ESCAPES}"
 
@@ -194,7 +199,7 @@ def assert_no_connection(server: socket.socket) -> None:
 
 
 class Hostile:
-    """Says of every goal the worst that its form allows; `port` is of a server that resources point to."""
+    """Says of every goal the worst that its form allows; resources point to a server at `port`."""
 
     def __init__(self, port: int) -> None:
         self.inside = f"http://127.0.0.1:{port}/"
@@ -294,7 +299,7 @@ class Hostile:
 
 
 class Made:
-    """A stack with a hostile model, which refuses the first request, and one roadmap of it that is finished."""
+    """A stack with a hostile model, which refuses the first request, and its finished roadmap."""
 
     def __init__(
         self, stack: Stack, inside: socket.socket, hostile: Hostile, model_url: str

@@ -1,16 +1,29 @@
 """A roadmap whose texts a hostile model wrote."""
 
 from collections.abc import Iterator
-from types import SimpleNamespace
+from pathlib import Path
 
 import pytest
 
 from testing.provider import providing
-from tests.integration.conftest import modelled
+from testing.stack import Stack, embedded_stack, running, server_stack
+from tests.chaos.model import PATIENT
+from tests.integration.conftest import KEY, MAX_ATTEMPTS, MODEL
 from tests.security.text.checks import Hostile, Made, listening
 
 
-# One mode a day: both take a model's words in the same code. PostgreSQL is the one that refuses a text with a NUL.
+def modelled(request: pytest.FixtureRequest, folder: Path, url: str) -> Stack:
+    model = {"OPENAI_API_KEY": KEY, "OPENAI_BASE_URL": url, "OPENAI_MODEL": MODEL}
+    prices = {"MODEL_PRICES": f"{MODEL}=1/2", "MAX_ATTEMPTS": str(MAX_ATTEMPTS)}
+    environment = {**model, **prices, **PATIENT}
+    if request.param == "embedded":
+        return embedded_stack(folder, **environment)
+    servers = map(request.getfixturevalue, ("postgres", "module_broker"))
+    return server_stack(folder, *servers, **environment)
+
+
+# One mode a day: both take a model's words in the same code. PostgreSQL is the one that refuses a
+# text with a NUL.
 @pytest.fixture(scope="module", params=[pytest.param("embedded", marks=pytest.mark.long), "server"])
 def made(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
@@ -18,6 +31,6 @@ def made(
     with listening() as inside:
         hostile = Hostile(inside.getsockname()[1])
         with providing(hostile.answer) as serving:
-            own = SimpleNamespace(base_url=lambda: serving.url)
-            with modelled(request, own, tmp_path_factory) as stack:
+            folder = tmp_path_factory.mktemp("hostile")
+            with running(modelled(request, folder, serving.url)) as stack:
                 yield Made(stack, inside, hostile, serving.url)

@@ -1,13 +1,31 @@
-"""Texts of a model are data: contents, links, faults and prompts."""
+"""Texts of a model are data: contents, links, faults, prompts, and the output of commands."""
 
+import importlib
 import json
+import os
 import re
+import subprocess
+import sys
+from contextlib import nullcontext
+from pathlib import Path
+from signal import SIGHUP, SIGTERM
+from types import SimpleNamespace
 from urllib.parse import urlsplit
+from uuid import uuid4
 
 import httpx2
 import pytest
+from click.testing import CliRunner
+from huey.registry import Message
 
-from testing.waiting import wait_until
+from core.backends import signing_keys
+from reliable_queue.messages import SignedJsonSerializer
+from roadmap_cli import main
+from testing.stack import ROOT, Stack, clean_environment
+from testing.stack_queues import queue_of, settings_of
+from testing.waiting import HANG, wait_until
+from tests.integration.cli.in_process import roadmap
+from tests.integration.conftest import KEY
 from tests.security.text.checks import (
     ESCAPES,
     FORGED,
@@ -15,10 +33,12 @@ from tests.security.text.checks import (
     PICTURE,
     ROADMAPS,
     SCRIPT,
+    SHORT,
     STUBBORN,
     Made,
     assert_is_data,
     assert_markdown_is_harmless,
+    assert_no_connection,
     assert_no_line_is_forged,
     concepts_of,
     harmful,
@@ -124,6 +144,11 @@ def test_a_link_is_to_the_web_and_without_a_user(made: Made) -> None:
     assert (made.tree["status"], made.tree["progress"]["failed"]) == ("partial", 1)
 
 
+def test_a_resource_of_this_machine_is_listed_and_never_fetched(made: Made) -> None:
+    assert {answer.status_code for answer in made.answers} == {200}  # all were read
+    assert_no_connection(made.inside)
+
+
 def test_what_a_person_wishes_of_a_model_is_data(made: Made) -> None:
     """Feedback and instructions go the way of a goal."""
     wish = f"Make it {SCRIPT}\nERROR {FORGED}\r\nX-{FORGED}: 1"
@@ -174,3 +199,91 @@ def test_what_a_provider_says_while_it_refuses_makes_no_line_and_moves_no_termin
     assert not harmful(made.refused["error"])
     assert [line for line in printed(made.stack) if harmful(line)] == []
     assert_no_line_is_forged(made.stack)
+
+
+def test_dead_letters_are_listed_without_what_moves_a_terminal(made: Made) -> None:
+    evil = f"\x1b]0;owned\x07\x1b[31m\x9b2J\u202e{FORGED}[bold]x[/]"
+    keys = signing_keys(settings_of(made.stack))
+
+    def signed(queue: str, name: str, *arguments: object) -> bytes:
+        message = Message(id=str(uuid4()), name=name, args=arguments, kwargs={}, retries=0)
+        return bytes(SignedJsonSerializer(keys, salt=queue).seal(message, None, {}))
+
+    letters = {
+        "content": [evil.encode(), signed("content", "tasks.content.build_content", evil)],
+        "logs": [
+            b"\x1b[2J\x9b" + evil.encode(),
+            signed("logs", "tasks.logs.store_log_batch", [{"at": evil, "message": evil}]),
+        ],
+    }
+    for name, messages in letters.items():
+        with queue_of(made.stack, name) as queue:
+            for data in messages:
+                queue.storage.enqueue(data)
+            wait_until(
+                lambda queue=queue: queue.storage.stats().dead == 2,
+                reason=f"the letters of {name} are put aside",
+            )
+        result = roadmap(made.stack.environment, "jobs", "dead", "--queue", name)
+        assert (result.code, result.errors) == (0, "")
+        assert FORGED in result.output
+        assert harmful(result.output) is False
+    assert [line for line in printed(made.stack) if harmful(line)] == []
+
+
+def test_the_demo_prints_and_writes_a_hostile_roadmap_as_text(made: Made, tmp_path: Path) -> None:
+    result = demo(made, tmp_path, SHORT)
+    assert result.returncode == 1  # as one part of it has failed
+    assert f"Baking {SCRIPT}" in result.stdout
+    assert harmful(result.stdout + result.stderr) is False
+    written = (tmp_path / "roadmap.md").read_text()
+    assert harmful(written) is False
+    assert made.hostile.inside in written
+    assert_markdown_is_harmless(written)
+    assert_no_connection(made.inside)
+
+
+def test_the_demo_refuses_a_goal_that_would_move_the_terminal(
+    shared_embedded: Stack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In this process, with a service that runs already."""
+    command = importlib.import_module("cli.demo")
+    monkeypatch.setattr(command, "running_service", lambda: nullcontext(shared_embedded.url))
+    unheard = SimpleNamespace(signal=lambda *_: None, SIGTERM=SIGTERM, SIGHUP=SIGHUP)
+    monkeypatch.setattr(command, "signal", unheard)
+    monkeypatch.chdir(tmp_path)
+    result = CliRunner().invoke(main, ["demo", "--", "Learn to bake\x1b]0;owned\x07\x9b2J"])
+    assert result.exit_code == 1
+    assert result.stderr == "Error: Invalid goal: must not contain control characters.\n"
+    assert not (tmp_path / "roadmap.md").exists()
+
+
+def demo(made: Made, folder: Path, goal: str) -> "subprocess.CompletedProcess[str]":
+    """`roadmap_cli.py demo -- goal`, in embedded mode, with the hostile model."""
+    model = {
+        name: value
+        for name, value in made.stack.environment.items()
+        if name.startswith(("OPENAI_", "MODEL_", "MAX_", "RETRY_", "LEASE_"))
+    }
+    environment = {
+        **clean_environment(),
+        **model,
+        "OPENAI_BASE_URL": made.model_url,
+        "OPENAI_API_KEY": KEY,
+        "COLUMNS": "300",
+    }
+    environment |= {
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "PYTHONUTF8": "1",
+        "TMPDIR": os.environ.get("TMPDIR", "/tmp"),
+    }
+    command = [sys.executable, str(ROOT / "roadmap_cli.py"), "demo", "--", goal]
+    return subprocess.run(
+        command,
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=HANG,
+        check=False,
+    )

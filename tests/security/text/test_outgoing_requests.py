@@ -8,13 +8,7 @@ from pathlib import Path
 
 from roadmap.generation.tutorial_lint import parse_python
 from testing.stack import GOAL, ROOT, Stack
-from tests.security.text.checks import Made, answers_about, assert_no_connection, listening
-
-
-def test_a_resource_of_this_machine_is_listed_and_never_fetched(made: Made) -> None:
-    for answer in answers_about(made.stack, made.path):
-        assert answer.status_code == 200
-    assert_no_connection(made.inside)
+from tests.security.text.checks import answers_about, assert_no_connection, listening
 
 
 def test_a_goal_with_addresses_makes_no_connection(stack: Stack) -> None:
