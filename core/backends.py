@@ -6,7 +6,9 @@ Server mode is PostgreSQL and Redis; embedded mode is two SQLite files in DATA_D
 import contextlib
 import os
 import secrets
+import sqlite3
 import tempfile
+import threading
 from pathlib import Path
 
 import peewee
@@ -44,7 +46,6 @@ SQLITE_PRAGMAS = {
     "journal_mode": "wal",
     "synchronous": "full",
     "foreign_keys": 1,
-    "busy_timeout": 5000,
 }
 DATABASE_FILE = "roadmap.db"  # of embedded mode, in DATA_DIR
 FROM_HEX = "from_hex"  # SQL function: SQLite has one of its own since 3.41 only
@@ -53,22 +54,37 @@ FROM_HEX = "from_hex"  # SQL function: SQLite has one of its own since 3.41 only
 database = peewee.DatabaseProxy()  # of this process; core/db.py opens it
 
 
-class _SafeRollback:
-    """SQLite that ends a transaction by itself when the disk is full.
+class _File(peewee.SqliteDatabase):  # type: ignore[misc]
+    """SQLite file whose write lock is waited for in line.
 
-    Without this, the driver's error of the rollback would replace the first error.
+    SQLite polls for it, up to ten times a second: on a busy machine new writers overtake one that
+    has waited for longer, until it gives up. So one thread of a process polls at a time.
     """
 
+    _line = threading.Lock()
+
+    def begin(self, lock_type: str | None = None) -> None:
+        is_first = lock_type is None and self._line.acquire(timeout=self.timeout)
+        try:
+            super().begin(lock_type)
+        finally:
+            if is_first:
+                self._line.release()
+
     def rollback(self) -> None:
-        if self.connection().in_transaction:  # type: ignore[attr-defined]
-            super().rollback()  # type: ignore[misc]
+        # On a full disk SQLite has done it, and the driver's error would replace the first one.
+        if self.connection().in_transaction:
+            super().rollback()
+
+    def _set_pragmas(self, connection: sqlite3.Connection) -> None:
+        try:
+            super()._set_pragmas(connection)
+        except sqlite3.OperationalError:  # another process sets WAL: SQLite does not wait for it
+            connection.execute("BEGIN EXCLUSIVE").execute("COMMIT")
+            super()._set_pragmas(connection)
 
 
-class _File(_SafeRollback, peewee.SqliteDatabase):  # type: ignore[misc]
-    pass
-
-
-class _PooledFile(_SafeRollback, PooledSqliteDatabase):  # type: ignore[misc]
+class _PooledFile(PooledSqliteDatabase, _File):  # type: ignore[misc]
     pass
 
 
