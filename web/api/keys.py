@@ -2,6 +2,7 @@
 
 from pydantic import Field
 
+from core.db import after_transaction
 from roadmap.accounts import api_keys, invitations
 from roadmap.accounts.identity import Scope
 from roadmap.operations.audit_log import Action, audited
@@ -59,7 +60,7 @@ def list_keys(call: Call) -> api_keys.KeyList:
 def revoke_key(call: Call) -> None:
     """The key is no longer valid."""
     api_keys.revoke(call.owner, call.ids["key_id"])
-    revocations.refresh()
+    after_transaction(revocations.refresh)  # it may wait for one that waits for this transaction
     log_security_event(call.request, "key-revoked", account=call.owner, key=call.ids["key_id"])
 
 

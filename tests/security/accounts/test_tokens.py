@@ -11,7 +11,7 @@ from starlette.testclient import TestClient
 
 from core import clock
 from core.backends import signing_keys
-from core.db import session, settings
+from core.db import database, session, settings
 from core.errors import Unauthenticated
 from core.ids import new_id
 from models.accounts import ApiKey
@@ -33,6 +33,7 @@ from tests.security.accounts.people import (
 )
 from web import revocation_cache, tokens
 from web.http import host_and_csrf, limits
+from web.revocation_cache import RevocationCache
 from web.tokens import TokenPurpose
 
 SHA256 = {"digest_method": hashlib.sha256}
@@ -192,6 +193,22 @@ class TestApiKeys:
         assert client.delete(f"{KEYS}/{key['id']}", headers=who["headers"]).status_code == 204
         assert not works(client, bearer(key["key"]))
         assert client.get(KEYS, headers=who["headers"]).json()["items"] == []
+
+    def test_the_end_of_a_key_is_spread_after_its_transaction(
+        self, client: TestClient, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The thread that refreshes may hold its lock and wait for a row of the transaction."""
+        who, open_, refresh = registered(client), list[bool](), RevocationCache.refresh
+
+        def observed(its: RevocationCache) -> None:
+            open_.append(database.in_transaction())
+            refresh(its)
+
+        monkeypatch.setattr(RevocationCache, "refresh", observed)
+        place = f"{KEYS}/{self.made(client, who)['id']}"
+        tag = client.get(place, headers=who["headers"]).headers["etag"]
+        ended = client.delete(place, headers={**who["headers"], "If-Match": tag})
+        assert (ended.status_code, open_) == (204, [False])
 
     def test_a_key_expires(self, client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
         key = bearer(self.made(client, registered(client), expires_in_days=1)["key"])
