@@ -16,7 +16,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from core import clock
 from roadmap.generation.llm.client import ModelClient
 from testing.faulty import Faulty, faults_before
-from testing.servers import Redis
+from testing.servers import Redis, started
 from testing.stack import Stack, embedded_stack, running, server_stack
 from tests.chaos.model import PATIENT
 from tests.integration.roadmap.test_model_generator import ANALYSED, SOUND, WRITTEN
@@ -139,7 +139,7 @@ class Provider(LLMockServer):
             self.state.scenarios.add(Reply(text=text, match=Match(model=step), times=None))
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def serving() -> Iterator[Provider]:
     with Provider() as server:
         yield server
@@ -153,48 +153,49 @@ def provider(serving: Provider) -> Provider:
     return serving
 
 
-@pytest.fixture(scope="module", params=["embedded", "server"])
-def model_stack(
-    request: pytest.FixtureRequest, serving: Provider, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Stack]:
-    """The whole service of each mode, with a model; a database and a broker of its own."""
-    with modelled(request, serving, tmp_path_factory) as made:
+@pytest.fixture(scope="session")
+def model_embedded(request: pytest.FixtureRequest) -> Iterator[Stack]:
+    with modelled(request, "embedded") as made:
         yield made
 
 
+@pytest.fixture(scope="session")
+def model_server(request: pytest.FixtureRequest) -> Iterator[Stack]:
+    with modelled(request, "server") as made:
+        yield made
+
+
+@pytest.fixture(scope="session", params=["embedded", "server"])
+def model_stack(request: pytest.FixtureRequest) -> Stack:
+    """The whole service of each mode, with a model; a database and a broker of its own."""
+    shared: Stack = request.getfixturevalue(f"model_{request.param}")  # both stay up
+    return shared
+
+
 @contextmanager
-def modelled(
-    request: pytest.FixtureRequest,
-    serving: Provider,
-    tmp_path_factory: pytest.TempPathFactory,
-    **others: str,
-) -> Iterator[Stack]:
-    """Run the services in the mode of the request's parameter, with a model and other settings."""
-    folder = tmp_path_factory.mktemp(f"model-{request.param}")
+def modelled(request: pytest.FixtureRequest, mode: str, **others: str) -> Iterator[Stack]:
+    """Run the services of that mode with the settings of a model and others."""
+    tmp_path_factory = request.getfixturevalue("tmp_path_factory")
+    folder = tmp_path_factory.mktemp(f"model-{mode}")
     environment = {
         "OPENAI_API_KEY": KEY,
-        "OPENAI_BASE_URL": serving.base_url(),
+        "OPENAI_BASE_URL": request.getfixturevalue("serving").base_url(),
         "OPENAI_MODEL": MODEL,
         "MODEL_PRICES": f"{MODEL}=1/2",
         "MAX_ATTEMPTS": str(MAX_ATTEMPTS),
         **PATIENT,
         **others,
     }
-    if request.param == "embedded":
+    if mode == "embedded":
         with running(embedded_stack(folder, **environment)) as made:
             yield made
         return
-    broker = Redis(
-        tmp_path_factory.mktemp("redis")
-    )  # its queues must not be those of the shared stack
-    broker.start()
-    try:
-        with running(
-            server_stack(folder, request.getfixturevalue("postgres"), broker, **environment)
-        ) as made:
-            yield made
-    finally:
-        broker.stop()
+    postgres = request.getfixturevalue("postgres")
+    with (  # its queues must not be those of the shared stack
+        started(Redis(tmp_path_factory.mktemp("redis"))) as broker,
+        running(server_stack(folder, postgres, broker, **environment)) as made,
+    ):
+        yield made
 
 
 @pytest.fixture

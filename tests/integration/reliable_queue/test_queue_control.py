@@ -3,6 +3,7 @@
 import json
 import os
 import time
+import uuid
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -79,9 +80,9 @@ class TestLooking:
         assert works.queue.stats()[1] == pytest.approx(3)
 
     def test_a_message_that_does_not_say_when_it_was_sent_is_of_no_known_age(
-        self, own_broker: Redis
+        self, broker: Redis
     ) -> None:
-        works = on(own_broker)
+        works = on(broker, uuid.uuid4().hex)
         message = works.queue.serializer.open(
             works.queue.serialize_task(works.note.s("of the version before"))
         ).message

@@ -3,7 +3,7 @@
 import sqlite3
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -26,6 +26,15 @@ from tests.integration.reliable_queue.storages import (
     oldest,
     worked_off,
 )
+
+
+@pytest.fixture
+def spare_broker(module_broker: Redis) -> Iterator[Redis]:
+    """A server that the test may fill up; it is emptied afterwards."""
+    yield module_broker
+    client = module_broker.client()
+    client.config_set("maxmemory", 0)
+    client.flushall()
 
 
 class TestVersionBefore:
@@ -88,17 +97,22 @@ class TestVersionBefore:
         with ThreadPoolExecutor(6) as pool:
             assert list(pool.map(opened, range(6))) == [0] * 6
 
-    def test_a_consumer_of_its_on_redis_is_shown_without_a_word(self, own_broker: Redis) -> None:
-        storage, client = ReliableRedisStorage("work", url=own_broker.url()), own_broker.client()
+    def test_a_consumer_of_its_on_redis_is_shown_without_a_word(self, spare_broker: Redis) -> None:
+        storage, client = (
+            ReliableRedisStorage("work", url=spare_broker.url()),
+            spare_broker.client(),
+        )
         client.sadd("{huey.work}:consumers", "old")
         client.set("{huey.work}:alive:old", "1", px=60_000)
         assert [(member.id, member.info) for member in storage.consumers()] == [("old", "")]
         assert storage.stats().consumers == 1
 
-    def test_what_is_done_leaves_nothing_beside_the_lists_on_redis(self, own_broker: Redis) -> None:
+    def test_what_is_done_leaves_nothing_beside_the_lists_on_redis(
+        self, spare_broker: Redis
+    ) -> None:
         storage, client = (
-            ReliableRedisStorage("work", url=own_broker.url(), now=Clock()),
-            own_broker.client(),
+            ReliableRedisStorage("work", url=spare_broker.url(), now=Clock()),
+            spare_broker.client(),
         )
         for number in range(3):
             storage.add_to_schedule(b"%d" % number, NOON)
@@ -110,12 +124,12 @@ class TestVersionBefore:
         assert not client.exists("{huey.work}:due")
 
     def test_what_it_leaves_beside_the_lists_on_redis_is_cleared_away(
-        self, own_broker: Redis
+        self, spare_broker: Redis
     ) -> None:
         """It acknowledges without a word about since when a message was ready."""
         storage, client = (
-            ReliableRedisStorage("work", url=own_broker.url(), now=Clock()),
-            own_broker.client(),
+            ReliableRedisStorage("work", url=spare_broker.url(), now=Clock()),
+            spare_broker.client(),
         )
         storage.add_to_schedule(b"message", NOON)
         claim = claimed(storage)
@@ -127,14 +141,14 @@ class TestVersionBefore:
 
 
 class TestFullRedis:
-    def test_a_full_redis_refuses_producers_and_can_be_drained(self, own_broker: Redis) -> None:
+    def test_a_full_redis_refuses_producers_and_can_be_drained(self, spare_broker: Redis) -> None:
         def opened(now: Callable[[], float] = time.time) -> ReliableRedisStorage:
-            return ReliableRedisStorage("work", url=own_broker.url(), now=now)
+            return ReliableRedisStorage("work", url=spare_broker.url(), now=now)
 
         producer, victim = opened(), opened()
         producer.enqueue_many((b"%d" % number, 0) for number in range(6))
         producer.add_to_schedule(b"scheduled", NOON, 1)
-        fill(own_broker)
+        fill(spare_broker)
 
         for refused in (
             lambda: producer.enqueue(b"more"),
@@ -160,12 +174,12 @@ class TestFullRedis:
         assert consumer.queue_size() == consumer.stats().held == 0
 
     def test_on_a_full_redis_a_retry_is_scheduled_in_the_place_of_its_message(
-        self, own_broker: Redis
+        self, spare_broker: Redis
     ) -> None:
-        storage = ReliableRedisStorage("work", url=own_broker.url(), now=Clock())
+        storage = ReliableRedisStorage("work", url=spare_broker.url(), now=Clock())
         storage.heartbeat(ALIVE)
         storage.enqueue_many([(b"fails", 0), (b"other", 0)])
-        fill(own_broker)
+        fill(spare_broker)
 
         failed = claimed(storage)
         storage.add_to_schedule(b"again", NOON)
@@ -180,13 +194,13 @@ class TestFullRedis:
         assert storage.stats().held == 0
 
     def test_on_a_full_redis_dead_letters_can_be_replayed_and_discarded(
-        self, own_broker: Redis
+        self, spare_broker: Redis
     ) -> None:
-        storage = ReliableRedisStorage("work", url=own_broker.url())
+        storage = ReliableRedisStorage("work", url=spare_broker.url())
         storage.enqueue_many([(b"a", 0), (b"b", 0)])
         for _ in range(2):
             storage.dead_letter(claimed(storage), "broken")
-        fill(own_broker)
+        fill(spare_broker)
         newest, oldest = storage.dead_letters()
         assert storage.discard(newest.id)
         assert storage.replay(oldest.id)
@@ -194,10 +208,10 @@ class TestFullRedis:
         assert worked_off(storage) == [b"a"]
 
     def test_a_server_that_has_become_a_replica_is_left_for_the_one_at_its_address(
-        self, own_broker: Redis
+        self, spare_broker: Redis
     ) -> None:
-        storage = ReliableRedisStorage("work", url=own_broker.url())
-        admin = own_broker.client()
+        storage = ReliableRedisStorage("work", url=spare_broker.url())
+        admin = spare_broker.client()
         before = storage.conn.client_id()
         admin.replicaof("127.0.0.1", "1")
         with pytest.raises(redis.ReadOnlyError):
@@ -208,35 +222,35 @@ class TestFullRedis:
         assert claimed(storage).data == b"a"
 
     def test_an_entry_without_a_lane_is_not_lost_when_its_consumer_dies(
-        self, own_broker: Redis
+        self, spare_broker: Redis
     ) -> None:
-        storage, rescuer = (ReliableRedisStorage("work", url=own_broker.url()) for _ in range(2))
-        own_broker.client().lpush("{huey.work}:ready:0", b"xyz")
+        storage, rescuer = (ReliableRedisStorage("work", url=spare_broker.url()) for _ in range(2))
+        spare_broker.client().lpush("{huey.work}:ready:0", b"xyz")
         storage.heartbeat(ALIVE)
         rescuer.heartbeat(ALIVE)
         assert claimed(storage).data == b"yz"
         assert storage.release_all() == 1
         assert claimed(rescuer).data == b"yz"
 
-    def test_a_poisonous_message_is_put_aside_on_a_full_redis(self, own_broker: Redis) -> None:
-        rescuer = ReliableRedisStorage("work", url=own_broker.url())
+    def test_a_poisonous_message_is_put_aside_on_a_full_redis(self, spare_broker: Redis) -> None:
+        rescuer = ReliableRedisStorage("work", url=spare_broker.url())
         rescuer.enqueue_many([(b"poison", 0), (b"other", 0)])
-        fill(own_broker)
+        fill(spare_broker)
         rescuer.heartbeat(ALIVE)
         for _ in range(MAX_DELIVERIES):
-            victim = ReliableRedisStorage("work", url=own_broker.url())
+            victim = ReliableRedisStorage("work", url=spare_broker.url())
             victim.heartbeat(ALIVE)
             assert claimed(victim).data == b"poison"
             dies(victim, rescuer)
         assert [letter.data for letter in rescuer.dead_letters()] == [b"poison"]
         assert worked_off(rescuer) == [b"other"]
 
-    def test_producers_go_on_when_there_is_room_again(self, own_broker: Redis) -> None:
-        producer = ReliableRedisStorage("work", url=own_broker.url())
-        fill(own_broker)
+    def test_producers_go_on_when_there_is_room_again(self, spare_broker: Redis) -> None:
+        producer = ReliableRedisStorage("work", url=spare_broker.url())
+        fill(spare_broker)
         with pytest.raises(redis.OutOfMemoryError):
             producer.enqueue(b"refused")
-        own_broker.client().config_set("maxmemory", 0)
+        spare_broker.client().config_set("maxmemory", 0)
         producer.enqueue(b"accepted")
         assert claimed_data(producer) == [b"accepted"]
 

@@ -236,7 +236,7 @@ POOR = {
 }
 REMARKS = {
     "tutorial": [
-        "Words: 46; at least 400 are needed.",
+        "Words: 44; at least 400 are needed.",
         "Sections (##): 2; at least 3 are needed.",
     ],
     "resources": ["Resources: 2; at least 3 are needed."],

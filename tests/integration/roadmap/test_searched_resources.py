@@ -31,14 +31,9 @@ def engine() -> Iterator[SearchEngine]:
 
 
 @pytest.fixture(scope="module", params=["embedded", "server"])
-def stack(
-    request: pytest.FixtureRequest,
-    serving: Provider,
-    engine: SearchEngine,
-    tmp_path_factory: pytest.TempPathFactory,
-) -> Iterator[Stack]:
+def stack(request: pytest.FixtureRequest, engine: SearchEngine) -> Iterator[Stack]:
     search = {"SEARCH_PROVIDER": "tavily", "SEARCH_URL": engine.url, "SEARCH_KEY": SEARCH_KEY}
-    with modelled(request, serving, tmp_path_factory, **search) as made:
+    with modelled(request, request.param, **search) as made:
         yield made
 
 
@@ -126,9 +121,7 @@ def test_soft_404s_that_a_model_names_are_not_shown(
 
 
 @pytest.fixture
-def visiting(
-    request: pytest.FixtureRequest, serving: Provider, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[tuple[Stack, Site]]:
+def visiting(request: pytest.FixtureRequest) -> Iterator[tuple[Stack, Site]]:
     links = {"LINK_CHECK_DAYS": "30", "LINK_NETWORKS": "127.0.0.0/8"}
-    with served() as site, modelled(request, serving, tmp_path_factory, **links) as stack:
+    with served() as site, modelled(request, request.param, **links) as stack:
         yield stack, site

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from core.version import VERSION
+from core.version import NUMBER
 from testing.stack import ROOT, Stack
 from testing.waiting import HANG, wait_until
 from tests.integration.conftest import Provider
@@ -147,7 +147,8 @@ class TestWorkers:
         assert set(workers) == {"content", "logs"}
         for queue, worker in workers.items():
             service = "all" if model_stack.mode == "embedded" else f"huey_{queue}"
-            assert (worker["version"], worker["service"]) == (VERSION, service)
+            assert worker["version"].startswith(NUMBER)  # and somebody may commit meanwhile
+            assert worker["service"] == service
             assert worker["pid"] > 0
             assert worker["threads"] >= 1
             assert worker["host"]

@@ -254,11 +254,9 @@ BUDGET = Decimal("0.015")
 
 
 @pytest.fixture(params=["embedded", "server"])
-def thrifty_stack(
-    request: pytest.FixtureRequest, serving: Provider, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Stack]:
+def thrifty_stack(request: pytest.FixtureRequest) -> Iterator[Stack]:
     limits = {"BUDGET_PER_ROADMAP": str(BUDGET), "MODEL_MAX_TOKENS": str(MOST_TOKENS)}
-    with modelled(request, serving, tmp_path_factory, **limits) as made:
+    with modelled(request, request.param, **limits) as made:
         yield made
 
 
