@@ -201,22 +201,16 @@ def test_a_refusing_broker_is_reported_with_its_cause(
     for place in (f"127.0.0.1:{own_broker.port}/0", f":{SECRET}@127.0.0.1:{own_broker.port}/0"):
         environment = {**server, "REDIS_URL": f"redis://{place}"}
         found = checks_of(roadmap(environment, "doctor", "--json"))["broker"]
-        assert (found["state"], "password" in found["cause"], "REDIS_URL" in found["fix"]) == (
-            "failed",
-            True,
-            True,
-        )
+        assert found["state"] == "failed"
+        assert "password" in found["cause"]
+        assert "REDIS_URL" in found["fix"]
         for arguments in (["jobs", "list"], ["jobs", "workers"], ["jobs", "dead"]):
             sentence = refused(environment, *arguments)  # and not 3: it will not go away
             assert "password" in sentence
             assert "REDIS_URL" in sentence
     own_broker_with_key = f"redis://:another@127.0.0.1:{own_broker.port}/0"
-    assert (
-        checks_of(roadmap({**server, "REDIS_URL": own_broker_with_key}, "doctor", "--json"))[
-            "broker"
-        ]["state"]
-        == "ok"
-    )
+    result = roadmap({**server, "REDIS_URL": own_broker_with_key}, "doctor", "--json")
+    assert checks_of(result)["broker"]["state"] == "ok"
 
 
 def test_the_persistence_of_a_broker_follows_its_configuration(
@@ -256,11 +250,8 @@ def test_a_broker_that_drops_queues_is_found(
     result = roadmap(environment, "doctor", "--json")
     found = checks_of(result)
     assert [check for check in found.values() if check["state"] == "failed"] == []
-    assert (result.code, found["broker"]["state"], found["broker"]["fix"]) == (
-        0,
-        "warning",
-        "set appendonly to yes",
-    )
+    assert (result.code, found["broker"]["state"]) == (0, "warning")
+    assert found["broker"]["fix"] == "set appendonly to yes"
 
 
 def test_what_is_pending_or_newer_is_found(place: Callable[[str], dict[str, str]]) -> None:
@@ -363,10 +354,8 @@ def test_a_platform_that_waits_too_short_is_found(server: dict[str, str]) -> Non
         ({"RAILWAY_DEPLOYMENT_DRAINING_SECONDS": "30"}, "ok"),
         ({}, "ok"),
     ):
-        assert (
-            checks_of(roadmap({**server, **variables}, "doctor", "--json"))["drain time"]["state"]
-            == state
-        )
+        found = checks_of(roadmap({**server, **variables}, "doctor", "--json"))["drain time"]
+        assert found["state"] == state
 
 
 # migrate

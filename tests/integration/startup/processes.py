@@ -90,12 +90,8 @@ def messages(service: Service, log_format: str) -> list[str]:
 def answers(service: Service, host: str = "127.0.0.1", path: str = "/health/ready") -> bool:
     assert service.alive(), service.output
     try:
-        return (
-            answer_to(
-                "GET", f"http://{host}:{service.environment['PORT']}{path}", timeout=HANG
-            ).status_code
-            == 200
-        )
+        url = f"http://{host}:{service.environment['PORT']}{path}"
+        return answer_to("GET", url).status_code == 200
     except httpx2.TransportError:
         return False
 
