@@ -8,7 +8,7 @@ from testing.stack import ROOT, clean_environment
 
 
 @pytest.mark.timeout(3600)  # of which pip may take a part
-@pytest.mark.parametrize("track", ["web-frontend", pytest.param("", marks=pytest.mark.long)])
+@pytest.mark.parametrize("track", ["data-analysis", pytest.param("", marks=pytest.mark.long)])
 def test_the_code_of_the_catalogue_prints_what_the_text_says(track: str) -> None:
     """Of one track, or of all."""
     done = subprocess.run(
