@@ -12,7 +12,7 @@ from testing.waiting import HANG
 MOST_PLACES = 5
 FOLDERS = (
     *("bin", "cli", "core", "docs", "locales", "migrations", "models", "reliable_queue"),
-    *("roadmap", "roadmap_client", "scripts", "tasks", "tests", "web"),
+    *("roadmap", "roadmap_client", "scripts", "tasks", "testing", "tests", "web"),
 )
 FILES = ("entrypoint.sh", "roadmap_app.py", "roadmap_cli.py")
 

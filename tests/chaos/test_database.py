@@ -171,7 +171,7 @@ def test_answers_that_come_while_the_database_is_killed_are_saved_when_it_is_bac
 
 
 @pytest.mark.long
-def test_answers_that_come_while_the_database_is_stopped_for_longer_than_a_lease_are_saved_when_it_is_back(
+def test_answers_while_the_database_is_stopped_beyond_a_lease_are_saved(
     served: Stack, own_postgres: Postgres, paced: Model
 ) -> None:
     asked = goals(WORKERS)

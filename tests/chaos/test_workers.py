@@ -69,7 +69,7 @@ def test_a_worker_killed_in_the_middle_of_model_calls_pays_for_those_again_and_f
 
 
 @pytest.mark.long
-def test_a_worker_paused_in_the_middle_of_model_calls_loses_them_to_another_and_saves_nothing_when_it_wakes(
+def test_a_worker_paused_in_model_calls_loses_them_and_saves_nothing(
     modelled_server: Stack, model: Model
 ) -> None:
     path = every_thread_waits(modelled_server, model)

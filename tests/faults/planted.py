@@ -22,10 +22,12 @@ class Fault:
 
     @property
     def pattern(self) -> re.Pattern[str]:
-        """Match `old` however the formatter breaks its lines."""
+        """Match `old`, with its indentation, however the formatter breaks its lines."""
         tokens = (re.escape(token) for token in re.findall(r"\w+|\S", self.old))
+        indentation = " " * (len(self.old) - len(self.old.lstrip(" ")))
         return re.compile(
-            r"\s*".join(f",?{each}" if each in ("\\)", "\\]", "\\}") else each for each in tokens)
+            indentation
+            + r"\s*".join(f",?{each}" if each in ("\\)", "\\]", "\\}") else each for each in tokens)
         )
 
     def put_into(self, root: Path) -> None:
@@ -220,7 +222,7 @@ WORK = (
     Fault(
         name="trash-never-emptied",
         file="tasks/upkeep.py",
-        old="        trash.purge_expired()\n",
+        old="    trash.purge_expired()\n",
         new="",
         lost="The trash is never emptied, although the page promises thirty days.",
         found_by=("tests/unit/roadmap/lifecycle/test_trash.py",),
