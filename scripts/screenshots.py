@@ -121,7 +121,6 @@ def of_the_admin_pages(browser: Browser, stack: Stack, teacher: Teacher) -> None
         lambda: (
             wanted == {each["status"] for each in stack.get("/api/v1/roadmaps").json()["items"]}
         ),
-        timeout=60,
         reason="a roadmap in each state",
     )
     take_page(browser, stack, "admin-roadmaps", "/admin/roadmaps", WIDE)
