@@ -44,7 +44,7 @@ STREAMS_OF_ONE = 100  # that an account may have open
 SENDERS = 8  # threads that make the roadmaps to watch
 PATH = "/api/v1/roadmaps"
 LEVELS = ("beginner", "intermediate", "advanced")
-LEAN_SHA256 = "1adb733cd9f4a93da7935953ee0c10841a187bb3b30ec0357cb11e5560e714a5"
+LEAN_SHA256 = "0c9e20c380c68f57190a29fcf58ac00c61e266917260370e4e1b20d7b1b4cec8"
 WORKER = "benchmarks.peers.fastapi_celery.worker"
 UVICORN = (
     "--host",

@@ -66,7 +66,7 @@ class _File(peewee.SqliteDatabase):  # type: ignore[misc]
     _line = threading.Lock()
 
     def begin(self, lock_type: str | None = None) -> None:
-        if lock_type:  # a reader, which waits for nobody
+        if lock_type:  # a reader, which does not wait
             super().begin(lock_type)
             return
         deadline = time.monotonic() + self.timeout

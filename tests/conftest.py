@@ -222,5 +222,5 @@ def client(immediate: None) -> Iterator[TestClient]:
 
 @pytest.fixture(scope="session")
 def copies(schema: None) -> Copies:
-    """What many tests of this process begin with; `copies.of(name, make)` makes it once."""
+    """Databases that tests of this process begin with; `copies.of(name, make)` makes one once."""
     return Copies()

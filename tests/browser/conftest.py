@@ -21,7 +21,7 @@ from testing.teacher import PATIENT, Teacher, teaching
 from testing.waiting import HANG, wait_until
 
 PATIENCE = HANG * 1000  # milliseconds
-# Nobody is taken for dead who only waits for a busy machine.
+# No process is taken for dead that only waits for a busy machine.
 CALM = {
     "HEARTBEAT_SECONDS": "3",
     "HEARTBEAT_TTL_SECONDS": "60",

@@ -126,7 +126,7 @@ def test_code_reaches_neither_the_page_nor_a_network(python: Page) -> None:
 
 @brought
 def test_an_endless_loop_is_ended(python: Page) -> None:
-    """Its output is bounded, and the next run begins anew."""
+    """Its output is bounded, and the next run begins empty."""
     parts = runner(python, "counter += 1")
     press(parts, "Edit")
     editor_of(python).fill("while True:\n    print('again')")

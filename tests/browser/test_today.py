@@ -1,4 +1,4 @@
-"""What to learn today, part by part, in the time zone of the browser."""
+"""The day's parts of lessons, one by one, in the time zone of the browser."""
 
 import re
 

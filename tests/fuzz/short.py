@@ -3,8 +3,6 @@
 from contextlib import ExitStack
 from pathlib import Path
 
-import pytest
-
 from tests.fuzz.__main__ import stack_of
 from tests.fuzz.run import Fuzz
 
@@ -23,9 +21,11 @@ def fuzzed(mode: str, folder: Path, *, seconds: float | None = None) -> Fuzz:
 
 
 def well(run: Fuzz) -> bool:
-    """Whether no answer was wrong, and no operation left out."""
+    """Whether no answer was wrong and, in a long run, each operation was answered well once.
+
+    A short one asks for each operation a few times; whether its roadmap is ready then is chance.
+    """
     output = "\n".join(run.verdict())
-    if run.watch.failures:
-        pytest.fail(output)
-    assert run.never_well() == [], output
+    assert not run.watch.failures, output
+    assert run.seconds is None or run.never_well() == [], output
     return True

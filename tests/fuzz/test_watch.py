@@ -150,10 +150,9 @@ def test_what_a_service_may_not_print_is_found(watch: Watch, printed: str, what:
 
 def test_a_command_repeats_a_request_byte_by_byte() -> None:
     plain = Seen("", "POST", "http://x/a", {"A": "b'c", "Empty": ""}, b'{"a": 1}', 200, {}, b"")
-    assert (
-        plain.curl
-        == """curl -i -X POST --path-as-is -H 'A: b'"'"'c' -H 'Empty;' --data-binary '{"a": 1}' http://x/a"""
-    )
+    headers = """-H 'A: b'"'"'c' -H 'Empty;'"""
+    body = """--data-binary '{"a": 1}'"""
+    assert plain.curl == f"curl -i -X POST --path-as-is {headers} {body} http://x/a"
     strange = Seen("", "POST", "http://x/a", {}, b"\x00\xff", 200, {}, b"")
     assert (
         strange.curl

@@ -36,7 +36,7 @@ class Tap:
         return any(slot["is_processing"] for slot in slots)
 
     def heard(self) -> int:
-        """The bytes of all that the server has said so far."""
+        """The bytes of all that the server has sent so far."""
         return sum(map(len, self._heard))
 
     def tokens(self) -> dict[str, int]:

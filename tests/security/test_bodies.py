@@ -25,7 +25,7 @@ from web.http.request_body import LARGEST_BODY, body_of, can_parse_inline
 
 KIB, MIB = 1024, 1024 * 1024
 MOST_GROWTH = 100  # MB
-MOST_SECONDS = 1.0  # of CPU for a body, in which nobody else is answered; a child's do not count
+MOST_SECONDS = 1.0  # of CPU for a body; nothing else is answered meanwhile; not of children
 API = "/api/v1"
 JSON = {"Content-Type": "application/json"}
 FORM = {"Content-Type": "application/x-www-form-urlencoded", "Accept": "text/html"}

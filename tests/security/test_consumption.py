@@ -795,7 +795,7 @@ class TestRealServer:
     def test_guessing_goes_on_being_limited_without_redis(
         self, limited: Stack, module_broker: Redis
     ) -> None:
-        module_broker.kill()  # nobody needs it after this test
+        module_broker.kill()  # not needed after this test
         wrong = {"email": "victim@example.org", "password": "a wrong passphrase"}
         codes = [
             limited.request("POST", "/api/v1/auth/login", json=wrong).status_code for _ in range(40)

@@ -94,7 +94,7 @@ def said_hello(environment: dict[str, str], *arguments: str) -> Iterator["subpro
 
 
 def ended(process: "subprocess.Popen[bytes]", number: signal.Signals) -> int:
-    """The exit code after a signal; it has said no more."""
+    """The exit code after a signal; it has printed no more."""
     os.kill(process.pid, number)
     code = process.wait(HANG)
     assert process.stdout

@@ -151,11 +151,11 @@ def test_a_wrong_database_url_is_reported_with_its_cause(
     assert (result.code, found["database"]["state"]) == (1, "failed")
     assert cause in found["database"]["cause"]
     assert "DATABASE_URL" in found["database"]["fix"]
-    said = [
+    printed = [
         refused(environment, *arguments, code=3)
         for arguments in (["users", "list"], ["migrate"], ["backup", "/tmp/never"])
     ]
-    for sentence in (*said, refused_start(environment)):
+    for sentence in (*printed, refused_start(environment)):
         assert cause in sentence
         assert "DATABASE_URL" in sentence
 

@@ -267,8 +267,8 @@ def test_it_can_be_made_without_the_log(made: Any, place: Any, tmp_path: Path) -
     body = source.roadmap("backup", tmp_path / "b.gz", "--no-logs", "--json").data
     assert body["left_out"] == ["execution_log", "log_source"]
     restored = place("embedded")
-    said = restored.roadmap("restore", tmp_path / "b.gz").output
-    assert "Not in the backup: execution_log" in said
+    output = restored.roadmap("restore", tmp_path / "b.gz").output
+    assert "Not in the backup: execution_log" in output
     assert restored.asked("SELECT count(*) FROM execution_log") == [(0,)]
     assert restored.asked("SELECT count(*) FROM roadmap") == [(1,)]
 

@@ -159,8 +159,8 @@ def test_a_broker_that_repeats_what_it_does_not_know_repeats_no_password(
             assert client.post("/api/v1/roadmaps", json={"goal": GOAL}).status_code == 202
         wait_until(lambda: "the broker does not take" in api.output, reason="it has tried")
         doctor = roadmap(api.environment, "doctor", "--json")
-    said = (worker.output, worker.errors, api.output, doctor.output, doctor.errors)
-    assert [each for each in said if SECRET in each] == []
+    outputs = (worker.output, worker.errors, api.output, doctor.output, doctor.errors)
+    assert [each for each in outputs if SECRET in each] == []
 
 
 def beginning(script: Path) -> str:

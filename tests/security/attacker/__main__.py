@@ -58,8 +58,8 @@ def prepared(target: Target) -> Target:
                 given = {"email": account.email, "password": account.password}
                 answer = target.ask("POST", f"{AUTH}/register", given, token=None)
                 if not answer.ok:
-                    said = answer.body.decode("utf-8", "replace")[:300]
-                    raise SystemExit(f"no account: {answer.status} {said}")
+                    text = answer.body.decode("utf-8", "replace")[:300]
+                    raise SystemExit(f"no account: {answer.status} {text}")
                 account.token, target.anybody = answer.json()["access_token"], True
             account.email = target.ask("GET", ME, token=account.token).json().get("email", "")
     target.mine = _roadmap(target, target.me, "awaiting_review", review=True)

@@ -12,7 +12,7 @@ from testing.waiting import HANG
 
 @pytest.fixture
 def site(monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
-    """A site whose robots.txt nobody has read yet, and whose pages may come slowly."""
+    """A site whose robots.txt has not been read yet, and whose pages may come slowly."""
     monkeypatch.setattr(link_probe, "robots", Robots())
     monkeypatch.setattr(safe_http, "PARTING", HANG)
     with served() as made:
