@@ -70,7 +70,7 @@ PUBLIC = {
     """,
     "exchange": """
         account_export own_chat_answer formats.json_ formats.markdown formats.registry
-        formats.source import_validation importer map.drawing map.style map.text_width share_links
+        formats.source import_validation importer map.drawing map.style share_links
         shared_view
     """,
     "webhooks": "sender subscriptions",

@@ -13,9 +13,9 @@ from web.pages.timeline_view import NAMES, duration_text, span_name
     ("kind", "name", "expected"),
     [
         (SpanKind.content, "quiz", "测验"),
-        (SpanKind.content, "", "编写"),
+        (SpanKind.content, "", "生成"),
         (SpanKind.wait, REVIEW, "等待批准"),
-        (SpanKind.wait, "capacity", "等待容量或预算"),
+        (SpanKind.wait, "capacity", "等待并发名额或预算"),
     ],
 )
 def test_steps_have_names_of_the_readers_language(kind: SpanKind, name: str, expected: str) -> None:
