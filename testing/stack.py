@@ -37,6 +37,13 @@ SHORT = {
     "QUIZ_CHECK": "false",  # as they count the calls of what they test
     "LINK_CHECK_DAYS": "0",  # tests of it set their own: the others visit no site
 }
+# Of services that no test kills: none is taken for dead that only waits for a busy machine.
+CALM = {
+    "HEARTBEAT_SECONDS": "3",
+    "HEARTBEAT_TTL_SECONDS": "60",
+    "LEASE_SECONDS": "600",
+    "RESCUE_AFTER_SECONDS": "15",
+}
 OPEN_TO_TESTS = {  # they make many accounts from one address; tests of the limits set their own
     "REGISTRATION": "open",
     "LOGIN_ATTEMPTS": "100000",

@@ -16,6 +16,7 @@ import pytest
 from testing.scratch import write_in_memory
 from testing.servers import Postgres, Redis, scratch_folder
 from testing.stack import (
+    CALM,
     OPEN_TO_TESTS,
     SHORT,
     Service,
@@ -159,7 +160,8 @@ own_broker = pytest.fixture(name="own_broker")(_broker)
 
 @pytest.fixture(scope="session")
 def shared_embedded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    with running(embedded_stack(tmp_path_factory.mktemp("embedded")).through_entrypoint()) as made:
+    folder = tmp_path_factory.mktemp("embedded")
+    with running(embedded_stack(folder, **CALM).through_entrypoint()) as made:
         yield made
 
 
@@ -168,7 +170,7 @@ def shared_server(
     postgres: Postgres, broker: Redis, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Stack]:
     """As a person starts it: through entrypoint.sh, on an empty database."""
-    own = {"DATABASE_URL": postgres.create_database("shared")}
+    own = {**CALM, "DATABASE_URL": postgres.create_database("shared")}
     with running(
         server_stack(
             tmp_path_factory.mktemp("server"), postgres, broker, **own

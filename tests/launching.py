@@ -1,32 +1,13 @@
 """Services that are started with some variables and refuse to start."""
 
-from collections.abc import Callable
-
 from testing import commands
 from testing.commands import FinishedCommand
-from testing.servers import LOOPBACK, Postgres, free_port
+from testing.servers import free_port
 from testing.stack import BEFORE, SHORT, clean_environment
 
 SECRET = "hunter2-s3cret"  # what a test puts into an address, and no message may show
 KEY = "a key of the tests with at least 32 characters"
 CONSUMERS = ("huey_logs", "huey_content")
-Launch = Callable[..., FinishedCommand]
-
-
-def launching(name: str, postgres: Postgres) -> Launch:
-    """Start a service of that name with a database, called `name`, that has its tables.
-
-    It gives what the service says until it ends.
-    """
-    url = postgres.create_database(name)
-    commands.succeeded(
-        {"DATABASE_URL": url, "REDIS_URL": f"redis://{LOOPBACK}:1/0", "SECRET_KEY": KEY}, "migrate"
-    )
-
-    def start(service: str, **variables: str) -> FinishedCommand:
-        return launched(service, **{"DATABASE_URL": url, "SECRET_KEY": KEY, **variables})
-
-    return start
 
 
 def launched(service: str, **variables: str) -> FinishedCommand:

@@ -15,19 +15,13 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_play
 
 from testing.chromium import FLAGS, executable
 from testing.servers import Postgres, Redis
-from testing.stack import Stack, embedded_stack, running, server_stack
+from testing.stack import CALM, Stack, embedded_stack, running, server_stack
 from testing.stack_queues import queue_of
 from testing.teacher import PATIENT, Teacher, teaching
 from testing.waiting import HANG, wait_until
 
 PATIENCE = HANG * 1000  # milliseconds
-# No process is taken for dead that only waits for a busy machine.
-CALM = {
-    "HEARTBEAT_SECONDS": "3",
-    "HEARTBEAT_TTL_SECONDS": "60",
-    "RESCUE_AFTER_SECONDS": "15",
-}
-KILLED = {"HEARTBEAT_SECONDS": "1", "HEARTBEAT_TTL_SECONDS": "6"}  # where a test kills somebody
+KILLED = {"HEARTBEAT_SECONDS": "1", "HEARTBEAT_TTL_SECONDS": "15"}  # where a test kills somebody
 
 
 @dataclass

@@ -17,7 +17,7 @@ from core import clock
 from roadmap.generation.llm.client import ModelClient
 from testing.faulty import Faulty, faults_before
 from testing.servers import Redis, started
-from testing.stack import Stack, embedded_stack, running, server_stack
+from testing.stack import CALM, Stack, embedded_stack, running, server_stack
 from tests.chaos.model import PATIENT
 from tests.integration.roadmap.test_model_generator import ANALYSED, SOUND, WRITTEN
 
@@ -183,6 +183,7 @@ def modelled(request: pytest.FixtureRequest, mode: str, **others: str) -> Iterat
         "OPENAI_MODEL": MODEL,
         "MODEL_PRICES": f"{MODEL}=1/2",
         "MAX_ATTEMPTS": str(MAX_ATTEMPTS),
+        **CALM,
         **PATIENT,
         **others,
     }

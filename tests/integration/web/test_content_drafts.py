@@ -11,7 +11,7 @@ import pytest
 
 from testing.provider import Handler, providing
 from testing.servers import Postgres, Redis
-from testing.stack import NO_TLS, Stack, answer_to, embedded_stack, running, server_stack
+from testing.stack import CALM, NO_TLS, Stack, answer_to, embedded_stack, running, server_stack
 from testing.waiting import BRIEF, HANG, wait_until
 from tests.chaos.model import ANALYSIS, KINDS, PATIENT, TUTORIAL, WRITTEN
 
@@ -69,6 +69,7 @@ def writing(
     with providing(author.answer) as server:
         environment = {
             **{"OPENAI_API_KEY": "k", "OPENAI_BASE_URL": server.url, "OPENAI_MODEL": "m"},
+            **CALM,
             **PATIENT,
         }
         if request.param == "embedded":

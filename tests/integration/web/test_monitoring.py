@@ -18,7 +18,16 @@ from testing.provider import MODEL, Handler
 from testing.receiver import Receiver, receiving, status
 from testing.search_engine import SearchEngine, searching
 from testing.servers import Postgres, Redis, free_port
-from testing.stack import NO_TLS, Service, Stack, answer_to, embedded_stack, running, server_stack
+from testing.stack import (
+    CALM,
+    NO_TLS,
+    Service,
+    Stack,
+    answer_to,
+    embedded_stack,
+    running,
+    server_stack,
+)
 from testing.teacher import Teacher, teaching
 from testing.waiting import HANG, wait_until
 from tests.chaos.checks import rows
@@ -76,6 +85,7 @@ def watched(
             "MODEL_PRICES": f"{MODEL}=1/2",
         },
         "SEARCH_URL": engine.url,
+        **CALM,
         **PATIENT,
         "RESCUE_AFTER_SECONDS": "86400",  # what is rescued runs once more, in a trace of its own
         **{

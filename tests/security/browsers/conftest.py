@@ -6,7 +6,7 @@ from functools import cache
 import pytest
 
 from testing.servers import Postgres, Redis
-from testing.stack import PASSWORD, Stack, running, server_stack
+from testing.stack import CALM, PASSWORD, Stack, running, server_stack
 from tests.security.browsers.visitors import (
     BELOW,
     FRIEND,
@@ -35,6 +35,7 @@ def site(
 ) -> Iterator[Stack]:
     """Server mode with everything set that matters here, as on Railway."""
     settings = {
+        **CALM,
         "ALLOWED_HOSTS": f"{NAME}, *.{BELOW.upper()}",
         "CORS_ORIGINS": FRIEND,
         "RAILWAY_PUBLIC_DOMAIN": PUBLIC,

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from testing.provider import providing
-from testing.stack import Stack, embedded_stack, running, server_stack
+from testing.stack import CALM, Stack, embedded_stack, running, server_stack
 from tests.chaos.model import PATIENT
 from tests.integration.conftest import KEY, MAX_ATTEMPTS, MODEL
 from tests.security.text.checks import Hostile, Made, listening
@@ -15,7 +15,7 @@ from tests.security.text.checks import Hostile, Made, listening
 def modelled(request: pytest.FixtureRequest, folder: Path, url: str) -> Stack:
     model = {"OPENAI_API_KEY": KEY, "OPENAI_BASE_URL": url, "OPENAI_MODEL": MODEL}
     prices = {"MODEL_PRICES": f"{MODEL}=1/2", "MAX_ATTEMPTS": str(MAX_ATTEMPTS)}
-    environment = {**model, **prices, **PATIENT}
+    environment = {**model, **prices, **CALM, **PATIENT}
     if request.param == "embedded":
         return embedded_stack(folder, **environment)
     servers = map(request.getfixturevalue, ("postgres", "module_broker"))
