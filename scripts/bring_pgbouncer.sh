@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Brings PgBouncer for tests/integration/startup/test_pooler.py, which says NOT RUN without it. PyPI has none: Debian's is installed where
+# Brings PgBouncer for tests/startup/test_pooler.py, which says NOT RUN without it. PyPI has none: Debian's is installed where
 # that is possible.
 set -eu
 

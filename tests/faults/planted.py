@@ -90,7 +90,7 @@ PROCESSES = (
         new='"${ROADMAP_PYTHON:-python}"',
         lost="SIGTERM ends the shell and not the service, which is killed in its work.",
         found_by=(
-            "tests/integration/startup/test_services.py::"
+            "tests/startup/test_services.py::"
             "test_a_consumer_starts_under_its_old_name_says_once_that_it_is_ready_"
             "and_ends_with_zero",
         ),
@@ -131,7 +131,7 @@ PROCESSES = (
         old="        database.close_idle()  # they lead to the same server\n",
         new="",
         lost="After a failover one request after the other fails, for each old connection.",
-        found_by=("tests/integration/startup/test_postgres_pool.py",),
+        found_by=("tests/startup/test_postgres_pool.py",),
     ),
     Fault(
         name="migrations-without-a-lock",
@@ -140,7 +140,7 @@ PROCESSES = (
         new="",
         lost="Of several instances that start at once some fail in the middle of a migration.",
         found_by=(
-            "tests/integration/startup/test_server_waits.py::"
+            "tests/startup/test_server_waits.py::"
             "test_three_apis_that_start_at_once_migrate_once_and_all_serve",
         ),
     ),
@@ -151,7 +151,7 @@ PROCESSES = (
         new='ISOLATION LEVEL READ COMMITTED")\n        try:',
         lost="Two who change the same thing at once overwrite each other in spite of If-Match.",
         found_by=(
-            "tests/integration/startup/test_postgres_pool.py::"
+            "tests/startup/test_postgres_pool.py::"
             "test_what_somebody_else_has_changed_since_it_was_read_is_not_overwritten",
         ),
     ),

@@ -4,7 +4,7 @@ One server stack lives through everything that could tell one. Its PostgreSQL an
 passwords, its model repeats the key in every error, and it lives once with LOG_LEVEL=debug. What
 was printed, answered, stored and queued meanwhile is then searched for every secret, as it is and
 as an address or JSON would write it. Errors about single variables, without their values, are
-tested in tests/integration/startup/test_refusals.py.
+tested in tests/startup/test_refusals.py.
 """
 
 import base64

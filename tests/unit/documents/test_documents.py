@@ -27,23 +27,23 @@ TITLES = re.compile(r"^# .+$", re.MULTILINE)
 BLOCK = re.compile(r"^```console\n.*?^```$", re.MULTILINE | re.DOTALL)
 
 RUN_BY = {  # each page with commands, and the test that runs them or looks at what they are
-    "ACCOUNTS.md": "integration/documents/test_readme.py",
-    "API.md": "integration/documents/test_api_page.py",
+    "ACCOUNTS.md": "documents/test_readme.py",
+    "API.md": "documents/test_api_page.py",
     "CATALOGUE.md": "integration/cli/test_catalogue.py",
-    "COMMANDS.md": "integration/documents/test_commands_page.py",
+    "COMMANDS.md": "documents/test_commands_page.py",
     "DEPLOYMENT.md": "platforms/test_systemd_runs.py",
-    "DEPLOYMENT_COMPARISON.md": "integration/documents/test_comparison_page.py",
+    "DEPLOYMENT_COMPARISON.md": "documents/test_comparison_page.py",
     "HUEY_RAILWAY_DEPLOYMENT_SUMMARY.md": "platforms/test_railway_pages.py",
     "MONITORING.md": "unit/documents/test_monitoring_page.py",
     "QUICK_START_RAILWAY.md": "platforms/test_railway_pages.py",
     "RAILWAY_DEPLOYMENT.md": "platforms/test_railway_pages.py",
     "RELIABILITY.md": "unit/documents/test_reliability_page.py",
-    "ROADMAPS.md": "integration/documents/test_readme.py",
+    "ROADMAPS.md": "documents/test_readme.py",
     "SCALING.md": "benchmarks/test_scaling_page.py",
     "WEBHOOKS.md": "integration/roadmap/test_webhooks.py",  # the same request, as a test sends it
 }
 # Of the README: which test does what a command does.
-INTEGRATION = "integration/documents/"
+INTEGRATION = "documents/"
 README = {
     "make demo": f"{INTEGRATION}test_readme.py: "
     "test_the_demo_makes_a_roadmap_and_leaves_nothing_behind",

@@ -1,4 +1,4 @@
-"""The measure of quality finds what is bad, and the built-in catalogue is good by it."""
+"""The measure of quality finds what is bad."""
 
 import json
 from copy import deepcopy
@@ -18,10 +18,8 @@ from quality.floor import FLOORS, TRACK_FLOORS, faults, track_faults
 from quality.measuring import Comparison, ConceptMetrics, FinishedRoadmap, Subject, measured
 from quality.report import Report, as_json, summary
 from quality.subjects import NotMeasurable, of_catalogue, of_file
-from roadmap.generation.catalogue.loader import tracks
 from roadmap.generation.tutorial_lint import CodeBlock
 from roadmap.plan.outline import Question, Quiz
-from testing.stack import ROOT
 from tests.cases import try_each
 from tests.portables import DOCUMENT
 
@@ -29,23 +27,9 @@ SOME = ("caching", "command-line-and-git", "background-jobs", "http-fundamentals
 
 
 @lru_cache(maxsize=1)
-def catalogue() -> tuple[FinishedRoadmap, ...]:
-    return tuple(of_catalogue())
-
-
-@lru_cache(maxsize=1)
-def everything() -> tuple[tuple[str, ConceptMetrics], ...]:
-    """Each concept with the name of its course."""
-    comparison = Comparison(catalogue())
-    return tuple(
-        (each.name, concept) for each in catalogue() for concept in measured(each, comparison)
-    )
-
-
-@lru_cache(maxsize=1)
 def course() -> FinishedRoadmap:
     """Some concepts of one, beside which a changed one is measured."""
-    (whole,) = [each for each in catalogue() if each.name == "python-backend (en)"]
+    whole = next(of_catalogue("python-backend"))
     return FinishedRoadmap(
         whole.name, tuple(each for each in whole.concepts if each.key.rpartition("/")[2] in SOME)
     )
@@ -64,34 +48,8 @@ def subject(key: str = "python-backend/caching") -> Subject:
     return next(each for each in course().concepts if each.key == key)
 
 
-class TestCatalogue:
-    def test_every_concept_of_every_track_in_every_language_is_above_the_floor(self) -> None:
-        below = {
-            f"{name}, {concept.key}": found
-            for name, concept in everything()
-            if (found := faults(concept))
-        }
-        assert below == {}
-
-    def test_all_of_it_is_measured(self) -> None:
-        names = {each.name for each in catalogue()}
-        assert {f"{track} (en)" for track in tracks()} <= names
-        assert len([name for name in names if "zh-Hans" in name]) >= 4
-        for name, concept in everything():
-            assert concept.missing == (), (name, concept.key)
-            assert (concept.words or 0) > 0, (name, concept.key)
-            assert concept.level is not None, (name, concept.key)
-            assert concept.support or concept.not_measured, (name, concept.key)
-
-    def test_each_quiz_is_closest_to_its_own_tutorial(self) -> None:
-        assert [concept.key for _, concept in everything() if concept.closer_to] == []
-
-
 class TestQuestionsOfATrack:
     """None can be guessed by type, number, length or position."""
-
-    def test_the_catalogue_keeps_the_rules(self) -> None:
-        assert [fault for each in catalogue() for fault in track_faults(each)] == []
 
     def test_good_questions_have_no_fault(self) -> None:
         assert self.faults() == []
@@ -381,18 +339,6 @@ class TestMeasures:
 
     def test_an_address_that_cannot_be_read_is_not_official(self) -> None:
         assert not links.is_official("http://[")
-
-    def test_every_host_of_the_list_is_named_by_a_resource(self) -> None:
-        named = {
-            item.url.split("/")[2]
-            for each in catalogue()
-            for concept in each.concepts
-            for item in concept.resources or ()
-        }
-        spares = Path(ROOT / "roadmap" / "generation" / "catalogue" / "tracks")
-        text = "".join(file.read_text("utf-8") for file in spares.rglob("*.md"))
-        assert named <= links.official_hosts().keys()
-        assert [host for host in links.official_hosts() if f"https://{host}" not in text] == []
 
 
 class TestLinks:

@@ -13,7 +13,7 @@ import pytest
 from testing.servers import free_port
 from testing.stack import ROOT, SHORT, Service, clean_environment, with_pid_gone
 from testing.waiting import HANG, wait_until
-from tests.integration.startup.processes import (
+from tests.startup.processes import (
     READY,
     Launch,
     answers,

@@ -13,7 +13,8 @@ from testing.waiting import HANG, wait_until
 from tests import launching
 from tests.cases import try_each
 from tests.integration.cli.in_process import roadmap
-from tests.integration.startup.processes import (
+from tests.launching import launched, waited
+from tests.startup.processes import (
     SECRET,
     Launch,
     answers,
@@ -24,7 +25,6 @@ from tests.integration.startup.processes import (
     refusal,
     running,
 )
-from tests.launching import launched, waited
 
 SCRIPTS = [
     "entrypoint.sh",

@@ -18,7 +18,8 @@ from core.startup import preflight
 from testing.servers import Postgres, Redis, free_port
 from testing.waiting import wait_until
 from tests import launching
-from tests.integration.startup.processes import (
+from tests.launching import launched, waited
+from tests.startup.processes import (
     KEY,
     READY,
     SECRET,
@@ -33,7 +34,6 @@ from tests.integration.startup.processes import (
     printed_lines,
     running,
 )
-from tests.launching import launched, waited
 
 
 @pytest.fixture

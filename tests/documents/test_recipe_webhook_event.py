@@ -12,7 +12,7 @@ from roadmap.plan.event_types import EventType, WebhookEvent
 from testing.receiver import receiving
 from testing.stack import ROOT, Stack, embedded_stack, running
 from testing.waiting import wait_until
-from tests.recipes import Copy, places
+from tests.documents.recipes import Copy, places
 
 RECIPE, EVENT, TEXT, TRANSLATION = "A webhook event", "roadmap.trashed", "Thrown away", "扔掉了"
 POT = "locales/zh_Hans/LC_MESSAGES/roadmap.po"

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 from scripts.openapi import document
-from tests.recipes import Copy, places
+from tests.documents.recipes import Copy, places
 
 RENDER = '''"""Titles of the concepts, as plain text."""
 

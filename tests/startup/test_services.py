@@ -12,7 +12,7 @@ import pytest
 from testing.stack import GOAL, PASSWORD, answer_to
 from testing.waiting import wait_until
 from tests.integration.conftest import SMALL
-from tests.integration.startup.processes import (
+from tests.startup.processes import (
     KEY,
     READY,
     Launch,

@@ -12,8 +12,8 @@ from testing.stack import running, server_stack
 from testing.tls import TlsRedis
 from testing.waiting import wait_until
 from tests.cases import try_each
-from tests.integration.startup.processes import SECRET, Check
 from tests.launching import CONSUMERS, refusal, waited
+from tests.startup.processes import SECRET, Check
 
 
 @pytest.fixture(scope="module")

@@ -15,8 +15,8 @@ from core.settings import from_environment
 from testing.servers import LOOPBACK, Postgres, Redis
 from testing.stack import running, server_stack
 from tests.cases import try_each
-from tests.integration.startup.processes import KEY, SECRET, Check
 from tests.launching import refusal, waited
+from tests.startup.processes import KEY, SECRET, Check
 
 NOWHERE = f"redis://{LOOPBACK}:1/0"
 each_service = try_each("name", ["api", "huey_content"])  # whose checks are not all the same

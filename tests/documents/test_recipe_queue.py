@@ -18,7 +18,7 @@ from core.settings import SERVICES
 from testing.servers import Postgres, Redis
 from testing.stack import ROOT, Service, Stack, clean_environment, embedded_stack, server_stack
 from testing.waiting import HANG, wait_until
-from tests.recipes import Copy, places
+from tests.documents.recipes import Copy, places
 
 RECIPE = "A queue or service"
 ENTRY = """\
@@ -126,7 +126,7 @@ def test_a_recipe_that_names_a_place_that_is_not_there_is_refused(
         path = tmp_path / place
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch()
-    monkeypatch.setattr("tests.recipes.ROOT", tmp_path)
+    monkeypatch.setattr("tests.documents.recipes.ROOT", tmp_path)
     with pytest.raises(AssertionError, match="not there"):
         places(RECIPE)
 

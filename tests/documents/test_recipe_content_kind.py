@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 from scripts.openapi import document
-from tests.recipes import Copy, places
+from tests.documents.recipes import Copy, places
 
 BODY = """class Exercise(Contents):
     task: Annotated[str, Field(min_length=1)] = Field(description="What is to be done.")

@@ -10,7 +10,7 @@ import pytest
 from testing.servers import Postgres, Redis, free_port
 from testing.stack import SHORT, Service, clean_environment, with_pid_gone
 from testing.waiting import HANG
-from tests.integration.startup.processes import KEY, Check, Launch, checked, left_of, running
+from tests.startup.processes import KEY, Check, Launch, checked, left_of, running
 
 # Limits of a start and an end that no test here lets expire, unless it sets its own
 PATIENT = dict.fromkeys(("STARTUP_WAIT_SECONDS", "SHUTDOWN_GRACE_SECONDS"), str(HANG))
