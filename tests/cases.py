@@ -14,6 +14,8 @@ import pytest
 Test = Callable[..., None]
 Names = str | Sequence[str]
 Ids = Iterable[str] | Callable[[Any], object] | None
+# Of a fixture of both modes: what is the same in both is tried in embedded mode by long runs.
+SERVER_IN_SHORT = [pytest.param("embedded", marks=pytest.mark.long), "server"]
 LONGEST = 80  # characters of a value in the name of a case
 
 

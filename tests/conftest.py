@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from testing.faulty import Faulty, faults_before
 from testing.scratch import write_in_memory
 from testing.servers import Postgres, Redis, scratch_folder
 from testing.stack import (
@@ -226,3 +227,10 @@ def client(immediate: None) -> Iterator[TestClient]:
 def copies(schema: None) -> Copies:
     """Databases that tests of this process begin with; `copies.of(name, make)` makes one once."""
     return Copies()
+
+
+@pytest.fixture
+def faulty(shared_server: Stack) -> Iterator[Faulty]:
+    """Before a service in server mode: what goes wrong on the way is the same in both."""
+    with faults_before(shared_server.port) as server:
+        yield server

@@ -20,7 +20,7 @@ from testing.provider import Handler, Provider, completion, providing
 from testing.stack import ROOT, SHORT, clean_environment
 from testing.waiting import HANG
 from tests.chaos.model import KINDS, PATIENT
-from tests.integration.cli.in_process import opened, variables
+from tests.commands.in_process import opened, variables
 from tests.integration.roadmap.test_model_generator import ANALYSED, SOUND, WRITTEN
 
 MARKS = {"goal": 5, "correct": 4, "clear": 3, "connected": 2, "practice": 1, "reason": "Short."}

@@ -11,7 +11,6 @@ from typing import Any, NamedTuple
 
 import httpx2
 import psycopg2
-import pytest
 import redis
 
 from reliable_queue.queue import ReliableQueue
@@ -25,7 +24,6 @@ GOAL = "Learn to bake sourdough bread"
 WORKERS = 4  # threads of one content consumer
 CONTENT = "tasks.queues.content_queue"
 RESCUE_ONCE = "from tasks.upkeep import rescue_overdue; rescue_overdue.call_local()"
-SERVER_IN_SHORT = [pytest.param("embedded", marks=pytest.mark.long), "server"]
 Row = tuple[Any, ...]
 Ask = Callable[[str], list[Row]]
 MakeStack = Callable[..., Stack]  # the fixture `make_stack`

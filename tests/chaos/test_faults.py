@@ -11,9 +11,9 @@ from testing.servers import Postgres, Redis
 from testing.stack import GOAL, ROOT, Stack, running, server_stack
 from testing.stack_queues import queue_of
 from testing.waiting import HANG, wait_until
+from tests.cases import SERVER_IN_SHORT
 from tests.chaos.checks import (
     CONTENT,
-    SERVER_IN_SHORT,
     accepted,
     assert_built_once,
     assert_unavailable,

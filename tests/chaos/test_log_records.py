@@ -15,8 +15,8 @@ from testing.servers import Postgres, Redis
 from testing.stack import ROOT, Stack, running, server_stack
 from testing.stack_queues import environment_of, queue_of
 from testing.waiting import HANG, wait_until
+from tests.cases import SERVER_IN_SHORT
 from tests.chaos.checks import (
-    SERVER_IN_SHORT,
     MakeStack,
     data_file,
     locked,

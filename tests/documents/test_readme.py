@@ -17,7 +17,7 @@ from roadmap.plan.event_types import EventType
 from testing.servers import Postgres, Redis, free_port
 from testing.stack import GOAL, OPEN_TO_TESTS, ROOT, Stack, clean_environment, running, server_stack
 from testing.waiting import HANG, wait_until
-from tests.integration.cli.in_process import roadmap
+from tests.commands.in_process import roadmap
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 CURLS = re.findall(r"^\$ (curl .*)$", README, re.MULTILINE)

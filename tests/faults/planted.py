@@ -267,7 +267,7 @@ ANSWERS = (
         new="Roadmap.get_or_none(Roadmap.id == roadmap_id)",
         lost="Every account that knows its id reads the roadmap of another account.",
         found_by=(
-            "tests/security/access/test_routes.py::TestEveryPlaceOfEveryPath::"
+            "tests/access/test_routes.py::TestEveryPlaceOfEveryPath::"
             "test_what_belongs_to_another_is_not_there_and_stays_as_it_is",
         ),
     ),
@@ -431,7 +431,7 @@ DOMAIN = (
         new="raise click.exceptions.Exit(Exit.ok)",
         lost="A deployment that asks the doctor goes on although the database is not there.",
         found_by=(
-            "tests/integration/cli/test_operators_commands.py::"
+            "tests/commands/test_operators_commands.py::"
             "test_a_wrong_database_url_is_reported_with_its_cause",
         ),
     ),

@@ -20,9 +20,9 @@ from pathlib import Path
 from testing.receiver import receiving
 from testing.scratch import write_in_memory
 from testing.stack import Stack, embedded_stack, running
+from tests.attacks.test_secrets import GuardedRedis, guarded_postgres
 from tests.chaos.model import PATIENT, serving
 from tests.fuzz.run import Fuzz
-from tests.security.test_secrets import GuardedRedis, guarded_postgres
 
 
 def stack_of(mode: str, folder: Path, ends: ExitStack) -> tuple[Stack, str]:

@@ -11,8 +11,8 @@ from urllib.parse import unquote, urlsplit
 from uuid import UUID
 
 from testing.stack import ROOT, Stack, answer_to
+from tests.attacks.test_secrets import forms
 from tests.fuzz.people import People
-from tests.security.test_secrets import forms
 
 PROBLEM = "application/problem+json"
 TELLS = {  # operations that are there to tell a secret, and the field in which it stands

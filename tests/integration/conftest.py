@@ -15,9 +15,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from core import clock
 from roadmap.generation.llm.client import ModelClient
-from testing.faulty import Faulty, faults_before
 from testing.servers import Redis, started
 from testing.stack import CALM, Stack, embedded_stack, running, server_stack
+from tests.cases import SERVER_IN_SHORT
 from tests.chaos.model import PATIENT
 from tests.integration.roadmap.test_model_generator import ANALYSED, SOUND, WRITTEN
 
@@ -165,7 +165,7 @@ def model_server(request: pytest.FixtureRequest) -> Iterator[Stack]:
         yield made
 
 
-@pytest.fixture(scope="session", params=["embedded", "server"])
+@pytest.fixture(scope="session", params=SERVER_IN_SHORT)
 def model_stack(request: pytest.FixtureRequest) -> Stack:
     """The whole service of each mode, with a model; a database and a broker of its own."""
     shared: Stack = request.getfixturevalue(f"model_{request.param}")  # both stay up
@@ -197,10 +197,3 @@ def modelled(request: pytest.FixtureRequest, mode: str, **others: str) -> Iterat
         running(server_stack(folder, postgres, broker, **environment)) as made,
     ):
         yield made
-
-
-@pytest.fixture
-def faulty(shared_server: Stack) -> Iterator[Faulty]:
-    """Before a service in server mode: what goes wrong on the way is the same in both."""
-    with faults_before(shared_server.port) as server:
-        yield server

@@ -12,7 +12,7 @@ from testing.commands import FinishedCommand
 from testing.servers import Redis, free_port
 from testing.stack import BEFORE, NO_TLS, SHORT, Service, answer_to, clean_environment
 from testing.waiting import HANG, wait_until
-from tests.integration.cli import in_process
+from tests.commands import in_process
 
 KEY = "a key of this file with at least 32 characters"
 SECRET = "hunter2-s3cret"

@@ -21,8 +21,8 @@ from testing.servers import Postgres, Redis, scratch_folder, started
 from testing.stack import Stack, running, server_stack
 from testing.waiting import wait_until
 from tests.chaos.checks import assert_built_once, written
-from tests.integration.cli import in_process
-from tests.integration.cli.in_process import roadmap
+from tests.commands import in_process
+from tests.commands.in_process import roadmap
 
 ROADMAPS = 3
 # What belongs to a session, and would stay with a connection that another client is given next.

@@ -12,7 +12,7 @@ from testing.stack import GOAL, PASSWORD, ROOT, clean_environment
 from testing.waiting import HANG, wait_until
 from tests import launching
 from tests.cases import try_each
-from tests.integration.cli.in_process import roadmap
+from tests.commands.in_process import roadmap
 from tests.launching import launched, waited
 from tests.startup.processes import (
     SECRET,

@@ -15,7 +15,7 @@ from testing.receiver import Receiver, receiving
 from testing.servers import Postgres, Redis
 from testing.stack import PASSWORD, Stack, answer_to, embedded_stack, running
 from testing.waiting import wait_until
-from tests.integration.cli.in_process import roadmap, succeeded
+from tests.commands.in_process import roadmap, succeeded
 from tests.upgrade.recordings import Recording
 
 VERSION = "78eefd3"

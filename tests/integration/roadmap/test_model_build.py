@@ -9,11 +9,11 @@ from llmock.scenarios import Fail, Match, Reply
 from roadmap.plan.outline import ContentKind
 from testing.stack import Stack
 from testing.waiting import wait_until
+from tests.attacks.hostile import nested_finally
 from tests.chaos.model import TUTORIAL
 from tests.integration.conftest import GOAL, KEY, MAX_ATTEMPTS, MODEL, Provider
 from tests.integration.roadmap.test_model_generator import PRACTICE, SOUND, WRITTEN, outline
 from tests.integration.roadmap.test_model_generator import concept as a_concept
-from tests.security.hostile import nested_finally
 
 
 def concepts_of(tree: dict) -> list[dict]:

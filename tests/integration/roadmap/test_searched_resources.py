@@ -10,6 +10,7 @@ from testing.search_engine import FIRST, SearchEngine, answering, searching, sta
 from testing.site import Site, page, served
 from testing.stack import Stack
 from testing.waiting import wait_until
+from tests.cases import SERVER_IN_SHORT
 from tests.integration.conftest import GOAL, Provider, modelled
 from tests.integration.roadmap.test_model_build import concepts_of, logs_of
 
@@ -30,7 +31,7 @@ def engine() -> Iterator[SearchEngine]:
         yield made
 
 
-@pytest.fixture(scope="module", params=["embedded", "server"])
+@pytest.fixture(scope="module", params=SERVER_IN_SHORT)
 def stack(request: pytest.FixtureRequest, engine: SearchEngine) -> Iterator[Stack]:
     search = {"SEARCH_PROVIDER": "tavily", "SEARCH_URL": engine.url, "SEARCH_KEY": SEARCH_KEY}
     with modelled(request, request.param, **search) as made:

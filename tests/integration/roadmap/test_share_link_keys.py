@@ -11,6 +11,7 @@ from itsdangerous import Signer
 from testing.commands import succeeded
 from testing.servers import Postgres, Redis
 from testing.stack import Stack, answer_to, embedded_stack, running, server_stack
+from tests.cases import SERVER_IN_SHORT
 from tests.chaos.checks import asking
 
 OLDEST, OLD, NEW = ("an-old-key-of-many-characters-" + each * 8 for each in "xyz")
@@ -23,7 +24,7 @@ AS_BEFORE = (
 )
 
 
-@pytest.fixture(params=["embedded", "server"])
+@pytest.fixture(params=SERVER_IN_SHORT)
 def stack(request: pytest.FixtureRequest, tmp_path: Path) -> Stack:
     if request.param == "embedded":
         return embedded_stack(tmp_path, SECRET_KEY=OLD)

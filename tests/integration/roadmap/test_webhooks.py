@@ -10,12 +10,13 @@ from testing.receiver import Got, Receiver, gate, receiving, status
 from testing.servers import Postgres, Redis
 from testing.stack import Stack, embedded_stack, running, server_stack
 from testing.waiting import wait_until
+from tests.cases import SERVER_IN_SHORT
 
 BASE = "/api/v1/webhooks"
 HERE = "127.0.0.0/8"
 
 
-@pytest.fixture(scope="module", params=["embedded", "server"])
+@pytest.fixture(scope="module", params=SERVER_IN_SHORT)
 def telling(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Stack]:

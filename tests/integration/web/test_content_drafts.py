@@ -13,6 +13,7 @@ from testing.provider import Handler, providing
 from testing.servers import Postgres, Redis
 from testing.stack import CALM, NO_TLS, Stack, answer_to, embedded_stack, running, server_stack
 from testing.waiting import BRIEF, HANG, wait_until
+from tests.cases import SERVER_IN_SHORT
 from tests.chaos.model import ANALYSIS, KINDS, PATIENT, TUTORIAL, WRITTEN
 
 FIRST = "Why <b>knead</b>? ![](https://a.org/x.png)\n\n## Kneading 写\n\n"
@@ -61,7 +62,7 @@ def author() -> Author:
     return Author()
 
 
-@pytest.fixture(params=["embedded", "server"])
+@pytest.fixture(params=SERVER_IN_SHORT)
 def writing(
     request: pytest.FixtureRequest, author: Author, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Stack]:

@@ -30,6 +30,7 @@ from testing.stack import (
 )
 from testing.teacher import Teacher, teaching
 from testing.waiting import HANG, wait_until
+from tests.cases import SERVER_IN_SHORT
 from tests.chaos.checks import rows
 from tests.chaos.model import PATIENT
 from tests.unit.documents.test_monitoring_page import EXPRESSIONS, names_in
@@ -68,7 +69,7 @@ def engine() -> Iterator[SearchEngine]:
         yield made
 
 
-@pytest.fixture(scope="module", params=["embedded", "server"])
+@pytest.fixture(scope="module", params=SERVER_IN_SHORT)
 def watched(
     request: pytest.FixtureRequest,
     teacher: Asked,

@@ -29,7 +29,7 @@ BLOCK = re.compile(r"^```console\n.*?^```$", re.MULTILINE | re.DOTALL)
 RUN_BY = {  # each page with commands, and the test that runs them or looks at what they are
     "ACCOUNTS.md": "documents/test_readme.py",
     "API.md": "documents/test_api_page.py",
-    "CATALOGUE.md": "integration/cli/test_catalogue.py",
+    "CATALOGUE.md": "commands/test_catalogue.py",
     "COMMANDS.md": "documents/test_commands_page.py",
     "DEPLOYMENT.md": "platforms/test_systemd_runs.py",
     "DEPLOYMENT_COMPARISON.md": "documents/test_comparison_page.py",

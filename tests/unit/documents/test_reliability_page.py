@@ -14,7 +14,7 @@ NAMED = re.compile(r"`(test_\w+\.py)`(?:: `(test_\w+)`)?")
 def fault_tests() -> dict[str, set[str]]:
     """The names of the tests of each file that runs real processes."""
     found: dict[str, set[str]] = defaultdict(set)  # two files may have one name
-    for folder in ("security", "chaos", "integration"):
+    for folder in ("attacks", "chaos", "integration", "security", "startup"):
         for path in (ROOT / "tests" / folder).rglob("test_*.py"):
             for node in ast.walk(parse_python(path.read_text("utf-8"))):
                 if isinstance(node, ast.FunctionDef):

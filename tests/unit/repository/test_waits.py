@@ -20,7 +20,7 @@ TOOLS = {
     "tests/fuzz/run.py",
     "tests/subjects.py",
 }
-ATTACKER = "tests/security/attacker/"  # a program for anybody's server, whose clock it cannot move
+ATTACKER = "tests/attacks/attacker/"  # a program for anybody's server, whose clock it cannot move
 CLOCKS = {"monotonic", "perf_counter", "monotonic_ns", "perf_counter_ns"}
 WALL_CLOCKS = CLOCKS | {"time", "time_ns", "now"}
 LIMITS = {"timeout", "socket_timeout", "connect_timeout"}
