@@ -115,7 +115,7 @@ bench: $(VENV)/run $(BENCH)/ready ## The service against what it replaces: make 
 	@$(if $(WRITE),$(BENCH)/bin/python -m scripts.document_tables --write)
 
 bench-smoke: $(VENV)/run $(BENCH)/ready ## The shortest form of it; fails when a ratio is a quarter worse than usual at three looks
-	@$(BENCH)/bin/python -m benchmarks --smoke
+	@$(BENCH)/bin/python -m benchmarks --smoke $(if $(ONLY),--only $(ONLY))
 
 bench-costs: $(VENV)/run $(BENCH)/ready ## Which feature costs how much of accepting a goal
 	@$(BENCH)/bin/python -m benchmarks.costs

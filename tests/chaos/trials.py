@@ -272,6 +272,9 @@ def a_goal_is_accepted_perhaps(trial: Trial) -> None:
     [path] = listed(trial)
     assert answered in ([], [path])
     assert trial.at != "accept.committed" or answered == []
+    again = posted_with_key(trial)  # by a client that has no answer
+    assert (again.status_code, again.headers["location"]) == (202, path)
+    assert again.headers["idempotency-replayed"] == "true"
     trial.assert_built(path)
 
 
@@ -307,9 +310,17 @@ def listens(port: int) -> bool:
 def posted(trial: Trial) -> list[str]:
     """The path of the roadmap, if there was an answer."""
     try:
-        return [trial.create()]
+        answer = posted_with_key(trial)
     except httpx2.TransportError:
         return []
+    assert answer.status_code == 202, answer.text
+    return [answer.headers["location"]]
+
+
+def posted_with_key(trial: Trial) -> httpx2.Response:
+    return trial.stack.post(
+        "/api/v1/roadmaps", json={"goal": GOAL}, headers={"Idempotency-Key": "the only one"}
+    )
 
 
 def listed(trial: Trial) -> list[str]:

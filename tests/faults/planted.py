@@ -442,7 +442,7 @@ DOMAIN = (
         new="    return any(host_of(url).endswith(host) for host in official_hosts())",
         lost="A link to not-arxiv.org counts as one to the archive of papers.",
         found_by=(
-            "tests/unit/quality/test_quality.py::TestMeasures::"
+            "tests/catalogue/quality/test_quality.py::TestMeasures::"
             "test_an_official_host_is_named_with_its_publisher",
         ),
     ),

@@ -105,7 +105,17 @@ MOST_WORDS = 2000
 ITEM = re.compile(r"\bV\d+\.\d+\.\d+\b")
 SUFFIX = r"\.(?:py|md|sh|txt|lock|yaml|toml|railway|dockerignore)"
 REFERENCE = re.compile(rf"`((?:[\w.-]+/)*[\w.-]*{SUFFIX})`(?::((?: `[A-Za-z_][\w.]*`,?)+))?")
-FOLDERS = ("unit", "integration", "chaos", "security")  # of tests
+FOLDERS = (
+    "access",
+    "attacks",
+    "catalogue",
+    "chaos",
+    "commands",
+    "integration",
+    "security",
+    "startup",
+    "unit",
+)
 THREATS, GAPS = ["threat", "defence", "test"], ["items", "state", "reason"]
 
 

@@ -150,6 +150,7 @@ def test_a_model_judges_by_the_rubric_whatever_the_work_says(
     assert (kept["title"], kept["work"]) == (CAPSTONE["title"], TRICK)
 
 
+@pytest.mark.long
 def test_a_killed_worker_loses_no_judgement(stack: Stack, teacher: Teacher) -> None:
     path = stack.create("Learn to bake bread")
     stack.finished(path)

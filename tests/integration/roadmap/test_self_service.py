@@ -166,6 +166,7 @@ def stack(
         yield made
 
 
+@pytest.mark.long
 def test_what_a_killed_worker_has_begun_is_built_again_and_has_everything(stack: Stack) -> None:
     paths = [
         stack.post("/api/v1/imports", json=DOCUMENT).headers["location"] for _ in range(ROADMAPS)

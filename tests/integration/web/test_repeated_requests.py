@@ -5,7 +5,6 @@ import socket
 import uuid
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import httpx2
 import pytest
@@ -102,33 +101,6 @@ class TestAtOnce:
         }
         check_once(sent(stack, f"{path}/edits", edit, str(uuid.uuid4())), 202)
         assert len(stack.get(f"{path}/revisions").json()["items"]) == 2
-
-
-def test_who_gets_no_answer_asks_again_and_finds_what_was_made(
-    postgres: Postgres, own_broker: Redis, tmp_path: Path
-) -> None:
-    """The API is killed after the commit and before the answer; its successor knows the answer."""
-    stack = server_stack(tmp_path, postgres, own_broker)
-    inject = Path(__file__).resolve().parents[2] / "chaos" / "inject"
-    api = stack.services["api"]
-    api.environment |= {
-        "PYTHONPATH": str(inject),
-        "ROADMAP_KILL_AT": "accept.committed",
-        "ROADMAP_KILL_MARK": str(tmp_path / "dead"),
-    }
-    key, asked = str(uuid.uuid4()), {"goal": GOAL, "review": True}
-    with running(stack):
-        with pytest.raises(httpx2.TransportError):
-            stack.post(ROADMAPS, json=asked, headers={"Idempotency-Key": key})
-        wait_until(lambda: not api.alive(), reason="the API is dead")
-        stack.start("api")
-        again = stack.post(ROADMAPS, json=asked, headers={"Idempotency-Key": key})
-        assert (again.status_code, again.headers["idempotency-replayed"]) == (202, "true")
-        assert ids(stack) == {again.json()["id"]}
-        path = again.headers["location"]
-        wait_until(
-            lambda: stack.get(path).json()["status"] == "awaiting_review", reason="it is planned"
-        )
 
 
 @pytest.mark.parametrize("mode", ["embedded", "server", "two processes"])

@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from starlette.testclient import TestClient
@@ -16,6 +17,8 @@ from roadmap.learning.spaced_repetition import MOST_REVIEWS, Memory, ReviewRatin
 from tests.cases import try_each
 from tests.portables import AT, FIRST, small
 from tests.unit.roadmap.exchange.documents import API, Document, at, made, rows, sent, taken
+
+pytestmark = pytest.mark.usefixtures("short")
 
 TEXT = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=40)
 TITLE = TEXT.filter(str.strip)

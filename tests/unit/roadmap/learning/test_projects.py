@@ -15,6 +15,8 @@ from roadmap.learning.projects import JudgementRequest, judge_by_link, open_link
 from testing.stack import GOAL
 from tests.cases import try_each
 
+pytestmark = pytest.mark.usefixtures("short")
+
 API = "/api/v1"
 WORK = "https://example.org/me/logreport, checked with `wc -l`"
 

@@ -15,6 +15,8 @@ from testing.stack import GOAL, QUESTIONS
 from tests.cases import try_each
 from tests.unit.roadmap.learning.test_progress import API, problem, right_answers, wrong
 
+pytestmark = pytest.mark.usefixtures("short")
+
 REVIEWS = f"{API}/reviews"
 LIMITS = f"{API}/review-limits"
 NOTHING = {

@@ -5,6 +5,7 @@ from typing import Any, get_args
 from uuid import UUID
 
 import httpx2
+import pytest
 from starlette.testclient import TestClient
 
 from core.db import transaction
@@ -17,6 +18,8 @@ from tests.cases import try_each
 from tests.unit.web.pages.page_text import API, PART, concepts_of, text_of
 from web.pages.labels import Sentences
 from web.pages.templates import with_code
+
+pytestmark = pytest.mark.usefixtures("short")
 
 
 def tag_of(answer: httpx2.Response) -> str:

@@ -21,6 +21,8 @@ from tests.copies import Copies
 from tests.unit.web.pages.page_text import API, CHINESE, LARGEST, concepts_of, made, sent_bytes
 from web.routes import PAGES
 
+pytestmark = pytest.mark.usefixtures("short")
+
 
 def all_pages(person: TestClient, roadmap: str, lesson: str) -> Iterator[str]:
     webhook = person.post(f"{API}/webhooks", json={"url": "http://127.0.0.1:1024/"}).json()["id"]

@@ -25,6 +25,8 @@ from tests.unit.web.pages.test_plan_pages import form_at
 from web.http.response_cache import ResponseCache
 from web.pages import lazy, templates
 
+pytestmark = pytest.mark.usefixtures("short")
+
 FORM = re.compile(r'name="form" value="([^"]*)"')
 PLACES = ["home", "roadmap", "lesson"]
 
