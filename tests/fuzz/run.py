@@ -33,9 +33,9 @@ NEEDS_A_STATE = (
     "delete_me",
     # of a concept that was made without the model (unit/roadmap/lifecycle/test_upgrade_contents.py)
     "upgrade_concept",
-    # of a goal about which the model asks (integration/roadmap/test_model_questions.py)
+    # of a goal about which the model asks (integration/generation/test_model_questions.py)
     "answer_questions",
-    # of saved work, and with a model (integration/roadmap/test_model_projects.py)
+    # of saved work, and with a model (integration/generation/test_model_projects.py)
     "order_judgement",
     # what the check of its question has left open, and its number
     # (integration/roadmap/test_review_limits.py)

@@ -40,7 +40,7 @@ RUN_BY = {  # each page with commands, and the test that runs them or looks at w
     "RELIABILITY.md": "unit/documents/test_reliability_page.py",
     "ROADMAPS.md": "documents/test_readme.py",
     "SCALING.md": "benchmarks/test_scaling_page.py",
-    "WEBHOOKS.md": "integration/roadmap/test_webhooks.py",  # the same request, as a test sends it
+    "WEBHOOKS.md": "integration/operations/test_webhooks.py",
 }
 # Of the README: which test does what a command does.
 INTEGRATION = "documents/"
