@@ -25,7 +25,17 @@ from testing.waiting import HANG
 from tests.checkouts import checkout
 from tests.faults.planted import FAULTS, Fault
 
-GROUPS = ("unit", "integration", "security", "chaos", "fuzz")
+GROUPS = (
+    "unit",
+    "integration",
+    "security",
+    "access",
+    "attacks",
+    "commands",
+    "startup",
+    "chaos",
+    "fuzz",
+)
 PYTEST = ("-m", "pytest", "-x", "-vv", "--tb=no", "-rfE")  # -vv: against the -q of pyproject.toml
 PATIENCE = 60.0  # seconds for tests that are interrupted to end what they have started
 FAILED = re.compile(r"^(?:FAILED|ERROR) (tests/.+?)(?: - .*)?$", re.MULTILINE)
