@@ -15,6 +15,8 @@ from collections import Counter
 from graphlib import TopologicalSorter
 from pathlib import Path
 
+from roadmap.generation.tutorial_lint import parse_python
+
 ROOT = Path(__file__).resolve().parent.parent
 COMMITTED = "scripts/layout.json"
 # Files with words that people read; Python in the folders beside does not ship.
@@ -60,7 +62,7 @@ def measure(root: Path) -> list[tuple[str, float, list[str], str]]:
     listed = subprocess.run(command, cwd=root, stdout=subprocess.PIPE, text=True, check=True).stdout
     files = [file for file in sorted(set(listed.splitlines())) if (root / file).is_file()]
     prose = {file: (root / file).read_text("utf-8", "replace") for file in files}
-    python = {file: ast.parse(prose[file]) for file in files if file.endswith(".py")}
+    python = {file: parse_python(prose[file]) for file in files if file.endswith(".py")}
     trees = {file: tree for file, tree in python.items() if not file.startswith(BESIDE)}
     nodes = [(file, node) for file, tree in trees.items() for node in ast.walk(tree)]
     functions = [(file, node.name) for file, node in nodes if isinstance(node, FUNCTIONS)]
@@ -102,8 +104,9 @@ def main(arguments: list[str], root: Path = ROOT) -> int:
     options = parser.parse_args(arguments)
     figures = measure(root)
     if options.write:
-        text = json.dumps({name: value for name, value, _, _ in figures}, indent=2)
-        (root / COMMITTED).write_text(f"{text}\n", "utf-8")
+        (root / COMMITTED).write_text(
+            json.dumps({name: value for name, value, _, _ in figures}, indent=2) + "\n", "utf-8"
+        )
     committed = json.loads((root / COMMITTED).read_text("utf-8"))
     print(f"{'':36}{'committed':>10}{'now':>10}")
     errors = []

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from roadmap.generation.tutorial_lint import parse_python
 from testing.stack import ROOT
 from testing.waiting import HANG
 
@@ -59,7 +60,7 @@ def is_number(node: ast.expr) -> bool:
 
 def violations(source: str) -> Iterator[tuple[int, str]]:
     """Yield line and rule of everything that depends on the speed of the machine."""
-    tree = ast.parse(source)
+    tree = parse_python(source)
     numbers = literal_numbers(tree)
 
     def is_limit(value: ast.expr) -> bool:
