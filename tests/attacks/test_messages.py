@@ -34,6 +34,7 @@ from testing.servers import LOOPBACK, Postgres, Redis
 from testing.stack import Stack, embedded_stack, running, server_stack
 from testing.stack_queues import queue_of
 from testing.waiting import HANG, wait_until
+from tests.cases import SERVER_IN_SHORT
 from tests.chaos.checks import (
     asking,
     assert_built_once,
@@ -403,7 +404,7 @@ def model() -> Iterator[Model]:
         yield made
 
 
-@pytest.fixture(params=["embedded", "server"])
+@pytest.fixture(params=SERVER_IN_SHORT)
 def stack(request: pytest.FixtureRequest, tmp_path: Path, model: Model) -> Iterator[Stack]:
     """With a model whose first failure is the last; a broker of its own."""
     environment = {**model.environment, **PATIENT, "MAX_ATTEMPTS": "1"}

@@ -157,6 +157,7 @@ def test_a_limit_ends_it_and_the_same_command_goes_on(provider: Provider, tmp_pa
     assert len(results(tmp_path)["goals"]) == 2
 
 
+@pytest.mark.long
 def test_after_a_kill_it_goes_on_and_pays_for_no_saved_answer_twice(
     provider: Provider, tmp_path: Path
 ) -> None:

@@ -3,6 +3,8 @@
 import json
 from pathlib import Path
 
+import pytest
+
 from scripts.openapi import document
 from tests.documents.recipes import Copy, places
 
@@ -138,6 +140,7 @@ def test_it_is_written_down() -> None:
 '''
 
 
+@pytest.mark.long
 def test_the_recipe_adds_a_kind(tmp_path: Path) -> None:
     outline, generation, prompts, templates, texts = places("A content kind")
     test = "tests/unit/roadmap/plan/test_exercises.py"

@@ -67,6 +67,7 @@ def test_the_description_of_the_api_lists_the_event(copy: Copy) -> None:
     assert EVENT in described["components"]["schemas"]["WebhookEvent"]["enum"]
 
 
+@pytest.mark.long
 def test_a_change_of_state_is_delivered_to_who_subscribed(copy: Copy, tmp_path: Path) -> None:
     path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
     stack: Stack = embedded_stack(tmp_path, PATH=path)

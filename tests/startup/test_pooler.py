@@ -211,6 +211,7 @@ def test_the_limits_of_a_session_hold_through_the_pooler(pooler: PgBouncer) -> N
             cursor.execute("SELECT 1")
 
 
+@pytest.mark.long
 def test_a_pooler_that_is_killed_and_restarted_in_the_middle_loses_nothing(
     pooled: Stack, pooler: PgBouncer
 ) -> None:
