@@ -124,7 +124,7 @@ def of_the_admin_pages(browser: Browser, stack: Stack, teacher: Teacher) -> None
         reason="a roadmap in each state",
     )
     take_page(browser, stack, "admin-roadmaps", "/admin/roadmaps", WIDE)
-    timeline = made.replace("/api/v1", "/admin")
+    timeline = f"{made.removeprefix('/api/v1')}/trace"
     take_page(browser, stack, "admin-timeline", timeline, (1280, 1000))
 
 
