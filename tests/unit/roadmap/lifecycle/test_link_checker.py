@@ -105,8 +105,9 @@ def shown(client: TestClient, roadmap_id: str) -> list[dict[str, Any]]:
 
 
 def states(client: TestClient, site: Site, roadmap_id: str) -> dict[str, str]:
-    base = site.url("")
-    return {each["url"].removeprefix(base): each["state"] for each in shown(client, roadmap_id)}
+    base, found = site.url(""), shown(client, roadmap_id)
+    print([(each["url"], each["state"], each["reason"]) for each in found])  # for a failure
+    return {each["url"].removeprefix(base): each["state"] for each in found}
 
 
 def _of_a_model(roadmap_id: str) -> None:
