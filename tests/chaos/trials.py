@@ -319,7 +319,7 @@ def posted(trial: Trial) -> list[str]:
 
 def posted_with_key(trial: Trial) -> httpx2.Response:
     return trial.stack.post(
-        "/api/v1/roadmaps", json={"goal": GOAL}, headers={"Idempotency-Key": "the only one"}
+        "/api/v1/roadmaps", json={"goal": GOAL}, headers={"Idempotency-Key": "the-only-one"}
     )
 
 
