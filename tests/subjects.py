@@ -72,8 +72,8 @@ SUBJECTS = (
         short=("pytest -n 3 --dist loadfile -rs tests/platforms",)),
     Subject("generators", ("web/openapi.json", "web/sse.py", "docs/API.md",
             "scripts/lint_openapi.sh", "scripts/typescript_client.sh", "tests/generators/**"),
-        long=("pytest -rs tests/generators --long",),
-        short=("pytest -rs tests/generators",)),
+        long=("pytest -n 3 --dist loadfile -rs tests/generators --long",),
+        short=("pytest -n 3 --dist loadfile -rs tests/generators",)),
     Subject("packages", ("deploy/wheel/**", "pyproject.toml", "requirements*.txt",
             "requirements*.lock", "*.py", "entrypoint.sh", "bin/**", "core/paths.py",
             "core/version.py", "cli/local_service.py", "tests/packages/**"),
@@ -135,7 +135,7 @@ SUBJECTS = (
     Subject("rates", ("benchmarks/**", *QUEUES, *STORED, *STARTED, "web/*.py", "web/http/**",
             "web/api/roadmaps*.py", "roadmap/lifecycle/create.py", "roadmap/lifecycle/queries.py",
             "roadmap/operations/execution_log.py", "roadmap/generation/catalogue/*.py"),
-        long=("make bench-smoke",), short=("make bench-smoke ONLY='accept queue'",)),
+        long=("make bench-smoke",), short=("make bench-smoke ONLY=accept",)),
 )
 # fmt: on
 

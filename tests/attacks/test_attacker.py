@@ -49,6 +49,7 @@ from tests.attacks.attacker.target import (
     Outcome,
     Target,
 )
+from tests.cases import SERVER_IN_SHORT
 
 # Known holes. Remove one here when it is closed.
 KNOWN_ANYWHERE: set[str] = set()
@@ -75,6 +76,7 @@ def report(found: dict[str, Finding], outcome: Outcome) -> str:
     )
 
 
+@pytest.mark.parametrize("stack", SERVER_IN_SHORT, indirect=True)
 def test_no_attack_works_where_limits_are_off(stack: Stack) -> None:
     embedded = stack.mode == "embedded"
     found = findings(Target(stack.url, embedded, limits=False))

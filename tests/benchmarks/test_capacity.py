@@ -313,7 +313,7 @@ def test_every_option_with_a_value_is_bounded() -> None:
         "--outline-calls=100 --busiest=24",
         "--roadmaps=10000000 --latency=1e-9 --spread=0 --outline-latency=1e-9 --busiest=24 "
         "--contents=1 --outline-calls=1",
-        "--roadmaps=1 --contents=10000",
+        pytest.param("--roadmaps=1 --contents=10000", marks=pytest.mark.long),
         "--roadmaps=0.001 --within=1e-9 --share=0.999999",
         "--roadmaps=10000000 --requests=1 --tokens=1 --at-once=1 --threads=1 --price=1000000",
     ],

@@ -89,6 +89,7 @@ def test_a_run_leaves_figures_and_a_table(tmp_path: Path) -> None:
     assert (tmp_path / "page.md").read_text() == ended.stdout.removesuffix("\n")
 
 
+@pytest.mark.long  # 40 s
 def test_what_running_costs_is_written_as_the_calculator_reads_it(tmp_path: Path) -> None:
     """Of the largest stack, as long as it takes to see that each figure is taken."""
     file = tmp_path / "measured.json"

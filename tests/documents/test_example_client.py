@@ -12,6 +12,7 @@ from testing.faulty import Faulty
 from testing.servers import free_port
 from testing.stack import CONCEPTS, GOAL, ROOT, Stack, clean_environment
 from testing.waiting import BRIEF, HANG
+from tests.cases import SERVER_IN_SHORT
 
 
 @pytest.fixture
@@ -63,6 +64,7 @@ def test_a_goal_that_is_refused_is_said_with_its_rule(
     assert "No built-in track fits this goal" in errors
 
 
+@pytest.mark.parametrize("stack", SERVER_IN_SHORT, indirect=True)
 def test_everything_that_it_can(stack: Stack, goal: str) -> None:
     service = Roadmap(stack.url, token(stack))
     roadmap_id = service.create(goal, level="intermediate")["id"]

@@ -166,6 +166,7 @@ def started(service: Service) -> Iterator[Service]:
         service.stop()
 
 
+@pytest.mark.long
 def test_the_supervisor_starts_the_service_and_all_that_counts_shows_it(
     folder: Path, tmp_path: Path
 ) -> None:

@@ -1,5 +1,6 @@
 """Packages from npm for these tests, as tests/generators/package-lock.json names them."""
 
+import fcntl
 import subprocess
 from pathlib import Path
 
@@ -12,7 +13,9 @@ from testing.stack import ROOT
 def modules() -> Path:
     """The folder `node_modules`."""
     command = [ROOT / "scripts" / "lint_openapi.sh", "--bring"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    with (Path(__file__).parent / "package-lock.json").open() as named:
+        fcntl.flock(named, fcntl.LOCK_EX)  # the first tester brings them
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     if done.stdout.startswith("NOT RUN"):
         pytest.skip(done.stdout)

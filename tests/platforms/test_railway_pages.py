@@ -64,7 +64,11 @@ def project(folder: Path, images: Path, postgres: Postgres, broker: Redis) -> It
 
 @pytest.fixture(scope="module")
 def followed(
-    images: Path, postgres: Postgres, module_broker: Redis, tmp_path_factory: pytest.TempPathFactory
+    request: pytest.FixtureRequest,
+    images: Path,
+    postgres: Postgres,
+    module_broker: Redis,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[dict[str, dict[Step, str]]]:
     """The outputs of each page, one after the other, in one project and one checkout."""
     folder, programs = tmp_path_factory.mktemp("project"), tmp_path_factory.mktemp("programs")
@@ -83,7 +87,7 @@ def followed(
         }
         yield {
             page: _follow(steps_of(ROOT / "docs" / page), environment, here, address)
-            for page in PAGES
+            for page in (PAGES if request.config.getoption("--long") else PAGES[:1])
         }
 
 
@@ -100,7 +104,9 @@ def _follow(
     return dict(zip(steps, outputs_of(there, environment, folder).values(), strict=True))
 
 
-@pytest.mark.parametrize("page", PAGES)
+@pytest.mark.parametrize(
+    "page", [PAGES[0], *(pytest.param(each, marks=pytest.mark.long) for each in PAGES[1:])]
+)
 def test_what_the_page_shows_is_what_comes_out(
     page: str, followed: dict[str, dict[Step, str]]
 ) -> None:

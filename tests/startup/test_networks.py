@@ -82,6 +82,7 @@ def names(tmp_path: Path) -> list[str]:
     return with_names(hosts)
 
 
+@pytest.mark.long
 def test_a_name_that_leads_to_ipv6_alone_is_as_good_as_an_address(
     postgres_6: Postgres, broker_6: Redis, tmp_path: Path, names: list[str]
 ) -> None:

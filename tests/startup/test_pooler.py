@@ -143,6 +143,7 @@ def advisory_locks(postgres: Postgres) -> int:
     )
 
 
+@pytest.mark.long
 def test_several_roadmaps_are_made_over_few_connections_and_no_session_keeps_anything(
     pooled: Stack, pooler: PgBouncer, chatty: Postgres, database: str
 ) -> None:

@@ -19,6 +19,7 @@ from tests.attacks.text.checks import (
     printed,
     texts,
 )
+from tests.cases import SERVER_IN_SHORT
 
 server_only = pytest.mark.parametrize("stack", ["server"], indirect=True)
 
@@ -44,6 +45,7 @@ CONTROLS = {
 }
 
 
+@pytest.mark.parametrize("stack", SERVER_IN_SHORT, indirect=True)
 def test_a_goal_comes_back_as_it_was_and_as_data(stack: Stack, subtests: pytest.Subtests) -> None:
     paths = {}
     for name, goal in GOALS.items():
