@@ -70,10 +70,10 @@ class _File(peewee.SqliteDatabase):  # type: ignore[misc]
             super().begin(lock_type)
             return
         deadline = time.monotonic() + self.timeout
-        is_first = self._line.acquire(timeout=self.timeout)
         connection = self.connection()
-        connection.execute("PRAGMA busy_timeout = 2")
+        is_first = self._line.acquire(timeout=self.timeout)
         try:
+            connection.execute("PRAGMA busy_timeout = 2")
             while True:
                 try:
                     super().begin()

@@ -6,7 +6,6 @@ from testing.servers import free_port
 from testing.stack import BEFORE, SHORT, clean_environment
 
 SECRET = "hunter2-s3cret"  # what a test puts into an address, and no message may show
-KEY = "a key of the tests with at least 32 characters"
 CONSUMERS = ("huey_logs", "huey_content")
 
 

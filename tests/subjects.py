@@ -33,6 +33,8 @@ BUILT = ("roadmap/lifecycle/**", "roadmap/operations/**", "roadmap/budget/**")
 MODELS = ("roadmap/generation/*.py", "roadmap/generation/llm/**")
 ANSWERED = ("web/*.py", "web/http/**", "web/api/**", "web/openapi.json")
 
+# A tester that has nothing left takes half of what another has: most servers are started once.
+SHORT = "pytest -n 3 --dist worksteal -rs"
 PASSED, INCOMPLETE, FAILED = "passed", "passed but for what was skipped; not noted", "FAILED"
 
 
@@ -40,7 +42,8 @@ PASSED, INCOMPLETE, FAILED = "passed", "passed but for what was skipped; not not
 class Subject:
     """Tests with the patterns of git (`**`: any folders) of the files that they exercise.
 
-    A command is what stands behind `python -m`, or one of make.
+    A command is what stands behind `python -m`, or one of make. The short form is such commands
+    of make, and folders of tests: those of all subjects are run at once.
     """
 
     name: str
@@ -54,65 +57,66 @@ SUBJECTS = (
     Subject("chaos", (*QUEUES, *STORED, *STARTED, *BUILT, *MODELS, "web/create_writer.py",
             "web/sse.py", "tests/chaos/**"),
         long=("pytest -n 3 --dist loadgroup tests/chaos --long", "tests.chaos.soak --seconds 60"),
-        short=("pytest -n 3 --dist loadgroup tests/chaos",)),
+        short=("tests/chaos",)),
     Subject("fuzz", (*ANSWERED, "models/**", "roadmap/**/*.py", "core/errors.py",
             "core/sanitize.py", "tests/fuzz/**"),
         long=("pytest -n 3 --dist loadgroup tests/fuzz --long",),
-        short=("pytest -n 3 --dist loadgroup tests/fuzz",)),
+        short=("tests/fuzz",)),
     Subject("benchmarks", ("benchmarks/**", *QUEUES, "cli/costs/**", "core/backends.py",
             "core/setting*.py", "roadmap/generation/retry_policy.py",
             "roadmap/generation/llm/rate_control.py", "docs/SCALING.md", "tests/benchmarks/**"),
         long=("pytest -n 3 --dist loadfile tests/benchmarks --long",),
-        short=("pytest -n 3 --dist loadfile tests/benchmarks",)),
+        short=("tests/benchmarks",)),
     Subject("platforms", ("deploy/**", ".railway/**", "Dockerfile.railway", "entrypoint.sh",
             "core/startup/run_service.py", "core/startup/supervisor.py",
             "core/startup/preflight.py", "docs/*RAILWAY*", "docs/DEPLOYMENT.md",
             "tests/platforms/**", "tests/railway/**", ".github/**", "scripts/lint_workflows.sh"),
         long=("pytest -n 3 --dist loadfile -rs tests/platforms --long",),
-        short=("pytest -n 3 --dist loadfile -rs tests/platforms",)),
+        short=("tests/platforms",)),
     Subject("generators", ("web/openapi.json", "web/sse.py", "docs/API.md",
             "scripts/lint_openapi.sh", "scripts/typescript_client.sh", "tests/generators/**"),
         long=("pytest -n 3 --dist loadfile -rs tests/generators --long",),
-        short=("pytest -n 3 --dist loadfile -rs tests/generators",)),
+        short=("tests/generators",)),
     Subject("packages", ("deploy/wheel/**", "pyproject.toml", "requirements*.txt",
             "requirements*.lock", "*.py", "entrypoint.sh", "bin/**", "core/paths.py",
             "core/version.py", "cli/local_service.py", "tests/packages/**"),
         long=("pytest -rs tests/packages --long",),
-        short=("pytest -rs tests/packages",)),
+        short=("tests/packages",)),
     Subject("startup", (*STARTED, "core/migrate.py", "migrations/**", "tasks/**", "cli/doctor.py",
             "bin/**", "deploy/pgbouncer.ini", "tests/startup/**"),
         long=("pytest -n 3 --dist loadfile -rs tests/startup --long",),
-        short=("pytest -n 3 --dist loadfile -rs tests/startup",)),
+        short=("tests/startup",)),
     Subject("commands", ("cli/**", "roadmap_cli.py", "roadmap_client/**", "mcp_server/**",
             "core/startup/diagnostics.py", *ANSWERED, "tests/commands/**"),
         long=("pytest -n 3 --dist loadfile -rs tests/commands --long",),
-        short=("pytest -n 3 --dist loadfile -rs tests/commands",)),
+        short=("tests/commands",)),
     Subject("generation", (*MODELS, *BUILT, *QUEUES, "roadmap/learning/**", "roadmap/plan/**",
             "core/net/**", "web/sse.py", "tests/integration/generation/**"),
         long=("pytest -n 3 --dist loadfile tests/integration/generation --long",),
-        short=("pytest -n 3 --dist loadfile tests/integration/generation",)),
+        short=("tests/integration/generation",)),
     Subject("operations", (*STORED, *QUEUES, "roadmap/operations/**", "roadmap/webhooks/**",
             "roadmap/lifecycle/timeline/**", "web/prometheus.py", "docs/monitoring/**",
             "web/pages/admin/**", "cli/backup.py", "tests/integration/operations/**"),
         long=("pytest -n 3 --dist loadfile tests/integration/operations --long",),
-        short=("pytest -n 3 --dist loadfile tests/integration/operations",)),
+        short=("tests/integration/operations",)),
     Subject("access", (*ANSWERED, "web/pages/**/*.py", "roadmap/**/queries.py", "tests/access/**"),
         long=("pytest -n 3 --dist load tests/access --long",),
-        short=("pytest -n 3 --dist load tests/access",)),
+        short=("tests/access",)),
     Subject("attacks", (*ANSWERED, *QUEUES, *MODELS, "core/sanitize.py", "core/net/**",
             "web/pages/**/*.py", "web/tokens.py", "roadmap/plan/**", "tests/attacks/**"),
         long=("pytest -n 3 --dist loadfile -rs tests/attacks --long",),
-        short=("pytest -n 3 --dist loadfile -rs tests/attacks",)),
+        short=("tests/attacks",)),
     Subject("documents", ("docs/**", "*.md", ".railway/*.md", "mkdocs.yml",
             "requirements-docs.txt", "scripts/docs*", *ANSWERED, "cli/**", "roadmap_client/**",
             "examples/**", "tests/documents/**"),
         long=("pytest -n 3 --dist loadfile -rs tests/documents --long",),
-        short=("pytest -n 3 --dist loadfile -rs tests/documents",)),
-    # Without a short form: the daily suite and `make test-browser` have that of the next two, and
-    # the last looks at the tests. The first: properties for which hypothesis draws more, attacks.
+        short=("tests/documents",)),
+    # Without a short form: the daily suite and `make test-browser` have that of the next two. The
+    # first: properties for which hypothesis draws more, attacks.
     Subject("long", ("web/http/**", "web/tokens.py", "web/pages/markdown*.py", "roadmap/plan/**",
             "roadmap/exchange/**", "roadmap/learning/**", "roadmap/budget/**",
-            "reliable_queue/**", "tests/security/**"),
+            "reliable_queue/**", "tests/security/**", "tests/unit/**", "tests/integration/web/**",
+            "tests/integration/roadmap/**"),
         long=("pytest -n 3 --dist loadfile tests/unit --long",
               "pytest -n 3 --dist loadfile tests/security tests/integration/web "
               "tests/integration/roadmap --long -m long"),
@@ -128,8 +132,8 @@ SUBJECTS = (
         short=()),
     Subject("catalogue", ("roadmap/generation/catalogue/**", "quality/**", "tests/catalogue/**"),
         long=("pytest -n 3 --dist loadfile -rs tests/catalogue --long",),
-        short=("pytest -n 3 --dist loadfile -rs tests/catalogue",)),
-    Subject("faults", ("tests/faults/**",),
+        short=("tests/catalogue",)),
+    Subject("faults", ("tests/**",),
         long=("tests.faults --unchanged", "tests.faults"), short=()),
     # The usual ratios are those of a quiet machine with two cores.
     Subject("rates", ("benchmarks/**", *QUEUES, *STORED, *STARTED, "web/*.py", "web/http/**",
@@ -146,11 +150,14 @@ def files_of(subject: Subject) -> list[str]:
     listing += [f":(glob){each}" for each in (*ALWAYS, *subject.files)]
     done = subprocess.run(listing, cwd=ROOT, check=True, capture_output=True, text=True)
     names = {name for name in done.stdout.split("\0") if (ROOT / name).is_file()}
-    return sorted(names | imported({name for name in names if name.startswith("tests/")}))
+    return sorted(names | imported(names))
 
 
 def imported(names: Iterable[str]) -> set[str]:
-    """Return the files of tests/ and testing/ that these import, or their conftest.py, in turn."""
+    """Return the files of tests/ and testing/ that Python files of these import, in turn.
+
+    A conftest.py is imported by all that is below it.
+    """
     found: set[str] = set()
     left = [name for name in names if name.endswith(".py")]
     while left:
@@ -210,7 +217,7 @@ def state(subject: Subject) -> tuple[bool, str]:
     if noted["hash"] == hash_of(subject):
         return True, f"{subject.name}: {ran}, unchanged since"
     changed = git("diff", "--name-only", noted["commit"], "--", *files_of(subject))
-    names = ", ".join(changed[:3]) or "files that it lacks now"
+    names = ", ".join(changed[:3]) or "files of which git knows nothing"
     more = f" and {len(changed) - 3} more" if len(changed) > 3 else ""
     return False, f"{subject.name}: {ran}; changed since: {names}{more}"
 
@@ -246,20 +253,26 @@ def main() -> int:
     given = parser.parse_args()
     if unknown := {*given.names, *given.without} - {*names}:
         parser.error(f"no such subject: {', '.join(sorted(unknown))}; use {', '.join(names)}")
-    failed = []
+    failed, short = list[str](), list[str]()
     for subject in SUBJECTS:
         if subject.name in given.without or (given.names and subject.name not in given.names):
             continue
         before = hash_of(subject)
         as_it_was, sentence = state(subject)
-        if given.list or (given.changed and (as_it_was or not subject.short)):
+        if given.list or given.changed:
             print(sentence, flush=True)
+            short += [] if as_it_was else subject.short
             continue
-        outcome = run(subject.short if given.changed else subject.long, subject.name)
+        outcome = run(subject.long, subject.name)
         if outcome == FAILED:
             failed.append(subject.name)
-        elif outcome == PASSED and not given.changed:
+        elif outcome == PASSED:
             note(subject, before)
+    if short and not given.list:
+        made = [each for each in short if each.startswith("make ")]
+        folders = [each for each in short if each not in made]
+        commands = [f"{SHORT} {' '.join(folders)}"] if folders else []
+        failed += ["short forms"] if run([*commands, *made], "short forms") == FAILED else []
     if failed:
         print(f"FAILED: {', '.join(failed)}")
     return 1 if failed else 0

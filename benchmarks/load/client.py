@@ -20,10 +20,6 @@ WITHOUT_BODY = (b"204", b"304")
 END = b"\r\n\r\n"
 
 
-class NotUnderstood(Exception):
-    """An answer of a form that the generator does not know."""
-
-
 class Answers:
     """Every status that came back, and latencies (ms).
 

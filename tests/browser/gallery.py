@@ -599,4 +599,3 @@ ALSO_CHINESE = (
     *("log", "log with errors"),
     *("links", "link that was made", "shared", "shared concept"),
 )
-SHOWN = [(name, "en") for name in EXHIBITS] + [(name, "zh-Hans") for name in ALSO_CHINESE]

@@ -72,7 +72,7 @@ def last_event(tree: Any) -> int:
     return 6 + 3 * sum(len(module["concepts"]) for module in modules)
 
 
-def test_everything_that_it_can(connect: Connect, shared_server: Stack, goal: str) -> None:
+def test_the_client_does_the_main_job(connect: Connect, shared_server: Stack, goal: str) -> None:
     client = connect(shared_server.url, shared_server)
     accepted = client.create(goal, **SMALL)
     roadmap_id = accepted["id"]

@@ -65,7 +65,7 @@ def test_a_goal_that_is_refused_is_said_with_its_rule(
 
 
 @pytest.mark.parametrize("stack", SERVER_IN_SHORT, indirect=True)
-def test_everything_that_it_can(stack: Stack, goal: str) -> None:
+def test_the_client_does_the_main_job(stack: Stack, goal: str) -> None:
     service = Roadmap(stack.url, token(stack))
     roadmap_id = service.create(goal, level="intermediate")["id"]
     tree = service.wait(roadmap_id)

@@ -37,7 +37,6 @@ GROUPS = (
     "fuzz",
 )
 PYTEST = ("-m", "pytest", "-x", "-vv", "--tb=no", "-rfE")  # -vv: against the -q of pyproject.toml
-PATIENCE = 60.0  # seconds for tests that are interrupted to end what they have started
 FAILED = re.compile(r"^(?:FAILED|ERROR) (tests/.+?)(?: - .*)?$", re.MULTILINE)
 BEGUN = re.compile(r"^(tests/\S+)", re.MULTILINE)
 ENDED_BY_TESTS = (1, 2)  # of pytest: some failed, or could not even be read
@@ -128,7 +127,7 @@ def main() -> int:
     parser.add_argument("names", nargs="*", metavar="NAME", help="of faults; all, if none is named")
     parser.add_argument("--all-tests-of", choices=GROUPS, help="look with all of these")
     parser.add_argument("--unchanged", action="store_true", help="plant nothing: all must pass")
-    parser.add_argument("--seconds", type=float, default=600, help="for each (%(default)s)")
+    parser.add_argument("--seconds", type=float, default=900, help="for each (%(default)s)")
     options = parser.parse_args()
     if unknown := sorted({*options.names} - {*names}):
         parser.error(f"there is no fault {', '.join(unknown)}; there are {', '.join(names)}")

@@ -26,8 +26,6 @@ from tests.railway.dockerfile import BuildFailed, build
 
 REFERENCE = re.compile(r"\$\{\{(\w+)\.(\w+)\}\}")
 HEALTH_CHECK_HOST = "healthcheck.railway.app"
-BEFORE_DEPLOY = 60  # seconds
-CONTAINER = 20  # seconds until a process without a health check counts as started
 
 
 class Refused(Exception):

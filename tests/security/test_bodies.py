@@ -237,7 +237,7 @@ class TestMemory:
         ],
         ids=["json", "imports", "logins", "forms"],
     )
-    def test_nor_do_small_ones(
+    def test_small_bodies_leave_nothing_in_memory(
         self,
         shared_embedded: Stack,
         api: Process,

@@ -94,9 +94,7 @@ class TestScores:
             ("language", lambda: {"tutorial": "面团要静置一夜。" * 30}),
         ],
     )
-    def test_each_falls_with_what_it_is_about(
-        self, name: str, damage: Callable[[], dict[str, Any]]
-    ) -> None:
+    def test_damage_lowers_its_score(self, name: str, damage: Callable[[], dict[str, Any]]) -> None:
         before, after = scores()[name], scores(**damage())[name]
         assert before is not None
         assert after is not None
@@ -119,7 +117,7 @@ class TestScores:
         changes = {"tutorial": SPANISH * 9, "tutorial_language": "es"}
         assert scores(**changes)["language"] == 1.0
 
-    def test_nothing_written_has_no_scores_but_that(self) -> None:
+    def test_an_empty_course_scores_zero_or_nothing(self) -> None:
         empty = replace(first(), tutorial=None, resources=None, quiz=None)
         found = scored(FinishedRoadmap("empty", (empty,)), {})
         assert {name for name, value in found.items() if value is not None} == {

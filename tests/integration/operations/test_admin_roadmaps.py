@@ -5,6 +5,7 @@ from contextlib import closing
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import psycopg2
 import pytest
@@ -31,7 +32,7 @@ def operator(model_stack: Stack) -> Operator:
     """Asks as the local owner or, in server mode, as a new administrator."""
     headers: dict[str, str] = {}
     if model_stack.mode == "server":
-        body = {"email": "operator@example.org", "password": PASSWORD}
+        body = {"email": f"{uuid4().hex}@example.org", "password": PASSWORD}
         assert model_stack.post("/api/v1/auth/register", json=body, headers={}).status_code == 201
         promote(model_stack, body["email"], "admin")
         answer = model_stack.post("/api/v1/auth/login", json=body, headers={})

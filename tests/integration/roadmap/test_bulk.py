@@ -141,7 +141,7 @@ def test_what_is_there_already_is_passed_over_and_only_new_rows_count(place: Non
     ]
 
 
-def test_one_that_is_there_already_lets_none_in(account: Account) -> None:
+def test_a_row_that_exists_keeps_all_out(account: Account) -> None:
     rows = roadmaps(account, 3)
     with transaction():
         insert_rows(Roadmap, rows[1:2], common=COMMON)

@@ -20,7 +20,6 @@ from testing.waiting import BRIEF, HANG
 from tests.cases import try_each
 
 HERE = (ip_network("127.0.0.0/8"),)
-PRIVATE = "not on the public internet"
 
 
 def seen(site: Site, path: str, limit: float = HANG) -> Visit:

@@ -27,7 +27,6 @@ EMBEDDED = {"SERVICE_TYPE": "all"}
 URLS = {"DATABASE_URL": "postgresql://roadmap@db/roadmap", "REDIS_URL": "rediss://queue:6380/0"}
 SERVER = {"SERVICE_TYPE": "api", "SECRET_KEY": KEY, **URLS}
 SECRET = "hunter2-s3cret"
-SECRETS = ("_key", "_password", "_token", "database_url", "redis_url")
 SECONDS = [name for name in Settings.model_fields if name.endswith("_seconds")]
 WHOLE = {
     "PORT": 65_535,

@@ -428,7 +428,7 @@ class TestMadeMine:
         } - {""}
         assert error == "It was not written when the roadmap was copied."
 
-    def test_it_goes_its_own_way(self, client: TestClient, roadmap: str) -> None:
+    def test_a_copy_outlives_its_original(self, client: TestClient, roadmap: str) -> None:
         link = linked(client, roadmap)
         mine = client.post(f"{API}/shared/{token_of(link)}/copy", json={}).headers["location"]
         client.delete(roadmap)

@@ -85,7 +85,7 @@ class TestTwins:
         assert "Count to ten" in part
         assert '<p class="quiet clamp" dir="auto">Count</p>' in part
 
-    def test_and_else_by_when(self, person: TestClient) -> None:
+    def test_several_show_when_they_were_made(self, person: TestClient) -> None:
         several(2)
         part = person.get("/").text.partition('class="going-on"')[2].partition("</section>")[0]
         assert part.count("<time ") == 2

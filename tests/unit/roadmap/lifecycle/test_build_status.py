@@ -133,7 +133,7 @@ class TestTimeLeft:
         found = current(being_written(client, written=3, ago=30))
         assert found.seconds_left == 60  # six parts of ten seconds
 
-    def test_before_that_the_pace_of_the_last_ones(self, client: TestClient) -> None:
+    def test_an_estimate_begins_with_the_usual_pace(self, client: TestClient) -> None:
         finished(client, seconds=180)
         assert current(being_written(client, written=0, ago=1)).seconds_left == 180
 

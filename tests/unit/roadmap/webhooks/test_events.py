@@ -286,7 +286,7 @@ class TestSteps:
         found.follow(commands.revise(LOCAL_OWNER, roadmap_id, "More, please.").steps)
         assert found.events() == ["outlined", "ready", "ready"]
 
-    def test_of_what_is_changed_when_it_is_finished(self) -> None:
+    def test_each_later_change_makes_it_ready_again(self) -> None:
         found = RecordedDeliveries(Designer(PLAN))
         roadmap_id = found.made()
         found.follow(

@@ -135,7 +135,6 @@ def hostile(length: int) -> dict[str, str]:
 
 
 class TestLimits:
-    @pytest.mark.timeout(600)  # on a busy machine; of each text the work itself is measured
     @pytest.mark.parametrize(
         ("length", "seconds"),
         [
@@ -274,7 +273,7 @@ class TestAlways:
 
     @given(attacks.map("".join) | markdowns | st.text(), st.text(), st.text())
     @often
-    def test_neither_by_a_label(self, markdown: str, code: str, table: str) -> None:
+    def test_a_label_cannot_inject(self, markdown: str, code: str, table: str) -> None:
         made = read(
             f"{markdown}\n\n```\na\n```\n\n| a |\n|---|\n", code_label=code, table_label=table
         )

@@ -18,7 +18,6 @@ from web.pages.account.webhooks import MOST_SHOWN
 
 pytestmark = pytest.mark.usefixtures("short")
 
-HTML = {"Accept": "text/html"}
 SECRET = re.compile(r"whsec_[A-Za-z0-9+/]{43}=")
 
 
