@@ -33,8 +33,7 @@ BUILT = ("roadmap/lifecycle/**", "roadmap/operations/**", "roadmap/budget/**")
 MODELS = ("roadmap/generation/*.py", "roadmap/generation/llm/**")
 ANSWERED = ("web/*.py", "web/http/**", "web/api/**", "web/openapi.json")
 
-# A tester that has nothing left takes half of what another has: most servers are started once.
-SHORT = "pytest -n 3 --dist worksteal -rs"
+SHORT = "pytest -n 3 --dist loadfile -rs"  # tests of a file share what they have started
 PASSED, INCOMPLETE, FAILED = "passed", "passed but for what was skipped; not noted", "FAILED"
 
 
