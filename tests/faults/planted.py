@@ -59,8 +59,8 @@ PROCESSES = (
         new="ARGV[8], 'EX', ARGV[2])",
         lost="A consumer that died counts as alive for hours, and its messages are not taken over.",
         found_by=(
-            "tests/integration/reliable_queue/test_storage_takeover.py::TestTakingOver::"
-            "test_a_silent_consumers_messages_are_taken_over_and_a_beating_ones_are_not",
+            "tests/integration/reliable_queue/test_storage_takeover.py::"
+            "test_redis_counts_a_beat_for_as_long_as_it_was_told",
         ),
     ),
     Fault(

@@ -243,3 +243,10 @@ def test_a_beat_that_redis_receives_late_judges_no_consumer(
         assert judge.heartbeat(1).taken_over == 0
     assert (victim.queue_size(), victim.stats().held) == (0, 1)
     assert judge.heartbeat(ALIVE).taken_over == 1
+
+
+def test_redis_counts_a_beat_for_as_long_as_it_was_told(broker: Redis) -> None:
+    storage = ReliableRedisStorage(uuid.uuid4().hex, url=broker.url())
+    storage.heartbeat(60.0)
+    [alive] = broker.client().keys(f"*:alive:{storage.consumer}")
+    assert 0 < broker.client().pttl(alive) <= 60_000
