@@ -358,7 +358,7 @@ def _files_of_roadmap(
     # Deleted meanwhile, without a plan, or too long for any instance: its records are there.
     with suppress(NotFound, Conflict):
         document, tree = source.document, source.tree.model_dump(mode="json")
-        yield f"roadmaps/{name}.md", as_markdown(tree, source.details.values(), source.texts)
+        yield f"roadmaps/{name}.md", [as_markdown(tree, source.details.values(), source.texts)]
         yield f"roadmaps/{name}.json", [as_json(document).decode()]
 
 

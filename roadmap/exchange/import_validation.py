@@ -316,12 +316,10 @@ def _attempt(
 
 def _projects(document: PortableRoadmap) -> Iterator[Found]:
     """Yield projects of no stage, marks that are not of its rubric, and HTML in a task."""
-    from roadmap.plan.markdown_sanitizer import sanitize
-
     capstone_of = {stage.key: stage.capstone for stage in document.outline.stages}
     for number, capstone in enumerate(capstone_of.values()):
-        if capstone and sanitize(capstone.brief) != capstone.brief:
-            yield ("outline", "stages", number, "capstone", "brief"), NO_HTML
+        if capstone and (fault := _fault_of(capstone.brief)):
+            yield ("outline", "stages", number, "capstone", "brief"), fault
     for key, project in document.projects.items():
         if not (capstone := capstone_of.get(key)):
             yield ("projects", key), "is not a stage of the outline with a project"
@@ -333,22 +331,37 @@ def _projects(document: PortableRoadmap) -> Iterator[Found]:
 
 
 def _markdown(document: PortableRoadmap) -> Iterator[Found]:
-    """Yield tutorials with HTML, images or links to anything but the web and mail."""
-    from roadmap.plan.markdown_sanitizer import sanitize
-
+    """Yield tutorials with HTML, images or other links than to the web, and too intricate texts."""
     until = thread_time() + MOST_SECONDS
     for key, concept in document.concepts.items():
-        if concept.contents.tutorial is None:
-            continue
-        place: Place = ("concepts", key, "contents", "tutorial", "body", "markdown")
-        markdown = concept.contents.tutorial.body.markdown
-        if len(markdown) > LONGEST_TUTORIAL:
-            yield place, f"should have at most {LONGEST_TUTORIAL} characters"
-        elif thread_time() > until:
-            yield place, "cannot be checked: the Markdown before it took too long to process"
-            return
-        elif sanitize(markdown) != markdown:
-            yield place, NO_HTML
+        contents = concept.contents
+        place: Place = ("concepts", key, "contents")
+        texts: list[tuple[Place, str, bool]] = []
+        if contents.tutorial is not None:
+            markdown = contents.tutorial.body.markdown
+            texts.append(((*place, "tutorial", "body", "markdown"), markdown, True))
+        for number, question in enumerate(contents.quiz.body.questions if contents.quiz else ()):
+            where: Place = (*place, "quiz", "body", "questions", number)
+            words = (question.prompt, *question.options, question.explanation)
+            texts += [(where, text, False) for text in words]
+        for at, text, is_strict in texts:
+            if len(text) > LONGEST_TUTORIAL:
+                yield at, f"should have at most {LONGEST_TUTORIAL} characters"
+            elif thread_time() > until:
+                yield at, "cannot be checked: the Markdown before it took too long to process"
+                return
+            elif (fault := _fault_of(text)) and (is_strict or fault != NO_HTML):
+                yield at, fault
+
+
+def _fault_of(markdown: str) -> str:
+    """Return a sentence if sanitizing would change the text, or is too much work."""
+    from roadmap.plan.markdown_sanitizer import TooIntricate, sanitized
+
+    try:
+        return "" if sanitized(markdown) == markdown else NO_HTML
+    except TooIntricate as error:
+        return str(error)
 
 
 def _bounded(place: Place, count: int, most: int) -> Iterator[Found]:

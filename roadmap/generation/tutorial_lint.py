@@ -16,6 +16,9 @@ from itertools import chain, islice
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
+from roadmap.plan.markdown_parsing import OverBudget, parsed
+from roadmap.plan.markdown_sanitizer import LINE_END
+
 # Characters of a block: parsers of Python and TOML may need the square of its length.
 LONGEST_CODE = 5_000
 # Of an exercise and of a solution.
@@ -36,6 +39,7 @@ SPACES = {"softbreak": " ", "hardbreak": " "}
 MOST_TERMS, LONGEST_TERM = 20, 60  # of a tutorial; characters
 PYTHON_BLOCK = "python_block"  # module name in warnings about such code
 PARSER = MarkdownIt("commonmark").enable("table")
+PARSER.parse("# A heading\n\nand *some* text")  # builds its rules, not for several threads at once
 PARSED = {"python": "Python", "py": "Python", "json": "JSON", "toml": "TOML"}
 
 # One for each invalid escape in a block.
@@ -104,9 +108,13 @@ class Lesson:
 
 
 def read(markdown: str) -> Lesson:
+    """Return the structure of a tutorial; without a section if it is too intricate to parse."""
     parts: list[tuple[str, list[str], list[CodeBlock], list[str], int]] = [("", [], [], [], 1)]
     prose: list[str] = []
-    tokens = PARSER.parse(markdown)
+    try:
+        tokens = parsed(markdown, PARSER)
+    except OverBudget:
+        return Lesson((Section("", markdown, (), (), 1),), markdown)
     for at, token in enumerate(tokens):
         if token.type in ("fence", "code_block"):
             language = token.info.strip().split(" ")[0].lower()
@@ -131,7 +139,7 @@ def read(markdown: str) -> Lesson:
 def without_solution(markdown: str) -> tuple[str, str]:
     """Return a tutorial up to its solution, and the solution; empty: it has none."""
     lesson = read(markdown)
-    lines = re.split(r"\r\n?|\n", markdown)  # as the parser counts them
+    lines = LINE_END.split(markdown)  # as the parser counts them
     end = lesson.sections[-1].line - 1 if lesson.has_solution else len(lines)
     return "\n".join(lines[:end]), "\n".join(lines[end:])
 
@@ -225,7 +233,7 @@ def words(text: str) -> int:
 
 
 def _text(token: Token, *, code: bool = True) -> str:
-    kept = ("text", "code_inline") if code else ("text",)
+    kept = ("text", "text_special", "code_inline") if code else ("text", "text_special")
     return "".join(
         child.content if child.type in kept else SPACES.get(child.type, "")
         for child in token.children or ()

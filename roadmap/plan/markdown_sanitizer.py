@@ -4,7 +4,7 @@ Only what a parser takes for one of these is rewritten, in place; the rest stays
 """
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from itertools import repeat
@@ -20,7 +20,7 @@ from markdown_it.token import Token
 MOST_BRACKETS = 1000  # of a paragraph; parsers need the square of their number of steps
 # Calls of parser rules for one text; a tutorial of 100,000 characters has 500,000.
 MOST_CALLS = 2_000_000
-MOST_TOKENS = 100_000  # of a parser; such a tutorial has 5,000, and each takes 300 bytes
+MOST_TOKENS = 30_000  # of a parser; such a tutorial has 5,000, and each takes 300 bytes
 MOST_ROUNDS = 20  # an edit can reveal another hazard: an image in an image, a tag in a comment
 # With the tables of GitHub, with hardly any limit of nesting, and CommonMark alone.
 PARSERS = (("js-default", 100), ("js-default", 10_000), ("commonmark", 20))
@@ -34,6 +34,11 @@ UNESCAPED = re.compile(r"(?<!\\)(\\\\)*(?=[<\[])")
 
 LIKE_CODE = re.compile(r"[\w)\]]\[")
 UNESCAPED_MARK = re.compile(r"(?<!\\)(\\\\)*!\Z")
+HAZARD = re.compile(r"[<\[]")  # without these there is no HTML, link or image
+# A line that may begin or end a block of code: what stands before, marks, the rest.
+FENCE = re.compile(r"^([ \t>*+\-0-9.)]*)(`{3,}|~{3,})(.*)$", re.MULTILINE)
+# Of a link or image elsewhere in the document.
+DEFINITION = re.compile(r"^[ \t>*+\-0-9.)]*\[(?:\\.|[^\[\]\\])++\]:", re.MULTILINE | re.DOTALL)
 
 Rule = Callable[..., Any]
 Edit = tuple[int, int, str]  # the new text of source[start:end]
@@ -65,15 +70,14 @@ def sanitize(markdown: str) -> str:
     These links lose their target and keep their text. Code stays unchanged. In a text that is too
     intricate to be parsed, all marks are escaped.
     """
-    try:
-        return sanitized(markdown)
-    except TooIntricate:
-        return _without_marks(markdown)
+    return Sanitizer().clean(markdown)
 
 
-def sanitized(markdown: str) -> str:
-    """Do the same as `sanitize`. Raises TooIntricate."""
-    calls_left = repeat(None, MOST_CALLS)
+def sanitized(markdown: str, calls_left: Iterator[None] | None = None) -> str:
+    """Do the same as `sanitize`, with as many calls of parser rules. Raises TooIntricate."""
+    if not HAZARD.search(markdown):
+        return markdown
+    calls_left = calls_left or repeat(None, MOST_CALLS)
     try:
         for careful in (True,) * MOST_ROUNDS + (False,) * 3:
             before = markdown
@@ -89,6 +93,55 @@ def sanitized(markdown: str) -> str:
     except RecursionError as error:
         raise TooIntricate from error
     return _without_marks(markdown)
+
+
+class Sanitizer:
+    """Sanitizer of the parts of one document, within one budget of work."""
+
+    def __init__(self) -> None:
+        self._calls_left = repeat(None, MOST_CALLS)
+
+    def clean(self, markdown: str) -> str:
+        try:
+            return sanitized(markdown, self._calls_left)
+        except TooIntricate:
+            return _without_marks(markdown)
+
+    def joined(self, parts: Sequence[str]) -> str:
+        """Return the document of clean parts, which begin and end with an empty line.
+
+        It is sanitized as a whole if one part could change what another is: by a block of code that
+        stays open, or by the definition of an image.
+        """
+        document = "".join(parts)
+        try:
+            is_clean = all(self._is_closed(part) for part in parts)
+        except (TooIntricate, RecursionError):
+            is_clean = False
+        if is_clean and not ("![" in document and DEFINITION.search(document)):
+            return document
+        return self.clean(document)
+
+    def _is_closed(self, markdown: str) -> bool:
+        """Whether no block of code stays open. Raises TooIntricate and RecursionError."""
+        opened = ""
+        for before, marks, rest in FENCE.findall(markdown):
+            if before or "`" in rest:  # in a list, for example: only a parser knows
+                break
+            if not opened:
+                opened = marks
+            elif marks.startswith(opened) and not rest.strip(" \t"):
+                opened = ""
+        else:
+            if "\r" not in markdown:
+                return not opened
+        source = "\n".join([*LINE_END.split(markdown.replace("\0", "\ufffd")), "", "END"])
+        for preset, nesting in PARSERS:
+            parser, tokens = _parser(preset, nesting), _Tokens()
+            parser.block.parse(source, parser, {"calls_left": self._calls_left, "html": []}, tokens)
+            if tokens[-1].type != "paragraph_close" or tokens[-2].content != "END":
+                return False
+        return True
 
 
 def _without_marks(markdown: str) -> str:

@@ -9,6 +9,7 @@ route and method count as unmatched: clients could make many numbers of them.
 """
 
 import logging
+import traceback
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from time import perf_counter
 from typing import Any
@@ -296,6 +297,9 @@ class IndexedRouter(Router):
                     raise
                 error, handler = another, unexpected
                 response = await handler(request, error)
+            # A frame that keeps its error is a cycle with all that it holds, and collections are
+            # rare (core/startup/gc_tuning.py).
+            traceback.clear_frames(error.__traceback__)
             await response(scope, receive, send)
             if handler is unexpected:
                 raise error

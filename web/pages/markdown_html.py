@@ -12,8 +12,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
 from html import escape
 from itertools import pairwise
-from time import thread_time
-from typing import Any
 from urllib.parse import unquote
 
 import nh3
@@ -23,21 +21,17 @@ from markupsafe import Markup
 
 from core.sanitize import plain, strip_nul
 from roadmap.generation.tutorial_lint import ends_with_solution
-from roadmap.plan.markdown_sanitizer import MOST_BRACKETS, UNESCAPED
+from roadmap.plan.markdown_parsing import DEEPEST, OverBudget, parsed
 from web.pages import runnable
 from web.pages.highlight import NAMES, Highlighter
 
 PLAIN, OUTPUT = ("", "text", "txt", "plain", "plaintext"), ("output", "stdout")
-DEEPEST = 20  # nesting; a list in a list is two more
-MOST_SECONDS = 2.0  # of work; it needs 0.3
-MOST_TOKENS = 30_000  # a tutorial of 100,000 characters has 5,000
 MOST_ADDRESSES = 500_000  # characters of all links; a definition may be used many times
 LONGEST_ADDRESS = 2_000
 LONGEST_ID = 80
 ADDRESS = re.compile(
     r"https?://[^\s/?#@\\]+(?:[/?#][!-~]*)?|mailto:[!-~]+", re.IGNORECASE | re.ASCII
 )
-LINE_END = re.compile(r"\r\n?")
 BLANK_LINES = re.compile(r"\n\s*\n")
 LANGUAGE = re.compile(r"[\w.+#-]+")
 HYPHENS = re.compile("-+")
@@ -58,7 +52,6 @@ CLEANER = nh3.Cleaner(
 )
 SOLUTION = '<div class="solution"></div>'  # before the heading of the solution, the last section
 ALIGNMENTS = {"text-align:right": "to-right", "text-align:center": "to-center"}
-CONTAINERS = ("blockquote_open", "list_item_open")
 
 
 def prose(
@@ -76,56 +69,26 @@ def prose(
     The highest heading becomes h{top}, and `prefix` begins every id. `runs` marks the blocks that
     the browser can run.
     """
-    text = LINE_END.sub("\n", strip_nul(markdown))
+    text = strip_nul(markdown)
     parser = _parser()
     try:
-        parsed = _parsed(text)
+        parts = parsed(text, parser)
+        for token in parts:
+            if token.type == "inline":
+                token.children = list(_simplified(token.children or []))
         if runs:
-            runnable.mark(parsed)
+            runnable.mark(parts)
         labels = {
             "code_label": code_label,
             "output_label": output_label,
             "table_label": table_label,
         }
-        tokens = list(_Page(parsed, top, prefix, **labels).tokens())
+        tokens = list(_Page(parts, top, prefix, **labels).tokens())
         html = parser.renderer.render(tokens, parser.options, {})
-    except (_OverBudget, RecursionError):
-        parts = (escape(plain(part)).replace("\n", "<br>") for part in BLANK_LINES.split(text))
-        html = "".join(f"<p>{part}</p>\n" for part in parts)
+    except (OverBudget, RecursionError):
+        lines = (escape(plain(part)).replace("\n", "<br>") for part in BLANK_LINES.split(text))
+        html = "".join(f"<p>{part}</p>\n" for part in lines)
     return Markup(CLEANER.clean(html))
-
-
-class _OverBudget(Exception):
-    pass
-
-
-class _RenderBudget:
-    """Budget of tokens and time for one text
-
-    Parsers take the square of its length for some texts, and fill tables with empty cells.
-    """
-
-    def __init__(self) -> None:
-        self._tokens = MOST_TOKENS
-        self._until = thread_time() + MOST_SECONDS
-
-    def charge(self) -> None:
-        """Raises _OverBudget."""
-        self._tokens -= 1
-        if self._tokens < 0 or thread_time() > self._until:
-            raise _OverBudget
-
-
-class _Tokens(list[Token]):
-    """List to which a parser adds tokens; each one is charged to the budget"""
-
-    def __init__(self, budget: _RenderBudget) -> None:
-        super().__init__()
-        self._budget = budget
-
-    def append(self, token: Token) -> None:
-        self._budget.charge()
-        super().append(token)
 
 
 class _Parser(MarkdownIt):
@@ -141,25 +104,6 @@ def _parser() -> MarkdownIt:
     # It builds its tables of rules when it is first used, not for several threads at once.
     parser.render("# A heading\n\nand *some* text")
     return parser
-
-
-def _parsed(text: str) -> list[Token]:
-    """Return the tokens of a text. Raises _OverBudget and RecursionError."""
-    parser, budget = _parser(), _RenderBudget()
-    env: dict[str, Any] = {}
-    tokens = _Tokens(budget)
-    parser.block.parse(text, parser, env, tokens)
-    if any(token.type in CONTAINERS and token.level + 1 >= DEEPEST for token in tokens):
-        raise _OverBudget  # the parser has left out what is in that container
-    for token in tokens:
-        if token.type == "inline":
-            token.children = _Tokens(budget)
-            if sum(1 for _ in UNESCAPED.finditer(token.content)) > MOST_BRACKETS:
-                token.children.append(Token("text", "", 0, content=token.content))
-            else:
-                parser.inline.parse(token.content, parser, env, token.children)
-            token.children = list(_simplified(token.children))
-    return tokens
 
 
 class _Page:
@@ -196,7 +140,7 @@ class _Page:
         self._solution = sections[-1][0] if ends_with_solution(titles) else None
 
     def tokens(self) -> Iterator[Token]:
-        """Yield the tokens to render. Raises _OverBudget."""
+        """Yield the tokens to render. Raises OverBudget."""
         has_tables = sum(token.type == "table_open" for token in self._tokens) > 1
         table = 0
         for place, token in enumerate(self._tokens):
@@ -265,10 +209,10 @@ class _Page:
                 yield token
 
     def _allowed(self, address: str) -> str:
-        """Return the target of a link, empty if it must not be followed. Raises _OverBudget."""
+        """Return the target of a link, empty if it must not be followed. Raises OverBudget."""
         self._spent += len(address)
         if self._spent > MOST_ADDRESSES:
-            raise _OverBudget
+            raise OverBudget
         if address.startswith("#"):
             name = self._fragments.get(slug_of(unquote(address)))
             return f"#{name}" if name else ""

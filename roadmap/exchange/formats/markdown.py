@@ -3,14 +3,15 @@
 It takes a tree and the details of each of its concepts, as JSON.
 """
 
+import re
 import unicodedata
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from gettext import NullTranslations
 from typing import Any
 
 from core.i18n import ENGLISH, sentence_gap
 from core.sanitize import strip_nul
-from roadmap.plan.markdown_sanitizer import sanitize
+from roadmap.plan.markdown_sanitizer import LINE_END, Sanitizer
 from roadmap.plan.outline import CONTENT_KINDS
 from roadmap.plan.statuses import ConceptProgress
 
@@ -18,21 +19,22 @@ Json = Mapping[str, Any]
 
 LONGEST_NAME = 48  # characters; a path of three names stays below the limit of any system
 MOST_BYTES = 120  # of a name in UTF-8
+HEADING = re.compile("#{2,6}(?!#)")
 
 
 def render(source: Any) -> bytes:  # a Source: for a command, this module imports little
     details = source.details.values()
     tree = source.tree.model_dump(mode="json")
-    return "".join(as_markdown(tree, details, source.texts)).encode()
+    return as_markdown(tree, details, source.texts).encode()
 
 
-def as_markdown(tree: Json, concepts: Iterable[Json], texts: NullTranslations) -> Iterator[str]:
-    """Yield the document part by part, each sanitized: no HTML, no images, links to the web only.
+def as_markdown(tree: Json, concepts: Iterable[Json], texts: NullTranslations) -> str:
+    """Return the document, which is sanitized: no HTML, no images, links to the web only.
 
     Progress is a task list, and notes are quotations.
     """
-    details = iter(concepts)
-    yield sanitize(f"# {tree['title'] or tree['goal']}\n\n{framed(tree, texts)}\n")
+    details, sanitizer = iter(concepts), Sanitizer()
+    parts = [sanitizer.clean(f"# {tree['title'] or tree['goal']}\n\n{framed(tree, texts)}\n")]
     if tree["stages"]:
         ticks = "\n".join(
             f"- {tick(node, texts)}"
@@ -40,13 +42,15 @@ def as_markdown(tree: Json, concepts: Iterable[Json], texts: NullTranslations) -
             for module in stage["modules"]
             for node in module["concepts"]
         )
-        yield sanitize("\n## " + texts.gettext("Progress") + f"\n\n{ticks}\n")
+        parts.append(sanitizer.clean("\n## " + texts.gettext("Progress") + f"\n\n{ticks}\n"))
     for stage in tree["stages"]:
-        yield sanitize(f"\n## {stage['title']}\n\n{stage['description']}\n")
+        parts.append(sanitizer.clean(f"\n## {stage['title']}\n\n{stage['description']}\n"))
         for module in stage["modules"]:
-            yield sanitize(f"\n### {module['title']}\n\n{module['description']}\n")
+            title = f"\n### {module['title']}\n\n{module['description']}\n"
+            parts.append(sanitizer.clean(title))
             for _ in module["concepts"]:
-                yield sanitize(concept_markdown(next(details), texts))
+                parts += concept_parts(next(details), texts, sanitizer)
+    return sanitizer.joined(parts)
 
 
 def name_of(title: str, number: int) -> str:
@@ -93,8 +97,13 @@ def tick(node: Json, texts: NullTranslations, shown: str = "") -> str:
     return f"[{box}] {shown or node['title']}{f' ({state})' if state else ''}"
 
 
-def concept_markdown(concept: Json, texts: NullTranslations, *, level: int = 4) -> str:
-    """Return a concept under a heading of that level, not sanitized. `week` may be null."""
+def concept_parts(
+    concept: Json, texts: NullTranslations, sanitizer: Sanitizer, *, level: int = 4
+) -> list[str]:
+    """Return a concept under a heading of that level in clean parts. `week` may be null.
+
+    Its tutorial has been sanitized before it was stored.
+    """
     hours = concept["hours"]
     time = (
         texts.ngettext("%(count)d hour.", "%(count)d hours.", hours)
@@ -107,8 +116,9 @@ def concept_markdown(concept: Json, texts: NullTranslations, *, level: int = 4) 
         f"\n{'#' * level} {concept['title']}\n",
         f"{time}{sentence_gap(texts)}{concept['description']}\n",
     ]
+    parts, lines = [sanitizer.clean("\n".join(lines))], []
     if concept["tutorial"]:
-        lines.append(_deepened(concept["tutorial"]["markdown"], level - 1))
+        parts.append("\n" + _deepened(concept["tutorial"]["markdown"], level - 1))
     if concept["resources"]:
         lines.append(_strong(texts.gettext("Further reading")))
         lines += [
@@ -129,7 +139,7 @@ def concept_markdown(concept: Json, texts: NullTranslations, *, level: int = 4) 
         lines.append(_strong(texts.gettext("My notes")))
         lines += [f"> {line}".rstrip() for line in concept["notes"].splitlines()]
         lines.append("")
-    return "\n".join(lines)
+    return [*parts, sanitizer.clean("\n" + "\n".join(lines))] if lines else parts
 
 
 def _strong(words: str) -> str:
@@ -139,8 +149,10 @@ def _strong(words: str) -> str:
 def _deepened(markdown: str, by: int) -> str:
     """Move headings of a tutorial below the concept's own; code blocks stay unchanged."""
     lines, in_code = [], False
-    for line in markdown.splitlines():
+    for line in LINE_END.split(markdown):
         if line.lstrip().startswith("```"):
             in_code = not in_code
-        lines.append(f"{'#' * by}{line}" if line.startswith("##") and not in_code else line)
+        found = None if in_code else HEADING.match(line)
+        # Seven marks are none: the next line would belong to the same paragraph.
+        lines.append("#" * min(by, 6 - len(found[0])) + line if found else line)
     return "\n".join(lines) + "\n"

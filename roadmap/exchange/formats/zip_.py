@@ -15,10 +15,10 @@ from urllib.parse import quote
 from core.errors import Conflict
 from core.sanitize import one_line
 from roadmap.exchange.formats.json_ import as_json
-from roadmap.exchange.formats.markdown import concept_markdown, framed, name_of, tick
+from roadmap.exchange.formats.markdown import concept_parts, framed, name_of, tick
 from roadmap.exchange.formats.source import Source
 from roadmap.exchange.map.drawing import exported
-from roadmap.plan.markdown_sanitizer import sanitize
+from roadmap.plan.markdown_sanitizer import Sanitizer
 from roadmap.plan.views import RoadmapTree
 
 BEGIN = (1980, 1, 1, 0, 0, 0)  # the earliest time of a ZIP entry
@@ -34,7 +34,7 @@ def render(source: Source) -> bytes:
         for m, module in enumerate(stage.modules, 1)
         for c, concept in enumerate(module.concepts, 1)
     }
-    packed = io.BytesIO()
+    packed, sanitizer = io.BytesIO(), Sanitizer()
     with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
 
         def add(name: str, content: str | bytes) -> None:
@@ -44,8 +44,8 @@ def render(source: Source) -> bytes:
 
         add("README.md", "".join(_index(tree, paths, texts)))
         for key, path in paths.items():
-            markdown = concept_markdown(concepts[key], texts, level=1)
-            add(path, sanitize(markdown.lstrip("\n")))
+            parts = concept_parts(concepts[key], texts, sanitizer, level=1)
+            add(path, sanitizer.joined(parts).lstrip("\n"))
         add("map.svg", exported(tree, texts=texts))
         with suppress(Conflict):  # too long for any instance: the files to read are there
             add("roadmap.json", as_json(document))

@@ -10,7 +10,7 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
 from roadmap.plan import markdown_sanitizer as markdown_module
-from roadmap.plan.markdown_sanitizer import TooIntricate, sanitize, sanitized
+from roadmap.plan.markdown_sanitizer import Sanitizer, TooIntricate, sanitize, sanitized
 from testing.stack import ROOT
 from tests.cases import try_each
 
@@ -449,3 +449,51 @@ class TestLimits:
         monkeypatch.setattr(markdown_module, "MOST_ROUNDS", 0)
         made = sanitize("`<b>` before\n\n`<i>` or <i>\n\n`<b>` after")
         assert made == "`<b>` before\n\n`\\<i>` or \\<i>\n\n`<b>` after"
+
+
+class TestJoined:
+    """Parts of a document, each sanitized by itself."""
+
+    @pytest.mark.parametrize(
+        "parts",
+        [
+            pytest.param(["```\na\n", "\n```\n<img src=x>\n```\n"], id="open block"),
+            pytest.param(["~~~~ py\na\n~~~\n", "\n~~~~\n<b>\n~~~~\n"], id="short closing marks"),
+            pytest.param(["- ```\n  a\n  ```\n\n```\n", "\n```\n<b>\n```\n"], id="after a list"),
+            pytest.param(["    ```\n\n```\n", "\n```\n<b>\n```\n"], id="code of spaces"),
+            pytest.param(["a\r```\r", "\n```\n<b>\n```\n"], id="old line ends"),
+            pytest.param(["[a]: https://x.org\n", "\n![a] and `![a]`\n"], id="image"),
+            pytest.param(["> [a\\]\nb]: https://x.org\n", "\n![a\\]\nb]\n"], id="image, two lines"),
+        ],
+    )
+    def test_no_part_changes_what_another_is(self, parts: list[str]) -> None:
+        assert [sanitize(part) for part in parts] == parts
+        assert hazards("".join(parts))
+        joined = Sanitizer().joined(parts)
+        assert hazards(joined) == []
+        assert sanitize(joined) == joined
+
+    @pytest.mark.parametrize(
+        "part",
+        [
+            "```python\nprint('<b>', a[0])\n```\n",
+            "1. First:\n\n   ```html\n   <b>\n   ```\n\n2. Then.\n",
+            "> ~~~\n> <b>\n\nText\n",
+            "- ```\n  <b>\n",
+        ],
+    )
+    def test_closed_parts_stay_as_they_are(self, part: str) -> None:
+        parts = [part, f"\n{part}", "\n[a]: https://x.org\n\n[a]\n"]
+        assert Sanitizer().joined(parts) == "".join(parts)
+
+    @often
+    @given(st.lists(markdowns, min_size=2, max_size=4))
+    def test_random_parts_have_no_hazard_together(self, markdowns: list[str]) -> None:
+        parts = [f"\n{sanitize(markdown)}\n" for markdown in markdowns]
+        assert hazards(Sanitizer().joined(parts)) == []
+
+    def test_all_parts_share_one_budget(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(markdown_module, "MOST_CALLS", 300)
+        sanitizer, markdown = Sanitizer(), "*a* [b](javascript:0)"
+        cleaned = [sanitizer.clean(markdown) for _ in range(20)]
+        assert (cleaned[0], cleaned[-1]) == ("*a* b", "*a* \\[b](javascript:0)")

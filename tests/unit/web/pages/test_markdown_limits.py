@@ -10,12 +10,12 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
+from roadmap.plan import markdown_parsing
 from roadmap.plan.markdown_sanitizer import MOST_BRACKETS, sanitize
 from testing.stack import ROOT
 from tests.cases import try_each
 from tests.unit.roadmap.plan.test_markdown_sanitizer import REWRITTEN, markdowns, quoted
 from tests.unit.web.pages.html_reader import BAD_ADDRESSES, FORMS, GOOD_ADDRESSES, Read, read
-from web.pages import markdown_html as prose_module
 from web.pages.highlight import NAMES
 from web.pages.markdown_html import prose
 
@@ -178,7 +178,7 @@ class TestLimits:
             )
 
     def test_what_takes_too_long_shows_as_it_is(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(prose_module, "MOST_SECONDS", -1)
+        monkeypatch.setattr(markdown_parsing, "MOST_SECONDS", -1)
         assert (
             prose("# <b>\na *b*\n \n\n```\nc\n```\n\n")
             == "<p># &lt;b&gt;<br>a *b*</p>\n<p>```<br>c<br>```</p>\n<p></p>\n"
