@@ -191,7 +191,8 @@ class Endpoint:
                 return answer
             return to_response(call.request, answer, self.status)
         if self.public:
-            return await in_public_thread(address_of(call.request), self.run, call)
+            address, by_link = address_of(call.request), "token" in call.request.path_params
+            return await in_public_thread(address, self.run, call, by_link=by_link)
         with idempotency.one_at_a_time(call.key):
             return await run_for_principal(call.caller, self.run, call)
 

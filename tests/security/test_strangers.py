@@ -16,7 +16,7 @@ from pydantic import SecretStr
 from starlette.testclient import TestClient
 
 from core.db import settings
-from core.errors import RateLimited, Unavailable
+from core.errors import NotFound, RateLimited, Unavailable
 from testing.stack import Stack
 from testing.waiting import BRIEF, HANG, wait_until
 from web import authentication, errors
@@ -225,6 +225,42 @@ class TestThreads:
         )  # its places are free again
 
     @pytest.mark.anyio
+    async def test_links_leave_a_thread_and_a_line_to_the_login(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        gate = threading.Event()
+
+        async def read(number: int) -> None:
+            address = f"192.0.2.{number // concurrency.BY_LINK_OF_ONE}"
+            await concurrency.in_public_thread(address, gate.wait, HANG, by_link=True)
+
+        async with anyio.create_task_group() as group:
+            for number in range(concurrency.PUBLIC_LINE):
+                group.start_soon(read, number)
+            await anyio.wait_all_tasks_blocked()
+            with pytest.raises(RateLimited):
+                await read(0)
+            with anyio.fail_after(HANG):
+                assert await concurrency.in_public_thread("192.0.2.0", threading.get_ident)
+            gate.set()
+
+    @pytest.mark.parametrize(
+        ("path", "by_link"), [("/problems", False), ("/shared/no-token", True), ("/judge/x", True)]
+    )
+    def test_who_comes_by_a_link_is_known_by_the_path(
+        self, client: TestClient, monkeypatch: pytest.MonkeyPatch, path: str, by_link: bool
+    ) -> None:
+        asked = []
+
+        async def noted(*given: Any, by_link: bool) -> Any:
+            asked.append(by_link)
+            raise NotFound("There is no such page.")
+
+        monkeypatch.setattr("web.endpoint.in_public_thread", noted)
+        assert client.get(path, headers=HTML).status_code == 404
+        assert asked == [by_link]
+
+    @pytest.mark.anyio
     async def test_a_request_that_waits_too_long_is_refused_and_begun_ones_end(
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -250,9 +286,9 @@ class TestThreads:
         asked = []
         whole = concurrency.in_public_thread
 
-        async def noted(address: str, function: Any, *given: Any) -> Any:
+        async def noted(address: str, function: Any, *given: Any, by_link: bool) -> Any:
             asked.append(address)
-            return await whole(address, function, *given)
+            return await whole(address, function, *given, by_link=by_link)
 
         monkeypatch.setattr("web.endpoint.in_public_thread", noted)
         assert client.get("/problems", headers=HTML).status_code == 200
@@ -299,7 +335,7 @@ class TestStarvation:
         monkeypatch.setattr(limits, "ANONYMOUS", Limit("strangers", 0, 60))
         whole, gate, began = concurrency.in_public_thread, threading.Event(), list[str]()
 
-        async def held(address: str, function: Any, *given: Any) -> Any:
+        async def held(address: str, function: Any, *given: Any, by_link: bool) -> Any:
             def work() -> Any:
                 began.append(address)
                 assert gate.wait(HANG)

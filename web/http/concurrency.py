@@ -7,7 +7,7 @@ for each other. Requests without an account have threads of their own and a boun
 import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from typing import Any, TypeVar, cast
 from uuid import UUID
 
@@ -23,8 +23,9 @@ Result = TypeVar("Result")
 
 AT_ONCE = max(API_HANDLERS // 2, 1)  # of one account
 WAITING = 100  # of one account, beside those
-PUBLIC_LINE = 120  # public requests that run or wait, of all addresses
+PUBLIC_LINE = 120  # public requests that run or wait, of all addresses; as many by a link
 PUBLIC_OF_ONE = 40  # of one address
+BY_LINK_OF_ONE = 10  # of one address by a link, whose lessons may be long
 PUBLIC_SECONDS = 10.0  # for which one waits
 LARGE_AT_ONCE = 4  # accounts whose bodies may be large
 LARGE_OF_ONE = 2  # of one account: one is read, and another waits
@@ -41,7 +42,9 @@ _lines: dict[UUID, _Line] = {}  # of requests, by account
 _large: dict[UUID, _Line] = {}  # of requests with large bodies, by account
 _agents: dict[UUID, _Line] = {}  # of requests to the MCP server, by account
 _public = anyio.CapacityLimiter(PUBLIC_HANDLERS)
-_public_requests: Counter[str] = Counter()  # public requests that run or wait, by address
+_by_link = anyio.CapacityLimiter(PUBLIC_HANDLERS - 1)  # a thread is left for the login
+# Public requests that run or wait, by address; and those by a link.
+_public_requests: dict[bool, Counter[str]] = {False: Counter(), True: Counter()}
 _probes: dict[Callable[..., Any], asyncio.Task[Any]] = {}  # that run
 
 
@@ -56,24 +59,31 @@ async def share_probe(function: Callable[..., Result], *given: Any) -> Result:
     return cast(Result, await asyncio.shield(running))
 
 
-async def in_public_thread(address: str, function: Callable[..., Result], *given: Any) -> Result:
-    """Run a function in a thread for public requests. Raises RateLimited, Unavailable."""
-    if _public_requests[address] >= PUBLIC_OF_ONE:
+async def in_public_thread(
+    address: str, function: Callable[..., Result], *given: Any, by_link: bool = False
+) -> Result:
+    """Run a function in a thread for public requests. Raises RateLimited, Unavailable.
+
+    Those by a secret link, whoever has it, leave a thread and a line to the others.
+    """
+    requests = _public_requests[by_link]
+    if requests[address] >= (BY_LINK_OF_ONE if by_link else PUBLIC_OF_ONE):
         raise RateLimited(
             "Too many requests from this address are waiting. Wait for their responses.",
             retry_after=2,
         )
-    if _public_requests.total() >= PUBLIC_LINE:
+    if requests.total() >= PUBLIC_LINE:
         raise Unavailable(TOO_BUSY, retry_after=5)
-    _public_requests[address] += 1
+    requests[address] += 1
     try:
         with anyio.move_on_after(PUBLIC_SECONDS):  # a function that has begun ends
-            return await anyio.to_thread.run_sync(function, *given, limiter=_public)
+            async with _by_link if by_link else nullcontext():
+                return await anyio.to_thread.run_sync(function, *given, limiter=_public)
         raise Unavailable(TOO_BUSY, retry_after=5)
     finally:
-        _public_requests[address] -= 1
-        if not _public_requests[address]:
-            del _public_requests[address]
+        requests[address] -= 1
+        if not requests[address]:
+            del requests[address]
 
 
 @asynccontextmanager

@@ -6,6 +6,7 @@ from collections.abc import Callable, Hashable
 from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Generic, TypeVar
+from weakref import WeakValueDictionary
 
 from core.db import snapshot
 from web.http.responses import Document
@@ -35,7 +36,8 @@ class ResponseCache:
     def __init__(self, most_bytes: int = MOST_BYTES) -> None:
         self._most, self._size = most_bytes, 0
         self._kept: OrderedDict[Hashable, tuple[bytes, Document]] = OrderedDict()
-        self._lock, self._making = threading.Lock(), threading.Lock()
+        self._lock = threading.Lock()
+        self._making: WeakValueDictionary[Hashable, threading.Lock] = WeakValueDictionary()
 
     def look_up(
         self, key: Hashable, source: DocumentSource[Facts], write: Callable[[Facts], Document]
@@ -43,7 +45,9 @@ class ResponseCache:
         """Return the document of the current state; one thread makes it while others wait."""
         if (known := self.get(key, source.state())) is not None:
             return known
-        with self._making:
+        with self._lock:  # gone with the last who waits
+            making = self._making.setdefault(key, threading.Lock())
+        with making:
             if (known := self.get(key, source.state())) is not None:
                 return known
             # In one snapshot, so that the state is that of the facts

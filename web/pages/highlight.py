@@ -19,7 +19,7 @@ logger = logging.getLogger(__name__)
 
 LONGEST_BLOCK = 20_000  # characters
 LONGEST_LINE = 400  # characters; some expressions take the third power of it
-MOST_SECONDS = 1.0  # of work for all the blocks of a text
+MOST_SECONDS = 0.5  # of work for all the blocks of a text
 TRIED = """
     apacheconf bash batch c clojure cmake common-lisp console cpp csharp css cypher d dart delphi
     diff django docker elixir elm emacs-lisp erlang fish fortran fsharp gherkin glsl go graphql

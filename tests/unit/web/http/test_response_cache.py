@@ -117,3 +117,20 @@ def test_a_roadmap_that_is_read_again_is_not_made_again_and_is_new_after_every_c
         == 200
     )
     assert client.get(path).content == first.content
+
+
+def test_a_slow_document_holds_up_no_other() -> None:
+    remembered, begun, gate = ResponseCache(), threading.Event(), threading.Event()
+    source = DocumentSource(lambda: b"", lambda: None, is_stored=False)
+
+    def slow(_: None) -> Document:
+        begun.set()
+        assert gate.wait(HANG)
+        return Document(b"slow")
+
+    with ThreadPoolExecutor(1) as pool:
+        made = pool.submit(remembered.look_up, KEYS[0], source, slow)
+        assert begun.wait(HANG)
+        assert remembered.look_up(KEYS[1], source, lambda _: Document(b"quick")).content == b"quick"
+        gate.set()
+        assert made.result().content == b"slow"

@@ -186,7 +186,7 @@ class TestCode:
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         now, asked = iter(range(1000)), []
-        monkeypatch.setattr(colouring_module, "thread_time", lambda: next(now) / 10)
+        monkeypatch.setattr(colouring_module, "thread_time", lambda: next(now) / 20)
         monkeypatch.setattr(
             colouring_module,
             "get_lexer_by_name",
