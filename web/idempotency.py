@@ -1,8 +1,8 @@
 """Idempotency-Key header (an IETF draft): a repeated request gets the first response.
 
 The key belongs to the caller's account. The response is kept for a day, stored in the transaction
-of the work. One with a secret is not kept: a repeated request gets 409 with the address of what
-the first has made.
+of the work. Of a large one, status and address are kept. One with a secret is not kept: a repeated
+request gets 409 with the address of what the first has made.
 """
 
 import hashlib
@@ -21,12 +21,14 @@ from core.errors import Conflict, FieldError, Invalid, KeyInUse, KeyReused
 from roadmap.accounts import idempotency_store
 from roadmap.accounts.idempotency_store import StoredAnswer
 from roadmap.accounts.identity import IdempotencyKey
+from web.http.prefer_header import MINIMAL
 from web.http.request_body import can_parse_inline
 
 HEADER = "Idempotency-Key"
 REPLAYED = {"Idempotency-Replayed": "true"}
 # As it is, or a quoted string (RFC 9651)
 KEY = re.compile(r'(?!")[!-~]{1,200}|"(?:[ !#-\[\]-~]|\\["\\]){1,200}"')
+LARGEST_STORED = 64 * 1024  # bytes of a response
 OWN = (b"content-length", b"x-request-id")  # headers that each response sets itself
 ONE_SPELLING = json.JSONEncoder(sort_keys=True)
 
@@ -115,9 +117,11 @@ def to_stored(key: IdempotencyKey, response: Response, *, has_secret: bool = Fal
         for name, value in response.raw_headers
         if name not in OWN
     }
-    return StoredAnswer(
-        key, response.status_code, headers, None if has_secret else bytes(response.body)
-    )
+    content = None if has_secret else bytes(response.body)
+    if content is not None and len(content) > LARGEST_STORED:
+        headers = {"location": headers["location"]} if "location" in headers else {}
+        headers, content = headers | MINIMAL, b""
+    return StoredAnswer(key, response.status_code, headers, content)
 
 
 def replay(key: IdempotencyKey, earlier: StoredAnswer) -> Response:

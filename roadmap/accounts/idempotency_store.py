@@ -21,6 +21,8 @@ from models.bulk import delete_batches, insert_rows
 from roadmap.accounts.identity import IdempotencyKey
 
 LIFE = timedelta(hours=24)
+MOST_BYTES = 32_000_000  # of an account; the latest are kept
+ROW_BYTES = 1000  # beside the content
 AT_ONCE, ROUNDS = 500, 10  # deleted rows of one transaction, and transactions of one run
 
 
@@ -94,10 +96,19 @@ def find(keys: Collection[IdempotencyKey]) -> dict[str, StoredAnswer]:
 
 
 def purge_expired() -> None:
-    """Delete answers that have expired, some thousand at a time."""
+    """Delete answers that have expired or are too many, some thousand at a time."""
     key, is_old = IdempotentAnswer.key_hash, IdempotentAnswer.created_at <= clock.now() - LIFE
     old = IdempotentAnswer.select(key).where(is_old).order_by(IdempotentAnswer.created_at)
     delete_batches(key, old, size=AT_ONCE, batches=ROUNDS)
+    size = peewee.fn.COALESCE(peewee.fn.LENGTH(IdempotentAnswer.content), 0) + ROW_BYTES
+    latest_first = {
+        "partition_by": [IdempotentAnswer.owner],
+        "order_by": [IdempotentAnswer.created_at.desc(), key],
+    }
+    sizes = IdempotentAnswer.select(key, peewee.fn.SUM(size).over(**latest_first).alias("total"))
+    beyond = peewee.Select([sizes], [sizes.c.key_hash]).where(sizes.c.total > MOST_BYTES)
+    too_many = IdempotentAnswer.select(key).where(key.in_(beyond))
+    delete_batches(key, too_many, size=AT_ONCE, batches=ROUNDS)
 
 
 def _delete_expired(hashes: Iterable[str], now: datetime) -> int:
