@@ -176,9 +176,11 @@ class EventPoller:
         """Raise Unavailable or RateLimited when too many watch."""
         with self._lock:
             watchers = [watcher.caller.account_id for watcher in self._watchers]
-        if len(watchers) >= MOST_WATCHERS:
+        own = watchers.count(caller.account_id)
+        # Beyond the limit each account may have one stream: others cannot keep it out.
+        if len(watchers) >= (MOST_WATCHERS if own else 2 * MOST_WATCHERS):
             raise Unavailable("Too many event streams are open. Try again later.", retry_after=10)
-        if watchers.count(caller.account_id) >= MOST_OF_ONE:
+        if own >= MOST_OF_ONE:
             raise RateLimited(
                 f"This account has {MOST_OF_ONE} open event streams. Close one before you "
                 "open another.",

@@ -20,6 +20,7 @@ from models.bulk import insert_rows
 from models.roadmaps import Roadmap, RoadmapEvent
 from roadmap.accounts import idempotency_store
 from roadmap.accounts.idempotency_store import StoredAnswer
+from roadmap.accounts.locks import lock_account
 from roadmap.plan.event_types import EventType
 from roadmap.plan.jobs import Job, JobName
 from roadmap.plan.schemas import RoadmapRequest
@@ -27,6 +28,9 @@ from roadmap.plan.statuses import RoadmapStatus
 
 COME_BACK = 30  # seconds, when too many wait for a worker
 COUNTED_FOR = 1.0  # seconds
+# A lower limit is exact: the account is locked first. Others may be exceeded by a batch or a tenth
+# for each process, for which accepting is several times as fast.
+EXACT_BELOW = 100
 MOST_COUNTED = 10_000  # accounts
 # The text of the index, which SQLite compares.
 UNDER_WAY = peewee.SQL("status IN ('queued', 'planning', 'building')")
@@ -99,7 +103,8 @@ def create_many(batch: Sequence[NewRoadmap]) -> list[Job | StoredAnswer | Except
 
     A request that was answered before gets that answer.
     """
-    return _insert_batch_or_each(_insert_at_once if is_postgres() else _insert, batch)
+    at_once = is_postgres() and settings.most_unfinished_roadmaps >= EXACT_BELOW
+    return _insert_batch_or_each(_insert_at_once if at_once else _insert, batch)
 
 
 def rehearse(request: RoadmapRequest) -> None:
@@ -224,6 +229,9 @@ def _insert(batch: Sequence[NewRoadmap]) -> list[Job | StoredAnswer | Exception]
     now = clock.now()
     has_keys = any(new.answer is not None for new in batch)
     with transaction():
+        if settings.most_unfinished_roadmaps < EXACT_BELOW:
+            for owner_id in sorted({new.owner_id for new in batch}):
+                lock_account(owner_id)
         made, before = _new_of_keys(batch) if has_keys else (_fitting(batch), {})
         insert_rows(
             Roadmap,
@@ -286,10 +294,7 @@ def _find(batch: Sequence[NewRoadmap]) -> dict[str, StoredAnswer]:
 
 
 def _fitting(batch: Sequence[NewRoadmap], beside: Sequence[NewRoadmap] = ()) -> list[NewRoadmap]:
-    """Return those for which their account has room `beside` others.
-
-    Processes that commit at once may each let in a batch more.
-    """
+    """Return those for which their account has room `beside` others."""
     asked = Counter(new.owner_id for new in batch)
     under_way = Counter(_counted_lately(asked))
     if owners := asked.keys() - under_way.keys():
@@ -311,10 +316,11 @@ def _fitting(batch: Sequence[NewRoadmap], beside: Sequence[NewRoadmap] = ()) -> 
 def _counted_lately(asked: Mapping[UUID, int]) -> dict[UUID, int]:
     """Return the roadmaps under way of accounts that are far below their limit.
 
-    To count reads all of them. Up to a tenth of the limit a count of the last second is enough, to
-    which this process has added what it let in since.
+    To count reads all of them. Up to a tenth of the limit, unless that is exact, a count of the
+    last second is enough, to which this process has added what it let in since.
     """
-    now, enough = monotonic(), settings.most_unfinished_roadmaps // 10
+    now, most = monotonic(), settings.most_unfinished_roadmaps
+    enough = most // 10 if most >= EXACT_BELOW else 0
     known = {}
     for owner, more in asked.items():
         number, at = _counted.get(owner, (enough, now))

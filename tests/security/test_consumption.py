@@ -11,7 +11,7 @@ import threading
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AsyncExitStack, aclosing, suppress
+from contextlib import AsyncExitStack, aclosing, nullcontext, suppress
 from ipaddress import ip_network
 from types import SimpleNamespace
 from typing import Any
@@ -33,7 +33,7 @@ from core.errors import RateLimited, Unavailable
 from core.ids import new_id
 from core.settings import SettingsError, from_environment
 from models.roadmaps import Roadmap
-from roadmap.accounts.identity import LOCAL_OWNER
+from roadmap.accounts.identity import LOCAL_OWNER, Principal
 from roadmap.lifecycle import create as create_
 from roadmap.plan.statuses import BEING_MADE
 from testing.servers import Postgres, Redis, free_port
@@ -49,6 +49,7 @@ from web.http.request_body import LARGEST_BODY
 Factory = pytest.TempPathFactory
 
 ROADMAPS = "/api/v1/roadmaps"
+OTHER = Principal(UUID(int=1), LOCAL.scopes)
 FORM = {
     "Accept": "text/html",
     "Content-Type": "application/x-www-form-urlencoded",
@@ -498,21 +499,36 @@ class TestSizes:
     ) -> None:
         assert client.get(path, params={"limit": limit}).status_code == 422
 
-    def test_one_account_does_not_take_all_the_streams(
-        self, client: TestClient, monkeypatch: pytest.MonkeyPatch
+    @pytest.mark.parametrize(
+        ("limits", "caller", "refusal"),
+        [
+            pytest.param({"MOST_OF_ONE": 2}, LOCAL, RateLimited, id="too many of one account"),
+            pytest.param({"MOST_WATCHERS": 2}, LOCAL, Unavailable, id="too many of all"),
+            pytest.param({"MOST_WATCHERS": 2}, OTHER, None, id="the first of another account"),
+            pytest.param({"MOST_WATCHERS": 1}, OTHER, Unavailable, id="twice too many"),
+        ],
+    )
+    def test_no_account_takes_the_last_stream_of_another(
+        self,
+        client: TestClient,
+        monkeypatch: pytest.MonkeyPatch,
+        limits: dict[str, int],
+        caller: Principal,
+        refusal: type[Exception] | None,
     ) -> None:
-        monkeypatch.setattr(sse, "MOST_OF_ONE", 2)
         roadmap_id = client.post(ROADMAPS, json={"goal": GOAL, "review": True}).json()["id"]
 
-        async def one_more() -> int:
+        async def one_more() -> None:
             async with AsyncExitStack() as streams:
                 for _ in range(2):
                     stream = sse.poller.watch(LOCAL, UUID(roadmap_id), 0, 0)
                     await anext(await streams.enter_async_context(aclosing(stream)))
-                answer = await asyncio.to_thread(client.get, f"{ROADMAPS}/{roadmap_id}/events")
-            return answer.status_code
+                for name, most in limits.items():
+                    monkeypatch.setattr(sse, name, most)
+                with pytest.raises(refusal) if refusal else nullcontext():
+                    sse.poller.check_room(caller)
 
-        assert asyncio.run(one_more()) == 429
+        asyncio.run(one_more())
 
 
 @pytest.fixture(scope="module")

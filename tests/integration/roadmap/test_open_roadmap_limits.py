@@ -33,7 +33,7 @@ from roadmap.plan.schemas import RoadmapRequest
 from roadmap.plan.statuses import RoadmapStatus
 from testing.logbook import MODES, own_database
 from testing.stack import GOAL
-from testing.waiting import HANG
+from testing.waiting import BRIEF, HANG
 from tests.portables import FIRST, SECOND, small, whole
 from tests.unit.roadmap.lifecycle.test_jobs import rows
 
@@ -89,6 +89,21 @@ def test_far_below_the_limit_they_are_counted_once_a_second(
         Roadmap.delete().where(Roadmap.owner == owner, Roadmap.id != first).execute()
     now[0] += 1.5
     create(owner)
+
+
+def test_a_small_limit_is_exact_for_batches_at_once(limit: Callable[..., None]) -> None:
+    limit(unfinished=20)
+
+    def commit(count: int) -> None:
+        create_many([NewRoadmap(OWNER, RoadmapRequest(goal=GOAL)) for _ in range(count)])
+
+    other = threading.Thread(target=commit, args=(12,))  # as another process would
+    with transaction():
+        commit(15)
+        other.start()
+        other.join(BRIEF)  # it waits for the account
+    other.join(HANG)
+    assert under_way() == 20
 
 
 def test_a_rehearsal_stores_nothing(limit: Callable[..., None]) -> None:
@@ -352,6 +367,10 @@ def test_of_conditional_retries_at_once_none_counts_what_was_before(
 
 class TestOneStatement:
     """PostgreSQL inserts in one statement the rows that are inserted step by step elsewhere."""
+
+    @pytest.fixture(autouse=True)
+    def at_once(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(create_, "EXACT_BELOW", 0)
 
     def keyed(self, name: str) -> NewRoadmap:
         request = RoadmapRequest(goal=GOAL, preferences="日本語 '%' \\", hours_per_week=3)
