@@ -17,6 +17,7 @@ from starlette.testclient import TestClient
 
 from core.db import settings
 from core.errors import NotFound, RateLimited, Unavailable
+from roadmap_app import app
 from testing.stack import Stack
 from testing.waiting import BRIEF, HANG, wait_until
 from web import authentication, errors
@@ -180,6 +181,36 @@ class TestCounting:
         known = {"Authorization": f"Bearer {token}"}
         assert client.post("/api/v1/auth/logout", headers=known).status_code == 204
         assert '"strangers"' in client.get("/nothing", headers=known).headers["ratelimit"]
+
+
+class TestSites:
+    """A site with an IPv6 /48 has 65,536 networks, which count together too."""
+
+    @pytest.mark.parametrize(
+        ("path", "limit", "served"),
+        [
+            ("/api/v1/nothing", "ANONYMOUS", 404),
+            ("/api/v1/auth/register", "REGISTRATIONS", 201),
+            ("/api/v1/auth/login", "LOGIN_ADDRESS", 401),
+        ],
+    )
+    @pytest.mark.usefixtures("few", "client")
+    def test_networks_of_one_site_have_a_limit_together(
+        self, monkeypatch: pytest.MonkeyPatch, path: str, limit: str, served: int
+    ) -> None:
+        for name in ("ANONYMOUS", "REGISTRATIONS", "LOGIN_ADDRESS"):
+            monkeypatch.setattr(limits, name, Limit(name, 1 if name == limit else 0, 60))
+
+        def status(site: int, network: int) -> int:
+            address = f"2001:db8:{site}:{network}::1"
+            client = TestClient(app, base_url="http://127.0.0.1", client=(address, 1))
+            person = {**PERSON, "email": f"a{site}-{network}@example.org"}
+            return client.post(path, json=person).status_code
+
+        found = [status(1, network) for network in range(limits.OF_SITE + 1)]
+        assert found == [served] * limits.OF_SITE + [429]
+        assert status(1, 0) == 429
+        assert status(2, 0) == served
 
 
 class TestThreads:

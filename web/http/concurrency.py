@@ -18,6 +18,7 @@ from starlette.concurrency import run_in_threadpool
 from core.backends import API_HANDLERS, PUBLIC_HANDLERS
 from core.db import settings
 from core.errors import RateLimited, Unavailable
+from web.http.host_and_csrf import site_of
 
 Result = TypeVar("Result")
 
@@ -66,7 +67,7 @@ async def in_public_thread(
 
     Those by a secret link, whoever has it, leave a thread and a line to the others.
     """
-    requests = _public_requests[by_link]
+    requests, address = _public_requests[by_link], site_of(address)
     if requests[address] >= (BY_LINK_OF_ONE if by_link else PUBLIC_OF_ONE):
         raise RateLimited(
             "Too many requests from this address are waiting. Wait for their responses.",

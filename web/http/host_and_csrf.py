@@ -98,7 +98,7 @@ def own_address(request: Request) -> str:
 def address_of(request: Request) -> str:
     """Return the client's address as the nearest trusted proxy reports it.
 
-    Of an IPv6 address it is the network, which one client has for itself.
+    Of an IPv6 address it is the /64, which one client has for itself.
     """
     address = _address(request.client.host if request.client else "")
     forwarded = ",".join(request.headers.getlist(settings.client_address_header)).split(",")
@@ -110,6 +110,12 @@ def address_of(request: Request) -> str:
     if isinstance(address, IPv6Address):
         return f"{IPv6Address(int(address) >> 64 << 64)}/64"
     return str(address or "")
+
+
+def site_of(address: str) -> str:
+    """Return the /48 of an IPv6 network, which providers give to one site; else the address."""
+    network, is_ipv6, _ = address.partition("/64")
+    return f"{IPv6Address(int(IPv6Address(network)) >> 80 << 80)}/48" if is_ipv6 else address
 
 
 def _address(text: str) -> IPv4Address | IPv6Address | None:

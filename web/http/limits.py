@@ -6,6 +6,7 @@ They are decided in the process, and shared through Redis in the background.
 import hashlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import cache
 from typing import Any
 from uuid import UUID
 
@@ -14,10 +15,11 @@ from starlette.requests import Request
 from core.background_refresh import BackgroundRefresh
 from core.db import settings
 from core.errors import RateLimited, Unauthenticated
-from web.http.host_and_csrf import address_of
+from web.http.host_and_csrf import address_of, site_of
 from web.http.rate_limiter import Limit, Limiter, SharedLimits, whole_seconds
 
 MINUTE, QUARTER, HOUR = 60, 900, 3600  # seconds
+OF_SITE = 8  # times as many for all addresses of an IPv6 site as for one of its networks
 REQUESTS = Limit("requests", settings.requests_per_minute, MINUTE)
 ANONYMOUS = Limit("strangers", settings.requests_per_minute // 2, MINUTE)
 # Of one account, from one address
@@ -51,13 +53,15 @@ def limit_anonymous(request: Request) -> None:
     if not settings.embedded:
         address = address_of(request)
         request.scope["state"]["counted"] = (ANONYMOUS, address)
-        _hit(ANONYMOUS, address)
+        for limit, key in _places(ANONYMOUS, address):
+            _hit(limit, key)
 
 
 def check_anonymous(request: Request) -> None:
     """Raise RateLimited if the address has no request left, without counting this one."""
     if not settings.embedded:
-        _refuse(ANONYMOUS, limiter.wait(ANONYMOUS, address_of(request)))
+        for limit, key in _places(ANONYMOUS, address_of(request)):
+            _refuse(limit, limiter.wait(limit, key))
 
 
 def count_nothing(request: Request) -> None:
@@ -89,7 +93,7 @@ def attempt(request: Request, who: str) -> Iterator[None]:
     address, account = address_of(request), hashlib.sha256(who.encode()).hexdigest()[:32]
     places = (
         (LOGIN_PAIR, f"{account} {address}"),
-        (LOGIN_ADDRESS, address),
+        *_places(LOGIN_ADDRESS, address),
         (LOGIN_ACCOUNT, account),
     )
     taken, settle = [], limiter.refund
@@ -141,7 +145,19 @@ def count_agent_change(account_id: UUID) -> None:
 
 def count_registration(request: Request) -> None:
     """Count a registration for its address. Raises RateLimited."""
-    _hit(REGISTRATIONS, address_of(request))
+    for limit, key in _places(REGISTRATIONS, address_of(request)):
+        _hit(limit, key)
+
+
+def _places(limit: Limit, address: str) -> list[tuple[Limit, str]]:
+    """Return what counts for an address: the address, and of an IPv6 network its site."""
+    site = site_of(address)
+    return [(limit, address), *([(_limit_of_site(limit), site)] if site != address else [])]
+
+
+@cache
+def _limit_of_site(limit: Limit) -> Limit:
+    return Limit(f"{limit.name}-site", limit.most * OF_SITE, limit.seconds)
 
 
 def _hit(limit: Limit, key: str, *, publish: bool = True) -> None:
