@@ -7,6 +7,7 @@ import pytest
 
 from roadmap.accounts.accounts import set_observer
 from roadmap.accounts.identity import Scope
+from roadmap.operations.audit_log import AuditOutcome, records
 from testing.stack import GOAL
 from tests.access.people import (
     ALL,
@@ -18,6 +19,7 @@ from tests.access.people import (
     everything,
     success_of,
 )
+from web.api import keys
 from web.pages.page_route import PageRoute
 from web.revocation_cache import revocations
 from web.routes import API
@@ -88,6 +90,26 @@ class TestKeys:
                 assert eve.ask(endpoint, things, eve.key("admin")).status_code == success_of(
                     endpoint
                 )
+
+    def test_each_act_of_an_operator_is_in_the_audit_log(self, case: Case) -> None:
+        for endpoint in [e for e in CLOSED if e.scope is Scope.admin and e.method != "GET"]:
+            with case(endpoint) as (_, _, eve, _):
+                things, key = eve.things_for(endpoint), eve.key("admin")
+                assert eve.ask(endpoint, things, key).status_code == success_of(endpoint)
+                last = records(limit=1).items[0]
+                assert (last.account_id, last.outcome, last.details["key"]) == (
+                    eve.account_id(),
+                    AuditOutcome.done,
+                    "for a test",
+                ), endpoint.path
+
+    def test_keys_of_operators_are_in_the_audit_log(self, case: Case) -> None:
+        [revoke] = [e for e in CLOSED if e.handler is keys.revoke_key]
+        with case(revoke) as (_, _, eve, _):
+            made = eve.made("/api-keys", name="of an operator", scopes=["observe"])
+            assert eve.ask(revoke, {"key_id": made["id"]}).status_code == 204
+            acts = [(each.action, each.target) for each in records(limit=2).items]
+            assert acts == [("key.revoke", "of an operator"), ("key.create", "of an operator")]
 
     def test_what_needs_a_login_takes_no_key_whatever_it_may_do(self, case: Case) -> None:
         for endpoint in [e for e in CLOSED if e.login_only]:

@@ -1,5 +1,7 @@
 """API keys, and invitations by administrators."""
 
+from contextlib import AbstractContextManager, nullcontext
+
 from pydantic import Field
 
 from core.db import after_transaction
@@ -59,7 +61,12 @@ def list_keys(call: Call) -> api_keys.KeyList:
 
 def revoke_key(call: Call) -> None:
     """The key is no longer valid."""
-    api_keys.revoke(call.owner, call.ids["key_id"])
+    key = api_keys.read(call.owner, call.ids["key_id"])
+    entry: AbstractContextManager[object] = nullcontext()
+    if FOR_OPERATORS & set(key.scopes):
+        entry = audited(actor_of(call), Action.key_revoke, key.name, {"key_id": str(key.id)})
+    with entry:
+        api_keys.revoke(call.owner, key.id)
     after_transaction(revocations.refresh)  # it may wait for one that waits for this transaction
     log_security_event(call.request, "key-revoked", account=call.owner, key=call.ids["key_id"])
 
