@@ -1,11 +1,13 @@
 """Sections of a tutorial to read again: those that share words with the missed questions."""
 
+from time import thread_time
+
 import pytest
 
 from roadmap.generation.catalogue import loader
 from roadmap.generation.tutorial_lint import read
 from roadmap.learning.rereading import sections_to_reread
-from roadmap.plan.outline import Question
+from roadmap.plan.outline import LONGEST_WORDS, MOST_ITEMS, Question
 
 MARKDOWN = """Bread is old.
 
@@ -85,3 +87,12 @@ def test_every_question_of_the_catalogue_has_a_section() -> None:
             found = loader.load_concept(name, each)
             for question in found.questions:
                 assert len(sections_to_reread(read(found.tutorial), [question])) == 1, each
+
+
+def test_the_largest_lesson_and_quiz_cost_little() -> None:
+    """Of CPU time; import accepts as many questions, and as much of each."""
+    lesson = read("## 二分查找\n\n" * 20_000)
+    missed = [about("算法" * (LONGEST_WORDS // 2))] * MOST_ITEMS
+    before = thread_time()
+    sections_to_reread(lesson, missed)
+    assert thread_time() - before < 1
