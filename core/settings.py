@@ -71,6 +71,7 @@ SMALL = {
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 LOOPBACK_NETWORKS = ("127.0.0.0/8", "::1/128")
 SHORTEST_KEY = 32  # characters of a SECRET_KEY
+A_LETTER = 0.94  # REQUEST_PER_MINUTE to REQUESTS_PER_MINUTE, REDIS_URLS to REDIS_URL
 CLOSE = 0.88  # REDIS_URI to REDIS_URL; UV_LOG_LEVEL, of another program, is farther from LOG_LEVEL
 # Set by Railway, or by .railway/railway.ts to pass the api's names on to the content consumer
 RAILWAY_HOSTS = (
@@ -609,7 +610,11 @@ def from_environment(environment: Mapping[str, str]) -> Settings:
 
 
 def misspelt(environment: Mapping[str, str]) -> dict[str, str]:
-    """Return variables that are no settings, with the unset ones that they resemble."""
+    """Return variables that are no settings, with those that they resemble.
+
+    A setting that is set is meant only by a name with a letter more or less: other programs have
+    similar ones.
+    """
     ours = [name.upper() for name in Settings.model_fields]
     unset = [name for name in ours if not environment.get(name, "").strip()]
     shortened: dict[str, str] = {}  # without a word, as OPENAI_KEY or LOG_RETENTION
@@ -621,6 +626,7 @@ def misspelt(environment: Mapping[str, str]) -> dict[str, str]:
     for name in environment:
         if name not in ours and re.fullmatch("[A-Za-z0-9_]{5,60}", name):
             close = get_close_matches(name.upper(), unset, n=1, cutoff=CLOSE)
+            close += get_close_matches(name.upper(), ours, n=1, cutoff=A_LETTER)
             if meant := close[0] if close else shortened.get(name.upper()):
                 found[name] = meant
     return dict(sorted(found.items()))

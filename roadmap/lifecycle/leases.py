@@ -264,6 +264,7 @@ class LeaseKeeper:
         return returned
 
     def _run(self) -> None:
+        missed = 0
         while True:
             self._busy.wait()
             sleep(settings.heartbeat_seconds)
@@ -278,8 +279,11 @@ class LeaseKeeper:
                     self._busy.clear()
             try:
                 self._renew(running, clock.now())
+                missed = 0
             except Unavailable as error:
-                logger.warning("%d leases cannot be renewed, retrying: %s", len(running), error)
+                missed += 1  # a lease lasts several heartbeats: to miss one is nothing
+                level = logging.WARNING if missed > 1 else logging.INFO
+                logger.log(level, "%d leases cannot be renewed, retrying: %s", len(running), error)
             except Exception:  # an edge: the others' leases must be renewed the next time
                 logger.exception("%d leases cannot be renewed, retrying", len(running))
 

@@ -556,7 +556,22 @@ def test_no_setting_answers_with_a_pattern() -> None:
 )
 def test_a_name_that_resembles_a_setting_is_found(name: str, meant: str) -> None:
     assert misspelt({name: SECRET}) == {name: meant}
-    assert misspelt({name: SECRET, meant: "1"}) == {}  # it may be of another program
+
+
+@try_each(
+    ("name", "meant", "is_found"),
+    [
+        ("REQUEST_PER_MINUTE", "REQUESTS_PER_MINUTE", True),
+        ("REDIS_URLS", "REDIS_URL", True),
+        ("database_url", "DATABASE_URL", True),
+        ("REDIS_URI", "REDIS_URL", False),  # it may be of another program
+        ("OPENAI_KEY", "OPENAI_API_KEY", False),
+    ],
+)
+def test_beside_the_right_name_one_with_a_letter_more_or_less_is_found(
+    name: str, meant: str, is_found: bool
+) -> None:
+    assert misspelt({name: SECRET, meant: "1"}) == ({name: meant} if is_found else {})
 
 
 def test_names_of_others_are_left_alone() -> None:

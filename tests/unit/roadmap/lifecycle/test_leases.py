@@ -194,16 +194,18 @@ class TestRenewal:
         self, leased: Leased, heart: Heart, caplog: pytest.LogCaptureFixture
     ) -> None:
         def see_an_outage() -> None:
-            with away():
+            with away(), caplog.at_level(logging.INFO):
                 heart.beat()
-            assert "1 leases cannot be renewed" in caplog.text
+                heart.beat()
+            levels = [each.levelname for each in caplog.records if "cannot be" in each.message]
+            assert levels == ["INFO", "WARNING"]  # to miss one renewal is nothing
             before = leased.row.lease_until
             heart.beat()
             assert leased.row.lease_until > before
 
         leased.run(Interrupted(see_an_outage))
         assert leased.row.status == leased.done
-        assert {line.levelname for line in caplog.records} == {"WARNING"}  # an outage is no mistake
+        assert "ERROR" not in {line.levelname for line in caplog.records}  # it is no mistake
 
     def test_the_keeper_survives_a_mistake(
         self,
