@@ -5,6 +5,7 @@ services of SERVICE_TYPE=all are forked from one process that has loaded everyth
 memory until they write to it. That process becomes their supervisor (`core/startup/supervisor.py`).
 """
 
+import ctypes
 import gc
 import importlib
 import logging
@@ -46,6 +47,7 @@ MODELS = {
     "web.api.roadmaps": "Accepted LinkedTree",
     "web.call": "NoQuery",
 }
+PR_SET_PDEATHSIG = 1  # prctl(2)
 SUPERVISOR = Path(__file__).with_name("supervisor.py")
 
 Run = Callable[[], NoReturn]
@@ -162,6 +164,7 @@ def _forked(runs: Iterable[Run], children: list[int]) -> Run | None:
     The ids are added to `children`. Each child has a process group of its own, so that Ctrl-C
     reaches the supervisor alone and the end is orderly. Raises OSError.
     """
+    parent = os.getpid()
     for run in runs:
         pid = os.fork()
         # Parent and child both set the group: it must exist before it gets a signal.
@@ -169,6 +172,10 @@ def _forked(runs: Iterable[Run], children: list[int]) -> Run | None:
             os.setpgid(pid, pid)
         if not pid:
             children.clear()  # the others are siblings
+            if sys.platform == "linux":  # a supervisor that is killed leaves none behind
+                ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+                if os.getppid() != parent:
+                    os._exit(1)
             return run
         children.append(pid)
     return None

@@ -76,9 +76,10 @@ def test_the_services_of_one_instance_share_memory_and_serve_loopback_alone(
 
     assert "another instance" not in service.output
     second = launch("all")  # with the same DATA_DIR
-    await_output(second, "warning: another instance uses DATA_DIR")
+    await_output(second, "uses DATA_DIR")
+    assert f"(processes {', '.join(map(str, sorted(service.children())))})" in second.output
     service.stop()
-    await_output(launch("all"), "warning: another instance uses DATA_DIR")  # beside the second one
+    await_output(launch("all"), "uses DATA_DIR")  # beside the second one
 
 
 def test_sigterm_ends_the_event_streams_of_the_api_in_order(
@@ -204,3 +205,13 @@ def test_all_ends_when_one_of_its_services_is_killed(
     await_nothing_left(service)
     found = messages(service, service.environment["LOG_FORMAT"])
     assert found[-1] == "error: one of the services has ended; the others are stopped"
+
+
+@pytest.mark.parametrize(
+    "variables", [{}, pytest.param({"API_WORKERS": "2"}, marks=long)], ids=["one", "two"]
+)
+def test_all_ends_when_its_supervisor_is_killed(launch: Launch, variables: dict[str, str]) -> None:
+    service = launch("all", **variables)
+    await_all(service)
+    os.kill(service.pid, signal.SIGKILL)
+    await_nothing_left(service)
