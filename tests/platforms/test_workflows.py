@@ -126,3 +126,20 @@ def test_a_release_has_the_notes_of_its_version_alone(tmp_path: Path) -> None:
     assert first.stdout.splitlines() == ["create", "", "- b", "", "upload", "edit"]
     again = run(called + release, tmp_path, GITHUB_REF_NAME="v1.2.0", ABSENT="0")
     assert again.stdout.splitlines() == ["upload", "edit"], "a rerun completes it"
+
+
+@pytest.mark.parametrize(
+    ("tag", "suffix", "expected"),
+    [
+        ("v1.2.0", "", "ghcr.io/some/one:1.2.0,ghcr.io/some/one:latest"),
+        ("v1.2.0", "-mcp", "ghcr.io/some/one:1.2.0-mcp,ghcr.io/some/one:latest-mcp"),
+        ("v1.3.0rc1", "", "ghcr.io/some/one:1.3.0rc1"),
+        ("v1.3.0.dev4", "-mcp", "ghcr.io/some/one:1.3.0.dev4-mcp"),
+    ],
+)
+def test_only_a_release_is_the_latest(tag: str, suffix: str, expected: str, tmp_path: Path) -> None:
+    [name] = [each for each in scripts(FOLDER / "workflows" / "release.yml") if "tags=" in each]
+    output = tmp_path / "output"
+    variables = {"GITHUB_REPOSITORY": "Some/One", "GITHUB_OUTPUT": str(output)}
+    assert run(name, GITHUB_REF_NAME=tag, SUFFIX=suffix, **variables).returncode == 0
+    assert output.read_text() == f"image=ghcr.io/some/one\ntags={expected}\n"
