@@ -66,8 +66,8 @@ package's own statement; tests compare this page with the installed packages and
 `scripts/licences.py`.
 
 The wheels of psycopg2-binary contain libpq (PostgreSQL licence), OpenSSL (Apache-2.0) and the
-libraries that these need. psycopg2 and frozendict (for genanki) are LGPL: they are unchanged and
-can be replaced by other builds. The wheels of nh3 contain Rust crates, unchanged: most are MIT or
+libraries that these need. psycopg2 is LGPL: it is unchanged and can be replaced by other builds.
+The wheels of nh3 contain Rust crates, unchanged: most are MIT or
 Apache-2.0, those of ICU Unicode-3.0, cssparser and dtoa-short MPL-2.0.
 
 `make run-code` also brings, unchanged, [Pyodide](https://github.com/pyodide/pyodide) (MPL-2.0, with

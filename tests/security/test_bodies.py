@@ -1,12 +1,10 @@
 """Bodies that are small to send and large to hold: refused without growing or holding the API."""
 
 import json
-import os
 import signal
 from collections.abc import Callable
 from copy import deepcopy
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import httpx2
@@ -15,7 +13,8 @@ import pytest
 from core.errors import Invalid, Malformed
 from roadmap.exchange.import_validation import RoadmapFile
 from roadmap.plan.format_version import LARGEST_DOCUMENT
-from testing.stack import Service, Stack
+from testing.processes import Api
+from testing.stack import Stack
 from testing.waiting import BRIEF, HANG
 from tests.cases import try_each
 from tests.portables import AT, BY, DOCUMENT, FIRST, QUESTIONS
@@ -158,33 +157,16 @@ def daily(bodies: dict[str, Callable[[], bytes]], *names: str) -> list[Any]:
     ]
 
 
-class Process:
-    """The API's memory, in MB, and CPU time as the kernel counts them."""
-
-    def __init__(self, service: Service) -> None:
-        self.service = service
-        self.folder = Path(f"/proc/{service.child('uvicorn')}")
-
-    def memory(self, name: str) -> float:
-        lines = (self.folder / "status").read_text().splitlines()
-        return next(int(line.split()[1]) / KIB for line in lines if line.startswith(name))
-
-    def seconds(self) -> float:
-        fields = (self.folder / "stat").read_text().rpartition(")")[2].split()
-        return sum(map(int, fields[11:13])) / os.sysconf("SC_CLK_TCK")
-
-    def growth(self, act: Callable[[], object], bodies: int = 1) -> float:
-        """By how much it was larger at any moment meanwhile than before; it must not hold it up."""
-        (self.folder / "clear_refs").write_text("5")
-        before, begun = self.memory("VmRSS"), self.seconds()
-        act()
-        assert self.seconds() - begun <= MOST_SECONDS * bodies
-        return self.memory("VmHWM") - before
-
-
 @pytest.fixture(scope="module")
-def api(shared_embedded: Stack) -> Process:
-    return Process(shared_embedded.api)
+def api(shared_embedded: Stack) -> Api:
+    return Api(shared_embedded.api)
+
+
+def growth_of(api: Api, act: Callable[[], object], bodies: int = 1) -> float:
+    """Return by how many MB it grew meanwhile; nothing may hold it up."""
+    cost = api.cost(act)
+    assert cost.seconds <= MOST_SECONDS * bodies
+    return cost.megabytes
 
 
 def refused(answer: httpx2.Response) -> None:
@@ -200,32 +182,31 @@ class TestMemory:
         "name", daily(LARGE, "objects", "many names", "a wrong end", "too many bytes")
     )
     def test_a_refused_import_does_not_grow_the_api(
-        self, shared_embedded: Stack, api: Process, name: str
+        self, shared_embedded: Stack, api: Api, name: str
     ) -> None:
         content, lines = LARGE[name](), shared_embedded.api.output.count("\n")
-        growth = api.growth(
-            lambda: refused(shared_embedded.post(f"{API}/imports", content=content, headers=JSON))
+        grown = growth_of(
+            api,
+            lambda: refused(shared_embedded.post(f"{API}/imports", content=content, headers=JSON)),
         )
-        assert growth <= MOST_GROWTH
+        assert grown <= MOST_GROWTH
         assert shared_embedded.api.output.count("\n") <= lines + 1
 
-    def test_nor_does_one_with_a_key(self, shared_embedded: Stack, api: Process) -> None:
+    def test_nor_does_one_with_a_key(self, shared_embedded: Stack, api: Api) -> None:
         content, headers = LARGE["a text with one emoji"](), {**JSON, "Idempotency-Key": "large"}
         send = partial(shared_embedded.post, f"{API}/imports", content=content, headers=headers)
-        assert api.growth(lambda: refused(send())) <= MOST_GROWTH
+        assert growth_of(api, lambda: refused(send())) <= MOST_GROWTH
 
     @pytest.mark.parametrize(
         "name",
         daily(LARGE_FILES, "objects in a file", "almost boundaries", "headers", "a file of 60 MB"),
     )
-    def test_nor_does_a_form_with_a_file(
-        self, shared_embedded: Stack, api: Process, name: str
-    ) -> None:
+    def test_nor_does_a_form_with_a_file(self, shared_embedded: Stack, api: Api, name: str) -> None:
         content = LARGE_FILES[name]()
-        growth = api.growth(
-            lambda: refused(shared_embedded.post("/import", content=content, headers=FILE))
+        grown = growth_of(
+            api, lambda: refused(shared_embedded.post("/import", content=content, headers=FILE))
         )
-        assert growth <= MOST_GROWTH
+        assert grown <= MOST_GROWTH
 
     @pytest.mark.parametrize(
         ("path", "headers", "bodies"),
@@ -240,7 +221,7 @@ class TestMemory:
     def test_small_bodies_leave_nothing_in_memory(
         self,
         shared_embedded: Stack,
-        api: Process,
+        api: Api,
         path: str,
         headers: dict[str, str],
         bodies: dict[str, Callable[[], bytes]],
@@ -250,7 +231,7 @@ class TestMemory:
                 answer = shared_embedded.post(path, content=body(), headers=headers)
                 assert answer.status_code in (400, 422), answer.text[:300]
 
-        assert api.growth(send, len(bodies)) <= MOST_GROWTH / 2
+        assert growth_of(api, send, len(bodies)) <= MOST_GROWTH / 2
 
     @pytest.mark.parametrize(
         ("make", "size"),
@@ -272,7 +253,7 @@ class TestMemory:
         ids=["tutorials", "emojis", "emojis, 4 MB", "quizzes", "quizzes, 4 MB"],
     )
     def test_a_valid_one_of_almost_16_mib_is_imported_and_grows_it_as_little(
-        self, shared_embedded: Stack, api: Process, make: Callable[[int], bytes], size: int
+        self, shared_embedded: Stack, api: Api, make: Callable[[int], bytes], size: int
     ) -> None:
         content = make(size)
         assert size - MIB < len(content) <= size
@@ -281,17 +262,18 @@ class TestMemory:
             answer = shared_embedded.post(f"{API}/imports", content=content, headers=JSON)
             assert answer.status_code == 201, answer.text[:300]
 
-        assert api.growth(send) <= (MOST_GROWTH if size == LARGEST_DOCUMENT else MOST_GROWTH / 2)
+        most = MOST_GROWTH if size == LARGEST_DOCUMENT else MOST_GROWTH / 2
+        assert growth_of(api, send) <= most
 
     @pytest.mark.long
-    def test_so_is_one_with_two_million_lists(self, shared_embedded: Stack, api: Process) -> None:
+    def test_so_is_one_with_two_million_lists(self, shared_embedded: Stack, api: Api) -> None:
         content = json.dumps(attempted(questions=200, concepts=47), separators=(",", ":")).encode()
 
         def send() -> None:
             answer = shared_embedded.post(f"{API}/imports", content=content, headers=JSON)
             assert answer.status_code == 201, answer.text[:300]
 
-        assert api.growth(send) <= MOST_GROWTH
+        assert growth_of(api, send) <= MOST_GROWTH
 
 
 class TestOtherInput:

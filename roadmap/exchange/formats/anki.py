@@ -5,25 +5,19 @@ notes: Anki keeps its own schedule, and duplicates nothing.
 """
 
 import hashlib
-import io
 import re
-import sqlite3
-import zipfile
 from collections.abc import Iterable
 from gettext import NullTranslations
 from html import escape
-from itertools import count
-from typing import Any
 from uuid import UUID
 
-from core import clock
 from core.i18n import ENGLISH
 from core.sanitize import code_spans, one_line, plain, strip_nul
+from roadmap.exchange.formats.anki_package import Note, NoteType, guid_of, package_of
 from roadmap.exchange.formats.json_ import PortableRoadmap
 from roadmap.exchange.formats.source import Source
 from roadmap.plan.outline import QUESTION_HINTS, OutlineConcept, Question
 
-BEGIN = (1980, 1, 1, 0, 0, 0)
 FIELDS = ("Question", "Options", "Answer", "Explanation", "Concept")
 FRONT = '<p class="concept">{{Concept}}</p>{{Question}}{{Options}}'
 BACK = '{{FrontSide}}<hr id="answer">{{Answer}}<p>{{Explanation}}</p>'
@@ -43,21 +37,11 @@ def deck_of(
     document: PortableRoadmap, roadmap_id: UUID, texts: NullTranslations = ENGLISH
 ) -> bytes:
     """Return an archive for Anki. Without questions it has an empty deck."""
-    import genanki
-
-    name = _deck_name(document.outline.title)
-    model = genanki.Model(
-        _number("model"),
-        "Roadmap: question with options",
-        fields=[{"name": field} for field in FIELDS],
-        templates=[{"name": "Card", "qfmt": FRONT, "afmt": BACK}],
-        css=CSS,
-    )
-    decks = [genanki.Deck(_number(str(roadmap_id)), name)]
+    name, decks, notes = _deck_name(document.outline.title), dict[int, str](), list[Note]()
+    decks[_number(str(roadmap_id))] = name
     for number, stage in enumerate(document.outline.stages, 1):
-        deck = genanki.Deck(
-            _number(f"{roadmap_id} {stage.key}"), f"{name}::{number:02d} {_deck_name(stage.title)}"
-        )
+        deck_id = _number(f"{roadmap_id} {stage.key}")
+        decks[deck_id] = f"{name}::{number:02d} {_deck_name(stage.title)}"
         for module in stage.modules:
             tags = [_tag(stage.title), f"{_tag(stage.title)}::{_tag(module.title)}"]
             for concept in module.concepts:
@@ -67,34 +51,12 @@ def deck_of(
                 asked = quiz.body.questions if quiz else ()
                 unique = {each.fingerprint: each for each in asked if not each.needs_tutorial}
                 for question in unique.values():
-                    guid = genanki.guid_for(roadmap_id, concept.key, question.fingerprint)
-                    deck.add_note(
-                        genanki.Note(
-                            model=model,
-                            fields=_fields(question, concept, texts),
-                            tags=tags,
-                            guid=guid,
-                        )
-                    )
-        decks.append(deck)
-    return _packed(genanki.Package(decks))
-
-
-def _packed(package: Any) -> bytes:
-    """Write in memory what the library would write to files, which it leaves behind."""
-    now = clock.now().timestamp()
-    database = sqlite3.connect(":memory:")
-    try:
-        package.write_to_db(database.cursor(), now, count(int(now * 1000)))
-        database.commit()
-        collection = database.serialize()
-    finally:
-        database.close()
-    packed = io.BytesIO()
-    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
-        for entry, content in (("collection.anki2", collection), ("media", b"{}")):
-            archive.writestr(zipfile.ZipInfo(entry, BEGIN), content, zipfile.ZIP_DEFLATED)
-    return packed.getvalue()
+                    guid = guid_of(roadmap_id, concept.key, question.fingerprint)
+                    notes.append(Note(guid, deck_id, _fields(question, concept, texts), tags))
+    note_type = NoteType(
+        _number("model"), "Roadmap: question with options", FIELDS, FRONT, BACK, CSS
+    )
+    return package_of(note_type, decks, notes)
 
 
 def _fields(question: Question, concept: OutlineConcept, texts: NullTranslations) -> list[str]:

@@ -110,7 +110,6 @@ MODEL_CLIENT = "roadmap/generation/llm/client.py"
 # Loaded when first used: memory and start-up time.
 NOT_AT_THE_START = (
     *(
-        "genanki",
         "httpx2",
         "icalendar",
         "jinja2",
