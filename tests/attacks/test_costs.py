@@ -32,7 +32,7 @@ def document(contents: Callable[[int], dict[str, Any]], **more: Any) -> dict[str
 
 
 def lesson(line: str, size: int = 80_000) -> dict[str, Any]:
-    return {"tutorial": {"markdown": (line * (size // len(line) + 1))[:size]}}
+    return {"tutorial": {"markdown": line * (size // len(line))}}
 
 
 def quiz(prompt: str, count: int) -> dict[str, Any]:
@@ -45,9 +45,9 @@ DOCUMENTS: dict[str, Callable[[], dict[str, Any]]] = {
         lambda _: lesson("Some `words` of a *lesson*, [cited](https://x.org).\n\n")
     ),
     "code": lambda: document(lambda _: lesson("```python\nif a < b[0]:  # <b>\n    pass\n```\n\n")),
-    "sections": lambda: document(lambda _: lesson("## A\n\nb\n\n")),
+    "sections": lambda: document(lambda _: lesson("## A\n\nb\n\n", 40_000)),
     "marks": lambda: document(lambda _: lesson("*a **b " * 9 + "c** d* " * 9 + "\n\n")),
-    "prompts": lambda: document(lambda _: quiz("*a **b [c](d) " * 250, 20)),
+    "prompts": lambda: document(lambda _: quiz("*a **b [c](d) " * 250, 3)),
     "questions": lambda: document(lambda _: quiz("", 380)),
 }
 
@@ -74,7 +74,7 @@ class Case:
         answer = stack.post(f"{API}/imports", json=document)
         assert answer.status_code == 201, answer.text[:500]
         self.path = answer.headers["location"]
-        tree = answer.json() if answer.content else stack.get(self.path).json()
+        tree = stack.get(self.path).json()
         stage = tree["stages"][0]
         concepts = stage["modules"][0]["concepts"]
         link = stack.post(f"{self.path}/links", json={"purpose": "reading"}).json()
