@@ -32,6 +32,7 @@ set_up_logging(
 database.initialize(open_database(settings))
 
 RETRY_AFTER = 2  # seconds
+DISK_FULL = "The disk of the database is full. Free space there, then try again."
 SAY_AGAIN = 10.0  # seconds
 
 
@@ -114,6 +115,8 @@ def _ended_later() -> Iterator[None]:
     except SerializationConflict:
         waiting.clear()
         raise
+    else:
+        outage.is_full = False
     finally:
         _waiting.list = None
         for do in waiting:
@@ -223,6 +226,7 @@ class PreparedStatement:
 class Outage:
     """Logs why the database is away, once in a while."""
 
+    is_full = False  # whether the last write of this process found the disk full
     _silent_until = 0.0
 
     def note(self, error: BaseException) -> None:
@@ -240,9 +244,6 @@ outage = Outage()
 def _away(error: BaseException) -> Unavailable:
     error = first_of(error)
     outage.note(error)
-    detail = (
-        "The disk of the database is full. Free space there, then try again."
-        if is_full(error)
-        else "The database does not respond. Try again later."
-    )
+    outage.is_full = is_full(error)
+    detail = DISK_FULL if outage.is_full else "The database does not respond. Try again later."
     return Unavailable(detail, retry_after=RETRY_AFTER)

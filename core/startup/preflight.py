@@ -30,7 +30,7 @@ from core.connection_errors import (
     option_trouble,
 )
 from core.logging_setup import say
-from core.migrate import MigrationFailed, connected, migrate, pending
+from core.migrate import MigrationFailed, apply_pending, connected, pending, unknown
 from core.postgres import identity
 from core.settings import API, Settings, SettingsError, from_environment, misspelt
 from core.version import COMMIT, NUMBER
@@ -215,8 +215,9 @@ def _explained_faults(settings: Settings) -> Iterator[None]:
 
 def _migrate_schema(settings: Settings) -> None:
     try:
-        with _explained_faults(settings):
-            applied = migrate(settings)
+        with _explained_faults(settings), connected(settings) as database:
+            applied = apply_pending(database)
+            _warn_of_newer_schema(database)
     except MigrationFailed as error:
         raise StartRefused(str(error)) from None
     if not settings.embedded:
@@ -234,10 +235,21 @@ def _check_schema(settings: Settings) -> None:
                     "create it with ENCODING 'UTF8'"
                 )
         missing = pending(database)
+        _warn_of_newer_schema(database)
     if missing:
         raise NotReady(
             f"the schema is older than {missing[-1]}: start the api service of this "
             "version, which migrates it"
+        )
+
+
+def _warn_of_newer_schema(database: peewee.Database) -> None:
+    """Warn: it is so for a while during an upgrade, and lastingly after a mere downgrade."""
+    if newer := unknown(database):
+        say(
+            f"warning: the database has the schema of a newer version ({newer[-1]}); run that "
+            f"version, or restore a backup from before the upgrade for this one ({NUMBER})",
+            logging.WARNING,
         )
 
 

@@ -61,6 +61,9 @@ class ConceptBrief:
     terms: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
+UPGRADE_PAUSE = 30.0  # seconds, for a worker of a newer version
+
+
 class Cause(StrEnum):
     """Cause of a retry."""
 
@@ -68,6 +71,7 @@ class Cause(StrEnum):
     rate_limit = "rate_limit"  # of the provider
     slots = "slots"  # all slots are taken
     budget = "budget"  # the rest of it is reserved for running calls
+    version = "version"  # a worker of a newer version is needed
 
 
 class GeneratorFault(Exception):
@@ -91,6 +95,16 @@ class RetryLater(GeneratorFault):
     def __init__(self, reason: str, retry_after: float) -> None:
         super().__init__(reason, retry_after=retry_after)
         self.wait = retry_after
+
+
+class UnknownHere(RetryLater):
+    """The API has accepted what this process does not know: it may be of a newer version."""
+
+    cause = Cause.version
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason, retry_after=UPGRADE_PAUSE)
+        self.lasting = True
 
 
 class InvalidOutline(GeneratorFault):

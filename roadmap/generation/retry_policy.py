@@ -31,14 +31,15 @@ def retry_save(save: Callable[[], Result]) -> Result:
 
     Raises Unavailable after SAVE_PATIENCE seconds.
     """
-    deadline = monotonic() + SAVE_PATIENCE
+    deadline, level = monotonic() + SAVE_PATIENCE, logging.WARNING
     while True:
         try:
             return save()
         except Unavailable as error:
             if monotonic() > deadline:
                 raise
-            logger.warning("an answer waits to be saved: %s", error)
+            logger.log(level, "an answer waits to be saved: %s", error)
+            level = logging.DEBUG  # said once, by each of many
         sleep(SAVE_PAUSE)
 
 

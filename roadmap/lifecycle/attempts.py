@@ -12,8 +12,9 @@ from uuid import UUID
 
 from core import clock
 from core.db import settings, transaction
+from core.ids import first_id
 from models.roadmaps import Content, Judgement, Roadmap
-from roadmap.generation.context import GeneratorFault, RetryLater
+from roadmap.generation.context import GeneratorFault, RetryLater, UnknownHere
 from roadmap.generation.llm.rate_control import ProviderRateLimited
 from roadmap.generation.retry_policy import backoff
 from roadmap.lifecycle import leases
@@ -22,6 +23,7 @@ from roadmap.plan.jobs import Job
 from roadmap.plan.statuses import AttemptMark
 
 RETRY, WAITING = "retry", "waiting"  # categories
+UPGRADE = timedelta(minutes=15)  # in which a worker of an older version may get a new row
 MOST_HELD_UP = 10_000  # rows whose delays are counted
 
 
@@ -97,7 +99,8 @@ def after_fault(
     for the call once more.
     """
     place = place_of(row)
-    if isinstance(fault, RetryLater) and not paid:
+    is_upgraded = isinstance(fault, UnknownHere) and row.id < first_id(clock.now() - UPGRADE)
+    if isinstance(fault, RetryLater) and not (paid or is_upgraded):
         jobs = leases.release_untried(work, row.id, token, fault.wait)
         record(
             WAITING,

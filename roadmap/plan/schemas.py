@@ -185,9 +185,13 @@ class RegenerateRequest(LazyModel, frozen=True, extra="forbid", str_strip_whites
 
 
 def accepted_request(row: Any) -> RoadmapRequest:
-    """Return the request of a row, not validated again: its deadline may have passed."""
+    """Return the request of a row, not validated again: its deadline may have passed.
+
+    A level of a newer version stays text.
+    """
     values = {name: getattr(row, name) for name in RoadmapRequest.model_fields}
-    return RoadmapRequest.model_construct(**{**values, "level": Level(row.level)})
+    level = Level(row.level) if row.level in {*Level} else row.level
+    return RoadmapRequest.model_construct(**{**values, "level": level})
 
 
 LONGEST_NOTES = 20_000  # characters

@@ -5,7 +5,7 @@ from typing import Literal
 from pydantic import Field
 from starlette.responses import Response
 
-from core.db import database, session, settings
+from core.db import DISK_FULL, database, outage, session, settings
 from core.errors import Unavailable
 from core.json_types import LazyModel
 from core.migrate import pending
@@ -60,7 +60,7 @@ async def show_alive(call: Call) -> Alive:
 
 
 def show_ready(call: Call) -> Ready:
-    """Answers 503 if the database, its schema or the broker is not available.
+    """Answers 503 if the database, its schema or the broker is not available, or a disk is full.
 
     `/metrics` has their figures.
     """
@@ -72,6 +72,8 @@ def show_ready(call: Call) -> Ready:
             "migrations when it starts."
         )
     check_brokers()
+    if outage.is_full:
+        raise Unavailable(DISK_FULL)
     return Ready(mode=_mode())
 
 

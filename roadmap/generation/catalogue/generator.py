@@ -15,6 +15,7 @@ from roadmap.generation import own_chat_prompt
 from roadmap.generation.catalogue import loader as files
 from roadmap.generation.catalogue.goal_matching import CHINESE, INTENT
 from roadmap.generation.catalogue.loader import (
+    RANK,
     BrokenFile,
     CatalogueConcept,
     Track,
@@ -28,6 +29,7 @@ from roadmap.generation.context import (
     DesignBrief,
     Generator,
     GeneratorFault,
+    UnknownHere,
 )
 from roadmap.generation.preferences import learning_preferences
 from roadmap.plan.language_detection import script_of
@@ -119,11 +121,10 @@ class CatalogueGenerator(Generator):
     def write(self, kind: ContentKind, brief: ConceptBrief) -> Contents:
         track_id, _, concept_id = brief.key.partition("/")
         if not files.has(track_id, concept_id):
-            raise GeneratorFault(
+            raise UnknownHere(
                 "The catalogue no longer has contents for this concept. If its track was removed "
                 "from TRACKS_DIR, put it back, restart and retry; or set OPENAI_API_KEY and retry, "
-                "or create a new roadmap.",
-                lasting=True,
+                "or create a new roadmap."
             )
         written_in = language_of(brief.request.language) or files.ENGLISH
         concept = _loaded(_in(tracks()[track_id], written_in), concept_id)
@@ -301,7 +302,9 @@ def _course(request: RoadmapRequest) -> _Course:
     """Return the course of a request in its language. Raises GeneratorFault."""
     found, language = find_tracks(request.goal), language_of(request.language) or files.ENGLISH
     if not found:
-        raise GeneratorFault(NO_TRACK, lasting=True)
+        raise UnknownHere(NO_TRACK)
+    if request.level not in RANK:
+        raise UnknownHere(f"The level {request.level} is unknown.")
     its = [_in(track, language) for track in found]
     concepts = {
         f"{track.id}/{id_}": _loaded(track, id_) for track in its for id_ in track.concept_ids
@@ -333,7 +336,7 @@ def _course(request: RoadmapRequest) -> _Course:
 def _in(track: Track, language: str) -> Track:
     """Return a track in a language. Raises GeneratorFault."""
     if language not in track.languages:
-        raise GeneratorFault(_not_in(track, language), lasting=True)
+        raise UnknownHere(_not_in(track, language))
     try:
         return files.load_track(track.id, language)
     except BrokenFile as broken:

@@ -56,6 +56,7 @@ REVIEW, ANSWERS = "review", "answers"  # names of the waits for the owner
 CAUSES = {
     Cause.slots: "all allowed calls were in progress",
     Cause.rate_limit: "the provider asked for a pause",
+    Cause.version: "a worker of a newer version was needed",
 }
 
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
 import pytest
+from starlette.testclient import TestClient
 
 from core import db
 from core.connection_errors import database_trouble
@@ -54,3 +55,15 @@ def test_the_error_names_a_full_disk_and_not_its_consequences(
         assert database.execute_sql("SELECT count(*) FROM measure WHERE name = 'x'").fetchone() == (
             0,
         )
+
+
+def test_with_a_full_disk_the_service_is_not_ready_until_a_write_succeeds(
+    client: TestClient,
+) -> None:
+    with pytest.raises(Unavailable):
+        store(1)
+    refused = client.get("/health/ready")
+    assert (refused.status_code, refused.json()["detail"]) == (503, db.DISK_FULL)
+    with transaction():
+        pass
+    assert client.get("/health/ready").status_code == 200

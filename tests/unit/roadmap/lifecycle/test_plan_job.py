@@ -2,17 +2,21 @@
 
 from datetime import date, timedelta
 from typing import Any
+from uuid import UUID
 
 import pytest
 from starlette.testclient import TestClient
 
 from core import clock
-from core.db import settings
-from models.roadmaps import ContentVersion
+from core.db import session, settings, transaction
+from models.roadmaps import Concept, Content, ContentVersion, Roadmap
 from roadmap.accounts.identity import LOCAL_OWNER
-from roadmap.generation.context import GeneratorFault, InvalidOutline, RetryLater
+from roadmap.generation.catalogue.generator import NO_TRACK, CatalogueGenerator
+from roadmap.generation.context import UPGRADE_PAUSE, GeneratorFault, InvalidOutline, RetryLater
 from roadmap.generation.usage import UsageMeter
 from roadmap.lifecycle import events, plan_job, queries, revisions
+from roadmap.lifecycle.attempts import UPGRADE
+from roadmap.lifecycle.content_job import build_content
 from roadmap.lifecycle.create import NewRoadmap, create_many
 from roadmap.plan.jobs import Job, JobName
 from roadmap.plan.outline import Analysis, ContentKind, Outline
@@ -209,3 +213,51 @@ class TestPipeline:
         monkeypatch.setattr(saved_first, "repair", lambda *args: Designer._next(saved_first))
         assert plan_job.plan(step.id, saved_first) == [Job(JobName.plan_roadmap, step.id, delay=7)]
         assert the_roadmap(step.id).attempts == 1
+
+
+class TestOlderWorker:
+    """A worker of the version before hands back what only the new API knows."""
+
+    def test_a_goal_of_a_newer_catalogue_is_handed_back(self) -> None:
+        roadmap_id = queued("Learn a subject of tomorrow")
+        for _ in range(3):  # no attempt counts
+            assert plan_job.plan(roadmap_id, CatalogueGenerator()) == [later(roadmap_id)]
+        assert the_row(roadmap_id) == ("queued", 0, "")
+        clock.travel(UPGRADE + timedelta(seconds=1))
+        plan_job.plan(roadmap_id, CatalogueGenerator())
+        assert the_row(roadmap_id) == ("failed", 1, NO_TRACK)
+
+    def test_a_level_of_a_newer_version_is_handed_back(self) -> None:
+        roadmap_id = queued("Learn Python")
+        with transaction():
+            Roadmap.update(level="expert").where(Roadmap.id == roadmap_id).execute()
+        assert plan_job.plan(roadmap_id, CatalogueGenerator()) == [later(roadmap_id)]
+        assert the_row(roadmap_id) == ("queued", 0, "")
+
+    def test_a_concept_of_a_newer_catalogue_is_handed_back(self) -> None:
+        roadmap_id = queued("Learn Python")
+        plan_job.plan(roadmap_id, CatalogueGenerator())
+        with transaction():
+            content = Content.select().where(Content.roadmap == roadmap_id).first()
+            concept = Concept.id == content.concept_id
+            Concept.update(key="python/of-tomorrow").where(concept).execute()
+        (job,) = build_content(content.id, CatalogueGenerator())
+        assert job == Job(JobName.build_content, content.id, delay=UPGRADE_PAUSE)
+        with session():
+            assert Content.get_by_id(content.id).attempts == 0
+
+
+def queued(goal: str) -> UUID:
+    (job,) = create_many([NewRoadmap(LOCAL_OWNER, RoadmapRequest(goal=goal))])
+    assert isinstance(job, Job)
+    return job.id
+
+
+def later(roadmap_id: UUID) -> Job:
+    return Job(JobName.plan_roadmap, roadmap_id, delay=UPGRADE_PAUSE)
+
+
+def the_row(roadmap_id: UUID) -> tuple[str, int, str]:
+    with session():
+        row = Roadmap.get_by_id(roadmap_id)
+    return row.status, row.attempts, row.error
