@@ -44,6 +44,7 @@ CALLS = (0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 20.0, 30.0, 60.0, 90.0, 120.0, 300
 
 REQUESTS = "roadmap_http_requests_total"
 REQUEST_SECONDS = "roadmap_http_request_duration_seconds"
+SLOW_REQUESTS = "roadmap_http_slow_requests_total"
 STREAMS = "roadmap_http_open_streams"
 TASKS = "roadmap_tasks_total"
 TASK_SECONDS = "roadmap_task_duration_seconds"
@@ -63,6 +64,7 @@ WEBHOOKS = "roadmap_webhook_deliveries_total"
 CONNECTIONS = "roadmap_database_connections"
 MOST_CONNECTIONS = "roadmap_database_connections_max"
 MEMORY = "roadmap_process_resident_memory_bytes"
+CPU = "roadmap_process_cpu_seconds_total"
 STARTED = "roadmap_process_start_time_seconds"
 BUILD = "roadmap_build_info"
 DEPENDENCY = "roadmap_dependency_up"
@@ -74,7 +76,10 @@ _TABLE = (
            ("route", "method", "status"), most=10_000),  # all of them: floods must not hide any
     Metric(REQUEST_SECONDS, Kind.histogram,
            "Time to the complete answer, without streams",
-           ("route", "method"), bounds=ANSWERS),
+           ("group",), bounds=ANSWERS),  # by route, it would be most of all samples
+    Metric(SLOW_REQUESTS, Kind.counter,
+           "Requests whose complete answer took more than a second, without streams",
+           ("route", "method"), most=10_000),
     Metric(STREAMS, Kind.gauge, "Open event streams of a process", _PROCESS),
     Metric(TASKS, Kind.counter,
            "Runs of tasks",
@@ -116,6 +121,7 @@ _TABLE = (
     Metric(MEMORY, Kind.gauge,
            "Resident memory of a process, shared memory included",
            _PROCESS),
+    Metric(CPU, Kind.counter, "CPU time of a process, in seconds", _PROCESS),
     Metric(STARTED, Kind.gauge, "Start of a process, in seconds since 1970", _PROCESS),
     Metric(BUILD, Kind.gauge,
            "1; versions of the service and of Python",

@@ -30,6 +30,7 @@ from core.ids import new_id
 from core.metric_counters import Gauges, MetricDelta
 from core.metric_definitions import (
     CONNECTIONS,
+    CPU,
     LOG_WAITING,
     MEMORY,
     METRICS,
@@ -251,6 +252,7 @@ def _own_gauges() -> Gauges:
     pool: Any = database.obj
     gauges = {
         STARTED: round(_started, 3),
+        CPU: time.process_time(),
         LOG_WAITING: float(len(buffer)),
         f"{CONNECTIONS} in_use": float(len(pool._in_use)),
         f"{CONNECTIONS} idle": float(len(pool._connections)),

@@ -25,7 +25,7 @@ from starlette.types import ASGIApp, Lifespan, Message, Receive, Scope, Send
 
 from core import metric_counters, tracing
 from core.db import settings
-from core.metric_definitions import REQUEST_SECONDS, REQUESTS, STREAMS
+from core.metric_definitions import REQUEST_SECONDS, REQUESTS, SLOW_REQUESTS, STREAMS
 from core.settings import Settings
 from web.http import limits
 
@@ -33,6 +33,8 @@ logger = logging.getLogger("roadmap.access")  # a line for each response, at DEB
 
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 OTHER, UNMATCHED, UNREADABLE = "other", "unmatched", "unreadable"
+PROBES = ("/health", "/metrics")
+SLOW = 1.0  # seconds
 NO_ANSWER = "none"  # the status of a request whose client went away before one was given
 
 
@@ -190,7 +192,11 @@ def _count(scope: Scope, status: str, seconds: float | None = None) -> None:
     method = scope["method"] if scope["method"] in METHODS else OTHER
     metric_counters.count(REQUESTS, route=route, method=method, status=status)
     if seconds is not None:
-        metric_counters.observe(REQUEST_SECONDS, seconds, route=route, method=method)
+        is_api = route.startswith("/api/")
+        group = "api" if is_api else "probe" if route.startswith(PROBES) else "page"
+        metric_counters.observe(REQUEST_SECONDS, seconds, group=group)
+        if seconds > SLOW:
+            metric_counters.count(SLOW_REQUESTS, route=route, method=method)
     if logger.isEnabledFor(logging.DEBUG):
         took = f" in {seconds * 1000:.1f} ms" if seconds is not None else ", a stream"
         logger.debug("%s %s answered %s%s", method, route, status, took)

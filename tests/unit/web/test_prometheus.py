@@ -16,9 +16,10 @@ from pydantic import SecretStr
 from starlette.testclient import TestClient
 
 from core import clock, metric_counters
-from core.db import database, settings
+from core.db import database, settings, transaction
 from core.errors import Unavailable
 from core.metric_definitions import METRICS, MODEL_COST, REQUESTS, TASK_SECONDS, TASKS
+from models.metrics import MetricValue
 from roadmap.operations.execution_log import buffer, record
 from roadmap.operations.metrics_store import saver
 from tasks.queues import content_queue
@@ -178,10 +179,30 @@ class TestRequests:
         client.get("/health")
         client.get("/health")
         new = added(before, samples(client))
-        name, place = "roadmap_http_request_duration_seconds", ("/health", "GET")
-        assert new[f"{name}_count", *place] == 2
-        assert new[f"{name}_bucket", *place, "+Inf"] == 2
+        name, place = "roadmap_http_request_duration_seconds", ("probe",)
+        # Two, and the request of the samples before
+        assert new[f"{name}_count", *place] == 3
+        assert new[f"{name}_bucket", *place, "+Inf"] == 3
         assert 0 < new[f"{name}_sum", *place] < 2
+
+    def test_a_slow_answer_is_counted_for_its_route(
+        self, client: TestClient, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("web.http.middleware.SLOW", 0.0)
+        before = samples(client)
+        client.get("/health/live")
+        new = added(before, samples(client))
+        assert new["roadmap_http_slow_requests_total", "/health/live", "GET"] == 1
+
+    def test_after_a_request_to_every_route_the_samples_are_few(self, client: TestClient) -> None:
+        saver.save()
+        with transaction():
+            MetricValue.delete().execute()
+        for route in ROUTES:
+            path = re.sub(r"{\w+}", str(uuid.UUID(int=7)), route.path)
+            for method in sorted(route.methods or ()):
+                client.request(method, path)
+        assert len(samples(client)) <= 600
 
     def test_an_unexpected_error_counts_as_500(
         self, client: TestClient, monkeypatch: pytest.MonkeyPatch
