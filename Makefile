@@ -21,10 +21,10 @@ option = $(shell echo $(1) | tr 'A-Z_' 'a-z-')
 CHECKED := cli core roadmap_client mcp_server reliable_queue models roadmap tasks web migrations roadmap_app.py roadmap_cli.py testing tests benchmarks quality scripts examples deploy
 
 .DEFAULT_GOAL := help
-.PHONY: help run run-code demo test test-fast test-all test-browser test-model screenshots soak fuzz lint format texts examples openapi lock audit licences quality evaluate wheel mcp image railway bench bench-smoke bench-accept bench-costs bench-delivery bench-logs bench-observing bench-growth bench-usage capacity docs clean
+.PHONY: help run run-code demo test test-fast test-all test-browser test-model screenshots soak fuzz lint format texts examples openapi lock audit licences quality evaluate wheel mcp s3 image railway bench bench-smoke bench-accept bench-costs bench-delivery bench-logs bench-observing bench-growth bench-usage capacity docs clean
 
 help: ## Show the targets
-	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-15s %s\n", $$1, $$2}'
+	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-15s %s\n", $$1, $$2}'
 
 run: $(VENV)/run ## Start the service on this machine: no key, no server, no account
 	@SERVICE_TYPE=all exec ./entrypoint.sh
@@ -59,7 +59,10 @@ wheel: $(BUILD)/ready ## Build the wheel into dist/, for pip, pipx and uvx
 mcp: $(VENV)/run ## Install the extra `mcp` into .venv, for `roadmap mcp` and /mcp
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-mcp.lock
 
-image: $(VENV)/dev ## Build the image and start every service from it; installs a builder where it can; EXTRAS=mcp, RUN_CODE=1
+s3: $(VENV)/run ## Install the extra `s3` into .venv, for backups in S3-compatible storage
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-s3.lock
+
+image: $(VENV)/dev ## Build the image and start every service from it; installs a builder where it can; EXTRAS="mcp s3", RUN_CODE=1
 	@./scripts/image.sh
 
 railway: ## Check .railway/railway.ts against the types that Railway publishes; WRITE=1 writes what the tests deploy
@@ -86,7 +89,7 @@ openapi: $(VENV)/dev ## Write web/openapi.json, the description of the API; Spec
 	@$(BIN)/python -m scripts.openapi
 	@./scripts/lint_openapi.sh
 
-lock: ## Write requirements.lock from requirements.txt, and those of the extra and of the build; UPGRADE=1 takes the newest versions that it allows
+lock: ## Write requirements.lock from requirements.txt, and those of the extras and of the build; UPGRADE=1 takes the newest versions that it allows
 	@PYTHON=$(PYTHON) ./scripts/lock.sh $(if $(UPGRADE),--upgrade)
 
 quality: $(VENV)/dev $(if $(call given,RUN),$(CATALOGUE)/ready) ## How well is taught: the built-in catalogue, or make quality GOAL="..." or FILE=roadmap.json; LINKS=0 visits none; RUN=1 runs the code

@@ -1,4 +1,4 @@
-"""`backup`: write the database to a file."""
+"""`backup`: write the database to a file, a folder or S3-compatible storage."""
 
 import errno
 import os
@@ -6,7 +6,10 @@ from pathlib import Path
 
 import click
 
+from cli.backup_store import NAME_FORMAT, delete_old, opened, upload
 from cli.output import CommandFailed, json_option, show
+from core import clock
+from core.backup_format import new_file
 from core.errors import Unavailable
 from core.settings import from_environment
 from roadmap.operations import backup as backup_
@@ -15,18 +18,33 @@ from tasks.queue_admin import queue_states
 
 
 @click.command()
-@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
+@click.argument("target")
 @click.option(
     "--no-logs", is_flag=True, help="Leave out the execution log, usually most of the rows."
 )
-@click.option("--force", is_flag=True, help="Replace FILE if it exists.")
+@click.option("--force", is_flag=True, help="Replace TARGET if it is a file.")
+@click.option(
+    "--keep",
+    type=click.IntRange(1, 1000),
+    help="Then delete the oldest backups named by time, except this number of them.",
+)
 @json_option
-def backup(file: Path, no_logs: bool, force: bool, as_json: bool) -> None:
-    """Write the whole database to FILE in one snapshot, while the service runs.
+def backup(target: str, no_logs: bool, force: bool, keep: int | None, as_json: bool) -> None:
+    """Write the whole database to TARGET in one snapshot, while the service runs.
+
+    TARGET is a file, or an existing folder or s3://BUCKET/PREFIX, in which the backup gets a name
+    such as roadmap-2026-12-02T031500Z.backup, by the time in UTC.
 
     The file contains password hashes and webhook secrets. It contains neither SECRET_KEY nor the
     messages in the queues.
     """
+    is_place = target.startswith("s3://") or Path(target).is_dir()
+    if keep and not is_place:
+        raise click.UsageError(
+            f"--keep needs an existing folder or s3://BUCKET/PREFIX, and {target} is neither."
+        )
+    folder, name = (target, f"{clock.now():{NAME_FORMAT}}") if is_place else os.path.split(target)
+    file = os.path.join(folder, name)
     try:
         waiting = {
             state.name: state.ready + state.held + state.scheduled for state in queue_states()
@@ -34,12 +52,23 @@ def backup(file: Path, no_logs: bool, force: bool, as_json: bool) -> None:
     except Unavailable:  # the broker does not answer
         waiting = None
     entry = EntryIfPossible(
-        audited(Actor.of_command_line(), Action.backup_make, str(file), {"logs": not no_logs})
+        audited(
+            Actor.of_command_line(),
+            Action.backup_make,
+            file,
+            {"logs": not no_logs, **({"keep": keep} if keep else {})},
+        )
     )
     try:
-        made = backup_.write(
-            from_environment(os.environ), file, entry, with_logs=not no_logs, replace=force
-        )
+        with opened(folder) as place:
+            made = backup_.write(
+                from_environment(os.environ),
+                new_file(place / name, replace=force)
+                if isinstance(place, Path)
+                else upload(place, name),
+                entry,
+                with_logs=not no_logs,
+            )
     except FileExistsError:
         raise CommandFailed(
             f"{file} already exists. Choose another file, or replace it with --force."
@@ -51,23 +80,34 @@ def backup(file: Path, no_logs: bool, force: bool, as_json: bool) -> None:
             f"({error.strerror}). {'No partial file remains. ' if is_full else ''}"
             "Choose another path."
         ) from None
+    try:
+        with opened(folder) as place:
+            deleted = delete_old(place, name, keep) if keep else []
+    except (CommandFailed, OSError) as error:
+        raise CommandFailed(f"{file} was written, but older backups remain. {error}") from None
     show(
         {
-            "file": str(file),
+            "file": file,
             "bytes": made.size,
             "rows": made.rows,
             "left_out": made.left_out,
             "made_at": made.made_at,
             "waiting": waiting,
+            "deleted": deleted,
             "audited": entry.is_written,
         },
         as_json,
-        lambda: click.echo(_sentences(file, made, waiting, is_audited=entry.is_written)),
+        lambda: click.echo(_sentences(file, made, waiting, deleted, is_audited=entry.is_written)),
     )
 
 
 def _sentences(
-    file: Path, made: backup_.Summary, waiting: dict[str, int] | None, *, is_audited: bool
+    file: str,
+    made: backup_.Summary,
+    waiting: dict[str, int] | None,
+    deleted: list[str],
+    *,
+    is_audited: bool,
 ) -> str:
     lines = [
         f"Wrote {sum(made.rows.values()):,} rows of {len(made.rows)} tables "
@@ -89,4 +129,5 @@ def _sentences(
             f"Waiting messages are not in the file ({counts}). "
             "After a restore only those of the logs queue are lost."
         )
+    lines += [f"Deleted the older {each}." for each in deleted]
     return "\n".join(lines)

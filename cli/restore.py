@@ -1,10 +1,10 @@
 """`restore`: read a backup into an empty database."""
 
 import os
-from pathlib import Path
 
 import click
 
+from cli.backup_store import local_file
 from cli.output import CommandFailed, json_option, show
 from core.backup_format import NotABackup
 from core.settings import from_environment
@@ -12,16 +12,19 @@ from roadmap.operations import backup
 
 
 @click.command()
-@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
+@click.argument("file")
 @json_option
-def restore(file: Path, as_json: bool) -> None:
+def restore(file: str, as_json: bool) -> None:
     """Read FILE into the empty database, in one transaction. Stop the services first.
+
+    FILE may be s3://BUCKET/PREFIX/NAME, or s3://BUCKET/PREFIX/ for the latest there.
 
     A backup of an older version is migrated. Backups of embedded mode and of PostgreSQL fit both.
     Unfinished roadmaps continue when the services start.
     """
     try:
-        done = backup.restore(from_environment(os.environ), file)
+        with local_file(file) as (file, path):  # noqa: PLR1704 -- its full address
+            done = backup.restore(from_environment(os.environ), path)
     except NotABackup as error:
         raise CommandFailed(f"{file} cannot be restored: {error}. Nothing was changed.") from None
     except OSError as error:
@@ -39,7 +42,7 @@ def restore(file: Path, as_json: bool) -> None:
     lines.append("Start the services; they continue unfinished roadmaps.")
     show(
         {
-            "file": str(file),
+            "file": file,
             "rows": done.rows,
             "left_out": done.left_out,
             "made_at": done.made_at,

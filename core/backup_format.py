@@ -60,7 +60,7 @@ class Writer:
         self._zip = zlib.compressobj(LEVEL, wbits=GZIP)
         self._sum = hashlib.sha256()
         self.rows: dict[str, int] = {}
-        self._table = ""
+        self._table, self.size = "", 0  # bytes of the file
         self._write(manifest.model_dump(mode="json"))
 
     def begin(self, table: str) -> None:
@@ -74,12 +74,12 @@ class Writer:
 
     def end(self) -> None:
         self._write({"end": {"rows": self.rows, "sha256": self._sum.hexdigest()}})
-        self._sink.write(self._zip.flush())
+        self.size += self._sink.write(self._zip.flush())
 
     def _write(self, document: Any) -> int:
         line = json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
         self._sum.update(line)
-        self._sink.write(self._zip.compress(line))
+        self.size += self._sink.write(self._zip.compress(line))
         return len(line)
 
 

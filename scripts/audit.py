@@ -1,4 +1,4 @@
-"""Audit of every locked package, also of those of the extra and for other platforms.
+"""Audit of every locked package, also of those of the extras and for other platforms.
 
 `python -m scripts.audit` ends with 1 when one has a known vulnerability. When no vulnerability
 service can be reached it prints that and ends with 0; with `--strict` that is an error too.
@@ -17,7 +17,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from scripts.lock_file import extra_packages, locked
+from scripts.lock_file import EXTRAS, extra_packages, locked
 
 TOOL = "pip-audit~=2.10"  # Apache-2.0
 SERVICES = ("pypi", "osv")
@@ -85,7 +85,7 @@ def installed(folder: Path) -> Ask:
     quiet = ["--quiet", "--disable-pip-version-check", "--no-cache-dir"]
     subprocess.run([python, "-m", "pip", "install", *quiet, TOOL], check=True)
     packages = folder / "packages.txt"
-    every = (*locked(), *extra_packages())
+    every = (*locked(), *chain.from_iterable(map(extra_packages, EXTRAS)))
     packages.write_text("".join(f"{package.name}=={package.version}\n" for package in every))
     return lambda service: report([str(python), "-m", "pip_audit"], service, packages, folder)
 

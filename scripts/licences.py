@@ -1,4 +1,4 @@
-"""Write docs/LICENCES.md, the licences of all locked packages and of those of the extra.
+"""Write docs/LICENCES.md, the licences of all locked packages and of those of the extras.
 
 A licence is what the metadata of the package state.
 
@@ -13,9 +13,10 @@ import zipfile
 from collections.abc import Iterable
 from importlib import metadata
 from importlib.metadata import PackageMetadata
+from itertools import chain
 from pathlib import Path
 
-from scripts.lock_file import LOCK, ROOT, Locked, extra_packages, locked
+from scripts.lock_file import EXTRAS, LOCK, ROOT, Locked, extra_packages, locked
 
 PAGE = ROOT / "docs" / "LICENCES.md"
 
@@ -75,10 +76,16 @@ Python under PSF-2.0 and SQLite in the public domain) and [sql.js](https://githu
 (MIT), which browsers then get from this service. Their licences are in `web/run/*.LICENSE.txt`.
 
 """
-ADDED = """
+ADDED = {
+    "mcp": """
 The extra `mcp` (`requirements-mcp.lock`) adds these; the wheels of cryptography contain OpenSSL
 (Apache-2.0):
-"""
+""",
+    "s3": """
+The extra `s3` (`requirements-s3.lock`) adds this one. Its wheels contain Rust crates, unchanged:
+most are MIT or Apache-2.0, those of ICU Unicode-3.0, those of TLS also ISC and BSD-3-Clause:
+""",
+}
 
 
 def main(arguments: list[str]) -> int:
@@ -87,15 +94,16 @@ def main(arguments: list[str]) -> int:
         return 2
     refused, rows = [], []
     with tempfile.TemporaryDirectory(prefix="roadmap-licences-") as folder:
-        base, added = locked(), extra_packages()
-        not_installed = [*(each for each in base if not each.is_for_this_machine), *added]
-        elsewhere = fetched(not_installed, Path(folder))
-        for package in (*base, *added):
-            facts = elsewhere.get(package.name) or metadata.metadata(package.name)
-            rows.append(row(package, facts))
-            if not is_allowed(licence(facts)):
-                refused.append(f"{package.name}: {licence(facts) or 'no licence stated'}")
-    rows.insert(len(base), ADDED)
+        base, added = locked(), {extra: extra_packages(extra) for extra in EXTRAS}
+        not_installed = [each for each in base if not each.is_for_this_machine]
+        elsewhere = fetched(chain(not_installed, *added.values()), Path(folder))
+        for extra, packages in {"": base, **added}.items():
+            rows += [ADDED[extra]] if extra else []
+            for package in packages:
+                facts = elsewhere.get(package.name) or metadata.metadata(package.name)
+                rows.append(row(package, facts))
+                if not is_allowed(licence(facts)):
+                    refused.append(f"{package.name}: {licence(facts) or 'no licence stated'}")
     PAGE.write_text(HEAD + "\n".join(rows) + "\n", "utf-8")
     for line in refused:
         print(f"error: a licence that is not on the list: {line}", file=sys.stderr)

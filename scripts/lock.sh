@@ -2,8 +2,8 @@
 # Writes requirements.lock from requirements.txt: every package with what it needs, for every platform and Python from 3.11 on,
 # with the hashes of all its files. Versions of the present lock stay while they fit; --upgrade takes the newest that
 # requirements.txt allows. One version serves every Python (--fork-strategy fewest), so that what is tested is what runs.
-# In the same way requirements-mcp.lock (the extra, in versions that fit requirements.lock) and requirements-build.lock (what
-# pyproject.toml's [build-system] asks for).
+# In the same way requirements-mcp.lock and requirements-s3.lock (the extras, in versions that fit requirements.lock) and
+# requirements-build.lock (what pyproject.toml's [build-system] asks for).
 set -eu
 CDPATH='' cd -- "$(dirname -- "$0")/.."
 
@@ -20,6 +20,8 @@ lock() {
         --generate-hashes --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" "$@"
 }
 lock "$@" --output-file requirements.lock requirements.txt
-lock "$@" --output-file requirements-mcp.lock --constraints requirements.lock requirements-mcp.txt
+for extra in mcp s3; do
+    lock "$@" --output-file "requirements-$extra.lock" --constraints requirements.lock "requirements-$extra.txt"
+done
 "$tools/bin/python" -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["build-system"]["requires"])' |
     lock "$@" --output-file requirements-build.lock -

@@ -1,4 +1,4 @@
-"""Packages of requirements.lock, and those that the extra adds."""
+"""Packages of requirements.lock, and those that the extras add."""
 
 import re
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from packaging.requirements import Requirement
 
 ROOT = Path(__file__).resolve().parent.parent
 LOCK = ROOT / "requirements.lock"
-EXTRA = ROOT / "requirements-mcp.lock"
+EXTRAS = ("mcp", "s3")
 
 
 @dataclass(frozen=True)
@@ -42,6 +42,8 @@ def locked(text: str | None = None) -> list[Locked]:
     return found
 
 
-def extra_packages() -> list[Locked]:
+def extra_packages(extra: str) -> list[Locked]:
+    """Return the packages that an extra adds to the base."""
     base = {package.name for package in locked()}
-    return [package for package in locked(EXTRA.read_text("utf-8")) if package.name not in base]
+    text = (ROOT / f"requirements-{extra}.lock").read_text("utf-8")
+    return [package for package in locked(text) if package.name not in base]

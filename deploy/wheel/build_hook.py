@@ -16,7 +16,9 @@ class Requirements(MetadataHookInterface):
         metadata["dependencies"] = self._lines("requirements.txt")
         if repository := os.environ.get("GITHUB_REPOSITORY"):  # set where GitHub runs this
             metadata["urls"] = {"Source": f"{os.environ['GITHUB_SERVER_URL']}/{repository}"}
-        metadata["optional-dependencies"] = {"mcp": self._lines("requirements-mcp.txt")}
+        metadata["optional-dependencies"] = {
+            extra: self._lines(f"requirements-{extra}.txt") for extra in ("mcp", "s3")
+        }
 
     def _lines(self, file: str) -> list[str]:
         lines = (Path(self.root) / file).read_text("utf-8").splitlines()

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 from uuid import UUID
 
 import peewee
@@ -32,7 +32,6 @@ from core.backup_format import (
     Reader,
     TableHead,
     Writer,
-    new_file,
 )
 from core.connection_errors import first_line
 from core.errors import Conflict
@@ -96,13 +95,12 @@ def kind_of(field: peewee.Field) -> str:
 
 def write(
     settings: Settings,
-    path: Path,
+    file: AbstractContextManager[BinaryIO],
     act: AbstractContextManager[object],
     *,
     with_logs: bool = True,
-    replace: bool = False,
 ) -> Summary:
-    """Back up the database inside of `act`, an audit entry that is not in the file.
+    """Back up the database into `file`, inside of `act`, an audit entry that is not in it.
 
     Raises Conflict, OSError, Unavailable, and what the driver raises.
     """
@@ -135,13 +133,13 @@ def write(
                     for each in kept
                 ),
             )
-            with act, new_file(path, replace=replace) as sink:
+            with act, file as sink:
                 writer = Writer(sink, manifest)
                 for table, head in zip(kept, manifest.tables, strict=True):
                     writer.begin(head.name)
                     _write_rows(database, table, head, writer)
                 writer.end()
-    return Summary(writer.rows, path.stat().st_size, left_out, manifest.made_at, [])
+    return Summary(writer.rows, writer.size, left_out, manifest.made_at, [])
 
 
 def restore(settings: Settings, path: Path) -> Summary:

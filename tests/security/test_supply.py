@@ -9,6 +9,7 @@ import sys
 import textwrap
 import tomllib
 from importlib import metadata
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from packaging.utils import canonicalize_name
 
 from scripts.audit import NOT_REACHED, AuditFailed, audit, report
 from scripts.licences import PAGE, is_allowed, licence, row
-from scripts.lock_file import LOCK, extra_packages, locked
+from scripts.lock_file import EXTRAS, LOCK, extra_packages, locked
 from testing.stack import ROOT
 
 LOCKED = {package.name: package for package in locked()}
@@ -68,22 +69,26 @@ def test_the_locks_are_what_the_requirements_ask_for() -> None:
     build = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["build-system"]["requires"]
     asked = {
         (ROOT / "requirements.txt").read_text("utf-8"): LOCK.read_text("utf-8"),
-        (ROOT / "requirements-mcp.txt").read_text("utf-8"): lock_of("mcp"),
+        **{
+            (ROOT / f"requirements-{extra}.txt").read_text("utf-8"): lock_of(extra)
+            for extra in EXTRAS
+        },
         "\n".join(build): lock_of("build"),
     }
     found = [each for pair in asked.items() for each in disagreements(*pair)]
     assert found == [], "run: make lock"
 
 
-def test_an_extra_changes_no_version_of_the_base() -> None:
+@pytest.mark.parametrize("name", EXTRAS)
+def test_an_extra_changes_no_version_of_the_base(name: str) -> None:
     """Nor has it another hash of one: both are installed together."""
-    extra = {package.name: package for package in locked(lock_of("mcp"))}
-    shared = [name for name in extra if name in LOCKED]
-    assert len(shared) > 5
-    for name in shared:
-        assert (extra[name].version, extra[name].hashes) == (
-            LOCKED[name].version,
-            LOCKED[name].hashes,
+    extra = {package.name: package for package in locked(lock_of(name))}
+    shared = extra.keys() & LOCKED.keys()
+    assert shared
+    for each in shared:
+        assert (extra[each].version, extra[each].hashes) == (
+            LOCKED[each].version,
+            LOCKED[each].hashes,
         )
 
 
@@ -118,8 +123,8 @@ def test_the_lock_is_complete() -> None:
 
 @pytest.mark.parametrize(
     "text",
-    [LOCK.read_text("utf-8"), lock_of("mcp"), lock_of("build")],
-    ids=["base", "mcp", "build"],
+    [LOCK.read_text("utf-8"), *map(lock_of, EXTRAS), lock_of("build")],
+    ids=["base", *EXTRAS, "build"],
 )
 def test_a_lock_names_packages_and_nothing_else(text: str) -> None:
     """No index, address or path of the machine that made it; one version for every Python."""
@@ -144,7 +149,7 @@ def test_production_is_installed_from_the_lock_alone(file: str) -> None:
     )
     installs = [line for line in lines if not re.search(elsewhere, line)]
     assert installs
-    locks = r"requirements(-mcp|-build)?\.lock"
+    locks = r"requirements(-mcp|-s3|-build)?\.lock"
     ours = "install --no-deps --no-index"  # the wheel that was built before
     assert [
         line
@@ -160,7 +165,7 @@ def test_the_wheel_is_built_by_what_is_locked() -> None:
 
 
 def test_the_page_names_the_licence_of_every_locked_package() -> None:
-    every = [*LOCKED.values(), *extra_packages()]
+    every = [*LOCKED.values(), *chain.from_iterable(map(extra_packages, EXTRAS))]
     assert [(name, found["version"]) for name, found in ROWS.items()] == [
         (one.name, one.version) for one in every
     ], "run: make licences"

@@ -22,6 +22,7 @@ from pydantic import SecretStr
 from starlette.testclient import TestClient
 
 from core.backends import open_database
+from core.backup_format import new_file
 from core.db import settings as own_settings
 from core.errors import Conflict
 from core.ids import new_id
@@ -90,7 +91,8 @@ class Place:
         return backup.restore(self.settings, file)
 
     def write(self, file: Path, **options: Any) -> backup.Summary:
-        return backup.write(self.settings, file, options.pop("act", nullcontext()), **options)
+        sink = new_file(file, replace=options.pop("replace", False))
+        return backup.write(self.settings, sink, options.pop("act", nullcontext()), **options)
 
     def roadmap(self, *words: str | Path) -> FinishedCommand:
         """Run a command in this process; its queues are those of the tests."""

@@ -9,7 +9,7 @@ import click
 import pytest
 
 from cli.output import failure
-from core.backup_format import Reader
+from core.backup_format import Reader, new_file
 from core.db import database, session, settings
 from core.errors import FieldError, Invalid
 from roadmap.operations import backup
@@ -99,7 +99,7 @@ def test_a_backup_has_every_table_and_column_that_the_database_has() -> None:
 
 @pytest.mark.usefixtures("schema")
 def test_nothing_but_what_is_made_again_is_left_out_of_a_backup(tmp_path: Path) -> None:
-    backup.write(settings, tmp_path / "backup.gz", nullcontext())
+    backup.write(settings, new_file(tmp_path / "backup.gz"), nullcontext())
     kept = {table.name for table in Reader(tmp_path / "backup.gz").manifest().tables}
     assert {table._meta.table_name for table in backup.tables()} - kept == {
         "account_export",

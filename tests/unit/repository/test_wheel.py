@@ -12,6 +12,7 @@ import pytest
 from packaging.requirements import Requirement
 
 from core.version import COMMIT, NUMBER
+from scripts.lock_file import EXTRAS
 from testing.stack import ROOT, clean_environment
 from tests.security.test_supply import required
 from tests.unit.repository.test_layers import LAYERS
@@ -71,10 +72,13 @@ def test_it_asks_for_what_the_requirements_ask_for(wheel: ZipFile) -> None:
     facts = email.message_from_bytes(wheel.read(f"{folder}/METADATA"))
     assert (facts["Name"], facts["Version"]) == ("roadmap-service", NUMBER)
     asked = {*map(Requirement, facts.get_all("Requires-Dist", []))}
-    extra = required((ROOT / "requirements-mcp.txt").read_text("utf-8"))
     assert asked == {
         *required((ROOT / "requirements.txt").read_text("utf-8")),
-        *(Requirement(f"{each}; extra == 'mcp'") for each in extra),
+        *(
+            Requirement(f"{each}; extra == '{extra}'")
+            for extra in EXTRAS
+            for each in required((ROOT / f"requirements-{extra}.txt").read_text("utf-8"))
+        ),
     }
     assert "](" not in facts.get_payload(), (
         "an index shows this text: links of a checkout lead nowhere"
