@@ -88,7 +88,7 @@ def units(tmp_path: Path) -> list[str]:
 
 @analysed
 def test_systemd_finds_nothing_to_warn_of(units: list[str]) -> None:
-    assert len(units) == 4
+    assert len(units) == 6
     result = subprocess.run(
         ["systemd-analyze", "verify", "--man=no", *units],
         capture_output=True,
@@ -175,6 +175,21 @@ def test_the_file_names_variables_that_there_are_and_no_service() -> None:
     assert named <= {each.upper() for each in Settings.model_fields}
     assert {"DATABASE_URL", "REDIS_URL", "SECRET_KEY"} <= file_environment().keys()
     assert "SERVICE_TYPE" not in named
+
+
+def test_the_backup_is_hardened_as_the_services_and_made_daily() -> None:
+    service, backup = unit("roadmap-logs.service"), unit("roadmap-backup.service")
+    of_a_service = {"Restart", "RestartSec", "KillMode", "SuccessExitStatus", "TimeoutStopSec"}
+    of_a_service |= {"PartOf", "WantedBy", "StartLimitIntervalSec", "StartLimitBurst"}
+    assert service.keys() - backup.keys() == of_a_service
+    differing = {key for key in backup if backup[key] != service.get(key)}
+    own = {"StateDirectory", "StateDirectoryMode", "TimeoutStartSec"}
+    assert differing == own | {"Description", "Type", "ExecStart", "Environment"}
+    folder = f"/var/lib/{one('roadmap-backup.service', 'StateDirectory')}"
+    assert folder in one("roadmap-backup.service", "ExecStart").split()
+    timer = unit("roadmap-backup.timer")
+    assert (timer["Persistent"], timer["WantedBy"]) == (["true"], ["timers.target"])
+    assert timer["RandomizedDelaySec"]
 
 
 # What is done by them

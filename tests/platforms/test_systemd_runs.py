@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from cli.backup_store import NAME
 from testing.servers import Postgres, Redis, free_port
 from testing.stack import FINAL, GOAL, ROOT, answer_to
 from testing.waiting import wait_until
@@ -39,7 +40,7 @@ def commands() -> list[list[str]]:
     return [[line.removeprefix("# ") for line in block.splitlines()] for block in blocks]
 
 
-INSTALL, LOOK, MORE, UPGRADE, MENDED = range(5)
+INSTALL, LOOK, MORE, UPGRADE, MENDED, BACKUP = range(6)
 
 
 @dataclass
@@ -184,6 +185,19 @@ def test_a_service_that_is_killed_is_started_again(home: Home, unit: str) -> Non
         reason="it runs again",
     )
     wait_until(lambda: home.status(path) == "ready", reason="what was accepted is made")
+
+
+def test_a_backup_is_made_by_the_timer_and_by_hand(home: Home) -> None:
+    *_, timers, files = home.do(BACKUP)
+    assert "roadmap-backup.timer" in timers
+    [name] = files.split()
+    assert NAME.fullmatch(name)
+    state = "stat --format='%a' /var/lib/roadmap/backups/ /var/lib/roadmap/backups/*"
+    assert home.machine.output_of(state).split() == ["700", "600"]
+    assert home.machine.shown("roadmap-backup", "Result") == "success"
+    assert "Wrote " in home.journal("roadmap-backup")
+    outside = "test $(stat --format=%u /var/lib/roadmap/backups/) -ge 60000"  # a temporary user
+    assert home.machine.run(outside).returncode == 0
 
 
 @pytest.mark.long
