@@ -1,6 +1,7 @@
 """A rehearsal of backups in S3-compatible storage: moto's server, which checks signatures."""
 
 import os
+import re
 import subprocess
 import venv
 from collections.abc import Iterator
@@ -17,6 +18,7 @@ from core.db import settings
 from core.ids import new_id
 from core.migrate import migrate
 from testing.servers import Postgres, Server, free_port, listens, started
+from testing.stack import ROOT
 from tests.integration.operations.test_backups import MODES, Place, post_goal, tables_of
 
 MOTO = ("moto[s3]~=5.2", "flask~=3.1", "flask-cors~=6.0")  # without cfn-lint, which is large
@@ -85,9 +87,11 @@ def variables(account: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Itera
     clock.reset()
 
 
-def place(folder: Path, mode: str, postgres: Postgres) -> Place:
+def place(folder: Path, mode: str, postgres: Postgres | None = None) -> Place:
     folder.mkdir(exist_ok=True)
-    url = SecretStr(postgres.create_database(f"s3{new_id().hex}")) if mode == "server" else None
+    url = None
+    if postgres and mode == "server":
+        url = SecretStr(postgres.create_database(f"s3{new_id().hex}"))
     return Place(settings.model_copy(update={"data_dir": folder, "database_url": url}))
 
 
@@ -133,6 +137,24 @@ def test_backups_go_to_a_bucket_and_the_latest_comes_back(
     assert "there is no such backup" in source.roadmap("restore", f"{AT}/nothing/").sentence
 
 
+def test_the_commands_of_the_page_do_what_it_says(tmp_path: Path) -> None:
+    page = (ROOT / "docs" / "OPERATIONS.md").read_text("utf-8")
+    lines = re.findall(r"^\$ roadmap (.*)$", page, re.MULTILINE)
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    to_folder, to_bucket, latest = (
+        line.replace("/var/lib/roadmap/backups", str(folder)).replace("BUCKET", "backups").split()
+        for line in lines
+    )
+    source = place(tmp_path / "source", "embedded")
+    migrate(source.settings)
+    assert source.roadmap(*to_folder).code == 0
+    assert len(named_by_time(folder)) == 1
+    assert source.roadmap(*to_bucket).code == 0
+    done = place(tmp_path / "empty", "embedded").roadmap(*latest)
+    assert (done.code, done.output.startswith("Restored ")) == (0, True)
+
+
 def test_a_file_goes_up_in_parts_and_not_at_all_after_an_error() -> None:
     parts = [os.urandom(1024 * 1024) for _ in range(25)]
     with opened(AT) as store:
@@ -162,7 +184,7 @@ def test_a_refusal_names_cause_and_fix(
     sentence: str,
     tmp_path: Path,
 ) -> None:
-    source = Place(settings.model_copy(update={"data_dir": tmp_path, "database_url": None}))
+    source = place(tmp_path, "embedded")
     migrate(source.settings)
     with pytest.MonkeyPatch.context() as patch:
         for name, value in changed.items():

@@ -6,6 +6,7 @@ from typing import Any
 
 import yaml
 
+from cli.backup_store import FORMS
 from core.settings import Settings
 from roadmap_cli import OPERATORS
 from testing.stack import ROOT
@@ -52,6 +53,18 @@ def test_only_what_compose_says_by_itself_has_a_value(service: str) -> None:
     if service == "huey_content":  # webhooks and link checks never call the api by this name
         assert values.pop("ALLOWED_HOSTS") == "api,${ALLOWED_HOSTS:-}"
     assert values.keys() == FIXED
+
+
+def test_the_backup_has_the_servers_and_a_folder_that_it_may_write() -> None:
+    backup = COMPOSE["backup"]
+    assert (backup["profiles"], backup["restart"]) == (["backup"], "no")
+    assert backup["entrypoint"] == ["roadmap", "backup", "${BACKUP_TO:-/app/data}", "--keep", "14"]
+    image = (ROOT / "Dockerfile.railway").read_text("utf-8")
+    assert "DATA_DIR=/app/data" in image  # which the user of the image owns
+    assert backup["volumes"] == ["backups:/app/data"]
+    own = {name for name in environment("backup") if name.startswith("AWS_")}
+    assert environment("backup").keys() - own == environment("huey_logs").keys()
+    assert own == FORMS.keys() - {"the address"}
 
 
 def test_the_commands_of_the_page_are_for_services_and_commands_that_there_are() -> None:

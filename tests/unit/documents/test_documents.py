@@ -35,6 +35,7 @@ RUN_BY = {  # each page with commands, and the test that runs them or looks at w
     "DEPLOYMENT_COMPARISON.md": "documents/test_comparison_page.py",
     "HUEY_RAILWAY_DEPLOYMENT_SUMMARY.md": "platforms/test_railway_pages.py",
     "MONITORING.md": "unit/documents/test_monitoring_page.py",
+    "OPERATIONS.md": "packages/test_s3.py",
     "QUICK_START_RAILWAY.md": "platforms/test_railway_pages.py",
     "RAILWAY_DEPLOYMENT.md": "platforms/test_railway_pages.py",
     "RELIABILITY.md": "unit/documents/test_reliability_page.py",
