@@ -26,7 +26,8 @@ from tasks.queue_admin import queue_states
 @click.option(
     "--keep",
     type=click.IntRange(1, 1000),
-    help="Then delete the oldest backups named by time, except this number of them.",
+    metavar="N",
+    help="Keep the newest N backups named by time, and delete older ones.",
 )
 @json_option
 def backup(target: str, no_logs: bool, force: bool, keep: int | None, as_json: bool) -> None:

@@ -117,6 +117,7 @@ NOT_AT_THE_START = (
         "mcp",
         "mcp_server",
         "mcp_types",
+        "obstore",
         "openai",
         "prometheus_client",
         "pygments",
