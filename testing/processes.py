@@ -1,11 +1,14 @@
-"""What a process costs, as the kernel counts it."""
+"""Cost of a process, as the kernel counts it."""
 
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from testing.stack import Service
+
+Value = TypeVar("Value")
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,8 +33,9 @@ class Api:
         fields = (self.folder / "stat").read_text().rpartition(")")[2].split()
         return sum(map(int, fields[11:13])) / os.sysconf("SC_CLK_TCK")
 
-    def cost(self, act: Callable[[], object]) -> Cost:
-        (self.folder / "clear_refs").write_text("5")  # VmHWM begins anew
+    def cost(self, act: Callable[[], Value]) -> tuple[Value, Cost]:
+        """Return what `act` returns, and what it cost the process."""
+        (self.folder / "clear_refs").write_text("5")  # resets VmHWM
         before, begun = self.memory("VmRSS"), self.seconds()
-        act()
-        return Cost(self.seconds() - begun, self.memory("VmHWM") - before)
+        value = act()
+        return value, Cost(self.seconds() - begun, self.memory("VmHWM") - before)

@@ -2,6 +2,7 @@
 
 import json
 import pickle
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 from functools import partial
@@ -28,6 +29,9 @@ SKEW = timedelta(days=1)  # by which the clock of another instance may be ahead
 NO_HTML = (
     "must not contain HTML, images, or links other than http, https and mailto; write them as text"
 )
+# Of a document: each part costs a reader of the whole many times its bytes. A built-in roadmap has
+# 1,000 questions, and 30 attempts at each of them are 30,000 answers.
+MOST_PARTS = {"questions": 20_000, "options": 100_000, "resources": 20_000, "answers": 200_000}
 MOST_SECONDS = 60.0  # of checking Markdown; the largest document takes ten
 
 Document = TypeVar("Document", bound=PortableRoadmap)
@@ -149,6 +153,7 @@ def broken(document: PortableRoadmap) -> Iterator[Found]:
         yield ("request", "goal"), fault
     yield from _of_outline(document.outline)
     yield from _times(document)
+    yield from _too_many(document)
     keys = {concept.key for concept in document.outline.concepts()}
     for key, concept in document.concepts.items():
         if key not in keys:
@@ -261,6 +266,20 @@ def _times(document: PortableRoadmap) -> Iterator[Found]:
             yield where, "must not be in the future"
 
 
+def _too_many(document: PortableRoadmap) -> Iterator[Found]:
+    counts: Counter[str] = Counter()
+    for concept in document.concepts.values():
+        counts["answers"] += sum(len(attempt.answers) for attempt in concept.attempts)
+        if quiz := concept.contents.quiz:
+            counts["questions"] += len(quiz.body.questions)
+            counts["options"] += sum(len(question.options) for question in quiz.body.questions)
+        if resources := concept.contents.resources:
+            counts["resources"] += len(resources.body.items)
+    for what, count in counts.items():
+        if count > (most := MOST_PARTS[what]):
+            yield ("concepts",), f"should have at most {most:,} {what} in all, not {count:,}"
+
+
 def _of_concept(place: Place, concept: PortableConcept) -> Iterator[Found]:
     """Yield texts and lists that are too long, and answers and cards of unknown questions."""
     contents = concept.contents
@@ -350,18 +369,27 @@ def _markdown(document: PortableRoadmap) -> Iterator[Found]:
             elif thread_time() > until:
                 yield at, "cannot be checked: the Markdown before it took too long to process"
                 return
-            elif (fault := _fault_of(text)) and (is_strict or fault != NO_HTML):
+            elif fault := _fault_of(text, is_lesson=is_strict):
                 yield at, fault
 
 
-def _fault_of(markdown: str) -> str:
-    """Return a sentence if sanitizing would change the text, or is too much work."""
+def _fault_of(markdown: str, *, is_lesson: bool = True) -> str:
+    """Return a sentence if sanitizing would change a lesson, or it is too much work to read.
+
+    Other texts may have HTML: they are sanitized when they are shown.
+    """
+    # Here: 2 MB, needed by imports alone
+    from roadmap.generation.tutorial_lint import is_readable
     from roadmap.plan.markdown_sanitizer import TooIntricate, sanitized
 
     try:
-        return "" if sanitized(markdown) == markdown else NO_HTML
+        if sanitized(markdown) != markdown and is_lesson:
+            return NO_HTML
+        if is_lesson and not is_readable(markdown):
+            raise TooIntricate
     except TooIntricate as error:
         return str(error)
+    return ""
 
 
 def _bounded(place: Place, count: int, most: int) -> Iterator[Found]:

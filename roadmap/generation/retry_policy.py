@@ -39,7 +39,7 @@ def retry_save(save: Callable[[], Result]) -> Result:
             if monotonic() > deadline:
                 raise
             logger.log(level, "an answer waits to be saved: %s", error)
-            level = logging.DEBUG  # said once, by each of many
+            level = logging.DEBUG  # one warning for each answer
         sleep(SAVE_PAUSE)
 
 

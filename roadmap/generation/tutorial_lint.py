@@ -16,7 +16,7 @@ from itertools import chain, islice
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
-from roadmap.plan.markdown_parsing import OverBudget, parsed
+from roadmap.plan.markdown_parsing import TooMuchWork, parsed
 from roadmap.plan.markdown_sanitizer import LINE_END
 
 # Characters of a block: parsers of Python and TOML may need the square of its length.
@@ -113,7 +113,7 @@ def read(markdown: str) -> Lesson:
     prose: list[str] = []
     try:
         tokens = parsed(markdown, PARSER)
-    except OverBudget:
+    except TooMuchWork:
         return Lesson((Section("", markdown, (), (), 1),), markdown)
     for at, token in enumerate(tokens):
         if token.type in ("fence", "code_block"):
@@ -134,6 +134,15 @@ def read(markdown: str) -> Lesson:
         ),
         "\n".join(prose),
     )
+
+
+def is_readable(markdown: str) -> bool:
+    """Whether a tutorial can be parsed within the budget."""
+    try:
+        parsed(markdown, PARSER)
+    except TooMuchWork:
+        return False
+    return True
 
 
 def without_solution(markdown: str) -> tuple[str, str]:

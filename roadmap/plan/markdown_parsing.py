@@ -14,7 +14,7 @@ DEEPEST = 20  # nesting; a list in a list is two more
 CONTAINERS = ("blockquote_open", "list_item_open")
 
 
-class OverBudget(Exception):
+class TooMuchWork(Exception):
     """No tutorial needs as many tokens, as deep nesting, or as much time."""
 
 
@@ -39,14 +39,14 @@ class _Budget:
         self._until = thread_time() + MOST_SECONDS
 
     def charge(self) -> None:
-        """Raises OverBudget."""
+        """Raises TooMuchWork."""
         self._tokens -= 1
         if self._tokens < 0 or thread_time() > self._until:
-            raise OverBudget
+            raise TooMuchWork
 
 
 def parsed(text: str, parser: MarkdownIt) -> list[Token]:
-    """Return the tokens of a text. Raises OverBudget.
+    """Return the tokens of a text. Raises TooMuchWork.
 
     A paragraph with more brackets than MOST_BRACKETS is one text.
     """
@@ -57,7 +57,7 @@ def parsed(text: str, parser: MarkdownIt) -> list[Token]:
     try:
         parser.block.parse("\n".join(lines), parser, env, tokens)
         if any(token.type in CONTAINERS and token.level + 1 >= DEEPEST for token in tokens):
-            raise OverBudget  # the parser has left out what is in that container
+            raise TooMuchWork  # the parser has left out what is in that container
         for token in tokens:
             if token.type == "inline":
                 token.children = _Tokens(budget)
@@ -66,5 +66,5 @@ def parsed(text: str, parser: MarkdownIt) -> list[Token]:
                 else:
                     parser.inline.parse(token.content, parser, env, token.children)
     except RecursionError as error:
-        raise OverBudget from error
+        raise TooMuchWork from error
     return tokens

@@ -20,6 +20,7 @@ from markdown_it.token import Token
 MOST_BRACKETS = 1000  # of a paragraph; parsers need the square of their number of steps
 # Calls of parser rules for one text; a tutorial of 100,000 characters has 500,000.
 MOST_CALLS = 2_000_000
+MOST_OF_EXPORT = 600_000  # for an export, without its tutorials; a built-in one has 160,000
 MOST_TOKENS = 30_000  # of a parser; such a tutorial has 5,000, and each takes 300 bytes
 MOST_ROUNDS = 20  # an edit can reveal another hazard: an image in an image, a tag in a comment
 # With the tables of GitHub, with hardly any limit of nesting, and CommonMark alone.
@@ -70,7 +71,10 @@ def sanitize(markdown: str) -> str:
     These links lose their target and keep their text. Code stays unchanged. In a text that is too
     intricate to be parsed, all marks are escaped.
     """
-    return Sanitizer().clean(markdown)
+    try:
+        return sanitized(markdown)
+    except TooIntricate:
+        return _without_marks(markdown)
 
 
 def sanitized(markdown: str, calls_left: Iterator[None] | None = None) -> str:
@@ -99,7 +103,7 @@ class Sanitizer:
     """Sanitizer of the parts of one document, within one budget of work."""
 
     def __init__(self) -> None:
-        self._calls_left = repeat(None, MOST_CALLS)
+        self._calls_left = repeat(None, MOST_OF_EXPORT)
 
     def clean(self, markdown: str) -> str:
         try:

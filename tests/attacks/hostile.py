@@ -329,6 +329,7 @@ def show(name: str) -> str:
     prose(text)
     sanitize(text)
     tutorial_lint.words(text)
+    tutorial_lint.read(text)
     language_error(text, "zh-Hans")
     for before in ("", text.swapcase().replace("\n", "\n ")):
         diff = VersionDiff(before=1, after=2, lines=lines(before, text))

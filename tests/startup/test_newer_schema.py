@@ -19,7 +19,7 @@ def upgraded(settings: Settings) -> None:
     migrate(settings)
     with connected(settings) as database, database.atomic():
         columns = {column.name for column in database.get_columns(HISTORY)}
-        moment = {name: "'2026-01-05'" for name in columns - {"id", "name"}}
+        moment = dict.fromkeys(columns - {"id", "name"}, "'2026-01-05'")
         names = ", ".join(("name", *moment))
         values = ", ".join(("'9999_tomorrow'", *moment.values()))
         database.execute_sql(f"INSERT INTO {HISTORY} ({names}) VALUES ({values})")

@@ -65,7 +65,7 @@ async def in_public_thread(
 ) -> Result:
     """Run a function in a thread for public requests. Raises RateLimited, Unavailable.
 
-    Those by a secret link, whoever has it, leave a thread and a line to the others.
+    Requests by a share link leave a thread and a line to the others.
     """
     requests, address = _public_requests[by_link], site_of(address)
     if requests[address] >= (BY_LINK_OF_ONE if by_link else PUBLIC_OF_ONE):

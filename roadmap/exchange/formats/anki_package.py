@@ -20,6 +20,10 @@ BEGIN = (1980, 1, 1, 0, 0, 0)
 # The digits of a note's identity: by it a second import finds the note.
 DIGITS = string.ascii_letters + string.digits + "!#$%&()*+,-./:;<=>?@[]^_`{|}~"
 NEW = -1  # update sequence number of what was never synchronized
+DECK = dict.fromkeys(("lrnToday", "newToday", "revToday", "timeToday"), (0, 0)) | {
+    **{"usn": NEW, "conf": 1, "dyn": 0, "desc": "", "collapsed": False, "extendNew": 0},
+    "extendRev": 0,
+}
 SCHEMA = """
 CREATE TABLE col (id integer PRIMARY KEY, crt integer, mod integer, scm integer, ver integer,
     dty integer, usn integer, ls integer, conf text, models text, decks text, dconf text,
@@ -74,7 +78,8 @@ def package_of(note_type: NoteType, decks: dict[int, str], notes: Sequence[Note]
     database = sqlite3.connect(":memory:")
     try:
         database.executescript(SCHEMA)
-        named = {str(id_): _deck(id_, name, now) for id_, name in {1: "Default", **decks}.items()}
+        names = {1: "Default", **decks}.items()
+        named = {str(id_): {**DECK, "mod": now, "id": id_, "name": name} for id_, name in names}
         types = {str(note_type.id): _note_type(note_type, now)}
         texts = [json.dumps(each) for each in ({}, types, named, {}, {})]
         row = (1, now, now * 1000, now * 1000, 11, 0, 0, 0, *texts)
@@ -101,12 +106,6 @@ def _marks(row: tuple[Any, ...]) -> str:
     return ", ".join("?" * len(row))
 
 
-def _deck(id_: int, name: str, now: int) -> dict[str, Any]:
-    today = dict.fromkeys(("lrnToday", "newToday", "revToday", "timeToday"), (0, 0))
-    facts = {"id": id_, "name": name, "mod": now, "usn": NEW, "conf": 1, "dyn": 0, "desc": ""}
-    return {**facts, **today, "collapsed": False, "extendNew": 0, "extendRev": 0}
-
-
 def _note_type(note_type: NoteType, now: int) -> dict[str, Any]:
     fields = [
         {"name": name, "ord": number, "font": "Arial", "size": 20, "rtl": False, "sticky": False}
@@ -114,9 +113,8 @@ def _note_type(note_type: NoteType, now: int) -> dict[str, Any]:
     ]
     template = {"name": "Card", "ord": 0, "qfmt": note_type.front, "afmt": note_type.back}
     template |= {"bqfmt": "", "bafmt": "", "did": None}
-    facts = {"id": note_type.id, "name": note_type.name, "type": 0, "mod": now, "usn": NEW}
     return {
-        **facts,
+        **{"id": note_type.id, "name": note_type.name, "type": 0, "mod": now, "usn": NEW},
         **{"sortf": 0, "did": 1, "tmpls": [template], "flds": fields, "css": note_type.css},
         **{"latexPre": "", "latexPost": "", "latexsvg": False, "req": [[0, "any", [0]]]},
     }

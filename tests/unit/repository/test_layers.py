@@ -39,8 +39,8 @@ BESIDE = {
 PUBLIC = {
     "plan": """
         concept_marks diff edits event_types format_version jobs
-        language_detection markdown_sanitizer outline schemas statuses validation views
-        word_diff
+        language_detection markdown_parsing markdown_sanitizer outline schemas statuses
+        validation views word_diff
     """,
     "operations": """
         audit_log backup execution_log log_retention log_search metrics_store

@@ -1,4 +1,4 @@
-"""What a refused request leaves behind."""
+"""Memory that refused requests leave behind."""
 
 import gc
 from collections.abc import Iterator

@@ -7,6 +7,7 @@ import pytest
 from pydantic import ValidationError
 from starlette.testclient import TestClient
 
+from roadmap.exchange import import_validation
 from roadmap.exchange.import_validation import RoadmapFile
 from roadmap.learning.spaced_repetition import MOST_REVIEWS
 from roadmap.plan.schemas import LONGEST_NOTES
@@ -24,6 +25,8 @@ QUIZ, IN_QUIZ = (
 )
 TUTORIAL = (*LEFT, "contents", "tutorial", "body", "markdown")
 IN_CONCEPTS = "/outline/stages/0/modules/0/concepts"
+# With short rows: a parser makes 64,000 cells of 1,000 bytes
+WIDE_TABLE = "|a" * 320 + "|\n" + "|-" * 320 + "|\n" + "|b|\n" * 200
 BAD_TEXTS = ("a\x00b", "a\x1b[31m", "\x7f")
 LINK = (*LEFT, "contents", "resources", "body", "items", 0, "url")
 
@@ -227,6 +230,37 @@ class TestWhatIsRefused:
         before = rows()
         assert "at most 200" in sent(client, document).json()["errors"][0]["detail"]
         assert rows() == before
+
+    @pytest.mark.parametrize(
+        ("place", "text"),
+        [(TUTORIAL, WIDE_TABLE), ((*QUIZ, 0, "prompt"), "> " * 9_000 + "<b")],
+    )
+    def test_markdown_that_is_too_much_work(
+        self, client: TestClient, place: tuple[str | int, ...], text: str
+    ) -> None:
+        document = small()
+        at(document, *place[:-1])[place[-1]] = text
+        before = rows()
+        (error,) = sent(client, document).json()["errors"]
+        assert ("#/" + "/".join(map(str, place))).startswith(error["pointer"])
+        assert "too complex" in error["detail"]
+        assert rows() == before
+
+    @pytest.mark.parametrize(
+        ("what", "detail"),
+        [
+            ("questions", "at most 1 questions in all, not 2"),
+            ("options", "at most 1 options in all, not 5"),
+            ("answers", "at most 1 answers in all, not 2"),
+            ("resources", "at most 0 resources in all, not 1"),
+        ],
+    )
+    def test_more_parts_than_a_document_may_have(
+        self, client: TestClient, monkeypatch: pytest.MonkeyPatch, what: str, detail: str
+    ) -> None:
+        monkeypatch.setitem(import_validation.MOST_PARTS, what, int(what != "resources"))
+        (error,) = sent(client, small()).json()["errors"]
+        assert (error["pointer"], detail in error["detail"]) == ("#/concepts", True), error
 
     def test_an_answer_lists_a_bounded_number_of_mistakes(self, client: TestClient) -> None:
         document = small()
