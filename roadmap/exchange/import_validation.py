@@ -380,8 +380,10 @@ def _fault_of(markdown: str, *, is_lesson: bool = True) -> str:
     """
     # Here: 2 MB, needed by imports alone
     from roadmap.generation.tutorial_lint import is_readable
-    from roadmap.plan.markdown_sanitizer import TooIntricate, sanitized
+    from roadmap.plan.markdown_sanitizer import HAZARD, TooIntricate, sanitized
 
+    if not is_lesson and not HAZARD.search(markdown):
+        return ""
     try:
         if sanitized(markdown) != markdown and is_lesson:
             return NO_HTML

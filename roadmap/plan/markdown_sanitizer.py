@@ -79,8 +79,6 @@ def sanitize(markdown: str) -> str:
 
 def sanitized(markdown: str, calls_left: Iterator[None] | None = None) -> str:
     """Do the same as `sanitize`, with as many calls of parser rules. Raises TooIntricate."""
-    if not HAZARD.search(markdown):
-        return markdown
     calls_left = calls_left or repeat(None, MOST_CALLS)
     try:
         for careful in (True,) * MOST_ROUNDS + (False,) * 3:
@@ -107,6 +105,8 @@ class Sanitizer:
 
     def clean(self, markdown: str) -> str:
         try:
+            if not HAZARD.search(markdown):
+                return markdown
             return sanitized(markdown, self._calls_left)
         except TooIntricate:
             return _without_marks(markdown)

@@ -122,11 +122,14 @@ def conditional_response(
 
 
 def not_modified(request: Request, tag: str) -> Response | None:
-    """Return 304 if If-None-Match names this ETag, with the form of it that is named."""
-    if not is_not_modified(request, tag):
+    """Return 304 if If-None-Match names this ETag, with the form of it that is named.
+
+    `*` names no form: only the content tells which one is meant.
+    """
+    named, packed = request.headers.get("if-none-match", ""), compressed_tag(tag)
+    if named == "*" or not is_not_modified(request, tag):
         return None
-    packed = compressed_tag(tag)
-    sent = packed if packed in request.headers["if-none-match"] else tag
+    sent = packed if packed in named else tag
     headers = {"ETag": sent, "Vary": "Accept-Encoding", "Cache-Control": "private, no-cache"}
     return Response(status_code=304, headers=headers)
 

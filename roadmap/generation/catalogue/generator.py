@@ -121,11 +121,14 @@ class CatalogueGenerator(Generator):
     def write(self, kind: ContentKind, brief: ConceptBrief) -> Contents:
         track_id, _, concept_id = brief.key.partition("/")
         if not files.has(track_id, concept_id):
-            raise UnknownHere(
+            reason = (
                 "The catalogue no longer has contents for this concept. If its track was removed "
                 "from TRACKS_DIR, put it back, restart and retry; or set OPENAI_API_KEY and retry, "
                 "or create a new roadmap."
             )
+            if concept_id:
+                raise UnknownHere(reason)
+            raise GeneratorFault(reason, lasting=True)  # a person has added it
         written_in = language_of(brief.request.language) or files.ENGLISH
         concept = _loaded(_in(tracks()[track_id], written_in), concept_id)
         content: Contents = resolve_name(CONTENT_KINDS[kind].catalogue)(concept, brief)

@@ -54,6 +54,15 @@ class TestKnownAlready:
         }
         assert first.headers["cache-control"] == "private, no-cache"
 
+    def test_who_has_any_form_of_it_hears_the_tag_of_the_form_asked_for(
+        self, client: TestClient, concept: str
+    ) -> None:
+        for accepted in ("gzip", "identity"):
+            headers = {"Accept-Encoding": accepted}
+            tag = client.get(concept, headers=headers).headers["etag"]
+            again = client.get(concept, headers={**headers, "If-None-Match": "*"})
+            assert (again.status_code, again.headers["etag"]) == (304, tag)
+
     def test_what_has_changed_is_sent(self, client: TestClient, roadmap: str, concept: str) -> None:
         tag = client.get(roadmap).headers["etag"]
         client.put(f"{concept}/progress", json={"progress": "done"})
