@@ -93,12 +93,13 @@ def sign_of(
     title = " ".join(unescape(found[1] if found else "").split())
     if "\ufffd" in title:  # decoded wrongly
         return None
-    if is_missing(title) and not (is_missing(promised) or ABOUT_MISSING.search(promised + asked)):
+    old, new = urlsplit(asked), urlsplit(reached)
+    about = f"{promised} {old.path}?{old.query}"  # a port may have these digits
+    if is_missing(title) and not (is_missing(promised) or ABOUT_MISSING.search(about)):
         return Soft404.missing
     words, in_one_script = _words(title), bool(WIDE.search(title)) == bool(WIDE.search(promised))
     if not (promised and words and in_one_script) or BEFORE.search(title):
         return None
-    old, new = urlsplit(asked), urlsplit(reached)
     is_start = ROOT.fullmatch(new.path) and not new.query and not ROOT.fullmatch(old.path)
     if is_start and len({str(each.hostname).removeprefix("www.") for each in (old, new)}) == 1:
         return None if words & _words(f"{promised} {unquote(old.path)}") else Soft404.start

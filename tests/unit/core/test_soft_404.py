@@ -81,6 +81,10 @@ class TestMissing:
         assert sign("404 Not Found - HTTP | MDN", promised="Client errors", url=mdn) is None
         assert sign("404 Not Found", promised="404 Not Found: what it means") is None
 
+    def test_a_port_says_nothing(self) -> None:
+        url = "http://127.0.0.1:40410/flour"
+        assert sign("Page not found", url=url) is Soft404.missing
+
     def test_it_is_dead_at_once(self, site: Site) -> None:
         site.pages["/guides/knead"] = shown("Page not found")
         found = seen(site)
