@@ -590,25 +590,6 @@ class TestKeeping:
         rescue_overdue()
         assert count(IdempotentAnswer) == 0
 
-    def test_the_latest_of_an_account_are_kept(
-        self, client: TestClient, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        monkeypatch.setattr(idempotency_store, "MOST_BYTES", 3 * idempotency_store.ROW_BYTES + 2000)
-        keys = [f"{number:064}" for number in range(4)]
-        with transaction():
-            for key_hash in keys:
-                clock.travel(timedelta(seconds=1))
-                IdempotentAnswer.create(
-                    key_hash=key_hash,
-                    owner=LOCAL_OWNER,
-                    fingerprint="",
-                    content=b"x" * 900,
-                    created_at=clock.now(),
-                )
-        rescue_overdue()
-        with session():
-            assert sorted(row.key_hash for row in IdempotentAnswer.select()) == keys[2:]
-
     def test_of_a_large_response_status_and_address_are_kept(
         self, client: TestClient, monkeypatch: pytest.MonkeyPatch
     ) -> None:
