@@ -111,6 +111,8 @@ def local_file(address: str) -> Iterator[tuple[str, Path]]:
     if not address.startswith("s3://"):
         yield address, Path(address)
         return
+    if "/" not in address.removeprefix("s3://"):
+        address += "/"
     prefix, _, name = address.rpartition("/")
     with NamedTemporaryFile(prefix="roadmap-restore-") as file:
         with opened(prefix) as store:

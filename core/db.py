@@ -226,7 +226,7 @@ class PreparedStatement:
 class Outage:
     """Logs why the database is away, once in a while."""
 
-    is_full = False  # whether the last write of this process found the disk full
+    is_full = False  # whether a write has found the disk full; no transaction has succeeded since
     _silent_until = 0.0
 
     def note(self, error: BaseException) -> None:
@@ -244,6 +244,7 @@ outage = Outage()
 def _away(error: BaseException) -> Unavailable:
     error = first_of(error)
     outage.note(error)
-    outage.is_full = is_full(error)
-    detail = DISK_FULL if outage.is_full else "The database does not respond. Try again later."
+    detail = "The database does not respond. Try again later."
+    if is_full(error):
+        outage.is_full, detail = True, DISK_FULL
     return Unavailable(detail, retry_after=RETRY_AFTER)

@@ -70,7 +70,8 @@ class Connection(asyncio.Protocol):
         self._transport = cast(asyncio.WriteTransport, transport)
 
     def send(self, request: bytes, due: float) -> None:
-        self._due, self.waits = due, True
+        # uvloop's timers count whole milliseconds, and may end one early.
+        self._due, self.waits = min(due, perf_counter()), True
         self._transport.write(request)
 
     def data_received(self, data: bytes) -> None:

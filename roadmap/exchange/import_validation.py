@@ -379,16 +379,13 @@ def _fault_of(markdown: str, *, is_lesson: bool = True) -> str:
     Other texts may have HTML: they are sanitized when they are shown.
     """
     # Here: 2 MB, needed by imports alone
-    from roadmap.generation.tutorial_lint import is_readable
-    from roadmap.plan.markdown_sanitizer import HAZARD, TooIntricate, sanitized
+    from roadmap.generation.tutorial_lint import sanitized_lesson
+    from roadmap.plan.markdown_sanitizer import TooIntricate, sanitized
 
-    if not is_lesson and not HAZARD.search(markdown):
-        return ""
     try:
-        if sanitized(markdown) != markdown and is_lesson:
-            return NO_HTML
-        if is_lesson and not is_readable(markdown):
-            raise TooIntricate
+        if is_lesson:
+            return "" if sanitized_lesson(markdown) == markdown else NO_HTML
+        sanitized(markdown)
     except TooIntricate as error:
         return str(error)
     return ""

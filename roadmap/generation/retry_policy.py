@@ -31,15 +31,14 @@ def retry_save(save: Callable[[], Result]) -> Result:
 
     Raises Unavailable after SAVE_PATIENCE seconds.
     """
-    deadline, level = monotonic() + SAVE_PATIENCE, logging.WARNING
+    deadline = monotonic() + SAVE_PATIENCE
     while True:
         try:
             return save()
         except Unavailable as error:
             if monotonic() > deadline:
                 raise
-            logger.log(level, "an answer waits to be saved: %s", error)
-            level = logging.DEBUG  # one warning for each answer
+            logger.warning("an answer waits to be saved: %s", error)
         sleep(SAVE_PAUSE)
 
 

@@ -17,7 +17,7 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
 from roadmap.plan.markdown_parsing import TooMuchWork, parsed
-from roadmap.plan.markdown_sanitizer import LINE_END
+from roadmap.plan.markdown_sanitizer import LINE_END, TooIntricate, sanitized
 
 # Characters of a block: parsers of Python and TOML may need the square of its length.
 LONGEST_CODE = 5_000
@@ -136,13 +136,14 @@ def read(markdown: str) -> Lesson:
     )
 
 
-def is_readable(markdown: str) -> bool:
-    """Whether a tutorial can be parsed within the budget."""
+def sanitized_lesson(markdown: str) -> str:
+    """Return a tutorial that is sanitized and can be read. Raises TooIntricate."""
+    clean = sanitized(markdown)
     try:
-        parsed(markdown, PARSER)
+        parsed(clean, PARSER)
     except TooMuchWork:
-        return False
-    return True
+        raise TooIntricate from None
+    return clean
 
 
 def without_solution(markdown: str) -> tuple[str, str]:

@@ -99,8 +99,8 @@ def after_fault(
     for the call once more.
     """
     place = place_of(row)
-    is_upgraded = isinstance(fault, UnknownHere) and row.id < first_id(clock.now() - UPGRADE)
-    if isinstance(fault, RetryLater) and not (paid or is_upgraded):
+    has_waited = isinstance(fault, UnknownHere) and row.id < first_id(clock.now() - UPGRADE)
+    if isinstance(fault, RetryLater) and not (paid or has_waited):
         jobs = leases.release_untried(work, row.id, token, fault.wait)
         record(
             WAITING,

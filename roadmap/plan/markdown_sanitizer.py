@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
-from itertools import repeat
+from itertools import pairwise, repeat
 from typing import Any
 
 from markdown_it import MarkdownIt, rules_inline
@@ -38,6 +38,9 @@ UNESCAPED_MARK = re.compile(r"(?<!\\)(\\\\)*!\Z")
 HAZARD = re.compile(r"[<\[]")  # without these there is no HTML, link or image
 # A line that may begin or end a block of code: what stands before, marks, the rest.
 FENCE = re.compile(r"^([ \t>*+\-0-9.)]*)(`{3,}|~{3,})(.*)$", re.MULTILINE)
+# A line that begins an item of a list, and a part that would go on with it.
+LISTED = re.compile(r"(?:^|\r)[ \t>]*(?:[-+*]|[0-9]{1,9}[.)])(?:\s|$)", re.MULTILINE)
+INDENTED = re.compile(r"(?:[ \t]*[\r\n]+)*[ \t]")
 # Of a link or image elsewhere in the document.
 DEFINITION = re.compile(r"^[ \t>*+\-0-9.)]*\[(?:\\.|[^\[\]\\])++\]:", re.MULTILINE | re.DOTALL)
 
@@ -79,6 +82,8 @@ def sanitize(markdown: str) -> str:
 
 def sanitized(markdown: str, calls_left: Iterator[None] | None = None) -> str:
     """Do the same as `sanitize`, with as many calls of parser rules. Raises TooIntricate."""
+    if not HAZARD.search(markdown):
+        return markdown
     calls_left = calls_left or repeat(None, MOST_CALLS)
     try:
         for careful in (True,) * MOST_ROUNDS + (False,) * 3:
@@ -105,8 +110,6 @@ class Sanitizer:
 
     def clean(self, markdown: str) -> str:
         try:
-            if not HAZARD.search(markdown):
-                return markdown
             return sanitized(markdown, self._calls_left)
         except TooIntricate:
             return _without_marks(markdown)
@@ -114,15 +117,18 @@ class Sanitizer:
     def joined(self, parts: Sequence[str]) -> str:
         """Return the document of clean parts, which begin and end with an empty line.
 
-        It is sanitized as a whole if one part could change what another is: by a block of code that
-        stays open, or by the definition of an image.
+        It is sanitized as a whole if one part could change what another is: by a block of code or a
+        list that stays open, or by the definition of an image.
         """
         document = "".join(parts)
+        in_list = any(
+            LISTED.search(before) and INDENTED.match(part) for before, part in pairwise(parts)
+        )
         try:
             is_clean = all(self._is_closed(part) for part in parts)
         except (TooIntricate, RecursionError):
             is_clean = False
-        if is_clean and not ("![" in document and DEFINITION.search(document)):
+        if is_clean and not in_list and not ("![" in document and DEFINITION.search(document)):
             return document
         return self.clean(document)
 

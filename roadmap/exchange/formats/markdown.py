@@ -10,7 +10,7 @@ from gettext import NullTranslations
 from typing import Any
 
 from core.i18n import ENGLISH, sentence_gap
-from core.sanitize import strip_nul
+from core.sanitize import one_line, strip_nul
 from roadmap.plan.markdown_sanitizer import LINE_END, Sanitizer
 from roadmap.plan.outline import CONTENT_KINDS
 from roadmap.plan.statuses import ConceptProgress
@@ -114,7 +114,7 @@ def concept_parts(
     ) % {"week": concept["week"], "count": hours}
     lines = [
         f"\n{'#' * level} {concept['title']}\n",
-        f"{time}{sentence_gap(texts)}{concept['description']}\n",
+        f"{time}{sentence_gap(texts)}{one_line(concept['description'])}\n",
     ]
     parts, lines = [sanitizer.clean("\n".join(lines))], []
     if concept["tutorial"]:

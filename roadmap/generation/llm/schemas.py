@@ -15,6 +15,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, Field
 
 from core.sanitize import one_line, plain, strip_nul, strip_nul_json
 from roadmap.generation.llm.markdown_answer import plain_markdown
+from roadmap.generation.tutorial_lint import sanitized_lesson
 from roadmap.plan.markdown_sanitizer import sanitized
 from roadmap.plan.outline import (
     FEWEST_CRITERIA,
@@ -259,7 +260,7 @@ class TutorialDraft(Draft):
     def to_content(self) -> Tutorial:
         if len(self.markdown) > LONGEST_TUTORIAL:
             raise ValueError(f"A tutorial has at most {LONGEST_TUTORIAL:,} characters.")
-        return Tutorial(markdown=sanitized(self.markdown.strip()))
+        return Tutorial(markdown=sanitized_lesson(self.markdown.strip()))
 
 
 class ResourceDraft(Draft):

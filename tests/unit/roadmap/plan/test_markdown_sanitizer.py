@@ -461,6 +461,8 @@ class TestJoined:
             pytest.param(["~~~~ py\na\n~~~\n", "\n~~~~\n<b>\n~~~~\n"], id="short closing marks"),
             pytest.param(["- ```\n  a\n  ```\n\n```\n", "\n```\n<b>\n```\n"], id="after a list"),
             pytest.param(["    ```\n\n```\n", "\n```\n<b>\n```\n"], id="code of spaces"),
+            pytest.param(["- a\n", "\n    ![p](https://x.org)\n"], id="open list"),
+            pytest.param(["a\r1) b\r", "\n \n\t<img src=x>\n"], id="open list, tab"),
             pytest.param(["a\r```\r", "\n```\n<b>\n```\n"], id="old line ends"),
             pytest.param(["[a]: https://x.org\n", "\n![a] and `![a]`\n"], id="image"),
             pytest.param(["> [a\\]\nb]: https://x.org\n", "\n![a\\]\nb]\n"], id="image, two lines"),
