@@ -40,7 +40,7 @@ HAZARD = re.compile(r"[<\[]")  # without these there is no HTML, link or image
 FENCE = re.compile(r"^([ \t>*+\-0-9.)]*)(`{3,}|~{3,})(.*)$", re.MULTILINE)
 # A line that begins an item of a list, and a part that would go on with it.
 LISTED = re.compile(r"(?:^|\r)[ \t>]*(?:[-+*]|[0-9]{1,9}[.)])(?:\s|$)", re.MULTILINE)
-INDENTED = re.compile(r"(?:[ \t]*[\r\n]+)*[ \t]")
+INDENTED = re.compile(r"[\r\n]*[ \t]")
 # Of a link or image elsewhere in the document.
 DEFINITION = re.compile(r"^[ \t>*+\-0-9.)]*\[(?:\\.|[^\[\]\\])++\]:", re.MULTILINE | re.DOTALL)
 

@@ -4,6 +4,7 @@ import pytest
 from playwright.sync_api import Error, expect
 
 from testing.people import Person
+from testing.waiting import wait_until
 from tests.browser.conftest import School, Visiting
 
 GOAL = "Bake bread"
@@ -12,6 +13,7 @@ LESSONS_KEPT = """async () => {
   const paths = names.map(each => new URL(each.url).pathname);
   return paths.filter(path => !path.startsWith("/static/"));
 }"""
+SCRIPT_IS_KEPT = "async () => !!await caches.match(document.querySelector('body script[src]').src)"
 
 
 @pytest.fixture(scope="module")
@@ -76,10 +78,7 @@ def test_an_opened_lesson_is_read_offline_until_its_reader_logs_out(
     address = town.url + lesson
     page = visitor.open(f"{address}?seen=1")
     title = page.locator("h1").inner_text()
-    page.wait_for_function(
-        "async () => !!await caches.match(document.querySelector('body script[src]').src)"
-    )
-    page.wait_for_function(f"async () => (await ({LESSONS_KEPT})()).length > 0")
+    wait_until(lambda: page.evaluate(SCRIPT_IS_KEPT))
     assert page.evaluate(LESSONS_KEPT) == [lesson]
 
     visitor.context.set_offline(True)
@@ -92,7 +91,7 @@ def test_an_opened_lesson_is_read_offline_until_its_reader_logs_out(
     page.goto(address)
     page.get_by_role("button", name="Log out").click()
     expect(page.get_by_label("Password")).to_be_visible()
-    page.wait_for_function(f"async () => (await ({LESSONS_KEPT})()).length === 0")
+    wait_until(lambda: page.evaluate(LESSONS_KEPT) == [])
     visitor.context.set_offline(True)
     with pytest.raises(Error, match="ERR_"):
         page.goto(address)
