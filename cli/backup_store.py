@@ -55,7 +55,7 @@ def opened(address: str) -> Iterator[Any]:
     if wrong := [
         name
         for name, value in {**os.environ, "the address": address}.items()
-        if not re.fullmatch(FORMS.get(name, "(?s).*"), value)
+        if value and not re.fullmatch(FORMS.get(name, "(?s).*"), value)
     ]:
         raise CommandFailed(f"{address} cannot be used: {wrong[0]} is malformed. Correct it.")
     try:

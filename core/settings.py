@@ -612,8 +612,8 @@ def from_environment(environment: Mapping[str, str]) -> Settings:
 def misspelt(environment: Mapping[str, str]) -> dict[str, str]:
     """Return variables that are no settings, with those that they resemble.
 
-    A setting that is set is meant only by a name with a letter more or less: other programs have
-    similar ones.
+    A setting that is set already is meant only by a name that has one letter more or less: other
+    programs have similar names.
     """
     ours = [name.upper() for name in Settings.model_fields]
     unset = [name for name in ours if not environment.get(name, "").strip()]

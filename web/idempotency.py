@@ -1,8 +1,8 @@
 """Idempotency-Key header (an IETF draft): a repeated request gets the first response.
 
-The key belongs to the caller's account. The response is kept for a day, stored in the transaction
-of the work. Of a large one, status and address are kept. One with a secret is not kept: a repeated
-request gets 409 with the address of what the first has made.
+The key belongs to the caller's account. The response is kept for a day at most, stored in the
+transaction of the work. Of a large one, status and address are kept. One with a secret is not kept:
+a repeated request gets 409 with the address of what the first has made.
 """
 
 import hashlib

@@ -1,7 +1,8 @@
 """Concurrency limits: how many requests of an account or address run at once.
 
 The threads that run handlers are few, and no account may keep all of them busy: its requests wait
-for each other. Requests without an account have threads of their own and a bounded queue.
+for each other. Requests without an account have threads of their own and a bounded queue. The IPv6
+addresses of a site (a /48) count as one.
 """
 
 import asyncio

@@ -148,11 +148,12 @@ def _strong(words: str) -> str:
 
 def _deepened(markdown: str, by: int) -> str:
     """Move headings of a tutorial below the concept's own; code blocks stay unchanged."""
-    lines, in_code = [], False
+    lines, fence = [], ""
     for line in LINE_END.split(markdown):
-        if line.lstrip().startswith("```"):
-            in_code = not in_code
-        found = None if in_code else HEADING.match(line)
+        mark = line.lstrip()[:3]
+        if mark == fence or (not fence and mark in {"```", "~~~"}):
+            fence = "" if fence else mark
+        found = None if fence else HEADING.match(line)
         # Seven marks are none: the next line would belong to the same paragraph.
         lines.append("#" * min(by, 6 - len(found[0])) + line if found else line)
     return "\n".join(lines) + "\n"

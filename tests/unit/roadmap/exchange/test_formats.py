@@ -177,6 +177,14 @@ class TestMarkdown:
         assert "What holds bread together?" in text
         assert "It is gluten." not in text
 
+    def test_headings_move_down_and_code_stays(self, client: TestClient) -> None:
+        document = whole()
+        tutorial = document["concepts"][FIRST]["contents"]["tutorial"]["body"]
+        code = "~~~\n## Code\n```\n## Code too\n~~~"
+        tutorial["markdown"] = f"# Flour\n\n{code}\n\n## Kinds\n\nWheat and rye are ground."
+        text = client.get(f"{made(client, document)}/export.md").text
+        assert f"{code}\n\n##### Kinds\n" in text
+
     def test_what_is_done_is_ticked_off(self, client: TestClient) -> None:
         document = whole()
         document["concepts"][FIRST]["progress"] = "done"
