@@ -79,7 +79,7 @@ DOCUMENTS: dict[str, Concept] = {
     "code": lesson("```python\nif a < b[0]:  # <b>\n    pass\n```\n\n"),
     "sections": lesson("## A\n\nb\n\n", 40_000),
     "table": lesson(TABLE, 2_000),
-    "marks": lesson("*a **b " * 9 + "c** d* " * 9 + "\n\n"),
+    "marks": lesson("*a **b " * 9 + "c** d* " * 9 + "\n\n", 37_000),  # a larger one is refused
     "prompts": quiz(3, "*a **b [c](d) " * 250),
     "questions": quiz(100),
     "resources": resources(100),

@@ -398,5 +398,6 @@ def fitting(name: str, body: dict[str, Any], watch: Watch, chance: int) -> dict[
         body |= {
             "current_password": me.password,
             "new_password": f"{uuid.uuid4().hex} {uuid.uuid4().hex}",
+            "revoke_keys": False,  # a key is what later requests need
         }
     return body
