@@ -13,15 +13,15 @@ GOAL_TO_MEASURE := $(if $(filter command line,$(origin GOAL)),yes)
 GOAL ?= Become a backend engineer in Python
 override GOAL := $(value GOAL)# as it was typed: neither make nor the shell reads what is in it
 export GOAL
-CAPACITY := ROADMAPS LATENCY SPREAD OUTLINE_LATENCY OUTLINE_SPREAD OUTLINE_CALLS CONTENTS BUSIEST REQUESTS TOKENS AT_ONCE THREADS WITHIN SHARE PRICE
 PYTEST := $(BIN)/python -m pytest --numprocesses $(TESTERS) --dist loadfile --no-loadscope-reorder $(if $(DURATIONS),--durations $(DURATIONS))
-# As it was given on make's command line: what the environment calls by such a name (REQUESTS, TOKENS) is meant for others.
-given = $(if $(filter command line,$(origin $(1))),$($(1)))
-option = $(shell echo $(1) | tr 'A-Z_' 'a-z-')
 CHECKED := cli core roadmap_client mcp_server reliable_queue models roadmap tasks web migrations roadmap_app.py roadmap_cli.py testing tests benchmarks quality scripts examples deploy
 
+# As it was given on make's command line: what the environment calls by such a name (RUN, SEED) is meant for others.
+given = $(if $(filter command line,$(origin $(1))),$($(1)))
+option = $(shell echo $(1) | tr 'A-Z_' 'a-z-')
+
 .DEFAULT_GOAL := help
-.PHONY: help run run-code demo test test-fast test-all test-browser test-model screenshots soak fuzz lint format texts examples openapi lock audit licences quality evaluate wheel mcp s3 image railway bench bench-smoke bench-accept bench-costs bench-delivery bench-logs bench-observing bench-growth bench-usage capacity docs clean
+.PHONY: help run run-code demo test test-fast test-all test-browser test-model screenshots soak fuzz lint format texts examples openapi lock audit licences quality evaluate wheel mcp s3 image railway bench bench-smoke bench-growth bench-usage docs clean
 
 help: ## Show the targets
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-15s %s\n", $$1, $$2}'
@@ -120,29 +120,11 @@ bench: $(VENV)/run $(BENCH)/ready ## The service against what it replaces: make 
 bench-smoke: $(VENV)/run $(BENCH)/ready ## The shortest form of it; fails when a ratio is a quarter worse than usual at three looks
 	@$(BENCH)/bin/python -m benchmarks --smoke $(if $(ONLY),--only $(ONLY))
 
-bench-costs: $(VENV)/run $(BENCH)/ready ## Which feature costs how much of accepting a goal
-	@$(BENCH)/bin/python -m benchmarks.costs
-
 bench-growth: $(VENV)/dev ## How cost grows, in curves: make bench-growth ONLY="workers clients" QUICK=1; WRITE=1 puts it into docs/
 	@$(BIN)/python -m benchmarks.growth $(if $(ONLY),--only $(ONLY)) $(if $(QUICK),--quick) $(if $(WRITE),--markdown docs/PERFORMANCE.md --charts docs/img --json benchmarks/growth.json)
 
-capacity: $(VENV)/dev ## What a load takes: make capacity ROADMAPS=1000 LATENCY=8; CHECK=1 compares with the real service
-	@$(BIN)/python -m benchmarks.capacity $(foreach name,$(CAPACITY),$(if $(call given,$(name)),--$(call option,$(name)) $(call given,$(name)))) $(if $(call given,CHECK),--check) $(if $(call given,QUICK),--quick) $(if $(call given,WRITE),--write)
-
 bench-usage: $(VENV)/run $(BENCH)/ready ## What running costs in memory, CPU time, commands and bytes: make bench-usage QUICK=1; WRITE=1 puts it into cli/costs/
 	@$(BENCH)/bin/python -m benchmarks.usage $(if $(QUICK),--quick) $(if $(WRITE),--json cli/costs/measured.json)
-
-bench-delivery: $(VENV)/dev ## Tasks a second against stock Huey, in one run
-	@$(BIN)/python benchmarks/delivery.py
-
-bench-logs: $(VENV)/dev ## Plans and times of pages of the execution log, of ROWS=5000000
-	@$(BIN)/python benchmarks/log_search.py --rows $(or $(ROWS),5000000)
-
-bench-accept: $(VENV)/dev ## Measure POST /api/v1/roadmaps at 100 requests a second
-	@$(BIN)/python benchmarks/accept.py
-
-bench-observing: $(VENV)/dev ## Tasks a second with the operator's dashboard followed, and without
-	@$(BIN)/python benchmarks/observing.py
 
 # From the lock, like the image: the same files everywhere, also where only a mirror is reached, and none that was tampered with.
 $(VENV)/run: requirements.lock bin/roadmap

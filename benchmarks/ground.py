@@ -45,10 +45,6 @@ PEERS = (
     "sqlalchemy",
     "asyncpg",
     "celery",
-    "dramatiq",
-    "rq",
-    "taskiq",
-    "taskiq-redis",
     "flower",
 )
 OTHERS_DATABASE = 1  # of Redis; the service has 0

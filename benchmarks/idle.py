@@ -1,6 +1,8 @@
 """The cost of idle services, and how soon a task starts then.
 
-`delivery.py --idle SECONDS` runs it: the real services in both modes with the settings that a
+    python -m benchmarks.idle SECONDS
+
+The real services in both modes with the settings that a
 newcomer gets, not the short ones of the tests. Counted are the commands that Redis receives from
 each service (MONITOR; not the calls inside scripts), and the CPU time of each process. The latency
 is that of a new roadmap: from the time of its `roadmap.queued` event to that of `roadmap.planning`.
@@ -10,6 +12,7 @@ import json
 import os
 import random
 import statistics
+import sys
 import tempfile
 import threading
 import time
@@ -157,3 +160,7 @@ def start_latency(stack: Stack) -> float:
         for event in stack.events(path)
     }
     return (at["roadmap.planning"] - at["roadmap.queued"]).total_seconds() * 1000
+
+
+if __name__ == "__main__":
+    report_idle(int(sys.argv[1]))

@@ -43,7 +43,7 @@ HOME, ROADMAP, LESSON, JSON = (
     "JSON of the roadmaps",
 )
 OF_ACCOUNTS = ", 20 accounts"
-CELERY, DRAMATIQ, RQ, TASKIQ = "Celery, acks late", "Dramatiq", "RQ", "taskiq"
+CELERY = "Celery, acks late"
 COPY, COPY_ONCE, SQLALCHEMY, LOGGING = (
     "COPY",
     "COPY, one transaction",

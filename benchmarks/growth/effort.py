@@ -14,13 +14,9 @@ class Effort:
     tries: int  # of each page, one after the other
     workers: Sequence[int]
     clients: Sequence[int]
-    streams: Sequence[int]
     roadmaps: Sequence[int]
     whole: int  # roadmaps that have contents, at most
     records: Sequence[int]  # of the log
-    messages: Sequence[int]
-    sampled: int  # messages sent and claimed, to measure one
-    built: int  # roadmaps whose building is measured, in each round
     day_seconds: float  # for which roadmaps are made, while memory is measured
 
 
@@ -31,13 +27,9 @@ FULL = Effort(
     tries=60,
     workers=(1, 2, 3, 4),
     clients=(1, 10, 100, 300, 1000),
-    streams=(1, 100, 500, 1000, 2000),
     roadmaps=(10, 1_000, 100_000, 1_000_000),
     whole=10_000,
     records=(10_000, 1_000_000, 10_000_000),
-    messages=(0, 1_000, 10_000, 100_000),
-    sampled=500,
-    built=30,
     day_seconds=420,
 )
 QUICK = Effort(
@@ -47,12 +39,8 @@ QUICK = Effort(
     tries=20,
     workers=(1, 2, 4),
     clients=(1, 10, 100, 300),
-    streams=(1, 100, 300),
     roadmaps=(10, 1_000, 50_000),
     whole=1_000,
     records=(10_000, 200_000),
-    messages=(0, 1_000, 10_000),
-    sampled=200,
-    built=10,
     day_seconds=40,
 )

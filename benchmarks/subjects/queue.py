@@ -30,18 +30,15 @@ from benchmarks.ground import (
 from benchmarks.load import ROOT
 from benchmarks.targets import (
     CELERY,
-    DRAMATIQ,
     ENQUEUED,
     MEDIAN_STARTS,
     OURS,
     QUEUE,
     RAW,
-    RQ,
     SLOW_STARTS,
     SQLITE,
     STOCK,
     STOCK_SQLITE,
-    TASKIQ,
     TASKS,
 )
 
@@ -59,7 +56,6 @@ class Queue:
     module: str
     command: Sequence[str]
     contender: str = ""
-    is_needed: bool = True  # by a target
     is_file: bool = False
 
 
@@ -71,32 +67,12 @@ def huey(name: str, contender: str, *options: str) -> Queue:
 
 def queues() -> list[Queue]:
     """Raises BenchmarkFailed when one is not installed."""
-    celery, actors, jobs, tasks = (
-        f"{PLACE}.with_{name}" for name in ("celery", "dramatiq", "rq", "taskiq")
-    )
+    celery = f"{PLACE}.with_celery"
     worker = ("worker", "--pool", "threads", "--concurrency", THREADS, "--loglevel", "ERROR")
-    rq = (
-        "worker",
-        "bench",
-        "--worker-class",
-        "rq.SimpleWorker",
-        "--quiet",
-        "--disable-job-desc-logging",
-        "--url",
-    )
-    taskiq = ("worker", f"{tasks}:broker", "--workers", "1", "--log-level", "ERROR")
     return [
         huey(OURS, "redis-ours"),
         huey(STOCK, "redis-stock"),
         Queue(CELERY, celery, tool("celery", "-A", celery, *worker)),
-        Queue(
-            DRAMATIQ,
-            actors,
-            tool("dramatiq", actors, "--processes", "1", "--threads", THREADS),
-            is_needed=False,
-        ),
-        Queue(RQ, jobs, tool("rq", *rq), is_needed=False),
-        Queue(TASKIQ, tasks, tool("taskiq", *taskiq), is_needed=False),
         huey(SQLITE, "sqlite-ours"),
         huey(STOCK_SQLITE, "sqlite-stock", "-m", "0.2"),  # by itself it would idle for up to 10 s
     ]
@@ -106,8 +82,7 @@ RAW_REDIS = f"{PLACE}.with_redis"
 
 
 def measure(ground: Ground, effort: Effort) -> Iterator[Sample]:
-    contenders = [each for each in queues() if each.is_needed or not effort.is_short]
-    for number, queue in turns(contenders, effort.rounds):
+    for number, queue in turns(queues(), effort.rounds):
         say(f"queue: {queue.name}, {effort.messages} tasks, round {number + 1} of {effort.rounds}")
         turn = Turn(ground, queue, effort.messages)
         yield Sample(
@@ -124,7 +99,7 @@ def measure(ground: Ground, effort: Effort) -> Iterator[Sample]:
         )
     if effort.tries:
         raw = Queue(RAW, RAW_REDIS, python("-m", RAW_REDIS))
-        for queue in [*contenders, raw]:
+        for queue in [*queues(), raw]:
             say(f"queue: {queue.name}, {effort.tries} tasks on an idle queue")
             yield from _latencies(ground, effort, queue)
 

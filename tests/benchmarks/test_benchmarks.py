@@ -13,10 +13,8 @@ from hypothesis import strategies as st
 
 from benchmarks.__main__ import looked
 from benchmarks.chart import LEFT, Panel, drawing
-from benchmarks.costs import FEATURES, shares_of
 from benchmarks.effort import FULL
 from benchmarks.figures import Sample, Spread, number, percentiles, ratio, spread, turns, values_of
-from benchmarks.ground import BenchmarkFailed
 from benchmarks.load import NAME, request
 from benchmarks.load.client import endless
 from benchmarks.report import (
@@ -316,38 +314,3 @@ def test_names_in_requests_are_used_once_and_are_all_as_long() -> None:
     assert len(keys) == 4
     assert {len(key) for key in keys} == {32}
     assert set(sent[1::2]) == {b"GET / HTTP/1.1\r\n\r\n"}
-
-
-def test_what_was_at_work_is_the_nearest_file_that_stands_for_a_feature() -> None:
-    server = ["main (core/startup/run_service.py:31)", "run (uvicorn/main.py:9)"]
-    asked = [*server, "Endpoint.handle (web/endpoint.py:112)"]
-    stacks = {
-        "routing and the endpoint": [*asked, "dumps (json/__init__.py:2)"],
-        "Idempotency-Key": [
-            *asked,
-            "keep (web/idempotency.py:80)",
-            "find (roadmap/accounts/idempotency_store.py:19)",
-            "digest (hmac.py:1)",
-        ],
-        "commit: roadmap and event": [
-            "run (threading.py:1)",
-            "_insert (roadmap/lifecycle/create.py:70)",
-            "new_id (core/ids.py:3)",
-        ],
-        "HTTP server and event loop": [*server, "run (asyncio/runners.py:118)"],
-        "other": ["run (threading.py:1)"],
-    }
-    lines = [f"{';'.join(stack)} {number}" for number, stack in enumerate(stacks.values(), start=1)]
-    assert shares_of(lines) == {
-        feature: number / 15 for number, feature in enumerate(stacks, start=1)
-    }
-
-
-def test_files_that_stand_for_a_feature_exist() -> None:
-    ours = {place for places in FEATURES.values() for place in places} - {"uvicorn/", "starlette/"}
-    assert [place for place in sorted(ours) if not (ROOT / place).exists()] == []
-
-
-def test_a_process_that_does_nothing_has_no_shares() -> None:
-    with pytest.raises(BenchmarkFailed):
-        shares_of([])

@@ -307,10 +307,8 @@ def test_every_curve_has_its_points_in_both_forms() -> None:
         for amounts in (
             effort.workers,
             effort.clients,
-            effort.streams,
             effort.roadmaps,
             effort.records,
-            effort.messages,
         ):
             assert list(amounts) == sorted(set(amounts))
             assert len(amounts) > 1

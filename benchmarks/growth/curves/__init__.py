@@ -2,19 +2,9 @@
 
 from collections.abc import Mapping
 
-from benchmarks.growth.curves import (
-    clients,
-    day,
-    messages,
-    modes,
-    records,
-    roadmaps,
-    streams,
-    workers,
-)
+from benchmarks.growth.curves import clients, day, records, roadmaps, workers
 from benchmarks.growth.points import Curve
 
 CURVES: Mapping[str, Curve] = {
-    each.CURVE.name: each.CURVE
-    for each in (workers, clients, streams, roadmaps, records, day, messages, modes)
+    each.CURVE.name: each.CURVE for each in (workers, clients, roadmaps, records, day)
 }

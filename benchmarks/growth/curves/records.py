@@ -1,6 +1,6 @@
 """Response time of the execution log's pages over its size, for four months of records.
 
-One roadmap's log and the admin log. Each size has a database, filled as `make bench-logs` does it.
+One roadmap's log and the admin log. Each size has a database, filled by `fill_log`.
 One API process runs, no consumers.
 """
 
@@ -19,14 +19,14 @@ from benchmarks.report import filled
 
 LOG, ADMIN_LOG = "one roadmap's log, ms", "admin log, ms"
 LOOKS = 3
-ROADMAP = "00000000-0000-0000-0000-000000000001"  # benchmarks/log_search.py writes records of it
+ROADMAP = "00000000-0000-0000-0000-000000000001"  # fill_log.py writes records of it
 OWN = """INSERT INTO roadmap (id, owner_id, goal, level, hours_per_week, background, motivation,
     preferences, language, title, generator, weeks, hours, status, error, attempts, interruptions,
     due_at, contents_total, contents_ready, contents_failed, last_seq, created_at, updated_at)
     VALUES ('{roadmap}', '{reader}', 'a goal', 'beginner', 8, '', '', '', 'en', 'a title', '',
     1, 1, 'ready', '', 1, 0, now(), 0, 0, 0, 1, now(), now())"""
 ABOUT = """\
-The records are of four months, as in `make bench-logs`."""
+The records are of four months."""
 
 
 ADVICE = filled(

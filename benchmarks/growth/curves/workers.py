@@ -7,7 +7,6 @@ at once; they take turns, round by round. No consumers run.
 from collections.abc import Iterator
 from contextlib import ExitStack
 
-from benchmarks.capacity.needs import API_CONNECTIONS
 from benchmarks.contenders import PATH, Service
 from benchmarks.figures import number, turns
 from benchmarks.ground import Ground, say
@@ -20,6 +19,7 @@ from scripts.marked import markdown
 RATE, GENERATOR = "requests/s", "load generator, % of a core"
 POST, GET = "POST a goal", "GET a roadmap"
 CLIENTS = 64
+API_CONNECTIONS = 13  # of the pools of a process (core/backends.py)
 ENOUGH = 1.1  # times as much, below which more workers do not help
 ABOUT = """\
 64 clients, no Idempotency-Key, no consumers."""

@@ -1,1 +1,0 @@
-"""Capacity planning: a queue simulation times measured use of one roadmap"""
