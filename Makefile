@@ -21,7 +21,7 @@ given = $(if $(filter command line,$(origin $(1))),$($(1)))
 option = $(shell echo $(1) | tr 'A-Z_' 'a-z-')
 
 .DEFAULT_GOAL := help
-.PHONY: help run run-code demo test test-fast test-all test-browser test-model screenshots soak fuzz lint format texts examples openapi lock audit licences quality evaluate wheel mcp s3 image railway bench bench-smoke bench-growth bench-usage docs clean
+.PHONY: help run run-code demo test test-fast test-all test-browser test-model screenshots soak fuzz lint format texts examples openapi lock audit licences quality evaluate wheel mcp s3 image railway bench bench-smoke bench-growth docs clean
 
 help: ## Show the targets
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-15s %s\n", $$1, $$2}'
@@ -122,9 +122,6 @@ bench-smoke: $(VENV)/run $(BENCH)/ready ## The shortest form of it; fails when a
 
 bench-growth: $(VENV)/dev ## How cost grows, in curves: make bench-growth ONLY="workers clients" QUICK=1; WRITE=1 puts it into docs/
 	@$(BIN)/python -m benchmarks.growth $(if $(ONLY),--only $(ONLY)) $(if $(QUICK),--quick) $(if $(WRITE),--markdown docs/PERFORMANCE.md --charts docs/img --json benchmarks/growth.json)
-
-bench-usage: $(VENV)/run $(BENCH)/ready ## What running costs in memory, CPU time, commands and bytes: make bench-usage QUICK=1; WRITE=1 puts it into cli/costs/
-	@$(BENCH)/bin/python -m benchmarks.usage $(if $(QUICK),--quick) $(if $(WRITE),--json cli/costs/measured.json)
 
 # From the lock, like the image: the same files everywhere, also where only a mirror is reached, and none that was tampered with.
 $(VENV)/run: requirements.lock bin/roadmap

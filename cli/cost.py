@@ -1,179 +1,150 @@
-"""`cost`: estimate of a monthly bill from measurements and prices."""
+"""`cost`: a month's bill, from what was measured once and from published prices."""
 
-from dataclasses import asdict
+import json
+from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, BinaryIO
 
 import click
-from pydantic import ValidationError
+from pydantic import BaseModel, Field, ValidationError
 
-from cli.costs import measured, prices
-from cli.costs.bill import (
-    DAYS,
-    MB_OF_A_GB,
-    READS,
-    WITHOUT_QUEUE,
-    DeploymentLayout,
-    Load,
-    layouts_of,
-)
-from cli.output import CommandFailed, Number, console, json_option, show, table
+from cli.output import CommandFailed, Number, json_option, show, table
 
+FOLDER = Path(__file__).parent
+PRICES = FOLDER / "prices.json"
+# Parts have MB (10^6 bytes) and CPU seconds. Triples are of a second, a roadmap, a GET of its tree.
+MEASURED: dict[str, Any] = json.loads((FOLDER / "measured_use.json").read_text("utf-8"))
+DAYS, SECONDS = 30, 30 * 86_400  # of a month
+WITHOUT_QUEUE, WITHOUT_QUEUE_PRICE = (16, 8), 50.0  # GB and cores; USD
 SIZE = Number(0.1, 1_000)
+Money = Annotated[float, Field(ge=0, le=1e6, allow_inf_nan=False)]
+Text = Annotated[str, Field(min_length=1, max_length=200)]
 
 
-@click.command("cost")
-@click.option(
-    "--roadmaps",
-    type=Number(0, 1e6),
-    default=10,
-    show_default=True,
-    help="Roadmaps created per day.",
-)
-@click.option(
-    "--reads",
-    type=Number(0, 1e4),
-    default=READS,
-    show_default=True,
-    help="Number of times each roadmap is opened.",
-)
-@click.option(
-    "--months",
-    type=click.IntRange(1, 120),
-    default=12,
-    show_default=True,
-    help="Months that roadmaps are kept.",
-)
+class Provider(BaseModel, frozen=True, extra="forbid"):
+    """Provider, whose prices were read at `source` on the day `seen`."""
+
+    currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")]
+    seen: Annotated[date, Field(strict=True)]  # such as 2026-01-31, and no number of seconds
+    source: Text
+
+
+class Platform(Provider):
+    """Prices of a GB of memory, a core, a GB stored, a GB sent; `plans` cost that at least."""
+
+    memory: Money
+    cores: Money
+    storage: Money
+    egress: Money
+    plans: dict[Text, Money] = {}
+
+
+class RedisByCommand(Provider):
+    """Price of 100,000 commands; with `inside_scripts`, those that scripts call count too."""
+
+    commands: Money
+    inside_scripts: bool = False
+
+
+class Prices(BaseModel, frozen=True, extra="forbid"):
+    platforms: Annotated[dict[Text, Platform], Field(min_length=1, max_length=20)]
+    redis: Annotated[dict[Text, RedisByCommand], Field(max_length=20)] = {}
+
+
+def estimate(
+    prices: Prices, name: str, load: dict[str, float], writer: str, size: tuple[float, float]
+) -> dict[str, Any]:
+    """Return the document of `roadmap cost --json`; `name` is that of the platform."""
+    platform, layouts = prices.platforms[name], []
+    redis = {each: it for each, it in prices.redis.items() if it.currency == platform.currency}
+
+    def month(of: tuple[float, float, float]) -> float:
+        return of[0] * SECONDS + load["roadmaps"] * (of[1] + load["reads"] * of[2])
+
+    def bill(use: dict[str, Any], by_command: RedisByCommand | None = None) -> dict[str, float]:
+        parts = [it for it in use["parts"] if by_command is None or it["name"] != "redis"]
+        inside = use["inside_scripts"] if by_command and by_command.inside_scripts else 0
+        amounts = {
+            "memory": sum(it["memory"] for it in parts) / 1000 * platform.memory,
+            "cores": sum(it["cores"] for it in parts) * platform.cores,
+            "storage": use["storage"] * platform.storage,
+            "egress": use["egress"] * platform.egress,
+            "redis": (use["commands"] + inside) / 1e5 * by_command.commands if by_command else 0.0,
+        }
+        return {**amounts, "total": sum(amounts.values())}
+
+    without_queue = f"instance without a queue: {size[0]:g} GB, {size[1]:g} cores"
+    reserved: dict[str, Any] = {"parts": {"instance": (size[0] * 1000, (size[1], 0, 0))}}
+    reserved |= dict.fromkeys(("commands", "inside_scripts", "stored", "sent"), (0, 0, 0))
+    for layout, of in {**MEASURED["layouts"][writer], without_queue: reserved}.items():
+        parts = [
+            {"name": part, "instances": 1, "memory": memory, "cores": month(cpu) / SECONDS}
+            for part, (memory, cpu) in of["parts"].items()
+        ]
+        use: dict[str, Any] = {"parts": parts, "egress": month(of["sent"]) / 1e9}
+        use["storage"] = month(of["stored"]) * load["months"] / 1e9
+        use |= {each: month(of[each]) for each in ("commands", "inside_scripts")}
+        use |= {each: sum(part[each] for part in parts) for each in ("memory", "cores")}
+        paid = bill(use)
+        if layout == without_queue and size == WITHOUT_QUEUE and platform.currency == "USD":
+            share = WITHOUT_QUEUE_PRICE / (paid["total"] or 1)
+            paid = {each: it * share for each, it in paid.items()}
+        plans = {plan: max(least, paid["total"]) for plan, least in platform.plans.items()}
+        other = {each: bill(use, it)["total"] for each, it in redis.items() if use["commands"]}
+        document = {"name": layout, "use": use, "bill": paid, "paid": plans}
+        layouts.append({**document, "by_command": other})
+    providers = {name: platform, **redis}
+    dates = {each: {"seen": it.seen, "source": it.source} for each, it in providers.items()}
+    measured = {each: MEASURED[each] for each in ("date", "command", "machine")}
+    rests_on = {"measured": measured, "prices": dates, "notes": MEASURED["notes"]}
+    return {"load": load, "layouts": layouts, "rests_on": rests_on}
+
+
+@click.command("cost", context_settings={"show_default": True})
+@click.option("--roadmaps", type=Number(0, 1e6), default=10, help="Roadmaps created per day.")
+@click.option("--reads", type=Number(0, 1e4), default=50, help="Times each roadmap is opened.")
+@click.option("--months", type=click.IntRange(1, 120), default=12, help="Months they are kept.")
 @click.option("--catalogue", is_flag=True, help="Use the catalogue instead of a model.")
-@click.option(
-    "--platform",
-    default="Railway",
-    show_default=True,
-    help="Platform whose prices are used.",
-)
-@click.option(
-    "--large-memory",
-    type=SIZE,
-    default=WITHOUT_QUEUE[0] // MB_OF_A_GB,
-    show_default=True,
-    help="GB of the instance without a queue.",
-)
-@click.option(
-    "--large-cores",
-    type=SIZE,
-    default=WITHOUT_QUEUE[1],
-    show_default=True,
-    help="Cores of the instance without a queue.",
-)
-@click.option(
-    "--prices",
-    "file",
-    type=click.Path(path_type=Path),
-    help="Other prices, in the form of cli/costs/prices.json.",
-)
+@click.option("--platform", default="Railway", help="Platform whose prices are used.")
+@click.option("--large-memory", type=SIZE, default=16, help="GB of the instance without a queue.")
+@click.option("--large-cores", type=SIZE, default=8, help="Cores of the instance without a queue.")
+@click.option("--prices", type=click.File("rb"), help="Other prices, as in cli/prices.json.")
 @json_option
 def cost(
-    *,
-    roadmaps: float,
-    reads: float,
-    months: int,
-    catalogue: bool,
-    platform: str,
-    large_memory: float,
-    large_cores: float,
-    file: Path | None,
-    as_json: bool,
+    *, platform: str, catalogue: bool, prices: BinaryIO | None, as_json: bool, **load: float
 ) -> None:
-    """Estimate a month's bill for four layouts under the same load.
+    """Estimate a month's bill for four layouts under the same load, without model calls.
 
-    The layouts are three services, one instance, the replaced Celery stack, and the single instance
-    without a queue before that. The last cost $50 a month with 16 GB and 8 cores; another size is
-    priced by the platform at full use. The estimate is based on measurements (`make bench-usage`)
-    and published prices. Model calls are not included: MODEL_PRICES and budgets cover them.
+    The instance without a queue cost $50 in one size; another has the platform's price.
     """
-    found, asked = measured.load(), _prices(file)
-    if platform not in asked.platforms:
-        raise CommandFailed(
-            f"There are no prices for {platform}. --platform can be {', '.join(asked.platforms)}."
-        )
-    load, sources = Load(roadmaps * DAYS, reads, months), asked.of(platform)
-    layouts = layouts_of(
-        found.stacks,
-        load,
-        asked,
-        asked.platforms[platform],
-        is_by_model=not catalogue,
-        size=(large_memory * MB_OF_A_GB, large_cores),
-    )
-    document = {
-        "load": asdict(load),
-        "layouts": [_document(layout) for layout in layouts],
-        "rests_on": {
-            "measured": {"date": found.date, "command": found.command, "machine": found.machine},
-            "prices": {
-                name: {"seen": each.seen, "source": each.source} for name, each in sources.items()
-            },
-            "notes": {name: stack.note for name, stack in found.stacks.items() if stack.note},
-        },
-    }
-    show(document, as_json, lambda: _print_bills(layouts, platform, asked, found))
-
-
-def _prices(file: Path | None) -> prices.Prices:
     try:
-        return prices.load(file) if file else prices.load()
-    except OSError as error:
-        wrong = error.strerror
+        asked = Prices.model_validate_json(prices.read() if prices else PRICES.read_bytes())
     except ValidationError as error:
-        problem = error.errors()[0]
-        place = ".".join(map(str, problem["loc"]))
-        wrong = ": ".join(part for part in (place, problem["msg"]) if part)
-    raise CommandFailed(
-        f"{file} is not a valid price file ({wrong}). cli/costs/prices.json shows the form."
-    )
+        wrong = error.errors()[0]
+        text = f"These prices are unusable: {'.'.join(map(str, wrong['loc']))} {wrong['msg']}."
+        raise CommandFailed(f"{text} cli/prices.json shows their form.") from None
+    if platform not in asked.platforms:
+        raise CommandFailed(f"{platform} has no prices. There are {', '.join(asked.platforms)}.")
+    size = load.pop("large_memory"), load.pop("large_cores")
+    load["roadmaps"] *= DAYS
+    document = estimate(asked, platform, load, "catalogue" if catalogue else "model", size)
+    show(document, as_json, lambda: _print_bills(document, asked.platforms[platform].currency))
 
 
-def _document(layout: DeploymentLayout) -> dict[str, Any]:
-    """Return a layout with the sums of its use and its bill."""
-    use, bill = layout.use, layout.bill
-    return {
-        **asdict(layout),
-        "use": {**asdict(use), "memory": use.memory, "cores": use.cores},
-        "bill": {**asdict(bill), "total": bill.total},
-    }
-
-
-def _print_bills(
-    layouts: list[DeploymentLayout], name: str, asked: prices.Prices, found: measured.MeasuredUsage
-) -> None:
-    """Print the bills, and the dates of measurements and prices."""
-    platform, providers = asked.platforms[name], list(layouts[0].by_command)
-    columns = ["", "memory, MB", "vCPU", "stored, GB", "sent, GB", f"used, {platform.currency}"]
-    columns += [f"paid, {plan}" for plan in platform.plans]
-    columns += [f"used, Redis of {provider}" for provider in providers]
-    rows = [
-        [
-            each.name,
-            f"{each.use.memory:,.0f}",
-            f"{each.use.cores:.3f}",
-            f"{each.use.storage:.2f}",
-            f"{each.use.egress:.2f}",
-            f"{each.bill.total:,.2f}",
-            *(f"{each.paid[plan]:,.2f}" for plan in platform.plans),
-            *(f"{each.by_command[it]:,.2f}" if each.by_command else "" for it in providers),
-        ]
-        for each in layouts
-    ]
+def _print_bills(document: dict[str, Any], currency: str) -> None:
+    first, prices = document["layouts"][0], document["rests_on"]["prices"]
+    columns = ["", "memory, MB", "vCPU", "stored, GB", "sent, GB", f"used, {currency}"]
+    columns += [f"paid, {plan}" for plan in first["paid"]]
+    columns += [f"used, Redis of {provider}" for provider in first["by_command"]]
+    rows = []
+    for each in document["layouts"]:
+        use, plans, by_command = each["use"], each["paid"].values(), each["by_command"].values()
+        row = [each["name"], f"{use['memory']:,.0f}", f"{use['cores']:.3f}"]
+        used = use["storage"], use["egress"], each["bill"]["total"]
+        row += [f"{it:,.2f}" for it in (*used, *plans, *by_command)]
+        rows.append(row + [""] * (len(columns) - len(row)))
     table(columns, rows)
-    note = f"A month on {name}. A plan costs its price or, if that is more, what was used."
-    if providers:
-        note += (
-            f" Redis of {' or '.join(providers)} bills each command, also those of idle consumers."
-        )
-    dates = "; ".join(
-        f"{each}, read on {source.seen} at {source.source}"
-        for each, source in asked.of(name).items()
-    )
-    measured_on = f"Measured on {found.date} by {found.command}. Prices: {dates}."
-    for line in (note, measured_on):
-        console.print(f"\n{line}", soft_wrap=True, highlight=False, markup=False)
+    click.echo("\nFor a month. A plan costs its price or, if that is more, what was used.")
+    click.echo(f"Measured on {MEASURED['date']} by {MEASURED['command']}. Prices:")
+    for name, of in prices.items():
+        click.echo(f"{name}, read on {of['seen']} at {of['source']}")

@@ -1,6 +1,6 @@
 """Tables of README and of documents about deployment.
 
-They are bills from `cli/costs/`, and comparisons from benchmarks/results.json.
+They are bills from cli/cost.py, and comparisons from benchmarks/results.json.
 
 `python -m scripts.document_tables` prints them; `--write` puts them into the pages, between two
 comments.
@@ -10,6 +10,7 @@ import json
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
+from typing import Any
 
 from benchmarks.figures import number, spread, values_of
 from benchmarks.report import Results, missed, results_of
@@ -33,8 +34,7 @@ from benchmarks.targets import (
     TREES,
     Target,
 )
-from cli.costs import measured, prices
-from cli.costs.bill import DAYS, READS, DeploymentLayout, Load, layouts_of
+from cli.cost import DAYS, PRICES, WITHOUT_QUEUE, Prices, estimate
 from scripts.marked import DOCS, Marked, markdown
 
 PLATFORM = "Railway"
@@ -48,9 +48,9 @@ BEHIND = """\
 To be fair: one hand-written file without log, metrics and goal matching accepts {} times as many
 goals, Celery with one threaded worker takes {} MB, and {} of our {} performance targets are
 missed."""
-MONTHS = 12
+READS, MONTHS = 50, 12
 USUAL, LOADS = 10, (1, 10, 100, 1_000)  # roadmaps a day
-# Texts of the bills by language; names of layouts are those of `cli/costs/bill.py`
+# Texts of the bills by language; names of layouts are those of cli/measured_use.json
 CHINESE = {
     "three services": "三个服务",
     "one instance": "单实例",
@@ -123,67 +123,70 @@ def chinese(text: str) -> str:
 
 def of_one_load(text: Callable[[str], str]) -> str:
     """Return the use and the bills for the usual load."""
-    asked = prices.load()
-    chosen = asked.platforms[PLATFORM]
-    providers = list(asked.redis_of(chosen))  # billed in the currency of the platform
+    bills = _bills(USUAL)
+    first = bills["layouts"][0]
     head = (
         *("", *map(text, ("memory", "vCPU", "stored", "used"))),
-        *(text("paid, {}").format(name) for name in chosen.plans),
-        *(text("used, with Redis from {}").format(name) for name in providers),
+        *(text("paid, {}").format(name) for name in first["paid"]),
+        *(text("used, with Redis from {}").format(name) for name in first["by_command"]),
     )
     rows = (
         (
             _name(each, text),
-            f"{each.use.memory:,.0f} MB",
-            f"{each.use.cores:.3f}",
-            f"{each.use.storage:.2f} GB",
-            f"${each.bill.total:,.2f}",
-            *(f"${each.paid[name]:,.2f}" for name in chosen.plans),
-            *(f"${each.by_command[name]:,.2f}" if each.by_command else "" for name in providers),
+            f"{each['use']['memory']:,.0f} MB",
+            f"{each['use']['cores']:.3f}",
+            f"{each['use']['storage']:.2f} GB",
+            f"${each['bill']['total']:,.2f}",
+            *(f"${each['paid'][name]:,.2f}" for name in first["paid"]),
+            *(
+                f"${each['by_command'][name]:,.2f}" if each["by_command"] else ""
+                for name in first["by_command"]
+            ),
         )
-        for each in _layouts(USUAL)
+        for each in bills["layouts"]
     )
     load = text(
         "Assumed: {roadmaps} roadmaps a day written by a model, each opened {reads} times and "
         "kept for {months} months."
     ).format(roadmaps=USUAL, reads=READS, months=MONTHS)
-    return f"{markdown(head, rows)}\n\n{load}\n{_sources(text)}"
+    return f"{markdown(head, rows)}\n\n{load}\n{_sources(bills['rests_on'], text)}"
 
 
 def of_loads(text: Callable[[str], str]) -> str:
     """Return the bills at several loads."""
+    bills = [_bills(load) for load in LOADS]
     rows = (
-        (_name(same[0], text), *(f"${each.bill.total:,.2f}" for each in same))
-        for same in zip(*map(_layouts, LOADS), strict=True)
+        (_name(same[0], text), *(f"${each['bill']['total']:,.2f}" for each in same))
+        for same in zip(*(each["layouts"] for each in bills), strict=True)
     )
-    bills = markdown((text("roadmaps a day"), *(f"{load:,}" for load in LOADS)), rows)
+    table = markdown((text("roadmaps a day"), *(f"{load:,}" for load in LOADS)), rows)
     loads = text("Use of a month on {}. Each roadmap is opened {} times and kept for {} months.")
-    return f"{bills}\n\n{loads.format(PLATFORM, READS, MONTHS)}\n{_sources(text)}"
+    sources = _sources(bills[0]["rests_on"], text)
+    return f"{table}\n\n{loads.format(PLATFORM, READS, MONTHS)}\n{sources}"
 
 
-def _name(layout: DeploymentLayout, text: Callable[[str], str]) -> str:
-    kind, _, size = layout.name.partition(": ")
+def _name(layout: dict[str, Any], text: Callable[[str], str]) -> str:
+    kind, _, size = layout["name"].partition(": ")
     if not size:
         return text(kind)
     memory, cores = size.removesuffix(" cores").split(", ")
     return text(kind) + text(": {memory}, {cores} cores").format(memory=memory, cores=cores)
 
 
-def _layouts(a_day: float) -> list[DeploymentLayout]:
-    asked, load = prices.load(), Load(a_day * DAYS, READS, MONTHS)
-    return layouts_of(
-        measured.load().stacks, load, asked, asked.platforms[PLATFORM], is_by_model=True
-    )
+def _bills(a_day: float) -> dict[str, Any]:
+    load = {"roadmaps": a_day * DAYS, "reads": READS, "months": MONTHS}
+    prices = Prices.model_validate_json(PRICES.read_bytes())
+    return estimate(prices, PLATFORM, load, "model", WITHOUT_QUEUE)
 
 
-def _sources(text: Callable[[str], str]) -> str:
-    found, every = measured.load(), prices.load().of(PLATFORM)
+def _sources(rests_on: dict[str, Any], text: Callable[[str], str]) -> str:
     sources = f"{text(';')}\n".join(
-        text("[{}]({}), read on {}").format(name, each.source, each.seen)
-        for name, each in every.items()
+        text("[{}]({}), read on {}").format(name, each["source"], each["seen"])
+        for name, each in rests_on["prices"].items()
     )
     fixed = text("The instance without a queue has its own fixed price.")
-    on = text("Measured on {} by `{}`. Prices:").format(found.date, found.command)
+    measured = rests_on["measured"]
+    on = text("Measured on {} by `{}`. Prices:").format(measured["date"], measured["command"])
     return f"{fixed}\n{on}\n{sources}{text('.')}"
 
 

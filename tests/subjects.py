@@ -61,7 +61,7 @@ SUBJECTS = (
             "core/sanitize.py", "tests/fuzz/**"),
         long=("pytest -n 3 --dist loadgroup tests/fuzz --long",),
         short=("tests/fuzz",)),
-    Subject("benchmarks", ("benchmarks/**", *QUEUES, "cli/costs/**", "core/backends.py",
+    Subject("benchmarks", ("benchmarks/**", *QUEUES, "core/backends.py",
             "core/setting*.py", "roadmap/generation/retry_policy.py",
             "roadmap/generation/llm/rate_control.py", "docs/SCALING.md", "tests/benchmarks/**"),
         long=("pytest -n 3 --dist loadfile tests/benchmarks --long",),

@@ -11,9 +11,7 @@ import pytest
 from benchmarks.contenders import PATH, Bare
 from benchmarks.ground import Ground
 from benchmarks.load import LoadFailed, Plan, held, load, request
-from benchmarks.usage.stacks import WITH_MODEL
-from cli.costs.measured import Effort, MeasuredUsage, RoadmapSize
-from testing.stack import CONCEPTS, ROOT, clean_environment
+from testing.stack import ROOT, clean_environment
 from testing.waiting import wait_until
 
 SECONDS = 0.3
@@ -87,48 +85,3 @@ def test_a_run_leaves_figures_and_a_table(tmp_path: Path) -> None:
     assert "round 2 of 2" in ended.stderr
     assert "| embedded mode: goal to all contents | " in ended.stdout
     assert (tmp_path / "page.md").read_text() == ended.stdout.removesuffix("\n")
-
-
-@pytest.mark.long  # 40 s
-def test_what_running_costs_is_written_as_the_calculator_reads_it(tmp_path: Path) -> None:
-    """Of the largest stack, as long as it takes to see that each figure is taken."""
-    file = tmp_path / "measured.json"
-    effort = Effort(idle_seconds=1, roadmaps=2, requests=8, call_seconds=0.1)
-    command = [
-        sys.executable,
-        "-m",
-        "benchmarks.usage",
-        "--only",
-        WITH_MODEL,
-        "--quick",
-        "--json",
-        str(file),
-    ]
-    command += [f"--{name.replace('_', '-')}={value}" for name, value in effort]
-    ended = subprocess.run(
-        command,
-        cwd=ROOT,
-        env=clean_environment(),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert ended.returncode == 0, ended.stderr
-    found = MeasuredUsage.model_validate_json(file.read_text())
-    assert (found.command, found.effort) == ("make bench-usage QUICK=1 WRITE=1", effort)
-    assert found.roadmap == RoadmapSize(concepts=len(CONCEPTS), contents=3 * len(CONCEPTS))
-    assert list(found.stacks) == [WITH_MODEL]
-    stack = found.stacks[WITH_MODEL]
-    assert list(stack.parts) == ["api", "huey_logs", "huey_content", "postgres", "redis"]
-    assert [name for name, part in stack.parts.items() if part.cpu_per_request is not None] == [
-        "api"
-    ]
-    assert all(part.memory_busy >= part.memory for part in stack.parts.values())
-    assert stack.parts["huey_content"].cpu_per_roadmap > 0
-    assert stack.parts["postgres"].cpu_per_roadmap > 0
-    assert (
-        stack.commands_inside_scripts_per_roadmap > stack.commands_per_roadmap > 90
-    )  # each content is a task
-    assert stack.stored_per_roadmap > 100_000
-    assert 10_000 < stack.sent_per_roadmap < 100_000
-    assert f"### {WITH_MODEL}" in ended.stdout

@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 
 import pytest
+from benchmarks.log_search import Plan
 
 from benchmarks import log_search as bench
-from benchmarks.log_search import Plan
 from testing.logbook import own_database
 from testing.servers import Postgres
 
