@@ -58,7 +58,7 @@ def test_a_paused_queue_stands_still(visit: Visiting, resumed: School) -> None:
     expect(queue.locator("li", has_text="ready to run")).to_contain_text("0")
 
 
-def test_an_update_keeps_the_focus_and_the_charts_follow(visit: Visiting, home: School) -> None:
+def test_an_update_keeps_the_focus_and_the_tables_follow(visit: Visiting, home: School) -> None:
     page = visit().open(f"{home.url}/admin")
     page.evaluate(ADD_STALE)
     link = page.get_by_role("link", name="Pause content")
@@ -66,10 +66,10 @@ def test_an_update_keeps_the_focus_and_the_charts_follow(visit: Visiting, home: 
     expect(page.locator("#stale")).to_have_count(0)  # the part has been replaced
     expect(link).to_be_focused()
     # Without the room that a roadmap's page keeps for its live part.
-    queues, charts = (page.locator(part).bounding_box() for part in ("#now .queues", "#measures"))
+    queues, tables = (page.locator(part).bounding_box() for part in ("#now .queues", "#measures"))
     assert queues is not None
-    assert charts is not None
-    assert charts["y"] - (queues["y"] + queues["height"]) < 40
+    assert tables is not None
+    assert tables["y"] - (queues["y"] + queues["height"]) < 40
 
 
 def test_a_hidden_page_sends_no_requests(visit: Visiting, home: School) -> None:

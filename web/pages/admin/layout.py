@@ -1,6 +1,5 @@
 """The layout of operators' pages, and their numbers and times in the reader's language."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from gettext import NullTranslations
@@ -15,10 +14,8 @@ from core.i18n import gettext_noop
 from core.settings import CONSUMERS
 from roadmap.accounts.identity import Scope
 from roadmap.operations.audit_log import Action, AuditOutcome
-from roadmap.operations.task_stats import Ended, Waited
 from tasks.message_browser import MessageState
 from web.call import Call
-from web.pages.admin.charts import ChartLabels
 from web.pages.error_messages import form_page
 from web.pages.templates import texts_of
 
@@ -128,32 +125,6 @@ class Formatters:
 
     def _per_cent(self, number: str) -> str:
         return self.texts.gettext("%(number)s %%") % {"number": number}
-
-    def chart(self, title: str, steps: Sequence[Ended]) -> ChartLabels:
-        """Return the texts of a chart, with a summary as its description."""
-        _ = self.texts.gettext
-        names = ("done", "failed", "retried")
-        sums = {name: grouped(sum(getattr(step, name) for step in steps)) for name in names}
-        summary = _("%(done)s done, %(failed)s failed, %(retried)s retried.") % sums
-        most = max(steps, key=lambda step: step.done, default=None)
-        if most and most.done:
-            values = {"time": f"{most.at:%H:%M}", "count": grouped(most.done)}
-            summary += " " + _("Peak at %(time)s: %(count)s done.") % values
-
-        def of_step(step: Ended) -> str:
-            values = {name: getattr(step, name) for name in names}
-            text = _("%(time)s: %(done)s done, %(failed)s failed, %(retried)s retried")
-            return text % {"time": f"{step.at:%H:%M}", **values}
-
-        return ChartLabels(title, summary, _("No tasks yet."), of_step)
-
-    def waiting(self, depths: Sequence[Waited]) -> str:
-        """Return the label of a line of queue depths."""
-        most = max((depth.ready for depth in depths if depth.ready is not None), default=None)
-        if most is None:
-            return self.texts.gettext("No measurements yet.")
-        text = self.texts.gettext("Waiting in the last hour: at most %(count)s.")
-        return text % {"count": grouped(most)}
 
 
 def grouped(number: int) -> str:

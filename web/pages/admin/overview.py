@@ -4,28 +4,25 @@ The state of the broker is fetched every two seconds, statistics every fifteen: 
 sooner. While the broker is unreachable, the page says so and shows the state in the database.
 """
 
+from datetime import timedelta
 from typing import Any
 
 from starlette.responses import Response
 
+from core import clock
 from core.errors import Unavailable
-from core.i18n import gettext_noop
 from roadmap.operations import task_stats
 from roadmap.operations.execution_log import ledger
-from roadmap.operations.task_stats import STEPS, Period, since_of
+from roadmap.operations.task_stats import Period, since_of
 from tasks import queue_admin
 from tasks.queues import QUEUES
 from web.call import Call
 from web.pages.admin.actions import success_message
-from web.pages.admin.charts import sparkline, throughput
-from web.pages.admin.layout import Formatters, address, admin_page
+from web.pages.admin.layout import address, admin_page
 from web.pages.forms import AnyQuery, is_part
 from web.pages.templates import texts_of
 
-TITLES = {
-    Period.hour: gettext_noop("The last hour, minute by minute"),
-    Period.day: gettext_noop("The last day, in steps of 15 minutes"),
-}
+HOUR = timedelta(hours=1)
 
 
 class OverviewQuery(AnyQuery):
@@ -77,23 +74,16 @@ def statistics_part(call: Call) -> Response:
 
 
 def _statistics(call: Call) -> dict[str, Any]:
-    """Return statistics of tasks, and the charts of each queue by period with its busy steps."""
-    words = Formatters(texts_of(call.request))
-    histories = []
-    for queue in sorted(QUEUES):
-        depths = task_stats.depths(queue, since_of(Period.hour), STEPS[Period.hour])
-        waiting = sparkline([depth.ready for depth in depths], words.waiting(depths))
-        charts = []
-        for span in Period:
-            points = task_stats.series(queue, since_of(span), STEPS[span])
-            title = words.texts.gettext(TITLES[span])
-            drawn = throughput(points, words.chart(f"{queue}: {title}", points), f"{queue}-{span}")
-            busy = [point for point in points if point.done or point.failed or point.retried]
-            charts.append((span, title, drawn, busy))
-        histories.append({"queue": queue, "waiting": waiting, "charts": charts})
+    """Return statistics of tasks, and the hours of the last 24 in which some ended, by queue."""
     query: OverviewQuery = call.query
+    runs = [task_stats.series(queue, clock.now() - 23 * HOUR, HOUR) for queue in sorted(QUEUES)]
     return {
-        "histories": histories,
+        "queues": sorted(QUEUES),
+        "hours": [
+            hour
+            for hour in zip(*runs, strict=True)
+            if any(each.done or each.retried or each.failed for each in hour)
+        ],
         "tasks": task_stats.per_task(since_of(query.span)),
         "span": query.span,
         "spans": {each: address("/admin", span=each, live=query.live) for each in Period},

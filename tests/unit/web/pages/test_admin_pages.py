@@ -14,6 +14,7 @@ from core.db import StatementTimeout
 from core.i18n import ENGLISH, texts
 from roadmap.lifecycle import admin_queries
 from roadmap.operations.audit_log import Action, AuditEntry, AuditOutcome, records
+from roadmap.operations.metrics_store import saver
 from tasks.message_browser import MessageState
 from tasks.queue_admin import messages, pause, queue_states, resume
 from tasks.queues import RETRIES, content_queue
@@ -133,7 +134,19 @@ class TestOverview:
         part = room.get("/admin", headers={"hx-request": "true"}).text
         assert re.findall(r'hx-target="(.*?)"', part) == ["#now", "#workers"]
         assert "<html" not in part
-        assert "<svg" in room.get("/admin/measures", headers={"hx-request": "true"}).text
+
+    def test_the_last_24_hours_are_one_table(self, room: TestClient) -> None:
+        def ended() -> list[int]:
+            saver.save()
+            page = room.get("/admin/measures", headers={"hx-request": "true"}).text
+            rows = page.partition('id="tasks"')[0].split("<tr>")[3:]
+            hours = [re.findall(r"<td.*?>(\d+)<", row) for row in rows]
+            return [sum(map(int, column)) for column in zip([0] * 6, *hours, strict=True)]
+
+        before = ended()
+        dead_letter()
+        more = [after - then for after, then in zip(ended(), before, strict=True)]
+        assert more == [0, RETRIES, 1, 0, 0, 0]  # of contents, and of logs
 
     def test_it_speaks_the_language_of_its_reader(self, room: TestClient) -> None:
         pause("content")
