@@ -73,7 +73,7 @@ SUBJECTS = (
         long=("pytest -n 3 --dist loadfile -rs tests/platforms --long",),
         short=("tests/platforms",)),
     Subject("generators", ("web/openapi.json", "web/sse.py", "docs/API.md",
-            "scripts/lint_openapi.sh", "scripts/typescript_client.sh", "tests/generators/**"),
+            "scripts/lint_openapi.sh", "tests/generators/**"),
         long=("pytest -n 3 --dist loadfile -rs tests/generators --long",),
         short=("tests/generators",)),
     Subject("packages", ("deploy/wheel/**", "pyproject.toml", "requirements*.txt",
