@@ -57,10 +57,10 @@ wheel: $(BUILD)/ready ## Build the wheel into dist/, for pip, pipx and uvx
 	@$(BUILD)/bin/python -m hatchling build --target wheel --directory dist
 
 mcp: $(VENV)/run ## Install the extra `mcp` into .venv, for `roadmap mcp` and /mcp
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-mcp.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/mcp.lock
 
 s3: $(VENV)/run ## Install the extra `s3` into .venv, for backups in S3-compatible storage
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-s3.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/s3.lock
 
 image: $(VENV)/dev ## Build the image and start every service from it; installs a builder where it can; EXTRAS="mcp s3", RUN_CODE=1
 	@./scripts/image.sh
@@ -78,7 +78,7 @@ format: $(VENV)/dev ## Put the style right
 	@$(BIN)/ruff check --fix $(CHECKED)
 	@$(BIN)/ruff format $(CHECKED)
 
-texts: $(VENV)/dev ## Collect the texts of pages and pictures into locales/, and compile the translations
+texts: $(VENV)/dev ## Collect the texts of pages and pictures into core/locales/, and compile the translations
 	@$(BIN)/python -m scripts.texts
 
 examples: $(VENV)/dev ## Record web/examples.json from a real service, for the description of the API
@@ -89,7 +89,7 @@ openapi: $(VENV)/dev ## Write web/openapi.json, the description of the API; Spec
 	@$(BIN)/python -m scripts.openapi
 	@./scripts/lint_openapi.sh
 
-lock: ## Write requirements.lock from requirements.txt, and those of the extras and of the build; UPGRADE=1 takes the newest versions that it allows
+lock: ## Write requirements/service.lock from requirements.txt, and those of the extras and of the build; UPGRADE=1 takes the newest versions that it allows
 	@PYTHON=$(PYTHON) ./scripts/lock.sh $(if $(UPGRADE),--upgrade)
 
 quality: $(VENV)/dev $(if $(call given,RUN),$(CATALOGUE)/ready) ## How well is taught: the built-in catalogue, or make quality GOAL="..." or FILE=roadmap.json; LINKS=0 visits none; RUN=1 runs the code
@@ -124,31 +124,31 @@ bench-growth: $(VENV)/dev ## How cost grows, in curves: make bench-growth ONLY="
 	@$(BIN)/python -m benchmarks.growth $(if $(ONLY),--only $(ONLY)) $(if $(QUICK),--quick) $(if $(WRITE),--markdown docs/PERFORMANCE.md --charts docs/img --json benchmarks/growth.json)
 
 # From the lock, like the image: the same files everywhere, also where only a mirror is reached, and none that was tampered with.
-$(VENV)/run: requirements.lock bin/roadmap
+$(VENV)/run: requirements/service.lock bin/roadmap
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed, this is " + sys.version.split()[0] + ". Name another: make PYTHON=python3.12 ...")'
 	@echo "Setting up $(VENV) (once) ..."
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/service.lock
 	@ln -sf ../../bin/roadmap $(BIN)/roadmap
 	@touch $@
 
-$(VENV)/dev: requirements-dev.txt $(VENV)/run
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+$(VENV)/dev: requirements/dev.txt $(VENV)/run
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements/dev.txt
 	@touch $@
 
 # What serves is locked there, too: the peers run on the same versions as the service.
-$(BENCH)/ready: benchmarks/requirements.txt benchmarks/peers/fastapi_celery/requirements.txt requirements.lock
+$(BENCH)/ready: benchmarks/requirements.txt benchmarks/peers/fastapi_celery/requirements.txt requirements/service.lock
 	@echo "Setting up $(BENCH) (once) ..."
 	@test -x $(BENCH)/bin/python || $(PYTHON) -m venv $(BENCH)
-	@$(BENCH)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(BENCH)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/service.lock
 	@$(BENCH)/bin/python -m pip install --quiet --disable-pip-version-check -r benchmarks/requirements.txt
 	@touch $@
 
 # As the image builds it: by locked packages, apart from what the service runs on.
-$(BUILD)/ready: requirements-build.lock
+$(BUILD)/ready: requirements/build.lock
 	@echo "Setting up $(BUILD) (once) ..."
 	@test -x $(BUILD)/bin/python || $(PYTHON) -m venv $(BUILD)
-	@$(BUILD)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-build.lock
+	@$(BUILD)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/build.lock
 	@touch $@
 
 # What the code of the catalogue imports, apart from what the service runs on.
@@ -158,10 +158,10 @@ $(CATALOGUE)/ready: quality/catalogue.txt
 	@$(CATALOGUE)/bin/python -m pip install --quiet --disable-pip-version-check -r quality/catalogue.txt
 	@touch $@
 
-$(DOCS)/ready: requirements-docs.txt
+$(DOCS)/ready: requirements/docs.txt
 	@echo "Setting up $(DOCS) (once) ..."
 	@test -x $(DOCS)/bin/python || $(PYTHON) -m venv $(DOCS)
-	@$(DOCS)/bin/python -m pip install --quiet --disable-pip-version-check -r requirements-docs.txt
+	@$(DOCS)/bin/python -m pip install --quiet --disable-pip-version-check -r requirements/docs.txt
 	@touch $@
 
 clean: ## Remove what the targets made

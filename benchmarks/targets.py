@@ -236,6 +236,6 @@ TARGETS = (
     Target("writing log records, once each", LOGS, WRITTEN, 0.65, peer=COPY, usual=0.65),
     Target("record(), all records stored", LOGS, RECORDED, 0.8, peer=LOGGING, usual=2.5),
     Target("records dropped meanwhile", LOGS, DROPPED, 0, at_most=True),
-    Target("installed from requirements.lock", SIZE, INSTALLED, 125, at_most=True),
+    Target("installed from the lock", SIZE, INSTALLED, 125, at_most=True),
     Target("embedded mode: goal to all contents", EMBEDDED, TO_READY, 2, at_most=True),
 )

@@ -1,7 +1,7 @@
 """Translations of pages and pictures, and the choice of a language.
 
 English texts are in templates and `gettext` calls; every other language is a catalogue in
-`locales/`, which `make texts` updates and compiles and the standard library reads.
+`core/locales/`, which `make texts` updates and compiles and the standard library reads.
 """
 
 import gettext
@@ -10,7 +10,7 @@ from functools import cache
 from gettext import NullTranslations
 from pathlib import Path
 
-LOCALES = Path(__file__).parent.parent / "locales"
+LOCALES = Path(__file__).parent / "locales"
 DOMAIN = "roadmap"
 ENGLISH = NullTranslations()
 LANGUAGES = {"en": "English", "zh-Hans": "简体中文"}  # BCP 47 tag: its name in itself

@@ -4,8 +4,8 @@
 set -euo pipefail
 CDPATH='' cd -- "$(dirname -- "$0")/.."
 DOCS=.venv-docs MERMAID=11.17.2
-FILES="README.md README.zh-CN.md CONTRIBUTING.md CHANGELOG.md SECURITY.md LICENSE docs compose.yaml
-    examples/client.py examples/receiver.py .railway/railway.ts .railway/template.md"
+FILES="README.md README.zh-CN.md CHANGELOG.md LICENSE docs compose.yaml
+    .github/CONTRIBUTING.md .github/SECURITY.md .github/CODE_OF_CONDUCT.md examples/client.py examples/receiver.py .railway/railway.ts .railway/template.md"
 
 rm -rf $DOCS/tree
 for file in $FILES; do
@@ -20,8 +20,8 @@ if ! grep -qs "\"$MERMAID\"" $DOCS/package/package.json; then # not yet, or anot
 fi
 [ ! -e $DOCS/package ] || ln -s "$PWD/$DOCS/package/dist/mermaid.tiny.js" $DOCS/tree/mermaid.js
 
-export NO_MKDOCS_2_WARNING=1 # what requirements-docs.txt says
-[ "${1:-}" != serve ] || exec $DOCS/bin/mkdocs serve --dev-addr 127.0.0.1:8080
-$DOCS/bin/mkdocs build --strict 2>&1 | { grep -v '^INFO' || true; } # with --quiet, mkdocs counts no warning
+export NO_MKDOCS_2_WARNING=1 # what requirements/docs.txt says
+[ "${1:-}" != serve ] || exec $DOCS/bin/mkdocs serve --config-file docs/mkdocs.yml --dev-addr 127.0.0.1:8080
+$DOCS/bin/mkdocs build --config-file docs/mkdocs.yml --strict 2>&1 | { grep -v '^INFO' || true; } # with --quiet, mkdocs counts no warning
 grep -rhoE '<a [^>]*href="https?://[^"#]+' site --include='*.html' | sed 's/.*href="//' | sort -u >site/links.txt
 echo "Built: site/, $(find site -name '*.html' | wc -l) pages. $(wc -l <site/links.txt) links to other hosts were not visited: site/links.txt"

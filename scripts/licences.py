@@ -62,7 +62,7 @@ HEAD = """\
 # Licences
 
 For people who check licences: every package that production installs beside this code
-([MIT](../LICENSE)), as `make licences` writes it from `requirements.lock`. Each licence is the
+([MIT](../LICENSE)), as `make licences` writes it from `requirements/service.lock`. Each licence is the
 package's own statement; tests compare this page with the installed packages and with the list in
 `scripts/licences.py`.
 
@@ -78,11 +78,11 @@ Python under PSF-2.0 and SQLite in the public domain) and [sql.js](https://githu
 """
 ADDED = {
     "mcp": """
-The extra `mcp` (`requirements-mcp.lock`) adds these; the wheels of cryptography contain OpenSSL
+The extra `mcp` (`requirements/mcp.lock`) adds these; the wheels of cryptography contain OpenSSL
 (Apache-2.0):
 """,
     "s3": """
-The extra `s3` (`requirements-s3.lock`) adds this one. Its wheels contain Rust crates, unchanged:
+The extra `s3` (`requirements/s3.lock`) adds this one. Its wheels contain Rust crates, unchanged:
 most are MIT or Apache-2.0, those of ICU Unicode-3.0, those of TLS also ISC and BSD-3-Clause:
 """,
 }

@@ -1,4 +1,4 @@
-"""Packages of requirements.lock, and those that the extras add."""
+"""Packages of requirements/service.lock, and those that the extras add."""
 
 import re
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from pathlib import Path
 from packaging.requirements import Requirement
 
 ROOT = Path(__file__).resolve().parent.parent
-LOCK = ROOT / "requirements.lock"
+LOCK = ROOT / "requirements/service.lock"
 EXTRAS = ("mcp", "s3")
 
 
@@ -45,5 +45,5 @@ def locked(text: str | None = None) -> list[Locked]:
 def extra_packages(extra: str) -> list[Locked]:
     """Return the packages that an extra adds to the base."""
     base = {package.name for package in locked()}
-    text = (ROOT / f"requirements-{extra}.lock").read_text("utf-8")
+    text = (ROOT / f"requirements/{extra}.lock").read_text("utf-8")
     return [package for package in locked(text) if package.name not in base]

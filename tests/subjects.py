@@ -24,7 +24,7 @@ from time import monotonic
 
 ROOT = Path(__file__).resolve().parent.parent
 NOTES = Path(__file__).with_suffix(".json")
-ALWAYS = ("requirements.lock", "requirements-dev.txt")  # belong to each subject
+ALWAYS = ("requirements/service.lock", "requirements/dev.txt")  # belong to each subject
 SUPPORT = ("tests", "testing")  # packages whose imports are followed
 QUEUES = ("reliable_queue/**", "tasks/**", "core/queue_factory.py")
 STORED = ("models/**", "migrations/**", "core/db.py", "core/backends.py", "core/postgres.py")
@@ -76,8 +76,8 @@ SUBJECTS = (
             "scripts/lint_openapi.sh", "tests/generators/**"),
         long=("pytest -n 3 --dist loadfile -rs tests/generators --long",),
         short=("tests/generators",)),
-    Subject("packages", ("deploy/wheel/**", "pyproject.toml", "requirements*.txt",
-            "requirements*.lock", "*.py", "entrypoint.sh", "bin/**", "core/paths.py",
+    Subject("packages", ("deploy/wheel/**", "pyproject.toml", "requirements.txt",
+            "requirements/**", "*.py", "entrypoint.sh", "bin/**", "core/paths.py",
             "core/version.py", "cli/local_service.py", "roadmap/exchange/formats/anki*.py",
             "cli/backup*.py", "cli/restore.py", "roadmap/operations/backup.py",
             "core/backup_format.py", "tests/packages/**"),
@@ -107,8 +107,8 @@ SUBJECTS = (
             "web/pages/**/*.py", "web/tokens.py", "roadmap/plan/**", "tests/attacks/**"),
         long=("pytest -n 3 --dist loadfile -rs tests/attacks --long",),
         short=("tests/attacks",)),
-    Subject("documents", ("docs/**", "*.md", ".railway/*.md", "mkdocs.yml",
-            "requirements-docs.txt", "scripts/docs*", *ANSWERED, "cli/**", "roadmap_client/**",
+    Subject("documents", ("docs/**", "*.md", ".railway/*.md", ".github/*.md",
+            "requirements/docs.txt", "scripts/docs*", *ANSWERED, "cli/**", "roadmap_client/**",
             "examples/**", "tests/documents/**"),
         long=("pytest -n 3 --dist loadfile -rs tests/documents --long",),
         short=("tests/documents",)),
@@ -122,7 +122,7 @@ SUBJECTS = (
               "pytest -n 3 --dist loadfile tests/security tests/integration/web "
               "tests/integration/roadmap --long -m long"),
         short=()),
-    Subject("pages", ("web/pages/**", "web/static/**", "web/templates/**", "locales/**",
+    Subject("pages", ("web/pages/**", "web/static/**", "web/templates/**", "core/locales/**",
             "tests/browser/**"),
         long=("pytest -n 3 --dist loadfile tests/browser --long",),
         short=()),

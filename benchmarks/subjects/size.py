@@ -1,4 +1,4 @@
-"""The size of what is installed: requirements.lock, and the stack that the service replaces.
+"""The size of what is installed: what the lock installs, and the stack that the service replaces.
 
 Each in a new environment without pip. The size is that of all files on the disk, in whole blocks,
 with the bytecode that pip makes, as `du` tells it.
@@ -31,7 +31,7 @@ def measure(ground: Ground, effort: Effort) -> Iterator[Sample]:
     if effort.is_short:  # it downloads
         return
     wanted = {
-        OURS: ("--require-hashes", "-r", "requirements.lock"),
+        OURS: ("--require-hashes", "-r", "requirements/service.lock"),
         FASTAPI: ("-r", "benchmarks/peers/fastapi_celery/requirements.txt"),
     }
     for name, requirements in wanted.items():

@@ -17,7 +17,7 @@ class Requirements(MetadataHookInterface):
         if repository := os.environ.get("GITHUB_REPOSITORY"):  # set where GitHub runs this
             metadata["urls"] = {"Source": f"{os.environ['GITHUB_SERVER_URL']}/{repository}"}
         metadata["optional-dependencies"] = {
-            extra: self._lines(f"requirements-{extra}.txt") for extra in ("mcp", "s3")
+            extra: self._lines(f"requirements/{extra}.txt") for extra in ("mcp", "s3")
         }
 
     def _lines(self, file: str) -> list[str]:

@@ -11,7 +11,7 @@ from testing.waiting import HANG
 
 MOST_PLACES = 5
 FOLDERS = (
-    *("bin", "cli", "core", "docs", "locales", "migrations", "models", "reliable_queue"),
+    *("bin", "cli", "core", "docs", "migrations", "models", "reliable_queue"),
     *("roadmap", "roadmap_client", "scripts", "tasks", "testing", "tests", "web"),
 )
 FILES = ("entrypoint.sh", "roadmap_app.py", "roadmap_cli.py")

@@ -15,7 +15,7 @@ from testing.waiting import wait_until
 from tests.documents.recipes import Copy, places
 
 RECIPE, EVENT, TEXT, TRANSLATION = "A webhook event", "roadmap.trashed", "Thrown away", "扔掉了"
-POT = "locales/zh_Hans/LC_MESSAGES/roadmap.po"
+POT = "core/locales/zh_Hans/LC_MESSAGES/roadmap.po"
 
 
 @pytest.fixture(scope="module")

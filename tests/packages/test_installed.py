@@ -89,7 +89,7 @@ def packages(tmp_path_factory: pytest.TempPathFactory) -> Packages:
     except AssertionError as error:
         pytest.skip(f"NOT RUN: the installed wheel; PyPI brings no uv and pipx: {error}")
     only = ["--quiet", "--only-binary", ":all:", "--require-hashes", "--dest", folder / "wheels"]
-    for lock in ("requirements.lock", *(f"requirements-{extra}.lock" for extra in EXTRAS)):
+    for lock in ("requirements/service.lock", *(f"requirements/{extra}.lock" for extra in EXTRAS)):
         run(*pip, "download", *only, "--requirement", ROOT / lock)
     (archive,) = folder.glob("*.tar.gz")
     run(*pip, "wheel", "--quiet", "--no-deps", "--wheel-dir", folder / "dist", archive)

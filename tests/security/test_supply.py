@@ -62,7 +62,7 @@ def disagreements(requirements: str, lock: str) -> list[str]:
 
 
 def lock_of(name: str) -> str:
-    return (ROOT / f"requirements-{name}.lock").read_text("utf-8")
+    return (ROOT / f"requirements/{name}.lock").read_text("utf-8")
 
 
 def test_the_locks_are_what_the_requirements_ask_for() -> None:
@@ -70,7 +70,7 @@ def test_the_locks_are_what_the_requirements_ask_for() -> None:
     asked = {
         (ROOT / "requirements.txt").read_text("utf-8"): LOCK.read_text("utf-8"),
         **{
-            (ROOT / f"requirements-{extra}.txt").read_text("utf-8"): lock_of(extra)
+            (ROOT / f"requirements/{extra}.txt").read_text("utf-8"): lock_of(extra)
             for extra in EXTRAS
         },
         "\n".join(build): lock_of("build"),
@@ -143,13 +143,13 @@ def test_production_is_installed_from_the_lock_alone(file: str) -> None:
     text = re.sub(r"\\\n", " ", (ROOT / file).read_text("utf-8"))
     lines = [line for line in text.splitlines() if re.search(r"pip .*\binstall\b", line)]
     elsewhere = (  # of tests, and in another environment
-        r"requirements-dev\.txt|\$\(BENCH\)/bin/python .*benchmarks/requirements\.txt"
+        r"requirements/dev\.txt|\$\(BENCH\)/bin/python .*benchmarks/requirements\.txt"
         r"|\$\(CATALOGUE\)/bin/python .*quality/catalogue\.txt"
-        r"|\$\(DOCS\)/bin/python .*requirements-docs\.txt"
+        r"|\$\(DOCS\)/bin/python .*requirements/docs\.txt"
     )
     installs = [line for line in lines if not re.search(elsewhere, line)]
     assert installs
-    locks = r"requirements(-mcp|-s3|-build)?\.lock"
+    locks = r"requirements/(service|mcp|s3|build)\.lock"
     ours = "install --no-deps --no-index"  # the wheel that was built before
     assert [
         line
@@ -161,7 +161,7 @@ def test_production_is_installed_from_the_lock_alone(file: str) -> None:
 def test_the_wheel_is_built_by_what_is_locked() -> None:
     makefile = (ROOT / "Makefile").read_text("utf-8")
     assert "wheel: $(BUILD)/ready ##" in makefile
-    assert "$(BUILD)/ready: requirements-build.lock\n" in makefile
+    assert "$(BUILD)/ready: requirements/build.lock\n" in makefile
 
 
 def test_the_page_names_the_licence_of_every_locked_package() -> None:

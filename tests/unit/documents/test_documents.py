@@ -13,7 +13,7 @@ from testing.stack import ROOT
 from tests.pages import steps_of
 
 DOCS = ROOT / "docs"
-PAGES = [*sorted(DOCS.glob("*.md")), *sorted(ROOT.glob("[A-Z]*.md"))]  # not what `make demo` wrote
+PAGES = sorted([*DOCS.glob("*.md"), *ROOT.glob("[A-Z]*.md"), *ROOT.glob(".github/[A-Z]*.md")])
 TRANSLATED = [page for page in PAGES if page.name.endswith(".zh-CN.md")]
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 CODE = re.compile(r"`([\w.][\w./-]*(?:/|\.(?:py|ts|json|toml|yaml|html|po)))(?:: (\w+))?`")
@@ -119,7 +119,7 @@ def test_the_index_has_every_document() -> None:
 
 
 def test_the_navigation_of_the_site_has_every_document() -> None:
-    named = re.findall(r"^ +- (?:\w+: )?(\S+\.md)$", (ROOT / "mkdocs.yml").read_text("utf-8"), re.M)
+    named = re.findall(r"^ +- (?:\w+: )?(\S+\.md)$", (DOCS / "mkdocs.yml").read_text("utf-8"), re.M)
     english = {page.relative_to(ROOT).as_posix() for page in PAGES if page not in TRANSLATED}
     assert sorted(named) == sorted(english)
 

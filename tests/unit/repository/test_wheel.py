@@ -18,7 +18,7 @@ from tests.security.test_supply import required
 from tests.unit.repository.test_layers import LAYERS
 from tests.unit.tasks.test_task_names import NAMES, REGISTERED
 
-SHIPPED = {*LAYERS, "migrations", "locales", "entrypoint.sh"}
+SHIPPED = {*LAYERS, "migrations", "entrypoint.sh"}
 BESIDE = {"roadmap_client"}  # an import of its own, for other programs
 ADDED = {"__init__.py", "commit.txt"}
 
@@ -77,7 +77,7 @@ def test_it_asks_for_what_the_requirements_ask_for(wheel: ZipFile) -> None:
         *(
             Requirement(f"{each}; extra == '{extra}'")
             for extra in EXTRAS
-            for each in required((ROOT / f"requirements-{extra}.txt").read_text("utf-8"))
+            for each in required((ROOT / f"requirements/{extra}.txt").read_text("utf-8"))
         ),
     }
     assert "](" not in facts.get_payload(), (
