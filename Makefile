@@ -7,8 +7,6 @@ BUILD := .venv-build
 CATALOGUE := .venv-catalogue
 DOCS := .venv-docs
 TESTERS ?= 3
-SECONDS ?= 60
-SEED ?= 1
 GOAL_TO_MEASURE := $(if $(filter command line,$(origin GOAL)),yes)
 GOAL ?= Become a backend engineer in Python
 override GOAL := $(value GOAL)# as it was typed: neither make nor the shell reads what is in it
@@ -16,12 +14,11 @@ export GOAL
 PYTEST := $(BIN)/python -m pytest --numprocesses $(TESTERS) --dist loadfile --no-loadscope-reorder $(if $(DURATIONS),--durations $(DURATIONS))
 CHECKED := cli core roadmap_client mcp_server reliable_queue models roadmap tasks web migrations roadmap_app.py roadmap_cli.py testing tests benchmarks quality scripts examples deploy
 
-# As it was given on make's command line: what the environment calls by such a name (RUN, SEED) is meant for others.
+# As it was given on make's command line: what the environment calls by such a name (RUN) is meant for others.
 given = $(if $(filter command line,$(origin $(1))),$($(1)))
-option = $(shell echo $(1) | tr 'A-Z_' 'a-z-')
 
 .DEFAULT_GOAL := help
-.PHONY: help run run-code demo test test-fast test-all test-browser test-model screenshots soak fuzz lint format texts examples openapi lock audit licences quality evaluate wheel mcp s3 image railway bench bench-smoke bench-growth docs clean
+.PHONY: help run run-code demo test test-all test-browser lint format texts examples lock audit quality wheel mcp s3 image bench bench-smoke docs clean
 
 help: ## Show the targets
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-15s %s\n", $$1, $$2}'
@@ -38,20 +35,11 @@ demo: $(VENV)/run ## Make one roadmap from the terminal: make demo GOAL="..."
 test: $(VENV)/dev ## The daily suite against a real PostgreSQL and a real Redis; TESTERS=0 runs one test after the other, DURATIONS=40 names the slowest
 	@$(PYTEST)
 
-test-fast: $(VENV)/dev ## Unit tests only
-	@$(PYTEST) tests/unit
-
 test-all: $(if $(ONLY),$(VENV)/dev,test test-browser) ## The daily suite and what it leaves out: faults, fuzz, long attacks ...; ONLY="fuzz faults" names subjects
 	@$(BIN)/python -m tests.subjects $(ONLY)
 
 test-browser: $(VENV)/dev ## Tests in a real browser; installs one where it can
 	@./scripts/test_browser.sh
-
-test-model: $(VENV)/dev ## A roadmap by a real, tiny model behind llama.cpp's server; brings both (130 MB) where it can
-	@$(BIN)/python -m pytest -rs tests/model
-
-screenshots: $(VENV)/dev ## Take the pictures of docs/img in a real browser
-	@./scripts/screenshots.sh
 
 wheel: $(BUILD)/ready ## Build the wheel into dist/, for pip, pipx and uvx
 	@$(BUILD)/bin/python -m hatchling build --target wheel --directory dist
@@ -64,9 +52,6 @@ s3: $(VENV)/run ## Install the extra `s3` into .venv, for backups in S3-compatib
 
 image: $(VENV)/dev ## Build the image and start every service from it; installs a builder where it can; EXTRAS="mcp s3", RUN_CODE=1
 	@./scripts/image.sh
-
-railway: ## Check .railway/railway.ts against the types that Railway publishes; WRITE=1 writes what the tests deploy
-	@./scripts/railway.sh $(if $(WRITE),--write)
 
 lint: $(VENV)/dev ## Style, types and the figures of the layout
 	@$(BIN)/ruff check $(CHECKED)
@@ -81,11 +66,8 @@ format: $(VENV)/dev ## Put the style right
 texts: $(VENV)/dev ## Collect the texts of pages and pictures into core/locales/, and compile the translations
 	@$(BIN)/python -m scripts.texts
 
-examples: $(VENV)/dev ## Record web/examples.json from a real service, for the description of the API
+examples: $(VENV)/dev ## Write web/openapi.json, with examples from a real service; Spectral and Redocly must have nothing to say of it
 	@$(BIN)/python -m scripts.examples
-	@$(BIN)/python -m scripts.openapi
-
-openapi: $(VENV)/dev ## Write web/openapi.json, the description of the API; Spectral and Redocly must have nothing to say of it
 	@$(BIN)/python -m scripts.openapi
 	@./scripts/lint_openapi.sh
 
@@ -95,23 +77,11 @@ lock: ## Write requirements/service.lock from requirements.txt, and those of the
 quality: $(VENV)/dev $(if $(call given,RUN),$(CATALOGUE)/ready) ## How well is taught: the built-in catalogue, or make quality GOAL="..." or FILE=roadmap.json; LINKS=0 visits none; RUN=1 runs the code
 	@SERVICE_TYPE=all $(BIN)/python -m quality $(if $(GOAL_TO_MEASURE),--goal "$$GOAL") $(if $(FILE),--file "$(FILE)") $(if $(TRACK),--track "$(TRACK)") $(if $(filter 0,$(LINKS)),--no-links) $(if $(call given,RUN),--run)
 
-evaluate: $(VENV)/dev ## Courses for the goals of quality/evaluation, scored by code and by a judge: make evaluate ONLY="chess-endgames" CONCEPTS=2; COMPARE="a.json b.json" compares two runs
-	@SERVICE_TYPE=all LOG_LEVEL=ERROR $(BIN)/python -m quality.evaluation $(foreach name,GOALS ONLY CONCEPTS SEED LIMIT LABEL INTO,$(if $(call given,$(name)),--$(call option,$(name)) "$(call given,$(name))")) $(if $(filter 1,$(LINKS)),--links) $(if $(COMPARE),--compare $(COMPARE))
-
 docs: $(DOCS)/ready ## The documentation site in site/; a dead link is an error. SERVE=1 shows it on http://127.0.0.1:8080
 	@./scripts/docs.sh $(if $(SERVE),serve)
 
 audit: $(VENV)/run ## Look up known vulnerabilities of locked packages; STRICT=1 fails if no service answers
 	@$(BIN)/python -m scripts.audit $(if $(STRICT),--strict)
-
-licences: $(VENV)/run ## Write docs/LICENCES.md
-	@$(BIN)/python -m scripts.licences
-
-soak: $(VENV)/dev ## Random faults under load, then a ledger: make soak SECONDS=60 SEED=1
-	@$(BIN)/python -m tests.chaos.soak --seconds $(SECONDS) --seed $(SEED)
-
-fuzz: $(VENV)/dev ## Everything that a request can be, in both modes: make fuzz SECONDS=60 SEED=1
-	@$(BIN)/python -m tests.fuzz --seconds $(SECONDS) --seed $(SEED)
 
 bench: $(VENV)/run $(BENCH)/ready ## The service against what it replaces: make bench ONLY="accept queue" QUICK=1 ROADMAPS=100; WRITE=1 puts it into README and docs/
 	@$(BENCH)/bin/python -m benchmarks $(if $(ONLY),--only $(ONLY)) $(if $(QUICK),--quick) $(if $(ROADMAPS),--roadmaps $(ROADMAPS)) $(if $(WRITE),--markdown docs/PERFORMANCE.md --charts docs/img --json benchmarks/results.json)
@@ -119,9 +89,6 @@ bench: $(VENV)/run $(BENCH)/ready ## The service against what it replaces: make 
 
 bench-smoke: $(VENV)/run $(BENCH)/ready ## The shortest form of it; fails when a ratio is a quarter worse than usual at three looks
 	@$(BENCH)/bin/python -m benchmarks --smoke $(if $(ONLY),--only $(ONLY))
-
-bench-growth: $(VENV)/dev ## How cost grows, in curves: make bench-growth ONLY="workers clients" QUICK=1; WRITE=1 puts it into docs/
-	@$(BIN)/python -m benchmarks.growth $(if $(ONLY),--only $(ONLY)) $(if $(QUICK),--quick) $(if $(WRITE),--markdown docs/PERFORMANCE.md --charts docs/img --json benchmarks/growth.json)
 
 # From the lock, like the image: the same files everywhere, also where only a mirror is reached, and none that was tampered with.
 $(VENV)/run: requirements/service.lock bin/roadmap

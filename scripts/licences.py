@@ -62,9 +62,9 @@ HEAD = """\
 # Licences
 
 For people who check licences: every package that production installs beside this code
-([MIT](../LICENSE)), as `make licences` writes it from `requirements/service.lock`. Each licence is the
-package's own statement; tests compare this page with the installed packages and with the list in
-`scripts/licences.py`.
+([MIT](../LICENSE)), as `python -m scripts.licences` writes it from `requirements/service.lock`.
+Each licence is the package's own statement; tests compare this page with the installed packages and
+with the list in `scripts/licences.py`.
 
 The wheels of psycopg2-binary contain libpq (PostgreSQL licence), OpenSSL (Apache-2.0) and the
 libraries that these need. psycopg2 is LGPL: it is unchanged and can be replaced by other builds.

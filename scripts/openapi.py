@@ -1,6 +1,6 @@
 """Write web/openapi.json, the OpenAPI 3.1 document, from routes and the types of their handlers.
 
-`make openapi` runs it; the service sends the file, and a test compares it with the code. Libraries
+`make examples` runs it; the service sends the file, and a test compares it with the code. Libraries
 that generate one (spectree, apispec, FastAPI) want to own the routes or the validation; here these
 are a table already, and pydantic makes the schemas.
 """

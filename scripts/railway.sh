@@ -39,7 +39,7 @@ npm run --silent --prefix .railway graph >"$found"
 if [ "${1:-}" = --write ]; then
     cp "$found" "$GRAPH"
 elif ! diff "$GRAPH" "$found"; then
-    echo "error: $GRAPH differs from .railway/railway.ts: run make railway WRITE=1" >&2
+    echo "error: $GRAPH differs from .railway/railway.ts: run scripts/railway.sh --write" >&2
     exit 1
 fi
 if ! ROADMAP_REPOSITORY=you/roadmap npm run --silent --prefix .railway graph | grep -q '"repo": "you/roadmap"'; then

@@ -1,4 +1,4 @@
-"""Take the pictures of docs/img/ in Chromium: `make screenshots`.
+"""Take the pictures of docs/img/ in Chromium: scripts/screenshots.sh.
 
 They show the real service.
 """

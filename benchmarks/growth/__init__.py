@@ -1,4 +1,4 @@
-"""Growing cost: each figure over how much of something there is. `make bench-growth`.
+"""Growing cost: each figure over how much of something there is. `python -m benchmarks.growth`.
 
 One module a curve in `curves/`.
 """

@@ -1,6 +1,6 @@
-"""The growth of cost, in curves: `make bench-growth`, or
+"""The growth of cost, in curves:
 
-    python -m benchmarks.growth [--only CURVE ...] [--quick]
+    python -m benchmarks.growth [--only CURVE ...] [--quick] [--write]
                                 [--json FILE] [--markdown FILE] [--charts FOLDER]
 
 Earlier measurements of other curves stay in the JSON and in the section. The command fails when a
@@ -109,7 +109,12 @@ def arguments() -> argparse.Namespace:
     parser.add_argument(
         "--again", action="store_true", help="measure nothing: report what is in the JSON"
     )
-    return parser.parse_args()
+    parser.add_argument("--write", action="store_true", help="write those of the repository")
+    options = parser.parse_args()
+    if options.write:
+        options.json, options.charts = Path("benchmarks/growth.json"), Path("docs/img")
+        options.markdown = Path("docs/PERFORMANCE.md")
+    return options
 
 
 def run(curve: Curve, effort: Effort) -> Found:

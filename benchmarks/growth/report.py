@@ -1,4 +1,4 @@
-"""Report of `make bench-growth`: a section of docs/PERFORMANCE.md, and the charts.
+"""Report of `python -m benchmarks.growth`: a section of docs/PERFORMANCE.md, and the charts.
 
 Only writing the files has side effects.
 """
@@ -15,12 +15,12 @@ from benchmarks.growth.points import Curve, Found, found_of, lines, measures
 from benchmarks.report import IMAGES, filled
 
 HEADING = "How cost grows"
-BEGIN, END = "<!-- written by make bench-growth WRITE=1 -->", "<!-- until here -->"
+BEGIN, END = "<!-- written by python -m benchmarks.growth --write -->", "<!-- until here -->"
 ABOUT = """\
 Figures are medians of the rounds, with the load generator on the same cores; times of pages are the
-upper bound of the quickest tenth. `make bench-growth WRITE=1` measures all curves (`QUICK=1`: the
-quick form; `ONLY="clients roadmaps"`: some). It also explains each statement, and fails when one
-reads a table of more than 10,000 rows as a whole."""
+upper bound of the quickest tenth. `python -m benchmarks.growth --write` measures all
+curves (`--quick`: the quick form; `--only clients roadmaps`: some). It also explains each
+statement, and fails when one reads a table of more than 10,000 rows as a whole."""
 Everything = Mapping[str, Found]  # by the name of the curve
 
 

@@ -1,4 +1,4 @@
-"""`make evaluate`: courses for goals, scored by code and by a judge; or two runs compared.
+"""Courses for goals, scored by code and by a judge; or two runs compared.
 
 A run works as the content worker does, with its jobs, in a database of its own. Each answer is
 saved in a folder, named after the options of the run: the same run goes on where it ended.
@@ -250,4 +250,4 @@ def main(
 
 
 if __name__ == "__main__":
-    main(prog_name="make evaluate")
+    main(prog_name="python -m quality.evaluation")

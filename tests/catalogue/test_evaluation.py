@@ -1,4 +1,4 @@
-"""`make evaluate`, against a model's server on loopback: a whole run, its bound, kills, a judge.
+"""quality.evaluation, against a model's server on loopback: a whole run, its bound, kills, a judge.
 
 It runs in this process, and as a program where it is killed.
 """

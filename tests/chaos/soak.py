@@ -1,6 +1,6 @@
 """Random faults under load, then a ledger: what was accepted is finished, and done once.
 
-    python -m tests.chaos.soak --seconds 60 --seed 1      or   make soak SECONDS=60 SEED=1
+    python -m tests.chaos.soak --seconds 60 --seed 1
 
 Real processes with a PostgreSQL, a Redis and a model server of their own. People create roadmaps, a
 process writes log records, and a schedule of faults, made from the seed and printed first, strikes

@@ -1,6 +1,6 @@
 """schemathesis and hypothesis against running services of both modes.
 
-    python -m tests.fuzz --seconds 60 --seed 1 --mode both      or   make fuzz SECONDS=60 SEED=1
+    python -m tests.fuzz --seconds 60 --seed 1 --mode both
 
 Real processes with servers of their own, which want passwords. The seconds are shared between the
 modes; starting, and waiting for what was accepted, come on top. Exit 1 on any failure; the scratch

@@ -34,7 +34,7 @@ DOMAIN = "https://api-production-1a2b.up.railway.app"  # on this machine the add
 RAILWAY = f'#!/bin/sh\nPYTHONPATH="{ROOT}" exec "{sys.executable}" -m tests.railway.cli "$@"\n'
 NPM = """#!/bin/sh
 # Railway's own command comes from beyond the registry; what .railway needs is brought, and used,
-# by `make railway`.
+# by scripts/railway.sh.
 case "$*" in
     "install --global @railway/cli" | "ci --ignore-scripts --prefix .railway")
         echo "added packages" ;;

@@ -168,10 +168,10 @@ def test_the_page_names_the_licence_of_every_locked_package() -> None:
     every = [*LOCKED.values(), *chain.from_iterable(map(extra_packages, EXTRAS))]
     assert [(name, found["version"]) for name, found in ROWS.items()] == [
         (one.name, one.version) for one in every
-    ], "run: make licences"
+    ], "run: python -m scripts.licences"
     for package in HERE:
         assert ROWS[package.name][0] == row(package, metadata.metadata(package.name)), (
-            "run: make licences"
+            "run: python -m scripts.licences"
         )
 
 

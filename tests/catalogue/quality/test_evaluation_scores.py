@@ -1,4 +1,4 @@
-"""Scores of `make evaluate`: high for the catalogue, lower for damage; and runs compared."""
+"""Scores of quality.evaluation: high for the catalogue, lower for damage; and runs compared."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace

@@ -1,6 +1,6 @@
 """Rows that lists and upkeep read in a table that is mostly others'.
 
-This is the small form of `make bench-growth ONLY=roadmaps`.
+This is the small form of `python -m benchmarks.growth --only roadmaps`.
 
 The account has made a sixth of all roadmaps, and made them first. A scan of the key
 from its end passes all the others before the first of these.

@@ -16,21 +16,12 @@ OPTIONS = {
     for option in (*main.params, *evaluate.params)
     for name in (*option.opts, *option.secondary_opts)
 }
-EVALUATION = {
-    "ONLY": "violin tea",
-    "GOALS": "g.json",
-    "CONCEPTS": "5",
-    "SEED": "1",
-    "LIMIT": "9",
-    "LABEL": "second",
-    "INTO": "made",
-}
 
 
 @cache
-def command(*variables: str, target: str = "quality") -> str:
+def command(*variables: str) -> str:
     """Return the command that make would run."""
-    asked = ["make", "--dry-run", target, *variables]
+    asked = ["make", "--dry-run", "quality", *variables]
     dry = subprocess.run(
         asked, cwd=ROOT, env=clean_environment(), capture_output=True, text=True, check=True
     )
@@ -58,7 +49,7 @@ def test_the_page_names_every_option_and_no_other() -> None:
 
 def test_the_page_names_every_variable_of_make_and_no_other() -> None:
     named = set(re.findall(r"\b([A-Z]{3,})=", PAGE)) - {"SERVICE_TYPE"}
-    assert named == {"GOAL", "FILE", "TRACK", "LINKS", "RUN", *EVALUATION, "COMPARE"}
+    assert named == {"GOAL", "FILE", "TRACK", "LINKS", "RUN"}
 
 
 def test_make_hands_variables_on_as_their_options() -> None:
@@ -72,15 +63,3 @@ def test_make_hands_variables_on_as_their_options() -> None:
     line, bare = command(*options), command()
     assert [each for each in options.values() if each not in line] == []
     assert [each for each in options.values() if each in bare] == []
-
-
-def test_make_hands_variables_of_the_evaluation_on() -> None:
-    given = {**EVALUATION, "LINKS": "1"}
-    line = command(*(f"{name}={value}" for name, value in given.items()), target="evaluate")
-    options = [f'--{name.lower()} "{value}"' for name, value in EVALUATION.items()]
-    assert [each for each in (*options, "--links") if each not in line] == []
-    assert "--" not in command(target="evaluate")
-
-
-def test_make_compares_two_files() -> None:
-    assert "--compare a.json b.json" in command("COMPARE=a.json b.json", target="evaluate")

@@ -1,4 +1,4 @@
-"""tests/railway/graph.json, made of .railway/railway.ts by `make railway`, fits the services."""
+"""tests/railway/graph.json, which scripts/railway.sh makes, fits the services."""
 
 import json
 import re
@@ -173,7 +173,7 @@ def test_the_api_migrates_before_it_is_started_and_is_asked_whether_it_is_ready(
 
 @pytest.mark.skipif(
     not (ROOT / ".railway" / TSX).exists() or shutil.which("node") is None,
-    reason="NOT RUN: one instance on Railway; `make railway` brings what that needs",
+    reason="NOT RUN: one instance on Railway; scripts/railway.sh brings what that needs",
 )
 def test_one_instance_is_the_api_alone_with_every_setting_and_time_to_end(tmp_path: Path) -> None:
     """As the page says: one line is changed."""

@@ -44,7 +44,7 @@ SENT = sorted(
 
 def test_the_file_that_is_served_is_what_the_code_says() -> None:
     assert FILE.read_text("utf-8") == openapi.written(), (
-        "run `make openapi` and look at the difference"
+        "run `python -m scripts.openapi` and look at the difference"
     )
 
 
