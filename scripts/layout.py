@@ -2,7 +2,7 @@
 
 Lines and docstrings are those of tests and benchmarks, too.
 
-`python -m scripts.layout` fails when one is worse. `--list` names places, `--write` commits all.
+It fails when a figure is worse. `--list` names places, `--write` commits figures that are better.
 """
 
 import argparse
@@ -100,14 +100,16 @@ def measure(root: Path) -> list[tuple[str, float, list[str], str]]:
 def main(arguments: list[str], root: Path = ROOT) -> int:
     parser = argparse.ArgumentParser("python -m scripts.layout", description=__doc__)
     parser.add_argument("--list", action="store_true", help="name the places that count")
-    parser.add_argument("--write", action="store_true", help="commit the present figures")
+    parser.add_argument(
+        "--write", action="store_true", help="commit figures that have become lower"
+    )
     options = parser.parse_args(arguments)
     figures = measure(root)
+    file = root / COMMITTED
+    committed = json.loads(file.read_text("utf-8")) if file.exists() else {}
     if options.write:
-        (root / COMMITTED).write_text(
-            json.dumps({name: value for name, value, _, _ in figures}, indent=2) + "\n", "utf-8"
-        )
-    committed = json.loads((root / COMMITTED).read_text("utf-8"))
+        committed = {name: min(value, committed.get(name, value)) for name, value, _, _ in figures}
+        file.write_text(json.dumps(committed, indent=2) + "\n", "utf-8")
     print(f"{'':36}{'committed':>10}{'now':>10}")
     errors = []
     for name, value, places, fix in figures:
@@ -117,7 +119,7 @@ def main(arguments: list[str], root: Path = ROOT) -> int:
             errors.append(f"""\
 error: {name}: {value:g}, but {COMMITTED} has {committed[name]:g}.
   Cause: {"; ".join(places[:4])}
-  Fix: {fix} (--list names all). A figure that must grow is committed by --write.""")
+  Fix: {fix} (--list names all). To raise a figure, edit it and give the reason in the commit.""")
     sys.stderr.write("".join(f"{error}\n" for error in errors))
     return bool(errors)
 
