@@ -15,10 +15,12 @@ from contextlib import ExitStack
 from copy import deepcopy
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from operator import itemgetter
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 from uuid import uuid4
+from zlib import crc32
 
 from roadmap.exchange.formats.registry import FORMATS
 from roadmap.generation.context import BUILT_IN
@@ -45,16 +47,19 @@ HERE = "https://roadmap.example.org"
 MOST_ITEMS = 2  # of a list of things; of plain values twice as many
 LONGEST = 240  # characters of a text
 DAY = re.compile(r'"(\d{4}-\d\d-\d\d)"')
-TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z")
+TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|\+00:00)")
 ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 # Values that differ in each run, wherever they are in a text
 FIXED = {
     r"\b[0-9a-f]{32}\.[\w-]{43}": "the-token-of-the-link",
     r"\b[0-9a-f]{32}\b": "c0ffee00c0ffee00c0ffee00c0ffee00",  # a consumer
+    r"\b[0-9a-f]{16}\b": "9f86d081884c7d65",  # a message
     r"rmk_[\w-]{43}": "rmk_0aB1cD2e-and-its-secret",
     r"rmk_[\w-]{8}": "rmk_0aB1cD2e",
+    r'(\\"duration_ms\\":)\d+': r"\g<1>1850",  # in lines of JSON
 }
 BEGIN = datetime(2026, 1, 5, 9)
+CONTENTS, HOOKS = 18, 2  # that are made and delivered before tasks are listed
 # Placeholders for values that give access; each fits its schema.
 SECRETS = {
     "access_token": "the-access-token",
@@ -75,6 +80,7 @@ BY_CHANCE: dict[str, Any] = {
         "p95_seconds": 4.2,
         "oldest_seconds": 0.4,
     },
+    **{"started_at": "2026-01-05T09:00:00Z", "seen_at": "2026-01-05T09:00:20Z"},
     **{"address": "192.0.2.7", "request_id": "9f86d081884c7d65"},
 }
 SETTINGS = {
@@ -209,6 +215,16 @@ def _found(value: Any, path: str) -> Any:
 
 def is_(status: str) -> Callable[[Answer], bool]:
     return lambda tree: bool(tree["status"] == status)
+
+
+def are_idle(queues: Answer) -> bool:
+    return not any(queue["running"] for queue in queues["items"])
+
+
+def are_counted(tasks: Answer) -> bool:
+    """Whether the metrics of all tasks of the story are saved."""
+    done: dict[str, int] = {task["task"]: task["done"] for task in tasks["items"]}
+    return done.get("build_content", 0) >= CONTENTS and done.get("deliver_webhook", 0) >= HOOKS
 
 
 def first_lines(count: int, begin: str = "") -> Callable[[str], str]:
@@ -366,7 +382,7 @@ STORY: list[Step | Callable[[Story], Any]] = [
     Step("read_version", places={"number": 1}),
     Step("compare_versions", places={"number": 2}),
     Step("restore_version", {}, places={"number": 1}),
-    Step("list_logs", until=lambda page: len(page["items"]) >= MOST_ITEMS),
+    Step("list_logs", until=lambda page: page["next_cursor"]),
     Step("read_receipt"),
     Step("read_trace"),
     # Exports and imports; a concept from an instance without a model is upgraded.
@@ -462,11 +478,11 @@ STORY: list[Step | Callable[[Story], Any]] = [
     Step("export_logs", as_="$admin", query=FOUND, shown=first_lines(MOST_ITEMS)),
     # Queues, for an administrator; messages of tasks that no version has any more are dead letters.
     lambda story: put_aside(story.stack, "draw_picture", "draw_picture", "translate_content"),
-    Step("list_queues", as_="$admin"),
+    Step("list_queues", as_="$admin", until=are_idle),
     Step("read_queue", as_="$admin"),
     Step("list_queue_messages", as_="$admin", query={"state": "dead"}, keep={"letters": "items"}),
     Step("list_workers", as_="$admin", until=lambda found: len(found["items"]) == 2),
-    Step("list_tasks", as_="$admin", until=lambda found: found["items"]),
+    Step("list_tasks", as_="$admin", query={"span": "day"}, until=are_counted),
     Step("read_queue_history", as_="$admin", query={"span": "day"}),
     Step("pause_queue", {}, as_="$admin"),
     lambda story: story.known.update(
@@ -524,41 +540,42 @@ STORY: list[Step | Callable[[Story], Any]] = [
 ]
 
 
-def steady(recorded: dict[str, Any], instead: Names, since: str = "") -> dict[str, Any]:
+def steady(recorded: dict[str, Any], instead: Names, since: datetime) -> dict[str, Any]:
     """Return a record that is short, without secrets, and the same from run to run.
 
-    `instead` maps texts to their replacements. `since` is the time at which the story began, as
-    times are written: charts show times before it.
+    `instead` maps texts to their replacements. `since` is the time at which the story began. Ids
+    and times depend on their operation alone, so that a change of another leaves them.
     """
-    text = json.dumps(_short(recorded), ensure_ascii=False)
-    for found, better in instead.items():
-        text = text.replace(found, better)
-    ids = {
-        found: f"019b8d00-0000-7000-8000-{number:012d}"
-        for number, found in enumerate(dict.fromkeys(ID.findall(text)), 1)
-    }
-    times = sorted(set(TIME.findall(text)))
-    begin = datetime.fromisoformat(next(time for time in times if time >= since))
-    moved = {}
-    for number, found in enumerate(times):
-        # Lifetimes are whole hours.
-        hours = round((datetime.fromisoformat(found) - begin) / timedelta(hours=1))
-        moment = BEGIN + timedelta(hours=hours, seconds=0 if hours else 2 * number)
-        moved[found] = f"{moment:%Y-%m-%dT%H:%M:%S}Z"
     schedule = recorded["read_schedule"]["responses"]["200"]
+    ids: dict[str, str] = {}
 
-    def moved_day(day: str) -> str:
+    def moved_day(found: re.Match[str]) -> str:
         """Today becomes the first day, and the Monday of the plan that of the week after."""
-        if day == schedule["today"]:
-            return f"{BEGIN:%Y-%m-%d}"
-        after = datetime.fromisoformat(day) - datetime.fromisoformat(schedule["begins_on"])
-        return f"{BEGIN + timedelta(days=7) + after:%Y-%m-%d}"
+        if found[1] == schedule["today"]:
+            return f'"{BEGIN:%Y-%m-%d}"'
+        after = datetime.fromisoformat(found[1]) - datetime.fromisoformat(schedule["begins_on"])
+        return f'"{BEGIN + timedelta(days=7) + after:%Y-%m-%d}"'
 
-    for pattern, fixed in FIXED.items():
-        text = re.sub(pattern, fixed, text)
-    text = DAY.sub(lambda found: f'"{moved_day(found[1])}"', text)
-    text = ID.sub(lambda found: ids[found[0]], TIME.sub(lambda found: moved[found[0]], text))
-    return {name: record for name, record in sorted(json.loads(text).items()) if record}
+    def with_ids(text: str, name: str) -> str:
+        for number, found in enumerate(dict.fromkeys(ID.findall(text))):
+            chosen = crc32(f"{name} {number}".encode())
+            ids.setdefault(found, f"019b8d00-0000-7000-8000-{chosen:012d}")
+        return ID.sub(lambda found: ids[found[0]], text)
+
+    steadied = {}
+    for name, record in sorted(recorded.items()):
+        text = json.dumps(_short(record), ensure_ascii=False)
+        for found, better in instead.items():
+            text = text.replace(found, better)
+        for pattern, fixed in FIXED.items():
+            text = re.sub(pattern, fixed, text)
+        times = {each: datetime.fromisoformat(each) for each in TIME.findall(text)}
+        for number, (found, time) in enumerate(sorted(times.items(), key=itemgetter(1))):
+            hours = round((time - since) / timedelta(hours=1))  # lifetimes are whole hours
+            moment = BEGIN + timedelta(hours=hours, seconds=0 if hours else 2 * number)
+            text = text.replace(found, f"{moment:%Y-%m-%dT%H:%M:%S}Z")
+        steadied[name] = json.loads(with_ids(DAY.sub(moved_day, text), name))
+    return {name: record for name, record in steadied.items() if record}
 
 
 def _short(value: Any, name: str = "", *, is_whole: bool = False) -> Any:
@@ -615,7 +632,7 @@ def main() -> int:
             "kind": "tutorial",
             "queue": "content",
         }
-        story, since = Story(service, teacher, endpoints, known), f"{datetime.now(UTC):%FT%TZ}"
+        story, since = Story(service, teacher, endpoints, known), datetime.now(UTC)
         for step in STORY:
             if isinstance(step, Step):
                 story.take(step)
