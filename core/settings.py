@@ -22,6 +22,7 @@ from pydantic import (
     ValidationError,
     model_validator,
 )
+from pydantic.config import JsonDict
 
 from core.i18n import gettext_noop
 from core.password_strength import password_weakness
@@ -73,6 +74,11 @@ LOOPBACK_NETWORKS = ("127.0.0.0/8", "::1/128")
 SHORTEST_KEY = 32  # characters of a SECRET_KEY
 A_LETTER = 0.94  # REQUEST_PER_MINUTE to REQUESTS_PER_MINUTE, REDIS_URLS to REDIS_URL
 CLOSE = 0.88  # REDIS_URI to REDIS_URL; UV_LOG_LEVEL, of another program, is farther from LOG_LEVEL
+# The services that read a setting: compose.yaml and .railway/railway.ts pass it on to these. They
+# give values of their own to settings that are read by none of them.
+EVERY_SERVICE: JsonDict = {"read_by": "every service"}
+API_AND_CONTENT: JsonDict = {"read_by": "api and content"}
+API_ALONE: JsonDict = {"read_by": "api"}
 # Set by Railway, or by .railway/railway.ts to pass the api's names on to the content consumer
 RAILWAY_HOSTS = (
     "RAILWAY_PUBLIC_DOMAIN",
@@ -202,9 +208,19 @@ class Settings(BaseModel):
         "mode 127.0.0.1.",
     )
     port: Count = Field(8000, ge=1, le=65_535, description="Listen port of the API.")
-    api_workers: Count = Field(1, ge=1, le=32, description="Processes of the API.")
-    logs_workers: Count = Field(2, ge=1, le=64, description="Threads of the logs consumer.")
-    content_workers: Count = Field(4, ge=1, le=64, description="Threads of the content consumer.")
+    api_workers: Count = Field(
+        1, ge=1, le=32, description="Processes of the API.", json_schema_extra=API_ALONE
+    )
+    logs_workers: Count = Field(
+        2, ge=1, le=64, description="Threads of the logs consumer.", json_schema_extra=EVERY_SERVICE
+    )
+    content_workers: Count = Field(
+        4,
+        ge=1,
+        le=64,
+        description="Threads of the content consumer.",
+        json_schema_extra=EVERY_SERVICE,
+    )
     database_url: PostgresUrl = Field(
         None,
         description="PostgreSQL. With REDIS_URL: server mode. Neither: embedded mode on SQLite.",
@@ -213,6 +229,7 @@ class Settings(BaseModel):
         None,
         description="PostgreSQL without a transaction pooler, for migrations and backups. Default: "
         "DATABASE_URL.",
+        json_schema_extra=EVERY_SERVICE,
     )
     redis_url: RedisUrl = Field(None, description="Redis or Valkey, redis:// or rediss:// (TLS).")
     data_dir: Path = Field(
@@ -222,48 +239,71 @@ class Settings(BaseModel):
         None,
         description="Signs tokens and messages, at least 32 characters. Several, separated by "
         "commas: the first signs, all verify. Required in server mode.",
+        json_schema_extra=EVERY_SERVICE,
     )
     tracks_dir: Annotated[Path, AfterValidator(_folder_of_tracks)] | None = Field(
         None,
         description="Folder with tracks of your own, beside the built-in ones. Read at the start. "
         "A relative path is relative to the code or, installed from a wheel, to the current "
         "folder. Absolute in the image.",
+        json_schema_extra=API_AND_CONTENT,
     )
     openai_api_key: SecretStr | None = Field(
-        None, description="Key of an OpenAI-compatible model. Without it: the built-in catalogue."
+        None,
+        description="Key of an OpenAI-compatible model. Without it: the built-in catalogue.",
+        json_schema_extra=API_AND_CONTENT,
     )
     openai_base_url: WebAddress = Field(
-        "https://api.openai.com/v1", description="Address of the model's server."
+        "https://api.openai.com/v1",
+        description="Address of the model's server.",
+        json_schema_extra=API_AND_CONTENT,
     )
     openai_model: str = Field(
-        "gpt-5-mini", min_length=1, max_length=200, description="Name of the model."
+        "gpt-5-mini",
+        min_length=1,
+        max_length=200,
+        description="Name of the model.",
+        json_schema_extra=API_AND_CONTENT,
     )
     openai_model_outline: OwnModel = Field(
-        "", description="Model of analyses, outlines and changes, if not OPENAI_MODEL."
+        "",
+        description="Model of analyses, outlines and changes, if not OPENAI_MODEL.",
+        json_schema_extra=API_AND_CONTENT,
     )
     openai_model_tutorial: OwnModel = Field(
-        "", description="Model of tutorials, if not OPENAI_MODEL."
+        "",
+        description="Model of tutorials, if not OPENAI_MODEL.",
+        json_schema_extra=API_AND_CONTENT,
     )
     openai_model_resources: OwnModel = Field(
-        "", description="Model of resources, if not OPENAI_MODEL."
+        "",
+        description="Model of resources, if not OPENAI_MODEL.",
+        json_schema_extra=API_AND_CONTENT,
     )
-    openai_model_quiz: OwnModel = Field("", description="Model of quizzes, if not OPENAI_MODEL.")
+    openai_model_quiz: OwnModel = Field(
+        "", description="Model of quizzes, if not OPENAI_MODEL.", json_schema_extra=API_AND_CONTENT
+    )
     openai_reasoning_effort: str = Field(
         "",
         pattern=EFFORT,
         description="Effort of models that reason, such as low or high. Empty: theirs.",
+        json_schema_extra=API_AND_CONTENT,
     )
     model_profile: ModelProfile = Field(
         ModelProfile.auto,
         description="How the model is asked: large, or small (short prompts, outlines stage by "
         "stage, one call at a time, long time limits). auto: small if its server reports a context "
         "of fewer than 16384 tokens.",
+        json_schema_extra=EVERY_SERVICE,
     )
-    model_timeout_seconds: Seconds = Field(90, description="Limit of one model call.")
+    model_timeout_seconds: Seconds = Field(
+        90, description="Limit of one model call.", json_schema_extra=EVERY_SERVICE
+    )
     model_idle_seconds: Seconds = Field(
         30,
         description="Silence in the middle of an answer after which a call is given up. The first "
         "token may take MODEL_TIMEOUT_SECONDS.",
+        json_schema_extra=API_AND_CONTENT,
     )
     model_concurrency: Count = Field(
         8,
@@ -271,43 +311,55 @@ class Settings(BaseModel):
         le=256,
         description="Concurrent model calls in a process. Fewer after the provider has answered "
         "429.",
+        json_schema_extra=API_AND_CONTENT,
     )
     model_max_tokens: Count = Field(
         16_384,
         ge=256,
         le=1_000_000,
         description="Maximum tokens of one answer; limits the cost of a call.",
+        json_schema_extra=API_AND_CONTENT,
     )
     model_prices: Prices = Field(
         (),
         description="Price of a million prompt and completion tokens by model, and of "
         "cached prompt tokens if they are cheaper: gpt-5-mini=0.25/2/0.025, other=0.1/0.4.",
+        json_schema_extra=API_AND_CONTENT,
     )
     currency: str = Field(
-        "USD", pattern=CURRENCY, description="Currency of MODEL_PRICES and of the budgets."
+        "USD",
+        pattern=CURRENCY,
+        description="Currency of MODEL_PRICES and of the budgets.",
+        json_schema_extra=API_AND_CONTENT,
     )
     budget_per_roadmap: Money = Field(
-        Decimal(0), description="Maximum cost of the model calls of a roadmap. 0: no limit."
+        Decimal(0),
+        description="Maximum cost of the model calls of a roadmap. 0: no limit.",
+        json_schema_extra=API_AND_CONTENT,
     )
     budget_per_user_month: Money = Field(
         Decimal(0),
         description="Maximum cost of the model calls of an account in a month (UTC). 0: no limit.",
+        json_schema_extra=API_AND_CONTENT,
     )
     repair_rounds: Count = Field(
         2,
         ge=0,
         le=5,
         description="Rounds in which a model may repair an invalid outline.",
+        json_schema_extra=API_AND_CONTENT,
     )
     quiz_check: bool = Field(
         True,
         description="Have a second call answer each quiz without its key, and questions that it "
         "answers otherwise rewritten or left out. Not done where a budget is needed for the rest.",
+        json_schema_extra=API_AND_CONTENT,
     )
     checked_concepts: bool = Field(
         True,
         description="With a model, let plans take concepts of the built-in catalogue as they are: "
         "people have checked them, and they cost nothing.",
+        json_schema_extra=API_AND_CONTENT,
     )
     lessons_ahead: Count = Field(
         0,
@@ -315,81 +367,110 @@ class Settings(BaseModel):
         le=1000,
         description="With a model, write only so many lessons ahead of the learner; the others "
         "follow with the progress. 0: all at once.",
+        json_schema_extra=API_AND_CONTENT,
     )
     lease_seconds: Seconds = Field(
         120,
         description="Maximum time a live worker may hold a roadmap or content after its newest "
         "model call began. Longer than MODEL_TIMEOUT_SECONDS.",
+        json_schema_extra=EVERY_SERVICE,
     )
     max_attempts: Count = Field(
-        6, ge=1, le=20, description="Attempts for a roadmap's outline and for each content."
+        6,
+        ge=1,
+        le=20,
+        description="Attempts for a roadmap's outline and for each content.",
+        json_schema_extra=EVERY_SERVICE,
     )
     retry_base_seconds: Seconds = Field(
-        5, description="First pause before a retry; doubles each time."
+        5,
+        description="First pause before a retry; doubles each time.",
+        json_schema_extra=EVERY_SERVICE,
     )
     rescue_after_seconds: Seconds = Field(
-        15, description="Age at which work that no worker has taken is enqueued again."
+        15,
+        description="Age at which work that no worker has taken is enqueued again.",
+        json_schema_extra=EVERY_SERVICE,
     )
     heartbeat_seconds: Seconds = Field(
-        3, description="Interval of heartbeats of consumers and leases."
+        3,
+        description="Interval of heartbeats of consumers and leases.",
+        json_schema_extra=EVERY_SERVICE,
     )
     heartbeat_ttl_seconds: Seconds = Field(
-        9, description="Silence after which a consumer's work is taken over."
+        9,
+        description="Silence after which a consumer's work is taken over.",
+        json_schema_extra=EVERY_SERVICE,
     )
     shutdown_grace_seconds: Seconds = Field(20, description="Time for running tasks after SIGTERM.")
     startup_wait_seconds: Seconds = Field(
-        60, description="How long a service waits for its database, broker and schema."
+        60,
+        description="How long a service waits for its database, broker and schema.",
+        json_schema_extra=EVERY_SERVICE,
     )
-    token_ttl_seconds: Seconds = Field(86_400, description="Maximum duration of a login.")
+    token_ttl_seconds: Seconds = Field(
+        86_400, description="Maximum duration of a login.", json_schema_extra=API_ALONE
+    )
     session_idle_seconds: Seconds = Field(
-        28_800, description="Time without a request after which a login ends."
+        28_800,
+        description="Time without a request after which a login ends.",
+        json_schema_extra=API_ALONE,
     )
     registration: Admission = Field(
         Admission.invite,
         description="Who may create an account: any visitor (open), people invited by an "
         "administrator (invite), or no one (closed).",
+        json_schema_extra=API_ALONE,
     )
     admin_email: Annotated[str, AfterValidator(lambda text: text and normalize_email(text))] = (
         Field(
             "",
             description="First administrator, created when the API starts unless there is one.",
+            json_schema_extra=API_ALONE,
         )
     )
     admin_password: SecretStr | None = Field(
         None,
         description="Password of the first administrator, at least 12 characters. Remove both once "
         "the account exists.",
+        json_schema_extra=API_ALONE,
     )
     allowed_hosts: Hosts = Field(
         (),
         description="Host names of the API, separated by commas; this machine's and Railway's are "
         "always included. Webhooks and link checks never call them: set them for the "
         "content consumer too.",
+        json_schema_extra=API_AND_CONTENT,
     )
     cors_origins: Origins = Field(
         (),
         description="Origins, separated by commas, of other pages whose scripts may call the API "
         "with an access token.",
+        json_schema_extra=API_ALONE,
     )
     hsts_include_subdomains: bool = Field(
         False,
         description="Extend HSTS to all subdomains: browsers then use TLS only, for a year.",
+        json_schema_extra=API_ALONE,
     )
     client_address_header: str = Field(
         "X-Forwarded-For",
         pattern=HEADER_NAME,
         description="Header in which a trusted proxy names the client; of a list, the last entry "
         "that is no trusted proxy counts. On Railway: X-Real-IP.",
+        json_schema_extra=API_ALONE,
     )
     trusted_proxies: Proxies = Field(
         (),
         description="Addresses or networks of proxies whose CLIENT_ADDRESS_HEADER is trusted. "
         "Default: none; on Railway its edge.",
+        json_schema_extra=API_ALONE,
     )
     webhook_networks: Receivers = Field(
         (),
         description="Private addresses or networks that webhooks may reach, also over http. "
         "Default: none; in embedded mode this machine.",
+        json_schema_extra=EVERY_SERVICE,
     )
     link_check_days: Count = Field(
         30,
@@ -397,28 +478,35 @@ class Settings(BaseModel):
         le=365,
         description="Interval of link checks in days; dead links are marked and replaced. 0: no "
         "checks.",
+        json_schema_extra=EVERY_SERVICE,
     )
     link_networks: Linked = Field(
         (),
         description="Private addresses or networks that link checks may reach, such as those of a "
         "wiki.",
+        json_schema_extra=EVERY_SERVICE,
     )
     search_provider: SearchProvider = Field(
         SearchProvider.searxng,
         description="Search engine that finds resources for a model: searxng, brave or tavily.",
+        json_schema_extra=API_AND_CONTENT,
     )
     search_url: WebAddress | None = Field(
         None,
         description="Address of the search engine, which may be a private one. Without it: Brave's "
         "or Tavily's own, and no search by SearXNG.",
+        json_schema_extra=API_AND_CONTENT,
     )
-    search_key: Token = Field(None, description="Key for Brave or Tavily.")
+    search_key: Token = Field(
+        None, description="Key for Brave or Tavily.", json_schema_extra=API_AND_CONTENT
+    )
     requests_per_minute: Count = Field(
         600,
         ge=0,
         le=100_000_000,
         description="Requests of an account; half as many of an address without one. A tenth as "
         "many imports and copies an hour. 0: no limit. Server mode only.",
+        json_schema_extra=API_ALONE,
     )
     login_attempts: Count = Field(
         10,
@@ -427,12 +515,14 @@ class Settings(BaseModel):
         description="Wrong passwords for one account from one address in 15 minutes; ten times as "
         "many for an account in an hour, and from an address in 15 minutes. Twice as "
         "many new accounts from an address in an hour. 0: no limit.",
+        json_schema_extra=API_ALONE,
     )
     most_unfinished_roadmaps: Count = Field(
         100,
         ge=1,
         le=10_000_000,
         description="Roadmaps of an account that may be queued, planned or built at once.",
+        json_schema_extra=API_ALONE,
     )
     most_queued_roadmaps: Count = Field(
         10_000,
@@ -440,23 +530,32 @@ class Settings(BaseModel):
         le=100_000_000,
         description="Roadmaps of all accounts that may wait for a worker; more are answered with "
         "503.",
+        json_schema_extra=API_ALONE,
     )
     metrics_token: Token = Field(
         None,
         description="Bearer token for GET /metrics, at least 16 characters. Without it: accounts "
         "and keys that may observe; in embedded mode no token.",
+        json_schema_extra=API_ALONE,
     )
     log_retention_days: Count = Field(
         90,
         ge=0,
         le=36_500,
         description="How long the execution log is kept, in whole months (UTC). 0: for ever.",
+        json_schema_extra=EVERY_SERVICE,
     )
-    log_level: str = Field("INFO", pattern=LOG_LEVEL, description="debug, info, warning or error.")
+    log_level: str = Field(
+        "INFO",
+        pattern=LOG_LEVEL,
+        description="debug, info, warning or error.",
+        json_schema_extra=EVERY_SERVICE,
+    )
     log_format: LogFormat = Field(
         LogFormat.auto,
         description="Format of process logs: json, text, or auto (text in embedded mode and "
         "terminals, else json).",
+        json_schema_extra=EVERY_SERVICE,
     )
 
     @property
