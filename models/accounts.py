@@ -1,7 +1,5 @@
 """Accounts, their logins, API keys, invitations and idempotency keys."""
 
-from types import SimpleNamespace
-
 import peewee
 
 from models.base import Identified, Table, UtcDateTimeField
@@ -35,9 +33,8 @@ class LearningDay(Table):
     day = peewee.DateField()
     seconds = peewee.IntegerField()  # by the plan, not by a clock
 
-    Meta = SimpleNamespace(
-        primary_key=peewee.CompositeKey("account", "day"),
-    )
+    class Meta:
+        primary_key = peewee.CompositeKey("account", "day")
 
 
 class LoginSession(Identified):
@@ -54,10 +51,9 @@ class LoginSession(Identified):
     user_agent = peewee.CharField(max_length=200, default="")
     address = peewee.CharField(max_length=45, default="")
 
-    Meta = SimpleNamespace(
+    class Meta:
         # Migration 0017 adds one of open logins, by seen_at.
-        indexes=((("ended_at", "id"), False),),
-    )
+        indexes = ((("ended_at", "id"), False),)
 
 
 class ApiKey(Identified):
@@ -105,4 +101,5 @@ class IdempotentAnswer(Table):
     is_repeatable = peewee.BooleanField(default=False)
     created_at = UtcDateTimeField(index=True)
 
-    Meta = SimpleNamespace(table_name="first_answer")
+    class Meta:
+        table_name = "first_answer"

@@ -1,7 +1,5 @@
 """Audit log: actions of operators and their outcomes."""
 
-from types import SimpleNamespace
-
 import peewee
 
 from models.base import Identified, UtcDateTimeField
@@ -24,6 +22,5 @@ class AuditRecord(Identified):
     outcome = peewee.CharField(max_length=10, null=True)
     error = peewee.CharField(max_length=200, default="")
 
-    Meta = SimpleNamespace(
-        indexes=((("action", "id"), False),),
-    )
+    class Meta:
+        indexes = ((("action", "id"), False),)

@@ -1,7 +1,6 @@
 """Base of all tables: the database, UUIDv7 keys, times in UTC."""
 
 from datetime import UTC, datetime
-from types import SimpleNamespace
 from typing import Any
 
 import peewee
@@ -26,11 +25,10 @@ class UtcDateTimeField(peewee.DateTimeField):
 
 
 class Table(peewee.Model):
-    Meta = SimpleNamespace(
-        database=database,
-        legacy_table_names=False,
-        only_save_dirty=True,
-    )
+    class Meta:
+        database = database
+        legacy_table_names = False
+        only_save_dirty = True
 
 
 class Identified(Table):

@@ -1,7 +1,5 @@
 """All data of an account as one archive."""
 
-from types import SimpleNamespace
-
 import peewee
 
 from models.accounts import Account
@@ -20,9 +18,8 @@ class AccountExport(Leased):
     # When it is deleted; null: it is not finished
     expires_at = UtcDateTimeField(null=True, index=True)
 
-    Meta = SimpleNamespace(
-        indexes=((("status", "due_at"), False),),
-    )
+    class Meta:
+        indexes = ((("status", "due_at"), False),)
 
 
 class ExportPiece(Table):
@@ -32,6 +29,5 @@ class ExportPiece(Table):
     number = peewee.IntegerField()  # from 0
     content = peewee.BlobField()
 
-    Meta = SimpleNamespace(
-        primary_key=peewee.CompositeKey("export", "number"),
-    )
+    class Meta:
+        primary_key = peewee.CompositeKey("export", "number")

@@ -1,7 +1,5 @@
 """Link checks: resource URLs, each once, and the contents that name them."""
 
-from types import SimpleNamespace
-
 import peewee
 
 from models.base import Table, UtcDateTimeField
@@ -36,6 +34,5 @@ class LinkUse(Table):
     # When a replacement was requested, whatever the result
     replaced_at = UtcDateTimeField(null=True)
 
-    Meta = SimpleNamespace(
-        primary_key=peewee.CompositeKey("content", "link"),
-    )
+    class Meta:
+        primary_key = peewee.CompositeKey("content", "link")

@@ -1,7 +1,5 @@
 """Execution log, and the numbers of records by process."""
 
-from types import SimpleNamespace
-
 import peewee
 
 from models.base import Identified, Table, UtcDateTimeField
@@ -27,9 +25,8 @@ class ExecutionLog(Identified):
     # Of the request that caused it, through every queue
     trace_id = peewee.UUIDField(null=True)
 
-    Meta = SimpleNamespace(
-        indexes=((("roadmap_id", "id"), False),),
-    )
+    class Meta:
+        indexes = ((("roadmap_id", "id"), False),)
 
 
 class ExpiredLogRecord(Table):

@@ -1,7 +1,5 @@
 """Metrics: sums of all processes, and the present gauges of each."""
 
-from types import SimpleNamespace
-
 import peewee
 
 from models.base import Table, UtcDateTimeField
@@ -16,11 +14,10 @@ class MetricValue(Table):
     part = peewee.CharField(max_length=20)  # of a histogram
     value = peewee.DoubleField()
 
-    Meta = SimpleNamespace(
-        table_name="measure",
-        primary_key=peewee.CompositeKey("name", "minute", "labels", "part"),
-        indexes=((("minute",), False),),
-    )
+    class Meta:
+        table_name = "measure"
+        primary_key = peewee.CompositeKey("name", "minute", "labels", "part")
+        indexes = ((("minute",), False),)
 
 
 class ProcessMetrics(Table):
@@ -33,4 +30,5 @@ class ProcessMetrics(Table):
     facts = peewee.JSONField()  # numbers by name, of its gauges
     updated_at = UtcDateTimeField(index=True)
 
-    Meta = SimpleNamespace(table_name="measured_process")
+    class Meta:
+        table_name = "measured_process"

@@ -1,7 +1,5 @@
 """Roadmaps (Stage > Module > Concept) with revisions, contents and events."""
 
-from types import SimpleNamespace
-
 import peewee
 
 from models.accounts import Account
@@ -51,15 +49,14 @@ class Roadmap(Leased):
     finished_at = UtcDateTimeField(null=True)
     trashed_at = UtcDateTimeField(null=True)  # null: it is not in the trash
 
-    Meta = SimpleNamespace(
-        indexes=(
+    class Meta:
+        indexes = (
             (("owner", "id"), False),
             (("owner", "status", "id"), False),
             (("status", "due_at"), False),
             (("status", "id"), False),
             (("generator", "id"), False),
-        ),
-    )
+        )
 
 
 class Revision(Table):
@@ -84,9 +81,8 @@ class Revision(Table):
     created_at = UtcDateTimeField()
     finished_at = UtcDateTimeField(null=True)
 
-    Meta = SimpleNamespace(
-        primary_key=peewee.CompositeKey("roadmap", "number"),
-    )
+    class Meta:
+        primary_key = peewee.CompositeKey("roadmap", "number")
 
 
 class PlanPart(Identified):
@@ -136,9 +132,8 @@ class Concept(PlanPart):
     # When the quiz was passed or the exercise checked; null: not yet
     learned_at = UtcDateTimeField(null=True)
 
-    Meta = SimpleNamespace(
-        indexes=((("roadmap", "key"), True),),
-    )
+    class Meta:
+        indexes = ((("roadmap", "key"), True),)
 
 
 class Content(Leased):
@@ -154,9 +149,8 @@ class Content(Leased):
     instruction = peewee.TextField(default="")  # for the next version
     error = peewee.TextField(default="")
 
-    Meta = SimpleNamespace(
-        indexes=((("concept", "kind"), True), (("status", "due_at"), False)),
-    )
+    class Meta:
+        indexes = ((("concept", "kind"), True), (("status", "due_at"), False))
 
 
 class ContentVersion(Table):
@@ -173,9 +167,8 @@ class ContentVersion(Table):
     remarks = peewee.JSONField(null=True)  # list of text: what it lacks; null: of an older version
     created_at = UtcDateTimeField()
 
-    Meta = SimpleNamespace(
-        primary_key=peewee.CompositeKey("content", "version"),
-    )
+    class Meta:
+        primary_key = peewee.CompositeKey("content", "version")
 
 
 class RoadmapEvent(Table):
@@ -185,9 +178,8 @@ class RoadmapEvent(Table):
     data = peewee.JSONField()
     at = UtcDateTimeField()
 
-    Meta = SimpleNamespace(
-        primary_key=peewee.CompositeKey("roadmap", "seq"),
-    )
+    class Meta:
+        primary_key = peewee.CompositeKey("roadmap", "seq")
 
 
 class QuizAttempt(Identified):
@@ -201,9 +193,8 @@ class QuizAttempt(Identified):
     total = peewee.IntegerField()
     created_at = UtcDateTimeField()
 
-    Meta = SimpleNamespace(
-        indexes=((("concept", "id"), False),),
-    )
+    class Meta:
+        indexes = ((("concept", "id"), False),)
 
 
 class ReviewCard(Identified):
@@ -231,10 +222,9 @@ class ReviewCard(Identified):
     begun_at = UtcDateTimeField(null=True)  # of the first rating; null also of an older version
     gave_up_at = UtcDateTimeField(null=True)  # when it was last checked without an answer
 
-    Meta = SimpleNamespace(
+    class Meta:
         # Migration 0026 adds three by owner, of new, known and rated ones.
-        indexes=((("concept", "question"), True), (("owner", "due_at"), False)),
-    )
+        indexes = ((("concept", "question"), True), (("owner", "due_at"), False))
 
 
 class Judgement(Leased):
@@ -249,6 +239,5 @@ class Judgement(Leased):
     error = peewee.TextField(default="")
     created_at = UtcDateTimeField()
 
-    Meta = SimpleNamespace(
-        indexes=((("stage", "judge"), True), (("status", "due_at"), False)),
-    )
+    class Meta:
+        indexes = ((("stage", "judge"), True), (("status", "due_at"), False))

@@ -1,7 +1,5 @@
 """Share links: each opens a roadmap without an account."""
 
-from types import SimpleNamespace
-
 import peewee
 
 from models.base import Identified, UtcDateTimeField
@@ -24,4 +22,5 @@ class ShareLink(Identified):
     shows_completion = peewee.BooleanField(default=False)
     token_hashes = peewee.TextField(null=True)
 
-    Meta = SimpleNamespace(table_name="secret_link")
+    class Meta:
+        table_name = "secret_link"

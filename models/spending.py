@@ -3,8 +3,6 @@
 Amounts are millionths of the currency.
 """
 
-from types import SimpleNamespace
-
 import peewee
 
 from models.base import Identified, Table, UtcDateTimeField
@@ -31,13 +29,12 @@ class ModelCall(Identified):
     ms = peewee.IntegerField(null=True)
     started_at = UtcDateTimeField()
 
-    Meta = SimpleNamespace(
-        indexes=(
+    class Meta:
+        indexes = (
             (("owner_id", "id"), False),
             (("roadmap_id", "id"), False),
             (("model", "step", "id"), False),
-        ),
-    )
+        )
 
 
 class MonthlySpending(Table):
@@ -47,7 +44,6 @@ class MonthlySpending(Table):
     month = peewee.CharField(max_length=7)  # 2026-11, in UTC
     amount = peewee.BigIntegerField()
 
-    Meta = SimpleNamespace(
-        table_name="spending",
-        primary_key=peewee.CompositeKey("owner_id", "month"),
-    )
+    class Meta:
+        table_name = "spending"
+        primary_key = peewee.CompositeKey("owner_id", "month")

@@ -1,7 +1,5 @@
 """Webhooks of accounts, and their deliveries: the outbox and its log."""
 
-from types import SimpleNamespace
-
 import peewee
 
 from models.accounts import Account
@@ -40,11 +38,10 @@ class WebhookDelivery(Leased):
     created_at = UtcDateTimeField()
     finished_at = UtcDateTimeField(null=True, index=True)
 
-    Meta = SimpleNamespace(
-        indexes=(
+    class Meta:
+        indexes = (
             (("status", "due_at"), False),
             (("webhook", "id"), False),
             (("webhook", "status", "id"), False),
             (("roadmap_id", "id"), False),
-        ),
-    )
+        )
