@@ -2,7 +2,9 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
+
+Value = TypeVar("Value")
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,3 +100,10 @@ class RateLimited(RoadmapError):
 
 class Unavailable(RoadmapError):
     """A dependency is away or full. The request changed nothing and can be repeated."""
+
+
+def required(value: Value | None, missing: str) -> Value:
+    """Return a value that is there. Raises NotFound with the sentence `missing` for None."""
+    if value is None:
+        raise NotFound(missing)
+    return value

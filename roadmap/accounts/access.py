@@ -8,7 +8,7 @@ import peewee
 
 from core import clock
 from core.db import lock_for_update
-from core.errors import Conflict, InTrash, NotFound
+from core.errors import Conflict, InTrash, required
 from models.accounts import Account
 from models.roadmaps import Roadmap
 
@@ -55,9 +55,10 @@ def get_owned(owner_id: UUID, roadmap_id: UUID, *, with_trash: bool = False) -> 
 
     `with_trash` is for operators and exports, which see deleted roadmaps.
     """
-    row: Roadmap | None = Roadmap.get_or_none(Roadmap.id == roadmap_id, Roadmap.owner == owner_id)
-    if row is None:
-        raise NotFound("This roadmap does not exist.")
+    row: Roadmap = required(
+        Roadmap.get_or_none(Roadmap.id == roadmap_id, Roadmap.owner == owner_id),
+        "This roadmap does not exist.",
+    )
     if row.trashed_at is not None and not with_trash:
         raise InTrash("This roadmap is in the trash. Restore it first.")
     return row

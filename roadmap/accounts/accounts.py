@@ -11,7 +11,7 @@ from pydantic import SecretStr
 
 from core import clock
 from core.db import database_time, lock_for_update, session, settings, transaction
-from core.errors import Conflict, FieldError, Forbidden, NotFound, Unauthenticated
+from core.errors import Conflict, FieldError, Forbidden, Unauthenticated, required
 from core.ids import new_id
 from core.sanitize import normalize_email
 from core.settings import Admission
@@ -302,9 +302,10 @@ def disable(email: str) -> None:
 def by_email(email: str) -> User:
     """Return the account of an address. Raises NotFound."""
     with session():
-        account = Account.get_or_none(Account.email == email.lower())
-    if account is None:
-        raise NotFound(f"No account has the address {email.lower()}.")
+        account = required(
+            Account.get_or_none(Account.email == email.lower()),
+            f"No account has the address {email.lower()}.",
+        )
     return _user(account)
 
 
@@ -317,10 +318,9 @@ def list_all(limit: int) -> list[ListedUser]:
 
 def _locked(email: str) -> Account:
     """Return an account and lock its row until the commit. Raises NotFound."""
-    account = lock_account(by_email(email).id)
-    if account is None:
-        raise NotFound(f"No account has the address {email.lower()}.")
-    return account
+    return required(
+        lock_account(by_email(email).id), f"No account has the address {email.lower()}."
+    )
 
 
 def _change(account: Account, changes: dict[str, Any], *, revoke_keys: bool = False) -> None:

@@ -14,7 +14,7 @@ from pydantic import Field
 
 from core import clock
 from core.db import database_time, session, transaction
-from core.errors import Conflict, Forbidden, NotFound
+from core.errors import Conflict, Forbidden, required
 from core.ids import new_id
 from core.json_types import WHOLE, LazyModel
 from core.sanitize import CLEAN
@@ -119,9 +119,10 @@ def list_keys(account_id: UUID) -> KeyList:
 def read(account_id: UUID, key_id: UUID) -> KeyInfo:
     """Return a key. Raises NotFound."""
     with session():
-        row = ApiKey.get_or_none(_mine(account_id), ApiKey.id == key_id)
-    if row is None:
-        raise NotFound("This API key does not exist.")
+        row = required(
+            ApiKey.get_or_none(_mine(account_id), ApiKey.id == key_id),
+            "This API key does not exist.",
+        )
     return KeyInfo(**row.__data__)
 
 
@@ -129,8 +130,10 @@ def revoke(account_id: UUID, key_id: UUID) -> None:
     """Revoke a key. Raises NotFound."""
     update = ApiKey.update(revoked_at=database_time())
     with transaction():
-        if update.where(_mine(account_id), ApiKey.id == key_id).execute() == 0:
-            raise NotFound("This API key does not exist.")
+        required(
+            update.where(_mine(account_id), ApiKey.id == key_id).execute() or None,
+            "This API key does not exist.",
+        )
 
 
 def revoke_all(account_id: UUID, scope: Scope | None = None) -> None:

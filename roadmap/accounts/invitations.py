@@ -11,7 +11,7 @@ from pydantic import Field
 
 from core import clock
 from core.db import session, transaction
-from core.errors import FieldError, Forbidden, NotFound
+from core.errors import FieldError, Forbidden, required
 from core.ids import new_id
 from core.json_types import LazyModel
 from core.sanitize import Email
@@ -70,17 +70,20 @@ def list_open(*, limit: int, before: UUID | None = None) -> InvitationList:
 def read_open(invitation_id: UUID) -> InvitationInfo:
     """Return an open invitation. Raises NotFound."""
     with session():
-        row = Invitation.get_or_none(_usable(), Invitation.id == invitation_id)
-    if row is None:
-        raise NotFound("This invitation does not exist.")
+        row = required(
+            Invitation.get_or_none(_usable(), Invitation.id == invitation_id),
+            "This invitation does not exist.",
+        )
     return InvitationInfo(**row.__data__)
 
 
 def withdraw(invitation_id: UUID) -> None:
     """Withdraw an open invitation. Raises NotFound."""
     with transaction():
-        if Invitation.delete().where(_usable(), Invitation.id == invitation_id).execute() == 0:
-            raise NotFound("This invitation does not exist.")
+        required(
+            Invitation.delete().where(_usable(), Invitation.id == invitation_id).execute() or None,
+            "This invitation does not exist.",
+        )
 
 
 def check(invitation_id: UUID, email: str) -> None:

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from core import clock
 from core.db import database_time, session, settings, transaction
-from core.errors import NotFound
+from core.errors import required
 from core.ids import new_id
 from core.json_types import LazyModel
 from models.accounts import Account, LoginSession
@@ -62,8 +62,10 @@ def end(account_id: UUID, session_id: UUID) -> None:
     """End a session. Raises NotFound if it has ended or is of another account."""
     update = LoginSession.update(ended_at=database_time())
     with transaction():
-        if update.where(open_of(account_id), LoginSession.id == session_id).execute() == 0:
-            raise NotFound("This login session does not exist.")
+        required(
+            update.where(open_of(account_id), LoginSession.id == session_id).execute() or None,
+            "This login session does not exist.",
+        )
 
 
 def end_all(account_id: UUID) -> None:

@@ -25,7 +25,7 @@ from pydantic import Field
 
 from core import clock
 from core.db import session, skip_locked, transaction
-from core.errors import Conflict, NotFound
+from core.errors import Conflict, NotFound, required
 from core.ids import new_id
 from core.json_types import LazyModel
 from core.sanitize import format_size
@@ -150,9 +150,10 @@ def order(account_id: UUID) -> tuple[ExportInfo, list[Job]]:
 def read(account_id: UUID) -> ExportInfo:
     """Return the export of an account. Raises NotFound."""
     with session():
-        row = AccountExport.get_or_none(AccountExport.account == account_id)
-    if row is None:
-        raise NotFound("This account has no export. Request one first.")
+        row = required(
+            AccountExport.get_or_none(AccountExport.account == account_id),
+            "This account has no export. Request one first.",
+        )
     return _info(row)
 
 
@@ -169,9 +170,10 @@ def read_piece(account_id: UUID, export_id: UUID, number: int) -> bytes:
     query = ExportPiece.select(ExportPiece.content).join(AccountExport)
     its = (ExportPiece.export == export_id) & (AccountExport.account == account_id)
     with session():
-        content = query.where(its, ExportPiece.number == number).scalar()
-    if content is None:
-        raise NotFound("This export no longer exists. Request a new one.")
+        content = required(
+            query.where(its, ExportPiece.number == number).scalar(),
+            "This export no longer exists. Request a new one.",
+        )
     return bytes(content)
 
 

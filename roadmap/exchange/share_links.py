@@ -22,7 +22,7 @@ from pydantic import Field
 from core import clock
 from core.backends import signing_keys
 from core.db import lock_for_update, session, settings, transaction
-from core.errors import Conflict, Gone, NotFound
+from core.errors import Conflict, Gone, NotFound, required
 from core.ids import new_id
 from core.json_types import WHOLE, LazyModel
 from models.accounts import Account
@@ -140,9 +140,9 @@ def read_link(owner_id: UUID, roadmap_id: UUID, link_id: UUID) -> LinkInfo:
     """Return a link. Raises NotFound."""
     with session():
         get_owned(owner_id, roadmap_id)
-        row = ShareLink.get_or_none(ShareLink.id == link_id, ShareLink.roadmap == roadmap_id)
-    if row is None:
-        raise NotFound(NO_LINK)
+        row = required(
+            ShareLink.get_or_none(ShareLink.id == link_id, ShareLink.roadmap == roadmap_id), NO_LINK
+        )
     return _info(row)
 
 
@@ -151,15 +151,12 @@ def revoke_link(owner_id: UUID, roadmap_id: UUID, link_id: UUID) -> None:
     with transaction():
         get_owned(owner_id, roadmap_id)
         its = (ShareLink.id == link_id) & (ShareLink.roadmap == roadmap_id)
-        if ShareLink.delete().where(its).execute() == 0:
-            raise NotFound(NO_LINK)
+        required(ShareLink.delete().where(its).execute() or None, NO_LINK)
 
 
 def open_link(token: str, purpose: LinkPurpose) -> OpenedLink:
     """Return the roadmap that a token opens for this purpose. Raises NotFound, Gone."""
-    shape = TOKEN.fullmatch(token)
-    if shape is None:
-        raise NotFound(NOT_COPIED)
+    shape = required(TOKEN.fullmatch(token), NOT_COPIED)
     link_id = UUID(shape[1])
     columns = (
         *(ShareLink.purpose, ShareLink.token_hashes, ShareLink.expires_at),

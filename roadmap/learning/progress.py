@@ -15,7 +15,7 @@ from pydantic import Field, model_validator
 
 from core import clock
 from core.db import session, transaction
-from core.errors import Conflict, NotFound
+from core.errors import Conflict, NotFound, required
 from core.ids import new_id
 from core.json_types import WHOLE, LazyModel, MergePatch, from_row
 from models.accounts import Account
@@ -343,11 +343,12 @@ def read_attempt(owner_id: UUID, roadmap_id: UUID, concept_id: UUID, attempt_id:
     """Return an attempt, graded by its version of the quiz. Raises NotFound."""
     with session():
         _find(owner_id, roadmap_id, concept_id)
-        row = QuizAttempt.get_or_none(
-            QuizAttempt.id == attempt_id, QuizAttempt.concept == concept_id
+        row = required(
+            QuizAttempt.get_or_none(
+                QuizAttempt.id == attempt_id, QuizAttempt.concept == concept_id
+            ),
+            "This attempt does not exist.",
         )
-        if row is None:
-            raise NotFound("This attempt does not exist.")
         body = (
             ContentVersion.select(ContentVersion.body)
             .join(
@@ -459,9 +460,7 @@ def _master(owner_id: UUID, roadmap_id: UUID, concept_id: UUID) -> None:
 def _find(owner_id: UUID, roadmap_id: UUID, concept_id: UUID) -> Concept:
     """Return a concept in the plan. Raises NotFound."""
     get_owned(owner_id, roadmap_id)
-    row: Concept | None = Concept.get_or_none(_in_plan(roadmap_id, concept_id))
-    if row is None:
-        raise NotFound(NO_CONCEPT)
+    row: Concept = required(Concept.get_or_none(_in_plan(roadmap_id, concept_id)), NO_CONCEPT)
     return row
 
 
@@ -479,9 +478,10 @@ def _note_progress(owner_id: UUID, before: Concept, progress: ConceptProgress) -
 def _quiz(owner_id: UUID, roadmap_id: UUID, concept_id: UUID, version: int) -> Quiz:
     """Return the current quiz. Raises NotFound, and Conflict when it has another version."""
     _find(owner_id, roadmap_id, concept_id)
-    found = reviews.current_quiz(concept_id)
-    if found is None:
-        raise NotFound("The quiz of this concept is not ready yet. Wait until it is.")
+    found = required(
+        reviews.current_quiz(concept_id),
+        "The quiz of this concept is not ready yet. Wait until it is.",
+    )
     if found[0] != version:
         raise Conflict(f"The quiz now has version {found[0]}, not {version}. Read it again.")
     return found[1]

@@ -20,7 +20,7 @@ from pydantic import Field
 
 from core import clock
 from core.db import session, transaction
-from core.errors import Conflict, FieldError, Gone, Invalid, NotFound
+from core.errors import Conflict, FieldError, Gone, Invalid, required
 from core.json_types import LazyModel, from_row
 from models.accounts import Account
 from models.roadmaps import Judgement, Roadmap, Stage
@@ -162,9 +162,10 @@ def note_done(stage_id: UUID, marks: Sequence[Mark]) -> None:
 def _find(owner_id: UUID, roadmap_id: UUID, stage_id: UUID) -> Stage:
     """Return a stage of the plan that has a project. Raises NotFound. Needs a session."""
     get_owned(owner_id, roadmap_id)
-    stage: Stage | None = _stages(Stage.id == stage_id, Stage.roadmap == roadmap_id).first()
-    if stage is None:
-        raise NotFound("This stage does not exist in this roadmap, or it has no project.")
+    stage: Stage = required(
+        _stages(Stage.id == stage_id, Stage.roadmap == roadmap_id).first(),
+        "This stage does not exist in this roadmap, or it has no project.",
+    )
     return stage
 
 

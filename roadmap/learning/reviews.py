@@ -24,7 +24,7 @@ from pydantic import Field
 
 from core import clock
 from core.db import database, lock_for_update, session, transaction
-from core.errors import Conflict, FieldError, Invalid, NotFound
+from core.errors import Conflict, FieldError, Invalid, required
 from core.ids import new_id
 from core.json_types import WHOLE, LazyModel
 from models.accounts import Account
@@ -520,12 +520,11 @@ def _in_order(new: peewee.ModelSelect, limit: int) -> peewee.ModelSelect:
 
 
 def _found(owner_id: UUID, card_id: UUID) -> tuple[ReviewCard, Question]:
-    card = _asked(owner_id).where(ReviewCard.id == card_id).first()
-    if card is None:
-        raise NotFound(
-            "This question does not exist. It may have been removed from the plan or its "
-            "quiz. Read the due questions again."
-        )
+    card = required(
+        _asked(owner_id).where(ReviewCard.id == card_id).first(),
+        "This question does not exist. It may have been removed from the plan or its "
+        "quiz. Read the due questions again.",
+    )
     return card, _questions([card])[card.id]
 
 

@@ -20,7 +20,7 @@ import peewee
 from pydantic import Field
 
 from core.db import StatementTimeout, database, is_postgres, limited, session
-from core.errors import FieldError, Invalid, NotFound
+from core.errors import FieldError, Invalid, required
 from core.ids import first_id
 from core.json_types import LazyModel, from_row
 from models.accounts import Account
@@ -169,9 +169,7 @@ def detail(roadmap_id: UUID) -> OverseenDetail:
         .limit(MOST_PARTS)
     )
     with session():
-        row = query.get_or_none()
-        if row is None:
-            raise NotFound("This roadmap does not exist.")
+        row = required(query.get_or_none(), "This roadmap does not exist.")
         ledgers = [from_row(PartLedger, part, concept=part.concept.title) for part in parts]
         return from_row(OverseenDetail, row, **_computed(row, row.owner.email), parts=ledgers)
 
@@ -179,11 +177,10 @@ def detail(roadmap_id: UUID) -> OverseenDetail:
 def owner_of(roadmap_id: UUID) -> UUID:
     """Return the id of the owner. Raises NotFound."""
     with session():
-        owner_id: UUID | None = (
-            Roadmap.select(Roadmap.owner).where(Roadmap.id == roadmap_id).scalar()
+        owner_id: UUID = required(
+            Roadmap.select(Roadmap.owner).where(Roadmap.id == roadmap_id).scalar(),
+            "This roadmap does not exist.",
         )
-    if owner_id is None:
-        raise NotFound("This roadmap does not exist.")
     return owner_id
 
 

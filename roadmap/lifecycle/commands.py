@@ -16,7 +16,7 @@ from uuid import UUID
 
 from core import clock
 from core.db import session, transaction
-from core.errors import Conflict, FieldError, Invalid, NotFound, RoadmapError
+from core.errors import Conflict, FieldError, Invalid, RoadmapError, required
 from models.roadmaps import Content, ContentVersion, Roadmap
 from roadmap.accounts.access import transition
 from roadmap.accounts.locks import lock_account
@@ -348,11 +348,12 @@ def restore_version(
             )
         if number == content.version and content.status == ContentStatus.ready:
             raise Conflict(f"Version {number} is already the current one.")
-        version = ContentVersion.get_or_none(
-            ContentVersion.content == content.id, ContentVersion.version == number
+        version = required(
+            ContentVersion.get_or_none(
+                ContentVersion.content == content.id, ContentVersion.version == number
+            ),
+            f"Version {number} of this {kind} does not exist.",
         )
-        if version is None:
-            raise NotFound(f"Version {number} of this {kind} does not exist.")
         shown = taken_up(version, concept_id)
         Content.update(ready(shown)).where(Content.id == content.id).execute()
         if kind == ContentKind.quiz:

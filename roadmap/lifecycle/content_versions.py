@@ -7,7 +7,7 @@ from uuid import UUID
 from pydantic import Field
 
 from core.db import session
-from core.errors import NotFound
+from core.errors import required
 from core.json_types import LazyModel
 from models.roadmaps import Concept, Content, ContentVersion
 from roadmap.accounts.access import get_owned
@@ -77,11 +77,12 @@ def read_version(
     """Raises NotFound."""
     with session():
         content = find_content(owner_id, roadmap_id, concept_id, kind)
-        row = ContentVersion.get_or_none(
-            (ContentVersion.content == content.id) & (ContentVersion.version == number)
+        row = required(
+            ContentVersion.get_or_none(
+                (ContentVersion.content == content.id) & (ContentVersion.version == number)
+            ),
+            f"Version {number} of this {kind} does not exist.",
         )
-    if row is None:
-        raise NotFound(f"Version {number} of this {kind} does not exist.")
     written = CONTENT_KINDS[kind].body.model_validate(row.body)
     shown = without_answers(written, number) if isinstance(written, Quiz) else written
     return VersionDetail(**_summary(row, content), content=shown)
@@ -116,9 +117,10 @@ def find_content(owner_id: UUID, roadmap_id: UUID, concept_id: UUID, kind: Conte
     mine = (
         (Content.roadmap == roadmap_id) & (Content.concept == concept_id) & (Content.kind == kind)
     )
-    content: Content | None = Content.select().join(Concept).where(mine, ~Concept.removed).first()
-    if content is None:
-        raise NotFound(f"This concept does not exist in this roadmap, or it has no {kind}.")
+    content: Content = required(
+        Content.select().join(Concept).where(mine, ~Concept.removed).first(),
+        f"This concept does not exist in this roadmap, or it has no {kind}.",
+    )
     return content
 
 

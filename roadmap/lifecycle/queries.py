@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 from uuid import UUID
 
 from core.db import session
-from core.errors import NotFound
+from core.errors import NotFound, required
 from core.json_types import Page, from_row
 from models.logs import ExecutionLog
 from models.roadmaps import Concept, Content, ContentVersion, Module, Revision, Roadmap, Stage
@@ -147,11 +147,12 @@ def concept_detail(owner_id: UUID, roadmap_id: UUID, concept_id: UUID) -> Concep
     """Raises NotFound."""
     with session():
         get_owned(owner_id, roadmap_id)
-        concept = Concept.get_or_none(
-            Concept.id == concept_id, Concept.roadmap == roadmap_id, ~Concept.removed
+        concept = required(
+            Concept.get_or_none(
+                Concept.id == concept_id, Concept.roadmap == roadmap_id, ~Concept.removed
+            ),
+            "This concept does not exist in this roadmap.",
         )
-        if concept is None:
-            raise NotFound("This concept does not exist in this roadmap.")
         node = _concept_node(concept, Content.select().where(Content.concept == concept_id))
         written = ContentVersion.select(ContentVersion, Content).join(Content, on=IS_CURRENT)
         versions = {

@@ -17,7 +17,7 @@ from pydantic import Field, ValidationError
 
 from core import clock
 from core.db import session, transaction
-from core.errors import Conflict, NotFound
+from core.errors import Conflict, NotFound, required
 from core.json_types import LazyModel, from_row
 from models.roadmaps import Revision, Roadmap
 from roadmap.accounts.access import get_owned
@@ -271,13 +271,14 @@ def next_number(roadmap_id: UUID) -> int:
 def outline_of(row: Roadmap, number: int) -> Outline:
     """Return the outline of a revision that is done. Raises NotFound."""
     number_legacy_plan(row)
-    revision = Revision.get_or_none(
-        Revision.roadmap == row.id,
-        Revision.number == number,
-        Revision.status == RevisionStatus.done,
+    revision = required(
+        Revision.get_or_none(
+            Revision.roadmap == row.id,
+            Revision.number == number,
+            Revision.status == RevisionStatus.done,
+        ),
+        f"Revision {number} of this roadmap does not exist or has no outline.",
     )
-    if revision is None:
-        raise NotFound(f"Revision {number} of this roadmap does not exist or has no outline.")
     return Outline.model_validate(revision.outline)
 
 
@@ -304,9 +305,10 @@ def read_revision(owner_id: UUID, roadmap_id: UUID, number: int) -> RevisionDeta
     with transaction():
         row = get_owned(owner_id, roadmap_id)
         number_legacy_plan(row)
-        revision = Revision.get_or_none(Revision.roadmap == roadmap_id, Revision.number == number)
-    if revision is None:
-        raise NotFound(f"Revision {number} of this roadmap does not exist.")
+        revision = required(
+            Revision.get_or_none(Revision.roadmap == roadmap_id, Revision.number == number),
+            f"Revision {number} of this roadmap does not exist.",
+        )
     return from_row(
         RevisionDetail,
         revision,
@@ -329,13 +331,12 @@ def compare(owner_id: UUID, roadmap_id: UUID, after: int, before: int | None) ->
     number = later.base if before is None else before
     if later.outline is None:
         raise NotFound(f"Revision {after} has no outline.")
-    outline = (
+    outline = required(
         read_revision(owner_id, roadmap_id, number).outline
         if number
-        else Outline(title=later.outline.title, stages=())
+        else Outline(title=later.outline.title, stages=()),
+        f"Revision {number} has no outline.",
     )
-    if outline is None:
-        raise NotFound(f"Revision {number} has no outline.")
     return Diff(before=number, after=after, changes=changes(outline, later.outline))
 
 

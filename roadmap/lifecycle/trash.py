@@ -15,7 +15,7 @@ from pydantic import Field
 
 from core import clock
 from core.db import database, session, skip_locked, transaction
-from core.errors import NotFound
+from core.errors import NotFound, required
 from core.json_types import LazyModel, Page, from_row
 from models.roadmaps import Roadmap
 from roadmap.accounts.access import transition
@@ -88,8 +88,9 @@ def restore(owner_id: UUID, roadmap_id: UUID) -> RoadmapSummary:
 def delete(owner_id: UUID, roadmap_id: UUID) -> None:
     """Delete a roadmap in the trash for ever. Raises NotFound."""
     with transaction():
-        if Roadmap.delete().where(_in_trash(owner_id, roadmap_id)).execute() == 0:
-            raise NotFound(NOT_THERE)
+        required(
+            Roadmap.delete().where(_in_trash(owner_id, roadmap_id)).execute() or None, NOT_THERE
+        )
         _log(roadmap_id, "Deleted for ever by its owner")
 
 

@@ -14,7 +14,7 @@ from pydantic import AfterValidator, Field
 
 from core import clock
 from core.db import lock_for_update, session, settings, transaction
-from core.errors import Conflict, FieldError, Invalid, NotFound, RateLimited
+from core.errors import Conflict, FieldError, Invalid, RateLimited, required
 from core.ids import new_id
 from core.json_types import LazyModel, MergePatch, Page
 from core.net import safe_http
@@ -251,8 +251,9 @@ def change_part(account_id: UUID, webhook_id: UUID, patch: WebhookPatch) -> Webh
 def delete(account_id: UUID, webhook_id: UUID) -> None:
     """Delete a webhook with its deliveries, also those that wait. Raises NotFound."""
     with transaction():
-        if Webhook.delete().where(_mine(account_id, webhook_id)).execute() == 0:
-            raise NotFound(NO_WEBHOOK)
+        required(
+            Webhook.delete().where(_mine(account_id, webhook_id)).execute() or None, NO_WEBHOOK
+        )
 
 
 def rotate_secret(account_id: UUID, webhook_id: UUID) -> WebhookWithSecret:
@@ -371,9 +372,7 @@ def _mine(account_id: UUID, webhook_id: UUID) -> Any:
 def _owned(account_id: UUID, webhook_id: UUID, *, lock: bool = False) -> Webhook:
     """Return a webhook, whose row can be locked until the commit. Raises NotFound."""
     query = Webhook.select().where(_mine(account_id, webhook_id))
-    row: Webhook | None = next(iter(lock_for_update(query) if lock else query), None)
-    if row is None:
-        raise NotFound(NO_WEBHOOK)
+    row: Webhook = required(next(iter(lock_for_update(query) if lock else query), None), NO_WEBHOOK)
     return row
 
 
@@ -393,11 +392,12 @@ def _lock_for_delivery(account_id: UUID, webhook_id: UUID) -> Webhook:
 
 def _delivery(account_id: UUID, webhook_id: UUID, delivery_id: UUID) -> WebhookDelivery:
     webhooks = Webhook.select(Webhook.id).where(_mine(account_id, webhook_id))
-    row: WebhookDelivery | None = WebhookDelivery.get_or_none(
-        WebhookDelivery.webhook.in_(webhooks), WebhookDelivery.id == delivery_id
+    row: WebhookDelivery = required(
+        WebhookDelivery.get_or_none(
+            WebhookDelivery.webhook.in_(webhooks), WebhookDelivery.id == delivery_id
+        ),
+        "This delivery does not exist.",
     )
-    if row is None:
-        raise NotFound("This delivery does not exist.")
     return row
 
 

@@ -30,6 +30,7 @@ from core.errors import (
     Unauthenticated,
     Unavailable,
     Unsupported,
+    required,
 )
 
 MEDIA_TYPE = "application/problem+json"
@@ -188,9 +189,7 @@ TYPES = {problem.slug: problem for problem in (*PROBLEMS.values(), NOT_A_METHOD,
 
 def problem_type(slug: str) -> ProblemType:
     """Raises NotFound."""
-    if (kind := TYPES.get(slug)) is None:
-        raise NotFound("This problem type does not exist.")
-    return kind
+    return required(TYPES.get(slug), "This problem type does not exist.")
 
 
 class Wrong(BaseModel):

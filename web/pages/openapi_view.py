@@ -16,7 +16,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from core.errors import NotFound
+from core.errors import required
 from web.openapi_file import description
 from web.pages.lazy import coloured, prose
 
@@ -90,10 +90,10 @@ def chapters() -> tuple[Chapter, ...]:
 
 def chapter(name: str) -> Chapter:
     """Return the chapter of this name. Raises NotFound."""
-    found = next((chapter for chapter in chapters() if chapter.name == name), None)
-    if found is None:
-        raise NotFound("This chapter of the API description does not exist.")
-    return found
+    return required(
+        next((chapter for chapter in chapters() if chapter.name == name), None),
+        "This chapter of the API description does not exist.",
+    )
 
 
 @cache

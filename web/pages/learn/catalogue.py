@@ -5,7 +5,7 @@ from contextlib import suppress
 
 from starlette.responses import Response
 
-from core.errors import NotFound
+from core.errors import required
 from roadmap.generation.catalogue import loader
 from roadmap.generation.generator import has_model
 from web.call import Call
@@ -20,10 +20,9 @@ def catalogue_page(call: Call) -> Response:
 
 def track_page(call: Call) -> Response:
     chosen = [track for id_, track in loader.tracks().items() if id_ == call.ids["track"]]
-    found = next(_shown(call, chosen), None)
-    if found is None:
-        raise NotFound("This ready-made roadmap does not exist.")
-    track, concepts = found
+    track, concepts = required(
+        next(_shown(call, chosen), None), "This ready-made roadmap does not exist."
+    )
     sample = next(iter(concepts.values()))
     return page(
         call.request,

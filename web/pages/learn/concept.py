@@ -12,7 +12,7 @@ from markupsafe import Markup
 from starlette.responses import Response
 
 from core import clock
-from core.errors import Conflict, Invalid, NotFound
+from core.errors import Conflict, Invalid, NotFound, required
 from core.i18n import gettext_noop
 from roadmap.generation.content_drafts import tutorial_drafts
 from roadmap.generation.context import BUILT_IN
@@ -306,9 +306,10 @@ def _read(call: Call) -> LessonFacts:
 def _context(call: Call, lesson: LessonFacts) -> dict[str, Any]:
     concept, steps = lesson.concept, lesson.course.steps
     tutorial = concept.tutorial
-    at = next((number for number, step in enumerate(steps) if step.id == concept.id), None)
-    if at is None:
-        raise NotFound("This concept does not exist in this roadmap: it has just been removed.")
+    at = required(
+        next((number for number, step in enumerate(steps) if step.id == concept.id), None),
+        "This concept does not exist in this roadmap: it has just been removed.",
+    )
     status = lesson.course.status
     words = texts_of(call.request)
     pieces = pieces_of(tutorial.markdown, concept.hours, words) if tutorial else []

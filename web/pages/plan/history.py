@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import Field
 from starlette.responses import Response
 
-from core.errors import Conflict, NotFound
+from core.errors import Conflict, NotFound, required
 from core.i18n import gettext_noop
 from roadmap.learning.lesson_navigation import course
 from roadmap.lifecycle import commands, content_versions, plan_rows, queries, revisions
@@ -138,9 +138,10 @@ def versions_page(call: Call, error: Conflict | None = None) -> Response:
         shown = content_versions.read_version(*place, number)
         if isinstance(shown.content, Tutorial):
             prose = tutorial_html(shown.content.markdown, texts_of(call.request))
-    step = next((step for step in walked.steps if step.id == concept_id), None)
-    if step is None:
-        raise NotFound("This concept does not exist in this roadmap.")
+    step = required(
+        next((step for step in walked.steps if step.id == concept_id), None),
+        "This concept does not exist in this roadmap.",
+    )
     return form_page(
         call.request,
         "versions.html",

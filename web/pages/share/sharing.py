@@ -6,7 +6,7 @@ from typing import Any
 from markupsafe import Markup
 from starlette.responses import Response
 
-from core.errors import Conflict, Invalid, NotFound
+from core.errors import Conflict, Invalid, required
 from roadmap.exchange import share_links, shared_view
 from roadmap.exchange.importer import IN_SHARED
 from roadmap.exchange.map.drawing import inlined
@@ -96,9 +96,10 @@ def shared_concept_page(call: Call) -> Response:
     def context(found: tuple[RoadmapTree, shared_view.SharedConceptDetail]) -> dict[str, Any]:
         tree, concept = found
         concepts, markdown = concepts_of(tree), concept.tutorial
-        at = next((number for number, each in enumerate(concepts) if each.id == concept_id), None)
-        if at is None:
-            raise NotFound("This concept does not exist in this roadmap: it was removed.")
+        at = required(
+            next((number for number, each in enumerate(concepts) if each.id == concept_id), None),
+            "This concept does not exist in this roadmap: it was removed.",
+        )
         return {
             "concept": concept,
             "tree": tree,
