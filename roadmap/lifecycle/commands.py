@@ -227,7 +227,7 @@ def retry(owner_id: UUID, roadmap_id: UUID) -> CommandResult:
     """
     ended = FINAL - {RoadmapStatus.ready}
     with _locked(owner_id, roadmap_id, ended, "retried", **AFRESH, over_budget=False) as row:
-        if row.revision or row.title:
+        if row.revision:
             undone = completion.parts(roadmap_id).where(Content.status.in_(UNDONE))
             return _result(row, "Retried", _reopen(row, undone))
         revisions.next_number(row.id)  # raises Conflict when there are too many
@@ -410,7 +410,6 @@ def _adopt(
 
 def _reopen(row: Roadmap, contents: Iterable[Content], *, instruction: str = "") -> list[Job]:
     """Have these contents written once more."""
-    revisions.number_legacy_plan(row)
     ids = [content.id for content in contents]
     if not ids:
         raise Conflict("There is nothing to retry: no part has failed.")
@@ -445,11 +444,10 @@ def _expect(row: Roadmap, revision: int | None) -> None:
 
 
 def _expect_plan(row: Roadmap) -> None:
-    if row.revision == 0 and not row.title:
+    if row.revision == 0:
         raise Conflict(
             "The roadmap has no outline to change. Retry the roadmap, or create a new one."
         )
-    revisions.number_legacy_plan(row)
 
 
 def _answered(

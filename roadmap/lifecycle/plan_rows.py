@@ -108,22 +108,6 @@ def nodes_by_key(table: type[Node], roadmap_id: UUID) -> dict[str, Node]:
     return {key_of(node): node for node in table.select().where(table.roadmap == roadmap_id)}
 
 
-def stamp(roadmap_id: UUID) -> None:
-    """Set the subject of current versions of an older release, which had none."""
-    facts = (Concept.title, Concept.description, Concept.outcomes)
-    query = (
-        Content.select(Content.id, Content.version, *facts)
-        .join(Concept)
-        .switch(Content)
-        .join(ContentVersion, on=IS_CURRENT)
-        .where(Content.roadmap == roadmap_id, ContentVersion.subject == "")
-    )
-    for id_, number, *values in query.tuples():
-        ContentVersion.update(subject=fingerprint(*values)).where(
-            (ContentVersion.content == id_) & (ContentVersion.version == number)
-        ).execute()
-
-
 def apply(
     row: Roadmap,
     outline: Outline,

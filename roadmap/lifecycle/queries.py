@@ -215,7 +215,6 @@ def _computed(row: Roadmap) -> dict[str, Any]:
     return {
         "progress": Progress(**progress(row)),
         "spent": money(row.spent),
-        "revision": row.revision or int(bool(row.title)),
         "begins_on": row.begins_on or row.created_at.date(),
     }
 

@@ -16,12 +16,11 @@ from uuid import UUID
 from pydantic import Field, ValidationError
 
 from core import clock
-from core.db import session, transaction
+from core.db import session
 from core.errors import Conflict, NotFound, required
 from core.json_types import LazyModel, from_row
 from models.roadmaps import Revision, Roadmap
 from roadmap.accounts.access import get_owned
-from roadmap.lifecycle.plan_rows import current_outline, stamp
 from roadmap.plan.diff import Change, changes
 from roadmap.plan.language_detection import language_error
 from roadmap.plan.outline import Outline
@@ -181,24 +180,6 @@ def _by_title(nodes: Iterable[Thing]) -> dict[str, str]:
     return {node.title: node.key for node in of if counts[node.title] == 1}
 
 
-def number_legacy_plan(row: Roadmap) -> None:
-    """Save the plan of an older release, which had no revisions, as the first one."""
-    if row.revision == 0 and row.title:
-        _insert(
-            row.id,
-            1,
-            RevisionSource.goal,
-            outline=current_outline(row).model_dump(mode="json"),
-            generator=row.generator,
-            status=RevisionStatus.done,
-            created_at=row.created_at,
-            finished_at=row.created_at,
-        )
-        Roadmap.update(revision=1).where(Roadmap.id == row.id).execute()
-        row.revision = 1
-        stamp(row.id)
-
-
 def open_(row: Roadmap, source: RevisionSource, instruction: str = "") -> Revision:
     """Open a revision that is to be designed."""
     return _insert(
@@ -270,7 +251,6 @@ def next_number(roadmap_id: UUID) -> int:
 
 def outline_of(row: Roadmap, number: int) -> Outline:
     """Return the outline of a revision that is done. Raises NotFound."""
-    number_legacy_plan(row)
     revision = required(
         Revision.get_or_none(
             Revision.roadmap == row.id,
@@ -284,9 +264,8 @@ def outline_of(row: Roadmap, number: int) -> Outline:
 
 def list_revisions(owner_id: UUID, roadmap_id: UUID) -> Revisions:
     """Newest first. Raises NotFound."""
-    with transaction():
+    with session():
         row = get_owned(owner_id, roadmap_id)
-        number_legacy_plan(row)
         query = (
             Revision.select(
                 *[field for name, field in Revision._meta.fields.items() if name != "outline"]
@@ -302,9 +281,8 @@ def list_revisions(owner_id: UUID, roadmap_id: UUID) -> Revisions:
 
 def read_revision(owner_id: UUID, roadmap_id: UUID, number: int) -> RevisionDetail:
     """Raises NotFound."""
-    with transaction():
+    with session():
         row = get_owned(owner_id, roadmap_id)
-        number_legacy_plan(row)
         revision = required(
             Revision.get_or_none(Revision.roadmap == roadmap_id, Revision.number == number),
             f"Revision {number} of this roadmap does not exist.",

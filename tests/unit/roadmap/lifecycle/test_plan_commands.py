@@ -5,7 +5,7 @@ from starlette.testclient import TestClient
 
 from core.db import session
 from core.errors import Conflict, Invalid, NotFound
-from models.roadmaps import Concept, Content, ContentVersion, Revision, Roadmap
+from models.roadmaps import Concept, Content, Revision, Roadmap
 from roadmap.accounts.identity import LOCAL_OWNER
 from roadmap.lifecycle import commands, content_versions, queries, revisions
 from roadmap.plan import edits
@@ -285,24 +285,3 @@ class TestChanges:
         assert texts(roadmap_id) == was
         assert event_names(roadmap_id)[-2:] == ["revision.failed", "roadmap.ready"]
         assert_events_in_order(roadmap_id)
-
-    def test_a_roadmap_of_the_version_before_gets_its_first_revision(
-        self, client: TestClient, designer: Designer
-    ) -> None:
-        roadmap_id = created(client)
-        with session():
-            Revision.delete().execute()
-            Roadmap.update(revision=0).execute()
-            ContentVersion.update(subject="").execute()
-        was, designer.asked = texts(roadmap_id), []
-        assert queries.roadmap_tree(LOCAL_OWNER, roadmap_id).revision == 1
-        edit(
-            roadmap_id,
-            Rewrite(op="rewrite", what="concept", key="dough", title="Sourdough"),
-            base=1,
-        )
-        second, first = revisions.list_revisions(LOCAL_OWNER, roadmap_id).items
-        assert (first.number, first.source, second.number, second.base) == (1, "goal", 2, 1)
-        do(commands.restore(LOCAL_OWNER, roadmap_id, 1))
-        assert (texts(roadmap_id), len(designer.asked)) == (was, KINDS)
-        assert revisions.read_revision(LOCAL_OWNER, roadmap_id, 1).outline == PLAN
