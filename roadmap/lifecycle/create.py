@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from time import monotonic
@@ -227,12 +227,18 @@ def _insert_at_once(batch: Sequence[NewRoadmap]) -> list[Job | StoredAnswer | Ex
 def _insert(batch: Sequence[NewRoadmap]) -> list[Job | StoredAnswer | Exception]:
     """Insert roadmaps for which there is room, with their first events; return results."""
     now = clock.now()
-    has_keys = any(new.answer is not None for new in batch)
     with transaction():
         if settings.most_unfinished_roadmaps < EXACT_BELOW:
             for owner_id in sorted({new.owner_id for new in batch}):
                 lock_account(owner_id)
-        made, before = _new_of_keys(batch) if has_keys else (_fitting(batch), {})
+        before = _find(batch)
+        first: dict[Any, NewRoadmap] = {}  # without requests that repeat a key
+        for new in batch:
+            if new.key_hash not in before:
+                first.setdefault(new.key_hash or new.id, new)
+        fit = _fitting(list(first.values()))
+        stored = idempotency_store.store_all([new.answer for new in fit if new.answer is not None])
+        made = [new for new in fit if new.answer is None or new.key_hash in stored]
         insert_rows(
             Roadmap,
             [{**new.request.model_dump(), "id": new.id, "owner": new.owner_id} for new in made],
@@ -251,10 +257,8 @@ def _insert(batch: Sequence[NewRoadmap]) -> list[Job | StoredAnswer | Exception]
         )
         _keep_counts({}, let_in=[new.owner_id for new in made])
         ids = {new.id for new in made}
-        if has_keys:  # the others may have come twice at once, here or in another process
-            before |= _find(
-                [new for new in batch if new.id not in ids and new.key_hash not in before]
-            )
+        # The others may have come twice at once, here or in another process.
+        before |= _find([new for new in batch if new.id not in ids and new.key_hash not in before])
     return [
         Job(JobName.plan_roadmap, new.id, trace=new.trace)
         if new.id in ids
@@ -263,38 +267,13 @@ def _insert(batch: Sequence[NewRoadmap]) -> list[Job | StoredAnswer | Exception]
     ]
 
 
-def _new_of_keys(batch: Sequence[NewRoadmap]) -> tuple[list[NewRoadmap], dict[str, StoredAnswer]]:
-    """Choose requests of a batch with Idempotency-Keys; return them, and answers to others.
-
-    1. Store the answers of those that fit. A request whose answer is stored is new.
-    2. If some were answered before, give their room to others of the batch.
-    """
-    first: dict[Any, NewRoadmap] = {}
-    for new in batch:  # without requests that repeat a key
-        first.setdefault(new.key_hash or new.id, new)
-    fit = _fitting(list(first.values()))
-    made, stored = _store_answers(fit)
-    if len(made) == len(fit):
-        return made, {}
-    before = {key: answer for key, answer in _find(batch).items() if key not in stored}
-    ids = {new.id for new in made}
-    others = [new for new in first.values() if new.id not in ids and new.key_hash not in before]
-    return made + _store_answers(_fitting(others, beside=made))[0], before
-
-
-def _store_answers(batch: Sequence[NewRoadmap]) -> tuple[list[NewRoadmap], Collection[str]]:
-    """Store answers; return the requests that are new, and the stored keys."""
-    stored = idempotency_store.store_all([new.answer for new in batch if new.answer is not None])
-    return [new for new in batch if new.answer is None or new.key_hash in stored], stored
-
-
 def _find(batch: Sequence[NewRoadmap]) -> dict[str, StoredAnswer]:
     """Return the stored answers of these requests by the hash of their key."""
     return idempotency_store.find([new.answer.key for new in batch if new.answer is not None])
 
 
-def _fitting(batch: Sequence[NewRoadmap], beside: Sequence[NewRoadmap] = ()) -> list[NewRoadmap]:
-    """Return those for which their account has room `beside` others."""
+def _fitting(batch: Sequence[NewRoadmap]) -> list[NewRoadmap]:
+    """Return those for which their account has room."""
     asked = Counter(new.owner_id for new in batch)
     under_way = Counter(_counted_lately(asked))
     if owners := asked.keys() - under_way.keys():
@@ -303,8 +282,6 @@ def _fitting(batch: Sequence[NewRoadmap], beside: Sequence[NewRoadmap] = ()) -> 
         counts = {**dict.fromkeys(owners, 0), **dict(found)}
         _keep_counts(counts)
         under_way.update(counts)
-    for new in beside:
-        under_way[new.owner_id] += 1
     fit = []
     for new in batch:
         if under_way[new.owner_id] < settings.most_unfinished_roadmaps:
