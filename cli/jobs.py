@@ -10,7 +10,7 @@ from roadmap.exchange.formats.markdown import counted
 from roadmap.operations.audit_log import Action, Actor
 from tasks import queue_admin
 from tasks.message_browser import MessagePage, MessageState
-from tasks.queue_actions import DeadLettersRequest, act_on, act_on_dead
+from tasks.queue_admin import DeadLettersRequest, act_on, act_on_dead
 from tasks.queues import QUEUES
 
 QUEUE_NAMES = click.Choice(list(QUEUES))

@@ -1,22 +1,28 @@
 """State of the queues and their workers, and what an operator can do about it.
 
 All functions raise NotFound for an unknown queue, and Unavailable when the broker does not answer.
+`act_on` and `act_on_dead` write an entry in the audit log.
 """
 
 import logging
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from functools import partial
 from pkgutil import resolve_name
-from typing import TypeVar
+from typing import Annotated, Any, TypeVar
 from uuid import UUID
 
+from pydantic import AwareDatetime, Field
+
 from core.errors import Conflict, NotFound, Unavailable
+from core.json_types import LazyModel
+from core.sanitize import CLEAN, Rule, validate_printable
 from reliable_queue.queue import ReliableQueue
+from roadmap.operations.audit_log import Action, Actor, audited
 from roadmap.plan.jobs import Job
 from tasks.dispatcher import enqueue
 from tasks.message_browser import (
+    LONGEST_SEARCH,
     MessagePage,
     MessageState,
     WorkerInfo,
@@ -46,24 +52,55 @@ NOT_STOPPED = {
 Result = TypeVar("Result")
 
 
-@dataclass(frozen=True, slots=True)
-class QueueState:
-    """Counts of messages by state, and of live consumers.
+class QueueCounts(LazyModel):
+    """Messages of a queue by state, its delay and its live consumers."""
 
-    `oldest_seconds` is for how long the oldest message has been ready; None without one that says
-    when it was sent. `retrying` counts those that have failed and wait for another try; None when
-    it was not asked for, or they are too many or too large to be counted.
-    """
+    name: str = Field(description="`content`, which builds roadmaps, or `logs`.")
+    ready: int = Field(description="Messages that are ready to run.")
+    scheduled: int = Field(description="Messages scheduled for later, including retries.")
+    retrying: int | None = Field(
+        description=("Ready or scheduled messages after a failed attempt; null: too many to count.")
+    )
+    dead: int = Field(description="Dead letters: messages that failed too often.")
+    oldest_seconds: float | None = Field(description="Age of the oldest ready message in seconds.")
+    is_paused: bool = Field(description="Whether the queue is paused.")
+    workers: int = Field(description="Live consumers of the queue.")
 
-    name: str
-    ready: int
+
+class QueueState(QueueCounts):
+    """`retrying` is also None when it was not asked for; `oldest_seconds` without a known age."""
+
     held: int
-    scheduled: int
-    dead: int
-    oldest_seconds: float | None
-    is_paused: bool
-    workers: int
-    retrying: int | None
+
+
+def _narrowing(given: str) -> str:
+    if given.strip():
+        return validate_printable(given)
+    raise ValueError("contains no words: omit it to select all")
+
+
+_ANY = CLEAN.pattern.removeprefix("^").removesuffix("*$")  # one character of such a text
+_BLANK, _WORD = (_ANY.replace("[^", rf"[^{others}") for others in (r"\S", r"\s"))
+# No lookahead: programs that generate examples from patterns do not support it.
+NARROWING = Rule(_narrowing, f"^{_BLANK}*{_WORD}{_ANY}*$")
+
+
+class DeadLettersRequest(LazyModel, extra="forbid"):
+    """Selection of dead letters: all, or those that match."""
+
+    search: Annotated[str, Field(max_length=LONGEST_SEARCH), NARROWING] | None = Field(
+        None,
+        description=(
+            "Only messages with this text in ID, task, arguments or reason, ignoring case."
+        ),
+    )
+    up_to: AwareDatetime | None = Field(
+        None,
+        description=(
+            "Only dead letters up to this time, such as the `at` of the newest one that "
+            "you have seen."
+        ),
+    )
 
 
 def check_brokers() -> None:
@@ -192,6 +229,30 @@ def found_dead(queue_name: str, search: str | None = None) -> list[tuple[str, da
     Raises Invalid for a search that is too long, or blank.
     """
     return _ask(partial(_found_dead, words=narrowing_words(search)), _queue(queue_name))
+
+
+ACTS: Mapping[Action, Callable[..., Any]] = {
+    Action.queue_pause: pause,
+    Action.queue_resume: resume,
+    Action.message_retry: replay,
+    Action.message_delete: discard,
+    Action.message_revoke: revoke,
+    Action.dead_retry: replay_all,
+    Action.dead_delete: discard_all,
+}
+
+
+def act_on(actor: Actor, action: Action, queue: str, *message: str) -> None:
+    """Act on a queue or a message. Raise Conflict when it cannot be revoked."""
+    with audited(actor, action, "/".join((queue, *message))):
+        ACTS[action](queue, *message)
+
+
+def act_on_dead(actor: Actor, action: Action, queue: str, which: DeadLettersRequest) -> int:
+    """Retry or delete several dead letters, and return how many."""
+    with audited(actor, action, queue, which.model_dump(mode="json", exclude_none=True)) as act:
+        act.found["count"] = count = int(ACTS[action](queue, which.search, which.up_to))
+    return count
 
 
 def _all_ids(queue_name: str, search: str | None, up_to: datetime | None) -> Iterator[list[str]]:

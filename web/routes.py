@@ -84,7 +84,7 @@ from roadmap.webhooks.subscriptions import (
     WebhookRequest,
     WebhookWithSecret,
 )
-from tasks.queue_actions import DeadLettersRequest
+from tasks.queue_admin import DeadLettersRequest
 from web.api import (
     account_export,
     accounts,

@@ -47,7 +47,7 @@ from roadmap.plan.schemas import (
     RoadmapRequest,
 )
 from roadmap.webhooks.subscriptions import WebhookChange, WebhookPatch, WebhookRequest
-from tasks.queue_actions import DeadLettersRequest
+from tasks.queue_admin import DeadLettersRequest
 from tasks.queues import RETRIES, content_queue
 from testing.stack import GOAL, PASSWORD, QUESTIONS
 from tests.portables import DOCUMENT

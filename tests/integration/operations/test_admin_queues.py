@@ -17,10 +17,13 @@ from tests.integration.conftest import Provider
 GOAL = "Learn to bake sourdough bread"
 OPERATE = """
 import dataclasses, json, sys
+from pydantic import BaseModel
 from core.errors import RoadmapError
 from tasks import queue_admin
 
 def plain(thing):
+    if isinstance(thing, BaseModel):
+        return thing.model_dump()
     return dataclasses.asdict(thing) if dataclasses.is_dataclass(thing) else str(thing)
 
 for line in sys.stdin:

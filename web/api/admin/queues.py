@@ -6,13 +6,12 @@ from typing import Annotated
 
 from pydantic import Field
 
-from core.json_types import LazyModel
+from core.json_types import LazyModel, from_row
 from core.sanitize import CLEAN
 from roadmap.operations.audit_log import Action
 from tasks import queue_admin
 from tasks.message_browser import LONGEST_SEARCH, MessageState
-from tasks.queue_actions import act_on, act_on_dead
-from tasks.queue_admin import MOST_SKIPPED, QueueState
+from tasks.queue_admin import MOST_SKIPPED, QueueCounts, QueueState, act_on, act_on_dead
 from web.audit import actor_of
 from web.call import Call
 from web.endpoint import Endpoint
@@ -37,20 +36,10 @@ class QueueEndpoint(Endpoint):
     takes_key = False
 
 
-class QueueInfo(LazyModel):
+class QueueInfo(QueueCounts):
     """Current state of a queue: messages by state, delay and consumers."""
 
-    name: str = Field(description="`content`, which builds roadmaps, or `logs`.")
-    ready: int = Field(description="Messages that are ready to run.")
     running: int = Field(description="Messages whose task is running.")
-    scheduled: int = Field(description="Messages scheduled for later, including retries.")
-    retrying: int | None = Field(
-        description=("Ready or scheduled messages after a failed attempt; null: too many to count.")
-    )
-    dead: int = Field(description="Dead letters: messages that failed too often.")
-    oldest_seconds: float | None = Field(description="Age of the oldest ready message in seconds.")
-    is_paused: bool = Field(description="Whether the queue is paused.")
-    workers: int = Field(description="Live consumers of the queue.")
 
 
 class QueueList(LazyModel):
@@ -232,4 +221,4 @@ def delete_dead_letters(call: Call) -> Counted:
 
 
 def _queue_info(state: QueueState) -> QueueInfo:
-    return QueueInfo(**asdict(state), running=state.held)
+    return from_row(QueueInfo, state, running=state.held)

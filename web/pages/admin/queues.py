@@ -10,7 +10,7 @@ from core.i18n import gettext_noop
 from roadmap.operations.audit_log import Action
 from tasks import queue_admin
 from tasks.message_browser import LONGEST_SEARCH, MessageState
-from tasks.queue_actions import DeadLettersRequest, act_on, act_on_dead
+from tasks.queue_admin import DeadLettersRequest, act_on, act_on_dead
 from web.audit import actor_of
 from web.call import Call
 from web.pages.admin.actions import ACTS, consequences, success_message
