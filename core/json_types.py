@@ -39,5 +39,11 @@ class Page(LazyModel, Generic[Item]):
     next_cursor: str | None
 
 
+def page_of(items: list[Any], limit: int) -> Page[Any]:
+    """Return a page of at most `limit` items; one more shows that there is a next page."""
+    last = items[limit - 1].id if len(items) > limit else None
+    return Page(items=items[:limit], next_cursor=last and str(last))
+
+
 class MergePatch(LazyModel):
     """JSON merge patch (RFC 7396). One that changes nothing is `{}`: no body is none."""

@@ -9,7 +9,7 @@ from core import json_types
 from core.errors import Conflict, Forbidden, Gone, NotFound, Unauthenticated
 from roadmap.accounts.api_keys import KeyInfo, KeyList, KeyRequest, NewKey
 from roadmap.accounts.identity import Scope
-from roadmap.accounts.invitations import InvitationInfo, InvitationList, InvitationRequest
+from roadmap.accounts.invitations import InvitationInfo, InvitationRequest
 from roadmap.accounts.schemas import (
     Credentials,
     Deletion,
@@ -55,13 +55,13 @@ from roadmap.learning.reviews import (
 )
 from roadmap.learning.schedule import Schedule
 from roadmap.learning.today import Today
-from roadmap.lifecycle.admin_queries import OverseenDetail, OverseenList
+from roadmap.lifecycle.admin_queries import OverseenDetail, OverseenRoadmap
 from roadmap.lifecycle.content_versions import VersionDetail, VersionDiff, Versions
 from roadmap.lifecycle.revisions import Diff, RevisionDetail, Revisions
 from roadmap.lifecycle.schedule_settings import ScheduleRequest
 from roadmap.lifecycle.timeline.timeline import Trace
 from roadmap.lifecycle.trash import Trashed
-from roadmap.operations.audit_log import AuditLog
+from roadmap.operations.audit_log import AuditEntry
 from roadmap.operations.execution_log import LogRecord
 from roadmap.operations.log_search import LogEntry
 from roadmap.plan.edits import EditRequest
@@ -205,8 +205,8 @@ ENDPOINTS = (
         status=204, login_only=True, current=keys.read_key),
     Endpoint("POST", API + "/invitations", keys.create_invitation, "Create an invitation",
         keys.NewInvitation, body=InvitationRequest, status=201, scope=Scope.admin, has_secret=True),
-    Endpoint("GET", API + "/invitations", keys.list_invitations, "List invitations", InvitationList,
-        query=PageQuery, scope=Scope.admin),
+    Endpoint("GET", API + "/invitations", keys.list_invitations, "List invitations",
+        json_types.Page[InvitationInfo], query=PageQuery, scope=Scope.admin),
     Endpoint("GET", API + "/invitations/{invitation_id}", keys.read_invitation,
         "Read an invitation", InvitationInfo, scope=Scope.admin),
     Endpoint("DELETE", API + "/invitations/{invitation_id}", keys.withdraw_invitation,
@@ -362,8 +362,8 @@ ENDPOINTS = (
         Receipt, query=PageQuery),
     Endpoint("GET", ROADMAP + "/trace", revisions_.read_trace, "Read the timeline of a roadmap",
         Trace),
-    observe(ADMIN + "/roadmaps", roadmaps_.search_roadmaps, "Search all roadmaps", OverseenList,
-        query=SearchQuery),
+    observe(ADMIN + "/roadmaps", roadmaps_.search_roadmaps, "Search all roadmaps",
+        json_types.Page[OverseenRoadmap], query=SearchQuery),
     observe(OVERSEEN, roadmaps_.read_overseen, "Read the state of any roadmap", OverseenDetail),
     observe(OVERSEEN + "/trace", roadmaps_.read_overseen_trace, "Read the timeline of any roadmap",
         Trace),
@@ -395,8 +395,8 @@ ENDPOINTS = (
     observe(ADMIN + "/workers", queues.list_workers, "List workers", queues.WorkerList),
     observe(ADMIN + "/tasks", task_stats.list_tasks, "List task statistics", task_stats.TaskList,
         query=task_stats.SpanQuery),
-    observe(ADMIN + "/audit", audit_log.list_audit, "Read the audit log", AuditLog,
-        query=audit_log.AuditQuery),
+    observe(ADMIN + "/audit", audit_log.list_audit, "Read the audit log",
+        json_types.Page[AuditEntry], query=audit_log.AuditQuery),
 )  # fmt: skip
 
 PAGE = "/roadmaps/{roadmap_id}"

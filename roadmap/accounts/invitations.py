@@ -13,7 +13,7 @@ from core import clock
 from core.db import session, transaction
 from core.errors import FieldError, Forbidden, required
 from core.ids import new_id
-from core.json_types import LazyModel
+from core.json_types import LazyModel, Page, page_of
 from core.sanitize import Email
 from models.accounts import Account, Invitation
 from roadmap.accounts.identity import INVITATION_LIFE
@@ -36,16 +36,6 @@ class InvitationInfo(LazyModel):
     expires_at: datetime
 
 
-class InvitationList(LazyModel):
-    """Invitations that can still be used, newest first.
-
-    `next_cursor` is null on the last page.
-    """
-
-    items: list[InvitationInfo]
-    next_cursor: str | None
-
-
 def invite(invited_by: UUID | None, request: InvitationRequest) -> InvitationInfo:
     now = clock.now()
     info = InvitationInfo(
@@ -56,15 +46,14 @@ def invite(invited_by: UUID | None, request: InvitationRequest) -> InvitationInf
     return info
 
 
-def list_open(*, limit: int, before: UUID | None = None) -> InvitationList:
+def list_open(*, limit: int, before: UUID | None = None) -> Page[InvitationInfo]:
     """Return a page; `before` is the id at which the previous one ended."""
     query = Invitation.select().where(_usable())
     if before is not None:
         query = query.where(Invitation.id < before)
     with session():
         rows = list(query.order_by(Invitation.id.desc()).limit(limit + 1))
-    items = [InvitationInfo(**row.__data__) for row in rows[:limit]]
-    return InvitationList(items=items, next_cursor=str(items[-1].id) if len(rows) > limit else None)
+    return page_of([InvitationInfo(**row.__data__) for row in rows], limit)
 
 
 def read_open(invitation_id: UUID) -> InvitationInfo:

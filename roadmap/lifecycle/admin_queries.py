@@ -8,7 +8,7 @@ such a search may have to read many rows; it ends after `SEARCH_SECONDS`.
 
 import heapq
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial, reduce
@@ -22,7 +22,7 @@ from pydantic import Field
 from core.db import StatementTimeout, database, is_postgres, limited, session
 from core.errors import FieldError, Invalid, required
 from core.ids import first_id
-from core.json_types import LazyModel, from_row
+from core.json_types import LazyModel, Page, from_row, page_of
 from models.accounts import Account
 from models.logs import ExecutionLog
 from models.roadmaps import Concept, Content, Roadmap
@@ -43,6 +43,10 @@ MOST_PARTS = 300  # of a roadmap, not ready
 OVER_BUDGET = peewee.SQL("over_budget")  # the text of the index, which SQLite compares
 HAS_ERROR = peewee.SQL("error <> ''")
 WORD = re.compile(r"[A-Za-z0-9]+")
+DECISIONS: Mapping[Action, Callable[[UUID, UUID], commands.CommandResult]] = {
+    Action.roadmap_cancel: commands.cancel,
+    Action.roadmap_retry: commands.retry,
+}
 WORDS = peewee.SQL("to_tsvector('simple', goal || ' ' || title)")
 
 
@@ -79,13 +83,6 @@ class OverseenRoadmap(RoadmapFields):
     )
 
 
-class OverseenList(LazyModel):
-    """A page, newest first. `next_cursor` is null on the last page."""
-
-    items: list[OverseenRoadmap]
-    next_cursor: str | None
-
-
 class PartLedger(LazyModel):
     """An unfinished part, with the state of the work on it."""
 
@@ -120,7 +117,7 @@ class OverseenDetail(OverseenRoadmap):
     )
 
 
-def search(sought: RoadmapSearch, *, before: UUID | None, limit: int) -> OverseenList:
+def search(sought: RoadmapSearch, *, before: UUID | None, limit: int) -> Page[OverseenRoadmap]:
     """Return a page, newest first; `before` is the last id of the previous page.
 
     Raises Invalid for a search that takes too long, and Unavailable.
@@ -132,7 +129,7 @@ def search(sought: RoadmapSearch, *, before: UUID | None, limit: int) -> Oversee
                 database.execute_sql("SET LOCAL jit = off")
             owner_id = account_id(sought.owner) if sought.owner else None
             if sought.owner and owner_id is None:
-                return OverseenList(items=[], next_cursor=None)
+                return Page(items=[], next_cursor=None)
             conditions = list(_conditions(sought))  # once: a search for words is one of them
             # Each status along its index: together they would have to be sorted.
             pages = [
@@ -154,9 +151,9 @@ def search(sought: RoadmapSearch, *, before: UUID | None, limit: int) -> Oversee
         raise Invalid(SLOW, fields=(FieldError("?text", rule),)) from None
     items = [
         from_row(OverseenRoadmap, row, **_computed(row, emails.get(row.owner_id, "")))
-        for row in rows[:limit]
+        for row in rows
     ]
-    return OverseenList(items=items, next_cursor=str(items[-1].id) if len(rows) > limit else None)
+    return page_of(items, limit)
 
 
 def detail(roadmap_id: UUID) -> OverseenDetail:
@@ -184,16 +181,6 @@ def owner_of(roadmap_id: UUID) -> UUID:
     return owner_id
 
 
-def cancel(actor: Actor, roadmap_id: UUID) -> commands.CommandResult:
-    """Cancel a roadmap of any account. Raises NotFound, Conflict."""
-    return _decide(actor, Action.roadmap_cancel, roadmap_id, commands.cancel)
-
-
-def retry(actor: Actor, roadmap_id: UUID) -> commands.CommandResult:
-    """Retry what failed of a roadmap of any account. Raises NotFound, Conflict."""
-    return _decide(actor, Action.roadmap_retry, roadmap_id, commands.retry)
-
-
 def last_records(roadmap_id: UUID, limit: int) -> list[LogRecord]:
     """Return the last log records, newest first, without debug records."""
     query = (
@@ -206,15 +193,11 @@ def last_records(roadmap_id: UUID, limit: int) -> list[LogRecord]:
         return [LogRecord.model_validate(row, from_attributes=True) for row in query]
 
 
-def _decide(
-    actor: Actor,
-    action: Action,
-    roadmap_id: UUID,
-    decide: Callable[[UUID, UUID], commands.CommandResult],
-) -> commands.CommandResult:
+def decide(actor: Actor, action: Action, roadmap_id: UUID) -> commands.CommandResult:
+    """Cancel a roadmap of any account, or retry what failed of it. Raises NotFound, Conflict."""
     owner_id = owner_of(roadmap_id)
     with audited(actor, action, str(roadmap_id), {"owner": str(owner_id)}) as act:
-        result = decide(owner_id, roadmap_id)
+        result = DECISIONS[action](owner_id, roadmap_id)
         act.found["status"] = result.status.value
     database.after_commit(
         partial(

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from core.db import session
 from core.errors import NotFound, required
-from core.json_types import Page, from_row
+from core.json_types import Page, from_row, page_of
 from models.logs import ExecutionLog
 from models.roadmaps import Concept, Content, ContentVersion, Module, Revision, Roadmap, Stage
 from roadmap.accounts.access import FIRST, get_owned, newest_of
@@ -195,12 +195,6 @@ def list_logs(
         return page_of(
             [LogRecord.model_validate(row, from_attributes=True) for row in query], limit
         )
-
-
-def page_of(items: list[Any], limit: int) -> Page[Any]:
-    """Return a page of at most `limit` items; one more shows that there is a next page."""
-    last = items[limit - 1].id if len(items) > limit else None
-    return Page(items=items[:limit], next_cursor=last and str(last))
 
 
 def _by(query: Any, field: str) -> dict[UUID, list[Any]]:

@@ -16,10 +16,10 @@ from pydantic import Field
 from core import clock
 from core.db import database, session, skip_locked, transaction
 from core.errors import NotFound, required
-from core.json_types import LazyModel, Page, from_row
+from core.json_types import LazyModel, Page, from_row, page_of
 from models.roadmaps import Roadmap
 from roadmap.accounts.access import transition
-from roadmap.lifecycle.queries import page_of, summary_of
+from roadmap.lifecycle.queries import summary_of
 from roadmap.operations.execution_log import record
 from roadmap.plan.jobs import Job
 from roadmap.plan.statuses import BEING_MADE, RoadmapStatus

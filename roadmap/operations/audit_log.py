@@ -28,7 +28,7 @@ from core import clock
 from core.db import after_transaction, session, transaction
 from core.errors import RoadmapError, Unavailable
 from core.ids import first_id, new_id
-from core.json_types import LazyModel
+from core.json_types import LazyModel, Page, page_of
 from core.sanitize import one_line, strip_nul
 from models.audit import AuditRecord
 
@@ -126,13 +126,6 @@ class AuditEntry(LazyModel):
     error: str = Field(description="Reason of the refusal or failure.")
 
 
-class AuditLog(LazyModel):
-    """A page, newest first. `next_cursor` is null on the last page."""
-
-    items: list[AuditEntry]
-    next_cursor: str | None
-
-
 @contextmanager
 def audited(
     actor: Actor, action: Action, target: str, details: Mapping[str, Detail] | None = None
@@ -197,7 +190,7 @@ class EntryIfPossible(ExitStack):
 
 def records(
     *, limit: int, before: UUID | None = None, action: str = "", outcome: AuditOutcome | None = None
-) -> AuditLog:
+) -> Page[AuditEntry]:
     """Return a page, the newest first.
 
     `before` is the id at which the previous one ended.
@@ -206,8 +199,8 @@ def records(
     query = AuditRecord.filter(**{name: value for name, value in filters.items() if value})
     with session():
         rows = list(query.order_by(AuditRecord.id.desc()).limit(limit + 1))
-    items = [AuditEntry(**{**row.__data__, "details": row.details or {}}) for row in rows[:limit]]
-    return AuditLog(items=items, next_cursor=str(items[-1].id) if len(rows) > limit else None)
+    items = [AuditEntry(**{**row.__data__, "details": row.details or {}}) for row in rows]
+    return page_of(items, limit)
 
 
 def purge_expired() -> None:

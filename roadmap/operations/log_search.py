@@ -29,7 +29,7 @@ from core import clock
 from core.db import StatementTimeout, database, is_postgres, limited
 from core.errors import FieldError, Invalid
 from core.ids import first_id, new_id
-from core.json_types import Page
+from core.json_types import Page, page_of
 from models.logs import ExecutionLog
 from models.roadmaps import Concept
 from roadmap.operations.execution_log import LogLevel, LogRecord
@@ -101,9 +101,7 @@ def search(wanted: LogFilter, *, before: UUID | None = None, limit: int = 50) ->
     `before` is the id at which the previous page ended.
     """
     with _in_time():
-        rows = _read(page_query(wanted, before, limit + 1))
-    cursor = str(rows[limit - 1].id) if len(rows) > limit else None
-    return Page(items=rows[:limit], next_cursor=cursor)
+        return page_of(_read(page_query(wanted, before, limit + 1)), limit)
 
 
 def newer(wanted: LogFilter, after: UUID, limit: int = 100) -> list[LogEntry]:

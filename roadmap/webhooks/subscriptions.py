@@ -16,7 +16,7 @@ from core import clock
 from core.db import lock_for_update, session, settings, transaction
 from core.errors import Conflict, FieldError, Invalid, RateLimited, required
 from core.ids import new_id
-from core.json_types import LazyModel, MergePatch, Page
+from core.json_types import LazyModel, MergePatch, Page, from_row, page_of
 from core.net import safe_http
 from core.sanitize import CLEAN
 from models.accounts import Account
@@ -331,8 +331,7 @@ def list_deliveries(
     with session():
         _owned(account_id, webhook_id)
         rows = list(query.order_by(WebhookDelivery.id.desc()).limit(limit + 1))
-    items = [_delivery_info(row) for row in rows[:limit]]
-    return Page(items=items, next_cursor=str(items[-1].id) if len(rows) > limit else None)
+    return page_of([_delivery_info(row) for row in rows], limit)
 
 
 def read_delivery(account_id: UUID, webhook_id: UUID, delivery_id: UUID) -> DeliveryDetail:
@@ -402,11 +401,9 @@ def _delivery(account_id: UUID, webhook_id: UUID, delivery_id: UUID) -> WebhookD
 
 
 def _info(row: Webhook) -> WebhookInfo:
-    facts = {name: getattr(row, name) for name in WebhookInfo.model_fields if name != "enabled"}
-    return WebhookInfo(**facts, enabled=row.disabled_at is None)
+    return from_row(WebhookInfo, row, enabled=row.disabled_at is None)
 
 
 def _delivery_info(row: WebhookDelivery) -> DeliveryInfo:
-    names = DeliveryInfo.model_fields.keys() - {"next_try_at"}
     next_try_at = row.due_at if row.status == DeliveryStatus.pending else None
-    return DeliveryInfo(**{name: getattr(row, name) for name in names}, next_try_at=next_try_at)
+    return from_row(DeliveryInfo, row, next_try_at=next_try_at)

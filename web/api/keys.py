@@ -92,7 +92,7 @@ def read_invitation(call: Call) -> invitations.InvitationInfo:
 
 
 def list_invitations(call: Call) -> Reply:
-    """Invitations that can still be used."""
+    """Invitations that can still be used, newest first."""
     return paged(
         call.request,
         call.query,

@@ -10,8 +10,8 @@ from pydantic import Field
 from core.json_types import LazyModel
 from roadmap.accounts import transfer
 from roadmap.lifecycle import admin_queries
-from roadmap.lifecycle.commands import CommandResult
 from roadmap.lifecycle.timeline.timeline import Trace, trace_of
+from roadmap.operations.audit_log import Action
 from roadmap.plan.statuses import RoadmapStatus
 from tasks.dispatcher import send_after_commit
 from web.audit import actor_of
@@ -57,7 +57,7 @@ def read_overseen_trace(call: Call) -> Trace:
 
 def cancel_overseen(call: Call) -> Reply:
     """Cancel on behalf of the owner. Finished contents stay; the rest can be retried."""
-    return _decided(call, admin_queries.cancel(actor_of(call), call.ids["roadmap_id"]))
+    return _decided(call, Action.roadmap_cancel)
 
 
 def retry_overseen(call: Call) -> Reply:
@@ -65,7 +65,7 @@ def retry_overseen(call: Call) -> Reply:
 
     This covers all parts that failed or were cancelled, or the outline if there is none.
     """
-    return _decided(call, admin_queries.retry(actor_of(call), call.ids["roadmap_id"]))
+    return _decided(call, Action.roadmap_retry)
 
 
 def transfer_roadmaps(call: Call) -> transfer.Transferred:
@@ -77,8 +77,9 @@ def transfer_roadmaps(call: Call) -> transfer.Transferred:
     return transfer.transfer(call.body.owner, call.body.new_owner, actor_of(call))
 
 
-def _decided(call: Call, made: CommandResult) -> Reply:
+def _decided(call: Call, action: Action) -> Reply:
     roadmap_id = call.ids["roadmap_id"]
+    made = admin_queries.decide(actor_of(call), action, roadmap_id)
     send_after_commit(made.steps)
     body = OperatorDecision(id=roadmap_id, status=made.status, revision=made.revision)
     return Reply(

@@ -1,7 +1,7 @@
 """Roadmaps of all accounts: their search, and one with its ledger, timeline and last records."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from datetime import date, timedelta
 from functools import partial
@@ -12,12 +12,13 @@ from starlette.responses import Response
 
 from core.errors import Conflict, Invalid
 from core.i18n import gettext_noop
+from core.json_types import Page
 from roadmap.accounts import transfer as transfer_
 from roadmap.lifecycle import admin_queries
-from roadmap.lifecycle.admin_queries import SLOW, OverseenList, RoadmapSearch
-from roadmap.lifecycle.commands import ENDED, UNDER_WAY, CommandResult
+from roadmap.lifecycle.admin_queries import SLOW, OverseenRoadmap, RoadmapSearch
+from roadmap.lifecycle.commands import ENDED, UNDER_WAY
 from roadmap.lifecycle.timeline.timeline import trace_of
-from roadmap.operations.audit_log import Actor
+from roadmap.operations.audit_log import Action
 from roadmap.plan.statuses import RoadmapStatus
 from tasks.dispatcher import send_after_commit
 from web.audit import actor_of
@@ -95,7 +96,7 @@ def roadmaps_page(call: Call) -> Response:
         sought = RoadmapSearch(**query.sought)
         found = admin_queries.search(sought, before=query.cursor, limit=ON_A_PAGE)
     except Invalid as error:
-        return _list(call, given, OverseenList(items=[], next_cursor=None), error)
+        return _list(call, given, Page(items=[], next_cursor=None), error)
     return _list(call, given, found)
 
 
@@ -141,23 +142,24 @@ def transfer(call: Call) -> Response:
     )
 
 
-def _decide(call: Call, *, name: str, decide: Callable[[Actor, UUID], CommandResult]) -> Response:
+def _decide(call: Call, *, action: Action) -> Response:
     """Run a command and go back to the roadmap, with a message or the error."""
     try:
-        send_after_commit(decide(actor_of(call), call.ids["roadmap_id"]).steps)
+        made = admin_queries.decide(actor_of(call), action, call.ids["roadmap_id"])
     except Conflict as error:
         return roadmap_page(call, error)
-    return see_other(address(f"/admin/roadmaps/{call.ids['roadmap_id']}", did=name))
+    send_after_commit(made.steps)
+    return see_other(address(f"/admin/roadmaps/{call.ids['roadmap_id']}", did=action))
 
 
-cancel = partial(_decide, name="roadmap.cancel", decide=admin_queries.cancel)
-retry = partial(_decide, name="roadmap.retry", decide=admin_queries.retry)
+cancel = partial(_decide, action=Action.roadmap_cancel)
+retry = partial(_decide, action=Action.roadmap_retry)
 
 
 def _list(
     call: Call,
     given: Mapping[str, str],
-    found: OverseenList,
+    found: Page[OverseenRoadmap],
     error: Invalid | Conflict | None = None,
 ) -> Response:
     words, did = texts_of(call.request), getattr(call.query, "did", "")
