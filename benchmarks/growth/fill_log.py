@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 from core.db import database, session
 from core.ids import first_id
 from core.postgres import MIGRATION_SECONDS, limit_waiting
-from roadmap.operations.log_months import month_after, month_of
+from roadmap.operations.execution_log import month_after, month_of
 
 MONTHS = 4  # with this one
 ROADMAPS, TRACES = 20_000, 500_000  # of five million records; of fewer in proportion

@@ -55,11 +55,9 @@ held_up = RateLimitDelays()
 
 def place_of(row: Roadmap | Content | Judgement) -> dict[str, Any]:
     """Return the ids with which a log record names a plan, a part or a judgement."""
-    if isinstance(row, Roadmap):
-        return {"roadmap_id": row.id}
-    if isinstance(row, Judgement):
-        return {"roadmap_id": row.roadmap_id}
-    return {"roadmap_id": row.roadmap_id, "concept_id": row.concept_id}
+    if isinstance(row, Content):
+        return {"roadmap_id": row.roadmap_id, "concept_id": row.concept_id}
+    return {"roadmap_id": row.id if isinstance(row, Roadmap) else row.roadmap_id}
 
 
 def log_begun(category: str, step: str, row: Roadmap | Content | Judgement) -> None:
@@ -101,7 +99,15 @@ def after_fault(
     place = place_of(row)
     has_waited = isinstance(fault, UnknownHere) and row.id < first_id(clock.now() - UPGRADE)
     if isinstance(fault, RetryLater) and not (paid or has_waited):
-        jobs = leases.release_untried(work, row.id, token, fault.wait)
+        with transaction():
+            leases.release(
+                work.table,
+                row.id,
+                token,
+                status=work.waiting,
+                attempts=work.table.attempts - 1,  # this one does not count
+                due_at=clock.now() + timedelta(seconds=fault.wait),
+            )
         record(
             WAITING,
             step,
@@ -109,7 +115,7 @@ def after_fault(
             details={"try": AttemptMark.put_off, "wait": fault.wait, "cause": fault.cause},
             **place,
         )
-        return jobs
+        return [Job(work.job, row.id, delay=fault.wait)]
     if fault.lasting or row.attempts >= settings.max_attempts:
         return give_up(str(fault))
     wait = backoff(row.attempts, fault)

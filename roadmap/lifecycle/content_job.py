@@ -4,6 +4,7 @@ Idempotent by the same lease as in `plan_job`: run twice, it writes one version 
 once.
 """
 
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from itertools import takewhile
@@ -32,7 +33,7 @@ from roadmap.learning import reviews
 from roadmap.lifecycle import completion, events, leases, link_checker, link_status
 from roadmap.lifecycle.attempts import after_fault, held_up, log_begun, place_of
 from roadmap.lifecycle.content_versions import read_content
-from roadmap.lifecycle.leases import BUILDING, keeper
+from roadmap.lifecycle.leases import BUILDING, CHALLENGE, keeper
 from roadmap.lifecycle.plan_rows import (
     IS_CURRENT,
     contents_that_fit,
@@ -80,7 +81,7 @@ def build_content(content_id: UUID, generator: Generator) -> list[Job]:
         held_up.note(content_id, busy)
         return [Job(JobName.build_content, content_id, delay=busy.retry_after)]
     except leases.Quarantined:
-        return leases.defer(BUILDING, content_id)
+        return [Job(JobName.build_content, content_id, delay=CHALLENGE.total_seconds())]
 
 
 def _load_brief(content_id: UUID) -> tuple[Content, ConceptBrief]:
@@ -286,24 +287,8 @@ def _quiz_jobs(content_id: UUID, **changes: Any) -> list[Job]:
 def _give_up(content: Content, token: UUID, reason: str) -> list[Job]:
     """Fail a part, or keep its current version if that still fits. Raises LeaseLost."""
     with transaction():
-        fits = bool(contents_that_fit(Content.id == content.id))
-        status = ContentStatus.ready if fits else ContentStatus.failed
-        count = getattr(Roadmap, f"contents_{status}")
-        row = events.bump(content.roadmap_id, **{count.name: count + 1})
-        leases.release(Content, content.id, token, status=status, error=reason, instruction="")
-        events.append(
-            row,
-            EventType.content_failed,
-            {
-                "concept_id": str(content.concept_id),
-                "kind": content.kind,
-                "reason": reason,
-                **completion.progress(row),
-            },
-        )
-        jobs = _quiz_jobs(content.id, due_at=clock.now()) + completion.finish_if_last(row)
-    record("building", content.kind, reason, level=LogLevel.error, **place_of(content))
-    return jobs
+        is_ours = Content.lease_token == token
+        return _end(content, reason, ContentStatus.failed, LogLevel.error, is_ours)
 
 
 def stop(content_id: UUID, reason: str) -> list[Job]:
@@ -312,7 +297,7 @@ def stop(content_id: UUID, reason: str) -> list[Job]:
     The roadmap ends if it was the last part. A worker finds its lease lost. A part that has ended,
     or is gone, stays as it is.
     """
-    with transaction():
+    with suppress(LeaseLost), transaction():
         content = Content.get_or_none(Content.id == content_id)
         if content is None:
             return []
@@ -320,16 +305,28 @@ def stop(content_id: UUID, reason: str) -> list[Job]:
         is_it = (Roadmap.id == content.roadmap_id) & (Roadmap.status == RoadmapStatus.building)
         if not Roadmap.update(updated_at=clock.now()).where(is_it).execute():
             return []
-        stays = contents_that_fit(Content.id == content_id) != []
-        ended = {**NOBODYS, "status": ContentStatus.ready if stays else ContentStatus.cancelled}
-        update = Content.update({**ended, "error": reason, "instruction": ""})
-        if update.where(Content.id == content_id, Content.status.in_(OPEN)).execute() == 0:
-            return []
-        row = events.bump(content.roadmap_id)
-        completion.save_counts(row)
-        data = {"concept_id": str(content.concept_id), "kind": content.kind, "reason": reason}
-        events.append(row, EventType.content_failed, {**data, **completion.progress(row)})
-        place = {"roadmap_id": content.roadmap_id, "concept_id": content.concept_id}
-        entry = partial(record, level=LogLevel.warning, **place)
-        database.after_commit(partial(entry, "building", content.kind, reason))
-        return _quiz_jobs(content.id, due_at=clock.now()) + completion.finish_if_last(row)
+        is_open = Content.status.in_(OPEN)
+        return _end(content, reason, ContentStatus.cancelled, LogLevel.warning, is_open)
+    return []
+
+
+def _end(
+    content: Content, reason: str, status: ContentStatus, level: LogLevel, condition: Any
+) -> list[Job]:
+    """End a part with this status, or as ready if its current version still fits.
+
+    Raises LeaseLost, which has to undo the caller's transaction, when its row is not as the
+    condition says.
+    """
+    row = events.bump(content.roadmap_id)
+    its = Content.id == content.id
+    ended = {"status": ContentStatus.ready if contents_that_fit(its) else status, **NOBODYS}
+    update = Content.update({**ended, "error": reason, "instruction": ""})
+    if update.where(its, condition).execute() == 0:
+        raise LeaseLost
+    completion.save_counts(row)
+    data = {"concept_id": str(content.concept_id), "kind": content.kind, "reason": reason}
+    events.append(row, EventType.content_failed, {**data, **completion.progress(row)})
+    entry = partial(record, level=level, **place_of(content))
+    database.after_commit(partial(entry, "building", content.kind, reason))
+    return _quiz_jobs(content.id, due_at=clock.now()) + completion.finish_if_last(row)

@@ -1,14 +1,14 @@
 """Versions of contents: the current one and earlier ones, which stay readable."""
 
 from datetime import datetime
-from typing import Any, Union
+from typing import Union
 from uuid import UUID
 
 from pydantic import Field
 
 from core.db import session
 from core.errors import required
-from core.json_types import LazyModel
+from core.json_types import LazyModel, from_row
 from models.roadmaps import Concept, Content, ContentVersion
 from roadmap.accounts.access import get_owned
 from roadmap.lifecycle.plan_rows import MOST_VERSIONS
@@ -68,7 +68,11 @@ def list_versions(
             .order_by(ContentVersion.version.desc())
             .limit(MOST_VERSIONS)
         )
-    return Versions(items=[VersionSummary(**_summary(row, content)) for row in rows])
+    return Versions(
+        items=[
+            from_row(VersionSummary, row, current=row.version == content.version) for row in rows
+        ]
+    )
 
 
 def read_version(
@@ -85,7 +89,7 @@ def read_version(
         )
     written = CONTENT_KINDS[kind].body.model_validate(row.body)
     shown = without_answers(written, number) if isinstance(written, Quiz) else written
-    return VersionDetail(**_summary(row, content), content=shown)
+    return from_row(VersionDetail, row, current=number == content.version, content=shown)
 
 
 def compare_versions(
@@ -122,10 +126,3 @@ def find_content(owner_id: UUID, roadmap_id: UUID, concept_id: UUID, kind: Conte
         f"This concept does not exist in this roadmap, or it has no {kind}.",
     )
     return content
-
-
-def _summary(row: ContentVersion, content: Content) -> dict[str, Any]:
-    return {
-        **{name: getattr(row, name) for name in VersionSummary.model_fields.keys() - {"current"}},
-        "current": row.version == content.version,
-    }

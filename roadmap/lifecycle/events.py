@@ -90,22 +90,19 @@ def insert_deliveries(row: Roadmap, event: str, data: Mapping[str, Any], at: dat
     if not webhooks:
         return []
     room = max(0, MOST_WAITING - count_waiting(row.owner_id))
-    facts: dict[str, Any] = {
-        "roadmap_id": str(row.id),
-        "seq": row.last_seq,
-        "title": row.title,
-        "status": str(row.status),
-        "revision": row.revision,
-        "progress": {
-            "ready": row.contents_ready,
-            "failed": row.contents_failed,
-            "total": row.contents_total,
-        },
-        "path": f"/api/v1/roadmaps/{row.id}",
-    }
-    if reason := str(data.get("reason") or ""):
-        facts["reason"] = reason[:LONGEST_REASON]
-    payload = _payload(event, at, facts)
+    facts = RoadmapFacts(
+        roadmap_id=row.id,
+        seq=row.last_seq,
+        title=row.title,
+        status=row.status,
+        revision=row.revision,
+        progress=Progress(
+            ready=row.contents_ready, failed=row.contents_failed, total=row.contents_total
+        ),
+        path=f"/api/v1/roadmaps/{row.id}",
+        reason=str(data.get("reason") or "")[:LONGEST_REASON] or None,
+    )
+    payload = _payload(event, at, facts.model_dump(mode="json", exclude_none=True))
     rows = [new_delivery(webhook.id, event, payload, row.id) for webhook in webhooks]
     fit = [{**new, "error": "", "finished_at": None} for new in rows[:room]]
     failed = {"status": DeliveryStatus.failed, "error": FULL, "finished_at": at}

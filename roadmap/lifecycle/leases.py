@@ -153,23 +153,6 @@ def release(table: type[Row], row_id: UUID, token: UUID, **changes: Any) -> Row:
     return save(table, row_id, token, **changes, **NOBODYS)
 
 
-def release_untried(work: LeaseKind, row_id: UUID, token: UUID, wait: float) -> list[Job]:
-    """End a lease without counting an attempt; the row waits for `wait` seconds.
-
-    Raises LeaseLost.
-    """
-    with transaction():
-        release(
-            work.table,
-            row_id,
-            token,
-            status=work.waiting,
-            attempts=work.table.attempts - 1,
-            due_at=clock.now() + timedelta(seconds=wait),
-        )
-    return [Job(work.job, row_id, delay=wait)]
-
-
 def save(table: type[Row], row_id: UUID, token: UUID, **changes: Any) -> Row:
     """Change a row and keep its lease. Raises LeaseLost."""
     update = table.update(changes).where(table.id == row_id, table.lease_token == token)
@@ -205,17 +188,6 @@ def quarantine() -> Iterator[Callable[[Roadmap | Content], None]]:
         yield check
 
 
-def defer(work: LeaseKind, row_id: UUID) -> list[Job]:
-    """Return a job that tries a quarantined row later."""
-    return [Job(work.job, row_id, delay=CHALLENGE.total_seconds())]
-
-
-@dataclass(frozen=True, slots=True)
-class _Held:
-    work: LeaseKind
-    stop: StopSignal
-
-
 class LeaseKeeper:
     """Renew the leases of all work in this process, one statement per table.
 
@@ -223,7 +195,7 @@ class LeaseKeeper:
     """
 
     def __init__(self) -> None:
-        self._held: dict[UUID, _Held] = {}  # by token
+        self._held: dict[UUID, tuple[LeaseKind, StopSignal]] = {}  # by token
         self._lock = threading.Lock()
         self._busy = threading.Event()
         self._thread: threading.Thread | None = None
@@ -232,7 +204,7 @@ class LeaseKeeper:
     def holding(self, work: LeaseKind, token: UUID, stop: StopSignal) -> Iterator[None]:
         """Renew this lease while the block runs; signal `stop` when it is lost."""
         with self._lock:
-            self._held[token], stop.begun = _Held(work, stop), monotonic()
+            self._held[token], stop.begun = (work, stop), monotonic()
             if self._thread is None or not self._thread.is_alive():
                 self._thread = threading.Thread(target=self._run, name="LeaseKeeper", daemon=True)
                 self._thread.start()
@@ -252,7 +224,7 @@ class LeaseKeeper:
         with self._lock:
             held, self._held = self._held, {}
         returned = 0
-        for work, tokens in _by_work({token: its.work for token, its in held.items()}):
+        for work, tokens in _by_work({token: work for token, (work, _) in held.items()}):
             update = work.table.update(
                 **NOBODYS,
                 status=work.waiting,
@@ -271,9 +243,7 @@ class LeaseKeeper:
             with self._lock:
                 oldest = monotonic() - settings.lease_seconds  # begin of a step that may still run
                 running = {
-                    token: held.work
-                    for token, held in self._held.items()
-                    if held.stop.begun > oldest
+                    token: work for token, (work, stop) in self._held.items() if stop.begun > oldest
                 }
                 if not self._held:
                     self._busy.clear()
@@ -300,7 +270,7 @@ class LeaseKeeper:
                 with self._lock:
                     held = self._held.get(token)
                 if held is not None:
-                    held.stop.stop()
+                    held[1].stop()
 
 
 def _held_under(work: LeaseKind, tokens: list[UUID]) -> peewee.Expression:

@@ -36,7 +36,7 @@ from roadmap.lifecycle.activate_plan import (
     restore_previous,
 )
 from roadmap.lifecycle.attempts import after_fault, held_up, log_begun
-from roadmap.lifecycle.leases import PLANNING, keeper
+from roadmap.lifecycle.leases import CHALLENGE, PLANNING, keeper
 from roadmap.operations.execution_log import LogLevel, record
 from roadmap.plan.event_types import EventType
 from roadmap.plan.jobs import Job, JobName
@@ -74,7 +74,7 @@ def plan(roadmap_id: UUID, generator: Generator) -> list[Job]:
         held_up.note(roadmap_id, busy)
         return [Job(JobName.plan_roadmap, roadmap_id, delay=busy.retry_after)]
     except leases.Quarantined:
-        return leases.defer(PLANNING, roadmap_id)
+        return [Job(JobName.plan_roadmap, roadmap_id, delay=CHALLENGE.total_seconds())]
 
 
 class Planning:

@@ -29,14 +29,13 @@ from pydantic import Field
 
 from core import clock, metric_counters
 from core.db import database, is_postgres, session, settings, transaction
-from core.ids import new_hex, new_id
+from core.ids import EPOCH, first_id, new_hex, new_id
 from core.json_types import LazyModel
 from core.metric_definitions import LOG_ACCEPTED
 from core.sanitize import strip_nul, strip_nul_json
 from core.tracing import TraceContext, current
 from models.bulk import insert_rows
 from models.logs import ExecutionLog, ExpiredLogRecord, LogSource
-from roadmap.operations.log_months import oldest_kept
 
 logger = logging.getLogger(__name__)
 FLUSH_SECONDS = 0.25  # the oldest record waits no longer than this
@@ -307,6 +306,24 @@ def _through_json(details: Mapping[Any, Any]) -> Document:
     except (ValueError, RecursionError) as error:  # not a number, or a circle
         return {"unstorable": f"{type(error).__name__}: {error}"}
     return plain
+
+
+def month_of(moment: datetime) -> datetime:
+    """Return the first moment of a month (UTC)."""
+    return moment.astimezone(UTC).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+
+
+def month_after(month: datetime) -> datetime:
+    return month_of(month_of(month) + timedelta(days=31))
+
+
+def oldest_kept() -> UUID | None:
+    """Return the first id whose month is kept by LOG_RETENTION_DAYS; None: all are.
+
+    A record belongs to the month of the time in its id.
+    """
+    days = settings.log_retention_days
+    return first_id(month_of(max(clock.now() - timedelta(days=days), EPOCH))) if days else None
 
 
 def store_batch(records: Sequence[Document], source: Mapping[str, Any] | None = None) -> None:

@@ -17,9 +17,9 @@ from core.json_types import LazyModel
 from core.metric_counters import SUM, MetricDelta, parts_of
 from core.metric_definitions import FINE, METRICS, QUEUE_AGE, QUEUE_MESSAGES, TASK_SECONDS, TASKS
 from models.metrics import MetricValue
-from roadmap.operations.metrics_store import KEPT, minute_of, sample
+from roadmap.operations.metrics_store import minute_of, sample
 
-MINUTE = 60  # seconds
+MINUTE = timedelta(minutes=1)
 BELOW = FINE[0] * FINE[0] / FINE[1]  # lower bound of the lowest bucket of a duration
 READY = "ready"
 OUTCOMES = ("done", "failed", "retried")
@@ -34,7 +34,7 @@ class Period(StrEnum):
 
 LENGTHS = {Period.hour: timedelta(hours=1), Period.day: timedelta(days=1)}
 EPOCH = datetime.fromtimestamp(0, UTC)  # steps begin at multiples of their length since then
-STEPS = {Period.hour: timedelta(minutes=1), Period.day: timedelta(minutes=15)}
+STEPS = {Period.hour: MINUTE, Period.day: 15 * MINUTE}
 
 
 class TaskRuns(LazyModel):
@@ -91,7 +91,7 @@ def per_task(since: datetime) -> list[TaskRuns]:
     """
     value, minute = peewee.fn.SUM(MetricValue.value), MetricValue.minute
     key = (MetricValue.name, MetricValue.labels, MetricValue.part)
-    wanted = (MetricValue.name.in_((TASKS, TASK_SECONDS)), minute >= _first_minute(since))
+    wanted = (MetricValue.name.in_((TASKS, TASK_SECONDS)), minute >= minute_of(since))
     with session():
         rows = list(MetricValue.select(*key, value).where(*wanted).group_by(*key).tuples())
     ended: dict[tuple[str, str], dict[str, int]] = defaultdict(dict)
@@ -124,9 +124,9 @@ def series(queue: str, since: datetime, step: timedelta) -> list[Ended]:
     """Return a point for each step up to now, also for those without a run.
 
     A step is a whole number of minutes, and begins at a multiple of it since 1970. There are no
-    numbers of more than a day ago. Raises Unavailable, and ValueError for another step.
+    numbers of more than a day ago. Raises Unavailable.
     """
-    minutes, total = _minutes(step), peewee.fn.SUM(MetricValue.value)
+    minutes, total = step // MINUTE, peewee.fn.SUM(MetricValue.value)
     found: dict[tuple[int, str], int] = defaultdict(int)
     for labels, number, value in _by_step(TASKS, queue, since, minutes, total):
         found[number, labels["outcome"]] += round(value)
@@ -137,11 +137,8 @@ def series(queue: str, since: datetime, step: timedelta) -> list[Ended]:
 
 
 def depths(queue: str, since: datetime, step: timedelta) -> list[Waited]:
-    """Return the same of the samples of `sample_depth`.
-
-    Raises Unavailable, ValueError.
-    """
-    minutes, most = _minutes(step), peewee.fn.MAX(MetricValue.value)
+    """Return the same of the samples of `sample_depth`. Raises Unavailable."""
+    minutes, most = step // MINUTE, peewee.fn.MAX(MetricValue.value)
     ready, oldest = (
         {number: value for _, number, value in _by_step(name, queue, since, minutes, most)}
         for name in (QUEUE_MESSAGES, QUEUE_AGE)
@@ -190,7 +187,7 @@ def _by_step(
 ) -> Iterator[tuple[dict[str, str], int, float]]:
     """Yield labels, number of the step and value, of one queue."""
     number = peewee.Expression(MetricValue.minute, "/", minutes)
-    wanted = (MetricValue.name == name, MetricValue.minute >= _first_minute(since))
+    wanted = (MetricValue.name == name, MetricValue.minute >= minute_of(since))
     query = MetricValue.select(MetricValue.labels, number, value).where(*wanted)
     with session():
         rows = list(query.group_by(MetricValue.labels, number).tuples())
@@ -202,19 +199,8 @@ def _by_step(
 
 def _steps(since: datetime, minutes: int) -> Iterator[tuple[int, datetime]]:
     """Yield number and beginning of each step up to now."""
-    for number in range(_first_minute(since) // minutes, minute_of(clock.now()) // minutes + 1):
-        yield number, datetime.fromtimestamp(number * minutes * MINUTE, UTC)
-
-
-def _first_minute(since: datetime) -> int:
-    return minute_of(max(since, clock.now() - KEPT))
-
-
-def _minutes(step: timedelta) -> int:
-    minutes, rest = divmod(step, timedelta(minutes=1))
-    if rest or minutes < 1:
-        raise ValueError(f"a step of a chart is a whole number of minutes, not {step}")
-    return minutes
+    for number in range(minute_of(since) // minutes, minute_of(clock.now()) // minutes + 1):
+        yield number, EPOCH + number * minutes * MINUTE
 
 
 def _text(**labels: str) -> str:

@@ -19,9 +19,15 @@ from core.db import database, session, settings, transaction
 from core.ids import EPOCH, first_id, new_id
 from core.migrate import DIRECTORY
 from models.logs import ExecutionLog, ExpiredLogRecord, LogSource
-from roadmap.operations import log_months, log_retention
-from roadmap.operations.execution_log import Buffer, LogLedger, ledger, store_batch
-from roadmap.operations.log_months import month_after, month_of
+from roadmap.operations import execution_log, log_retention
+from roadmap.operations.execution_log import (
+    Buffer,
+    LogLedger,
+    ledger,
+    month_after,
+    month_of,
+    store_batch,
+)
 from tasks import upkeep
 from testing.logbook import (
     MODES,
@@ -414,7 +420,7 @@ class TestRetention:
 
     def test_zero_days_keep_everything(self, log: str, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(
-            log_months, "settings", settings.model_copy(update={"log_retention_days": 0})
+            execution_log, "settings", settings.model_copy(update={"log_retention_days": 0})
         )
         process = Process()
         process.send([document(clock.now() - timedelta(days=9000)), document()])
@@ -439,7 +445,7 @@ class TestRetention:
     def test_of_two_neighbouring_ids_the_first_that_is_kept_is_stored_and_the_one_before_is_late(
         self, log: str
     ) -> None:
-        first = log_months.oldest_kept()
+        first = execution_log.oldest_kept()
         assert first is not None
         store_batch([document(id=first.hex), document(id=UUID(int=first.int - 1).hex)])
         assert [row["id"] for row in stored()] == [first]

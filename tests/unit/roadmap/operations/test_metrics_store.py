@@ -206,13 +206,6 @@ class TestCharts:
         assert series("content", since, five) == expected
         assert [point.done for point in series("logs", since, five)] == [0, 9, 0, 0]
         assert sum(point.done for point in series("content", since, timedelta(minutes=1))) == 3
-        since = clock.now() - timedelta(days=400)
-        assert len(series("content", since, timedelta(hours=1))) == 26  # no older than a day
-
-    @pytest.mark.parametrize("step", [timedelta(0), timedelta(seconds=90), timedelta(minutes=-5)])
-    def test_a_step_that_is_no_whole_number_of_minutes_is_refused(self, step: timedelta) -> None:
-        with pytest.raises(ValueError, match="whole number of minutes"):
-            series("content", clock.now(), step)
 
     def test_depths_are_the_most_that_was_seen(self) -> None:
         begin = datetime.fromtimestamp(clock.now().timestamp() // 300 * 300, UTC)
