@@ -263,19 +263,19 @@ def set_password(email: str, password: str, *, revoke_keys: bool = False) -> Non
         _change(account, changes, revoke_keys=revoke_keys)
 
 
+@transaction()
 def set_email(email: str, new: str, actor: Actor) -> None:
     """Set the address and end all sessions. For operators.
 
     Raises NotFound, AddressTaken.
     """
-    with transaction():
-        _readdressed(_locked(email), normalize_email(new), actor)
+    _readdressed(_locked(email), normalize_email(new), actor)
 
 
+@transaction()
 def end_all_logins(email: str) -> None:
     """End all sessions of the account. For operators. Raises NotFound."""
-    with transaction():
-        sessions.end_all(_locked(email).id)
+    sessions.end_all(_locked(email).id)
 
 
 def set_admin(email: str, *, is_admin: bool) -> None:
@@ -288,6 +288,7 @@ def set_observer(email: str, *, is_observer: bool) -> None:
     _set_rank(email, "is_observer", is_observer)
 
 
+@transaction()
 def disable(email: str) -> None:
     """Disable an account: its sessions and keys end, and its data stays.
 
@@ -295,8 +296,7 @@ def disable(email: str) -> None:
 
     When it is to be deleted, it cannot be restored any more.
     """
-    with transaction():
-        _change(_locked(email), {"disabled_at": database_time()}, revoke_keys=True)
+    _change(_locked(email), {"disabled_at": database_time()}, revoke_keys=True)
 
 
 def by_email(email: str) -> User:
@@ -331,17 +331,17 @@ def _change(account: Account, changes: dict[str, Any], *, revoke_keys: bool = Fa
         api_keys.revoke_all(account.id)
 
 
+@transaction()
 def _set_rank(email: str, rank: str, has_it: bool) -> None:
     """Give or take a rank.
 
     Sessions end, since their tokens name it, and so do keys that need it.
     """
-    with transaction():
-        account = _locked(email)
-        _change(account, {rank: has_it})
-        setattr(account, rank, has_it)
-        for scope in set(Scope) - api_keys.scopes_of(account):
-            api_keys.revoke_all(account.id, scope)
+    account = _locked(email)
+    _change(account, {rank: has_it})
+    setattr(account, rank, has_it)
+    for scope in set(Scope) - api_keys.scopes_of(account):
+        api_keys.revoke_all(account.id, scope)
 
 
 def _readdressed(account: Account, email: str, actor: Actor) -> Account:

@@ -110,10 +110,10 @@ def create(account_id: UUID, request: KeyRequest) -> NewKey:
     return NewKey(**fields, key=key)
 
 
+@session()
 def list_keys(account_id: UUID) -> KeyList:
-    with session():
-        rows = ApiKey.select().where(_mine(account_id)).order_by(ApiKey.id.desc()).limit(MOST_KEYS)
-        return KeyList(items=[KeyInfo(**row.__data__) for row in rows])
+    rows = ApiKey.select().where(_mine(account_id)).order_by(ApiKey.id.desc()).limit(MOST_KEYS)
+    return KeyList(items=[KeyInfo(**row.__data__) for row in rows])
 
 
 def read(account_id: UUID, key_id: UUID) -> KeyInfo:
@@ -165,14 +165,14 @@ def purge_expired() -> None:
         ApiKey.delete().where((ApiKey.revoked_at < old) | (ApiKey.expires_at < old)).execute()
 
 
+@session()
 def revoked_since(moment: datetime) -> set[UUID]:
-    with session():
-        return {row.id for row in ApiKey.select(ApiKey.id).where(ApiKey.revoked_at >= moment)}
+    return {row.id for row in ApiKey.select(ApiKey.id).where(ApiKey.revoked_at >= moment)}
 
 
+@transaction()
 def note_used(key_ids: Collection[UUID]) -> None:
-    with transaction():
-        ApiKey.update(used_at=clock.now()).where(ApiKey.id.in_(list(key_ids))).execute()
+    ApiKey.update(used_at=clock.now()).where(ApiKey.id.in_(list(key_ids))).execute()
 
 
 def valid_of(account_id: UUID) -> object:

@@ -66,20 +66,20 @@ def read_open(invitation_id: UUID) -> InvitationInfo:
     return InvitationInfo(**row.__data__)
 
 
+@transaction()
 def withdraw(invitation_id: UUID) -> None:
     """Withdraw an open invitation. Raises NotFound."""
-    with transaction():
-        required(
-            Invitation.delete().where(_usable(), Invitation.id == invitation_id).execute() or None,
-            "This invitation does not exist.",
-        )
+    required(
+        Invitation.delete().where(_usable(), Invitation.id == invitation_id).execute() or None,
+        "This invitation does not exist.",
+    )
 
 
+@session()
 def check(invitation_id: UUID, email: str) -> None:
     """Check that this address can use it now. Raises Forbidden."""
-    with session():
-        if not Invitation.select().where(_fits(invitation_id, email)).exists():
-            raise _unusable()
+    if not Invitation.select().where(_fits(invitation_id, email)).exists():
+        raise _unusable()
 
 
 def redeem(invitation_id: UUID, account: Account) -> None:

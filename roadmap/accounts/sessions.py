@@ -98,10 +98,10 @@ def ended_since(moment: datetime) -> set[UUID]:
         after = peewee.Tuple(*columns) > peewee.Tuple(*last)  # from there the index is read
 
 
+@transaction()
 def note_seen(session_ids: Collection[UUID]) -> None:
-    with transaction():
-        update = LoginSession.update(seen_at=clock.now())
-        update.where(LoginSession.id.in_(list(session_ids))).execute()
+    update = LoginSession.update(seen_at=clock.now())
+    update.where(LoginSession.id.in_(list(session_ids))).execute()
 
 
 def end_idle_sessions() -> int:

@@ -24,11 +24,11 @@ ZoneName = Annotated[
 ]
 
 
+@session()
 def zone_of(owner_id: UUID) -> tzinfo:
     """Return the time zone of an account; UTC if none is set."""
-    with session():
-        stored = Account.select(Account.time_zone).where(Account.id == owner_id)
-        return zone_named(stored.scalar())
+    stored = Account.select(Account.time_zone).where(Account.id == owner_id)
+    return zone_named(stored.scalar())
 
 
 def now_of(owner_id: UUID) -> datetime:

@@ -194,6 +194,7 @@ def restore(
         return _result(row, "Restored", _adopt(row, outline, RevisionSource.restore, number))
 
 
+@transaction()
 def cancel(owner_id: UUID, roadmap_id: UUID, among: Collection[str] = UNDER_WAY) -> CommandResult:
     """Stop queued and running work; its worker notices with its next heartbeat.
 
@@ -201,23 +202,20 @@ def cancel(owner_id: UUID, roadmap_id: UUID, among: Collection[str] = UNDER_WAY)
     part of which another version was asked for. Raises NotFound, and Conflict when the status is
     not `among` those.
     """
-    with transaction():
-        row = transition(owner_id, roadmap_id, among, "cancelled", **NOBODYS)
-        revision = revisions.close_open(roadmap_id, RevisionStatus.cancelled, "It was cancelled.")
-        if revision is not None and row.revision:
-            events.bump_and_append(
-                row.id, EventType.revision_cancelled, {"revision": revision.number}
-            )
-            return _result(row, "Cancelled", restore_previous(roadmap_id, revision))
-        # A part whose current version fits keeps that one.
-        open_ = (Content.roadmap == roadmap_id) & Content.status.in_(OPEN)
-        ended = {**NOBODYS, "error": "", "instruction": "", "status": ContentStatus.ready}
-        Content.update(ended).where(Content.id.in_(contents_that_fit(open_))).execute()
-        cancelled = {**ended, "status": ContentStatus.cancelled}
-        is_all_kept = Content.update(cancelled).where(open_).execute() == 0 and row.revision > 0
-        completion.save_counts(row)
-        status = completion.outcome(row) if is_all_kept else RoadmapStatus.cancelled
-        return _result(row, "Cancelled", completion.finish(roadmap_id, status))
+    row = transition(owner_id, roadmap_id, among, "cancelled", **NOBODYS)
+    revision = revisions.close_open(roadmap_id, RevisionStatus.cancelled, "It was cancelled.")
+    if revision is not None and row.revision:
+        events.bump_and_append(row.id, EventType.revision_cancelled, {"revision": revision.number})
+        return _result(row, "Cancelled", restore_previous(roadmap_id, revision))
+    # A part whose current version fits keeps that one.
+    open_ = (Content.roadmap == roadmap_id) & Content.status.in_(OPEN)
+    ended = {**NOBODYS, "error": "", "instruction": "", "status": ContentStatus.ready}
+    Content.update(ended).where(Content.id.in_(contents_that_fit(open_))).execute()
+    cancelled = {**ended, "status": ContentStatus.cancelled}
+    is_all_kept = Content.update(cancelled).where(open_).execute() == 0 and row.revision > 0
+    completion.save_counts(row)
+    status = completion.outcome(row) if is_all_kept else RoadmapStatus.cancelled
+    return _result(row, "Cancelled", completion.finish(roadmap_id, status))
 
 
 def retry(owner_id: UUID, roadmap_id: UUID) -> CommandResult:
@@ -316,21 +314,22 @@ def write_ahead(owner_id: UUID, roadmap_id: UUID) -> CommandResult | None:
     return None
 
 
+@transaction()
 def replace_links(owner_id: UUID, roadmap_id: UUID, content_id: UUID) -> list[Job]:
     """Have resources with a dead URL written again, within the limit of versions.
 
     Raises NotFound, Conflict.
     """
-    with transaction():
-        row = transition(owner_id, roadmap_id, REOPENABLE, "changed", **AFRESH)
-        content = Content.get_by_id(content_id)
-        if content.status in OPEN:
-            raise Conflict("These resources are already being written. Wait until they are ready.")
-        if newest_version(content.id) >= MOST_VERSIONS:
-            return []
-        return _reopen(row, [content])
+    row = transition(owner_id, roadmap_id, REOPENABLE, "changed", **AFRESH)
+    content = Content.get_by_id(content_id)
+    if content.status in OPEN:
+        raise Conflict("These resources are already being written. Wait until they are ready.")
+    if newest_version(content.id) >= MOST_VERSIONS:
+        return []
+    return _reopen(row, [content])
 
 
+@transaction()
 def restore_version(
     owner_id: UUID, roadmap_id: UUID, concept_id: UUID, kind: ContentKind, number: int
 ) -> CommandResult:
@@ -339,39 +338,38 @@ def restore_version(
     Versions never change; one that was written for another state of the concept is copied as one
     that fits the current state. Raises NotFound, Conflict.
     """
-    with transaction():
-        row = transition(owner_id, roadmap_id, EDITABLE, "changed")
-        content = find_content(owner_id, roadmap_id, concept_id, kind)
-        if content.status in OPEN:
-            raise Conflict(
-                f"This {kind} is being written. Wait until it is ready, or cancel the roadmap."
-            )
-        if number == content.version and content.status == ContentStatus.ready:
-            raise Conflict(f"Version {number} is already the current one.")
-        version = required(
-            ContentVersion.get_or_none(
-                ContentVersion.content == content.id, ContentVersion.version == number
-            ),
-            f"Version {number} of this {kind} does not exist.",
+    row = transition(owner_id, roadmap_id, EDITABLE, "changed")
+    content = find_content(owner_id, roadmap_id, concept_id, kind)
+    if content.status in OPEN:
+        raise Conflict(
+            f"This {kind} is being written. Wait until it is ready, or cancel the roadmap."
         )
-        shown = taken_up(version, concept_id)
-        Content.update(ready(shown)).where(Content.id == content.id).execute()
-        if kind == ContentKind.quiz:
-            reviews.follow([concept_id])
-        completion.save_counts(row)
-        events.bump_and_append(
-            row.id,
-            EventType.content_restored,
-            {
-                "concept_id": str(concept_id),
-                "kind": kind,
-                "version": shown,
-                **completion.progress(row),
-            },
-        )
-        # The last event of a finished roadmap is its end.
-        jobs = completion.finish(row.id, completion.outcome(row)) if row.status in ENDED else []
-        return _result(row, f"Restored version {number} of a {kind}", jobs)
+    if number == content.version and content.status == ContentStatus.ready:
+        raise Conflict(f"Version {number} is already the current one.")
+    version = required(
+        ContentVersion.get_or_none(
+            ContentVersion.content == content.id, ContentVersion.version == number
+        ),
+        f"Version {number} of this {kind} does not exist.",
+    )
+    shown = taken_up(version, concept_id)
+    Content.update(ready(shown)).where(Content.id == content.id).execute()
+    if kind == ContentKind.quiz:
+        reviews.follow([concept_id])
+    completion.save_counts(row)
+    events.bump_and_append(
+        row.id,
+        EventType.content_restored,
+        {
+            "concept_id": str(concept_id),
+            "kind": kind,
+            "version": shown,
+            **completion.progress(row),
+        },
+    )
+    # The last event of a finished roadmap is its end.
+    jobs = completion.finish(row.id, completion.outcome(row)) if row.status in ENDED else []
+    return _result(row, f"Restored version {number} of a {kind}", jobs)
 
 
 def _adopt(

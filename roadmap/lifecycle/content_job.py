@@ -232,38 +232,38 @@ def _write(generator: Generator, kind: ContentKind, brief: ConceptBrief) -> Cont
     return link_checker.without(again, (*dead, *link_checker.dead_among(again, look=True)))
 
 
+@transaction()
 def _save_content(
     content: Content, token: UUID, written: Contents, generator: Generator, remarks: list[str]
 ) -> list[Job]:
     """Save a version and make it current. Raises LeaseLost, which saves nothing."""
-    with transaction():
-        row = events.bump(content.roadmap_id, contents_ready=Roadmap.contents_ready + 1)
-        version = newest_version(content.id) + 1
-        leases.release(Content, content.id, token, **ready(version))
-        ContentVersion.insert(
-            content=content.id,
-            version=version,
-            body=written.model_dump(mode="json"),
-            generator=generator.name_of(content.kind),
-            prompt_version=generator.prompt_version(content.kind),
-            instruction=content.instruction,
-            subject=subject(content.concept),
-            remarks=remarks,
-            created_at=clock.now(),
-        ).execute()
-        if content.kind == ContentKind.quiz:
-            reviews.follow([content.concept_id])
-        events.append(
-            row,
-            EventType.content_ready,
-            {
-                "concept_id": str(content.concept_id),
-                "kind": content.kind,
-                "version": version,
-                **completion.progress(row),
-            },
-        )
-        return _quiz_jobs(content.id, due_at=clock.now()) + completion.finish_if_last(row)
+    row = events.bump(content.roadmap_id, contents_ready=Roadmap.contents_ready + 1)
+    version = newest_version(content.id) + 1
+    leases.release(Content, content.id, token, **ready(version))
+    ContentVersion.insert(
+        content=content.id,
+        version=version,
+        body=written.model_dump(mode="json"),
+        generator=generator.name_of(content.kind),
+        prompt_version=generator.prompt_version(content.kind),
+        instruction=content.instruction,
+        subject=subject(content.concept),
+        remarks=remarks,
+        created_at=clock.now(),
+    ).execute()
+    if content.kind == ContentKind.quiz:
+        reviews.follow([content.concept_id])
+    events.append(
+        row,
+        EventType.content_ready,
+        {
+            "concept_id": str(content.concept_id),
+            "kind": content.kind,
+            "version": version,
+            **completion.progress(row),
+        },
+    )
+    return _quiz_jobs(content.id, due_at=clock.now()) + completion.finish_if_last(row)
 
 
 def _quiz_jobs(content_id: UUID, **changes: Any) -> list[Job]:

@@ -57,10 +57,10 @@ def summary_of(row: Roadmap) -> RoadmapSummary:
     return from_row(RoadmapSummary, row, **_computed(row))
 
 
+@session()
 def summary(owner_id: UUID, roadmap_id: UUID) -> RoadmapSummary:
     """Raises NotFound."""
-    with session():
-        return summary_of(get_owned(owner_id, roadmap_id))
+    return summary_of(get_owned(owner_id, roadmap_id))
 
 
 def last_event(owner_id: UUID, roadmap_id: UUID) -> tuple[int, bool]:
@@ -70,10 +70,10 @@ def last_event(owner_id: UUID, roadmap_id: UUID) -> tuple[int, bool]:
     return row.last_seq, row.status in FINAL
 
 
+@session()
 def status_of(owner_id: UUID, roadmap_id: UUID) -> RoadmapStatus:
     """Raises NotFound."""
-    with session():
-        return RoadmapStatus(get_owned(owner_id, roadmap_id).status)
+    return RoadmapStatus(get_owned(owner_id, roadmap_id).status)
 
 
 def roadmap_tree(owner_id: UUID, roadmap_id: UUID, *, with_trash: bool = False) -> RoadmapTree:

@@ -262,21 +262,21 @@ def outline_of(row: Roadmap, number: int) -> Outline:
     return Outline.model_validate(revision.outline)
 
 
+@session()
 def list_revisions(owner_id: UUID, roadmap_id: UUID) -> Revisions:
     """Newest first. Raises NotFound."""
-    with session():
-        row = get_owned(owner_id, roadmap_id)
-        query = (
-            Revision.select(
-                *[field for name, field in Revision._meta.fields.items() if name != "outline"]
-            )
-            .where(Revision.roadmap == roadmap_id)
-            .order_by(Revision.number.desc())
-            .limit(MOST)
+    row = get_owned(owner_id, roadmap_id)
+    query = (
+        Revision.select(
+            *[field for name, field in Revision._meta.fields.items() if name != "outline"]
         )
-        return Revisions(
-            items=[from_row(RevisionSummary, each, **_computed(each, row)) for each in query]
-        )
+        .where(Revision.roadmap == roadmap_id)
+        .order_by(Revision.number.desc())
+        .limit(MOST)
+    )
+    return Revisions(
+        items=[from_row(RevisionSummary, each, **_computed(each, row)) for each in query]
+    )
 
 
 def read_revision(owner_id: UUID, roadmap_id: UUID, number: int) -> RevisionDetail:
@@ -318,15 +318,15 @@ def compare(owner_id: UUID, roadmap_id: UUID, after: int, before: int | None) ->
     return Diff(before=number, after=after, changes=changes(outline, later.outline))
 
 
+@session()
 def plan_before(owner_id: UUID, roadmap_id: UUID, number: int) -> int:
     """Return the number of the plan before this one; 0: none. Raises NotFound."""
-    with session():
-        get_owned(owner_id, roadmap_id)
-        return _highest(
-            (Revision.roadmap == roadmap_id)
-            & (Revision.status == RevisionStatus.done)
-            & (Revision.number < number)
-        )
+    get_owned(owner_id, roadmap_id)
+    return _highest(
+        (Revision.roadmap == roadmap_id)
+        & (Revision.status == RevisionStatus.done)
+        & (Revision.number < number)
+    )
 
 
 def _highest(condition: Any) -> int:

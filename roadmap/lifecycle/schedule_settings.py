@@ -44,35 +44,35 @@ def read_schedule(owner_id: UUID, roadmap_id: UUID) -> Schedule:
     return schedule_of(roadmap_tree(owner_id, roadmap_id), clock.now().date())
 
 
+@transaction()
 def reschedule(owner_id: UUID, roadmap_id: UUID, request: ScheduleRequest) -> None:
     """Set hours, deadline and first day, and recalculate the weeks of the plan.
 
     Contents, revisions and progress stay. Raises NotFound, Invalid, and Conflict when there is no
     plan yet: it is being made for the original settings.
     """
-    with transaction():
-        row = transition(owner_id, roadmap_id, list(RoadmapStatus), "scheduled")
-        if not row.title:
-            raise Conflict(
-                "The roadmap has no plan yet. Wait until it is ready, then set the schedule."
-            )
-        _check(row, request)
-        outline = current_outline(row)
-        Roadmap.update(
-            hours_per_week=request.hours_per_week,
-            deadline=request.deadline,
-            begins_on=None if request.begins_on == row.created_at.date() else request.begins_on,
-            weeks=total_weeks(outline, request.hours_per_week),
-        ).where(Roadmap.id == row.id).execute()
-        # One statement for each week in which another concept is begun.
-        its = (Concept.roadmap == row.id) & ~Concept.removed
-        before = dict(Concept.select(Concept.key, Concept.week).where(its).tuples())
-        keys: dict[int, list[str]] = defaultdict(list)
-        for key, week in weeks(outline, request.hours_per_week).items():
-            if before[key] != week:
-                keys[week].append(key)
-        for week, changed in keys.items():
-            Concept.update(week=week).where(its, Concept.key.in_(changed)).execute()
+    row = transition(owner_id, roadmap_id, list(RoadmapStatus), "scheduled")
+    if not row.title:
+        raise Conflict(
+            "The roadmap has no plan yet. Wait until it is ready, then set the schedule."
+        )
+    _check(row, request)
+    outline = current_outline(row)
+    Roadmap.update(
+        hours_per_week=request.hours_per_week,
+        deadline=request.deadline,
+        begins_on=None if request.begins_on == row.created_at.date() else request.begins_on,
+        weeks=total_weeks(outline, request.hours_per_week),
+    ).where(Roadmap.id == row.id).execute()
+    # One statement for each week in which another concept is begun.
+    its = (Concept.roadmap == row.id) & ~Concept.removed
+    before = dict(Concept.select(Concept.key, Concept.week).where(its).tuples())
+    keys: dict[int, list[str]] = defaultdict(list)
+    for key, week in weeks(outline, request.hours_per_week).items():
+        if before[key] != week:
+            keys[week].append(key)
+    for week, changed in keys.items():
+        Concept.update(week=week).where(its, Concept.key.in_(changed)).execute()
 
 
 def _check(row: Roadmap, request: ScheduleRequest) -> None:

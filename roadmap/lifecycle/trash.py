@@ -75,23 +75,21 @@ def list_trash(owner_id: UUID, *, limit: int, before: UUID | None = None) -> Pag
     return page_of(items, limit)
 
 
+@transaction()
 def restore(owner_id: UUID, roadmap_id: UUID) -> RoadmapSummary:
     """Take a roadmap out of the trash; cancelled work can be retried. Raises NotFound."""
-    with transaction():
-        update = Roadmap.update(trashed_at=None, updated_at=clock.now()).returning(Roadmap)
-        for row in update.where(_in_trash(owner_id, roadmap_id)).execute():
-            _log(roadmap_id, "Taken out of the trash")
-            return summary_of(row)
-        raise NotFound(NOT_THERE)
+    update = Roadmap.update(trashed_at=None, updated_at=clock.now()).returning(Roadmap)
+    for row in update.where(_in_trash(owner_id, roadmap_id)).execute():
+        _log(roadmap_id, "Taken out of the trash")
+        return summary_of(row)
+    raise NotFound(NOT_THERE)
 
 
+@transaction()
 def delete(owner_id: UUID, roadmap_id: UUID) -> None:
     """Delete a roadmap in the trash for ever. Raises NotFound."""
-    with transaction():
-        required(
-            Roadmap.delete().where(_in_trash(owner_id, roadmap_id)).execute() or None, NOT_THERE
-        )
-        _log(roadmap_id, "Deleted for ever by its owner")
+    required(Roadmap.delete().where(_in_trash(owner_id, roadmap_id)).execute() or None, NOT_THERE)
+    _log(roadmap_id, "Deleted for ever by its owner")
 
 
 def purge_expired() -> int:

@@ -203,10 +203,10 @@ def records(
     return page_of(items, limit)
 
 
+@transaction()
 def purge_expired() -> None:
     """Delete acts of more than a year ago."""
-    with transaction():
-        AuditRecord.delete().where(AuditRecord.id < first_id(clock.now() - KEPT)).execute()
+    AuditRecord.delete().where(AuditRecord.id < first_id(clock.now() - KEPT)).execute()
 
 
 def _end(row: dict[str, Any], ended: dict[str, Any]) -> None:

@@ -205,10 +205,10 @@ def list_webhooks(account_id: UUID) -> WebhookList:
         return WebhookList(items=[_info(row) for row in query.limit(MOST_WEBHOOKS)])
 
 
+@session()
 def read(account_id: UUID, webhook_id: UUID) -> WebhookInfo:
     """Return a webhook. Raises NotFound."""
-    with session():
-        return _info(_owned(account_id, webhook_id))
+    return _info(_owned(account_id, webhook_id))
 
 
 def change(account_id: UUID, webhook_id: UUID, wanted: WebhookChange) -> WebhookInfo:
@@ -238,22 +238,20 @@ def change(account_id: UUID, webhook_id: UUID, wanted: WebhookChange) -> Webhook
         return _info(_owned(account_id, webhook_id))
 
 
+@transaction()
 def change_part(account_id: UUID, webhook_id: UUID, patch: WebhookPatch) -> WebhookInfo:
     """Change the fields that the patch names. Raises NotFound, Invalid."""
-    with transaction():
-        before = _info(_owned(account_id, webhook_id, lock=True))
-        wanted = before.model_dump(include=set(WebhookChange.model_fields))
-        wanted |= {name: getattr(patch, name) for name in patch.model_fields_set}
-        wanted["description"] = wanted["description"] or ""
-        return change(account_id, webhook_id, WebhookChange.model_construct(**wanted))
+    before = _info(_owned(account_id, webhook_id, lock=True))
+    wanted = before.model_dump(include=set(WebhookChange.model_fields))
+    wanted |= {name: getattr(patch, name) for name in patch.model_fields_set}
+    wanted["description"] = wanted["description"] or ""
+    return change(account_id, webhook_id, WebhookChange.model_construct(**wanted))
 
 
+@transaction()
 def delete(account_id: UUID, webhook_id: UUID) -> None:
     """Delete a webhook with its deliveries, also those that wait. Raises NotFound."""
-    with transaction():
-        required(
-            Webhook.delete().where(_mine(account_id, webhook_id)).execute() or None, NO_WEBHOOK
-        )
+    required(Webhook.delete().where(_mine(account_id, webhook_id)).execute() or None, NO_WEBHOOK)
 
 
 def rotate_secret(account_id: UUID, webhook_id: UUID) -> WebhookWithSecret:
