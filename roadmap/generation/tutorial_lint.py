@@ -16,8 +16,7 @@ from itertools import chain, islice
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
-from roadmap.plan.markdown_parsing import TooMuchWork, parsed
-from roadmap.plan.markdown_sanitizer import LINE_END, TooIntricate, sanitized
+from roadmap.plan.markdown_sanitizer import LINE_END, TooIntricate, parsed, sanitized
 
 # Characters of a block: parsers of Python and TOML may need the square of its length.
 LONGEST_CODE = 5_000
@@ -113,7 +112,7 @@ def read(markdown: str) -> Lesson:
     prose: list[str] = []
     try:
         tokens = parsed(markdown, PARSER)
-    except TooMuchWork:
+    except TooIntricate:
         return Lesson((Section("", markdown, (), (), 1),), markdown)
     for at, token in enumerate(tokens):
         if token.type in ("fence", "code_block"):
@@ -139,10 +138,7 @@ def read(markdown: str) -> Lesson:
 def sanitized_lesson(markdown: str) -> str:
     """Return a tutorial that is sanitized and can be read. Raises TooIntricate."""
     clean = sanitized(markdown)
-    try:
-        parsed(clean, PARSER)
-    except TooMuchWork:
-        raise TooIntricate from None
+    parsed(clean, PARSER)
     return clean
 
 

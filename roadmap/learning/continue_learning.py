@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, tzinfo
 from hashlib import sha256
 from itertools import groupby
+from operator import itemgetter
 from typing import Any
 from uuid import UUID
 
@@ -82,14 +83,6 @@ class NextLesson:
     schedule: Schedule
 
 
-def next_lessons(owner_id: UUID, *, limit: int) -> list[NextLesson]:
-    """Return roadmaps with something to read and to learn.
-
-    First the last learned ones, then the newest.
-    """
-    return find_lessons(owner_id, limit=limit)[0]
-
-
 def find_lessons(owner_id: UUID, *, limit: int) -> tuple[list[NextLesson], list[UUID]]:
     """Return the next lessons, and the IDs of all roadmaps that were read for them."""
     found, read = list[NextLesson](), list[UUID]()
@@ -129,42 +122,25 @@ def home_state(owner_id: UUID, at: datetime, *, latest: int, read: Sequence[UUID
 
 
 def _candidates(owner_id: UUID) -> Iterator[Sequence[UUID]]:
-    """Yield roadmaps that may have a next lesson, and look for no more than are needed."""
-    begun = _learned_last(owner_id)
-    yield from peewee.chunked(begun, AT_ONCE)
-    yield from peewee.chunked(_others(owner_id, begun), AT_ONCE)
+    """Return roadmaps that may have a next lesson: the last learned ones, then the newest others.
 
-
-def _recent(owner_id: UUID) -> Any:
-    """Select the newest roadmaps, so that of very many the others are not read."""
+    Concepts are read along an index for each of the newest roadmaps, and no others.
+    """
     newest = newest_of(owner_id).columns(Roadmap.id, Roadmap.contents_ready)
-    return newest.limit(LOOKED_AT).alias("recent")
-
-
-def _learned_last(owner_id: UUID) -> list[UUID]:
-    """Read along an index for each roadmap: concepts of other accounts are not read."""
-    recent = _recent(owner_id)
+    recent = newest.limit(LOOKED_AT).alias("recent")
     learned_at = (
         Concept.select(Concept.progress_at)
         .where(Concept.roadmap == recent.c.id, Concept.progress_at.is_null(False))
         .order_by(Concept.progress_at.desc())
         .limit(1)
     )
-    query = Roadmap.select(recent.c.id, learned_at.alias("at")).from_(recent).limit(BEGUN)
-    its = query.where(recent.c.contents_ready > 0)
-    latest = its.order_by(peewee.SQL("at").desc(nulls="LAST")).tuples()
-    return [Roadmap.id.python_value(id_) for id_, at in latest if at is not None]
-
-
-def _others(owner_id: UUID, begun: list[UUID]) -> list[UUID]:
-    """Return other roadmaps, first those begun in a release that kept no times."""
-    recent, known = _recent(owner_id), [Roadmap.id.db_value(id_) for id_ in begun]
-    others = Roadmap.select(recent.c.id).from_(recent).order_by(recent.c.id.desc()).limit(NEWEST)
-    readable = others.where(recent.c.contents_ready > 0, recent.c.id.not_in(known))
-    newest = [Roadmap.id.python_value(id_) for (id_,) in readable.tuples()]
-    its = Concept.roadmap.in_(newest) & (Concept.progress != ConceptProgress.todo)
-    old = {row.roadmap_id for row in Concept.select(Concept.roadmap).where(its).distinct()}
-    return sorted(newest, key=lambda id_: id_ not in old)
+    query = Roadmap.select(recent.c.id, learned_at.alias("at")).from_(recent)
+    its = query.where(recent.c.contents_ready > 0).order_by(recent.c.id.desc())
+    rows = [(Roadmap.id.python_value(id_), at) for id_, at in its.tuples()]
+    begun = sorted((row for row in rows if row[1] is not None), key=itemgetter(1), reverse=True)
+    others = [row for row in rows if row[1] is None]
+    ids = [id_ for id_, _ in (*begun[:BEGUN], *others[:NEWEST])]
+    return peewee.chunked(ids, AT_ONCE)
 
 
 def _read(ids: Sequence[UUID], zone: tzinfo) -> list[NextLesson]:

@@ -12,7 +12,7 @@ from models.accounts import Account
 from models.roadmaps import Concept
 from roadmap.accounts.zones import zone_named
 from roadmap.learning import learning_days, reviews
-from roadmap.learning.continue_learning import NextLesson, next_lessons
+from roadmap.learning.continue_learning import NextLesson, find_lessons
 from roadmap.learning.parts import parts_of
 from roadmap.learning.progress import WeeklyGoal
 from roadmap.learning.schedule import monday
@@ -53,7 +53,8 @@ class Today(LazyModel):
 
 def read_today(owner_id: UUID) -> Today:
     """Return what to learn today."""
-    return today_with(owner_id, next(iter(next_lessons(owner_id, limit=1)), None))
+    lessons, _ = find_lessons(owner_id, limit=1)
+    return today_with(owner_id, next(iter(lessons), None))
 
 
 def today_with(owner_id: UUID, lesson: NextLesson | None) -> Today:

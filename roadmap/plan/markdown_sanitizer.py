@@ -3,11 +3,13 @@
 Only what a parser takes for one of these is rewritten, in place; the rest stays byte for byte.
 """
 
+import math
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, MutableMapping, Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from itertools import pairwise, repeat
+from time import thread_time
 from typing import Any
 
 from markdown_it import MarkdownIt, rules_inline
@@ -30,6 +32,9 @@ LINE_END = re.compile(r"\r\n|\r|\n")
 # Of a line in quotations and lists.
 PREFIX = re.compile(r"([ \t]|>|[-+*][ \t]|[0-9]{1,9}[.)][ \t])*")
 QUOTATION = re.compile(r"[ \t>]*")
+MOST_SECONDS = 0.8  # of work; a tutorial of 100,000 characters needs 0.3
+DEEPEST = 20  # nesting; a list in a list is two more
+CONTAINERS = ("blockquote_open", "list_item_open")
 PIPE = re.compile(r"(?<!\\)\|")
 UNESCAPED = re.compile(r"(?<!\\)(\\\\)*(?=[<\[])")
 
@@ -147,7 +152,7 @@ class Sanitizer:
                 return not opened
         source = "\n".join([*LINE_END.split(markdown.replace("\0", "\ufffd")), "", "END"])
         for preset, nesting in PARSERS:
-            parser, tokens = _parser(preset, nesting), _Tokens()
+            parser, tokens = _parser(preset, nesting), _Tokens(_budget())
             parser.block.parse(source, parser, {"calls_left": self._calls_left, "html": []}, tokens)
             if tokens[-1].type != "paragraph_close" or tokens[-2].content != "END":
                 return False
@@ -159,10 +164,28 @@ def _without_marks(markdown: str) -> str:
 
 
 class _Tokens(list[Token]):
+    """List to which a parser adds tokens, each of which takes one of `budget`.
+
+    Parsers take the square of its length for some texts, and fill tables with empty cells.
+    """
+
+    def __init__(self, budget: Iterator[None]) -> None:
+        super().__init__()
+        self._budget = budget
+
     def append(self, token: Token) -> None:
-        if len(self) >= MOST_TOKENS:
-            raise TooIntricate
+        next(self._budget)
         super().append(token)
+
+
+def _budget(seconds: float = math.inf) -> Iterator[None]:
+    """Yield MOST_TOKENS times, for so many seconds of work at most. Raises TooIntricate then."""
+    until = thread_time() + seconds
+    for _ in range(MOST_TOKENS):
+        if thread_time() > until:
+            break
+        yield
+    raise TooIntricate
 
 
 class _Page:
@@ -173,7 +196,7 @@ class _Page:
         self._lines = LINE_END.split(source.replace("\0", "\ufffd"))
         self._starts = [0, *(found.end() for found in LINE_END.finditer(source)), len(source)]
         self._env: dict[str, Any] = {"calls_left": calls_left, "html": []}
-        self._tokens = _Tokens()
+        self._tokens = _Tokens(_budget())
         parser.block.parse("\n".join(self._lines), parser, self._env, self._tokens)
 
     def edits(self, careful: bool) -> Iterator[Edit]:
@@ -207,7 +230,7 @@ class _Page:
                     yield token.map or [], None
                     continue
                 env: dict[str, Any] = {**self._env, "content": token.content, "found": []}
-                self._parser.inline.parse(token.content, self._parser, env, _Tokens())
+                self._parser.inline.parse(token.content, self._parser, env, _Tokens(_budget()))
                 found: list[Found] = env["found"]
                 if not all(each.may_stay for each in found):
                     origin = self._origin(place, column)
@@ -358,3 +381,28 @@ def _noting(name: str, rule: Rule) -> Rule:
         return done
 
     return noting
+
+
+def parsed(text: str, parser: MarkdownIt) -> list[Token]:
+    """Return the tokens of a text. Raises TooIntricate.
+
+    A paragraph with more brackets than MOST_BRACKETS is one text.
+    """
+    budget = _budget(MOST_SECONDS)
+    env: MutableMapping[str, Any] = {}
+    tokens = _Tokens(budget)
+    lines = LINE_END.split(text.replace("\0", "\ufffd"))
+    try:
+        parser.block.parse("\n".join(lines), parser, env, tokens)
+        if any(token.type in CONTAINERS and token.level + 1 >= DEEPEST for token in tokens):
+            raise TooIntricate  # the parser has left out what is in that container
+        for token in tokens:
+            if token.type == "inline":
+                token.children = _Tokens(budget)
+                if sum(1 for _ in UNESCAPED.finditer(token.content)) > MOST_BRACKETS:
+                    token.children.append(Token("text", "", 0, content=token.content))
+                else:
+                    parser.inline.parse(token.content, parser, env, token.children)
+    except RecursionError as error:
+        raise TooIntricate from error
+    return tokens

@@ -21,7 +21,7 @@ from markupsafe import Markup
 
 from core.sanitize import plain, strip_nul
 from roadmap.generation.tutorial_lint import ends_with_solution
-from roadmap.plan.markdown_parsing import DEEPEST, TooMuchWork, parsed
+from roadmap.plan.markdown_sanitizer import DEEPEST, TooIntricate, parsed
 from web.pages import runnable
 from web.pages.highlight import NAMES, Highlighter
 
@@ -85,7 +85,7 @@ def prose(
         }
         tokens = list(_Page(parts, top, prefix, **labels).tokens())
         html = parser.renderer.render(tokens, parser.options, {})
-    except (TooMuchWork, RecursionError):
+    except (TooIntricate, RecursionError):
         lines = (escape(plain(part)).replace("\n", "<br>") for part in BLANK_LINES.split(text))
         html = "".join(f"<p>{part}</p>\n" for part in lines)
     return Markup(CLEANER.clean(html))
@@ -140,7 +140,7 @@ class _Page:
         self._solution = sections[-1][0] if ends_with_solution(titles) else None
 
     def tokens(self) -> Iterator[Token]:
-        """Yield the tokens to render. Raises TooMuchWork."""
+        """Yield the tokens to render. Raises TooIntricate."""
         has_tables = sum(token.type == "table_open" for token in self._tokens) > 1
         table = 0
         for place, token in enumerate(self._tokens):
@@ -209,10 +209,10 @@ class _Page:
                 yield token
 
     def _allowed(self, address: str) -> str:
-        """Return the target of a link, empty if it must not be followed. Raises TooMuchWork."""
+        """Return the target of a link, empty if it must not be followed. Raises TooIntricate."""
         self._spent += len(address)
         if self._spent > MOST_ADDRESSES:
-            raise TooMuchWork
+            raise TooIntricate
         if address.startswith("#"):
             name = self._fragments.get(slug_of(unquote(address)))
             return f"#{name}" if name else ""

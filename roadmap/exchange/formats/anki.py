@@ -5,15 +5,21 @@ notes: Anki keeps its own schedule, and duplicates nothing.
 """
 
 import hashlib
+import io
+import json
 import re
-from collections.abc import Iterable
+import sqlite3
+import string
+import zipfile
+from collections.abc import Iterable, Sequence
 from gettext import NullTranslations
 from html import escape
+from typing import Any, NamedTuple
 from uuid import UUID
 
+from core import clock
 from core.i18n import ENGLISH
 from core.sanitize import code_spans, one_line, plain, strip_nul
-from roadmap.exchange.formats.anki_package import Note, NoteType, guid_of, package_of
 from roadmap.exchange.formats.json_ import PortableRoadmap
 from roadmap.exchange.formats.source import Source
 from roadmap.plan.outline import QUESTION_HINTS, OutlineConcept, Question
@@ -25,8 +31,39 @@ CSS = """.card { font: 20px/1.5 system-ui, sans-serif; max-width: 40em; margin: 
 text-align: start; }
 .concept { font-size: 14px; opacity: .7; }
 code { font-family: ui-monospace, Menlo, Consolas, monospace; font-size: .9em; }"""
+BEGIN = (1980, 1, 1, 0, 0, 0)
+# The digits of a note's identity: by it a second import finds the note.
+DIGITS = string.ascii_letters + string.digits + "!#$%&()*+,-./:;<=>?@[]^_`{|}~"
+NEW = -1  # update sequence number of what was never synchronized
+DECK = dict.fromkeys(("lrnToday", "newToday", "revToday", "timeToday"), (0, 0)) | {
+    **{"usn": NEW, "conf": 1, "dyn": 0, "desc": "", "collapsed": False, "extendNew": 0},
+    "extendRev": 0,
+}
+SCHEMA = """
+CREATE TABLE col (id integer PRIMARY KEY, crt integer, mod integer, scm integer, ver integer,
+    dty integer, usn integer, ls integer, conf text, models text, decks text, dconf text,
+    tags text);
+CREATE TABLE notes (id integer PRIMARY KEY, guid text, mid integer, mod integer, usn integer,
+    tags text, flds text, sfld integer, csum integer, flags integer, data text);
+CREATE TABLE cards (id integer PRIMARY KEY, nid integer, did integer, ord integer, mod integer,
+    usn integer, type integer, queue integer, due integer, ivl integer, factor integer,
+    reps integer, lapses integer, left integer, odue integer, odid integer, flags integer,
+    data text);
+CREATE TABLE revlog (id integer PRIMARY KEY, cid integer, usn integer, ease integer, ivl integer,
+    lastIvl integer, factor integer, time integer, type integer);
+CREATE TABLE graves (usn integer, oid integer, type integer);
+"""
 SPACE = re.compile(r"\s+")
 MARKS = str.maketrans({"[": "&#91;", "\\": "&#92;", "{": "&#123;", "\n": "<br>"})
+
+
+class Note(NamedTuple):
+    """Note with HTML in its fields; notes with the same `guid` are one."""
+
+    guid: str
+    deck_id: int
+    fields: Sequence[str]
+    tags: Sequence[str]
 
 
 def render(source: Source) -> bytes:
@@ -53,10 +90,7 @@ def deck_of(
                 for question in unique.values():
                     guid = guid_of(roadmap_id, concept.key, question.fingerprint)
                     notes.append(Note(guid, deck_id, _fields(question, concept, texts), tags))
-    note_type = NoteType(
-        _number("model"), "Roadmap: question with options", FIELDS, FRONT, BACK, CSS
-    )
-    return package_of(note_type, decks, notes)
+    return package_of(decks, notes)
 
 
 def _fields(question: Question, concept: OutlineConcept, texts: NullTranslations) -> list[str]:
@@ -100,3 +134,61 @@ def _number(name: str) -> int:
         2**30
         + int.from_bytes(hashlib.sha256(f"roadmap {name}".encode()).digest()[:4], "big") % 2**30
     )
+
+
+def guid_of(*values: object) -> str:
+    """Return the identity of a note that follows from these values."""
+    digest = hashlib.sha256("__".join(map(str, values)).encode()).digest()
+    number, digits = int.from_bytes(digest[:8], "big"), ""
+    while number:
+        number, digit = divmod(number, len(DIGITS))
+        digits = DIGITS[digit] + digits
+    return digits
+
+
+def package_of(decks: dict[int, str], notes: Sequence[Note]) -> bytes:
+    """Return the archive; `decks` are names by id, and nested by `::`."""
+    now, type_id = int(clock.now().timestamp()), _number("model")
+    database = sqlite3.connect(":memory:")
+    try:
+        database.executescript(SCHEMA)
+        names = {1: "Default", **decks}.items()
+        named = {str(id_): {**DECK, "mod": now, "id": id_, "name": name} for id_, name in names}
+        types = {str(type_id): _note_type(type_id, now)}
+        texts = [json.dumps(each) for each in ({}, types, named, {}, {})]
+        row = (1, now, now * 1000, now * 1000, 11, 0, 0, 0, *texts)
+        database.execute(f"INSERT INTO col VALUES ({_marks(row)})", row)
+        for id_, note in enumerate(notes, now * 1000):
+            fields, tags = "\x1f".join(note.fields), f" {' '.join(note.tags)} "
+            row = (id_, note.guid, type_id, now, NEW, tags, fields, note.fields[0], 0, 0, "")
+            database.execute(f"INSERT INTO notes VALUES ({_marks(row)})", row)
+            # A new card of the first template; numbers after the queue are its history.
+            row = (id_, id_, note.deck_id, 0, now, NEW, *(0,) * 11, "")
+            database.execute(f"INSERT INTO cards VALUES ({_marks(row)})", row)
+        database.commit()
+        collection = database.serialize()
+    finally:
+        database.close()
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+        for entry, content in (("collection.anki2", collection), ("media", b"{}")):
+            archive.writestr(zipfile.ZipInfo(entry, BEGIN), content, zipfile.ZIP_DEFLATED)
+    return packed.getvalue()
+
+
+def _marks(row: tuple[Any, ...]) -> str:
+    return ", ".join("?" * len(row))
+
+
+def _note_type(id_: int, now: int) -> dict[str, Any]:
+    fields = [
+        {"name": name, "ord": number, "font": "Arial", "size": 20, "rtl": False, "sticky": False}
+        for number, name in enumerate(FIELDS)
+    ]
+    template = {"name": "Card", "ord": 0, "qfmt": FRONT, "afmt": BACK}
+    template |= {"bqfmt": "", "bafmt": "", "did": None}
+    return {
+        **{"id": id_, "name": "Roadmap: question with options", "type": 0, "mod": now, "usn": NEW},
+        **{"sortf": 0, "did": 1, "tmpls": [template], "flds": fields, "css": CSS},
+        **{"latexPre": "", "latexPost": "", "latexsvg": False, "req": [[0, "any", [0]]]},
+    }
