@@ -17,7 +17,7 @@ from core.startup.diagnostics import Check, State
 from roadmap.exchange.formats.markdown import counted
 from roadmap.generation.catalogue import loader
 from roadmap.generation.context import GeneratorFault
-from roadmap.generation.llm import health
+from roadmap.generation.llm import client
 from roadmap.operations import execution_log
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ def _model(is_off: bool) -> Check:
     if is_off:
         return Check("model", State.ok, f"{settings.openai_model}, not called")
     try:
-        seconds = health.answer_seconds(settings)
+        seconds = client.answer_seconds(settings)
     except GeneratorFault as fault:
         return Check(
             "model",

@@ -9,9 +9,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
+from random import getrandbits
 from uuid import UUID
-
-from core.ids import random_number
 
 HEADER = "traceparent"
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
@@ -45,8 +44,8 @@ enter = _current.set  # for this coroutine and those that it starts
 
 def begun(request_id: str | None = "") -> TraceContext:
     """Return a new trace. Without a request id (None) it has that of the span."""
-    trace_id = f"{random_number():016x}{random_number():016x}"
-    span_id = f"{random_number():016x}"
+    trace_id = f"{getrandbits(64):016x}{getrandbits(64):016x}"
+    span_id = f"{getrandbits(64):016x}"
     return TraceContext(trace_id, span_id, request_id=span_id if request_id is None else request_id)
 
 
@@ -62,7 +61,7 @@ def received(headers: Sequence[str], request_id: str | None = "") -> TraceContex
         or NONE & {found[2], found[3]}
     ):
         return begun(request_id)
-    span_id = f"{random_number():016x}"
+    span_id = f"{getrandbits(64):016x}"
     return TraceContext(
         found[2],
         span_id,
@@ -85,7 +84,7 @@ def outgoing() -> dict[str, str]:
     """Return the header of an outgoing request, with its own span, if any."""
     if (trace := _current.get()) is None:
         return {}
-    return packed(TraceContext(trace.id, f"{random_number():016x}", trace.is_sampled))
+    return packed(TraceContext(trace.id, f"{getrandbits(64):016x}", trace.is_sampled))
 
 
 def packed(trace: TraceContext | None) -> dict[str, str]:

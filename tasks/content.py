@@ -17,7 +17,7 @@ from core import clock
 from core.errors import Unavailable
 from roadmap.generation import generator
 from roadmap.lifecycle import leases
-from roadmap.plan.jobs import Job
+from roadmap.plan.statuses import Job
 from tasks.dispatcher import enqueue
 from tasks.queues import BEFORE_CONTENTS, content_queue, task
 

@@ -18,7 +18,7 @@ from core import clock, tracing
 from core.connection_errors import broker_trouble
 from core.db import database
 from core.ids import new_hex
-from roadmap.plan.jobs import Job
+from roadmap.plan.statuses import Job
 from tasks.queues import BEFORE_CONTENTS, REGISTRY, content_queue
 
 logger = logging.getLogger(__name__)

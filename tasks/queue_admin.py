@@ -19,7 +19,7 @@ from core.json_types import LazyModel
 from core.sanitize import CLEAN, Rule, validate_printable
 from reliable_queue.queue import ReliableQueue
 from roadmap.operations.audit_log import Action, Actor, audited
-from roadmap.plan.jobs import Job
+from roadmap.plan.statuses import Job
 from tasks.dispatcher import enqueue
 from tasks.message_browser import (
     LONGEST_SEARCH,

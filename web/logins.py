@@ -25,7 +25,7 @@ from roadmap.accounts.schemas import (
     Registration,
     User,
 )
-from roadmap.plan.jobs import Job
+from roadmap.plan.statuses import Job
 from tasks.dispatcher import send_after_commit
 from web import tokens
 from web.audit import actor_of

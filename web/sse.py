@@ -26,7 +26,7 @@ from core.errors import FieldError, Invalid, RateLimited, Unavailable
 from roadmap.accounts.identity import Principal
 from roadmap.generation.content_drafts import tutorial_drafts
 from roadmap.lifecycle.events import events_after, last_seqs
-from roadmap.plan.event_types import Event
+from roadmap.plan.statuses import Event
 from web.revocation_cache import revocations
 
 logger = logging.getLogger(__name__)

@@ -27,7 +27,7 @@ from quality.evaluation import scoring
 from roadmap.accounts import accounts, identity
 from roadmap.budget import budget, cost_report
 from roadmap.exchange.formats import json_
-from roadmap.generation import cancellation, context, generator
+from roadmap.generation import context, generator, retry_policy
 from roadmap.generation.llm import prompt, schemas
 from roadmap.lifecycle import content_job, create, plan_job
 from roadmap.plan.outline import Outline
@@ -139,7 +139,7 @@ class EvaluationRun:
             "quiz": (subject.quiz.model_dump_json() if subject.quiz else "")[:LONGEST],
         }
         purpose = budget.CallPurpose(OWNER, roadmap_id, None, None, attempt=1)
-        meter = self._counted(name, budget.BudgetMeter(purpose, cancellation.StopSignal()))
+        meter = self._counted(name, budget.BudgetMeter(purpose, retry_policy.StopSignal()))
         for _ in range(TRIES):
             try:
                 judge = self._judge.metered(meter)

@@ -29,11 +29,17 @@ from core.metric_definitions import MODEL_CALLS, MODEL_COST, MODEL_SECONDS, MODE
 from core.setting_types import Price
 from models.roadmaps import Roadmap
 from models.spending import ModelCall, MonthlySpending
-from roadmap.generation.cancellation import StopSignal
-from roadmap.generation.context import JUDGE_PROJECT, QUIZ_CHECK, Cause, GeneratorFault, RetryLater
+from roadmap.generation.context import (
+    JUDGE_PROJECT,
+    QUIZ_CHECK,
+    Cause,
+    GeneratorFault,
+    MeteredCall,
+    RetryLater,
+    UsageMeter,
+)
 from roadmap.generation.llm.rate_control import RetryStagger
-from roadmap.generation.retry_policy import ms_since, retry_save
-from roadmap.generation.usage import MeteredCall, UsageMeter
+from roadmap.generation.retry_policy import StopSignal, ms_since, retry_save
 
 MICRO = 10**6  # of these are one unit of the currency
 MOST_TOKENS = 2**31 - 1  # of one call: the columns hold no more

@@ -51,13 +51,11 @@ from models.spending import ModelCall, MonthlySpending
 from models.webhooks import Webhook, WebhookDelivery
 from roadmap.accounts.access import newest_of
 from roadmap.accounts.locks import lock_account
-from roadmap.generation.cancellation import LeaseLost, StopSignal
-from roadmap.generation.retry_policy import MOST_INTERRUPTIONS
+from roadmap.generation.retry_policy import MOST_INTERRUPTIONS, LeaseLost, StopSignal
 from roadmap.lifecycle import leases
 from roadmap.lifecycle.leases import EXPORTING, keeper
 from roadmap.plan import statuses
-from roadmap.plan.jobs import Job, JobName
-from roadmap.plan.statuses import ExportStatus
+from roadmap.plan.statuses import ExportStatus, Job, JobName
 
 KEPT = timedelta(days=7)
 LARGEST = 1024**3  # bytes of data in one export, before they are compressed

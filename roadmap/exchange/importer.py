@@ -29,10 +29,8 @@ from roadmap.exchange.formats.json_ import PortableConcept, PortableProject, Por
 from roadmap.lifecycle import completion, create, events, queries, revisions
 from roadmap.lifecycle.activate_plan import adopt_outline
 from roadmap.lifecycle.plan_rows import ROWS, subject
-from roadmap.plan.event_types import EventType
-from roadmap.plan.jobs import Job
 from roadmap.plan.outline import ContentKind
-from roadmap.plan.statuses import ContentStatus, RevisionSource, RoadmapStatus
+from roadmap.plan.statuses import ContentStatus, EventType, Job, RevisionSource, RoadmapStatus
 from roadmap.plan.validation import doubts
 from roadmap.plan.views import RoadmapSummary
 

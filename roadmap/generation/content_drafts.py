@@ -101,8 +101,7 @@ class ContentDrafts:
         shown, is_hard = "", False
 
         def show(answer: str) -> None:
-            from roadmap.generation.llm.markdown_answer import markdown_so_far
-            from roadmap.generation.llm.schemas import TutorialDraft
+            from roadmap.generation.llm.schemas import TutorialDraft, markdown_so_far
 
             nonlocal shown, is_hard
             if is_hard:

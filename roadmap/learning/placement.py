@@ -22,9 +22,9 @@ from core.json_types import WHOLE, LazyModel
 from models.roadmaps import Concept, Content, Module, Stage
 from roadmap.accounts.access import get_owned, lock_owned
 from roadmap.learning import reviews
-from roadmap.learning.continue_learning import OPEN
 from roadmap.learning.grading import Answer, grade_one
 from roadmap.learning.progress import set_progress
+from roadmap.learning.today import OPEN
 from roadmap.plan.outline import ContentKind, Question, Seed, shuffled
 from roadmap.plan.schemas import Number, ProgressRequest
 from roadmap.plan.statuses import ConceptProgress

@@ -25,7 +25,6 @@ from roadmap.accounts.locks import lock_account
 from roadmap.accounts.zones import ZoneName
 from roadmap.learning import learning_days, reviews
 from roadmap.learning.grading import Answer, GradedQuestion, grade_all
-from roadmap.learning.notes import notes_tag
 from roadmap.learning.parts import parts_of
 from roadmap.learning.rereading import sections_to_reread
 from roadmap.learning.schedule import DAYS
@@ -38,6 +37,7 @@ from roadmap.plan.schemas import (
     LanguageTag,
     Number,
     ProgressRequest,
+    notes_tag,
 )
 from roadmap.plan.statuses import ConceptProgress
 

@@ -25,10 +25,9 @@ from core.json_types import LazyModel, from_row
 from models.accounts import Account
 from models.roadmaps import Judgement, Roadmap, Stage
 from roadmap.accounts.access import get_owned, lock_owned
-from roadmap.plan.jobs import Job, JobName
 from roadmap.plan.outline import MOST_CRITERIA, Capstone, Judge, Mark
 from roadmap.plan.schemas import PRINTABLE
-from roadmap.plan.statuses import OPEN, ContentStatus
+from roadmap.plan.statuses import OPEN, ContentStatus, Job, JobName
 
 LONGEST_WORK, LONGEST_COMMENT = 20_000, 1000  # characters
 LINK_LASTS = timedelta(days=14)

@@ -22,8 +22,7 @@ from models.webhooks import Webhook, WebhookDelivery
 from roadmap.accounts.access import FIRST, LAST
 from roadmap.accounts.accounts import RETURN
 from roadmap.operations.audit_log import Action
-from roadmap.plan.jobs import Job
-from roadmap.plan.statuses import BEING_MADE
+from roadmap.plan.statuses import BEING_MADE, Job
 
 MOST_CANCELLED = 1000  # roadmaps in one call
 ROUNDS = 20  # transactions of one call

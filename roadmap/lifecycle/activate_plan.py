@@ -13,10 +13,8 @@ from roadmap.budget.cost_report import pending_estimate
 from roadmap.learning import reviews
 from roadmap.lifecycle import completion, events, plan_rows
 from roadmap.lifecycle.leases import BUILDING
-from roadmap.plan.event_types import EventType
-from roadmap.plan.jobs import Job, JobName
 from roadmap.plan.outline import Outline, total_weeks
-from roadmap.plan.statuses import ContentStatus, RoadmapStatus
+from roadmap.plan.statuses import ContentStatus, EventType, Job, JobName, RoadmapStatus
 
 
 def adopt_outline(

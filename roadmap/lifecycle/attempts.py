@@ -19,8 +19,7 @@ from roadmap.generation.llm.rate_control import ProviderRateLimited
 from roadmap.generation.retry_policy import backoff
 from roadmap.lifecycle import leases
 from roadmap.operations.execution_log import LogLevel, buffer, record
-from roadmap.plan.jobs import Job
-from roadmap.plan.statuses import AttemptMark
+from roadmap.plan.statuses import AttemptMark, Job
 
 RETRY, WAITING = "retry", "waiting"  # categories
 UPGRADE = timedelta(minutes=15)  # in which a worker of an older version may get a new row

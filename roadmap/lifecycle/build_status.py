@@ -15,8 +15,7 @@ from roadmap.accounts.access import get_owned
 from roadmap.lifecycle.activate_plan import waits_for_review
 from roadmap.lifecycle.completion import parts
 from roadmap.lifecycle.create import count_queued
-from roadmap.plan.event_types import EventType
-from roadmap.plan.statuses import ContentStatus, RoadmapStatus
+from roadmap.plan.statuses import ContentStatus, EventType, RoadmapStatus
 from roadmap.plan.views import Activity, Writing
 
 MOST_AHEAD = 1000  # counted no further

@@ -45,8 +45,6 @@ from roadmap.lifecycle.plan_rows import (
     taken_up,
 )
 from roadmap.plan import edits
-from roadmap.plan.event_types import EventType
-from roadmap.plan.jobs import Job, JobName
 from roadmap.plan.outline import Analysis, ClarifyingQuestion, ContentKind, Outline
 from roadmap.plan.schemas import ChosenAnswer, accepted_request
 from roadmap.plan.statuses import (
@@ -55,6 +53,9 @@ from roadmap.plan.statuses import (
     NOBODYS,
     OPEN,
     ContentStatus,
+    EventType,
+    Job,
+    JobName,
     RevisionSource,
     RevisionStatus,
     RoadmapStatus,

@@ -14,9 +14,7 @@ from core.db import database
 from models.roadmaps import Concept, Content, Roadmap
 from roadmap.lifecycle import events
 from roadmap.operations.execution_log import record
-from roadmap.plan.event_types import EventType
-from roadmap.plan.jobs import Job
-from roadmap.plan.statuses import ContentStatus, RoadmapStatus
+from roadmap.plan.statuses import ContentStatus, EventType, Job, RoadmapStatus
 
 
 def parts(roadmap_id: UUID, *columns: Any) -> peewee.ModelSelect:

@@ -19,12 +19,13 @@ from models.roadmaps import Concept, Content, ContentVersion, Module, Roadmap, S
 from roadmap.budget.budget import BudgetMeter, CallPurpose
 from roadmap.budget.cost_report import lasts
 from roadmap.generation import floors, resource_search, tutorial_lint
-from roadmap.generation.cancellation import LeaseLost, StopSignal
 from roadmap.generation.content_drafts import tutorial_drafts
 from roadmap.generation.context import ConceptBrief, Generator, GeneratorFault
 from roadmap.generation.llm.rate_control import ProviderRateLimited
 from roadmap.generation.retry_policy import (
     MOST_INTERRUPTIONS,
+    LeaseLost,
+    StopSignal,
     call_generator,
     ms_since,
     retry_save,
@@ -43,11 +44,17 @@ from roadmap.lifecycle.plan_rows import (
     subject,
 )
 from roadmap.operations.execution_log import LogLevel, record
-from roadmap.plan.event_types import EventType
-from roadmap.plan.jobs import Job, JobName
 from roadmap.plan.outline import Analysis, ContentKind, Contents, Quiz, Resources, Tutorial
 from roadmap.plan.schemas import accepted_request
-from roadmap.plan.statuses import NOBODYS, OPEN, ContentStatus, RoadmapStatus
+from roadmap.plan.statuses import (
+    NOBODYS,
+    OPEN,
+    ContentStatus,
+    EventType,
+    Job,
+    JobName,
+    RoadmapStatus,
+)
 
 # Tutorials whose terms a tutorial must not explain again; characters of each
 MOST_EARLIER, MOST_READ = 30, 20_000

@@ -21,10 +21,8 @@ from models.roadmaps import Roadmap, RoadmapEvent
 from roadmap.accounts import idempotency_store
 from roadmap.accounts.idempotency_store import StoredAnswer
 from roadmap.accounts.locks import lock_account
-from roadmap.plan.event_types import EventType
-from roadmap.plan.jobs import Job, JobName
 from roadmap.plan.schemas import RoadmapRequest
-from roadmap.plan.statuses import RoadmapStatus
+from roadmap.plan.statuses import EventType, Job, JobName, RoadmapStatus
 
 COME_BACK = 30  # seconds, when too many wait for a worker
 COUNTED_FOR = 1.0  # seconds

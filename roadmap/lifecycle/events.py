@@ -19,10 +19,18 @@ from core.json_types import LazyModel
 from models.bulk import insert_rows
 from models.roadmaps import Roadmap, RoadmapEvent
 from models.webhooks import Webhook, WebhookDelivery
-from roadmap.generation.cancellation import LeaseLost
-from roadmap.plan.event_types import TEST, Event, EventType, WebhookEvent
-from roadmap.plan.jobs import Job, JobName
-from roadmap.plan.statuses import DeliveryStatus, Progress, RoadmapStatus
+from roadmap.generation.retry_policy import LeaseLost
+from roadmap.plan.statuses import (
+    TEST,
+    DeliveryStatus,
+    Event,
+    EventType,
+    Job,
+    JobName,
+    Progress,
+    RoadmapStatus,
+    WebhookEvent,
+)
 
 MOST_WAITING = 1000  # deliveries of one account that are not finished
 LONGEST_REASON = 2000  # characters

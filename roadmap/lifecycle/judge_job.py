@@ -11,17 +11,21 @@ from uuid import UUID
 from core.db import transaction
 from models.roadmaps import Judgement, Roadmap, Stage
 from roadmap.budget.budget import BudgetMeter, CallPurpose
-from roadmap.generation.cancellation import LeaseLost, StopSignal
 from roadmap.generation.context import JUDGE_PROJECT, Generator, GeneratorFault
 from roadmap.generation.llm.rate_control import ProviderRateLimited
-from roadmap.generation.retry_policy import MOST_INTERRUPTIONS, call_generator, retry_save
+from roadmap.generation.retry_policy import (
+    MOST_INTERRUPTIONS,
+    LeaseLost,
+    StopSignal,
+    call_generator,
+    retry_save,
+)
 from roadmap.learning.projects import note_done
 from roadmap.lifecycle import leases
 from roadmap.lifecycle.attempts import after_fault, log_begun
 from roadmap.lifecycle.leases import JUDGING, keeper
-from roadmap.plan.jobs import Job, JobName
 from roadmap.plan.outline import Capstone, Mark
-from roadmap.plan.statuses import NOBODYS, OPEN, ContentStatus
+from roadmap.plan.statuses import NOBODYS, OPEN, ContentStatus, Job, JobName
 
 DIED = "Its worker died or hung too often while the model judged it. Ask for it again."
 

@@ -28,8 +28,7 @@ from core.ids import new_id
 from models.exports import AccountExport
 from models.roadmaps import Content, Judgement, Roadmap
 from models.webhooks import WebhookDelivery
-from roadmap.generation.cancellation import LeaseLost, StopSignal
-from roadmap.plan.jobs import Job, JobName
+from roadmap.generation.retry_policy import LeaseLost, StopSignal
 from roadmap.plan.outline import ContentKind
 from roadmap.plan.statuses import (
     NOBODYS,
@@ -37,6 +36,8 @@ from roadmap.plan.statuses import (
     ContentStatus,
     DeliveryStatus,
     ExportStatus,
+    Job,
+    JobName,
     RoadmapStatus,
 )
 

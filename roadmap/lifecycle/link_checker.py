@@ -31,9 +31,8 @@ from roadmap.lifecycle import commands, link_status
 from roadmap.lifecycle.link_status import digest, known
 from roadmap.lifecycle.plan_rows import IS_CURRENT
 from roadmap.operations.execution_log import record
-from roadmap.plan.jobs import Job
 from roadmap.plan.outline import Resources
-from roadmap.plan.statuses import LinkState
+from roadmap.plan.statuses import Job, LinkState
 
 logger = logging.getLogger(__name__)
 

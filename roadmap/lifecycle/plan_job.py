@@ -19,11 +19,12 @@ from core.db import database, session, settings, transaction
 from core.errors import Conflict, NotFound
 from models.roadmaps import Revision, Roadmap
 from roadmap.budget.budget import BudgetMeter, CallPurpose
-from roadmap.generation.cancellation import LeaseLost, StopSignal
 from roadmap.generation.context import DesignBrief, Generator, GeneratorFault, InvalidOutline
 from roadmap.generation.llm.rate_control import ProviderRateLimited
 from roadmap.generation.retry_policy import (
     MOST_INTERRUPTIONS,
+    LeaseLost,
+    StopSignal,
     call_generator,
     ms_since,
     retry_save,
@@ -38,11 +39,16 @@ from roadmap.lifecycle.activate_plan import (
 from roadmap.lifecycle.attempts import after_fault, held_up, log_begun
 from roadmap.lifecycle.leases import CHALLENGE, PLANNING, keeper
 from roadmap.operations.execution_log import LogLevel, record
-from roadmap.plan.event_types import EventType
-from roadmap.plan.jobs import Job, JobName
 from roadmap.plan.outline import Analysis, ClarifyingQuestion, Outline
 from roadmap.plan.schemas import accepted_request
-from roadmap.plan.statuses import RevisionSource, RevisionStatus, RoadmapStatus
+from roadmap.plan.statuses import (
+    EventType,
+    Job,
+    JobName,
+    RevisionSource,
+    RevisionStatus,
+    RoadmapStatus,
+)
 
 
 def plan(roadmap_id: UUID, generator: Generator) -> list[Job]:

@@ -18,7 +18,7 @@ from roadmap.lifecycle.leases import (
     PLANNING,
     LeaseKind,
 )
-from roadmap.plan.jobs import Job
+from roadmap.plan.statuses import Job
 
 MOST_AT_ONCE = 500  # of each kind
 FEW = 50  # the same while many messages wait

@@ -21,8 +21,7 @@ from models.roadmaps import Roadmap
 from roadmap.accounts.access import transition
 from roadmap.lifecycle.queries import summary_of
 from roadmap.operations.execution_log import record
-from roadmap.plan.jobs import Job
-from roadmap.plan.statuses import BEING_MADE, RoadmapStatus
+from roadmap.plan.statuses import BEING_MADE, Job, RoadmapStatus
 from roadmap.plan.views import RoadmapSummary
 
 KEPT = timedelta(days=30)

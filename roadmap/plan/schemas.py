@@ -1,5 +1,6 @@
 """Requests of clients, and their rules."""
 
+import hashlib
 import re
 from datetime import date, timedelta
 from typing import Annotated, Any, Literal, Self
@@ -235,3 +236,8 @@ class ProgressRequest(
             raise Invalid("Some fields are not valid.", fields=differing)
         self.__dict__["progress"] = next(iter(given.values()))
         return self
+
+
+def notes_tag(notes: str) -> str:
+    """Return a tag that changes with the notes."""
+    return hashlib.sha256(notes.encode()).hexdigest()[:16]

@@ -22,15 +22,18 @@ from core.net import safe_http
 from core.net.safe_http import Unreachable
 from models.accounts import Account
 from models.webhooks import Webhook, WebhookDelivery
-from roadmap.generation.cancellation import LeaseLost, StopSignal
-from roadmap.generation.retry_policy import MOST_INTERRUPTIONS, ms_since, retry_save
+from roadmap.generation.retry_policy import (
+    MOST_INTERRUPTIONS,
+    LeaseLost,
+    StopSignal,
+    ms_since,
+    retry_save,
+)
 from roadmap.lifecycle import leases
 from roadmap.lifecycle.events import WAITING, disable
 from roadmap.lifecycle.leases import DELIVERING, keeper
 from roadmap.operations.execution_log import LogLevel, record
-from roadmap.plan.event_types import TEST
-from roadmap.plan.jobs import Job, JobName
-from roadmap.plan.statuses import NOBODYS, DeliveryStatus
+from roadmap.plan.statuses import NOBODYS, TEST, DeliveryStatus, Job, JobName
 from roadmap.webhooks.delivery_limits import AtCapacity, DeliverySlots, Take
 
 # Seconds between two tries: the schedule that the specification proposes, about three days in all.

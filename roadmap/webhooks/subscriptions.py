@@ -30,9 +30,7 @@ from roadmap.lifecycle.events import (
     new_delivery,
     test_payload,
 )
-from roadmap.plan.event_types import TEST, WebhookEvent
-from roadmap.plan.jobs import Job, JobName
-from roadmap.plan.statuses import DeliveryStatus
+from roadmap.plan.statuses import TEST, DeliveryStatus, Job, JobName, WebhookEvent
 from roadmap.webhooks.sender import PREFIX, SHARED_SECRET
 
 MOST_WEBHOOKS = 10  # of one account

@@ -13,7 +13,7 @@ import pytest
 
 from cli import demo
 from core.settings import Settings
-from roadmap.plan.event_types import EventType
+from roadmap.plan.statuses import EventType
 from testing.servers import Postgres, Redis, free_port
 from testing.stack import GOAL, OPEN_TO_TESTS, ROOT, Stack, clean_environment, running, server_stack
 from testing.waiting import HANG, wait_until

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from roadmap.plan.event_types import EventType, WebhookEvent
+from roadmap.plan.statuses import EventType, WebhookEvent
 from testing.receiver import receiving
 from testing.stack import ROOT, Stack, embedded_stack, running
 from testing.waiting import wait_until
@@ -22,7 +22,7 @@ POT = "core/locales/zh_Hans/LC_MESSAGES/roadmap.po"
 def copy(tmp_path_factory: pytest.TempPathFactory) -> Copy:
     """A copy of the repository with an event more, made at the places of the recipe alone."""
     copy = Copy(tmp_path_factory.mktemp("recipe") / "roadmap", places(RECIPE))
-    types = "roadmap/plan/event_types.py"
+    types = "roadmap/plan/statuses.py"
     member = '    queued = "roadmap.queued", gettext_noop("Accepted")\n'
     copy.replace(types, member, f'{member}    trashed = "{EVENT}", gettext_noop("{TEXT}")\n')
     offered = "    outlined = EventType.outlined\n"
@@ -30,8 +30,8 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Copy:
     trash = "roadmap/lifecycle/trash.py"
     queries = "from roadmap.lifecycle.queries import"
     copy.replace(trash, queries, f"from roadmap.lifecycle import events\n{queries}")
-    job = "from roadmap.plan.jobs import Job\n"
-    copy.replace(trash, job, f"from roadmap.plan.event_types import EventType\n{job}")
+    job = "from roadmap.plan.statuses import Job\n"
+    copy.replace(trash, job, f"from roadmap.plan.statuses import EventType\n{job}")
     update = "Roadmap.update(trashed_at=clock.now()).where(Roadmap.id == roadmap_id).execute()"
     copy.replace(
         trash,

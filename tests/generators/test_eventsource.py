@@ -4,7 +4,7 @@ import json
 import subprocess
 from pathlib import Path
 
-from roadmap.plan.event_types import EventType
+from roadmap.plan.statuses import EventType
 from testing.stack import Stack
 from testing.waiting import HANG
 from tests.integration.conftest import SMALL

@@ -24,9 +24,8 @@ from roadmap.lifecycle.build_status import activity
 from roadmap.lifecycle.create import NewRoadmap
 from roadmap.lifecycle.own_roadmaps import Order, RoadmapFilter
 from roadmap.operations.execution_log import LogLevel
-from roadmap.plan.event_types import TERMINAL, EventType
 from roadmap.plan.schemas import PRINTABLE
-from roadmap.plan.statuses import RoadmapStatus
+from roadmap.plan.statuses import TERMINAL, EventType, RoadmapStatus
 from roadmap.plan.views import Activity, RoadmapTree
 from web import idempotency
 from web.authentication import run_for_principal

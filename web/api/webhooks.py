@@ -4,8 +4,7 @@ from collections.abc import Sequence
 
 from pydantic import Field
 
-from roadmap.plan.jobs import Job
-from roadmap.plan.statuses import DeliveryStatus
+from roadmap.plan.statuses import DeliveryStatus, Job
 from roadmap.webhooks import subscriptions
 from roadmap.webhooks.subscriptions import DeliveryDetail, DeliveryInfo, WebhookInfo, WebhookList
 from tasks.dispatcher import send_after_commit

@@ -13,12 +13,14 @@ from markupsafe import Markup
 from core.i18n import gettext_noop, sentence_gap
 from roadmap.generation.context import BUILT_IN
 from roadmap.operations.execution_log import LogLevel
-from roadmap.plan.event_types import TEST, Event, EventType
 from roadmap.plan.outline import CONTENT_KINDS, QUESTION_HINTS, ContentKind, Judge, Level, Mark
 from roadmap.plan.statuses import (
+    TEST,
     ConceptProgress,
     ContentStatus,
     DeliveryStatus,
+    Event,
+    EventType,
     LinkState,
     RoadmapStatus,
 )

@@ -12,11 +12,10 @@ from roadmap.learning.schedule import Schedule, schedule_of
 from roadmap.lifecycle import queries, revisions
 from roadmap.lifecycle.build_status import activity
 from roadmap.lifecycle.commands import GOING_ON
-from roadmap.plan.concept_marks import next_of
 from roadmap.plan.language_detection import chinese_of
 from roadmap.plan.outline import ContentKind
 from roadmap.plan.statuses import BEING_MADE, FINAL, ContentStatus, RoadmapStatus
-from roadmap.plan.views import Activity, ConceptNode, RoadmapTree, concepts_of
+from roadmap.plan.views import Activity, ConceptNode, RoadmapTree, concepts_of, next_of
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,9 +29,8 @@ from roadmap.exchange.formats.registry import FORMATS
 from roadmap.exchange.map.drawing import SHAPES
 from roadmap.generation.generator import has_model
 from roadmap.learning.endings import is_over
-from roadmap.plan.concept_marks import WORDS, ConceptMark, mark_of, written_of
 from roadmap.plan.outline import ContentKind
-from roadmap.plan.views import concepts_of
+from roadmap.plan.views import WORDS, ConceptMark, concepts_of, mark_of, written_of
 from web.call import Call
 from web.http.response_cache import DocumentSource, Facts, ResponseCache
 from web.http.responses import LEVEL, ZIPPED, Document, compressed, is_compressed, takes_gzip

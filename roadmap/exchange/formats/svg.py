@@ -6,7 +6,7 @@ from core.i18n import texts
 from core.json_types import LazyModel
 from roadmap.exchange.formats.source import Source
 from roadmap.exchange.map.drawing import exported
-from roadmap.exchange.map.shapes import Direction
+from roadmap.exchange.map.layout import Direction
 
 
 class PictureQuery(LazyModel, extra="forbid"):

@@ -9,8 +9,7 @@ from uuid import UUID
 
 from core.i18n import ENGLISH, language_of
 from core.sanitize import one_line, strip_nul
-from roadmap.exchange.map.layout import arrange, done_of, facts_of, hours_of
-from roadmap.exchange.map.shapes import (
+from roadmap.exchange.map.layout import (
     Box,
     Card,
     Direction,
@@ -21,10 +20,13 @@ from roadmap.exchange.map.shapes import (
     Point,
     ProgressBar,
     StageBlock,
+    arrange,
+    done_of,
+    facts_of,
+    hours_of,
 )
 from roadmap.exchange.map.style import STYLE
-from roadmap.plan.concept_marks import WORDS, ConceptMark, written_of
-from roadmap.plan.views import RoadmapTree, concepts_of
+from roadmap.plan.views import WORDS, ConceptMark, RoadmapTree, concepts_of, written_of
 
 Href = Callable[[UUID], str]
 

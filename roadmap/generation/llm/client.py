@@ -8,6 +8,7 @@ import asyncio
 import logging
 import re
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import CancelledError, wait
 from contextlib import AbstractContextManager, suppress
@@ -19,7 +20,8 @@ from pydantic import BaseModel
 
 from core import tracing
 from core.sanitize import one_line
-from roadmap.generation.context import Cause, GeneratorFault
+from core.settings import Settings
+from roadmap.generation.context import Cause, GeneratorFault, MeteredCall
 from roadmap.generation.llm.answer_stream import (
     AnswerStream,
     check_parts,
@@ -49,7 +51,6 @@ from roadmap.generation.llm.compat import (
     schema_text,
     simpler_dialect,
 )
-from roadmap.generation.usage import MeteredCall
 
 if TYPE_CHECKING:
     import httpx2
@@ -453,3 +454,31 @@ def _words(value: object) -> str:
 def _count(tokens: object) -> int | None:
     """Return a number of tokens; None for anything else, and for 0, which is impossible."""
     return tokens if type(tokens) is int and 0 < tokens <= MOST_TOKENS else None
+
+
+LIMIT = 20.0  # seconds
+QUESTION: Message = {"role": "user", "content": "Say ok."}
+
+
+class Word(BaseModel):
+    ok: bool
+
+
+def answer_seconds(settings: Settings) -> float:
+    """Return the seconds until the model answered. Raises GeneratorFault."""
+    assert settings.openai_api_key is not None
+    client = ModelClient(
+        key=settings.openai_api_key.get_secret_value(),
+        base_url=settings.openai_base_url,
+        model=settings.openai_model,
+        timeout=min(LIMIT, settings.model_timeout_seconds),
+        effort=settings.openai_reasoning_effort,
+        max_tokens=1,
+        must_limit=True,
+    )
+    began = time.monotonic()
+    try:
+        client.check([QUESTION], Word, MeteredCall())
+    finally:
+        client.close()
+    return time.monotonic() - began

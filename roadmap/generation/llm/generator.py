@@ -21,6 +21,7 @@ from core.settings import ModelProfile
 from roadmap.generation import checked_concepts, floors
 from roadmap.generation.catalogue.generator import CatalogueGenerator
 from roadmap.generation.context import (
+    FREE,
     JUDGE_PROJECT,
     Answers,
     ConceptBrief,
@@ -29,6 +30,7 @@ from roadmap.generation.context import (
     GeneratorFault,
     InvalidOutline,
     RetryLater,
+    UsageMeter,
 )
 from roadmap.generation.llm import quiz_check
 from roadmap.generation.llm.client import AnswerCut, ModelClient, TooManyRequests
@@ -38,7 +40,6 @@ from roadmap.generation.llm.prompt import Prompt, prompt
 from roadmap.generation.llm.rate_control import ProviderRateLimited, RateControl
 from roadmap.generation.llm.schemas import AnalysisDraft, OutlineDraft, VerdictsDraft
 from roadmap.generation.llm.server_profile import SMALL_CONTEXT, ServerProfile, shorter_form
-from roadmap.generation.usage import FREE, UsageMeter
 from roadmap.plan.language_detection import language_error
 from roadmap.plan.outline import (
     CONTENT_KINDS,

@@ -4,6 +4,7 @@ They have no defaults, which structured output does not allow. Their bounds, whi
 of small models, are wide and only in the schema: the domain types validate the answers.
 """
 
+import json
 import math
 import random
 import re
@@ -14,7 +15,6 @@ from typing import Annotated, Any, Literal, Self, TypeVar
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field
 
 from core.sanitize import one_line, plain, strip_nul, strip_nul_json
-from roadmap.generation.llm.markdown_answer import plain_markdown
 from roadmap.generation.tutorial_lint import sanitized_lesson
 from roadmap.plan.markdown_sanitizer import sanitized
 from roadmap.plan.outline import (
@@ -48,6 +48,30 @@ from roadmap.plan.outline import (
     ResourceType,
     Tutorial,
 )
+
+HEADING = re.compile(r"^#{1,6} \S", re.MULTILINE)
+# The value as far as it has come, without half an escape. Nothing is kept to go back to: that
+# would take 250 MB.
+VALUE = re.compile(r'"markdown"\s*:\s*"((?:[^"\\]++|\\(?:u[0-9a-fA-F]{4}|["\\/bfnrt]))*+)')
+FENCE, FENCE_END = re.compile(r"\A\s*```(markdown|md)?[ \t]*\n"), re.compile(r"\n```\s*\Z")
+OPEN_THOUGHTS = re.compile(r"\A\s*<think>.*?(</think>|\Z)", re.DOTALL)
+
+
+def plain_markdown(text: str) -> str | None:
+    """Return an answer that is Markdown with a heading and no JSON, without a fence around it."""
+    if text.lstrip()[:1] == "{" or '"markdown"' in text or not HEADING.search(text):
+        return None
+    inside = FENCE.sub("", text)
+    return text if inside == text else FENCE_END.sub("", inside)
+
+
+def markdown_so_far(text: str) -> str:
+    """Return the Markdown in the first part of an answer; empty when there is none yet."""
+    text = OPEN_THOUGHTS.sub("", text)
+    if found := VALUE.search(text):
+        return strip_nul(json.loads(f'"{found[1]}"', strict=False))
+    return plain_markdown(text) or ""
+
 
 Item = TypeVar("Item")
 

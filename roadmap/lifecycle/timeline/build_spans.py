@@ -34,9 +34,15 @@ from roadmap.lifecycle.timeline.spans import (
     held_up_by,
     moments_in,
 )
-from roadmap.plan.event_types import TERMINAL, EventType
 from roadmap.plan.outline import ContentKind
-from roadmap.plan.statuses import AttemptMark, ContentStatus, DeliveryStatus, RoadmapStatus
+from roadmap.plan.statuses import (
+    TERMINAL,
+    AttemptMark,
+    ContentStatus,
+    DeliveryStatus,
+    EventType,
+    RoadmapStatus,
+)
 
 PartKey = tuple[UUID, str]
 

@@ -29,8 +29,7 @@ from roadmap.lifecycle.timeline.spans import (
     union,
     without,
 )
-from roadmap.plan.event_types import TERMINAL
-from roadmap.plan.statuses import FINAL, RoadmapStatus
+from roadmap.plan.statuses import FINAL, TERMINAL, RoadmapStatus
 from roadmap.plan.views import Estimate
 
 MOST_SPANS = 2000

@@ -26,8 +26,8 @@ from roadmap.budget import budget as budget_
 from roadmap.budget import cost_report
 from roadmap.budget.budget import BudgetMeter, BudgetReserved, CallPurpose, OverBudget, month_of
 from roadmap.budget.cost_report import estimate, receipt
-from roadmap.generation.cancellation import StopSignal
 from roadmap.generation.context import GeneratorFault
+from roadmap.generation.retry_policy import StopSignal
 from testing.database import using
 from testing.servers import Postgres
 from testing.waiting import HANG

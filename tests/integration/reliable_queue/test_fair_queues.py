@@ -12,7 +12,7 @@ from core import clock
 from core.queue_factory import make_queue
 from core.settings import from_environment
 from reliable_queue.queue import ReliableQueue
-from roadmap.plan.jobs import Job, JobName
+from roadmap.plan.statuses import Job, JobName
 from tasks.dispatcher import enqueue
 from tasks.queues import content_queue
 from testing.servers import Redis

@@ -27,10 +27,9 @@ from roadmap.lifecycle import commands, trash
 from roadmap.lifecycle import create as create_
 from roadmap.lifecycle.create import NewRoadmap, create_many, rehearse
 from roadmap.plan.edits import AddConcept, Remove, Rewrite
-from roadmap.plan.jobs import Job, JobName
 from roadmap.plan.outline import ContentKind
 from roadmap.plan.schemas import RoadmapRequest
-from roadmap.plan.statuses import RoadmapStatus
+from roadmap.plan.statuses import Job, JobName, RoadmapStatus
 from testing.logbook import MODES, own_database
 from testing.stack import GOAL
 from testing.waiting import BRIEF, HANG

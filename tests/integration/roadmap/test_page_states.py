@@ -14,8 +14,8 @@ from models.accounts import Account, LearningDay
 from models.link_checks import CheckedLink, LinkUse
 from models.roadmaps import Concept, Content, QuizAttempt, Roadmap
 from roadmap.learning import reviews
-from roadmap.learning.continue_learning import home_state
 from roadmap.learning.lesson_navigation import lesson_state
+from roadmap.learning.today import home_state
 from testing.logbook import MODES, own_database
 from tests.cases import try_each
 from tests.integration.roadmap.test_reviews import Place, made

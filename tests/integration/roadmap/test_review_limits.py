@@ -15,12 +15,11 @@ from core.errors import Conflict, Invalid
 from models.roadmaps import Concept, Content, ReviewCard
 from roadmap.accounts.zones import today_of
 from roadmap.learning import progress, reviews
-from roadmap.learning.continue_learning import home_state
 from roadmap.learning.daily_limits import ReviewLimits
 from roadmap.learning.progress import AttemptRequest, ProfilePatch
 from roadmap.learning.reviews import SITTING, ReviewCheck, ReviewRequest, UndoRequest
 from roadmap.learning.spaced_repetition import ReviewRating
-from roadmap.learning.today import read_today
+from roadmap.learning.today import home_state, read_today
 from roadmap.plan.outline import ContentKind
 from roadmap.plan.schemas import ProgressRequest
 from roadmap.plan.statuses import ConceptProgress, ContentStatus

@@ -13,14 +13,14 @@ from core.db import database, session, transaction
 from models.accounts import Account
 from models.roadmaps import Concept, ReviewCard, Roadmap
 from roadmap.learning import reviews
-from roadmap.learning.continue_learning import (
+from roadmap.learning.daily_limits import ReviewLimits
+from roadmap.learning.today import (
     LOOKED_AT,
     NEWEST,
     find_lessons,
     home_state,
     next_lessons,
 )
-from roadmap.learning.daily_limits import ReviewLimits
 from testing.logbook import own_database
 from testing.servers import Postgres
 from tests.integration.roadmap.test_reviews import made

@@ -19,10 +19,10 @@ from core.ids import new_id
 from models.accounts import Account
 from models.roadmaps import Concept, Content, ContentVersion, Module, ReviewCard, Roadmap, Stage
 from roadmap.learning import progress, reviews
-from roadmap.learning.continue_learning import next_lessons
 from roadmap.learning.progress import AttemptRequest
 from roadmap.learning.reviews import KEPT, ReviewRequest
 from roadmap.learning.spaced_repetition import Memory, ReviewRating, rated
+from roadmap.learning.today import next_lessons
 from roadmap.lifecycle import schedule_settings
 from roadmap.lifecycle.schedule_settings import ScheduleRequest
 from roadmap.plan.outline import ContentKind

@@ -12,11 +12,10 @@ from models.accounts import LearningDay
 from models.roadmaps import Content, ContentVersion
 from roadmap.accounts.zones import today_of, zone_of
 from roadmap.learning import learning_days, progress, reviews
-from roadmap.learning.continue_learning import home_state
 from roadmap.learning.progress import PartRequest, ProfilePatch, WeeklyGoal
 from roadmap.learning.reviews import ReviewRequest
 from roadmap.learning.spaced_repetition import ReviewRating
-from roadmap.learning.today import Today, read_today
+from roadmap.learning.today import Today, home_state, read_today
 from roadmap.plan.outline import ContentKind
 from roadmap.plan.schemas import ProgressRequest
 from roadmap.plan.statuses import ConceptProgress, ContentStatus

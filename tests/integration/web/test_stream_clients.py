@@ -14,7 +14,7 @@ import pytest
 from httpx_sse import EventSource, SSEError, connect_sse
 from sseclient import SSEClient
 
-from roadmap.plan.event_types import Event
+from roadmap.plan.statuses import Event
 from testing.stack import NO_TLS, Stack
 from testing.waiting import HANG
 from tests.integration.conftest import SMALL

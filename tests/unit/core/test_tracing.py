@@ -14,8 +14,8 @@ from core.tracing import Carried, TraceContext, begun, current, entered, outgoin
 from roadmap.accounts.identity import LOCAL_OWNER
 from roadmap.lifecycle.create import NewRoadmap, create_many
 from roadmap.lifecycle.rescue import overdue
-from roadmap.plan.jobs import Job, JobName
 from roadmap.plan.schemas import RoadmapRequest
+from roadmap.plan.statuses import Job, JobName
 from tasks.dispatcher import enqueue
 from tasks.queues import content_queue
 from tests.cases import try_each

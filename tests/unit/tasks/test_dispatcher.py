@@ -11,7 +11,7 @@ from uuid import UUID
 import pytest
 
 from core.ids import new_id
-from roadmap.plan.jobs import Job, JobName
+from roadmap.plan.statuses import Job, JobName
 from tasks import dispatcher
 from tasks.dispatcher import LARGEST, WAITING, Sender
 from tasks.queues import content_queue

@@ -16,10 +16,10 @@ from models.roadmaps import Content, Roadmap
 from models.webhooks import Webhook, WebhookDelivery
 from reliable_queue.memory_storage import ReliableMemoryStorage
 from roadmap.accounts.identity import LOCAL_OWNER
-from roadmap.generation.cancellation import LeaseLost
+from roadmap.generation.retry_policy import LeaseLost
 from roadmap.lifecycle import commands, content_job, events, leases, plan_job, rescue
 from roadmap.operations import execution_log
-from roadmap.plan.event_types import WebhookEvent
+from roadmap.plan.statuses import WebhookEvent
 from roadmap.webhooks import sender
 from tasks import dispatcher, message_browser, queue_admin
 from tasks.content import build_content, deliver_webhook, plan_roadmap

@@ -15,7 +15,7 @@ from reliable_queue.memory_storage import ReliableMemoryStorage
 from reliable_queue.messages import SignedJsonSerializer
 from reliable_queue.queue import ReliableQueue
 from reliable_queue.storage import DeadLetter
-from roadmap.plan.jobs import JobName
+from roadmap.plan.statuses import JobName
 from tasks import content, logs, upkeep
 from tasks.queues import OUTAGE_PAUSE, STOPS, content_queue, logs_queue, task
 from tests.cases import try_each

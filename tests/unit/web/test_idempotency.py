@@ -24,8 +24,8 @@ from roadmap.accounts import idempotency_store
 from roadmap.accounts.idempotency_store import AT_ONCE, ROUNDS, StoredAnswer
 from roadmap.accounts.identity import LOCAL_OWNER, IdempotencyKey
 from roadmap.lifecycle.create import NewRoadmap, create_many
-from roadmap.plan.jobs import Job, JobName
 from roadmap.plan.schemas import RoadmapRequest
+from roadmap.plan.statuses import Job, JobName
 from tasks.upkeep import rescue_overdue
 from testing.stack import GOAL
 from testing.waiting import HANG

@@ -7,7 +7,7 @@ from typing import Any
 
 from core.ids import new_id
 from roadmap.accounts.identity import LOCAL_OWNER, Principal
-from roadmap.plan.event_types import Event
+from roadmap.plan.statuses import Event
 from web.sse import DRAFT, MOST_DRAFTS, Watcher, encoded
 
 AT = datetime(2026, 11, 30, tzinfo=UTC)

@@ -8,9 +8,7 @@ from starlette.responses import Response
 
 from core.errors import Conflict, Invalid, RateLimited, RoadmapError
 from core.i18n import gettext_noop
-from roadmap.plan.event_types import WebhookEvent
-from roadmap.plan.jobs import Job
-from roadmap.plan.statuses import DeliveryStatus
+from roadmap.plan.statuses import DeliveryStatus, Job, WebhookEvent
 from roadmap.webhooks import subscriptions
 from roadmap.webhooks.subscriptions import DeliveryInfo, WebhookChange, WebhookRequest
 from tasks.dispatcher import send_after_commit

@@ -34,11 +34,10 @@ from roadmap.learning.progress import (
     PartRequest,
 )
 from roadmap.lifecycle import commands, queries
-from roadmap.plan.concept_marks import mark_of
 from roadmap.plan.outline import ContentKind
 from roadmap.plan.schemas import MOST_QUESTIONS, ProgressRequest, RegenerateRequest
 from roadmap.plan.statuses import OPEN, ConceptProgress, ContentStatus, RoadmapStatus
-from roadmap.plan.views import ConceptDetail
+from roadmap.plan.views import ConceptDetail, mark_of
 from web.call import Call
 from web.http.problems import status_of
 from web.http.response_cache import DocumentSource

@@ -7,8 +7,7 @@ from core.errors import NotFound
 from roadmap.generation.catalogue import loader
 from roadmap.learning import endings
 from roadmap.lifecycle import queries
-from roadmap.plan.concept_marks import next_of
-from roadmap.plan.views import ConceptNode, RoadmapTree, concepts_of
+from roadmap.plan.views import ConceptNode, RoadmapTree, concepts_of, next_of
 from web.call import Call
 from web.pages.templates import language_of, page
 

@@ -15,8 +15,7 @@ from roadmap.generation.catalogue import loader
 from roadmap.generation.catalogue.generator import CatalogueGenerator
 from roadmap.generation.generator import current_generator, has_model
 from roadmap.learning import progress, reviews
-from roadmap.learning.continue_learning import find_lessons, home_state
-from roadmap.learning.today import today_with
+from roadmap.learning.today import find_lessons, home_state, today_with
 from roadmap.lifecycle import queries
 from roadmap.lifecycle.create import NewRoadmap
 from roadmap.plan.outline import Level

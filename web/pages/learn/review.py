@@ -16,10 +16,10 @@ from core import clock
 from core.errors import Conflict, Invalid, NotFound
 from core.i18n import gettext_noop
 from roadmap.learning import reviews
-from roadmap.learning.continue_learning import next_lessons
 from roadmap.learning.daily_limits import MOST_A_DAY, ReviewLimits
 from roadmap.learning.grading import LONGEST_ANSWER
 from roadmap.learning.reviews import ReviewCheck, ReviewRequest, UndoRequest
+from roadmap.learning.today import find_lessons
 from web.call import Call
 from web.pages.error_messages import form_page
 from web.pages.forms import (
@@ -177,7 +177,7 @@ def _page(
         limits=limits or due.limits,
         most_a_day=MOST_A_DAY,
         forecast=reviews.forecast(call.owner).days if asked is None else [],
-        onward=next_lessons(call.owner, limit=1) if asked is None else [],
+        onward=find_lessons(call.owner, limit=1)[0] if asked is None else [],
     )
 
 

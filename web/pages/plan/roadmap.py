@@ -18,9 +18,9 @@ from roadmap.exchange.map.drawing import inlined
 from roadmap.generation.generator import check_feedback, has_model
 from roadmap.learning import progress
 from roadmap.lifecycle import commands, events, queries, schedule_settings, trash
-from roadmap.plan.event_types import Event
 from roadmap.plan.outline import MOST_CLARIFYING_QUESTIONS
 from roadmap.plan.schemas import AnswersRequest, ApproveRequest, ReviseRequest
+from roadmap.plan.statuses import Event
 from roadmap.plan.views import RoadmapTree, concepts_of, without_answers
 from tasks.dispatcher import send_after_commit
 from web.call import Call

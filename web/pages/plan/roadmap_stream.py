@@ -21,9 +21,8 @@ from core.errors import InTrash, NotFound, RateLimited, Unauthenticated, Unavail
 from roadmap.accounts.identity import Principal
 from roadmap.generation.generator import has_model
 from roadmap.lifecycle import queries
-from roadmap.plan.event_types import Event, EventType
 from roadmap.plan.outline import ContentKind
-from roadmap.plan.statuses import BEING_MADE
+from roadmap.plan.statuses import BEING_MADE, Event, EventType
 from web.authentication import run_for_principal
 from web.call import Call
 from web.pages.forms import AnyQuery

@@ -8,10 +8,9 @@ from typing import Any
 import pytest
 from pydantic import BaseModel, ConfigDict
 
-from roadmap.generation.context import GeneratorFault
+from roadmap.generation.context import GeneratorFault, MeteredCall
 from roadmap.generation.llm.client import ModelClient
 from roadmap.generation.llm.compat import Message
-from roadmap.generation.usage import MeteredCall
 from testing.provider import MODEL, Handler, completion
 from testing.waiting import BRIEF, HANG
 

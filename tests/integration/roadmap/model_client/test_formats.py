@@ -11,7 +11,7 @@ from llmock.pytest_plugin import LLMock
 from llmock.scenarios import Reply
 from pydantic import BaseModel, Field
 
-from roadmap.generation.usage import FREE, MeteredCall
+from roadmap.generation.context import FREE, MeteredCall
 from testing.provider import MODEL, Handler, Provider, completion
 from testing.waiting import HANG
 from tests.integration.roadmap.model_client.providers import (

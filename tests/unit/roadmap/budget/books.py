@@ -18,7 +18,7 @@ from roadmap.accounts.identity import LOCAL_OWNER
 from roadmap.budget import budget as budget_
 from roadmap.budget import cost_report
 from roadmap.budget.budget import BudgetedCall, BudgetMeter, CallPurpose
-from roadmap.generation.cancellation import StopSignal
+from roadmap.generation.retry_policy import StopSignal
 
 MODEL, PROMPTS = "gpt-5-mini", "4f1a"
 PRICE = Price(MODEL, Decimal("0.25"), Decimal(2))

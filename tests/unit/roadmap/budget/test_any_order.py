@@ -15,8 +15,8 @@ from core.db import session
 from core.ids import new_id
 from models.spending import ModelCall
 from roadmap.budget.budget import BudgetedCall, BudgetReserved, OverBudget
-from roadmap.generation.cancellation import StopSignal
 from roadmap.generation.context import GeneratorFault
+from roadmap.generation.retry_policy import StopSignal
 from tests.unit.roadmap.budget.books import (
     a_roadmap,
     an_account,

@@ -25,8 +25,8 @@ from roadmap.budget.budget import (
     month_of,
 )
 from roadmap.generation import retry_policy
-from roadmap.generation.cancellation import StopSignal
 from roadmap.generation.context import GeneratorFault
+from roadmap.generation.retry_policy import StopSignal
 from tests.unit.roadmap.budget.books import (
     MODEL,
     MOST,

@@ -19,14 +19,14 @@ from starlette.testclient import TestClient
 from core.i18n import LANGUAGES
 from core.i18n import texts as texts_in
 from roadmap.exchange.map.drawing import SHAPES, described, draw, exported, inlined
-from roadmap.exchange.map.layout import arrange
-from roadmap.exchange.map.shapes import Box, Curve, Direction, Label, MapLayout, Point
+from roadmap.exchange.map.layout import Box, Curve, Direction, Label, MapLayout, Point, arrange
 from roadmap.exchange.map.style import DARK, LIGHT, RULES, STYLE, STYLE_SOURCE
 from roadmap.exchange.map.text_width import ELLIPSIS, text_width, wrap
-from roadmap.plan.concept_marks import WORDS, ConceptMark, mark_of, next_of
 from roadmap.plan.outline import ContentKind
 from roadmap.plan.statuses import ConceptProgress, ContentStatus, Progress, RoadmapStatus
 from roadmap.plan.views import (
+    WORDS,
+    ConceptMark,
     ConceptNode,
     ContentState,
     Learned,
@@ -34,6 +34,8 @@ from roadmap.plan.views import (
     RoadmapTree,
     StageNode,
     concepts_of,
+    mark_of,
+    next_of,
 )
 from testing.stack import GOAL
 from tests.cases import try_each

@@ -2,7 +2,7 @@
 
 import pytest
 
-from roadmap.generation.cancellation import StopSignal
+from roadmap.generation.retry_policy import StopSignal
 
 
 def test_everybody_is_called_once_also_who_comes_late() -> None:

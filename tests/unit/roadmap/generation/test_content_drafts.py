@@ -13,8 +13,7 @@ from core.db import settings
 from core.ids import new_id
 from roadmap.generation import content_drafts
 from roadmap.generation.content_drafts import LASTS, ContentDrafts, FileDrafts, RedisDrafts
-from roadmap.generation.llm.markdown_answer import markdown_so_far
-from roadmap.generation.llm.schemas import LONGEST_TUTORIAL
+from roadmap.generation.llm.schemas import LONGEST_TUTORIAL, markdown_so_far
 from testing.servers import Redis, free_port
 from tests.cases import try_each
 

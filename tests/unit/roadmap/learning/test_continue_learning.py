@@ -11,7 +11,7 @@ from core.db import session, transaction
 from models.accounts import Account
 from models.roadmaps import Concept, Roadmap
 from roadmap.accounts.identity import LOCAL_OWNER
-from roadmap.learning.continue_learning import NEWEST, next_lessons
+from roadmap.learning.today import NEWEST, next_lessons
 from tests.integration.roadmap.test_reviews import made
 from tests.unit.web.pages.page_text import HTML, text_of
 

@@ -14,7 +14,6 @@ from roadmap.lifecycle import commands, events, queries
 from roadmap.lifecycle.commands import CommandResult
 from roadmap.lifecycle.create import NewRoadmap, create_many
 from roadmap.plan.edits import Operation
-from roadmap.plan.jobs import Job
 from roadmap.plan.outline import (
     Analysis,
     ContentKind,
@@ -31,6 +30,7 @@ from roadmap.plan.outline import (
     Tutorial,
 )
 from roadmap.plan.schemas import RoadmapRequest
+from roadmap.plan.statuses import Job
 from tasks import dispatcher
 from tests.unit.roadmap.lifecycle.test_jobs import rows, the_roadmap
 

@@ -11,11 +11,11 @@ import pytest
 
 from core.db import database, transaction
 from models.roadmaps import ContentVersion, Roadmap, Stage
-from roadmap.generation.cancellation import StopSignal
 from roadmap.generation.context import Generator
+from roadmap.generation.retry_policy import StopSignal
 from roadmap.lifecycle import content_job, leases, plan_job
 from roadmap.lifecycle.leases import BUILDING, PLANNING, LeaseKind
-from roadmap.plan.jobs import Job
+from roadmap.plan.statuses import Job
 from tests.unit.roadmap.lifecycle.test_jobs import (
     Small,
     accepted,

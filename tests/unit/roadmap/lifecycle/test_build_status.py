@@ -12,9 +12,8 @@ from models.roadmaps import Concept, Content, Roadmap, RoadmapEvent
 from roadmap.accounts.identity import LOCAL_OWNER
 from roadmap.lifecycle.build_status import ENOUGH, activity
 from roadmap.lifecycle.create import NewRoadmap, create_many
-from roadmap.plan.event_types import EventType
 from roadmap.plan.schemas import RoadmapRequest
-from roadmap.plan.statuses import ContentStatus, RoadmapStatus
+from roadmap.plan.statuses import ContentStatus, EventType, RoadmapStatus
 from roadmap.plan.views import Activity
 from testing.stack import GOAL
 

@@ -14,9 +14,9 @@ from roadmap.accounts.identity import LOCAL_OWNER
 from roadmap.generation.context import Answers, GeneratorFault
 from roadmap.lifecycle import commands, content_job, content_versions, plan_job, revisions
 from roadmap.plan.edits import Rewrite
-from roadmap.plan.jobs import Job
 from roadmap.plan.outline import Analysis, ContentKind
 from roadmap.plan.schemas import RoadmapRequest
+from roadmap.plan.statuses import Job
 from tasks import dispatcher
 from tests.unit.roadmap.lifecycle.designer import (
     KINDS,

@@ -24,10 +24,10 @@ from roadmap.generation.retry_policy import MOST_INTERRUPTIONS
 from roadmap.lifecycle import content_job, events, leases, plan_job, rescue
 from roadmap.lifecycle.create import NewRoadmap, create_many
 from roadmap.operations import execution_log
-from roadmap.plan import event_types
-from roadmap.plan.jobs import Job, JobName
+from roadmap.plan import statuses
 from roadmap.plan.outline import ContentKind, Contents, Outline, Tutorial
 from roadmap.plan.schemas import RoadmapRequest
+from roadmap.plan.statuses import Job, JobName
 from tasks import content, dispatcher
 from tasks.queues import content_queue
 from testing.waiting import HANG
@@ -229,7 +229,7 @@ def run_until_final(roadmap_id: UUID, *, with_rescue: bool = False) -> Roadmap:
     raise AssertionError(f"the roadmap stays {row.status}")
 
 
-def assert_events_without_gaps(roadmap_id: UUID) -> list[event_types.Event]:
+def assert_events_without_gaps(roadmap_id: UUID) -> list[statuses.Event]:
     page = events.events_after(roadmap_id, 0)
     assert [event.seq for event in page] == list(range(1, len(page) + 1))
     assert the_roadmap(roadmap_id).last_seq == len(page)

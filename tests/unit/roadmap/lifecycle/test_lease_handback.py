@@ -10,9 +10,8 @@ from core import clock
 from core.errors import Unavailable
 from models.roadmaps import Content, Roadmap
 from roadmap.generation import retry_policy
-from roadmap.generation.cancellation import StopSignal
 from roadmap.generation.context import GeneratorFault
-from roadmap.generation.retry_policy import retry_save
+from roadmap.generation.retry_policy import StopSignal, retry_save
 from roadmap.lifecycle import content_job, plan_job
 from roadmap.lifecycle.leases import PLANNING, keeper
 from tasks import content

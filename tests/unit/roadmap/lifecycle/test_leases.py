@@ -13,9 +13,8 @@ from core.db import session, settings, transaction
 from core.ids import new_id
 from models.roadmaps import Content, ContentVersion, Roadmap
 from roadmap.budget import budget
-from roadmap.generation.cancellation import StopSignal
 from roadmap.generation.context import GeneratorFault
-from roadmap.generation.retry_policy import MOST_INTERRUPTIONS
+from roadmap.generation.retry_policy import MOST_INTERRUPTIONS, StopSignal
 from roadmap.lifecycle import leases
 from roadmap.lifecycle.leases import CHALLENGE, LASTS
 from tests.unit.roadmap.lifecycle.leased import Leased, all_claimed, away, claimed, holding

@@ -12,15 +12,20 @@ from core.db import session, settings, transaction
 from models.roadmaps import Concept, Content, ContentVersion, Roadmap
 from roadmap.accounts.identity import LOCAL_OWNER
 from roadmap.generation.catalogue.generator import NO_TRACK, CatalogueGenerator
-from roadmap.generation.context import UPGRADE_PAUSE, GeneratorFault, InvalidOutline, RetryLater
-from roadmap.generation.usage import UsageMeter
+from roadmap.generation.context import (
+    UPGRADE_PAUSE,
+    GeneratorFault,
+    InvalidOutline,
+    RetryLater,
+    UsageMeter,
+)
 from roadmap.lifecycle import events, plan_job, queries, revisions
 from roadmap.lifecycle.attempts import UPGRADE
 from roadmap.lifecycle.content_job import build_content
 from roadmap.lifecycle.create import NewRoadmap, create_many
-from roadmap.plan.jobs import Job, JobName
 from roadmap.plan.outline import Analysis, ContentKind, Outline
 from roadmap.plan.schemas import RoadmapRequest
+from roadmap.plan.statuses import Job, JobName
 from tests.unit.roadmap.lifecycle.designer import (
     FLOUR,
     KINDS,

@@ -13,8 +13,8 @@ from roadmap.accounts.identity import LOCAL_OWNER
 from roadmap.generation.context import GeneratorFault
 from roadmap.lifecycle import content_job, leases, plan_job, rescue
 from roadmap.lifecycle.create import NewRoadmap, create_many
-from roadmap.plan.jobs import Job, JobName
 from roadmap.plan.schemas import RoadmapRequest
+from roadmap.plan.statuses import Job, JobName
 from tasks import content, dispatcher, upkeep
 from tasks.queues import content_queue, logs_queue
 from tests.unit.roadmap.lifecycle.leased import away

@@ -16,8 +16,8 @@ from roadmap.generation.context import GeneratorFault
 from roadmap.lifecycle import commands, content_job, rescue, revisions
 from roadmap.lifecycle.commands import CommandResult
 from roadmap.plan.edits import AddConcept, Rewrite
-from roadmap.plan.jobs import Job, JobName
 from roadmap.plan.outline import ContentKind
+from roadmap.plan.statuses import Job, JobName
 from testing.waiting import HANG
 from tests.unit.roadmap.lifecycle.designer import (
     CHANGED,

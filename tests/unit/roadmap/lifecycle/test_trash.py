@@ -22,7 +22,7 @@ from roadmap.lifecycle.content_job import build_content
 from roadmap.lifecycle.create import NewRoadmap, create_many
 from roadmap.lifecycle.leases import PLANNING
 from roadmap.operations import execution_log
-from roadmap.plan import event_types
+from roadmap.plan import statuses
 from roadmap.plan.schemas import RoadmapRequest
 from roadmap.plan.statuses import RoadmapStatus
 from tasks.upkeep import rescue_overdue
@@ -324,7 +324,7 @@ class TestForEver:
         trash.delete(LOCAL_OWNER, roadmap_id)
         assert token is not None
         with pytest.raises(leases.LeaseLost), transaction():
-            events.bump_and_append(roadmap_id, event_types.EventType.planning, {})
+            events.bump_and_append(roadmap_id, statuses.EventType.planning, {})
 
 
 class TestUpkeep:

@@ -14,8 +14,7 @@ from core.db import session, transaction
 from models.webhooks import WebhookDelivery
 from roadmap.accounts.identity import LOCAL_OWNER
 from roadmap.lifecycle import events as events_
-from roadmap.plan.event_types import WebhookEvent
-from roadmap.plan.jobs import Job
+from roadmap.plan.statuses import Job, WebhookEvent
 from roadmap.webhooks import sender
 from roadmap.webhooks import subscriptions as settings_
 from roadmap.webhooks.subscriptions import WebhookRequest

@@ -19,8 +19,7 @@ from roadmap.accounts.identity import LOCAL_OWNER
 from roadmap.generation.retry_policy import MOST_INTERRUPTIONS
 from roadmap.lifecycle import events as events_
 from roadmap.lifecycle import leases, rescue
-from roadmap.plan.event_types import WebhookEvent
-from roadmap.plan.jobs import Job, JobName
+from roadmap.plan.statuses import Job, JobName, WebhookEvent
 from roadmap.webhooks import sender
 from roadmap.webhooks import subscriptions as settings_
 from roadmap.webhooks.sender import RETRY_DELAYS

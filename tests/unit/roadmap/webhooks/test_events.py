@@ -16,9 +16,9 @@ from roadmap.generation.context import GeneratorFault
 from roadmap.generation.retry_policy import MOST_INTERRUPTIONS
 from roadmap.lifecycle import commands, completion, content_job, plan_job
 from roadmap.lifecycle import events as events_
-from roadmap.plan import event_types
+from roadmap.plan import statuses
 from roadmap.plan.edits import Rewrite
-from roadmap.plan.jobs import Job, JobName
+from roadmap.plan.statuses import Job, JobName
 from roadmap.webhooks import sender
 from roadmap.webhooks import subscriptions as settings_
 from roadmap.webhooks.subscriptions import WebhookRequest
@@ -135,7 +135,7 @@ class TestTelling:
         roadmap_id = UUID(roadmap(client))
         with transaction():
             row = events_.bump(roadmap_id, title="\U0001f600" * 200)
-            events_.append(row, event_types.EventType.failed, {"reason": "\U0001f600" * 100_000})
+            events_.append(row, statuses.EventType.failed, {"reason": "\U0001f600" * 100_000})
             (longest,) = WebhookDelivery.select().where(WebhookDelivery.event == "roadmap.failed")
         assert 8_000 < len(longest.payload.encode()) < 20_000
 
@@ -163,13 +163,13 @@ class TestTelling:
             by_id[the_delivery(client, webhook)["id"]].verified(webhook["secret"])
 
     def test_the_events_that_are_offered_are_events(self) -> None:
-        assert set(ALL) <= set(event_types.EventType)
+        assert set(ALL) <= set(statuses.EventType)
 
     def test_an_event_for_webhooks_cannot_pass_by_them(self, client: TestClient) -> None:
         roadmap_id = UUID(roadmap(client))
-        for kind in set(event_types.EventType) & set(ALL):
+        for kind in set(statuses.EventType) & set(ALL):
             with pytest.raises(AssertionError), transaction():
-                events_.bump_and_append(roadmap_id, event_types.EventType(kind), {})
+                events_.bump_and_append(roadmap_id, statuses.EventType(kind), {})
 
     def test_nothing_is_sent_of_what_is_not_committed(
         self, client: TestClient, receiver: Receiver

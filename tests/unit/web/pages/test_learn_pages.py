@@ -11,7 +11,7 @@ from core import clock
 from core.db import database, transaction
 from models.roadmaps import Concept, Content, Roadmap
 from roadmap.accounts.identity import LOCAL_OWNER
-from roadmap.learning.continue_learning import next_lessons
+from roadmap.learning.today import next_lessons
 from testing.stack import QUESTIONS
 from tests.cases import try_each
 from tests.copies import Copies

@@ -12,9 +12,8 @@ from core.db import transaction
 from core.i18n import ENGLISH, texts
 from models.roadmaps import Content, Roadmap, RoadmapEvent
 from roadmap.exchange.map.drawing import inlined
-from roadmap.plan.event_types import Event, EventType
 from roadmap.plan.outline import ContentKind
-from roadmap.plan.statuses import ContentStatus, RoadmapStatus
+from roadmap.plan.statuses import ContentStatus, Event, EventType, RoadmapStatus
 from testing.stack import GOAL
 from tests.cases import try_each
 from tests.unit.web.pages.page_text import HTML, PART, concepts_of, made, text_of, tree_of

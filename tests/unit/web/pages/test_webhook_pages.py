@@ -9,7 +9,7 @@ from starlette.testclient import TestClient
 
 from core.db import transaction
 from models.webhooks import Webhook, WebhookDelivery
-from roadmap.plan.event_types import WebhookEvent
+from roadmap.plan.statuses import WebhookEvent
 from roadmap.webhooks.subscriptions import MOST_WEBHOOKS
 from testing.receiver import Receiver, receiving, status
 from tests.cases import try_each
