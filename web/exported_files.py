@@ -3,8 +3,8 @@
 from urllib.parse import quote
 
 from core.sanitize import one_line
+from roadmap.exchange.formats.json_ import Source
 from roadmap.exchange.formats.registry import ExportFormat, resolve
-from roadmap.exchange.formats.source import Source
 from roadmap.exchange.map.style import STYLE_SOURCE
 from web.http.responses import Document
 

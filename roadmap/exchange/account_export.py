@@ -341,9 +341,8 @@ def _files_of_roadmap(
     account_id: UUID, roadmap_id: UUID, title: str, number: int
 ) -> Iterator[File]:
     # Imports in here: only workers that export need them.
-    from roadmap.exchange.formats.json_ import as_json
+    from roadmap.exchange.formats.json_ import Source, as_json
     from roadmap.exchange.formats.markdown import as_markdown, name_of
-    from roadmap.exchange.formats.source import Source
 
     name = f"{name_of(title, number)}-{roadmap_id}"
     contents = Content.select(Content.id).where(Content.roadmap == roadmap_id)
@@ -382,9 +381,7 @@ def _tables_as_json(tables: Iterable[TableRows]) -> Iterator[str]:
 
 def _rows(table: type[Table], which: Any) -> Iterator[dict[str, Any]]:
     """Yield rows in the order of the key; no session is held while they are written."""
-    key = table._meta.primary_key
-    names = key.field_names if isinstance(key, peewee.CompositeKey) else (key.name,)
-    order_ = [table._meta.fields[name] for name in names]
+    order_ = table._meta.get_primary_keys()
     shown = [field for field in table._meta.sorted_fields if field.name not in LEFT_OUT]
     beyond: list[Any] = []
     while True:

@@ -1,4 +1,4 @@
-"""Generators: their protocol, input and errors."""
+"""Generators: their protocol, input, meter and errors."""
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -177,10 +177,6 @@ class Generator(Protocol):
         Raise Invalid when it can never be served. Fast, since it runs within the HTTP request.
         """
         return request
-
-    def check_feedback(self, pointer: str) -> None:
-        """Raise Invalid for the field at `pointer` if it cannot follow feedback. Fast."""
-        return
 
     def slot(self, *, first: bool = False) -> AbstractContextManager[None]:
         """Hold a slot for one piece of work; `first` takes precedence.

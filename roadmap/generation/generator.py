@@ -1,13 +1,19 @@
 """Choice of the generator of a process: a model, or the catalogue."""
 
 import threading
-from contextlib import suppress
 from functools import cache
 
 from core.db import settings
-from core.errors import Invalid
+from core.errors import FieldError, Invalid
 from core.settings import Settings
-from roadmap.generation.context import Generator
+from roadmap.generation.context import BUILT_IN, Generator
+
+# Rules by field of a request.
+NEEDS_A_MODEL = {
+    "/feedback": "requires a model: set OPENAI_API_KEY, or change the plan with POST .../edits",
+    "/instructions": "requires a model: the built-in catalogue has one text for each part; "
+    "set OPENAI_API_KEY",
+}
 
 
 def choose_generator(settings: Settings) -> Generator:
@@ -44,17 +50,18 @@ def current_generator() -> Generator:
         return _chosen()
 
 
-def check_feedback(pointer: str) -> None:
-    """Raise Invalid, about this field, unless the generator follows words."""
-    current_generator().check_feedback(pointer)
-
-
 def has_model() -> bool:
     """Whether the generator is a model, which understands what should be different."""
-    with suppress(Invalid):
-        check_feedback("/instructions")
-        return True
-    return False
+    return current_generator().name != BUILT_IN
+
+
+def check_feedback(pointer: str) -> None:
+    """Raise Invalid, about this field, unless the generator follows words."""
+    if not has_model():
+        raise Invalid(
+            "The built-in catalogue cannot follow instructions. Set OPENAI_API_KEY.",
+            fields=(FieldError(pointer, NEEDS_A_MODEL[pointer]),),
+        )
 
 
 @cache

@@ -1,4 +1,4 @@
-"""Backoff of retries, and saving of paid answers."""
+"""Attempts: backoff of retries, saving of paid answers, and stop of running work."""
 
 import logging
 import random

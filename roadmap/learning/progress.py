@@ -17,7 +17,7 @@ from core import clock
 from core.db import session, transaction
 from core.errors import Conflict, NotFound, required
 from core.ids import new_id
-from core.json_types import WHOLE, LazyModel, MergePatch, from_row
+from core.json_types import WHOLE, LazyModel, MergePatch, Page, from_row
 from models.accounts import Account
 from models.roadmaps import Concept, Content, ContentVersion, QuizAttempt, Roadmap
 from roadmap.accounts.access import LAST, get_owned, lock_owned
@@ -26,7 +26,6 @@ from roadmap.accounts.zones import ZoneName
 from roadmap.learning import learning_days, reviews
 from roadmap.learning.grading import Answer, GradedQuestion, grade_all
 from roadmap.learning.parts import parts_of
-from roadmap.learning.rereading import sections_to_reread
 from roadmap.learning.schedule import DAYS
 from roadmap.plan.outline import ContentKind, Level, Quiz, is_none
 from roadmap.plan.schemas import (
@@ -128,11 +127,8 @@ class Attempt(AttemptSummary):
     )
 
 
-class Attempts(LazyModel):
+class Attempts(Page[AttemptSummary]):
     """A page, newest first. `next_cursor` is null on the last page."""
-
-    items: list[AttemptSummary]
-    next_cursor: str | None
 
 
 class WeeklyGoal(LazyModel, frozen=True, extra="forbid"):
@@ -434,6 +430,8 @@ def _result(concept_id: UUID, quiz: Quiz, graded: list[GradedQuestion]) -> dict[
     passed, sections = is_passed(graded), list[str]()
     with session():
         if not passed and (lesson := _lesson(concept_id)):
+            from roadmap.generation.floors import sections_to_reread  # as in _lesson
+
             missed = [quiz.questions[each.id] for each in graded if not each.is_right]
             sections = sections_to_reread(lesson, missed)
     return {"questions": graded, "passed": passed, "read_again": sections}

@@ -1,4 +1,8 @@
-"""Reviews and the part of a concept for today, and the week so far."""
+"""Reviews and the part of a concept for today, the week so far, and the next lessons.
+
+The home page reads them whenever they have changed: in a few queries, and of each concept only what
+is needed.
+"""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass

@@ -8,7 +8,6 @@ from bisect import bisect_left
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Any, Literal
 
 from pydantic import Field
@@ -19,6 +18,7 @@ from roadmap.plan.validation import Thing, quoted
 
 What = Literal["roadmap", "stage", "module", "concept"]
 How = Literal["added", "removed", "moved", "changed"]
+ChangeKind = How | Literal["same"]  # of a thing; a moved one may have changed fields as well
 Spot = tuple[What, str]  # kind and key of a thing of an outline
 
 ROADMAP: Spot = ("roadmap", "")
@@ -51,16 +51,6 @@ class Change(LazyModel, frozen=True):
     after: Any = Field(None, description="Value after.")
 
 
-class ChangeKind(StrEnum):
-    """Kind of change of a thing. A moved thing may have changed fields as well."""
-
-    same = "same"
-    added = "added"
-    removed = "removed"
-    moved = "moved"
-    changed = "changed"
-
-
 @dataclass(frozen=True, slots=True)
 class Node:
     """A thing as it is now, or was last. `moved_from`: title of its former parent, or empty."""
@@ -75,7 +65,7 @@ class Node:
     @property
     def differs(self) -> bool:
         """Whether it or something in it was changed."""
-        return self.mark != ChangeKind.same or any(child.differs for child in self.children)
+        return self.mark != "same" or any(child.differs for child in self.children)
 
     def all(self) -> Iterator["Node"]:
         """Yield the node and all nodes in it."""
@@ -296,7 +286,7 @@ class _Merging:
             what=what,
             thing=thing,
             # A move, which comes first, counts more than changes of fields.
-            mark=ChangeKind(its[0].how) if its else ChangeKind.same,
+            mark=its[0].how if its else "same",
             fields=tuple(change for change in its if change.how == "changed"),
             moved_from=next((str(move.before) for move in moves), ""),
             children=() if what == "concept" else self.inside((what, thing.key)),

@@ -1,6 +1,7 @@
 """Sanitizer of Markdown: no HTML, no images, links only to the web, mail and the text itself.
 
 Only what a parser takes for one of these is rewritten, in place; the rest stays byte for byte.
+`parsed` reads a text within a budget of tokens and of time.
 """
 
 import math

@@ -1,4 +1,7 @@
-"""Statuses of roadmaps, revisions, contents, concepts, deliveries, exports and links."""
+"""Statuses, types of events, and jobs.
+
+Domain functions commit and return jobs; web and tasks enqueue them. No database.
+"""
 
 from dataclasses import dataclass, field
 from datetime import datetime

@@ -1,4 +1,4 @@
-"""Roadmaps as clients see them. No database."""
+"""Roadmaps as clients see them, and the mark of a concept in the map. No database."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -195,13 +195,17 @@ class ContentState(LazyModel):
     error: str = Field(description="Error; empty: none.")
 
 
-class ConceptNode(LazyModel):
-    """A concept of the plan. `key` identifies it in all revisions and edits."""
-
+class GroupNode(LazyModel):
     id: UUID
     key: str = Field(description="Key, the same in all revisions and edits.")
     title: str = Field(description="Title.")
     description: str = Field(description="Description.")
+    hours: int = Field(description="Hours of its concepts.")
+
+
+class ConceptNode(GroupNode):
+    """A concept of the plan. `key` identifies it in all revisions and edits."""
+
     hours: int = Field(description="Hours of study.")
     week: int = Field(description="Week in which it starts, from 1.")
     difficulty: int = Field(description="Difficulty from 1 (easy) to 5 (hard).")
@@ -226,14 +230,6 @@ class ConceptNode(LazyModel):
     @property
     def written(self) -> list[ContentKind]:
         return [kind for kind, state in self.contents.items() if state.version]
-
-
-class GroupNode(LazyModel):
-    id: UUID
-    key: str = Field(description="Key, the same in all revisions and edits.")
-    title: str = Field(description="Title.")
-    description: str = Field(description="Description.")
-    hours: int = Field(description="Hours of its concepts.")
 
 
 class ModuleNode(GroupNode):

@@ -8,7 +8,7 @@ from tests.documents.recipes import Copy, places
 
 RENDER = '''"""Titles of the concepts, as plain text."""
 
-from roadmap.exchange.formats.source import Source
+from roadmap.exchange.formats.json_ import Source
 from roadmap.plan.views import concepts_of
 
 

@@ -3,8 +3,8 @@
 from starlette.responses import Response
 
 from core.errors import Conflict
+from roadmap.exchange.formats.json_ import Source
 from roadmap.exchange.formats.registry import ExportFormat, resolve
-from roadmap.exchange.formats.source import Source
 from web.call import Call, NoQuery
 from web.endpoint import Endpoint
 from web.exported_files import file_of

@@ -7,8 +7,8 @@ from starlette.responses import Response
 
 from core.json_types import LazyModel
 from roadmap.exchange import share_links, shared_view
+from roadmap.exchange.formats.json_ import Source
 from roadmap.exchange.formats.registry import FORMATS
-from roadmap.exchange.formats.source import Source
 from roadmap.exchange.importer import IN_SHARED
 from roadmap.exchange.share_links import LinkInfo, LinkPurpose, open_link
 from roadmap.plan.views import RoadmapTree

@@ -20,8 +20,7 @@ from uuid import UUID
 from core import clock
 from core.i18n import ENGLISH
 from core.sanitize import code_spans, one_line, plain, strip_nul
-from roadmap.exchange.formats.json_ import PortableRoadmap
-from roadmap.exchange.formats.source import Source
+from roadmap.exchange.formats.json_ import PortableRoadmap, Source
 from roadmap.plan.outline import QUESTION_HINTS, OutlineConcept, Question
 
 FIELDS = ("Question", "Options", "Answer", "Explanation", "Concept")

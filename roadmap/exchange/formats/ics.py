@@ -8,7 +8,7 @@ from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from core.sanitize import one_line, plain, strip_nul
-from roadmap.exchange.formats.source import Source
+from roadmap.exchange.formats.json_ import Source
 from roadmap.exchange.map.layout import hours_of
 from roadmap.learning.schedule import schedule_of
 from roadmap.plan.views import concepts_of

@@ -2,14 +2,18 @@
 
 It has no ids, and nothing about its owner, its cost or how it was made: things are named by their
 keys. It names its format and version, so that an instance that cannot read it can say so.
-`portable` makes a document of rows; `roadmap/exchange/importer.py` makes rows of a document, after
+`Source` is what all formats read. `portable` makes a document of rows;
+`roadmap/exchange/importer.py` makes rows of a document, after
 `roadmap/exchange/import_validation.py` has checked it against all rules.
 """
 
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
+from functools import cached_property
+from gettext import NullTranslations
 from itertools import count
 from operator import not_
 from typing import Annotated, Any, Literal
@@ -21,6 +25,7 @@ from pydantic_core import PydanticCustomError
 from core import clock
 from core.db import snapshot
 from core.errors import Conflict
+from core.i18n import DEFAULT, negotiated, texts
 from core.json_types import WHOLE, from_row
 from core.sanitize import format_size
 from models.roadmaps import (
@@ -37,6 +42,7 @@ from roadmap.accounts.access import get_owned
 from roadmap.learning.grading import Answer
 from roadmap.learning.projects import Comments, Marks, Work
 from roadmap.learning.spaced_repetition import MOST_REVIEWS, MOST_STABILITY, Memory
+from roadmap.lifecycle import queries
 from roadmap.lifecycle.plan_rows import current_outline, key_of, planned, subject
 from roadmap.plan.format_version import FORMAT, LARGEST_DOCUMENT, VERSION
 from roadmap.plan.outline import (
@@ -64,7 +70,7 @@ from roadmap.plan.schemas import (
     fault_of_goal,
 )
 from roadmap.plan.statuses import ConceptProgress, ContentStatus
-from roadmap.plan.views import with_kinds
+from roadmap.plan.views import RoadmapTree, concepts_of, with_kinds, without_answers
 
 NEWER: Literal["newer_version"] = "newer_version"  # kind of an error
 IS_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}").fullmatch
@@ -314,7 +320,7 @@ def portable(
     )
 
 
-def render(source: Any) -> bytes:  # a Source, whose module imports this one
+def render(source: "Source") -> bytes:
     return as_json(source.document)
 
 
@@ -461,3 +467,79 @@ def _cards(rows: Iterable[ReviewCard], quiz: Quiz | None) -> tuple[PortableCard,
         if row.question in places
     ]
     return tuple(sorted(found, key=lambda card: card.question)[:MOST_QUESTIONS])
+
+
+def today() -> datetime:
+    """Return the beginning of the day."""
+    return clock.now().replace(hour=0, minute=0, second=0, microsecond=0)
+
+
+@dataclass
+class Source:
+    """A roadmap as formats read it. Formats that need the document read it before the tree."""
+
+    owner_id: UUID
+    roadmap_id: UUID
+    accept_language: str = ""  # the reader's header
+    url: str = ""  # of the service, for links to its pages
+    query: Any = None  # what the reader has chosen, by the format's model
+    today: datetime = field(default_factory=today)
+    with_trash: bool = False
+
+    @cached_property
+    def tree(self) -> RoadmapTree:
+        """Raises NotFound."""
+        return queries.roadmap_tree(self.owner_id, self.roadmap_id, with_trash=self.with_trash)
+
+    @cached_property
+    def document(self) -> PortableRoadmap:
+        """The whole, with its learner. The tree is of the same moment.
+
+        Raises NotFound, and Conflict while there is no plan.
+        """
+        with snapshot():
+            document = portable(
+                self.owner_id, self.roadmap_id, with_learner=True, with_trash=self.with_trash
+            )
+            assert self.tree
+        return document
+
+    @cached_property
+    def details(self) -> Mapping[str, Mapping[str, Any]]:
+        """The details of concepts that Markdown needs, by their keys.
+
+        A plan that is begun has no weeks: they count from its beginning, and it moves with
+        progress.
+        """
+        document, found = self.document, {}
+        for concept in concepts_of(self.tree):
+            its = document.concepts[concept.key]
+            written = {
+                kind: content and content.body.model_dump(mode="json")
+                for kind, content in its.contents
+            }
+            if resources := written[ContentKind.resources]:
+                written[ContentKind.resources] = resources["items"]
+            if quiz := its.contents.quiz:  # lines to order are in the right one
+                written[ContentKind.quiz] = without_answers(quiz.body, 1).model_dump(mode="json")
+            found[concept.key] = {
+                **concept.model_dump(
+                    mode="json", include={"title", "description", "hours", "week", "progress"}
+                ),
+                **written,
+                "notes": its.notes,
+                **({"week": None} if self.tree.learned.is_begun else {}),
+            }
+        return found
+
+    @cached_property
+    def reader_language(self) -> str:
+        return negotiated(self.accept_language)
+
+    @cached_property
+    def texts(self) -> NullTranslations:
+        """The texts in the roadmap's language, or else in the reader's."""
+        language = negotiated(self.tree.language)
+        if language == DEFAULT and not self.tree.language.lower().startswith(DEFAULT):
+            language = self.reader_language
+        return texts(language)

@@ -4,7 +4,7 @@ from pydantic import Field
 
 from core.i18n import texts
 from core.json_types import LazyModel
-from roadmap.exchange.formats.source import Source
+from roadmap.exchange.formats.json_ import Source
 from roadmap.exchange.map.drawing import exported
 from roadmap.exchange.map.layout import Direction
 

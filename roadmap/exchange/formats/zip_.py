@@ -14,9 +14,8 @@ from urllib.parse import quote
 
 from core.errors import Conflict
 from core.sanitize import one_line
-from roadmap.exchange.formats.json_ import as_json
+from roadmap.exchange.formats.json_ import Source, as_json
 from roadmap.exchange.formats.markdown import concept_parts, framed, name_of, tick
-from roadmap.exchange.formats.source import Source
 from roadmap.exchange.map.drawing import exported
 from roadmap.plan.markdown_sanitizer import Sanitizer
 from roadmap.plan.views import RoadmapTree

@@ -1,4 +1,4 @@
-"""Layout of the map: pure geometry, with stages as columns or as rows."""
+"""Layout of the map and its parts: pure geometry, with stages as columns or as rows."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace

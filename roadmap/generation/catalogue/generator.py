@@ -119,12 +119,6 @@ NO_TRACK = "No built-in track fits this goal; set OPENAI_API_KEY to have it desi
 # Of tracks beside a goal that none covers: points, words that they lack for each that they have
 NEAR, MOST_LACKS = 3, 3
 MOST_NEAR, MOST_WORDS = 3, 5  # tracks, and words of each, that are named
-# Rules by field of a request.
-NEEDS_A_MODEL = {
-    "/feedback": "requires a model: set OPENAI_API_KEY, or change the plan with POST .../edits",
-    "/instructions": "requires a model: the built-in catalogue has one text for each part; "
-    "set OPENAI_API_KEY",
-}
 
 
 class CatalogueGenerator(Generator):
@@ -149,12 +143,6 @@ class CatalogueGenerator(Generator):
             raise Invalid(_not_in(track, request.language), fields=(FieldError("/language", rule),))
         is_near = script_of(request.language) == "Hant" and files.CHINESE in track.languages
         return request.in_language(files.CHINESE if is_near else track.languages[0])
-
-    def check_feedback(self, pointer: str) -> None:
-        raise Invalid(
-            "The built-in catalogue cannot follow instructions. Set OPENAI_API_KEY.",
-            fields=(FieldError(pointer, NEEDS_A_MODEL[pointer]),),
-        )
 
     def analyse(self, request: RoadmapRequest, answers: Answers = None) -> Analysis:
         course = _course(request)

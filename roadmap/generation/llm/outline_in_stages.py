@@ -74,9 +74,7 @@ class TitlesDraft(Draft):
         return Outline(title=self.title, stages=tuple(stages.values()))
 
 
-class ConceptPart(Draft):
-    title: Heading
-    description: Summary
+class ConceptPart(StageTitle):
     hours: Annotated[int, BeforeValidator(whole), _between(1, 20)]
     difficulty: Annotated[int, _between(1, 5), Field(description="1 easy to 5 hard")]
     prerequisites: Annotated[Several[Heading], sized(0, MOST_NEEDED, "titles of earlier concepts")]
@@ -85,9 +83,7 @@ class ConceptPart(Draft):
     ]
 
 
-class ModulePart(Draft):
-    title: Heading
-    description: Summary
+class ModulePart(StageTitle):
     concepts: Several[ConceptPart]
 
 

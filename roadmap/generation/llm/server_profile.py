@@ -84,11 +84,9 @@ def context_size(base_url: str, key: str, model: str) -> int | None:
     """Return how many tokens prompt and answer may have; None: the server does not say."""
     try:
         return asyncio.run(_ask(base_url, key, model))
-    except _Unknown as reason:
-        logger.info("the size of the context is unknown: %s", reason)
-        return None
     except Exception as error:  # an edge: whatever the server does, the work goes on
-        logger.info("the size of the context is unknown: %s", type(error).__name__)
+        reason = error if isinstance(error, _Unknown) else type(error).__name__
+        logger.info("the size of the context is unknown: %s", reason)
         return None
 
 

@@ -19,7 +19,6 @@ from roadmap.learning.today import (
     NEWEST,
     find_lessons,
     home_state,
-    next_lessons,
 )
 from testing.logbook import own_database
 from testing.servers import Postgres
@@ -156,8 +155,8 @@ def learner(reader: Account) -> Account:
 def test_where_one_goes_on_is_found_among_the_newest(
     learner: Account, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert len(next_lessons(learner.id, limit=3)) == 3
-    assert looked_at(lambda: next_lessons(learner.id, limit=3), monkeypatch) < ROADMAPS * CONCEPTS
+    assert len(find_lessons(learner.id, limit=3)[0]) == 3
+    assert looked_at(lambda: find_lessons(learner.id, limit=3), monkeypatch) < ROADMAPS * CONCEPTS
     assert NEWEST < ROADMAPS
 
 
@@ -187,8 +186,8 @@ def test_what_was_learned_last_is_found_without_looking_at_the_rest(
         ).execute()
     with session():
         database.execute_sql("ANALYZE concept")
-    assert next_lessons(learner.id, limit=3)[0].id == oldest
-    assert looked_at(lambda: next_lessons(learner.id, limit=3), monkeypatch) < ROADMAPS * CONCEPTS
+    assert find_lessons(learner.id, limit=3)[0][0].id == oldest
+    assert looked_at(lambda: find_lessons(learner.id, limit=3), monkeypatch) < ROADMAPS * CONCEPTS
 
 
 def test_of_very_many_roadmaps_under_way_the_newest_are_looked_at(
@@ -198,6 +197,6 @@ def test_of_very_many_roadmaps_under_way_the_newest_are_looked_at(
         database.execute_sql(UNDER_WAY, (3 * LOOKED_AT, learner.id))
     with session():
         database.execute_sql("ANALYZE roadmap")
-    most = looked_at(lambda: next_lessons(learner.id, limit=3), monkeypatch)
+    most = looked_at(lambda: find_lessons(learner.id, limit=3), monkeypatch)
     assert most <= LOOKED_AT
-    assert next_lessons(learner.id, limit=3) == []
+    assert find_lessons(learner.id, limit=3)[0] == []

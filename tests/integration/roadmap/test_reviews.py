@@ -22,7 +22,7 @@ from roadmap.learning import progress, reviews
 from roadmap.learning.progress import AttemptRequest
 from roadmap.learning.reviews import KEPT, ReviewRequest
 from roadmap.learning.spaced_repetition import Memory, ReviewRating, rated
-from roadmap.learning.today import next_lessons
+from roadmap.learning.today import find_lessons
 from roadmap.lifecycle import schedule_settings
 from roadmap.lifecycle.schedule_settings import ScheduleRequest
 from roadmap.plan.outline import ContentKind
@@ -218,7 +218,7 @@ def test_the_list_has_what_is_due_and_when_the_others_are(lesson: Place) -> None
 
 def test_where_one_goes_on_is_what_one_has_learned_from_last(lesson: Place) -> None:
     owner, roadmap, concept = lesson
-    (found,) = next_lessons(owner, limit=3)
+    (found,) = find_lessons(owner, limit=3)[0]
     assert (found.id, found.next_id, found.next_title, found.schedule.hours_learned) == (
         roadmap,
         concept,
@@ -226,9 +226,9 @@ def test_where_one_goes_on_is_what_one_has_learned_from_last(lesson: Place) -> N
         0,
     )
     progress.set_progress(*lesson, ProgressRequest(progress=ConceptProgress.learning))
-    assert [each.id for each in next_lessons(owner, limit=3)] == [roadmap]
+    assert [each.id for each in find_lessons(owner, limit=3)[0]] == [roadmap]
     progress.set_progress(*lesson, ProgressRequest(progress=ConceptProgress.done))
-    assert next_lessons(owner, limit=3) == []
+    assert find_lessons(owner, limit=3)[0] == []
 
 
 def test_hours_and_days_are_changed(lesson: Place) -> None:

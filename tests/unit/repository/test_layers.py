@@ -38,20 +38,18 @@ BESIDE = {
 # modules that other packages import; tests and benchmarks import any.
 PUBLIC = {
     "plan": """
-        concept_marks diff edits event_types format_version jobs
-        language_detection markdown_parsing markdown_sanitizer outline schemas statuses
-        validation views word_diff
+        diff edits format_version language_detection markdown_sanitizer outline schemas
+        statuses validation views word_diff
     """,
     "operations": """
         audit_log backup execution_log log_retention log_search metrics_store
         task_stats
     """,
     "generation": """
-        cancellation catalogue.authoring catalogue.generator catalogue.goal_matching
+        catalogue.authoring catalogue.generator catalogue.goal_matching
         catalogue.loader checked_concepts
-        content_drafts context floors generator llm.health llm.prompt llm.rate_control
+        content_drafts context floors generator llm.client llm.prompt llm.rate_control
         llm.schemas own_chat_prompt resource_search retry_policy tutorial_lint
-        usage
     """,
     "accounts": """
         access accounts api_keys idempotency_store identity invitations locks principals
@@ -59,7 +57,7 @@ PUBLIC = {
     """,
     "budget": "budget cost_report",
     "learning": """
-        continue_learning daily_limits endings grading lesson_navigation notes parts placement
+        daily_limits endings grading lesson_navigation parts placement
         progress projects reviews schedule spaced_repetition today
     """,
     "lifecycle": """
@@ -70,7 +68,7 @@ PUBLIC = {
     """,
     "exchange": """
         account_export own_chat_answer formats.json_ formats.markdown formats.registry
-        formats.source import_validation importer map.drawing map.style share_links
+        import_validation importer map.drawing map.style share_links
         shared_view
     """,
     "webhooks": "sender subscriptions",

@@ -37,10 +37,10 @@ STATES: Mapping[RevisionStatus, str] = {
     RevisionStatus.cancelled: gettext_noop("Cancelled."),
 }
 MARKS: Mapping[ChangeKind, str] = {
-    ChangeKind.added: gettext_noop("added"),
-    ChangeKind.removed: gettext_noop("removed"),
-    ChangeKind.moved: gettext_noop("moved"),
-    ChangeKind.changed: gettext_noop("changed"),
+    "added": gettext_noop("added"),
+    "removed": gettext_noop("removed"),
+    "moved": gettext_noop("moved"),
+    "changed": gettext_noop("changed"),
 }
 SIGNS: Mapping[str, str] = {
     "added": "+",

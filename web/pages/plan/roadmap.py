@@ -13,7 +13,7 @@ from starlette.responses import Response
 from core.errors import InTrash, Invalid, NotFound
 from core.i18n import gettext_noop
 from roadmap.accounts.zones import now_of, today_of
-from roadmap.exchange.formats.source import Source
+from roadmap.exchange.formats.json_ import Source
 from roadmap.exchange.map.drawing import inlined
 from roadmap.generation.generator import check_feedback, has_model
 from roadmap.learning import progress

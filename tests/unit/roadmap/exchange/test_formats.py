@@ -23,9 +23,8 @@ from core.i18n import ENGLISH, texts
 from roadmap.accounts.identity import LOCAL_OWNER
 from roadmap.exchange.formats import ics, zip_
 from roadmap.exchange.formats.anki import deck_of
-from roadmap.exchange.formats.json_ import PortableRoadmap
+from roadmap.exchange.formats.json_ import PortableRoadmap, Source
 from roadmap.exchange.formats.markdown import name_of
-from roadmap.exchange.formats.source import Source
 from roadmap.exchange.formats.zip_ import escaped
 from roadmap.exchange.import_validation import RoadmapFile
 from roadmap.learning.schedule import schedule_of

@@ -11,7 +11,7 @@ from core.db import session, transaction
 from models.accounts import Account
 from models.roadmaps import Concept, Roadmap
 from roadmap.accounts.identity import LOCAL_OWNER
-from roadmap.learning.today import NEWEST, next_lessons
+from roadmap.learning.today import NEWEST, find_lessons
 from tests.integration.roadmap.test_reviews import made
 from tests.unit.web.pages.page_text import HTML, text_of
 
@@ -36,7 +36,7 @@ def several(count: int, **progress: object) -> list[UUID]:
 
 
 def next_ids() -> list[UUID]:
-    return [each.id for each in next_lessons(LOCAL_OWNER, limit=LIMIT)]
+    return [each.id for each in find_lessons(LOCAL_OWNER, limit=LIMIT)[0]]
 
 
 class TestWhichOnes:
@@ -60,13 +60,6 @@ class TestWhichOnes:
         ]
         several(2)
         assert next_ids() == [begun[1], begun[2], begun[0]]
-
-    def test_progress_of_an_older_version_comes_before_what_was_never_begun(
-        self, person: TestClient
-    ) -> None:
-        (old,) = several(1, progress="learning")
-        unbegun = several(2)
-        assert next_ids() == [old, unbegun[1], unbegun[0]]
 
     def test_what_is_in_the_trash_or_left_the_plan_does_not_count(self, person: TestClient) -> None:
         thrown, left, here = several(3, progress="learning", progress_at=clock.now())

@@ -5,8 +5,8 @@ from time import thread_time
 import pytest
 
 from roadmap.generation.catalogue import loader
+from roadmap.generation.floors import sections_to_reread
 from roadmap.generation.tutorial_lint import read
-from roadmap.learning.rereading import sections_to_reread
 from roadmap.plan.outline import LONGEST_WORDS, MOST_ITEMS, Question
 
 MARKDOWN = """Bread is old.

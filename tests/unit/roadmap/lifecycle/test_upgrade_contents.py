@@ -23,9 +23,6 @@ class Model(CatalogueGenerator):
     name = "model:m"
     repairs = True
 
-    def check_feedback(self, pointer: str) -> None:
-        """It takes any words."""
-
     def write(self, kind: ContentKind, brief: ConceptBrief) -> Contents:
         if kind is ContentKind.tutorial:
             return Tutorial(markdown=f"For a {brief.request.level}: {brief.title}")

@@ -11,7 +11,7 @@ from core import clock
 from core.db import database, transaction
 from models.roadmaps import Concept, Content, Roadmap
 from roadmap.accounts.identity import LOCAL_OWNER
-from roadmap.learning.today import next_lessons
+from roadmap.learning.today import find_lessons
 from testing.stack import QUESTIONS
 from tests.cases import try_each
 from tests.copies import Copies
@@ -399,7 +399,7 @@ class TestOnward:
             )
             clock.travel(timedelta(days=3))
             view = view_of(LOCAL_OWNER, id_)
-            (found,) = next_lessons(LOCAL_OWNER, limit=3)
+            (found,) = find_lessons(LOCAL_OWNER, limit=3)[0]
             assert view.next is not None
             assert (found.id, found.next_id, found.next_title) == (
                 id_,
@@ -411,9 +411,9 @@ class TestOnward:
     def test_what_has_nothing_to_read_is_not_where_one_goes_on(
         self, person: TestClient, roadmap: str
     ) -> None:
-        assert [each.id for each in next_lessons(LOCAL_OWNER, limit=3)] == [
+        assert [each.id for each in find_lessons(LOCAL_OWNER, limit=3)[0]] == [
             UUID(roadmap.rpartition("/")[2])
         ]
         with transaction():
             Content.update(version=0).execute()
-        assert next_lessons(LOCAL_OWNER, limit=3) == []
+        assert find_lessons(LOCAL_OWNER, limit=3)[0] == []

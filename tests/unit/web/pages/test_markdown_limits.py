@@ -10,7 +10,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from roadmap.plan import markdown_parsing
+from roadmap.plan import markdown_sanitizer
 from roadmap.plan.markdown_sanitizer import MOST_BRACKETS, sanitize
 from testing.stack import ROOT
 from tests.cases import try_each
@@ -178,7 +178,7 @@ class TestLimits:
             )
 
     def test_what_takes_too_long_shows_as_it_is(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(markdown_parsing, "MOST_SECONDS", -1)
+        monkeypatch.setattr(markdown_sanitizer, "MOST_SECONDS", -1)
         assert (
             prose("# <b>\na *b*\n \n\n```\nc\n```\n\n")
             == "<p># &lt;b&gt;<br>a *b*</p>\n<p>```<br>c<br>```</p>\n<p></p>\n"
