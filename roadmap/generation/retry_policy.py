@@ -65,9 +65,6 @@ def ms_since(started: float) -> int:
     return round((monotonic() - started) * 1000)
 
 
-logger = logging.getLogger(__name__)
-
-
 class LeaseLost(Exception):
     """The row was taken over, changed by a person or deleted: do not save anything."""
 

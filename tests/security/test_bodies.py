@@ -268,7 +268,7 @@ class TestMemory:
 
     @pytest.mark.long
     def test_so_is_one_with_as_many_answers(self, shared_embedded: Stack, api: Api) -> None:
-        content = json.dumps(attempted(questions=200, concepts=5), separators=(",", ":")).encode()
+        content = json.dumps(attempted(questions=199, concepts=5), separators=(",", ":")).encode()
 
         def send() -> None:
             answer = shared_embedded.post(f"{API}/imports", content=content, headers=JSON)
