@@ -4,12 +4,13 @@ A request brings a trace or begins one. Queue messages, log records and headers 
 carry it on. Nothing is measured or exported: external tracing finds our spans by their ids.
 """
 
+import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
-from random import getrandbits
+from random import Random
 from uuid import UUID
 
 HEADER = "traceparent"
@@ -37,6 +38,8 @@ class TraceContext:
         return UUID(hex=self.id)
 
 
+_ids = Random()  # of its own: tests seed the one of all
+os.register_at_fork(after_in_child=_ids.seed)
 _current: ContextVar[TraceContext | None] = ContextVar("trace", default=None)
 current = _current.get  # the trace of this thread or coroutine, or None
 enter = _current.set  # for this coroutine and those that it starts
@@ -44,8 +47,8 @@ enter = _current.set  # for this coroutine and those that it starts
 
 def begun(request_id: str | None = "") -> TraceContext:
     """Return a new trace. Without a request id (None) it has that of the span."""
-    trace_id = f"{getrandbits(64):016x}{getrandbits(64):016x}"
-    span_id = f"{getrandbits(64):016x}"
+    trace_id = f"{_ids.getrandbits(64):016x}{_ids.getrandbits(64):016x}"
+    span_id = f"{_ids.getrandbits(64):016x}"
     return TraceContext(trace_id, span_id, request_id=span_id if request_id is None else request_id)
 
 
@@ -61,7 +64,7 @@ def received(headers: Sequence[str], request_id: str | None = "") -> TraceContex
         or NONE & {found[2], found[3]}
     ):
         return begun(request_id)
-    span_id = f"{getrandbits(64):016x}"
+    span_id = f"{_ids.getrandbits(64):016x}"
     return TraceContext(
         found[2],
         span_id,
@@ -84,7 +87,7 @@ def outgoing() -> dict[str, str]:
     """Return the header of an outgoing request, with its own span, if any."""
     if (trace := _current.get()) is None:
         return {}
-    return packed(TraceContext(trace.id, f"{getrandbits(64):016x}", trace.is_sampled))
+    return packed(TraceContext(trace.id, f"{_ids.getrandbits(64):016x}", trace.is_sampled))
 
 
 def packed(trace: TraceContext | None) -> dict[str, str]:
