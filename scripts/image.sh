@@ -217,7 +217,7 @@ buildah_build() {
     mapfile -t environment < <(configured '{{range .OCIv1.Config.Env}}{{println .}}{{end}}')
     folder=$(configured '{{.OCIv1.Config.WorkingDir}}')
     IFS=: read -r uid gid home < <(awk -F : -v user="$(configured '{{.OCIv1.Config.User}}')" -v OFS=: \
-        '$1 == user { print $3, $4, $6 }' "$mount/etc/passwd")
+        '$1 == user || $3 == user { print $3, $4, $6 }' "$mount/etc/passwd")
 }
 
 configured() { timeout 60 "${command[@]}" inspect --type image --format "$1" "localhost/$IMAGE" | sed '/^$/d'; }
