@@ -18,7 +18,6 @@ from huey.exceptions import HueyException
 from huey.signals import SIGNAL_ERROR
 
 from reliable_queue.consumer import ReliableConsumer
-from reliable_queue.memory_storage import ReliableMemoryStorage
 from reliable_queue.messages import SignedJsonSerializer, UnreadableMessage
 from reliable_queue.running_tasks import (
     FAILED,
@@ -27,6 +26,7 @@ from reliable_queue.running_tasks import (
     ExecutionListener,
     RunningTasks,
 )
+from reliable_queue.sqlite_storage import ReliableSqliteStorage
 from reliable_queue.storage import Claim, QueueStats, ReliableStorage
 
 logger = logging.getLogger(__name__)
@@ -302,8 +302,8 @@ class ReliableQueue(Huey):
             if returned:
                 logger.warning("huey@%s hands back %d unfinished messages", self.name, returned)
 
-    def get_immediate_storage(self) -> ReliableMemoryStorage:
-        return ReliableMemoryStorage(self.name, now=self._epoch)
+    def get_immediate_storage(self) -> ReliableSqliteStorage:
+        return ReliableSqliteStorage(self.name, filename=":memory:", now=self._epoch)
 
     def _emit(self, signal: str, task: Task, *args: Any, **kwargs: Any) -> None:
         self._running_tasks.hear(signal, task)

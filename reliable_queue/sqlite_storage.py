@@ -82,7 +82,8 @@ DEAD_COLUMNS = "queue, data, priority"
 class ReliableSqliteStorage(ReliableStorage, SqliteStorage):
     """Huey's SQLite storage with held messages instead of removed ones.
 
-    One instance is one consumer. `now` returns seconds since 1970.
+    One instance is one consumer. `now` returns seconds since 1970. The filename `:memory:` is for
+    immediate mode: one process, nothing kept.
     """
 
     faults = (sqlite3.Error, OSError)
@@ -103,7 +104,9 @@ class ReliableSqliteStorage(ReliableStorage, SqliteStorage):
         """Create what is missing. The check takes no lock, which another process may hold."""
         tables = self.sql("select name from sqlite_master where type = 'table'", results=True)
         if TABLES - {name for (name,) in tables}:
-            super().initialize_schema()
+            with self.db(commit=True) as cursor:  # Huey closes it, and with it a file in memory
+                for statement in self.ddl:
+                    cursor.execute(statement)
         with self.db() as cursor:
             if _has_ready_at(cursor):
                 return

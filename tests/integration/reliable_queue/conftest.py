@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 
-from reliable_queue.memory_storage import ReliableMemoryStorage
 from reliable_queue.queue import ReliableQueue
 from reliable_queue.redis_storage import ReliableRedisStorage
 from reliable_queue.sqlite_storage import ReliableSqliteStorage
@@ -26,7 +25,7 @@ from tests.integration.reliable_queue.consumers import (
 from tests.integration.reliable_queue.storages import ALIVE, Open, Storage
 
 
-@pytest.fixture(params=["redis", "sqlite", "memory"])
+@pytest.fixture(params=["redis", "sqlite"])
 def consumer(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Open]:
     """Open one more consumer, alive, of the test's queue or of another queue of the same server."""
     opened: list[Storage] = []
@@ -37,9 +36,7 @@ def consumer(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Open]:
             url = request.getfixturevalue("broker").url()
             patient = {"poll_seconds": ALIVE, "socket_timeout": HANG}
             return ReliableRedisStorage(queue, url=url, now=now, **patient)
-        if request.param == "sqlite":
-            return ReliableSqliteStorage(queue, filename=str(tmp_path / "queue.db"), now=now)
-        return ReliableMemoryStorage(queue, now=now)
+        return ReliableSqliteStorage(queue, filename=str(tmp_path / "queue.db"), now=now)
 
     def open_one(other: str = "", now: Callable[[], float] = time.time) -> Storage:
         made = make(test + other, now)

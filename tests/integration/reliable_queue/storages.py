@@ -7,21 +7,17 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import pytest
-
-from reliable_queue.memory_storage import ReliableMemoryStorage
 from reliable_queue.redis_storage import ReliableRedisStorage
 from reliable_queue.sqlite_storage import ReliableSqliteStorage
 from reliable_queue.storage import Claim
 from testing.waiting import HANG, wait_until
 
-Storage = ReliableRedisStorage | ReliableSqliteStorage | ReliableMemoryStorage
+Storage = ReliableRedisStorage | ReliableSqliteStorage
 Open = Callable[..., Storage]
 MOMENT = 0.05  # seconds that a consumer lives for after a beat that is its last
 ALIVE = 10.0 * HANG  # seconds that one lives for, or that a claim waits, longer than any test
 NOON = datetime(2100, 1, 1, 12)
 ANY_BYTES = b"\x00\xff\n1 \xc3\n"
-shared = pytest.mark.parametrize("consumer", ["redis", "sqlite"], indirect=True)
 
 
 class Clock:

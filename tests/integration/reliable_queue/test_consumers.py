@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from reliable_queue.memory_storage import ReliableMemoryStorage
 from reliable_queue.queue import ReliableQueue
+from reliable_queue.sqlite_storage import ReliableSqliteStorage
 from reliable_queue.storage import Heartbeat
 from testing.servers import Redis
 from testing.waiting import HANG, wait_until
@@ -131,7 +131,7 @@ class TestStopping:
             )
 
 
-class RecordedBeats(ReliableMemoryStorage):
+class RecordedBeats(ReliableSqliteStorage):
     """Remembers which beats may judge; some of the first ones find no broker."""
 
     faults = (ConnectionError,)
@@ -151,7 +151,8 @@ class RecordedBeats(ReliableMemoryStorage):
 def hearts(*, heartbeat: float, ttl: float, failing: int = 0) -> Iterator[list[bool]]:
     """A consumer at work; the list grows by every beat, with whether it judges."""
     options = {"heartbeat": heartbeat, "ttl": ttl, "failing": failing}
-    queue = ReliableQueue("hearts", keys=[KEY], storage_class=RecordedBeats, **options)
+    options |= {"storage_class": RecordedBeats, "filename": ":memory:"}
+    queue = ReliableQueue("hearts", keys=[KEY], **options)
     storage: Any = queue.storage
     with consuming(Works(queue)):
         yield storage.judged

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from huey import crontab
 
-from reliable_queue.memory_storage import ReliableMemoryStorage
 from reliable_queue.queue import ReliableQueue
+from reliable_queue.sqlite_storage import ReliableSqliteStorage
 from testing.servers import Redis
 from testing.waiting import HANG, wait_until
 from tests.integration.reliable_queue.consumers import (
@@ -135,7 +135,11 @@ class TestPausing:
         assert sorted(first.noted + second.noted) == sorted(f"{number}" for number in range(20))
 
     def test_in_immediate_mode_what_is_enqueued_waits_and_runs_when_it_is_resumed(self) -> None:
-        works = Works(ReliableQueue("spare", keys=[KEY], storage_class=ReliableMemoryStorage))
+        works = Works(
+            ReliableQueue(
+                "spare", keys=[KEY], storage_class=ReliableSqliteStorage, filename=":memory:"
+            )
+        )
         works.queue.immediate = True
         works.queue.pause()
         works.queue.enqueue(works.note.s("a"))

@@ -22,7 +22,6 @@ from tests.integration.reliable_queue.storages import (
     held_by,
     letter_of,
     put_aside,
-    shared,
     worked_off,
 )
 
@@ -83,7 +82,6 @@ class TestHolding:
         assert storage.stats().held == 2
         assert set(held_by(storage)) == {claim.receipt for claim in claims}
 
-    @shared
     def test_receipts_are_a_consumers_own_and_the_count_is_everybodys(self, consumer: Open) -> None:
         one, two = consumer(), consumer()
         one.enqueue_many([(b"a", 0), (b"b", 0), (b"c", 0)])
@@ -243,7 +241,6 @@ class TestOnce:
         wait_until(lambda: storage.enqueue_once("key", b"again", 1), reason="the key is free")
         assert claimed_data(storage) == [b"message", b"again"]
 
-    @shared
     def test_of_several_consumers_at_the_same_time_one_enqueues(self, consumer: Open) -> None:
         consumers = [consumer() for _ in range(6)]
         together = threading.Barrier(len(consumers))
@@ -272,7 +269,6 @@ class TestConcurrency:
         with ThreadPoolExecutor(len(consumers)) as pool:
             return list(pool.map(work, consumers))
 
-    @shared
     def test_no_message_goes_to_two_consumers_and_none_is_lost(self, consumer: Open) -> None:
         one, two = consumer(), consumer()
         shares = self.share([one, two, one, two])
@@ -288,7 +284,6 @@ class TestConcurrency:
         assert storage.queue_size() == storage.stats().held == 0
 
 
-@shared
 class TestTwoQueues:
     def test_messages_of_two_queues_of_one_server_do_not_mix(self, consumer: Open) -> None:
         logs, content = consumer("logs"), consumer("content", now=Clock())
@@ -343,7 +338,6 @@ class TestTwoQueues:
         assert claimed(logs).data == b"log"
 
 
-@shared
 def test_a_late_acknowledgement_does_not_wipe_out_the_deaths_of_a_message(consumer: Open) -> None:
     rescuer = consumer()
     rescuer.enqueue(b"poison")

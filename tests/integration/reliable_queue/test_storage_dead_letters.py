@@ -17,7 +17,6 @@ from tests.integration.reliable_queue.storages import (
     dies,
     letter_of,
     put_aside,
-    shared,
 )
 
 
@@ -149,7 +148,6 @@ class TestDeadLetters:
         assert len(storage.dead_letters()) == 100
         assert storage.dead_letters(2) == storage.dead_letters()[:2]
 
-    @shared
     def test_only_the_newest_are_kept(
         self, consumer: Open, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -168,7 +166,6 @@ class TestDeadLetters:
 
         assert [letter.data for letter in storage.dead_letters()] == [b"poison", b"4", b"3"]
 
-    @shared
     def test_the_letters_of_one_queue_do_not_count_against_those_of_another(
         self, consumer: Open, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -178,7 +175,6 @@ class TestDeadLetters:
         put_aside(content, b"a", b"b", b"c")
         assert (logs.stats().dead, content.stats().dead) == (2, 2)
 
-    @shared
     def test_letters_are_everybodys(self, consumer: Open) -> None:
         one, two = consumer(), consumer()
         put_aside(one, b"a", b"b")
@@ -188,7 +184,6 @@ class TestDeadLetters:
         assert one.dead_letters() == []
         assert claimed_data(one) == [b"a"]
 
-    @shared
     def test_a_replayed_letter_has_all_its_deliveries_again(self, consumer: Open) -> None:
         rescuer = consumer()
         rescuer.enqueue_many([(b"POISON", 1), (b"other", 0)])
@@ -201,7 +196,6 @@ class TestDeadLetters:
             assert rescuer.queue_size() == 1
             assert rescuer.replay(letter_of(rescuer, b"POISON"))
 
-    @shared
     def test_a_letter_that_was_buried_by_hand_has_all_its_deliveries_when_it_is_replayed(
         self, consumer: Open
     ) -> None:

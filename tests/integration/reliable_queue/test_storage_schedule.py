@@ -17,7 +17,6 @@ from tests.integration.reliable_queue.storages import (
     dies,
     held_by,
     in_seconds,
-    shared,
     waiting_claims,
     worked_off,
 )
@@ -67,7 +66,6 @@ class TestSchedule:
             storage.add_to_schedule(message, NOON - timedelta(seconds=1200 - number))
         assert worked_off(storage) == messages
 
-    @shared
     def test_two_consumers_move_a_message_once(self, consumer: Open) -> None:
         consumers = [consumer(now=Clock()), consumer(now=Clock())]
         for number in range(300):
@@ -104,7 +102,6 @@ class TestPostponing:
         storage.snooze(claim, NOON.replace(tzinfo=UTC).timestamp())
         assert storage.schedule_size() == 0
 
-    @shared
     def test_its_deliveries_count_on(self, consumer: Open) -> None:
         rescuer = consumer(now=Clock())
         rescuer.enqueue(b"poison")
@@ -117,7 +114,6 @@ class TestPostponing:
                 rescuer.snooze(claimed(rescuer), NOON.replace(tzinfo=UTC).timestamp())
 
 
-@shared
 class TestFallingDue:
     """By the real clock: these claims wait."""
 

@@ -20,7 +20,6 @@ from tests.integration.reliable_queue.storages import (
     letter_of,
     oldest,
     put_aside,
-    shared,
 )
 
 
@@ -144,7 +143,6 @@ class TestLooking:
         storage.release_all()
         assert storage.consumers() == []
 
-    @shared
     def test_all_consumers_are_shown_and_one_that_says_nothing_as_well(
         self, consumer: Open
     ) -> None:
@@ -158,7 +156,6 @@ class TestLooking:
         ]
         assert {member.id for member in two.consumers()} == {one.consumer, two.consumer}
 
-    @shared
     def test_one_that_is_silent_is_shown_as_long_as_it_holds_something(
         self, consumer: Open
     ) -> None:
@@ -217,7 +214,6 @@ class TestRemoving:
         assert storage.remove(b"same")
         assert claimed_data(storage) == [b"same"]
 
-    @shared
     def test_a_removed_message_has_all_its_deliveries_when_it_is_sent_again(
         self, consumer: Open
     ) -> None:

@@ -18,12 +18,10 @@ from tests.integration.reliable_queue.storages import (
     claimed_data,
     dies,
     held_by,
-    shared,
     worked_off,
 )
 
 
-@shared
 class TestTakingOver:
     def test_the_first_heartbeat_of_a_consumer_judges_no_consumer(self, consumer: Open) -> None:
         silent, rescuer = consumer(), consumer()

@@ -21,7 +21,6 @@ from tests.integration.reliable_queue.storages import (
     dies,
     held_by,
     in_seconds,
-    shared,
     waiting_claims,
 )
 
@@ -79,7 +78,6 @@ class TestPausing:
         storage.resume()
         assert claimed_data(storage) == [b"a"]
 
-    @shared
     def test_it_is_paused_for_all_consumers_also_for_those_that_come_later(
         self, consumer: Open
     ) -> None:
@@ -92,7 +90,6 @@ class TestPausing:
         later.resume()
         assert claimed(two).data == b"message"
 
-    @shared
     def test_another_queue_is_not_paused(self, consumer: Open) -> None:
         logs, content = consumer("logs"), consumer("content")
         logs.pause()
@@ -100,7 +97,6 @@ class TestPausing:
         assert not content.is_paused()
         assert claimed(content).data == b"message"
 
-    @shared
     def test_waiting_claims_of_several_consumers_get_what_waited_as_soon_as_it_is_resumed(
         self, consumer: Open
     ) -> None:
@@ -114,7 +110,6 @@ class TestPausing:
             ]  # long before a look that no hint has caused
         assert {result.data for result in results if result is not None} == {b"0", b"1", b"2", b"3"}
 
-    @shared
     def test_a_claim_that_waits_gets_what_fell_due_while_it_was_paused(
         self, consumer: Open
     ) -> None:
@@ -127,7 +122,6 @@ class TestPausing:
         assert result is not None
         assert result.data == b"due"
 
-    @shared
     def test_who_waits_is_not_kept_busy_by_what_may_not_be_claimed(self, consumer: Open) -> None:
         looks = Looks()
         waiting, producer = consumer(now=looks), consumer()
@@ -150,7 +144,6 @@ def test_an_idle_consumer_asks_redis_seldom(broker: Redis) -> None:
     assert looks.count <= 4
 
 
-@shared
 class TestWaiting:
     def test_a_claim_that_waits_gets_a_message_that_is_enqueued_meanwhile(
         self, consumer: Open

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from huey import crontab
 
-from reliable_queue.memory_storage import ReliableMemoryStorage
 from reliable_queue.queue import ReliableQueue
+from reliable_queue.sqlite_storage import ReliableSqliteStorage
 from testing.waiting import HANG, wait_until
 from tests.integration.reliable_queue.consumers import KEY, OpenQueue, Works, consuming
 
@@ -105,7 +105,13 @@ class TestBaggage:
 
     def test_in_immediate_mode_it_travels_as_well(self, tracing: Tracing) -> None:
         works = Works(
-            ReliableQueue("spare", keys=[KEY], storage_class=ReliableMemoryStorage, baggage=tracing)
+            ReliableQueue(
+                "spare",
+                keys=[KEY],
+                storage_class=ReliableSqliteStorage,
+                filename=":memory:",
+                baggage=tracing,
+            )
         )
         works.queue.immediate = True
         inner = works.queue.task(name="inner")(lambda: works.noted.append(tracing.whose))
@@ -180,7 +186,11 @@ class TestOutcomes:
         assert "cannot be reported" in caplog.text
 
     def test_in_immediate_mode_a_task_inside_another_has_its_own_end(self) -> None:
-        works = Works(ReliableQueue("spare", keys=[KEY], storage_class=ReliableMemoryStorage))
+        works = Works(
+            ReliableQueue(
+                "spare", keys=[KEY], storage_class=ReliableSqliteStorage, filename=":memory:"
+            )
+        )
         works.queue.immediate = True
         ends = self.ended(works)
         inner = works.queue.task(name="inner")(lambda: None)
@@ -191,7 +201,11 @@ class TestOutcomes:
 
     def test_in_immediate_mode_a_task_inside_another_does_not_postpone_it(self) -> None:
         works, later = (
-            Works(ReliableQueue("spare", keys=[KEY], storage_class=ReliableMemoryStorage)),
+            Works(
+                ReliableQueue(
+                    "spare", keys=[KEY], storage_class=ReliableSqliteStorage, filename=":memory:"
+                )
+            ),
             list[bool](),
         )
         works.queue.immediate = True

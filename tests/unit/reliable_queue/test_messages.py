@@ -16,9 +16,9 @@ from huey.registry import Message
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reliable_queue.memory_storage import ReliableMemoryStorage
 from reliable_queue.messages import Envelope, SignedJsonSerializer, UnreadableMessage
 from reliable_queue.queue import ReliableQueue
+from reliable_queue.sqlite_storage import ReliableSqliteStorage
 from tests.cases import try_each
 
 KEY, OTHER_KEY = "k" * 40, "o" * 40
@@ -101,7 +101,9 @@ class TestRoundTrip:
 class TestTasks:
     @pytest.fixture
     def queue(self) -> ReliableQueue:
-        queue = ReliableQueue("spare", keys=[KEY], storage_class=ReliableMemoryStorage)
+        queue = ReliableQueue(
+            "spare", keys=[KEY], storage_class=ReliableSqliteStorage, filename=":memory:"
+        )
         self.ran: list[tuple[str, Any]] = []
         options = {
             "retries": 3,

@@ -14,7 +14,7 @@ from core.ids import new_id
 from models.logs import ExecutionLog
 from models.roadmaps import Content, Roadmap
 from models.webhooks import Webhook, WebhookDelivery
-from reliable_queue.memory_storage import ReliableMemoryStorage
+from reliable_queue.sqlite_storage import ReliableSqliteStorage
 from roadmap.accounts.identity import LOCAL_OWNER
 from roadmap.generation.retry_policy import LeaseLost
 from roadmap.lifecycle import commands, content_job, events, leases, plan_job, rescue
@@ -137,14 +137,14 @@ class TestStates:
         for _ in range(40):
             sent(build_content, "x" * 1000)
         read: list[Any] = []
-        ready = ReliableMemoryStorage.ready
+        ready = ReliableSqliteStorage.ready
 
-        def noted(storage: ReliableMemoryStorage, first: int, count: int) -> Any:
+        def noted(storage: ReliableSqliteStorage, first: int, count: int) -> Any:
             found = ready(storage, first, count)
             read.extend(found)
             return found
 
-        monkeypatch.setattr(ReliableMemoryStorage, "ready", noted)
+        monkeypatch.setattr(ReliableSqliteStorage, "ready", noted)
         monkeypatch.setattr(message_browser, "MOST_RETRYING_BYTES", 10_000)
         assert state_of(with_retrying=True).retrying is None
         assert len(read) == 25
@@ -171,9 +171,9 @@ class TestStates:
         def away(*_: Any) -> None:
             raise ConnectionError("127.0.0.1 refuses")
 
-        monkeypatch.setattr(ReliableMemoryStorage, "faults", (ConnectionError,))
+        monkeypatch.setattr(ReliableSqliteStorage, "faults", (ConnectionError,))
         for name in ("stats", "consumers", "ready", "pause"):
-            monkeypatch.setattr(ReliableMemoryStorage, name, away)
+            monkeypatch.setattr(ReliableSqliteStorage, name, away)
         asks = (
             queue_admin.queue_states,
             queue_admin.workers,
@@ -220,7 +220,8 @@ class TestMessages:
         content_queue.storage.resume()  # and nothing is run here
         claimed()
         (message,) = queue_admin.messages("content", HELD).items
-        assert (message.id, message.state, message.worker) == (id_, "held", "content")
+        (this,) = content_queue.storage.consumers()
+        assert (message.id, message.state, message.worker) == (id_, "held", this.id)
 
     def test_one_that_has_failed_is_retrying_wherever_it_waits(self) -> None:
         ready = sent(build_content, str(uuid4()), retries=RETRIES - 1)
@@ -352,13 +353,13 @@ class TestDeadLetters:
         monkeypatch.setattr(message_browser, "FIRST_LOOK", 2)
         monkeypatch.setattr(message_browser, "CHUNK", 3)
         put_aside(*["broken"] * 9)
-        dead_letters = ReliableMemoryStorage.dead_letters
+        dead_letters = ReliableSqliteStorage.dead_letters
 
-        def some(storage: ReliableMemoryStorage, limit: int = 100, first: int = 0) -> Any:
+        def some(storage: ReliableSqliteStorage, limit: int = 100, first: int = 0) -> Any:
             assert limit <= 3
             return dead_letters(storage, limit, first)
 
-        monkeypatch.setattr(ReliableMemoryStorage, "dead_letters", some)
+        monkeypatch.setattr(ReliableSqliteStorage, "dead_letters", some)
         found = getattr(queue_admin, act)("content", "BROKEN")
         assert (len(found) if act == "found_dead" else found) == 9
 

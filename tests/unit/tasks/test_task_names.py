@@ -11,9 +11,9 @@ from huey.registry import Message
 
 from core import clock
 from core.errors import Unavailable
-from reliable_queue.memory_storage import ReliableMemoryStorage
 from reliable_queue.messages import SignedJsonSerializer
 from reliable_queue.queue import ReliableQueue
+from reliable_queue.sqlite_storage import ReliableSqliteStorage
 from reliable_queue.storage import DeadLetter
 from roadmap.plan.statuses import JobName
 from tasks import content, logs, upkeep
@@ -85,8 +85,13 @@ class Spare:
 
     def __init__(self) -> None:
         self.queue = ReliableQueue(
-            "spare", keys=[KEY], storage_class=ReliableMemoryStorage, now=clock.now
+            "spare",
+            keys=[KEY],
+            storage_class=ReliableSqliteStorage,
+            filename=":memory:",
+            now=clock.now,
         )
+        self.queue.storage.wake()  # a claim that finds nothing does not wait
         self.noted: list[str] = []
         self.note = task(self.queue)(self._note)
 
