@@ -10,14 +10,6 @@ import peewee
 
 
 def up(migrator: Any, db: peewee.Database) -> None:
-    db.create_tables(_tables(db))
-
-
-def down(migrator: Any, db: peewee.Database) -> None:
-    db.drop_tables(_tables(db))
-
-
-def _tables(db: peewee.Database) -> list[type[peewee.Model]]:
     class Table(peewee.Model):
         Meta = SimpleNamespace(database=db, legacy_table_names=False)
 
@@ -135,14 +127,16 @@ def _tables(db: peewee.Database) -> list[type[peewee.Model]]:
 
         Meta = SimpleNamespace(indexes=((("roadmap_id", "id"), False),))
 
-    return [
-        Account,
-        Roadmap,
-        Stage,
-        Module,
-        Concept,
-        Content,
-        ContentVersion,
-        RoadmapEvent,
-        ExecutionLog,
-    ]
+    db.create_tables(
+        [
+            Account,
+            Roadmap,
+            Stage,
+            Module,
+            Concept,
+            Content,
+            ContentVersion,
+            RoadmapEvent,
+            ExecutionLog,
+        ]
+    )

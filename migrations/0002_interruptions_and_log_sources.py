@@ -18,17 +18,7 @@ def up(migrator: Any, db: peewee.Database) -> None:
             migrator.add_column(table, "interruptions", interruptions),
             migrator.add_column(table, "challenged_at", peewee.DateTimeField(null=True)),
         )
-    db.create_tables([_log_source(db)])
 
-
-def down(migrator: Any, db: peewee.Database) -> None:
-    db.drop_tables([_log_source(db)])
-    for table in LEASED:
-        for column in ("interruptions", "challenged_at"):
-            migrator.migrate(migrator.drop_column(table, column))
-
-
-def _log_source(db: peewee.Database) -> type[peewee.Model]:
     class LogSource(peewee.Model):
         id = peewee.UUIDField(primary_key=True)
         service = peewee.CharField(max_length=20)
@@ -40,4 +30,4 @@ def _log_source(db: peewee.Database) -> type[peewee.Model]:
 
         Meta = SimpleNamespace(database=db, legacy_table_names=False)
 
-    return LogSource
+    db.create_tables([LogSource])

@@ -40,37 +40,7 @@ def up(migrator: Any, db: peewee.Database) -> None:
         migrator.migrate(
             *(migrator.add_column(table, name, field) for name, field in fields.items())
         )
-    db.create_tables(_tables(db))
 
-
-def down(migrator: Any, db: peewee.Database) -> None:
-    for name in reversed(NODES):  # the version before would show them
-        db.execute_sql(f"DELETE FROM {name} WHERE removed")
-    db.execute_sql(
-        "UPDATE roadmap SET status = 'failed' WHERE status = 'awaiting_review'"
-    )  # it knows no review
-    db.drop_tables(_tables(db))
-    for name in ("stage", "module"):
-        migrator.migrate(migrator.drop_column(name, "key"))
-    for table, names in {
-        "content_version": ("instruction", "subject"),
-        "content": ("instruction",),
-        **dict.fromkeys(NODES, ("removed",)),
-        "roadmap": (
-            "resource_language",
-            "review",
-            "approved",
-            "analysis",
-            "revision",
-            "spent",
-            "over_budget",
-        ),
-    }.items():
-        for name in names:
-            migrator.migrate(migrator.drop_column(table, name))
-
-
-def _tables(db: peewee.Database) -> list[type[peewee.Model]]:
     class Table(peewee.Model):
         Meta = SimpleNamespace(database=db, legacy_table_names=False)
 
@@ -126,4 +96,4 @@ def _tables(db: peewee.Database) -> list[type[peewee.Model]]:
 
         Meta = SimpleNamespace(primary_key=peewee.CompositeKey("owner_id", "month"))
 
-    return [Revision, ModelCall, Spending]
+    db.create_tables([Revision, ModelCall, Spending])

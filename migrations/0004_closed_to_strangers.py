@@ -19,21 +19,7 @@ def up(migrator: Any, db: peewee.Database) -> None:
         ),
         migrator.add_column("account", "disabled_at", peewee.DateTimeField(null=True)),
     )
-    db.create_tables(_tables(db))
-    db.execute_sql(
-        f"CREATE INDEX {UNDER_WAY} ON roadmap (owner_id) "
-        "WHERE status IN ('queued', 'planning', 'building')"
-    )
 
-
-def down(migrator: Any, db: peewee.Database) -> None:
-    db.execute_sql(f"DROP INDEX {UNDER_WAY}")
-    db.drop_tables(_tables(db))
-    for name in ("is_admin", "disabled_at"):
-        migrator.migrate(migrator.drop_column("account", name))
-
-
-def _tables(db: peewee.Database) -> list[type[peewee.Model]]:
     class Table(peewee.Model):
         Meta = SimpleNamespace(database=db, legacy_table_names=False)
 
@@ -71,4 +57,8 @@ def _tables(db: peewee.Database) -> list[type[peewee.Model]]:
         used_at = peewee.DateTimeField(null=True)
         used_by = peewee.ForeignKeyField(Account, null=True, on_delete="SET NULL", backref="+")
 
-    return [LoginSession, ApiKey, Invitation]
+    db.create_tables([LoginSession, ApiKey, Invitation])
+    db.execute_sql(
+        f"CREATE INDEX {UNDER_WAY} ON roadmap (owner_id) "
+        "WHERE status IN ('queued', 'planning', 'building')"
+    )

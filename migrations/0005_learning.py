@@ -16,17 +16,7 @@ def up(migrator: Any, db: peewee.Database) -> None:
         migrator.add_column("concept", "notes", peewee.TextField(default="", constraints=EMPTY)),
         migrator.add_column("account", "profile", peewee.JSONField(null=True)),
     )
-    db.create_tables([_quiz_attempt(db)])
 
-
-def down(migrator: Any, db: peewee.Database) -> None:
-    db.drop_tables([_quiz_attempt(db)])
-    migrator.migrate(
-        migrator.drop_column("account", "profile"), migrator.drop_column("concept", "notes")
-    )
-
-
-def _quiz_attempt(db: peewee.Database) -> type[peewee.Model]:
     class Table(peewee.Model):
         Meta = SimpleNamespace(database=db, legacy_table_names=False)
 
@@ -48,4 +38,4 @@ def _quiz_attempt(db: peewee.Database) -> type[peewee.Model]:
 
         Meta = SimpleNamespace(indexes=((("concept", "id"), False),))
 
-    return QuizAttempt
+    db.create_tables([QuizAttempt])

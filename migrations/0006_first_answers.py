@@ -7,14 +7,6 @@ import peewee
 
 
 def up(migrator: Any, db: peewee.Database) -> None:
-    db.create_tables([_first_answer(db)])
-
-
-def down(migrator: Any, db: peewee.Database) -> None:
-    db.drop_tables([_first_answer(db)])
-
-
-def _first_answer(db: peewee.Database) -> type[peewee.Model]:
     class Table(peewee.Model):
         Meta = SimpleNamespace(database=db, legacy_table_names=False)
 
@@ -30,4 +22,4 @@ def _first_answer(db: peewee.Database) -> type[peewee.Model]:
         content = peewee.BlobField(null=True)
         created_at = peewee.DateTimeField(index=True)
 
-    return FirstAnswer
+    db.create_tables([FirstAnswer])

@@ -7,14 +7,6 @@ import peewee
 
 
 def up(migrator: Any, db: peewee.Database) -> None:
-    db.create_tables(_tables(db))
-
-
-def down(migrator: Any, db: peewee.Database) -> None:
-    db.drop_tables(_tables(db))
-
-
-def _tables(db: peewee.Database) -> list[type[peewee.Model]]:
     class Table(peewee.Model):
         Meta = SimpleNamespace(database=db, legacy_table_names=False)
 
@@ -62,4 +54,4 @@ def _tables(db: peewee.Database) -> list[type[peewee.Model]]:
             )
         )
 
-    return [Webhook, WebhookDelivery]
+    db.create_tables([Webhook, WebhookDelivery])

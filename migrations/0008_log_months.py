@@ -54,35 +54,19 @@ def up(migrator: Any, db: peewee.Database) -> None:
         migrator.add_column("execution_log", "trace_id", peewee.UUIDField(null=True)),
         migrator.add_column("log_source", "expired", expired),
     )
-    db.create_tables([_expired(db)])
-    if is_postgres:
-        _partition(db)
-    else:
-        for name in ON_SQLITE:
-            db.execute_sql(f"CREATE INDEX {name} ON execution_log {INDEXES[name]}")
 
-
-def down(migrator: Any, db: peewee.Database) -> None:
-    if isinstance(db, peewee.PostgresqlDatabase):
-        _unite(db)
-    else:
-        for name in ON_SQLITE:
-            db.execute_sql(f"DROP INDEX {name}")
-    db.drop_tables([_expired(db)])
-    migrator.migrate(
-        migrator.drop_column("execution_log", "trace_id"),
-        migrator.drop_column("log_source", "expired"),
-    )
-
-
-def _expired(db: peewee.Database) -> type[peewee.Model]:
     class ExpiredLogRecord(peewee.Model):
         id = peewee.UUIDField(primary_key=True)
         counted_at = peewee.DateTimeField(index=True)
 
         Meta = SimpleNamespace(database=db, legacy_table_names=False)
 
-    return ExpiredLogRecord
+    db.create_tables([ExpiredLogRecord])
+    if is_postgres:
+        _partition(db)
+    else:
+        for name in ON_SQLITE:
+            db.execute_sql(f"CREATE INDEX {name} ON execution_log {INDEXES[name]}")
 
 
 def _build_indexes(db: peewee.Database) -> None:
@@ -142,16 +126,3 @@ def _first_id(moment: datetime) -> str:
     """Return the lowest UUIDv7 of a moment."""
     digits = f"{int(moment.timestamp() * 1000):012x}"
     return f"{digits[:8]}-{digits[8:]}-0000-0000-000000000000"
-
-
-def _unite(db: peewee.Database) -> None:
-    db.execute_sql(
-        f"CREATE TABLE united (LIKE {DEFAULT} INCLUDING DEFAULTS, "
-        "CONSTRAINT united_pkey PRIMARY KEY (id))"
-    )
-    db.execute_sql("INSERT INTO united SELECT * FROM execution_log")
-    db.execute_sql("DROP TABLE execution_log")
-    db.execute_sql(f"DROP FUNCTION {WORDS}(text, text)")
-    db.execute_sql("ALTER TABLE united RENAME TO execution_log")
-    db.execute_sql("ALTER INDEX united_pkey RENAME TO execution_log_pkey")
-    db.execute_sql(f"CREATE INDEX {FIRST_INDEX} ON execution_log {INDEXES[FIRST_INDEX]}")

@@ -16,7 +16,3 @@ def up(migrator: Any, db: peewee.Database) -> None:
             "account", "is_observer", peewee.BooleanField(default=False, constraints=NO)
         )
     )
-
-
-def down(migrator: Any, db: peewee.Database) -> None:
-    migrator.migrate(migrator.drop_column("account", "is_observer"))

@@ -7,14 +7,6 @@ import peewee
 
 
 def up(migrator: Any, db: peewee.Database) -> None:
-    db.create_tables([_table(db)])
-
-
-def down(migrator: Any, db: peewee.Database) -> None:
-    db.drop_tables([_table(db)])
-
-
-def _table(db: peewee.Database) -> type[peewee.Model]:
     class AuditRecord(peewee.Model):
         id = peewee.UUIDField(primary_key=True)
         account_id = peewee.UUIDField(null=True)
@@ -33,4 +25,4 @@ def _table(db: peewee.Database) -> type[peewee.Model]:
             database=db, legacy_table_names=False, indexes=((("action", "id"), False),)
         )
 
-    return AuditRecord
+    db.create_tables([AuditRecord])

@@ -24,11 +24,3 @@ def up(migrator: Any, db: peewee.Database) -> None:
         db.execute_sql(f"CREATE INDEX {name} ON {columns}")
     if isinstance(db, peewee.PostgresqlDatabase):
         db.execute_sql(WORDS)
-
-
-def down(migrator: Any, db: peewee.Database) -> None:
-    for name in [
-        *INDEXES,
-        *(["roadmap_words"] if isinstance(db, peewee.PostgresqlDatabase) else []),
-    ]:
-        db.execute_sql(f"DROP INDEX {name}")

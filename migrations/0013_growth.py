@@ -16,8 +16,3 @@ INDEXES = {
 def up(migrator: Any, db: peewee.Database) -> None:
     for name, columns in INDEXES.items():
         db.execute_sql(f"CREATE INDEX {name} ON {columns}")
-
-
-def down(migrator: Any, db: peewee.Database) -> None:
-    for name in INDEXES:
-        db.execute_sql(f"DROP INDEX {name}")

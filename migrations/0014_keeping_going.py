@@ -31,18 +31,7 @@ def up(migrator: Any, db: peewee.Database) -> None:
         )
     for name, columns in INDEXES.items():
         db.execute_sql(f"CREATE INDEX {name} ON roadmap ({columns}) WHERE trashed_at IS NOT NULL")
-    db.create_tables(_tables(db))
 
-
-def down(migrator: Any, db: peewee.Database) -> None:
-    db.drop_tables(_tables(db))
-    for name in INDEXES:
-        db.execute_sql(f"DROP INDEX {name}")
-    for table, fields in COLUMNS.items():
-        migrator.migrate(*(migrator.drop_column(table, name) for name in fields))
-
-
-def _tables(db: peewee.Database) -> list[type[peewee.Model]]:
     class Table(peewee.Model):
         Meta = SimpleNamespace(database=db, legacy_table_names=False)
 
@@ -84,4 +73,4 @@ def _tables(db: peewee.Database) -> list[type[peewee.Model]]:
         created_at = peewee.DateTimeField()
         expires_at = peewee.DateTimeField(null=True)
 
-    return [ReviewCard, SecretLink]
+    db.create_tables([ReviewCard, SecretLink])

@@ -11,7 +11,3 @@ def up(migrator: Any, db: peewee.Database) -> None:
     db.execute_sql(
         f"CREATE INDEX {NAME} ON concept (roadmap_id, progress_at) WHERE progress_at IS NOT NULL"
     )
-
-
-def down(migrator: Any, db: peewee.Database) -> None:
-    db.execute_sql(f"DROP INDEX {NAME}")

@@ -16,16 +16,7 @@ def up(migrator: Any, db: peewee.Database) -> None:
     migrator.migrate(migrator.add_column("content", "links_noted", peewee.IntegerField(null=True)))
     of = "kind = 'resources' AND version > 0 AND (links_noted IS NULL OR links_noted <> version)"
     db.execute_sql(f"CREATE INDEX {UNNOTED} ON content (id) WHERE {of}")
-    db.create_tables(_tables(db))
 
-
-def down(migrator: Any, db: peewee.Database) -> None:
-    db.drop_tables(_tables(db))
-    db.execute_sql(f"DROP INDEX {UNNOTED}")
-    migrator.migrate(migrator.drop_column("content", "links_noted"))
-
-
-def _tables(db: peewee.Database) -> list[type[peewee.Model]]:
     class Table(peewee.Model):
         Meta = SimpleNamespace(database=db, legacy_table_names=False)
 
@@ -49,4 +40,4 @@ def _tables(db: peewee.Database) -> list[type[peewee.Model]]:
 
         Meta = SimpleNamespace(primary_key=peewee.CompositeKey("content", "link"))
 
-    return [CheckedLink, LinkUse]
+    db.create_tables([CheckedLink, LinkUse])

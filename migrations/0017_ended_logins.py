@@ -20,9 +20,3 @@ def up(migrator: Any, db: peewee.Database) -> None:
     for name, columns in INDEXES.items():
         db.execute_sql(f"CREATE INDEX {name} ON {columns}")
     db.execute_sql(f"DROP INDEX {BEFORE}")
-
-
-def down(migrator: Any, db: peewee.Database) -> None:
-    db.execute_sql(f"CREATE INDEX {BEFORE} ON login_session (ended_at)")
-    for name in INDEXES:
-        db.execute_sql(f"DROP INDEX {name}")

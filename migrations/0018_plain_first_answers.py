@@ -13,7 +13,3 @@ def up(migrator: Any, db: peewee.Database) -> None:
     db.execute_sql(
         "ALTER TABLE first_answer ADD COLUMN is_repeatable BOOLEAN NOT NULL DEFAULT FALSE"
     )
-
-
-def down(migrator: Any, db: peewee.Database) -> None:
-    db.execute_sql("ALTER TABLE first_answer DROP COLUMN is_repeatable")

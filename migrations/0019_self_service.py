@@ -9,33 +9,13 @@ from typing import Any
 
 import peewee
 
-INDEXES = {
-    "model_call_owner_id_id": "model_call (owner_id, id)",
-    "account_delete_at": "account (delete_at)",
-}
-
 
 def up(migrator: Any, db: peewee.Database) -> None:
-    of_calls, of_accounts = INDEXES.items()
     # First: from the next statement on, accounts cannot be read until the commit.
-    _create_index(db, *of_calls)
+    db.execute_sql("CREATE INDEX model_call_owner_id_id ON model_call (owner_id, id)")
     migrator.migrate(migrator.add_column("account", "delete_at", peewee.DateTimeField(null=True)))
-    _create_index(db, *of_accounts)
-    db.create_tables(_tables(db))
+    db.execute_sql("CREATE INDEX account_delete_at ON account (delete_at)")
 
-
-def down(migrator: Any, db: peewee.Database) -> None:
-    db.drop_tables(_tables(db))
-    for name in INDEXES:
-        db.execute_sql(f"DROP INDEX {name}")
-    migrator.migrate(migrator.drop_column("account", "delete_at"))
-
-
-def _create_index(db: peewee.Database, name: str, columns: str) -> None:
-    db.execute_sql(f"CREATE INDEX {name} ON {columns}")
-
-
-def _tables(db: peewee.Database) -> list[type[peewee.Model]]:
     class Table(peewee.Model):
         Meta = SimpleNamespace(database=db, legacy_table_names=False)
 
@@ -67,4 +47,4 @@ def _tables(db: peewee.Database) -> list[type[peewee.Model]]:
 
         Meta = SimpleNamespace(primary_key=peewee.CompositeKey("export", "number"))
 
-    return [AccountExport, ExportPiece]
+    db.create_tables([AccountExport, ExportPiece])

@@ -12,7 +12,3 @@ import peewee
 
 def up(migrator: Any, db: peewee.Database) -> None:
     db.execute_sql("ALTER TABLE secret_link ADD COLUMN token_hashes TEXT")
-
-
-def down(migrator: Any, db: peewee.Database) -> None:
-    db.execute_sql("ALTER TABLE secret_link DROP COLUMN token_hashes")

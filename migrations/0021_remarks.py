@@ -13,10 +13,3 @@ def up(migrator: Any, db: peewee.Database) -> None:
         migrator.add_column("content_version", "remarks", peewee.JSONField(null=True)),
         migrator.add_column("model_call", "cached_tokens", peewee.IntegerField(null=True)),
     )
-
-
-def down(migrator: Any, db: peewee.Database) -> None:
-    migrator.migrate(
-        migrator.drop_column("content_version", "remarks"),
-        migrator.drop_column("model_call", "cached_tokens"),
-    )

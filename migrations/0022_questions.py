@@ -12,10 +12,3 @@ import peewee
 def up(migrator: Any, db: peewee.Database) -> None:
     db.execute_sql("ALTER TABLE roadmap ADD COLUMN clarify BOOLEAN NOT NULL DEFAULT FALSE")
     migrator.migrate(migrator.add_column("roadmap", "answers", peewee.JSONField(null=True)))
-
-
-def down(migrator: Any, db: peewee.Database) -> None:
-    db.execute_sql("UPDATE roadmap SET status = 'failed' WHERE status = 'awaiting_answers'")
-    migrator.migrate(
-        migrator.drop_column("roadmap", "answers"), migrator.drop_column("roadmap", "clarify")
-    )

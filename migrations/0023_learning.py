@@ -36,23 +36,6 @@ INDEXES = {
 
 
 def up(migrator: Any, db: peewee.Database) -> None:
-    db.create_tables([_learning_day(db)])
-    migrator.migrate(*(migrator.add_column(*column) for column in COLUMNS))
-    for table, name, kind in WITH_DEFAULT:
-        db.execute_sql(f"ALTER TABLE {table} ADD COLUMN {name} {kind}")
-    for name, columns in INDEXES.items():
-        db.execute_sql(f"CREATE INDEX {name} ON review_card {columns}")
-
-
-def down(migrator: Any, db: peewee.Database) -> None:
-    for name in INDEXES:
-        db.execute_sql(f"DROP INDEX {name}")
-    columns = [each[:2] for each in (*COLUMNS, *WITH_DEFAULT)]
-    migrator.migrate(*(migrator.drop_column(table, name) for table, name in columns))
-    db.drop_tables([_learning_day(db)])
-
-
-def _learning_day(db: peewee.Database) -> type[peewee.Model]:
     class LearningDay(peewee.Model):
         account_id = peewee.UUIDField(
             constraints=[peewee.SQL("REFERENCES account (id) ON DELETE CASCADE")]
@@ -65,4 +48,9 @@ def _learning_day(db: peewee.Database) -> type[peewee.Model]:
             primary_key=peewee.CompositeKey("account_id", "day"),
         )
 
-    return LearningDay
+    db.create_tables([LearningDay])
+    migrator.migrate(*(migrator.add_column(*column) for column in COLUMNS))
+    for table, name, kind in WITH_DEFAULT:
+        db.execute_sql(f"ALTER TABLE {table} ADD COLUMN {name} {kind}")
+    for name, columns in INDEXES.items():
+        db.execute_sql(f"CREATE INDEX {name} ON review_card {columns}")

@@ -22,15 +22,7 @@ def up(migrator: Any, db: peewee.Database) -> None:
     migrator.migrate(
         *(migrator.add_column("stage", name, field) for name, field in COLUMNS.items())
     )
-    db.create_tables([_judgement(db)])
 
-
-def down(migrator: Any, db: peewee.Database) -> None:
-    db.drop_tables([_judgement(db)])
-    migrator.migrate(*(migrator.drop_column("stage", name) for name in COLUMNS))
-
-
-def _judgement(db: peewee.Database) -> type[peewee.Model]:
     class Judgement(peewee.Model):
         id = peewee.UUIDField(primary_key=True)
         attempts = peewee.IntegerField()
@@ -58,4 +50,4 @@ def _judgement(db: peewee.Database) -> type[peewee.Model]:
             indexes=((("stage_id", "judge"), True), (("status", "due_at"), False)),
         )
 
-    return Judgement
+    db.create_tables([Judgement])

@@ -172,11 +172,6 @@ class TestMigration:
         store_batch([*later, document()])
         assert counts_of(ExecutionLog) == len(records) + 3
 
-        before.down("0008_log_months")
-        assert counts_of_old() == len(records) + 3
-        self.write(document(), *records)
-        assert counts_of_old() == len(records) + 4
-
     def test_old_rows_stay_in_their_table_and_every_index_is_there_once(
         self, postgres: Postgres, tmp_path: Path
     ) -> None:
@@ -511,11 +506,6 @@ class TestSources:
 
 def settings_are_postgres() -> bool:
     return isinstance(database.obj, peewee.PostgresqlDatabase)
-
-
-def counts_of_old() -> int:
-    with session():
-        return int(database.execute_sql("SELECT count(*) FROM execution_log").fetchone()[0])
 
 
 def _one(cursor: Any, sql: str) -> int:

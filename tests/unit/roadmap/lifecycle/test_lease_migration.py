@@ -158,24 +158,13 @@ class TestMigration:
         assert the_roadmap(roadmap_id).status == "ready"
         assert_events_without_gaps(roadmap_id)
 
-    def test_going_up_and_down_again_keeps_every_row_and_every_rule(
-        self, before: peewee.Database
-    ) -> None:
+    def test_going_up_keeps_every_row(self, before: peewee.Database) -> None:
         self.owner(before)
         self.write(before, "building")
-        columns, schema = self.columns(before), self.schema(before)
+        columns = self.columns(before)
         dumped = self.dump(before, columns)
-        runner = Runner(before, str(DIRECTORY))
-
-        applied = runner.up()
-        assert applied == known()[1:]
+        assert Runner(before, str(DIRECTORY)).up() == known()[1:]
         assert self.dump(before, columns) == dumped
-
-        for name in reversed(applied):
-            assert runner.down() == [name]
-        assert self.columns(before) == columns
-        assert self.dump(before, columns) == dumped
-        assert self.schema(before) == schema
 
     def test_what_hangs_on_a_roadmap_still_goes_with_it(self, before: peewee.Database) -> None:
         self.owner(before)
@@ -188,22 +177,6 @@ class TestMigration:
     def columns(self, old: peewee.Database) -> dict[str, list[str]]:
         tables = [name for name in old.get_tables() if name != "schema_migration"]
         return {name: [column.name for column in old.get_columns(name)] for name in tables}
-
-    def schema(self, old: peewee.Database) -> dict[str, Any]:
-        return {
-            name: (
-                [(column.name, column.data_type, column.null) for column in old.get_columns(name)],
-                sorted(
-                    (index.name, tuple(index.columns), index.unique)
-                    for index in old.get_indexes(name)
-                ),
-                sorted(
-                    (key.column, key.dest_table, key.dest_column)
-                    for key in old.get_foreign_keys(name)
-                ),
-            )
-            for name in self.columns(old)
-        }
 
     def dump(self, old: peewee.Database, columns: dict[str, list[str]]) -> dict[str, list[Any]]:
         found = {}
