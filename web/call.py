@@ -2,13 +2,19 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Generic, get_args, get_type_hints
 from uuid import UUID
 
+from pydantic import BaseModel
 from starlette.requests import Request
+from typing_extensions import TypeVar
 
 from core.json_types import LazyModel
 from roadmap.accounts.identity import IdempotencyKey, Principal
+
+# Any, so that functions for all calls say `Call`. A handler that says so has no body and no query.
+Body_co = TypeVar("Body_co", covariant=True, default=Any)
+Query_co = TypeVar("Query_co", covariant=True, default=Any)
 
 
 class NoQuery(LazyModel, extra="forbid"):
@@ -23,12 +29,15 @@ class EmptyBody(LazyModel, extra="forbid"):
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
-    """A request that was read and checked."""
+class Call(Generic[Body_co, Query_co]):
+    """A request that was read and checked.
+
+    Handlers name its types: `Call[RoadmapRequest]`, `Call[None, PageQuery]`.
+    """
 
     caller: Principal
-    body: Any
-    query: Any
+    body: Body_co
+    query: Query_co
     ids: Mapping[str, Any]  # path parameters
     request: Request
     key: IdempotencyKey | None = None
@@ -50,3 +59,20 @@ class Call:
 
 
 Handler = Callable[[Call], Any]  # returns an Answer, or is a coroutine that does
+
+
+def models_of(handler: Handler) -> dict[str, type[BaseModel]]:
+    """Return the models that the types of a handler name, as fields of its Endpoint.
+
+    That of the response is what it returns, or what is in its Reply, Document or Annotated.
+    """
+    hints = get_type_hints(getattr(handler, "func", handler), include_extras=True)
+    types = dict(zip(("body", "query"), get_args(hints.get("call")), strict=False))
+    types["response"] = hints.get("return")
+    while inner := get_args(types["response"]):
+        types["response"] = inner[-1]
+    return {
+        name: each
+        for name, each in types.items()
+        if isinstance(each, type) and issubclass(each, BaseModel)
+    }

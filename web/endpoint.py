@@ -26,7 +26,7 @@ from roadmap.plan.outline import ContentKind
 from web import idempotency
 from web.audit import respond_audited
 from web.authentication import ANONYMOUS, check_scope, identify, run_for_principal
-from web.call import Call, Handler, NoQuery
+from web.call import Call, Handler, NoQuery, models_of
 from web.deprecation import FIELDS as DEPRECATED
 from web.deprecation import deprecations
 from web.http import limits
@@ -80,7 +80,8 @@ class Endpoint:
     path: str
     handler: Handler
     summary: str
-    response: type[BaseModel] | None
+    # Of these, only what the types of the handler do not name
+    response: type[BaseModel] | None = None
     body: type[BaseModel] | None = None
     query: type[BaseModel] = NoQuery
     status: int = 200
@@ -93,6 +94,10 @@ class Endpoint:
     media_type: str = "application/json"
     current: Handler | None = None  # the handler of the GET whose ETag an If-Match names
     raises: tuple[type[RoadmapError], ...] = ()  # beyond those that every endpoint raises
+
+    def __post_init__(self) -> None:
+        for name, model in models_of(self.handler).items():
+            object.__setattr__(self, name, model)
 
     def route(self) -> Route:
         return Route(self.path, self, methods=[self.method], name=self.summary)

@@ -55,7 +55,7 @@ class ImportedRoadmap(RoadmapSummary):
     links: Links = Field(description="Where more of it is.")
 
 
-def imported_reply(roadmap: RoadmapSummary) -> Reply:
+def imported_reply(roadmap: RoadmapSummary) -> Reply[ImportedRoadmap]:
     """Return the response that presents an imported roadmap."""
     links = links_of(roadmap.id)
     return Reply(ImportedRoadmap(**dict(roadmap), links=links), headers={"Location": links.self})

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
 
-from pydantic import BaseModel
 from starlette.responses import Response
 
 from core.batching import GroupRead
@@ -15,6 +14,7 @@ from web.http.concurrency import await_for_account
 from web.http.response_cache import ResponseCache
 from web.http.responses import (
     Document,
+    Model_co,
     Reply,
     conditional_response,
     etag,
@@ -41,7 +41,9 @@ class DocumentPlace:
     ids: Ids
     form: Hashable = None
 
-    def document(self, make: Callable[[], BaseModel | Reply | Document]) -> Document:
+    def document(
+        self, make: Callable[[], Model_co | Reply[Model_co] | Document[Model_co]]
+    ) -> Document[Model_co]:
         """Return the document of the current state. One that is made as such is not kept."""
         with snapshot():  # so that the state is that of what is made
             [state] = self.kind.read_states([self.ids])

@@ -16,7 +16,7 @@ from roadmap.exchange import account_export
 from roadmap.plan.statuses import ExportStatus
 from tasks.dispatcher import send_after_commit
 from web.authentication import run_for_principal
-from web.call import Call
+from web.call import Call, EmptyBody
 from web.http import limits
 from web.http.responses import Reply
 from web.http.security_log import log_security_event
@@ -39,7 +39,7 @@ class LinkedExport(account_export.ExportInfo):
     download: str | None = Field(description="Path of the archive; null: not ready.")
 
 
-def order_export(call: Call) -> Reply:
+def order_export(call: Call[EmptyBody]) -> Reply[LinkedExport]:
     """Build an export in the background and keep it for seven days.
 
     It replaces the previous one. While an export is being built, that one is returned. It contains

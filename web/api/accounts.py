@@ -8,10 +8,18 @@ from pydantic import Field
 from core.db import settings
 from core.json_types import LazyModel
 from roadmap.accounts import accounts, sessions
-from roadmap.accounts.schemas import User
+from roadmap.accounts.schemas import (
+    Credentials,
+    Deletion,
+    DeletionRequest,
+    EmailChange,
+    PasswordChange,
+    Registration,
+    User,
+)
 from roadmap.lifecycle.account_deletion import cancel_work
 from web import logins
-from web.call import Call
+from web.call import Call, EmptyBody
 from web.http.host_and_csrf import csrf_token
 from web.http.responses import Reply
 
@@ -39,7 +47,7 @@ class Session(LazyModel):
     user: User
 
 
-async def register(call: Call) -> Reply:
+async def register(call: Call[Registration]) -> Reply[Session]:
     """Create an account and log in.
 
     The operator decides whether registration is open, by invitation only, or closed.
@@ -48,7 +56,7 @@ async def register(call: Call) -> Reply:
     return replace(begun, headers={**begun.headers, "Location": ME})
 
 
-async def log_in(call: Call) -> Reply:
+async def log_in(call: Call[Credentials]) -> Reply[Session]:
     """Log in with e-mail address and password, for a token.
 
     An earlier login session of the browser ends. An account that is marked for deletion answers
@@ -57,12 +65,12 @@ async def log_in(call: Call) -> Reply:
     return _answered(call, await logins.log_in(call, call.body))
 
 
-async def change_password(call: Call) -> Reply:
+async def change_password(call: Call[PasswordChange]) -> Reply[Session]:
     """End all login sessions, also the current one, and return a new one."""
     return _answered(call, await logins.change_password(call, call.body))
 
 
-async def change_email(call: Call) -> Reply:
+async def change_email(call: Call[EmailChange]) -> Reply[Session]:
     """End all login sessions, also the current one, and return a new one.
 
     The next login needs the new address. API keys stay valid.
@@ -70,7 +78,7 @@ async def change_email(call: Call) -> Reply:
     return _answered(call, await logins.change_email(call, call.body))
 
 
-async def delete_me(call: Call) -> Reply:
+async def delete_me(call: Call[DeletionRequest]) -> Reply[Deletion]:
     """Mark the account for deletion.
 
     Login sessions end and API keys are revoked at once, work in progress is cancelled, and share
@@ -82,7 +90,7 @@ async def delete_me(call: Call) -> Reply:
     return Reply(deletion, headers=logins.FORGET)
 
 
-def log_out(call: Call) -> Reply:
+def log_out(call: Call[EmptyBody]) -> Reply[None]:
     """End this login session. Others stay valid, as do API keys."""
     logins.end_login(call, call.caller.session_id, "logged-out")
     return Reply(None, headers=logins.FORGET)
@@ -103,7 +111,7 @@ def end_login(call: Call) -> None:
     logins.end_login(call, call.ids["session_id"])
 
 
-def _answered(call: Call, begun: logins.StartedLogin) -> Reply:
+def _answered(call: Call, begun: logins.StartedLogin) -> Reply[Session]:
     cookie = call.body.cookie
     body = Session(
         access_token=None if cookie else begun.token,

@@ -7,8 +7,10 @@ from pydantic import Field
 from core.json_types import LazyModel
 from roadmap.generation.generator import check_feedback, has_model
 from roadmap.lifecycle import commands
+from roadmap.plan.edits import EditRequest
+from roadmap.plan.schemas import AnswersRequest, ApproveRequest, RegenerateRequest, ReviseRequest
 from roadmap.plan.statuses import RoadmapStatus
-from web.call import Call
+from web.call import Call, EmptyBody
 from web.http.responses import Reply
 from web.links import Links, links_of
 from web.roadmap_commands import apply_command
@@ -26,7 +28,7 @@ class Decision(LazyModel):
     links: Links
 
 
-def answer_questions(call: Call) -> Reply:
+def answer_questions(call: Call[AnswersRequest]) -> Reply[Decision]:
     """Answer or skip the questions of a roadmap that waits for answers.
 
     They are asked once; the plan comes next.
@@ -34,18 +36,18 @@ def answer_questions(call: Call) -> Reply:
     return _decided(call, commands.answer(call.owner, call.ids["roadmap_id"], call.body.answers))
 
 
-def approve_plan(call: Call) -> Reply:
+def approve_plan(call: Call[ApproveRequest]) -> Reply[Decision]:
     """Approve a plan that waits for review. Its contents are built next."""
     return _decided(call, commands.approve(call.owner, call.ids["roadmap_id"], call.body.revision))
 
 
-def revise_plan(call: Call) -> Reply:
+def revise_plan(call: Call[ReviseRequest]) -> Reply[Decision]:
     """A model redesigns the plan as a new revision."""
     check_feedback("/feedback")
     return _decided(call, commands.revise(call.owner, call.ids["roadmap_id"], call.body.feedback))
 
 
-def edit_plan(call: Call) -> Reply:
+def edit_plan(call: Call[EditRequest]) -> Reply[Decision]:
     """Apply operations that identify elements by key.
 
     Unchanged concepts keep their contents and progress.
@@ -56,27 +58,27 @@ def edit_plan(call: Call) -> Reply:
     )
 
 
-def restore_revision(call: Call) -> Reply:
+def restore_revision(call: Call[EmptyBody]) -> Reply[Decision]:
     """Make this plan current again, as a new revision."""
     return _decided(call, commands.restore(call.owner, call.ids["roadmap_id"], call.ids["number"]))
 
 
-def cancel_roadmap(call: Call) -> Reply:
+def cancel_roadmap(call: Call[EmptyBody]) -> Reply[Decision]:
     """Cancel the work in progress. Finished contents stay; the rest can be retried."""
     return _decided(call, commands.cancel(call.owner, call.ids["roadmap_id"]))
 
 
-def retry_roadmap(call: Call) -> Reply:
+def retry_roadmap(call: Call[EmptyBody]) -> Reply[Decision]:
     """Retry all parts that failed or were cancelled, or the outline if there is none."""
     return _decided(call, commands.retry(call.owner, call.ids["roadmap_id"]))
 
 
-def retry_part(call: Call) -> Reply:
+def retry_part(call: Call[EmptyBody]) -> Reply[Decision]:
     """Retry only this part, if it failed or was cancelled."""
     return _decided(call, commands.retry_part(*call.concept, call.ids["kind"]))
 
 
-def regenerate_part(call: Call) -> Reply:
+def regenerate_part(call: Call[RegenerateRequest]) -> Reply[Decision]:
     """Write the part again as a new version.
 
     The current version is shown until it is ready.
@@ -87,7 +89,7 @@ def regenerate_part(call: Call) -> Reply:
     )
 
 
-def upgrade_concept(call: Call) -> Reply:
+def upgrade_concept(call: Call[EmptyBody]) -> Reply[Decision]:
     """Have the model rewrite the catalogue contents of this concept for the learner.
 
     The current contents stay as earlier versions and are shown until then.
@@ -95,7 +97,7 @@ def upgrade_concept(call: Call) -> Reply:
     return _decided(call, commands.upgrade(*call.concept, has_model=has_model()))
 
 
-def restore_version(call: Call) -> Reply:
+def restore_version(call: Call[EmptyBody]) -> Reply[Decision]:
     """Show this version again; the others stay.
 
     Not possible while the part is being written.
@@ -105,7 +107,7 @@ def restore_version(call: Call) -> Reply:
     )
 
 
-def _decided(call: Call, made: commands.CommandResult) -> Reply:
+def _decided(call: Call, made: commands.CommandResult) -> Reply[Decision]:
     roadmap_id = call.ids["roadmap_id"]
     apply_command(roadmap_id, made)
     links = links_of(roadmap_id)

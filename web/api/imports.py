@@ -1,12 +1,13 @@
 """Import of roadmaps exported as JSON."""
 
+from roadmap.exchange.import_validation import RoadmapFile
 from web.call import Call
 from web.http.responses import Reply
-from web.links import imported_reply
+from web.links import ImportedRoadmap, imported_reply
 from web.roadmap_commands import import_document
 
 
-def import_roadmap(call: Call) -> Reply:
+def import_roadmap(call: Call[RoadmapFile]) -> Reply[ImportedRoadmap]:
     """Create a roadmap from a JSON export, completely or not at all.
 
     Parts missing in the file are marked as failed and can be retried. The import itself calls no

@@ -5,6 +5,7 @@ from contextlib import AbstractContextManager, nullcontext
 from pydantic import Field
 
 from core.db import after_transaction
+from core.json_types import Page
 from roadmap.accounts import api_keys, invitations
 from roadmap.accounts.identity import Scope
 from roadmap.operations.audit_log import Action, audited
@@ -12,7 +13,7 @@ from web import tokens
 from web.audit import actor_of
 from web.call import Call
 from web.http import limits
-from web.http.pagination import paged
+from web.http.pagination import PageQuery, paged
 from web.http.responses import Reply
 from web.http.security_log import log_security_event
 from web.http.urls import quoted_path
@@ -30,7 +31,7 @@ class NewInvitation(invitations.InvitationInfo):
     invitation: str = Field(description="Value to send when registering; only returned here.")
 
 
-def create_key(call: Call) -> Reply:
+def create_key(call: Call[api_keys.KeyRequest]) -> Reply[api_keys.NewKey]:
     """Create a key for a program that acts as this account.
 
     `key` is only returned here.
@@ -71,7 +72,7 @@ def revoke_key(call: Call) -> None:
     log_security_event(call.request, "key-revoked", account=call.owner, key=call.ids["key_id"])
 
 
-def create_invitation(call: Call) -> Reply:
+def create_invitation(call: Call[invitations.InvitationRequest]) -> Reply[NewInvitation]:
     """Create an invitation.
 
     One person can register with it, once, within seven days. `invitation` is only returned here.
@@ -91,7 +92,7 @@ def read_invitation(call: Call) -> invitations.InvitationInfo:
     return invitations.read_open(call.ids["invitation_id"])
 
 
-def list_invitations(call: Call) -> Reply:
+def list_invitations(call: Call[None, PageQuery]) -> Reply[Page[invitations.InvitationInfo]]:
     """Invitations that can still be used, newest first."""
     return paged(
         call.request,

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from functools import partial
+from typing import Annotated
 
 from starlette.responses import Response
 
@@ -10,10 +11,12 @@ from core.db import transaction
 from roadmap.generation.generator import has_model
 from roadmap.learning import placement, progress, projects, today
 from roadmap.learning.progress import Attempt, LearnerConcept, Profile
+from roadmap.learning.schedule import Schedule
 from roadmap.learning.today import Today
 from roadmap.lifecycle import read_states, schedule_settings
+from roadmap.plan.schemas import ProgressRequest
 from tasks.dispatcher import send_after_commit
-from web.call import Call
+from web.call import Call, EmptyBody
 from web.http.pagination import Limit, PageQuery, paged
 from web.http.responses import Document, Reply
 from web.http.urls import quoted_path
@@ -33,14 +36,14 @@ class AttemptsQuery(PageQuery):
     limit: Limit = 20
 
 
-def set_progress(call: Call) -> LearnerConcept:
+def set_progress(call: Call[ProgressRequest]) -> LearnerConcept:
     """Set the learner's progress with this concept."""
     made = progress.set_progress(*call.concept, call.body)
     write_ahead(call.owner, call.ids["roadmap_id"])
     return made
 
 
-def finish_part(call: Call) -> LearnerConcept:
+def finish_part(call: Call[progress.PartRequest]) -> LearnerConcept:
     """Mark a part of the concept, and those before it, as done.
 
     `GET /api/v1/today` names the next part. The last one ends with the concept.
@@ -56,19 +59,19 @@ def read_today(call: Call) -> Today:
     return today.read_today(call.owner)
 
 
-def set_notes(call: Call) -> LearnerConcept:
+def set_notes(call: Call[progress.NotesRequest]) -> LearnerConcept:
     """Replace the notes. `base` or `If-Match` avoids overwriting other changes."""
     return progress.set_notes(*call.concept, call.body)
 
 
-def save_exercise(call: Call) -> LearnerConcept:
+def save_exercise(call: Call[progress.ExerciseRequest]) -> LearnerConcept:
     """Save the attempt at the exercise of the tutorial, and that it was checked."""
     made = progress.save_exercise(*call.concept, call.body)
     write_ahead(call.owner, call.ids["roadmap_id"])
     return made
 
 
-def answer_quiz(call: Call) -> Reply:
+def answer_quiz(call: Call[progress.AttemptRequest]) -> Reply[Attempt]:
     """Grade the answers. The response has the correct answers and explanations.
 
     If it is passed, the concept is learned, and done unless it is skipped.
@@ -79,7 +82,7 @@ def answer_quiz(call: Call) -> Reply:
     return Reply(made, headers={"Location": f"{quoted_path(call.request.scope['path'])}/{made.id}"})
 
 
-def list_attempts(call: Call) -> Reply:
+def list_attempts(call: Call[None, AttemptsQuery]) -> Reply[progress.Attempts]:
     """Attempts without their questions, newest first."""
     place, query = (call.ids["roadmap_id"], call.ids["concept_id"]), call.query
     page = progress.list_attempts(call.owner, *place, limit=query.limit, before=query.cursor)
@@ -117,12 +120,12 @@ def read_project(call: Call) -> projects.Project:
     return projects.read_project(*call.stage)
 
 
-def save_project(call: Call) -> projects.Project:
+def save_project(call: Call[projects.ProjectRequest]) -> projects.Project:
     """Replace the work, and with `marks` the learner's own judgement."""
     return projects.save_project(*call.stage, call.body)
 
 
-def order_judgement(call: Call) -> Reply:
+def order_judgement(call: Call[EmptyBody]) -> Reply[projects.Project]:
     """The model judges the work by the rubric, within the budget.
 
     Read the project again for its judgement. 409 without a model, or without saved work.
@@ -133,7 +136,7 @@ def order_judgement(call: Call) -> Reply:
     return Reply(made, headers={"Location": place, "Retry-After": "1"})
 
 
-def place_learner(call: Call) -> placement.Placement:
+def place_learner(call: Call[placement.PlacementRequest]) -> placement.Placement:
     """Ask up to 15 of the plan's questions, one per request, and propose concepts to skip.
 
     Begin with `{}`. Each response has the state to send with the answer to its question. Nothing
@@ -142,7 +145,7 @@ def place_learner(call: Call) -> placement.Placement:
     return placement.place(call.owner, call.ids["roadmap_id"], call.body)
 
 
-def skip_concepts(call: Call) -> placement.SkippedConcepts:
+def skip_concepts(call: Call[placement.SkipRequest]) -> placement.SkippedConcepts:
     """Skip the confirmed concepts together, or mark them as done."""
     made = placement.skip(call.owner, call.ids["roadmap_id"], call.body)
     write_ahead(call.owner, call.ids["roadmap_id"])
@@ -154,17 +157,17 @@ def read_profile(call: Call) -> Profile:
     return progress.read_profile(call.owner)
 
 
-def save_profile(call: Call) -> Profile:
+def save_profile(call: Call[Profile]) -> Profile:
     """Replace the whole profile."""
     return progress.save_profile(call.owner, call.body)
 
 
-def patch_profile(call: Call) -> Profile:
+def patch_profile(call: Call[progress.ProfilePatch]) -> Profile:
     """JSON merge patch (RFC 7396): omitted fields stay, null means not set."""
     return progress.change_profile(call.owner, call.body)
 
 
-def read_schedule(call: Call) -> Document:
+def read_schedule(call: Call) -> Document[Schedule]:
     """The remaining concepts by day and week.
 
     They are compared with the first schedule and the target date. Empty without a plan.
@@ -177,7 +180,7 @@ def schedule_place(call: Call) -> DocumentPlace:
     return DocumentPlace(_schedules, (call.owner, call.ids["roadmap_id"]))
 
 
-def save_schedule(call: Call) -> Response:
+def save_schedule(call: Call[schedule_settings.ScheduleRequest]) -> Annotated[Response, Schedule]:
     """Replace the schedule settings.
 
     The weeks are recalculated; contents and progress stay.

@@ -51,7 +51,7 @@ def _load() -> Callable[..., Awaitable[list[Message]]]:
     return handle_message
 
 
-async def serve_mcp(call: Call) -> Response:
+async def serve_mcp(call: Call[bytes]) -> Response:
     """Answer one message of an MCP client."""
 
     async def is_ending() -> bool:

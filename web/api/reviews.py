@@ -18,21 +18,20 @@ class ReviewsQuery(LazyModel, extra="forbid"):
     beyond_limits: bool = Field(False, description="Also questions above the limits of today.")
 
 
-def list_reviews(call: Call) -> Reviews:
+def list_reviews(call: Call[None, ReviewsQuery]) -> Reviews:
     """Due questions of answered quizzes and finished concepts, within the limits of today.
 
     Reviewing removes them from the list. A day begins at 0:00 UTC.
     """
-    query: ReviewsQuery = call.query
     return reviews.list_due(
         call.owner,
-        limit=query.limit,
-        roadmap_id=query.roadmap_id,
-        beyond=query.beyond_limits,
+        limit=call.query.limit,
+        roadmap_id=call.query.roadmap_id,
+        beyond=call.query.beyond_limits,
     )
 
 
-def check_review(call: Call) -> CheckedReview:
+def check_review(call: Call[reviews.ReviewCheck]) -> CheckedReview:
     """Grade an answer; its rating follows.
 
     The response has the correct answers, the explanation, and the next due time for each rating.
@@ -41,7 +40,7 @@ def check_review(call: Call) -> CheckedReview:
     return reviews.check(call.owner, call.ids["card_id"], call.body)
 
 
-def rate_review(call: Call) -> CardState:
+def rate_review(call: Call[reviews.ReviewRequest]) -> CardState:
     """Rate a question.
 
     It comes back after minutes, days or months, depending on the rating. Reviews before the due
@@ -50,7 +49,7 @@ def rate_review(call: Call) -> CardState:
     return reviews.review(call.owner, call.ids["card_id"], call.body)
 
 
-def undo_review(call: Call) -> CardState:
+def undo_review(call: Call[reviews.UndoRequest]) -> CardState:
     """Undo the last rating of the account.
 
     The question has its earlier state again. That is possible once and within 30 minutes.
@@ -68,6 +67,6 @@ def read_limits(call: Call) -> ReviewLimits:
     return reviews.read_limits(call.owner)
 
 
-def save_limits(call: Call) -> ReviewLimits:
+def save_limits(call: Call[ReviewLimits]) -> ReviewLimits:
     """Replace the daily limits; omitted fields get their defaults."""
     return reviews.save_limits(call.owner, call.body)

@@ -11,7 +11,7 @@ from roadmap.lifecycle.content_versions import VersionDetail, VersionDiff, Versi
 from roadmap.lifecycle.revisions import Diff, RevisionDetail, Revisions
 from roadmap.lifecycle.timeline.timeline import Trace, trace_of
 from web.call import Call
-from web.http.pagination import paged
+from web.http.pagination import PageQuery, paged
 from web.http.responses import Reply
 
 
@@ -38,7 +38,7 @@ def read_revision(call: Call) -> RevisionDetail:
     return revisions.read_revision(call.owner, call.ids["roadmap_id"], call.ids["number"])
 
 
-def compare_revisions(call: Call) -> Diff:
+def compare_revisions(call: Call[None, DiffQuery]) -> Diff:
     """Changes of this revision, as text and as data."""
     return revisions.compare(
         call.owner, call.ids["roadmap_id"], call.ids["number"], call.query.before
@@ -55,13 +55,13 @@ def read_version(call: Call) -> VersionDetail:
     return content_versions.read_version(*call.concept, call.ids["kind"], call.ids["number"])
 
 
-def compare_versions(call: Call) -> VersionDiff:
+def compare_versions(call: Call[None, VersionDiffQuery]) -> VersionDiff:
     """Differences line by line. A quiz has no answers."""
     number, before = call.ids["number"], call.query.before
     return content_versions.compare_versions(*call.concept, call.ids["kind"], number, before=before)
 
 
-def read_receipt(call: Call) -> Reply:
+def read_receipt(call: Call[None, PageQuery]) -> Reply[cost_report.Receipt]:
     """All model calls, oldest first, with tokens and cost.
 
     `estimate` is the remaining cost.

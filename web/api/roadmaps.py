@@ -14,7 +14,7 @@ from starlette.responses import Response
 
 from core.errors import Conflict, FieldError, RoadmapError
 from core.ids import new_id
-from core.json_types import LazyModel
+from core.json_types import LazyModel, Page
 from core.sanitize import CLEAN, Rule
 from roadmap.accounts.access import LAST
 from roadmap.accounts.identity import Principal
@@ -23,10 +23,10 @@ from roadmap.lifecycle import own_roadmaps, queries, read_states
 from roadmap.lifecycle.build_status import activity
 from roadmap.lifecycle.create import NewRoadmap
 from roadmap.lifecycle.own_roadmaps import Order, RoadmapFilter
-from roadmap.operations.execution_log import LogLevel
-from roadmap.plan.schemas import PRINTABLE
+from roadmap.operations.execution_log import LogLevel, LogRecord
+from roadmap.plan.schemas import PRINTABLE, RoadmapRequest
 from roadmap.plan.statuses import TERMINAL, EventType, RoadmapStatus
-from roadmap.plan.views import Activity, RoadmapTree
+from roadmap.plan.views import Activity, ConceptDetail, RoadmapSummary, RoadmapTree
 from web import idempotency
 from web.authentication import run_for_principal
 from web.call import Call
@@ -34,7 +34,7 @@ from web.create_writer import accept
 from web.endpoint import Endpoint
 from web.http.pagination import CURSOR, Limit, PageQuery, paged
 from web.http.prefer_header import MINIMAL, prefers_minimal, wait_of
-from web.http.responses import Answer, Document, Reply, to_response
+from web.http.responses import Document, Reply, to_response
 from web.links import Links, links_of
 from web.sse import last_event_id, poller, stream
 from web.stated_endpoint import DocumentKind, DocumentPlace
@@ -138,7 +138,7 @@ class CreateEndpoint(Endpoint):
         return accepted
 
 
-async def create_roadmap(call: Call) -> Response:
+async def create_roadmap(call: Call[RoadmapRequest]) -> Annotated[Response, Accepted]:
     """Store the goal and answer 202; workers build the roadmap.
 
     With `Prefer: wait=N`, the response waits for the outline or for questions before it (201 with
@@ -164,27 +164,31 @@ async def create_roadmap(call: Call) -> Response:
     return response if earlier is None else idempotency.replay(call.key, earlier)
 
 
-def list_roadmaps(call: Call) -> Answer:
+def list_roadmaps(
+    call: Call[None, ListQuery],
+) -> Reply[Page[RoadmapSummary]] | Document[Page[RoadmapSummary]]:
     """Roadmaps of the account, newest first unless `sort` says otherwise."""
-    query: ListQuery = call.query
-    wanted = RoadmapFilter(query.status, query.q.strip(), query.sort)
+    wanted = RoadmapFilter(call.query.status, call.query.q.strip(), call.query.sort)
 
-    def read() -> Reply:
-        page = own_roadmaps.list_own(call.owner, wanted, after=query.cursor, limit=query.limit)
+    def read() -> Reply[Page[RoadmapSummary]]:
+        page = own_roadmaps.list_own(
+            call.owner, wanted, after=call.query.cursor, limit=call.query.limit
+        )
         return paged(call.request, call.query, page)
 
     place = list_place(call)
     return read() if place is None else place.document(read)
 
 
-def list_place(call: Call) -> DocumentPlace | None:
+def list_place(call: Call[None, ListQuery]) -> DocumentPlace | None:
     """Return the place of a list along the index of all roadmaps of the account."""
-    query: ListQuery = call.query
     plain = {"limit", "cursor"}  # the default order has no more in its cursor than an id
-    if query.model_fields_set - plain or "." in (query.cursor or ""):
+    if call.query.model_fields_set - plain or "." in (call.query.cursor or ""):
         return None
-    ids = (call.owner, UUID(query.cursor) if query.cursor else LAST)
-    return DocumentPlace(_kind_of_lists(query.limit), ids, frozenset(query.model_fields_set))
+    ids = (call.owner, UUID(call.query.cursor) if call.query.cursor else LAST)
+    return DocumentPlace(
+        _kind_of_lists(call.query.limit), ids, frozenset(call.query.model_fields_set)
+    )
 
 
 @cache
@@ -192,7 +196,7 @@ def _kind_of_lists(limit: int) -> DocumentKind:
     return DocumentKind(partial(read_states.list_states, limit))
 
 
-def read_roadmap(call: Call) -> Document:
+def read_roadmap(call: Call) -> Document[LinkedTree]:
     """All stages, modules and concepts, with the status of each part."""
 
     def read() -> LinkedTree | Document:
@@ -207,7 +211,7 @@ def tree_place(call: Call) -> DocumentPlace:
     return DocumentPlace(tree_kind, (call.owner, call.ids["roadmap_id"]))
 
 
-def read_concept(call: Call) -> Document:
+def read_concept(call: Call) -> Document[ConceptDetail]:
     """A concept with its contents and the learner's notes.
 
     Parts that are not ready are null.
@@ -225,9 +229,8 @@ def read_activity(call: Call) -> Activity:
     return activity(call.owner, call.ids["roadmap_id"])
 
 
-def list_logs(call: Call) -> Reply:
+def list_logs(call: Call[None, LogsQuery]) -> Reply[Page[LogRecord]]:
     """Execution log of the roadmap, oldest first."""
-    query: LogsQuery = call.query
     roadmap_id = call.ids["roadmap_id"]
     return paged(
         call.request,
@@ -235,15 +238,15 @@ def list_logs(call: Call) -> Reply:
         queries.list_logs(
             call.owner,
             roadmap_id,
-            limit=query.limit,
-            after=query.cursor,
-            level=query.level,
-            category=query.category,
+            limit=call.query.limit,
+            after=call.query.cursor,
+            level=call.query.level,
+            category=call.query.category,
         ),
     )
 
 
-async def watch_roadmap(call: Call) -> Response:
+async def watch_roadmap(call: Call[None, EventsQuery]) -> Response:
     """Server-sent events for every change, from the first one or after `Last-Event-ID`.
 
     When a stream ends, reconnect with the number of the last event, until the answer is 204: there

@@ -12,14 +12,14 @@ from roadmap.exchange.formats.registry import FORMATS
 from roadmap.exchange.importer import IN_SHARED
 from roadmap.exchange.share_links import LinkInfo, LinkPurpose, open_link
 from roadmap.plan.views import RoadmapTree
-from web.call import Call
+from web.call import Call, EmptyBody
 from web.endpoint import Endpoint
 from web.exported_files import file_of
 from web.http.host_and_csrf import own_address
 from web.http.response_cache import DocumentSource, ResponseCache
 from web.http.responses import UNLISTED, Document, Reply, conditional_response
 from web.http.urls import quoted_path
-from web.links import imported_reply
+from web.links import ImportedRoadmap, imported_reply
 from web.roadmap_commands import import_document
 
 documents = ResponseCache()
@@ -38,7 +38,7 @@ class LinkList(LazyModel):
     items: list[LinkInfo]
 
 
-def create_link(call: Call) -> Reply:
+def create_link(call: Call[share_links.LinkRequest]) -> Reply[share_links.NewLink]:
     """Create a new link.
 
     Anyone with the link sees the plan and its contents, including later changes, until the link is
@@ -65,7 +65,7 @@ def revoke_link(call: Call) -> None:
     share_links.revoke_link(call.owner, call.ids["roadmap_id"], call.ids["link_id"])
 
 
-def read_shared(call: Call) -> Document:
+def read_shared(call: Call) -> Document[shared_view.SharedRoadmap]:
     """Plan and contents for anyone with the link. Nothing about the owner."""
     link = open_link(call.ids["token"], LinkPurpose.reading)
     source = DocumentSource(
@@ -78,7 +78,7 @@ def read_shared(call: Call) -> Document:
     return documents.look_up((link.roadmap_id, link.shows_completion), source, write)
 
 
-def read_shared_concept(call: Call) -> Document:
+def read_shared_concept(call: Call) -> Document[shared_view.SharedConceptDetail]:
     """One concept with its contents for anyone with the link. A quiz has no answers."""
     link, concept_id = open_link(call.ids["token"], LinkPurpose.reading), call.ids["concept_id"]
     source = DocumentSource(
@@ -88,7 +88,7 @@ def read_shared_concept(call: Call) -> Document:
     return documents.look_up((link.roadmap_id, concept_id), source, _unlisted)
 
 
-def copy_shared(call: Call) -> Reply:
+def copy_shared(call: Call[EmptyBody]) -> Reply[ImportedRoadmap]:
     """Create an own roadmap with the same plan and contents, starting today.
 
     Later changes of the shared roadmap do not affect it.

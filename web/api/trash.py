@@ -1,9 +1,10 @@
 """Trash: move roadmaps there, restore them, delete them permanently."""
 
+from core.json_types import Page
 from roadmap.lifecycle import trash
 from roadmap.plan.views import RoadmapSummary
 from tasks.dispatcher import send_after_commit
-from web.call import Call
+from web.call import Call, EmptyBody
 from web.http.pagination import Limit, PageQuery, paged
 from web.http.responses import Reply
 
@@ -17,7 +18,7 @@ def trash_roadmap(call: Call) -> None:
     send_after_commit(trash.put(call.owner, call.ids["roadmap_id"]))
 
 
-def list_trash(call: Call) -> Reply:
+def list_trash(call: Call[None, TrashQuery]) -> Reply[Page[trash.Trashed]]:
     """Roadmaps in the trash, newest first."""
     return paged(
         call.request,
@@ -26,7 +27,7 @@ def list_trash(call: Call) -> Reply:
     )
 
 
-def restore_from_trash(call: Call) -> RoadmapSummary:
+def restore_from_trash(call: Call[EmptyBody]) -> RoadmapSummary:
     """Restore the roadmap unchanged. Work that was cancelled can be retried."""
     return trash.restore(call.owner, call.ids["roadmap_id"])
 

@@ -4,11 +4,12 @@ from collections.abc import Sequence
 
 from pydantic import Field
 
+from core.json_types import Page
 from roadmap.plan.statuses import DeliveryStatus, Job
 from roadmap.webhooks import subscriptions
 from roadmap.webhooks.subscriptions import DeliveryDetail, DeliveryInfo, WebhookInfo, WebhookList
 from tasks.dispatcher import send_after_commit
-from web.call import Call
+from web.call import Call, EmptyBody
 from web.http.pagination import Limit, PageQuery, paged
 from web.http.responses import Reply
 from web.http.security_log import log_security_event
@@ -21,7 +22,9 @@ class DeliveriesQuery(PageQuery):
     status: DeliveryStatus | None = Field(None, description="Only this status.")
 
 
-def create_webhook(call: Call) -> Reply:
+def create_webhook(
+    call: Call[subscriptions.WebhookRequest],
+) -> Reply[subscriptions.WebhookWithSecret]:
     """Create a webhook. Its secret is only returned here."""
     made = subscriptions.create(call.owner, call.body)
     log_security_event(call.request, "webhook-made", account=call.owner, webhook=made.id)
@@ -36,13 +39,13 @@ def read_webhook(call: Call) -> WebhookInfo:
     return subscriptions.read(call.owner, call.ids["webhook_id"])
 
 
-def change_webhook(call: Call) -> WebhookInfo:
+def change_webhook(call: Call[subscriptions.WebhookChange]) -> WebhookInfo:
     changed = subscriptions.change(call.owner, call.ids["webhook_id"], call.body)
     log_security_event(call.request, "webhook-changed", account=call.owner, webhook=changed.id)
     return changed
 
 
-def patch_webhook(call: Call) -> WebhookInfo:
+def patch_webhook(call: Call[subscriptions.WebhookPatch]) -> WebhookInfo:
     """JSON merge patch (RFC 7396): omitted fields stay."""
     changed = subscriptions.change_part(call.owner, call.ids["webhook_id"], call.body)
     log_security_event(call.request, "webhook-changed", account=call.owner, webhook=changed.id)
@@ -56,7 +59,7 @@ def delete_webhook(call: Call) -> None:
     )
 
 
-def rotate_webhook_secret(call: Call) -> Reply:
+def rotate_webhook_secret(call: Call[EmptyBody]) -> Reply[subscriptions.WebhookWithSecret]:
     """Create a new secret.
 
     The previous one also signs for one more day, so that receivers can switch.
@@ -66,20 +69,19 @@ def rotate_webhook_secret(call: Call) -> Reply:
     return Reply(made)
 
 
-def test_webhook(call: Call) -> Reply:
+def test_webhook(call: Call[EmptyBody]) -> Reply[DeliveryInfo]:
     """Send a message of the type `webhook.test` once. The delivery has the outcome."""
     return _on_its_way(*subscriptions.test(call.owner, call.ids["webhook_id"]))
 
 
-def list_deliveries(call: Call) -> Reply:
+def list_deliveries(call: Call[None, DeliveriesQuery]) -> Reply[Page[DeliveryInfo]]:
     """Deliveries, newest first. They are deleted 30 days after they ended."""
-    query: DeliveriesQuery = call.query
     page = subscriptions.list_deliveries(
         call.owner,
         call.ids["webhook_id"],
-        limit=query.limit,
-        before=query.cursor,
-        status=query.status,
+        limit=call.query.limit,
+        before=call.query.cursor,
+        status=call.query.status,
     )
     return paged(call.request, call.query, page)
 
@@ -88,13 +90,13 @@ def read_delivery(call: Call) -> DeliveryDetail:
     return subscriptions.read_delivery(call.owner, call.ids["webhook_id"], call.ids["delivery_id"])
 
 
-def retry_delivery(call: Call) -> Reply:
+def retry_delivery(call: Call[EmptyBody]) -> Reply[DeliveryInfo]:
     """Send the same message again, with the same `webhook-id` and all attempts."""
     place = (call.owner, call.ids["webhook_id"], call.ids["delivery_id"])
     return _on_its_way(*subscriptions.retry(*place))
 
 
-def _on_its_way(delivery: DeliveryInfo, steps: Sequence[Job]) -> Reply:
+def _on_its_way(delivery: DeliveryInfo, steps: Sequence[Job]) -> Reply[DeliveryInfo]:
     send_after_commit(steps)
     location = f"{BASE}/{delivery.webhook_id}/deliveries/{delivery.id}"
     return Reply(delivery, headers={"Location": location, "Retry-After": "1"})

@@ -1,6 +1,6 @@
 """Pagination of lists by Link headers (RFC 8288)."""
 
-from typing import Annotated
+from typing import Annotated, TypeVar
 from urllib.parse import urlencode
 from uuid import UUID
 
@@ -11,6 +11,7 @@ from core.json_types import LazyModel
 from web.http.responses import Reply
 from web.http.urls import quoted_path
 
+Page = TypeVar("Page", bound=BaseModel)
 Limit = Annotated[int, Field(ge=1, le=100, description="Maximum number of items.")]
 CURSOR = Field(None, description="`next_cursor` of the previous page.")
 
@@ -22,7 +23,7 @@ class PageQuery(LazyModel, extra="forbid"):
     limit: Limit = 50
 
 
-def paged(request: Request, query: BaseModel, page: BaseModel) -> Reply:
+def paged(request: Request, query: BaseModel, page: Page) -> Reply[Page]:
     """Return the page, with a Link to the next one if it has a `next_cursor`."""
     cursor: str | None = page.next_cursor  # type: ignore[attr-defined]
     if cursor is None:

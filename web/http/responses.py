@@ -10,13 +10,17 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any, Generic
 
 from pydantic import BaseModel
 from starlette.requests import Request
 from starlette.responses import Response
+from typing_extensions import TypeVar
 
 from core.errors import PreconditionFailed
 
+# The body of a response; a Document may also be a file.
+Model_co = TypeVar("Model_co", bound=BaseModel | None, covariant=True, default=Any)
 UNLISTED = {"X-Robots-Tag": "noindex, nofollow"}  # for pages and documents behind share links
 SHORTEST = 1000  # bytes; compressing less saves nothing
 LEVEL = 6
@@ -29,15 +33,15 @@ GZIP = re.compile(
 
 
 @dataclass(frozen=True, slots=True)
-class Reply:
+class Reply(Generic[Model_co]):
     """A response with a status or headers of its own."""
 
-    body: BaseModel | None
+    body: Model_co
     status: int | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
-class Document:
+class Document(Generic[Model_co]):
     """Content of a GET with its headers. Its tag and compressed form are made once.
 
     The tag is one of the state that the content was made of, or else of the content.

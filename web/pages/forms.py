@@ -26,6 +26,7 @@ from web.call import Call
 from web.http.middleware import IndexedRouter
 from web.http.request_body import field_errors
 from web.http.urls import path_and_query, quoted_path, quoted_url
+from web.pages.upload import FileForm
 
 LOCAL_PATH = re.compile(r"/(?![/\\])[!-~]{0,500}")
 ACCEPTED = re.compile(
@@ -129,7 +130,7 @@ def local_path(path: str) -> str:
     return path if LOCAL_PATH.fullmatch(path) else "/"
 
 
-def form_key(call: Call, content: bytes) -> IdempotencyKey | None:
+def form_key(call: Call[Form | FileForm], content: bytes) -> IdempotencyKey | None:
     """Return the key of a form with this content, or None if the form has no name."""
     if not (form := call.body.text("form")):
         return None
@@ -138,7 +139,7 @@ def form_key(call: Call, content: bytes) -> IdempotencyKey | None:
 
 
 def create_once(
-    call: Call,
+    call: Call[Form | FileForm],
     content: bytes,
     read: Callable[[], Document],
     make: Callable[[Document], RoadmapSummary],

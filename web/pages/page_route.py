@@ -35,7 +35,6 @@ class PageRoute(Endpoint):
     """
 
     summary: str = ""  # no description lists pages
-    response: None = None
     query: type[BaseModel] = AnyQuery
     for_programs: Endpoint | None = None
 
@@ -52,7 +51,7 @@ class PageRoute(Endpoint):
         """
         query = self.read_query(request)
         if self.method != "POST":
-            return query, None
+            return query, Form()
         if "content-type" not in request.headers and not await read_body(request, 0):
             return query, Form()  # without fields
         media_type = request.headers.get("content-type", "").split(";")[0].strip().lower()

@@ -36,7 +36,7 @@ from web.http.response_cache import DocumentSource, Facts, ResponseCache
 from web.http.responses import LEVEL, ZIPPED, Document, compressed, is_compressed, takes_gzip
 from web.http.urls import path_and_query
 from web.pages import labels, static_files
-from web.pages.forms import local_path, page_of, see_other
+from web.pages.forms import Form, local_path, page_of, see_other
 from web.pages.lazy import anchor, exercise_anchor, parted
 from web.pages.schedule_text import ScheduleText
 from web.tokens import login_in_cookie
@@ -84,7 +84,7 @@ def theme_of(request: Request) -> str:
     return chosen if chosen in THEMES else THEMES[0]
 
 
-def change_preferences(call: Call) -> Response:
+def change_preferences(call: Call[Form]) -> Response:
     """Keep a choice, and go back to its page."""
     answer = see_other(local_path(call.body.text("next")))
     for name, allowed in (("language", LANGUAGES), ("theme", THEMES)):

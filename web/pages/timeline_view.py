@@ -16,7 +16,7 @@ from roadmap.lifecycle.timeline.spans import ANSWERS, REVIEW, Span, SpanKind, Sp
 from roadmap.lifecycle.timeline.timeline import trace_of
 from roadmap.plan.outline import ContentKind
 from web.call import Call
-from web.pages.forms import AnyQuery
+from web.pages.forms import AnyQuery, Form
 from web.pages.labels import HAPPENED, KINDS
 from web.pages.templates import page, texts_of
 
@@ -55,7 +55,7 @@ class TraceQuery(AnyQuery):
     after: int = 0
 
 
-def timeline_page(call: Call) -> Response:
+def timeline_page(call: Call[Form, TraceQuery]) -> Response:
     """Return the page of a roadmap's timeline, for its owner."""
     roadmap_id = call.ids["roadmap_id"]
     trace = trace_of(call.owner, roadmap_id)

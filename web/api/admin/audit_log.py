@@ -5,7 +5,7 @@ from uuid import UUID
 
 from pydantic import Field
 
-from core.json_types import LazyModel
+from core.json_types import LazyModel, Page
 from roadmap.operations import audit_log
 from web.call import Call
 from web.http.pagination import CURSOR, Limit, paged
@@ -21,13 +21,15 @@ class AuditQuery(LazyModel, extra="forbid"):
     limit: Limit = 50
 
 
-def list_audit(call: Call) -> Reply:
+def list_audit(call: Call[None, AuditQuery]) -> Reply[Page[audit_log.AuditEntry]]:
     """Entries, newest first. They are deleted after one year."""
-    query: AuditQuery = call.query
     return paged(
         call.request,
         call.query,
         audit_log.records(
-            limit=query.limit, before=query.cursor, action=query.action, outcome=query.outcome
+            limit=call.query.limit,
+            before=call.query.cursor,
+            action=call.query.action,
+            outcome=call.query.outcome,
         ),
     )

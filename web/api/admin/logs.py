@@ -8,6 +8,7 @@ from typing import Any
 from starlette.responses import Response, StreamingResponse
 
 from core.errors import RateLimited, Unauthenticated
+from core.json_types import Page
 from roadmap.operations import log_search
 from roadmap.operations.audit_log import Action, audited
 from web.audit import actor_of
@@ -24,17 +25,16 @@ LONGEST_EXPORT = 3600.0  # seconds
 RETRY_AFTER = 30  # seconds
 
 
-def search_logs(call: Call) -> Reply:
+def search_logs(call: Call[None, LogSearchQuery]) -> Reply[Page[log_search.LogEntry]]:
     """Records of all processes, newest first.
 
     A search that takes longer than five seconds is refused, with advice on how to narrow it.
     """
-    query: LogSearchQuery = call.query
-    found = log_search.search(query.wanted, before=query.cursor, limit=query.limit)
+    found = log_search.search(call.query.wanted, before=call.query.cursor, limit=call.query.limit)
     return paged(call.request, call.query, found)
 
 
-async def export_logs(call: Call) -> Response:
+async def export_logs(call: Call[None, FilterQuery]) -> Response:
     """All matching records, oldest first, as NDJSON.
 
     If the connection ends before the response is complete, the export is incomplete; this also

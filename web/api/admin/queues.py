@@ -11,9 +11,16 @@ from core.sanitize import CLEAN
 from roadmap.operations.audit_log import Action
 from tasks import queue_admin
 from tasks.message_browser import LONGEST_SEARCH, MessageState
-from tasks.queue_admin import MOST_SKIPPED, QueueCounts, QueueState, act_on, act_on_dead
+from tasks.queue_admin import (
+    MOST_SKIPPED,
+    DeadLettersRequest,
+    QueueCounts,
+    QueueState,
+    act_on,
+    act_on_dead,
+)
 from web.audit import actor_of
-from web.call import Call
+from web.call import Call, EmptyBody
 from web.endpoint import Endpoint
 from web.http.pagination import Limit, paged
 from web.http.responses import Reply
@@ -139,12 +146,12 @@ def read_queue(call: Call) -> QueueInfo:
     return _queue_info(queue_admin.queue_state(call.ids["queue"]))
 
 
-def list_queue_messages(call: Call) -> Reply:
+def list_queue_messages(call: Call[None, MessagesQuery]) -> Reply[QueueMessages]:
     """Messages in one state:
 
     waiting ones in order of processing, others newest first. A search reads at most ten thousand.
     """
-    query: MessagesQuery = call.query
+    query = call.query
     found = queue_admin.messages(
         call.ids["queue"], query.state, search=query.search, limit=query.limit, offset=query.cursor
     )
@@ -174,7 +181,7 @@ def list_workers(call: Call) -> WorkerList:
     return WorkerList(items=items)
 
 
-def pause_queue(call: Call) -> None:
+def pause_queue(call: Call[EmptyBody]) -> None:
     """Stop claiming messages until the queue is resumed, also after a restart.
 
     Running tasks finish.
@@ -182,12 +189,12 @@ def pause_queue(call: Call) -> None:
     act_on(actor_of(call), Action.queue_pause, call.ids["queue"])
 
 
-def resume_queue(call: Call) -> None:
+def resume_queue(call: Call[EmptyBody]) -> None:
     """Claim messages again."""
     act_on(actor_of(call), Action.queue_resume, call.ids["queue"])
 
 
-def retry_message(call: Call) -> None:
+def retry_message(call: Call[EmptyBody]) -> None:
     """Put a dead letter back into its queue, with all its attempts."""
     act_on(actor_of(call), Action.message_retry, call.ids["queue"], call.ids["message"])
 
@@ -197,7 +204,7 @@ def delete_message(call: Call) -> None:
     act_on(actor_of(call), Action.message_delete, call.ids["queue"], call.ids["message"])
 
 
-def revoke_message(call: Call) -> None:
+def revoke_message(call: Call[EmptyBody]) -> None:
     """Cancel the work of the task in the database, so that its message has no effect.
 
     A running task stops at its next heartbeat and saves nothing. Batches of log records and
@@ -206,14 +213,14 @@ def revoke_message(call: Call) -> None:
     act_on(actor_of(call), Action.message_revoke, call.ids["queue"], call.ids["message"])
 
 
-def retry_dead_letters(call: Call) -> Counted:
+def retry_dead_letters(call: Call[DeadLettersRequest]) -> Counted:
     """Put dead letters back into their queue: all, or those that match."""
     return Counted(
         count=act_on_dead(actor_of(call), Action.dead_retry, call.ids["queue"], call.body)
     )
 
 
-def delete_dead_letters(call: Call) -> Counted:
+def delete_dead_letters(call: Call[DeadLettersRequest]) -> Counted:
     """Delete dead letters permanently: all, or those that match."""
     return Counted(
         count=act_on_dead(actor_of(call), Action.dead_delete, call.ids["queue"], call.body)

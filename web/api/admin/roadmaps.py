@@ -7,7 +7,7 @@ from uuid import UUID
 
 from pydantic import Field
 
-from core.json_types import LazyModel
+from core.json_types import LazyModel, Page
 from roadmap.accounts import transfer
 from roadmap.lifecycle import admin_queries
 from roadmap.lifecycle.timeline.timeline import Trace, trace_of
@@ -15,7 +15,7 @@ from roadmap.operations.audit_log import Action
 from roadmap.plan.statuses import RoadmapStatus
 from tasks.dispatcher import send_after_commit
 from web.audit import actor_of
-from web.call import Call
+from web.call import Call, EmptyBody
 from web.http.pagination import paged
 from web.http.responses import Reply
 from web.search_filters import SearchQuery
@@ -29,14 +29,15 @@ class OperatorDecision(LazyModel):
     revision: int = Field(description="Number of the current plan; 0: none yet.")
 
 
-def search_roadmaps(call: Call) -> Reply:
+def search_roadmaps(call: Call[None, SearchQuery]) -> Reply[Page[admin_queries.OverseenRoadmap]]:
     """Roadmaps of all accounts, newest first."""
-    query: SearchQuery = call.query
     return paged(
         call.request,
         call.query,
         admin_queries.search(
-            admin_queries.RoadmapSearch(**query.sought), before=query.cursor, limit=query.limit
+            admin_queries.RoadmapSearch(**call.query.sought),
+            before=call.query.cursor,
+            limit=call.query.limit,
         ),
     )
 
@@ -55,12 +56,12 @@ def read_overseen_trace(call: Call) -> Trace:
     return trace_of(admin_queries.owner_of(roadmap_id), roadmap_id, with_trash=True)
 
 
-def cancel_overseen(call: Call) -> Reply:
+def cancel_overseen(call: Call[EmptyBody]) -> Reply[OperatorDecision]:
     """Cancel on behalf of the owner. Finished contents stay; the rest can be retried."""
     return _decided(call, Action.roadmap_cancel)
 
 
-def retry_overseen(call: Call) -> Reply:
+def retry_overseen(call: Call[EmptyBody]) -> Reply[OperatorDecision]:
     """Retry on behalf of the owner.
 
     This covers all parts that failed or were cancelled, or the outline if there is none.
@@ -68,7 +69,7 @@ def retry_overseen(call: Call) -> Reply:
     return _decided(call, Action.roadmap_retry)
 
 
-def transfer_roadmaps(call: Call) -> transfer.Transferred:
+def transfer_roadmaps(call: Call[transfer.TransferRequest]) -> transfer.Transferred:
     """Transfer all roadmaps of an account to another account at once.
 
     This includes the trash and all data of the roadmaps. Webhooks, API keys, exports, stored
@@ -77,7 +78,7 @@ def transfer_roadmaps(call: Call) -> transfer.Transferred:
     return transfer.transfer(call.body.owner, call.body.new_owner, actor_of(call))
 
 
-def _decided(call: Call, action: Action) -> Reply:
+def _decided(call: Call, action: Action) -> Reply[OperatorDecision]:
     roadmap_id = call.ids["roadmap_id"]
     made = admin_queries.decide(actor_of(call), action, roadmap_id)
     send_after_commit(made.steps)

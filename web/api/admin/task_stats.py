@@ -31,13 +31,13 @@ class QueueHistory(LazyModel):
     depths: list[Waited] = Field(description="Waiting messages by interval.")
 
 
-def list_tasks(call: Call) -> TaskList:
+def list_tasks(call: Call[None, SpanQuery]) -> TaskList:
     """Runs, outcomes and durations of each task."""
     since = since_of(call.query.span)
     return TaskList(since=since, items=task_stats.per_task(since))
 
 
-def read_queue_history(call: Call) -> QueueHistory:
+def read_queue_history(call: Call[None, SpanQuery]) -> QueueHistory:
     """Tasks per minute of the last hour, or per quarter of an hour of the last day."""
     queue, step = queue_state(call.ids["queue"]).name, STEPS[call.query.span]
     since = since_of(call.query.span)

@@ -45,7 +45,7 @@ from web.http.host_and_csrf import address_of
 from web.http.problems import status_of
 from web.http.security_log import log_security_event
 from web.pages import error_messages
-from web.pages.forms import AnyQuery, filled, local_path, see_other
+from web.pages.forms import AnyQuery, Form, filled, local_path, see_other
 from web.pages.labels import ROADMAP_LANGUAGES
 from web.pages.templates import page, texts_of
 
@@ -86,7 +86,9 @@ class AccountForm:
     path: str = ""  # of the page to go to: by default the one that the form names
 
 
-def login_page(call: Call, kept: Mapping[str, Any] | None = None, **error: Any) -> Response:
+def login_page(
+    call: Call[Form, LoginQuery], kept: Mapping[str, Any] | None = None, **error: Any
+) -> Response:
     if settings.embedded:
         return see_other("/")
     values = {"email": "", "next": "/", "deleted": "", "delete_at": None}
@@ -94,7 +96,9 @@ def login_page(call: Call, kept: Mapping[str, Any] | None = None, **error: Any) 
     return _page(call, "login.html", values, admission=settings.registration, **error)
 
 
-def registration_page(call: Call, kept: Mapping[str, Any] | None = None, **error: Any) -> Response:
+def registration_page(
+    call: Call[Form, RegisterQuery], kept: Mapping[str, Any] | None = None, **error: Any
+) -> Response:
     if settings.embedded:
         return see_other("/")
     values = {"email": "", "name": "", **call.query.model_dump(), **(kept or {})}
@@ -107,7 +111,7 @@ def log_out(call: Call) -> Response:
 
 
 def account_page(
-    call: Call,
+    call: Call[Form, AccountQuery],
     kept: Mapping[str, Any] | None = None,
     *,
     deleting: bool = False,
@@ -131,7 +135,7 @@ def account_page(
         deleting=deleting,
         user=None if settings.embedded else accounts.find(call.owner),
         logins=[] if own is None else sessions.list_open(call.owner, own).items,
-        saved=getattr(call.query, "saved", ""),
+        saved=getattr(call.query, "saved", ""),  # passwords are sent without a query
         levels=list(Level),
         choices=ROADMAP_LANGUAGES,
         has_login=own is not None,
@@ -148,7 +152,7 @@ def order_export(call: Call) -> Response:
     return see_other("/account#export")
 
 
-def save_profile(call: Call) -> Response:
+def save_profile(call: Call[Form, AccountQuery]) -> Response:
     try:
         given = dict.fromkeys(DEFAULTS) | call.body.given(*DEFAULTS)
         progress.change_profile(call.owner, filled(ProfilePatch, given))
@@ -158,7 +162,7 @@ def save_profile(call: Call) -> Response:
     return see_other("/account?saved=profile")
 
 
-def save_learning(call: Call) -> Response:
+def save_learning(call: Call[Form, AccountQuery]) -> Response:
     """Save the time zone and the weekly goal, or the one of them that the form has."""
     form, changes = call.body, dict[str, Any]()
     if "time_zone" in form:
@@ -178,7 +182,7 @@ def end_session(call: Call) -> Response:
     return see_other("/account")
 
 
-async def _submit(call: Call, form: AccountForm) -> Response:
+async def _submit(call: Call[Form], form: AccountForm) -> Response:
     """Submit a form and go to its next page; without a login from then on, the browser forgets it.
 
     After an error, the form keeps its values, but for passwords.

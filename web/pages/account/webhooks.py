@@ -15,7 +15,7 @@ from tasks.dispatcher import send_after_commit
 from web.call import Call
 from web.http.security_log import log_security_event
 from web.pages.error_messages import form_page
-from web.pages.forms import AnyQuery, filled, see_other
+from web.pages.forms import AnyQuery, Form, filled, see_other
 
 REFUSALS = (Conflict, Invalid, RateLimited)
 MOST_SHOWN = 20  # deliveries
@@ -28,7 +28,7 @@ class LogQuery(AnyQuery):
     cursor: UUID | None = None
 
 
-def webhooks_page(call: Call, error: RoadmapError | None = None) -> Response:
+def webhooks_page(call: Call[Form], error: RoadmapError | None = None) -> Response:
     """Return the list; after an error, the form for a new webhook keeps its values."""
     values = {"url": "", "description": "", "events": list(WebhookEvent)}
     if error:
@@ -45,7 +45,7 @@ def webhooks_page(call: Call, error: RoadmapError | None = None) -> Response:
     )
 
 
-def add_webhook(call: Call) -> Response:
+def add_webhook(call: Call[Form]) -> Response:
     """Add a webhook; its secret is on the page that this returns, and nowhere else."""
     values = {**call.body.given("url", "description"), "events": call.body.getlist("events")}
     try:
@@ -57,7 +57,7 @@ def add_webhook(call: Call) -> Response:
     return _webhook(call, made.id, secret=made.secret)
 
 
-def webhook_page(call: Call) -> Response:
+def webhook_page(call: Call[Form, LogQuery]) -> Response:
     return _webhook(call, call.ids["webhook_id"], cursor=call.query.cursor)
 
 
@@ -71,7 +71,7 @@ def rotate_secret(call: Call) -> Response:
     return _webhook(call, made.id, secret=made.secret)
 
 
-def set_enabled(call: Call) -> Response:
+def set_enabled(call: Call[Form]) -> Response:
     before = subscriptions.read(call.owner, call.ids["webhook_id"])
     wanted = {name: getattr(before, name) for name in ("url", "events", "description")}
     change = WebhookChange(**wanted, enabled=call.body.text("enabled") == "yes")

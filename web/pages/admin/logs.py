@@ -18,7 +18,7 @@ from roadmap.operations.audit_log import AuditOutcome
 from roadmap.operations.log_search import SLOW
 from web.call import Call
 from web.pages.admin.layout import ACTIONS, OUTCOMES, address, admin_page
-from web.pages.forms import AnyQuery, filled
+from web.pages.forms import AnyQuery, Form, filled
 from web.pages.labels import LOG_LEVELS
 from web.pages.templates import texts_of
 from web.search_filters import LogSearchQuery
@@ -63,7 +63,7 @@ class AuditPageQuery(AnyQuery):
     cursor: UUID | None = None
 
 
-def logs_page(call: Call) -> Response:
+def logs_page(call: Call[Form, LogPageQuery]) -> Response:
     given = {name: text.strip() for name, text in call.query.model_dump().items() if text.strip()}
     words = texts_of(call.request)
     exported, refused = None, None
@@ -98,8 +98,8 @@ def logs_page(call: Call) -> Response:
     )
 
 
-def audit_log_page(call: Call) -> Response:
-    query: AuditPageQuery = call.query
+def audit_log_page(call: Call[Form, AuditPageQuery]) -> Response:
+    query = call.query
     outcome = AuditOutcome(query.outcome) if query.outcome in list(AuditOutcome) else None
     action = query.action if query.action in ACTIONS else ""
     log = audit_log.records(limit=SHOWN, before=query.cursor, action=action, outcome=outcome)

@@ -19,7 +19,7 @@ from tasks.queues import QUEUES
 from web.call import Call
 from web.pages.admin.actions import success_message
 from web.pages.admin.layout import address, admin_page
-from web.pages.forms import AnyQuery, is_part
+from web.pages.forms import AnyQuery, Form, is_part
 from web.pages.templates import texts_of
 
 HOUR = timedelta(hours=1)
@@ -38,8 +38,8 @@ class OverviewQuery(AnyQuery):
     queue: str = ""
 
 
-def overview_page(call: Call) -> Response:
-    query: OverviewQuery = call.query
+def overview_page(call: Call[Form, OverviewQuery]) -> Response:
+    query = call.query
     try:
         states = queue_admin.queue_states(with_retrying=True)
         broker = {
@@ -66,16 +66,15 @@ def overview_page(call: Call) -> Response:
     )
 
 
-def statistics_part(call: Call) -> Response:
+def statistics_part(call: Call[Form, OverviewQuery]) -> Response:
     """Return the part of the page that changes more slowly."""
     return admin_page(
         call, "admin/measures.html", is_live=call.query.live != "off", **_statistics(call)
     )
 
 
-def _statistics(call: Call) -> dict[str, Any]:
+def _statistics(call: Call[Form, OverviewQuery]) -> dict[str, Any]:
     """Return statistics of tasks, and the hours of the last 24 in which some ended, by queue."""
-    query: OverviewQuery = call.query
     runs = [task_stats.series(queue, clock.now() - 23 * HOUR, HOUR) for queue in sorted(QUEUES)]
     return {
         "queues": sorted(QUEUES),
@@ -84,7 +83,7 @@ def _statistics(call: Call) -> dict[str, Any]:
             for hour in zip(*runs, strict=True)
             if any(each.done or each.retried or each.failed for each in hour)
         ],
-        "tasks": task_stats.per_task(since_of(query.span)),
-        "span": query.span,
-        "spans": {each: address("/admin", span=each, live=query.live) for each in Period},
+        "tasks": task_stats.per_task(since_of(call.query.span)),
+        "span": call.query.span,
+        "spans": {each: address("/admin", span=each, live=call.query.live) for each in Period},
     }

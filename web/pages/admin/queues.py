@@ -15,7 +15,7 @@ from web.audit import actor_of
 from web.call import Call
 from web.pages.admin.actions import ACTS, consequences, success_message
 from web.pages.admin.layout import STATES, address, admin_page
-from web.pages.forms import AnyQuery, filled, is_part, see_other
+from web.pages.forms import AnyQuery, Form, filled, is_part, see_other
 from web.pages.templates import texts_of
 from web.search_filters import EARLIEST
 
@@ -60,8 +60,8 @@ class SeenLetters(DeadLettersRequest):
     up_to: AwareDatetime
 
 
-def queue_page(call: Call) -> Response:
-    query: QueueQuery = call.query
+def queue_page(call: Call[Form, QueueQuery]) -> Response:
+    query = call.query
     words = texts_of(call.request)
     search, after = query.search.strip(), query.after
     is_too_long = len(search) > LONGEST_SEARCH
@@ -112,7 +112,7 @@ def queue_page(call: Call) -> Response:
     )
 
 
-def perform(call: Call, *, name: str) -> Response:
+def perform(call: Call[Form, ActQuery], *, name: str) -> Response:
     """Do an action and go back to its page, or give the reason why it was not done."""
     form, queue, action = call.body, call.ids["queue"], Action(name)
     sent = ActQuery(**{field: form.text(field) for field in ActQuery.model_fields})
@@ -132,10 +132,14 @@ def perform(call: Call, *, name: str) -> Response:
 
 
 def confirm_page(
-    call: Call, sent: ActQuery | None = None, error: RoadmapError | None = None, *, name: str
+    call: Call[Form, ActQuery],
+    sent: ActQuery | None = None,
+    error: RoadmapError | None = None,
+    *,
+    name: str,
 ) -> Response:
     """Return the page that asks before an action, or the reason why it was not done."""
-    query: ActQuery = sent or call.query
+    query = sent or call.query
     search = query.search[:LONGEST_SEARCH]
     words, act = texts_of(call.request), ACTS[name]
     queue = queue_admin.queue_state(call.ids["queue"])

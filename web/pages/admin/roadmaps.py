@@ -83,7 +83,7 @@ class RoadmapQuery(TraceQuery):
     did: str = ""
 
 
-def roadmaps_page(call: Call) -> Response:
+def roadmaps_page(call: Call[Form, RoadmapsQuery]) -> Response:
     values = call.query.model_dump(exclude={"did"})
     given = {name: value.strip() for name, value in values.items() if value.strip()}
     moments = {}
@@ -100,8 +100,7 @@ def roadmaps_page(call: Call) -> Response:
     return _list(call, given, found)
 
 
-def roadmap_page(call: Call, error: Conflict | None = None) -> Response:
-    query = RoadmapQuery() if error else call.query
+def roadmap_page(call: Call[Form, RoadmapQuery], error: Conflict | None = None) -> Response:
     roadmap_id: UUID = call.ids["roadmap_id"]
     detail = admin_queries.detail(roadmap_id)
     logs = f"/admin/logs?roadmap_id={roadmap_id}"
@@ -112,7 +111,7 @@ def roadmap_page(call: Call, error: Conflict | None = None) -> Response:
         call,
         "admin/roadmap.html",
         error,
-        message=words.gettext(DID[query.did]) if query.did in DID else "",
+        message=words.gettext(DID[call.query.did]) if call.query.did in DID else "",
         roadmap=detail,
         may_cancel=detail.status in UNDER_WAY and detail.trashed_at is None,
         may_retry=has_ended and detail.trashed_at is None,
@@ -120,15 +119,17 @@ def roadmap_page(call: Call, error: Conflict | None = None) -> Response:
         logs=logs,
         trace=trace,
         **timeline_context(
-            call.request, query, trace.spans, lambda concept_id: f"{logs}&concept_id={concept_id}"
+            call.request,
+            call.query,
+            trace.spans,
+            lambda concept_id: f"{logs}&concept_id={concept_id}",
         ),
     )
 
 
-def transfer(call: Call) -> Response:
+def transfer(call: Call[Form, RoadmapsQuery]) -> Response:
     """Transfer all roadmaps and list those of the new owner, or the error above the old list."""
-    form: Form = call.body
-    given = {"owner": form.text("owner"), "new_owner": form.text("new_owner")}
+    given = {"owner": call.body.text("owner"), "new_owner": call.body.text("new_owner")}
     try:
         request = filled(transfer_.TransferRequest, given)
         made = transfer_.transfer(request.owner, request.new_owner, actor_of(call))
@@ -142,7 +143,7 @@ def transfer(call: Call) -> Response:
     )
 
 
-def _decide(call: Call, *, action: Action) -> Response:
+def _decide(call: Call[Form, RoadmapQuery], *, action: Action) -> Response:
     """Run a command and go back to the roadmap, with a message or the error."""
     try:
         made = admin_queries.decide(actor_of(call), action, call.ids["roadmap_id"])
@@ -157,12 +158,12 @@ retry = partial(_decide, action=Action.roadmap_retry)
 
 
 def _list(
-    call: Call,
+    call: Call[Form, RoadmapsQuery],
     given: Mapping[str, str],
     found: Page[OverseenRoadmap],
     error: Invalid | Conflict | None = None,
 ) -> Response:
-    words, did = texts_of(call.request), getattr(call.query, "did", "")
+    words, did = texts_of(call.request), call.query.did
     wrong = {field.pointer.strip("/").split("/")[0] for field in error.fields} if error else set()
     filters = {name: value for name, value in given.items() if name not in ("cursor", "new_owner")}
     following = urlencode({**filters, "cursor": found.next_cursor}) if found.next_cursor else ""

@@ -115,7 +115,7 @@ class LessonFacts:
 
 
 def concept_page(
-    call: Call,
+    call: Call[Form, ConceptQuery],
     *,
     error: Conflict | Invalid | None = None,
     notes: str | None = None,
@@ -156,7 +156,7 @@ def concept_page(
     return page(call.request, template, status=status_of(error) if error else 200, **context)
 
 
-def set_progress(call: Call) -> Response:
+def set_progress(call: Call[Form]) -> Response:
     """Set the progress; then go to the end of what is over, or with `next` to that concept."""
     request = filled(ProgressForm, call.body.given("progress", "status", "next", "panel"))
     progress.set_progress(*call.concept, request)
@@ -175,7 +175,7 @@ def set_progress(call: Call) -> Response:
     return see_other(_path(call) + "#progress")
 
 
-def finish_part(call: Call) -> Response:
+def finish_part(call: Call[Form]) -> Response:
     """Mark a part as done, and go to the next one or back to the home page."""
     request = filled(PartRequest, call.body.given("part"))
     with suppress(Conflict):  # the tutorial was rewritten, and has other parts
@@ -184,36 +184,34 @@ def finish_part(call: Call) -> Response:
     return see_other("/" if is_home else f"{_path(call)}#part-{request.part + 1}")
 
 
-def set_notes(call: Call) -> Response:
+def set_notes(call: Call[Form, ConceptQuery]) -> Response:
     """Save the notes, unless another window has changed them meanwhile.
 
     The response is a part of the page if only that was asked for, and otherwise leads there.
     """
-    form: Form = call.body
-    text = {"notes": form.text("notes").replace("\r\n", "\n")} if "notes" in form else {}
+    text = {"notes": call.body.text("notes").replace("\r\n", "\n")} if "notes" in call.body else {}
     try:
         made = progress.set_notes(
-            *call.concept, filled(NotesRequest, {**text, **form.given("base")})
+            *call.concept, filled(NotesRequest, {**text, **call.body.given("base")})
         )
     except (Conflict, Invalid) as error:
         if not is_part(call.request):
-            return concept_page(call, error=error, notes=form.text("notes"))
+            return concept_page(call, error=error, notes=call.body.text("notes"))
         if isinstance(error, Invalid):
             raise
-        tag = form.text("base")
+        tag = call.body.text("base")
         return page(call.request, "parts/saved.html", status=409, tag=tag, is_old=True)
     if is_part(call.request):
         return page(call.request, "parts/saved.html", tag=made.notes_tag, is_old=False)
     return see_other(_path(call) + "#notes")
 
 
-def save_exercise(call: Call) -> Response:
+def save_exercise(call: Call[Form, ConceptQuery]) -> Response:
     """Save the attempt at the exercise, and that it was checked; then show the solution."""
-    form: Form = call.body
-    text = form.text("exercise_attempt").replace("\r\n", "\n")
-    values = {"exercise_attempt": text} if "exercise_attempt" in form else {}
+    text = call.body.text("exercise_attempt").replace("\r\n", "\n")
+    values = {"exercise_attempt": text} if "exercise_attempt" in call.body else {}
     try:
-        request = filled(ExerciseRequest, {**values, **form.given("checked")})
+        request = filled(ExerciseRequest, {**values, **call.body.given("checked")})
         progress.save_exercise(*call.concept, request)
     except Invalid as error:
         return concept_page(call, error=error, exercise_attempt=text)
@@ -221,12 +219,12 @@ def save_exercise(call: Call) -> Response:
     return see_other(_path(call) + ("#checked" if request.checked else "#attempt"))
 
 
-def answer(call: Call) -> Response:
+def answer(call: Call[Form, ConceptQuery]) -> Response:
     """Save the answers as an attempt; with `check`, show whether that one and others are right.
 
     Those that were checked before come along as `checked`, and answers stay in their places.
     """
-    form: Form = call.body
+    form = call.body
     count = min(index_of(form.text("questions")) or 0, MOST_QUESTIONS)
     answers = [answer_in(form, f"q{number}") for number in range(count)]
     unordered = [
@@ -260,7 +258,7 @@ def answer(call: Call) -> Response:
     return see_other(f"{_path(call)}?attempt={made.id}#quiz")
 
 
-def regenerate(call: Call) -> Response:
+def regenerate(call: Call[Form, ConceptQuery]) -> Response:
     """Have a part written again; after an error its instructions are still in their place."""
     text = call.body.text("instructions")
     try:
@@ -280,7 +278,7 @@ def upgrade(call: Call) -> Response:
     return see_other(_path(call))
 
 
-def _read(call: Call) -> LessonFacts:
+def _read(call: Call[Form, ConceptQuery]) -> LessonFacts:
     """Raises NotFound."""
     concept = queries.concept_detail(*call.concept)
     last = progress.list_attempts(*call.concept, limit=1).items
@@ -302,7 +300,7 @@ def _read(call: Call) -> LessonFacts:
     )
 
 
-def _context(call: Call, lesson: LessonFacts) -> dict[str, Any]:
+def _context(call: Call[Form, ConceptQuery], lesson: LessonFacts) -> dict[str, Any]:
     concept, steps = lesson.concept, lesson.course.steps
     tutorial = concept.tutorial
     at = required(
@@ -339,7 +337,7 @@ def _context(call: Call, lesson: LessonFacts) -> dict[str, Any]:
         "attempt": concept.exercise_attempt,
         "errors": {},
         "stored": None,
-        "seen": getattr(call.query, "seen", 0),
+        "seen": call.query.seen,
         "wish": None,
         "wished": call.ids.get("kind"),
         "wish_problem": "",
@@ -363,9 +361,9 @@ def _draft(call: Call, concept: ConceptDetail) -> str:
     return tutorial_html(text, texts_of(call.request), keep=False)
 
 
-def _shown_attempt(call: Call, concept: ConceptDetail) -> Attempt | None:
+def _shown_attempt(call: Call[Form, ConceptQuery], concept: ConceptDetail) -> Attempt | None:
     """Return the attempt to show, if there still is one at the present version of the quiz."""
-    attempt_id = getattr(call.query, "attempt", None)
+    attempt_id = call.query.attempt
     if attempt_id is not None and concept.quiz is not None:
         with suppress(NotFound):
             attempt = progress.read_attempt(*call.concept, attempt_id)

@@ -60,7 +60,7 @@ class RoadmapListQuery(AnyQuery):
     cursor: UUID | None = None
 
 
-def home_page(call: Call) -> Response:
+def home_page(call: Call[Form, StartQuery]) -> Response:
     owner, query, now = call.owner, call.query, clock.now()
 
     def state() -> bytes:
@@ -92,7 +92,7 @@ def _read_for(_: UUID) -> list[UUID]:
     return []
 
 
-def roadmaps_page(call: Call) -> Response:
+def roadmaps_page(call: Call[Form, RoadmapListQuery]) -> Response:
     before = call.query.cursor
     listed = queries.list_roadmaps(call.owner, limit=ON_A_PAGE, before=before, status=None)
     return page(
@@ -104,13 +104,12 @@ def roadmaps_page(call: Call) -> Response:
     )
 
 
-async def create(call: Call) -> Response:
+async def create(call: Call[Form]) -> Response:
     """Create a roadmap and go to it; after an error, the form keeps its values."""
-    form: Form = call.body
     sentences: Mapping[str, str] = {}
-    values = {**form.given(*FIELDS), **{name: bool(form.text(name)) for name in CHECKED}}
-    if "track" in form:  # in its own language
-        values |= {"goal": form.text("track"), "language": None}
+    values = {**call.body.given(*FIELDS), **{name: bool(call.body.text(name)) for name in CHECKED}}
+    if "track" in call.body:  # in its own language
+        values |= {"goal": call.body.text("track"), "language": None}
     try:
         request = filled(
             RoadmapRequest, {name: each for name, each in values.items() if each is not None}
@@ -144,7 +143,7 @@ def _fit(call: Call, request: RoadmapRequest) -> RoadmapRequest:
     return fitted
 
 
-def _again(call: Call, error: RoadmapError, sentences: Mapping[str, str]) -> Response:
+def _again(call: Call[Form], error: RoadmapError, sentences: Mapping[str, str]) -> Response:
     """Return the form with its values; `sentences` replace the usual ones of fields."""
     words = texts_of(call.request)
     errors = error_messages.of_fields(words, error.fields)

@@ -35,13 +35,13 @@ class PlacementQuery(PlacementRequest, extra="ignore"):
 
 
 def placement_page(
-    call: Call,
+    call: Call[Form, PlacementQuery],
     *,
     error: Conflict | Invalid | None = None,
     picked: Sequence[int] | str = (),
 ) -> Response:
     """Return the next question or the proposal; an error is about the form that was sent."""
-    query: PlacementQuery = call.query
+    query = call.query
     made = None
     try:
         made = placement.place(call.owner, call.ids["roadmap_id"], query)
@@ -62,13 +62,12 @@ def placement_page(
     )
 
 
-def answer(call: Call) -> Response:
+def answer(call: Call[Form, PlacementQuery]) -> Response:
     """Grade an answer and go to the next question; with `unknown` there is none."""
-    form: Form = call.body
-    chosen = [] if form.text("unknown") else answer_in(form, "chosen") or [INCOMPLETE]
+    chosen = [] if call.body.text("unknown") else answer_in(call.body, "chosen") or [INCOMPLETE]
     sent = {
         **call.query.model_dump(include={"revision", "seed", "module_id", "results"}),
-        **form.given("concept_id", "version"),
+        **call.body.given("concept_id", "version"),
         "chosen": chosen,
     }
     try:
@@ -78,7 +77,7 @@ def answer(call: Call) -> Response:
     return see_other(f"{call.request.scope['path']}?{call.query.state(made)}")
 
 
-def skip(call: Call) -> Response:
+def skip(call: Call[Form, PlacementQuery]) -> Response:
     """Skip the confirmed concepts, or mark them as done."""
     sent = {"revision": call.query.revision, "concept_ids": call.body.getlist("concept")}
     try:

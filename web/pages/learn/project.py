@@ -21,7 +21,7 @@ from web.pages.lazy import tutorial_html
 from web.pages.templates import page, texts_of
 
 
-def project_page(call: Call, *, error: Invalid | None = None, token: str = "") -> Response:
+def project_page(call: Call[Form], *, error: Invalid | None = None, token: str = "") -> Response:
     """Return the page; an error is about the work or the marks that come with it."""
     project = projects.read_project(*call.stage)
     own = next((each.marks for each in project.judgements if each.judge == "self"), [])
@@ -40,11 +40,10 @@ def project_page(call: Call, *, error: Invalid | None = None, token: str = "") -
     )
 
 
-def save(call: Call) -> Response:
+def save(call: Call[Form]) -> Response:
     """Save the work, and the learner's judgement if the form is sent by its button."""
-    form: Form = call.body
-    marks = [*_texts(form, "m").values()] if form.text("act") == "judge" else None
-    values = {"work": form.text("work").replace("\r\n", "\n"), "marks": marks}
+    marks = [*_texts(call.body, "m").values()] if call.body.text("act") == "judge" else None
+    values = {"work": call.body.text("work").replace("\r\n", "\n"), "marks": marks}
     try:
         projects.save_project(*call.stage, filled(ProjectRequest, values))
     except Invalid as error:
@@ -67,9 +66,8 @@ def revoke_link(call: Call) -> Response:
     return _back(call)
 
 
-def judge_page(call: Call, *, error: Invalid | None = None) -> Response:
+def judge_page(call: Call[Form], *, error: Invalid | None = None) -> Response:
     project = projects.open_link(call.ids["token"])
-    form: Form = call.body if error else Form()
     return form_page(
         call.request,
         "judge.html",
@@ -77,12 +75,12 @@ def judge_page(call: Call, *, error: Invalid | None = None) -> Response:
         headers=UNLISTED,
         **_shown(call, project),
         token=call.ids["token"],
-        chosen=_texts(form, "m"),
-        comments=_texts(form, "c"),
+        chosen=_texts(call.body, "m"),
+        comments=_texts(call.body, "c"),
     )
 
 
-def judge(call: Call) -> Response:
+def judge(call: Call[Form]) -> Response:
     """Save the one judgement of the link, which ends with it."""
     values = {name: [*_texts(call.body, name[0]).values()] for name in ("marks", "comments")}
     try:

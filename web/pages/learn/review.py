@@ -85,14 +85,13 @@ class ReviewQuery(ReviewSession):
         return [] if self.chosen == NOTHING else [int(each) for each in self.chosen.split(".")]
 
 
-def review_page(call: Call) -> Response:
-    query: ReviewQuery = call.query
-    return _page(call, query, card_id=query.card, answer=query.answer)
+def review_page(call: Call[Form, ReviewQuery]) -> Response:
+    return _page(call, call.query, card_id=call.query.card, answer=call.query.answer)
 
 
-def check(call: Call) -> Response:
+def check(call: Call[Form]) -> Response:
     """Check an answer; with `unknown`, none, whatever was chosen before."""
-    form: Form = call.body
+    form = call.body
     sitting, card_id, is_unknown = _sitting(form), call.ids["card_id"], bool(form.text("unknown"))
     answer = [] if is_unknown else answer_in(form, "chosen")
     try:
@@ -108,7 +107,7 @@ def check(call: Call) -> Response:
     return see_other(sitting.path(card=card_id, chosen=".".join(map(str, answer)) or NOTHING))
 
 
-def rate(call: Call) -> Response:
+def rate(call: Call[Form]) -> Response:
     """Rate a question, and go to the next one."""
     sitting = _sitting(call.body)
     try:
@@ -119,7 +118,7 @@ def rate(call: Call) -> Response:
     return see_other(sitting.path(done=sitting.done + 1))
 
 
-def undo(call: Call) -> Response:
+def undo(call: Call[Form]) -> Response:
     """Undo the last rating, and ask its question again."""
     sitting, card_id = _sitting(call.body), call.ids["card_id"]
     try:
@@ -129,13 +128,12 @@ def undo(call: Call) -> Response:
     return see_other(sitting.path(done=max(0, sitting.done - 1), card=card_id))
 
 
-def save_limits(call: Call) -> Response:
-    form: Form = call.body
-    sitting = _sitting(form)
+def save_limits(call: Call[Form]) -> Response:
+    sitting = _sitting(call.body)
     try:
-        reviews.save_limits(call.owner, filled(ReviewLimits, form.given("reviews", "new")))
+        reviews.save_limits(call.owner, filled(ReviewLimits, call.body.given("reviews", "new")))
     except Invalid as error:
-        kept = {name: form.text(name) for name in ReviewLimits.model_fields}
+        kept = {name: call.body.text(name) for name in ReviewLimits.model_fields}
         return _page(call, sitting, error=error, limits=kept)
     return see_other(sitting.path())
 

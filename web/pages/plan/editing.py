@@ -62,11 +62,13 @@ class EditQuery(AnyQuery):
 
 
 def edit_page(
-    call: Call, error: Conflict | Invalid | None = None, names: Sequence[Fields] = ()
+    call: Call[Form, EditQuery],
+    error: Conflict | Invalid | None = None,
+    names: Sequence[Fields] = (),
 ) -> Response:
     """Return the page; after an error, `names` are the fields of the form's operations."""
     tree = queries.roadmap_tree(call.owner, call.ids["roadmap_id"])
-    words, did = texts_of(call.request), getattr(call.query, "did", "")
+    words, did = texts_of(call.request), call.query.did
     return page(
         call.request,
         "edit.html",
@@ -80,9 +82,9 @@ def edit_page(
     )
 
 
-def edit(call: Call) -> Response:
+def edit(call: Call[Form, EditQuery]) -> Response:
     """Apply a form, and go back to its node; after an error, the form keeps its values."""
-    form: Form = call.body
+    form = call.body
     roadmap_id = call.ids["roadmap_id"]
     operations, names = _operations(queries.roadmap_tree(call.owner, roadmap_id), form)
     try:

@@ -18,7 +18,7 @@ from roadmap.plan.views import RoadmapTree
 from roadmap.plan.word_diff import Line, Piece, WordByWord, merged, share_in_common
 from web.call import Call
 from web.pages.error_messages import form_page
-from web.pages.forms import AnyQuery, index_of, see_other
+from web.pages.forms import AnyQuery, Form, index_of, see_other
 from web.pages.labels import ROADMAP_LANGUAGES
 from web.pages.lazy import tutorial_html
 from web.pages.templates import page, texts_of
@@ -90,7 +90,7 @@ def revisions_page(call: Call, error: Conflict | None = None) -> Response:
     )
 
 
-def revision_page(call: Call) -> Response:
+def revision_page(call: Call[Form, CompareQuery]) -> Response:
     """Return a revision, compared with an earlier one if there is one."""
     place, number = (call.owner, call.ids["roadmap_id"]), call.ids["number"]
     tree = queries.roadmap_tree(*place)
@@ -114,7 +114,7 @@ def revision_page(call: Call) -> Response:
     )
 
 
-def restore_revision(call: Call) -> Response:
+def restore_revision(call: Call[Form]) -> Response:
     """Restore a revision, and go to the roadmap, or back to editing."""
     roadmap_id, base = call.ids["roadmap_id"], index_of(call.body.text("undo"))
     try:
@@ -125,15 +125,14 @@ def restore_revision(call: Call) -> Response:
     return see_other(f"/roadmaps/{roadmap_id}{'/edit?did=undo' if base else ''}")
 
 
-def versions_page(call: Call, error: Conflict | None = None) -> Response:
-    query = VersionsQuery() if error else call.query
+def versions_page(call: Call[Form, VersionsQuery], error: Conflict | None = None) -> Response:
     owner_id, roadmap_id, concept_id, kind = place = (*call.concept, call.ids["kind"])
     walked = course(owner_id, roadmap_id)
     listed = content_versions.list_versions(*place).items
-    number = query.number or next((each.version for each in listed if each.current), 0)
+    number = call.query.number or next((each.version for each in listed if each.current), 0)
     shown, prose, lines = None, None, None
-    if number and query.before:
-        lines = content_versions.compare_versions(*place, number, before=query.before).lines
+    if number and call.query.before:
+        lines = content_versions.compare_versions(*place, number, before=call.query.before).lines
     elif number:
         shown = content_versions.read_version(*place, number)
         if isinstance(shown.content, Tutorial):
@@ -151,7 +150,7 @@ def versions_page(call: Call, error: Conflict | None = None) -> Response:
         kind=kind,
         versions=listed,
         number=number,
-        before=query.before,
+        before=call.query.before,
         shown=shown,
         prose=prose,
         blocks=None if lines is None else blocks(lines),
@@ -162,7 +161,7 @@ def versions_page(call: Call, error: Conflict | None = None) -> Response:
     )
 
 
-def restore_version(call: Call) -> Response:
+def restore_version(call: Call[Form, VersionsQuery]) -> Response:
     """Restore a version, and go to the concept."""
     _, roadmap_id, concept_id, kind = place = (*call.concept, call.ids["kind"])
     try:

@@ -69,7 +69,7 @@ class PrintQuery(AnyQuery):
 
 
 def roadmap_page(
-    call: Call, *, error: Invalid | None = None, pace_error: Invalid | None = None
+    call: Call[Form], *, error: Invalid | None = None, pace_error: Invalid | None = None
 ) -> Response:
     """Return the page; an error is about the wish or the schedule that comes with it."""
     place = call.owner, call.ids["roadmap_id"]
@@ -93,7 +93,7 @@ def roadmap_page(
         errors = {"feedback": words.gettext(NO_WORDS)}
     shown = _context(call.request, _view_and_events(*place)) | {
         "errors": errors,
-        "feedback": call.body.text("feedback") if error else "",
+        "feedback": call.body.text("feedback"),
     }
     if pace_error:
         shown["pace_errors"] = error_messages.of_fields(words, pace_error.fields)
@@ -101,7 +101,7 @@ def roadmap_page(
     return page(call.request, "roadmap.html", status=status_of(wrong), **shown)
 
 
-def print_page(call: Call) -> Response:
+def print_page(call: Call[Form, PrintQuery]) -> Response:
     """Return texts, resources, questions without answers, and notes of a roadmap or a stage."""
     source = Source(call.owner, call.ids["roadmap_id"])
     document, tree = source.document, source.tree
@@ -143,7 +143,7 @@ def picture(call: Call) -> Response:
     return page(call.request, "parts/picture.html", drawn=_map(call.request, tree), tree=tree)
 
 
-def panel(call: Call) -> Response:
+def panel(call: Call[Form, PanelQuery]) -> Response:
     """Return a concept beside the map."""
     roadmap_id, concept_id = call.ids["roadmap_id"], call.ids["concept_id"]
     view = view_of(call.owner, roadmap_id)
@@ -165,8 +165,8 @@ def panel(call: Call) -> Response:
     raise NotFound(progress.NO_CONCEPT)
 
 
-def answer(call: Call) -> Response:
-    form: Form = call.body
+def answer(call: Call[Form]) -> Response:
+    form = call.body
     answers = [
         {"choice": form.text(f"choice{number}") or None, "text": form.text(f"text{number}")}
         for number in range(MOST_CLARIFYING_QUESTIONS)
@@ -177,13 +177,13 @@ def answer(call: Call) -> Response:
     return _apply(call, commands.answer(call.owner, call.ids["roadmap_id"], sent))
 
 
-def approve(call: Call) -> Response:
+def approve(call: Call[Form]) -> Response:
     revision = call.body.text("revision")
     request = filled(ApproveRequest, {"revision": revision} if revision else {})
     return _apply(call, commands.approve(call.owner, call.ids["roadmap_id"], request.revision))
 
 
-def revise(call: Call) -> Response:
+def revise(call: Call[Form]) -> Response:
     try:
         request = filled(ReviseRequest, {"feedback": call.body.text("feedback")})
         check_feedback("/feedback")
@@ -193,16 +193,16 @@ def revise(call: Call) -> Response:
         return roadmap_page(call, error=error)
 
 
-def reschedule(call: Call) -> Response:
+def reschedule(call: Call[Form]) -> Response:
     """Change hours and deadline; the plan's first day stays, unless it is to be today."""
-    form: Form = call.body
     place = (call.owner, call.ids["roadmap_id"])
     begins_on = (
         today_of(call.owner)
-        if form.text("from_today")
+        if call.body.text("from_today")
         else schedule_settings.read_schedule(*place).begins_on
     )
-    values = {"deadline": None, "begins_on": begins_on, **form.given("hours_per_week", "deadline")}
+    typed = call.body.given("hours_per_week", "deadline")
+    values = {"deadline": None, "begins_on": begins_on, **typed}
     try:
         schedule_settings.reschedule(*place, filled(schedule_settings.ScheduleRequest, values))
     except Invalid as error:
@@ -218,22 +218,21 @@ cancel = partial(decide, command=commands.cancel)
 retry = partial(decide, command=commands.retry)
 
 
-def retry_part(call: Call) -> Response:
+def retry_part(call: Call[Form]) -> Response:
     roadmap_id, concept_id, kind = (call.ids[name] for name in ("roadmap_id", "concept_id", "kind"))
     place = f"/concepts/{concept_id}" if call.body.text("from") == "concept" else ""
     return _apply(call, commands.retry_part(call.owner, roadmap_id, concept_id, kind), place)
 
 
-def trash_page(call: Call) -> Response:
-    query: TrashPageQuery = call.query
+def trash_page(call: Call[Form, TrashPageQuery]) -> Response:
     words = texts_of(call.request)
     return page(
         call.request,
         "trash.html",
-        trashed=trash.list_trash(call.owner, limit=TRASH_ON_A_PAGE, before=query.cursor),
-        is_first=query.cursor is None,
+        trashed=trash.list_trash(call.owner, limit=TRASH_ON_A_PAGE, before=call.query.cursor),
+        is_first=call.query.cursor is None,
         days=trash.KEPT.days,
-        message=words.gettext(DONE[query.did]) if query.did in DONE else "",
+        message=words.gettext(DONE[call.query.did]) if call.query.did in DONE else "",
     )
 
 

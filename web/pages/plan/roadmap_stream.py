@@ -25,7 +25,7 @@ from roadmap.plan.outline import ContentKind
 from roadmap.plan.statuses import BEING_MADE, Event, EventType
 from web.authentication import run_for_principal
 from web.call import Call
-from web.pages.forms import AnyQuery
+from web.pages.forms import AnyQuery, Form
 from web.pages.labels import OF_PART
 from web.pages.lazy import tutorial_html
 from web.pages.roadmap_view import view_of
@@ -56,7 +56,7 @@ class LiveQuery(AnyQuery):
     draft: UUID | None = None
 
 
-async def watch(call: Call) -> Response:
+async def watch(call: Call[Form, LiveQuery]) -> Response:
     roadmap_id = call.ids["roadmap_id"]
     after = max(call.query.after, last_event_id(call.request))
     try:

@@ -14,7 +14,8 @@ from roadmap.plan.format_version import LARGEST_DOCUMENT
 from web.call import Call
 from web.http.problems import status_of
 from web.pages import error_messages, own_chat
-from web.pages.forms import create_once
+from web.pages.forms import Form, create_once
+from web.pages.own_chat import ChatQuery
 from web.pages.templates import page, texts_of
 from web.pages.upload import FileForm
 from web.roadmap_commands import import_document
@@ -36,19 +37,20 @@ NO_ANSWER = gettext_noop(
 )
 
 
-def import_page(call: Call, error: RoadmapError | None = None, sentence: str = "") -> Response:
+def import_page(
+    call: Call[Form | FileForm, ChatQuery], error: RoadmapError | None = None, sentence: str = ""
+) -> Response:
     words = texts_of(call.request)
-    answer = call.body.text("answer") if error is not None else ""
+    answer = call.body.text("answer")
     if error and not sentence:
         sentence = _sentence(error)
         if answer and sentence in (NO_JSON, NO_ROADMAP):
             sentence = NO_COURSE
-    form = call.body.text("form") if error is not None else ""
     return page(
         call.request,
         "import.html",
         status=status_of(error) if error else 200,
-        form=form or secrets.token_urlsafe(16),
+        form=call.body.text("form") or secrets.token_urlsafe(16),
         problem=words.gettext(sentence) % {"size": format_size(LARGEST_DOCUMENT)}
         if sentence
         else "",
@@ -57,9 +59,9 @@ def import_page(call: Call, error: RoadmapError | None = None, sentence: str = "
     )
 
 
-def take(call: Call) -> Response:
+def take(call: Call[FileForm, ChatQuery]) -> Response:
     """Import a file; the same file sent twice by the same form is one roadmap."""
-    form: FileForm = call.body
+    form = call.body
     if form.error is not None:
         return import_page(call, form.error)
     if form.document is None:

@@ -18,7 +18,7 @@ from web.http.host_and_csrf import own_address
 from web.http.response_cache import DocumentSource
 from web.http.responses import UNLISTED
 from web.pages.error_messages import form_page
-from web.pages.forms import create_once, filled, see_other
+from web.pages.forms import Form, create_once, filled, see_other
 from web.pages.labels import ROADMAP_LANGUAGES
 from web.pages.lazy import tutorial_html
 from web.pages.templates import public_page, texts_of
@@ -28,7 +28,7 @@ LIVES = (7, 30, 365)  # days that are offered
 
 
 def sharing_page(
-    call: Call, *, error: Conflict | Invalid | None = None, made: NewLink | None = None
+    call: Call[Form], *, error: Conflict | Invalid | None = None, made: NewLink | None = None
 ) -> Response:
     """Return the owner's page, with the URL of a link that was just `made`, this once."""
     links = share_links.list_links(call.owner, call.ids["roadmap_id"])
@@ -49,7 +49,7 @@ def sharing_page(
     )
 
 
-def create(call: Call) -> Response:
+def create(call: Call[Form]) -> Response:
     try:
         request = filled(
             LinkRequest, call.body.given("purpose", "expires_in_days", "shows_completion")
