@@ -19,7 +19,6 @@ from starlette.responses import Response
 
 from core.errors import Conflict, FieldError, Invalid, KeyInUse, KeyReused
 from roadmap.accounts import idempotency_store
-from roadmap.accounts.idempotency_store import StoredAnswer
 from roadmap.accounts.identity import IdempotencyKey
 from web.http.prefer_header import MINIMAL
 from web.http.request_body import can_parse_inline
@@ -111,7 +110,9 @@ def store(key: IdempotencyKey, response: Response, *, has_secret: bool = False) 
     return response
 
 
-def to_stored(key: IdempotencyKey, response: Response, *, has_secret: bool = False) -> StoredAnswer:
+def to_stored(
+    key: IdempotencyKey, response: Response, *, has_secret: bool = False
+) -> idempotency_store.StoredAnswer:
     headers = {
         name.decode("latin-1"): value.decode("latin-1")
         for name, value in response.raw_headers
@@ -121,10 +122,10 @@ def to_stored(key: IdempotencyKey, response: Response, *, has_secret: bool = Fal
     if content is not None and len(content) > LARGEST_STORED:
         headers = {"location": headers["location"]} if "location" in headers else {}
         headers, content = headers | MINIMAL, b""
-    return StoredAnswer(key, response.status_code, headers, content)
+    return idempotency_store.StoredAnswer(key, response.status_code, headers, content)
 
 
-def replay(key: IdempotencyKey, earlier: StoredAnswer) -> Response:
+def replay(key: IdempotencyKey, earlier: idempotency_store.StoredAnswer) -> Response:
     """Return the stored response. Raises KeyReused, Conflict."""
     if earlier.key.fingerprint != key.fingerprint:
         raise KeyReused(

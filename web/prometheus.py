@@ -19,7 +19,6 @@ from prometheus_client.registry import Collector
 from core import metric_definitions
 from core.errors import Unavailable
 from core.metric_counters import BEYOND, SUM, parts_of
-from core.metric_definitions import METRICS, Kind
 from core.version import VERSION
 from roadmap.operations.execution_log import ledger
 from roadmap.operations.metrics_store import Process, processes, this_process, totals
@@ -40,7 +39,10 @@ class Counts(Collector):
             with suppress(Unavailable):
                 add(samples)
                 samples[metric_definitions.DEPENDENCY][(dependency,)] = 1
-        return (_family(metric, samples.get(metric.name, {})) for metric in METRICS.values())
+        return (
+            _family(metric, samples.get(metric.name, {}))
+            for metric in metric_definitions.METRICS.values()
+        )
 
 
 def _add_counted(samples: Samples) -> None:
@@ -52,11 +54,11 @@ def _add_counted(samples: Samples) -> None:
     _add_processes(samples, [this_process()])
     _add_processes(samples, processes())
     for each in totals():
-        metric, labels = METRICS.get(each.name), json.loads(each.labels)
+        metric, labels = metric_definitions.METRICS.get(each.name), json.loads(each.labels)
         if metric is None or set(labels) != set(metric.labels):  # of another version
             continue
         place = tuple(labels[label] for label in metric.labels)
-        if metric.kind is Kind.counter:
+        if metric.kind is metric_definitions.Kind.counter:
             samples[each.name][place] = each.value
         else:
             samples[each.name].setdefault(place, {})[each.part] = each.value
@@ -78,12 +80,12 @@ def _add_processes(samples: Samples, found: Sequence[Process]) -> None:
     for process in found:
         for fact, value in process.facts.items():
             name, _, state = fact.partition(" ")
-            if name in METRICS:  # another version may know more
+            if name in metric_definitions.METRICS:  # another version may know more
                 samples[name][process.service, process.name, *([state] if state else [])] = value
 
 
 def _family(metric: metric_definitions.Metric, found: dict[tuple[str, ...], Any]) -> Metric:
-    if metric.kind is Kind.histogram:
+    if metric.kind is metric_definitions.Kind.histogram:
         shown = {*(repr(bound) for bound in metric.shown), BEYOND}
         histogram = HistogramMetricFamily(metric.name, metric.help, labels=metric.labels)
         for place, parts in found.items():
@@ -96,7 +98,9 @@ def _family(metric: metric_definitions.Metric, found: dict[tuple[str, ...], Any]
             ]
             histogram.add_metric(place, buckets=buckets, sum_value=parts.get(SUM, 0.0))
         return histogram
-    kind = CounterMetricFamily if metric.kind is Kind.counter else GaugeMetricFamily
+    kind = (
+        CounterMetricFamily if metric.kind is metric_definitions.Kind.counter else GaugeMetricFamily
+    )
     family = kind(metric.name, metric.help, labels=metric.labels)
     for place, value in found.items():
         family.add_metric(place, value)

@@ -10,9 +10,7 @@ from core import clock
 from core.db import transaction
 from roadmap.generation.generator import has_model
 from roadmap.learning import placement, progress, projects, today
-from roadmap.learning.progress import Attempt, LearnerConcept, Profile
 from roadmap.learning.schedule import Schedule
-from roadmap.learning.today import Today
 from roadmap.lifecycle import read_states, schedule_settings
 from roadmap.plan.schemas import ProgressRequest
 from tasks.dispatcher import send_after_commit
@@ -25,8 +23,8 @@ from web.stated_endpoint import DocumentKind, DocumentPlace
 
 
 def _schedule_states(places: Sequence[read_states.Ids]) -> list[bytes | None]:
-    today = clock.now().date().isoformat().encode()
-    return [state and state + today for state in read_states.tree_states(places)]
+    day = clock.now().date().isoformat().encode()
+    return [state and state + day for state in read_states.tree_states(places)]
 
 
 _schedules = DocumentKind(_schedule_states)
@@ -36,14 +34,14 @@ class AttemptsQuery(PageQuery):
     limit: Limit = 20
 
 
-def set_progress(call: Call[ProgressRequest]) -> LearnerConcept:
+def set_progress(call: Call[ProgressRequest]) -> progress.LearnerConcept:
     """Set the learner's progress with this concept."""
     made = progress.set_progress(*call.concept, call.body)
     write_ahead(call.owner, call.ids["roadmap_id"])
     return made
 
 
-def finish_part(call: Call[progress.PartRequest]) -> LearnerConcept:
+def finish_part(call: Call[progress.PartRequest]) -> progress.LearnerConcept:
     """Mark a part of the concept, and those before it, as done.
 
     `GET /api/v1/today` names the next part. The last one ends with the concept.
@@ -51,7 +49,7 @@ def finish_part(call: Call[progress.PartRequest]) -> LearnerConcept:
     return progress.finish_part(*call.concept, call.body)
 
 
-def read_today(call: Call) -> Today:
+def read_today(call: Call) -> today.Today:
     """The reviews that are due, the next part of a concept, and the week so far.
 
     Unlike the rest of the API, days are in the time zone of the account.
@@ -59,19 +57,19 @@ def read_today(call: Call) -> Today:
     return today.read_today(call.owner)
 
 
-def set_notes(call: Call[progress.NotesRequest]) -> LearnerConcept:
+def set_notes(call: Call[progress.NotesRequest]) -> progress.LearnerConcept:
     """Replace the notes. `base` or `If-Match` avoids overwriting other changes."""
     return progress.set_notes(*call.concept, call.body)
 
 
-def save_exercise(call: Call[progress.ExerciseRequest]) -> LearnerConcept:
+def save_exercise(call: Call[progress.ExerciseRequest]) -> progress.LearnerConcept:
     """Save the attempt at the exercise of the tutorial, and that it was checked."""
     made = progress.save_exercise(*call.concept, call.body)
     write_ahead(call.owner, call.ids["roadmap_id"])
     return made
 
 
-def answer_quiz(call: Call[progress.AttemptRequest]) -> Reply[Attempt]:
+def answer_quiz(call: Call[progress.AttemptRequest]) -> Reply[progress.Attempt]:
     """Grade the answers. The response has the correct answers and explanations.
 
     If it is passed, the concept is learned, and done unless it is skipped.
@@ -89,7 +87,7 @@ def list_attempts(call: Call[None, AttemptsQuery]) -> Reply[progress.Attempts]:
     return paged(call.request, query, page)
 
 
-def read_notes(call: Call) -> LearnerConcept:
+def read_notes(call: Call) -> progress.LearnerConcept:
     """Notes and progress of a concept.
 
     Send the ETag as `If-Match` with a change to avoid overwriting other changes.
@@ -97,17 +95,17 @@ def read_notes(call: Call) -> LearnerConcept:
     return progress.read_learner(*call.concept)
 
 
-def read_progress(call: Call) -> LearnerConcept:
+def read_progress(call: Call) -> progress.LearnerConcept:
     """Progress and notes of a concept; the same as for the notes."""
     return read_notes(call)
 
 
-def read_exercise(call: Call) -> LearnerConcept:
+def read_exercise(call: Call) -> progress.LearnerConcept:
     """Attempt at the exercise of the tutorial; the same as for the notes."""
     return read_notes(call)
 
 
-def read_attempt(call: Call) -> Attempt:
+def read_attempt(call: Call) -> progress.Attempt:
     """Each question with the chosen and correct answers and the explanation."""
     return progress.read_attempt(*call.concept, call.ids["attempt_id"])
 
@@ -152,17 +150,17 @@ def skip_concepts(call: Call[placement.SkipRequest]) -> placement.SkippedConcept
     return made
 
 
-def read_profile(call: Call) -> Profile:
+def read_profile(call: Call) -> progress.Profile:
     """Defaults of the form for the next roadmap."""
     return progress.read_profile(call.owner)
 
 
-def save_profile(call: Call[Profile]) -> Profile:
+def save_profile(call: Call[progress.Profile]) -> progress.Profile:
     """Replace the whole profile."""
     return progress.save_profile(call.owner, call.body)
 
 
-def patch_profile(call: Call[progress.ProfilePatch]) -> Profile:
+def patch_profile(call: Call[progress.ProfilePatch]) -> progress.Profile:
     """JSON merge patch (RFC 7396): omitted fields stay, null means not set."""
     return progress.change_profile(call.owner, call.body)
 

@@ -8,17 +8,18 @@ from pydantic import Field
 from core.json_types import LazyModel
 from roadmap.learning import reviews
 from roadmap.learning.daily_limits import ReviewForecast, ReviewLimits
-from roadmap.learning.reviews import MOST_AT_ONCE, CardState, CheckedReview, Reviews
 from web.call import Call
 
 
 class ReviewsQuery(LazyModel, extra="forbid"):
     roadmap_id: UUID | None = Field(None, description="Only questions of this roadmap.")
-    limit: Annotated[int, Field(ge=1, le=MOST_AT_ONCE, description="Maximum number of items.")] = 20
+    limit: Annotated[
+        int, Field(ge=1, le=reviews.MOST_AT_ONCE, description="Maximum number of items.")
+    ] = 20
     beyond_limits: bool = Field(False, description="Also questions above the limits of today.")
 
 
-def list_reviews(call: Call[None, ReviewsQuery]) -> Reviews:
+def list_reviews(call: Call[None, ReviewsQuery]) -> reviews.Reviews:
     """Due questions of answered quizzes and finished concepts, within the limits of today.
 
     Reviewing removes them from the list. A day begins at 0:00 UTC.
@@ -31,7 +32,7 @@ def list_reviews(call: Call[None, ReviewsQuery]) -> Reviews:
     )
 
 
-def check_review(call: Call[reviews.ReviewCheck]) -> CheckedReview:
+def check_review(call: Call[reviews.ReviewCheck]) -> reviews.CheckedReview:
     """Grade an answer; its rating follows.
 
     The response has the correct answers, the explanation, and the next due time for each rating.
@@ -40,7 +41,7 @@ def check_review(call: Call[reviews.ReviewCheck]) -> CheckedReview:
     return reviews.check(call.owner, call.ids["card_id"], call.body)
 
 
-def rate_review(call: Call[reviews.ReviewRequest]) -> CardState:
+def rate_review(call: Call[reviews.ReviewRequest]) -> reviews.CardState:
     """Rate a question.
 
     It comes back after minutes, days or months, depending on the rating. Reviews before the due
@@ -49,7 +50,7 @@ def rate_review(call: Call[reviews.ReviewRequest]) -> CardState:
     return reviews.review(call.owner, call.ids["card_id"], call.body)
 
 
-def undo_review(call: Call[reviews.UndoRequest]) -> CardState:
+def undo_review(call: Call[reviews.UndoRequest]) -> reviews.CardState:
     """Undo the last rating of the account.
 
     The question has its earlier state again. That is possible once and within 30 minutes.

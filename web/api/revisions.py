@@ -7,8 +7,6 @@ from pydantic import Field
 from core.json_types import LazyModel
 from roadmap.budget import cost_report
 from roadmap.lifecycle import content_versions, revisions
-from roadmap.lifecycle.content_versions import VersionDetail, VersionDiff, Versions
-from roadmap.lifecycle.revisions import Diff, RevisionDetail, Revisions
 from roadmap.lifecycle.timeline.timeline import Trace, trace_of
 from web.call import Call
 from web.http.pagination import PageQuery, paged
@@ -28,34 +26,34 @@ class VersionDiffQuery(LazyModel, extra="forbid"):
     )
 
 
-def list_revisions(call: Call) -> Revisions:
+def list_revisions(call: Call) -> revisions.Revisions:
     """All plans of the roadmap, newest first."""
     return revisions.list_revisions(call.owner, call.ids["roadmap_id"])
 
 
-def read_revision(call: Call) -> RevisionDetail:
+def read_revision(call: Call) -> revisions.RevisionDetail:
     """A revision with its outline, if it has one yet."""
     return revisions.read_revision(call.owner, call.ids["roadmap_id"], call.ids["number"])
 
 
-def compare_revisions(call: Call[None, DiffQuery]) -> Diff:
+def compare_revisions(call: Call[None, DiffQuery]) -> revisions.Diff:
     """Changes of this revision, as text and as data."""
     return revisions.compare(
         call.owner, call.ids["roadmap_id"], call.ids["number"], call.query.before
     )
 
 
-def list_versions(call: Call) -> Versions:
+def list_versions(call: Call) -> content_versions.Versions:
     """Newest first."""
     return content_versions.list_versions(*call.concept, call.ids["kind"])
 
 
-def read_version(call: Call) -> VersionDetail:
+def read_version(call: Call) -> content_versions.VersionDetail:
     """A version as it was written. A quiz has no answers."""
     return content_versions.read_version(*call.concept, call.ids["kind"], call.ids["number"])
 
 
-def compare_versions(call: Call[None, VersionDiffQuery]) -> VersionDiff:
+def compare_versions(call: Call[None, VersionDiffQuery]) -> content_versions.VersionDiff:
     """Differences line by line. A quiz has no answers."""
     number, before = call.ids["number"], call.query.before
     return content_versions.compare_versions(*call.concept, call.ids["kind"], number, before=before)

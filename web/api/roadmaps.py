@@ -22,7 +22,6 @@ from roadmap.generation.generator import current_generator
 from roadmap.lifecycle import own_roadmaps, queries, read_states
 from roadmap.lifecycle.build_status import activity
 from roadmap.lifecycle.create import NewRoadmap
-from roadmap.lifecycle.own_roadmaps import Order, RoadmapFilter
 from roadmap.operations.execution_log import LogLevel, LogRecord
 from roadmap.plan.schemas import PRINTABLE, RoadmapRequest
 from roadmap.plan.statuses import TERMINAL, EventType, RoadmapStatus
@@ -92,8 +91,8 @@ class ListQuery(LazyModel, extra="forbid"):
     q: Annotated[str, Field(max_length=100), CLEAN] = Field(
         "", description="Only roadmaps with all these words in goal or title, in any position."
     )
-    sort: Order = Field(
-        Order.newest,
+    sort: own_roadmaps.Order = Field(
+        own_roadmaps.Order.newest,
         description=("Order: newest first, oldest first, by title, or last changed first."),
     )
 
@@ -168,7 +167,7 @@ def list_roadmaps(
     call: Call[None, ListQuery],
 ) -> Reply[Page[RoadmapSummary]] | Document[Page[RoadmapSummary]]:
     """Roadmaps of the account, newest first unless `sort` says otherwise."""
-    wanted = RoadmapFilter(call.query.status, call.query.q.strip(), call.query.sort)
+    wanted = own_roadmaps.RoadmapFilter(call.query.status, call.query.q.strip(), call.query.sort)
 
     def read() -> Reply[Page[RoadmapSummary]]:
         page = own_roadmaps.list_own(

@@ -10,7 +10,6 @@ from roadmap.exchange import share_links, shared_view
 from roadmap.exchange.formats.json_ import Source
 from roadmap.exchange.formats.registry import FORMATS
 from roadmap.exchange.importer import IN_SHARED
-from roadmap.exchange.share_links import LinkInfo, LinkPurpose, open_link
 from roadmap.plan.views import RoadmapTree
 from web.call import Call, EmptyBody
 from web.endpoint import Endpoint
@@ -35,7 +34,7 @@ class CopyEndpoint(Endpoint):
 class LinkList(LazyModel):
     """Share links, newest first, including expired ones."""
 
-    items: list[LinkInfo]
+    items: list[share_links.LinkInfo]
 
 
 def create_link(call: Call[share_links.LinkRequest]) -> Reply[share_links.NewLink]:
@@ -55,7 +54,7 @@ def list_links(call: Call) -> LinkList:
     return LinkList(items=share_links.list_links(call.owner, call.ids["roadmap_id"]))
 
 
-def read_link(call: Call) -> LinkInfo:
+def read_link(call: Call) -> share_links.LinkInfo:
     """A share link without its URL."""
     return share_links.read_link(call.owner, call.ids["roadmap_id"], call.ids["link_id"])
 
@@ -67,7 +66,7 @@ def revoke_link(call: Call) -> None:
 
 def read_shared(call: Call) -> Document[shared_view.SharedRoadmap]:
     """Plan and contents for anyone with the link. Nothing about the owner."""
-    link = open_link(call.ids["token"], LinkPurpose.reading)
+    link = share_links.open_link(call.ids["token"], share_links.LinkPurpose.reading)
     source = DocumentSource(
         partial(shared_view.tree_state, link), partial(shared_view.shared_tree, link)
     )
@@ -80,7 +79,10 @@ def read_shared(call: Call) -> Document[shared_view.SharedRoadmap]:
 
 def read_shared_concept(call: Call) -> Document[shared_view.SharedConceptDetail]:
     """One concept with its contents for anyone with the link. A quiz has no answers."""
-    link, concept_id = open_link(call.ids["token"], LinkPurpose.reading), call.ids["concept_id"]
+    link, concept_id = (
+        share_links.open_link(call.ids["token"], share_links.LinkPurpose.reading),
+        call.ids["concept_id"],
+    )
     source = DocumentSource(
         partial(shared_view.concept_state, link, concept_id),
         partial(shared_view.shared_concept, link, concept_id),
@@ -93,7 +95,9 @@ def copy_shared(call: Call[EmptyBody]) -> Reply[ImportedRoadmap]:
 
     Later changes of the shared roadmap do not affect it.
     """
-    document = shared_view.copy_of(call.owner, open_link(call.ids["token"], LinkPurpose.reading))
+    document = shared_view.copy_of(
+        call.owner, share_links.open_link(call.ids["token"], share_links.LinkPurpose.reading)
+    )
     return imported_reply(import_document(call.owner, document, IN_SHARED))
 
 
@@ -102,7 +106,7 @@ def follow_calendar(call: Call) -> Response:
 
     the remaining concepts by today's schedule.
     """
-    link = open_link(call.ids["token"], LinkPurpose.calendar)
+    link = share_links.open_link(call.ids["token"], share_links.LinkPurpose.calendar)
     accepted, url = call.request.headers.get("accept-language", ""), own_address(call.request)
     source = Source(link.owner_id, link.roadmap_id, accepted, url)
     day_and_host = f"{source.today} {url}".encode()

@@ -7,7 +7,6 @@ from pydantic import Field
 from core.json_types import Page
 from roadmap.plan.statuses import DeliveryStatus, Job
 from roadmap.webhooks import subscriptions
-from roadmap.webhooks.subscriptions import DeliveryDetail, DeliveryInfo, WebhookInfo, WebhookList
 from tasks.dispatcher import send_after_commit
 from web.call import Call, EmptyBody
 from web.http.pagination import Limit, PageQuery, paged
@@ -31,21 +30,21 @@ def create_webhook(
     return Reply(made, headers={"Location": f"{BASE}/{made.id}"})
 
 
-def list_webhooks(call: Call) -> WebhookList:
+def list_webhooks(call: Call) -> subscriptions.WebhookList:
     return subscriptions.list_webhooks(call.owner)
 
 
-def read_webhook(call: Call) -> WebhookInfo:
+def read_webhook(call: Call) -> subscriptions.WebhookInfo:
     return subscriptions.read(call.owner, call.ids["webhook_id"])
 
 
-def change_webhook(call: Call[subscriptions.WebhookChange]) -> WebhookInfo:
+def change_webhook(call: Call[subscriptions.WebhookChange]) -> subscriptions.WebhookInfo:
     changed = subscriptions.change(call.owner, call.ids["webhook_id"], call.body)
     log_security_event(call.request, "webhook-changed", account=call.owner, webhook=changed.id)
     return changed
 
 
-def patch_webhook(call: Call[subscriptions.WebhookPatch]) -> WebhookInfo:
+def patch_webhook(call: Call[subscriptions.WebhookPatch]) -> subscriptions.WebhookInfo:
     """JSON merge patch (RFC 7396): omitted fields stay."""
     changed = subscriptions.change_part(call.owner, call.ids["webhook_id"], call.body)
     log_security_event(call.request, "webhook-changed", account=call.owner, webhook=changed.id)
@@ -69,12 +68,12 @@ def rotate_webhook_secret(call: Call[EmptyBody]) -> Reply[subscriptions.WebhookW
     return Reply(made)
 
 
-def test_webhook(call: Call[EmptyBody]) -> Reply[DeliveryInfo]:
+def test_webhook(call: Call[EmptyBody]) -> Reply[subscriptions.DeliveryInfo]:
     """Send a message of the type `webhook.test` once. The delivery has the outcome."""
     return _on_its_way(*subscriptions.test(call.owner, call.ids["webhook_id"]))
 
 
-def list_deliveries(call: Call[None, DeliveriesQuery]) -> Reply[Page[DeliveryInfo]]:
+def list_deliveries(call: Call[None, DeliveriesQuery]) -> Reply[Page[subscriptions.DeliveryInfo]]:
     """Deliveries, newest first. They are deleted 30 days after they ended."""
     page = subscriptions.list_deliveries(
         call.owner,
@@ -86,17 +85,19 @@ def list_deliveries(call: Call[None, DeliveriesQuery]) -> Reply[Page[DeliveryInf
     return paged(call.request, call.query, page)
 
 
-def read_delivery(call: Call) -> DeliveryDetail:
+def read_delivery(call: Call) -> subscriptions.DeliveryDetail:
     return subscriptions.read_delivery(call.owner, call.ids["webhook_id"], call.ids["delivery_id"])
 
 
-def retry_delivery(call: Call[EmptyBody]) -> Reply[DeliveryInfo]:
+def retry_delivery(call: Call[EmptyBody]) -> Reply[subscriptions.DeliveryInfo]:
     """Send the same message again, with the same `webhook-id` and all attempts."""
     place = (call.owner, call.ids["webhook_id"], call.ids["delivery_id"])
     return _on_its_way(*subscriptions.retry(*place))
 
 
-def _on_its_way(delivery: DeliveryInfo, steps: Sequence[Job]) -> Reply[DeliveryInfo]:
+def _on_its_way(
+    delivery: subscriptions.DeliveryInfo, steps: Sequence[Job]
+) -> Reply[subscriptions.DeliveryInfo]:
     send_after_commit(steps)
     location = f"{BASE}/{delivery.webhook_id}/deliveries/{delivery.id}"
     return Reply(delivery, headers={"Location": location, "Retry-After": "1"})

@@ -11,14 +11,7 @@ from core.sanitize import CLEAN
 from roadmap.operations.audit_log import Action
 from tasks import queue_admin
 from tasks.message_browser import LONGEST_SEARCH, MessageState
-from tasks.queue_admin import (
-    MOST_SKIPPED,
-    DeadLettersRequest,
-    QueueCounts,
-    QueueState,
-    act_on,
-    act_on_dead,
-)
+from tasks.queue_admin import DeadLettersRequest, QueueCounts, act_on, act_on_dead
 from web.audit import actor_of
 from web.call import Call, EmptyBody
 from web.endpoint import Endpoint
@@ -91,7 +84,7 @@ class MessagesQuery(LazyModel, extra="forbid"):
         description="Whether to show the arguments of tasks. They may contain data of learners.",
     )
     limit: Limit = 50
-    cursor: Annotated[int, Field(ge=0, le=MOST_SKIPPED)] = Field(
+    cursor: Annotated[int, Field(ge=0, le=queue_admin.MOST_SKIPPED)] = Field(
         0, description="`next_cursor` of the previous page."
     )
 
@@ -162,7 +155,9 @@ def list_queue_messages(call: Call[None, MessagesQuery]) -> Reply[QueueMessages]
     following = query.cursor + query.limit
     page = QueueMessages(
         items=items,
-        next_cursor=str(following) if found.more and following <= MOST_SKIPPED else None,
+        next_cursor=str(following)
+        if found.more and following <= queue_admin.MOST_SKIPPED
+        else None,
         looked_at=found.looked_at,
         is_complete=found.is_complete,
     )
@@ -227,5 +222,5 @@ def delete_dead_letters(call: Call[DeadLettersRequest]) -> Counted:
     )
 
 
-def _queue_info(state: QueueState) -> QueueInfo:
+def _queue_info(state: queue_admin.QueueState) -> QueueInfo:
     return from_row(QueueInfo, state, running=state.held)

@@ -22,7 +22,6 @@ from core.errors import (
 )
 from core.i18n import gettext_noop
 from roadmap.accounts import accounts, sessions
-from roadmap.accounts.accounts import AddressTaken, LastAdministrator, ToBeDeleted
 from roadmap.accounts.schemas import (
     Credentials,
     DeletionRequest,
@@ -32,7 +31,6 @@ from roadmap.accounts.schemas import (
 )
 from roadmap.exchange import account_export
 from roadmap.learning import progress
-from roadmap.learning.progress import DEFAULTS, ProfilePatch
 from roadmap.lifecycle.account_deletion import cancel_work
 from roadmap.plan.outline import Level
 from tasks.dispatcher import send_after_commit
@@ -154,10 +152,10 @@ def order_export(call: Call) -> Response:
 
 def save_profile(call: Call[Form, AccountQuery]) -> Response:
     try:
-        given = dict.fromkeys(DEFAULTS) | call.body.given(*DEFAULTS)
-        progress.change_profile(call.owner, filled(ProfilePatch, given))
+        given = dict.fromkeys(progress.DEFAULTS) | call.body.given(*progress.DEFAULTS)
+        progress.change_profile(call.owner, filled(progress.ProfilePatch, given))
     except Invalid as error:
-        kept = {name: call.body.text(name) for name in DEFAULTS}
+        kept = {name: call.body.text(name) for name in progress.DEFAULTS}
         return _again(call, account_page, error, {}, kept)
     return see_other("/account?saved=profile")
 
@@ -171,7 +169,7 @@ def save_learning(call: Call[Form, AccountQuery]) -> Response:
         amount = form.text("weekly_goal").strip()
         changes["weekly_goal"] = {"amount": amount, "unit": form.text("unit")} if amount else None
     try:
-        progress.change_profile(call.owner, filled(ProfilePatch, changes))
+        progress.change_profile(call.owner, filled(progress.ProfilePatch, changes))
     except Invalid as error:
         return _again(call, account_page, error, {}, changes)
     return see_other("/account?saved=profile")
@@ -196,7 +194,7 @@ async def _submit(call: Call[Form], form: AccountForm) -> Response:
         begun = await form.submit(call, request)
     except REFUSALS as error:
         kept: dict[str, Any] = {name: call.body.text(name) for name in form.kept}
-        if isinstance(error, ToBeDeleted):
+        if isinstance(error, accounts.ToBeDeleted):
             kept["delete_at"] = error.delete_at
         again = partial(_again, call, form.page, error, form.problems, kept)
         if is_public:
@@ -237,7 +235,7 @@ log_in = partial(
         login_page,
         {
             Unauthenticated: gettext_noop("The email address or the password is wrong."),
-            ToBeDeleted: gettext_noop(
+            accounts.ToBeDeleted: gettext_noop(
                 "This account will be deleted. To restore it, enter the password again."
             ),
         },
@@ -252,7 +250,9 @@ register = partial(
         logins.register,
         registration_page,
         {
-            AddressTaken: gettext_noop("An account with this address exists. Log in instead."),
+            accounts.AddressTaken: gettext_noop(
+                "An account with this address exists. Log in instead."
+            ),
             Forbidden: gettext_noop(
                 "Registration is by invitation only. Ask the administrator for an invitation."
             ),
@@ -280,7 +280,7 @@ change_email = partial(
         partial(account_page, moving=True),
         {
             Unauthenticated: WRONG_PASSWORD,
-            AddressTaken: gettext_noop("An account with this address exists."),
+            accounts.AddressTaken: gettext_noop("An account with this address exists."),
         },
         kept=("email",),
         path="/account?saved=email",
@@ -295,7 +295,7 @@ delete = partial(
         partial(account_page, deleting=True),
         {
             Unauthenticated: WRONG_PASSWORD,
-            LastAdministrator: gettext_noop(
+            accounts.LastAdministrator: gettext_noop(
                 "You are the last administrator. Give another account that role first."
             ),
         },

@@ -10,7 +10,6 @@ from core.errors import Conflict, Invalid, RateLimited, RoadmapError
 from core.i18n import gettext_noop
 from roadmap.plan.statuses import DeliveryStatus, Job, WebhookEvent
 from roadmap.webhooks import subscriptions
-from roadmap.webhooks.subscriptions import DeliveryInfo, WebhookChange, WebhookRequest
 from tasks.dispatcher import send_after_commit
 from web.call import Call
 from web.http.security_log import log_security_event
@@ -49,7 +48,7 @@ def add_webhook(call: Call[Form]) -> Response:
     """Add a webhook; its secret is on the page that this returns, and nowhere else."""
     values = {**call.body.given("url", "description"), "events": call.body.getlist("events")}
     try:
-        request = filled(WebhookRequest, values)
+        request = filled(subscriptions.WebhookRequest, values)
         made = subscriptions.create(call.owner, request)
     except REFUSALS as error:
         return webhooks_page(call, error)
@@ -74,7 +73,7 @@ def rotate_secret(call: Call) -> Response:
 def set_enabled(call: Call[Form]) -> Response:
     before = subscriptions.read(call.owner, call.ids["webhook_id"])
     wanted = {name: getattr(before, name) for name in ("url", "events", "description")}
-    change = WebhookChange(**wanted, enabled=call.body.text("enabled") == "yes")
+    change = subscriptions.WebhookChange(**wanted, enabled=call.body.text("enabled") == "yes")
     subscriptions.change(call.owner, before.id, change)
     log_security_event(call.request, "webhook-changed", account=call.owner, webhook=before.id)
     return see_other(f"/webhooks/{before.id}")
@@ -92,7 +91,9 @@ def retry_delivery(call: Call) -> Response:
     return _send(call, partial(subscriptions.retry, *place))
 
 
-def _send(call: Call, order: Callable[[], tuple[DeliveryInfo, Sequence[Job]]]) -> Response:
+def _send(
+    call: Call, order: Callable[[], tuple[subscriptions.DeliveryInfo, Sequence[Job]]]
+) -> Response:
     """Send a delivery and go back to its webhook, with the error if there is one."""
     try:
         send_after_commit(order()[1])

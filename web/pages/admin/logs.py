@@ -14,8 +14,6 @@ from core.errors import Invalid
 from core.i18n import gettext_noop
 from core.json_types import Page
 from roadmap.operations import audit_log, log_search
-from roadmap.operations.audit_log import AuditOutcome
-from roadmap.operations.log_search import SLOW
 from web.call import Call
 from web.pages.admin.layout import ACTIONS, OUTCOMES, address, admin_page
 from web.pages.forms import AnyQuery, Form, filled
@@ -74,14 +72,16 @@ def logs_page(call: Call[Form, LogPageQuery]) -> Response:
         exported = urlencode(same)
     except Invalid as error:
         log = Page(items=[], next_cursor=None)
-        refused = Invalid(SLOW) if error.detail == SLOW else error  # of no single field
+        refused = (
+            Invalid(log_search.SLOW) if error.detail == log_search.SLOW else error
+        )  # of no single field
     values = {name: given.get(name, "") for name in LogPageQuery.model_fields if name != "cursor"}
     kept = {name: text for name, text in values.items() if text}
     return admin_page(
         call,
         "admin/logs.html",
         refused,
-        instead=TOO_SLOW if refused and refused.detail == SLOW else "",
+        instead=TOO_SLOW if refused and refused.detail == log_search.SLOW else "",
         log=log,
         values=values,
         exported=exported,
@@ -100,7 +100,11 @@ def logs_page(call: Call[Form, LogPageQuery]) -> Response:
 
 def audit_log_page(call: Call[Form, AuditPageQuery]) -> Response:
     query = call.query
-    outcome = AuditOutcome(query.outcome) if query.outcome in list(AuditOutcome) else None
+    outcome = (
+        audit_log.AuditOutcome(query.outcome)
+        if query.outcome in list(audit_log.AuditOutcome)
+        else None
+    )
     action = query.action if query.action in ACTIONS else ""
     log = audit_log.records(limit=SHOWN, before=query.cursor, action=action, outcome=outcome)
     kept = {"action": action, "outcome": outcome or ""}

@@ -13,7 +13,6 @@ from core import clock
 from core.errors import Unavailable
 from roadmap.operations import task_stats
 from roadmap.operations.execution_log import ledger
-from roadmap.operations.task_stats import Period, since_of
 from tasks import queue_admin
 from tasks.queues import QUEUES
 from web.call import Call
@@ -32,7 +31,7 @@ class OverviewQuery(AnyQuery):
     """
 
     live: str = ""
-    span: Period = Period.hour
+    span: task_stats.Period = task_stats.Period.hour
     did: str = ""
     count: int = 0
     queue: str = ""
@@ -58,7 +57,7 @@ def overview_page(call: Call[Form, OverviewQuery]) -> Response:
         message=success_message(words, query.did, query.queue, query.count),
         switch=address(
             "/admin",
-            span="" if query.span is Period.hour else query.span,
+            span="" if query.span is task_stats.Period.hour else query.span,
             live="" if query.live == "off" else "off",
         ),
         **live,
@@ -83,7 +82,9 @@ def _statistics(call: Call[Form, OverviewQuery]) -> dict[str, Any]:
             for hour in zip(*runs, strict=True)
             if any(each.done or each.retried or each.failed for each in hour)
         ],
-        "tasks": task_stats.per_task(since_of(call.query.span)),
+        "tasks": task_stats.per_task(task_stats.since_of(call.query.span)),
         "span": call.query.span,
-        "spans": {each: address("/admin", span=each, live=call.query.live) for each in Period},
+        "spans": {
+            each: address("/admin", span=each, live=call.query.live) for each in task_stats.Period
+        },
     }

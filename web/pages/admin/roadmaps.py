@@ -15,7 +15,6 @@ from core.i18n import gettext_noop
 from core.json_types import Page
 from roadmap.accounts import transfer as transfer_
 from roadmap.lifecycle import admin_queries
-from roadmap.lifecycle.admin_queries import SLOW, OverseenRoadmap, RoadmapSearch
 from roadmap.lifecycle.commands import ENDED, UNDER_WAY
 from roadmap.lifecycle.timeline.timeline import trace_of
 from roadmap.operations.audit_log import Action
@@ -93,7 +92,7 @@ def roadmaps_page(call: Call[Form, RoadmapsQuery]) -> Response:
             moments[name] = f"{day + timedelta(days=later)}T00:00:00Z"
     try:
         query = filled(SearchQuery, {**given, **moments, "limit": ON_A_PAGE})
-        sought = RoadmapSearch(**query.sought)
+        sought = admin_queries.RoadmapSearch(**query.sought)
         found = admin_queries.search(sought, before=query.cursor, limit=ON_A_PAGE)
     except Invalid as error:
         return _list(call, given, Page(items=[], next_cursor=None), error)
@@ -135,7 +134,7 @@ def transfer(call: Call[Form, RoadmapsQuery]) -> Response:
         made = transfer_.transfer(request.owner, request.new_owner, actor_of(call))
     except (Invalid, Conflict) as error:
         found = admin_queries.search(
-            RoadmapSearch(owner=given["owner"]), before=None, limit=ON_A_PAGE
+            admin_queries.RoadmapSearch(owner=given["owner"]), before=None, limit=ON_A_PAGE
         )
         return _list(call, given, found, error)
     return see_other(
@@ -160,7 +159,7 @@ retry = partial(_decide, action=Action.roadmap_retry)
 def _list(
     call: Call[Form, RoadmapsQuery],
     given: Mapping[str, str],
-    found: Page[OverseenRoadmap],
+    found: Page[admin_queries.OverseenRoadmap],
     error: Invalid | Conflict | None = None,
 ) -> Response:
     words, did = texts_of(call.request), call.query.did
@@ -172,7 +171,7 @@ def _list(
         day = re.match(r"\d{4}-\d{2}-\d{2}", values[name])
         values[name] = day[0] if day else ""
     instead = NO_WAY_IN if isinstance(error, transfer_.NewOwnerCannotLogIn) else ""
-    if error and error.detail == SLOW:
+    if error and error.detail == admin_queries.SLOW:
         instead = TOO_SLOW
     return admin_page(
         call,

@@ -25,14 +25,6 @@ from roadmap.learning.lesson_navigation import (
     course,
     lesson_state,
 )
-from roadmap.learning.progress import (
-    Attempt,
-    AttemptRequest,
-    AttemptSummary,
-    ExerciseRequest,
-    NotesRequest,
-    PartRequest,
-)
 from roadmap.lifecycle import commands, queries
 from roadmap.plan.outline import ContentKind
 from roadmap.plan.schemas import MOST_QUESTIONS, ProgressRequest, RegenerateRequest
@@ -107,8 +99,8 @@ class LessonFacts:
 
     concept: ConceptDetail
     course: Course
-    last_attempt: list[AttemptSummary]
-    shown: Attempt | None  # the attempt whose result is shown
+    last_attempt: list[progress.AttemptSummary]
+    shown: progress.Attempt | None  # the attempt whose result is shown
     turn: str  # the id of the attempt before, by which options are shuffled
     returns: list[datetime]  # times at which questions of the shown attempt come back
     lasts: bool  # until its state changes; a draft grows meanwhile
@@ -177,7 +169,7 @@ def set_progress(call: Call[Form]) -> Response:
 
 def finish_part(call: Call[Form]) -> Response:
     """Mark a part as done, and go to the next one or back to the home page."""
-    request = filled(PartRequest, call.body.given("part"))
+    request = filled(progress.PartRequest, call.body.given("part"))
     with suppress(Conflict):  # the tutorial was rewritten, and has other parts
         progress.finish_part(*call.concept, request)
     is_home = call.body.text("from") == "home"
@@ -192,7 +184,7 @@ def set_notes(call: Call[Form, ConceptQuery]) -> Response:
     text = {"notes": call.body.text("notes").replace("\r\n", "\n")} if "notes" in call.body else {}
     try:
         made = progress.set_notes(
-            *call.concept, filled(NotesRequest, {**text, **call.body.given("base")})
+            *call.concept, filled(progress.NotesRequest, {**text, **call.body.given("base")})
         )
     except (Conflict, Invalid) as error:
         if not is_part(call.request):
@@ -211,7 +203,7 @@ def save_exercise(call: Call[Form, ConceptQuery]) -> Response:
     text = call.body.text("exercise_attempt").replace("\r\n", "\n")
     values = {"exercise_attempt": text} if "exercise_attempt" in call.body else {}
     try:
-        request = filled(ExerciseRequest, {**values, **call.body.given("checked")})
+        request = filled(progress.ExerciseRequest, {**values, **call.body.given("checked")})
         progress.save_exercise(*call.concept, request)
     except Invalid as error:
         return concept_page(call, error=error, exercise_attempt=text)
@@ -236,7 +228,9 @@ def answer(call: Call[Form, ConceptQuery]) -> Response:
     try:
         if "check" not in form and not any(answers):
             raise Invalid(EMPTY)
-        request = filled(AttemptRequest, {"version": form.text("version"), "answers": whole})
+        request = filled(
+            progress.AttemptRequest, {"version": form.text("version"), "answers": whole}
+        )
         graded = progress.check(*call.concept, request)
         quiz.graded = {each.id: each for each in graded if each.id in checked and each.answer}
         if "check" in form and quiz.asked is not None and quiz.asked not in quiz.graded:
@@ -361,7 +355,9 @@ def _draft(call: Call, concept: ConceptDetail) -> str:
     return tutorial_html(text, texts_of(call.request), keep=False)
 
 
-def _shown_attempt(call: Call[Form, ConceptQuery], concept: ConceptDetail) -> Attempt | None:
+def _shown_attempt(
+    call: Call[Form, ConceptQuery], concept: ConceptDetail
+) -> progress.Attempt | None:
     """Return the attempt to show, if there still is one at the present version of the quiz."""
     attempt_id = call.query.attempt
     if attempt_id is not None and concept.quiz is not None:

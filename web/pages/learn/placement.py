@@ -12,7 +12,6 @@ from core.errors import Conflict, Invalid
 from core.i18n import gettext_noop
 from roadmap.learning import placement
 from roadmap.learning.lesson_navigation import course
-from roadmap.learning.placement import Placement, PlacementRequest, SkipRequest
 from web.call import Call
 from web.pages.error_messages import form_page
 from web.pages.forms import INCOMPLETE, Form, answer_in, filled, see_other
@@ -23,12 +22,12 @@ NOTHING = gettext_noop("Choose at least one concept.")
 CHANGED = gettext_noop("The plan or this question has changed in the meantime.")
 
 
-class PlacementQuery(PlacementRequest, extra="ignore"):
+class PlacementQuery(placement.PlacementRequest, extra="ignore"):
     """`ends`: show the proposal, although there are more questions."""
 
     ends: bool = False
 
-    def state(self, made: Placement) -> str:
+    def state(self, made: placement.Placement) -> str:
         """Return the query of the page after a response."""
         state = made.model_dump(include={"revision", "seed", "results"})
         return urlencode(state | ({"module_id": self.module_id} if self.module_id else {}))
@@ -71,7 +70,9 @@ def answer(call: Call[Form, PlacementQuery]) -> Response:
         "chosen": chosen,
     }
     try:
-        made = placement.place(call.owner, call.ids["roadmap_id"], filled(PlacementRequest, sent))
+        made = placement.place(
+            call.owner, call.ids["roadmap_id"], filled(placement.PlacementRequest, sent)
+        )
     except (Conflict, Invalid) as error:
         return placement_page(call, error=error, picked=chosen)
     return see_other(f"{call.request.scope['path']}?{call.query.state(made)}")
@@ -81,7 +82,7 @@ def skip(call: Call[Form, PlacementQuery]) -> Response:
     """Skip the confirmed concepts, or mark them as done."""
     sent = {"revision": call.query.revision, "concept_ids": call.body.getlist("concept")}
     try:
-        request = filled(SkipRequest, {**sent, **call.body.given("progress")})
+        request = filled(placement.SkipRequest, {**sent, **call.body.given("progress")})
         placement.skip(call.owner, call.ids["roadmap_id"], request)
     except (Conflict, Invalid) as error:
         return placement_page(call, error=error)

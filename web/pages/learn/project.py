@@ -7,7 +7,6 @@ from starlette.responses import Response
 from core.errors import Invalid
 from roadmap.generation.generator import has_model
 from roadmap.learning import projects
-from roadmap.learning.projects import JudgementRequest, Project, ProjectRequest
 from roadmap.lifecycle import queries
 from roadmap.plan.outline import MOST_CRITERIA
 from roadmap.plan.statuses import OPEN
@@ -45,7 +44,7 @@ def save(call: Call[Form]) -> Response:
     marks = [*_texts(call.body, "m").values()] if call.body.text("act") == "judge" else None
     values = {"work": call.body.text("work").replace("\r\n", "\n"), "marks": marks}
     try:
-        projects.save_project(*call.stage, filled(ProjectRequest, values))
+        projects.save_project(*call.stage, filled(projects.ProjectRequest, values))
     except Invalid as error:
         return project_page(call, error=error)
     return _back(call)
@@ -84,13 +83,13 @@ def judge(call: Call[Form]) -> Response:
     """Save the one judgement of the link, which ends with it."""
     values = {name: [*_texts(call.body, name[0]).values()] for name in ("marks", "comments")}
     try:
-        projects.judge_by_link(call.ids["token"], filled(JudgementRequest, values))
+        projects.judge_by_link(call.ids["token"], filled(projects.JudgementRequest, values))
     except Invalid as error:
         return judge_page(call, error=error)
     return page(call.request, "judge.html", headers=UNLISTED, project=None)
 
 
-def _shown(call: Call, project: Project) -> dict[str, Any]:
+def _shown(call: Call, project: projects.Project) -> dict[str, Any]:
     return {"project": project, "prose": tutorial_html(project.brief, texts_of(call.request))}
 
 

@@ -18,7 +18,6 @@ from core.i18n import gettext_noop
 from roadmap.learning import reviews
 from roadmap.learning.daily_limits import MOST_A_DAY, ReviewLimits
 from roadmap.learning.grading import LONGEST_ANSWER
-from roadmap.learning.reviews import ReviewCheck, ReviewRequest, UndoRequest
 from roadmap.learning.today import find_lessons
 from web.call import Call
 from web.pages.error_messages import form_page
@@ -99,7 +98,7 @@ def check(call: Call[Form]) -> Response:
             raise Invalid(EMPTY)
         if isinstance(answer, list) and INCOMPLETE in answer:
             raise Invalid(UNORDERED)
-        reviews.check(call.owner, card_id, filled(ReviewCheck, {"chosen": answer}))
+        reviews.check(call.owner, card_id, filled(reviews.ReviewCheck, {"chosen": answer}))
     except Invalid as error:
         return _page(call, sitting, card_id=card_id, error=error, picked=answer)
     if isinstance(answer, str):
@@ -111,7 +110,7 @@ def rate(call: Call[Form]) -> Response:
     """Rate a question, and go to the next one."""
     sitting = _sitting(call.body)
     try:
-        request = filled(ReviewRequest, call.body.given("rating", "reviews"))
+        request = filled(reviews.ReviewRequest, call.body.given("rating", "reviews"))
         reviews.review(call.owner, call.ids["card_id"], request)
     except (Conflict, Invalid) as error:
         return _page(call, sitting, error=error)
@@ -122,7 +121,7 @@ def undo(call: Call[Form]) -> Response:
     """Undo the last rating, and ask its question again."""
     sitting, card_id = _sitting(call.body), call.ids["card_id"]
     try:
-        reviews.undo(call.owner, card_id, filled(UndoRequest, call.body.given("reviews")))
+        reviews.undo(call.owner, card_id, filled(reviews.UndoRequest, call.body.given("reviews")))
     except (Conflict, Invalid) as error:
         return _page(call, sitting, error=error)
     return see_other(sitting.path(done=max(0, sitting.done - 1), card=card_id))
@@ -156,7 +155,7 @@ def _page(
         asked = next(iter(due.items), None)
     if asked is not None and asked.id == card_id and answer is not None:
         with suppress(Invalid, NotFound):  # somebody changed the link, or the question is gone
-            request = filled(ReviewCheck, {"chosen": answer})
+            request = filled(reviews.ReviewCheck, {"chosen": answer})
             checked = reviews.check(call.owner, asked.id, request, is_shown=True)
     return form_page(
         call.request,

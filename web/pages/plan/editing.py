@@ -15,7 +15,6 @@ from core.errors import Conflict, Invalid
 from core.i18n import gettext_noop
 from roadmap.generation.generator import has_model
 from roadmap.lifecycle import commands, queries, revisions
-from roadmap.lifecycle.commands import EDITABLE, NOTHING
 from roadmap.plan.edits import EditRequest
 from roadmap.plan.validation import quoted
 from roadmap.plan.views import RoadmapTree, concepts_of
@@ -77,7 +76,7 @@ def edit_page(
         refused=_refused(words, call.body, error, names, tree) if error else None,
         message=words.gettext(DID[did]) if did in DID and error is None else "",
         earlier=revisions.plan_before(call.owner, tree.id, tree.revision),
-        may_edit=tree.status in EDITABLE and bool(tree.stages),
+        may_edit=tree.status in commands.EDITABLE and bool(tree.stages),
         follows_words=has_model(),
     )
 
@@ -167,13 +166,13 @@ def _refused(
         rule = RULES.get(name.rpartition("_")[2])
         if rule is not None:
             errors[name] = words.gettext(rule)
-        elif field.detail != NOTHING:
+        elif field.detail != commands.NOTHING:
             reasons.append(field.detail)
     problem = error_messages.sentence(words, error)
     if isinstance(error, Conflict):
-        if tree.status in EDITABLE:
+        if tree.status in commands.EDITABLE:
             problem = words.gettext(OVERTAKEN)
-    elif any(field.detail == NOTHING for field in error.fields):
+    elif any(field.detail == commands.NOTHING for field in error.fields):
         problem = words.gettext(SAME)
     elif reasons:
         problem = words.gettext(UNSOUND)

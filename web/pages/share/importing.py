@@ -15,7 +15,6 @@ from web.call import Call
 from web.http.problems import status_of
 from web.pages import error_messages, own_chat
 from web.pages.forms import Form, create_once
-from web.pages.own_chat import ChatQuery
 from web.pages.templates import page, texts_of
 from web.pages.upload import FileForm
 from web.roadmap_commands import import_document
@@ -38,7 +37,9 @@ NO_ANSWER = gettext_noop(
 
 
 def import_page(
-    call: Call[Form | FileForm, ChatQuery], error: RoadmapError | None = None, sentence: str = ""
+    call: Call[Form | FileForm, own_chat.ChatQuery],
+    error: RoadmapError | None = None,
+    sentence: str = "",
 ) -> Response:
     words = texts_of(call.request)
     answer = call.body.text("answer")
@@ -59,7 +60,7 @@ def import_page(
     )
 
 
-def take(call: Call[FileForm, ChatQuery]) -> Response:
+def take(call: Call[FileForm, own_chat.ChatQuery]) -> Response:
     """Import a file; the same file sent twice by the same form is one roadmap."""
     form = call.body
     if form.error is not None:

@@ -10,7 +10,6 @@ from core.errors import Conflict, Invalid, required
 from roadmap.exchange import share_links, shared_view
 from roadmap.exchange.importer import IN_SHARED
 from roadmap.exchange.map.drawing import inlined
-from roadmap.exchange.share_links import LinkPurpose, LinkRequest, NewLink, open_link
 from roadmap.lifecycle import queries
 from roadmap.plan.views import RoadmapTree, concepts_of
 from web.call import Call
@@ -28,7 +27,10 @@ LIVES = (7, 30, 365)  # days that are offered
 
 
 def sharing_page(
-    call: Call[Form], *, error: Conflict | Invalid | None = None, made: NewLink | None = None
+    call: Call[Form],
+    *,
+    error: Conflict | Invalid | None = None,
+    made: share_links.NewLink | None = None,
 ) -> Response:
     """Return the owner's page, with the URL of a link that was just `made`, this once."""
     links = share_links.list_links(call.owner, call.ids["roadmap_id"])
@@ -40,7 +42,8 @@ def sharing_page(
         roadmap=queries.summary(call.owner, call.ids["roadmap_id"]),
         made=made,
         groups={
-            purpose: [link for link in links if link.purpose == purpose] for purpose in LinkPurpose
+            purpose: [link for link in links if link.purpose == purpose]
+            for purpose in share_links.LinkPurpose
         },
         lives=LIVES,
         most=share_links.MOST,
@@ -52,7 +55,8 @@ def sharing_page(
 def create(call: Call[Form]) -> Response:
     try:
         request = filled(
-            LinkRequest, call.body.given("purpose", "expires_in_days", "shows_completion")
+            share_links.LinkRequest,
+            call.body.given("purpose", "expires_in_days", "shows_completion"),
         )
         place = (call.owner, call.ids["roadmap_id"])
         made = share_links.create_link(*place, request, own_address(call.request))
@@ -68,7 +72,7 @@ def revoke(call: Call) -> Response:
 
 def shared_page(call: Call) -> Response:
     token = call.ids["token"]
-    link, path = open_link(token, LinkPurpose.reading), f"/shared/{token}"
+    link, path = share_links.open_link(token, share_links.LinkPurpose.reading), f"/shared/{token}"
 
     def context(tree: RoadmapTree) -> dict[str, Any]:
         svg = inlined(
@@ -88,7 +92,7 @@ def shared_page(call: Call) -> Response:
 
 def shared_concept_page(call: Call) -> Response:
     token, concept_id = call.ids["token"], call.ids["concept_id"]
-    link, path = open_link(token, LinkPurpose.reading), f"/shared/{token}"
+    link, path = share_links.open_link(token, share_links.LinkPurpose.reading), f"/shared/{token}"
 
     def read() -> tuple[RoadmapTree, shared_view.SharedConceptDetail]:
         return shared_view.shared_tree(link), shared_view.shared_concept(link, concept_id)
@@ -123,6 +127,8 @@ def copy(call: Call) -> Response:
     return create_once(
         call,
         token.encode(),
-        lambda: shared_view.copy_of(call.owner, open_link(token, LinkPurpose.reading)),
+        lambda: shared_view.copy_of(
+            call.owner, share_links.open_link(token, share_links.LinkPurpose.reading)
+        ),
         lambda document: import_document(call.owner, document, IN_SHARED),
     )
