@@ -33,7 +33,6 @@ from web.http import limits
 from web.http.child_process import run_in_child, run_in_parser_thread
 from web.http.concurrency import in_public_thread, large_body_slot
 from web.http.host_and_csrf import address_of, check_host, check_same_site
-from web.http.middleware import IndexedRequest
 from web.http.request_body import body_of, can_parse_inline, query_of, read_json
 from web.http.responses import check_match, tag_of, to_response
 from web.revocation_cache import revocations
@@ -117,7 +116,7 @@ class Endpoint:
 
     async def __call__(self, scope: Connection, receive: Receive, send: Send) -> None:
         """Handle a request; the middleware answers the errors that this raises."""
-        request = IndexedRequest(scope, receive, send)
+        request = Request(scope, receive, send)
         check_host(request)
         caller = await self.admit(request)
         if self.current is None and is_conditional(request):

@@ -1,8 +1,8 @@
 """Application, middleware and router of every request.
 
 The middleware sets the request's ID and trace and security headers, and counts it; the router
-answers errors too. Headers and routes are found by an index, where Starlette compares one entry
-after the other.
+answers errors too. Routes are found by an index, where Starlette compares one entry after the
+other.
 
 Metrics name the pattern of a route, never the path, which may be anything. Requests that match no
 route and method count as unmatched: clients could make many numbers of them.
@@ -79,42 +79,9 @@ EXPOSED = (
 )
 
 
-HEADERS = "roadmap.headers"  # the key of a scope under which the middleware keeps them
 BEGUN = "roadmap.begun"  # the key of a scope whose response has begun
 PARAMETER = ""  # stands for the last segment of a path that is a parameter
 ErrorHandler = Callable[[Request, Any], Awaitable[Response]]
-
-
-class IndexedHeaders(Headers):
-    """Headers of a request, which do not change."""
-
-    def __init__(self, scope: Scope) -> None:
-        super().__init__(raw=scope["headers"])
-        self._values: dict[str, list[str]] = {}
-        for name, value in scope["headers"]:
-            self._values.setdefault(name.decode("latin-1"), []).append(value.decode("latin-1"))
-
-    def __getitem__(self, name: str) -> str:
-        return self._values[name.lower()][0]
-
-    def __contains__(self, name: Any) -> bool:
-        return name.lower() in self._values
-
-    def get(self, name: str, default: Any = None) -> Any:
-        values = self._values.get(name.lower())
-        return default if values is None else values[0]
-
-    def getlist(self, name: str) -> list[str]:
-        return list(self._values.get(name.lower(), ()))
-
-
-class IndexedRequest(Request):
-    """A request that has passed the middleware."""
-
-    @property
-    def headers(self) -> Headers:
-        headers: IndexedHeaders = self.scope[HEADERS]
-        return headers
 
 
 class RequestMiddleware:
@@ -136,7 +103,7 @@ class RequestMiddleware:
             return
         began = perf_counter()
         status, is_stream = NO_ANSWER, False
-        headers = scope[HEADERS] = IndexedHeaders(scope)
+        headers = Headers(scope=scope)
         given = headers.get("x-request-id", "")
         trace = tracing.received(
             headers.getlist(tracing.HEADER), given if tracing.REQUEST_ID.fullmatch(given) else None

@@ -15,7 +15,6 @@ from core.errors import Malformed, Unavailable, Unsupported
 from roadmap.accounts.identity import Principal
 from roadmap.plan.format_version import LARGEST_DOCUMENT
 from web.endpoint import Endpoint, LargeBody
-from web.http.middleware import IndexedRequest
 from web.http.request_body import can_parse_inline, read_body
 from web.http.urls import is_too_long
 from web.pages import upload
@@ -39,7 +38,7 @@ class PageRoute(Endpoint):
     for_programs: Endpoint | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if self.for_programs is not None and not wants_page(IndexedRequest(scope)):
+        if self.for_programs is not None and not wants_page(Request(scope)):
             await self.for_programs(scope, receive, send)
         else:
             await super().__call__(scope, receive, send)
