@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 from urllib.parse import urlencode
+from uuid import UUID
 
 from pydantic import BaseModel, ValidationError
 from starlette.datastructures import ImmutableMultiDict
@@ -55,6 +56,13 @@ class Form(ImmutableMultiDict[str, str]):
 
 class AnyQuery(LazyModel, extra="ignore"):
     """A query without unknown fields; every field has a default, used if a value does not fit."""
+
+
+class OpenedQuery(AnyQuery):
+    """`cursor`: only what is older than this one. `did`: the last action, for a message."""
+
+    cursor: UUID | None = None
+    did: str = ""
 
 
 def index_of(text: str) -> int | None:

@@ -14,17 +14,11 @@ from tasks.dispatcher import send_after_commit
 from web.call import Call
 from web.http.security_log import log_security_event
 from web.pages.error_messages import form_page
-from web.pages.forms import AnyQuery, Form, filled, see_other
+from web.pages.forms import Form, OpenedQuery, filled, see_other
 
 REFUSALS = (Conflict, Invalid, RateLimited)
 MOST_SHOWN = 20  # deliveries
 FULL = gettext_noop("There are already 10 webhooks. Delete one first.")
-
-
-class LogQuery(AnyQuery):
-    """`cursor`: only what is older than this delivery."""
-
-    cursor: UUID | None = None
 
 
 def webhooks_page(call: Call[Form], error: RoadmapError | None = None) -> Response:
@@ -56,7 +50,7 @@ def add_webhook(call: Call[Form]) -> Response:
     return _webhook(call, made.id, secret=made.secret)
 
 
-def webhook_page(call: Call[Form, LogQuery]) -> Response:
+def webhook_page(call: Call[Form, OpenedQuery]) -> Response:
     return _webhook(call, call.ids["webhook_id"], cursor=call.query.cursor)
 
 

@@ -26,7 +26,7 @@ from web.call import Call
 from web.create_writer import accept
 from web.http.response_cache import DocumentSource
 from web.pages import error_messages, own_chat
-from web.pages.forms import AnyQuery, Form, filled, form_key, see_other
+from web.pages.forms import AnyQuery, Form, OpenedQuery, filled, form_key, see_other
 from web.pages.labels import ROADMAP_LANGUAGES
 from web.pages.templates import FORM, language_of, own_page, page, texts_of
 
@@ -54,10 +54,6 @@ class StartQuery(AnyQuery):
 
     goal: str = ""
     language: str | None = None
-
-
-class RoadmapListQuery(AnyQuery):
-    cursor: UUID | None = None
 
 
 def home_page(call: Call[Form, StartQuery]) -> Response:
@@ -92,7 +88,7 @@ def _read_for(_: UUID) -> list[UUID]:
     return []
 
 
-def roadmaps_page(call: Call[Form, RoadmapListQuery]) -> Response:
+def roadmaps_page(call: Call[Form, OpenedQuery]) -> Response:
     before = call.query.cursor
     listed = queries.list_roadmaps(call.owner, limit=ON_A_PAGE, before=before, status=None)
     return page(

@@ -21,7 +21,7 @@ from roadmap.plan.views import RoadmapTree, concepts_of
 from web.call import Call
 from web.http.problems import status_of
 from web.pages import error_messages
-from web.pages.forms import AnyQuery, Form, filled, see_other
+from web.pages.forms import Form, OpenedQuery, filled, see_other
 from web.pages.templates import page, texts_of
 from web.roadmap_commands import apply_command
 
@@ -54,14 +54,8 @@ NEW = {  # nodes to add inside of a node, from the outermost one to the concept
 }
 
 
-class EditQuery(AnyQuery):
-    """`did`: the last action, for a message."""
-
-    did: str = ""
-
-
 def edit_page(
-    call: Call[Form, EditQuery],
+    call: Call[Form, OpenedQuery],
     error: Conflict | Invalid | None = None,
     names: Sequence[Fields] = (),
 ) -> Response:
@@ -81,7 +75,7 @@ def edit_page(
     )
 
 
-def edit(call: Call[Form, EditQuery]) -> Response:
+def edit(call: Call[Form, OpenedQuery]) -> Response:
     """Apply a form, and go back to its node; after an error, the form keeps its values."""
     form = call.body
     roadmap_id = call.ids["roadmap_id"]

@@ -27,7 +27,7 @@ from web.call import Call
 from web.http.problems import status_of
 from web.http.response_cache import DocumentSource
 from web.pages import error_messages
-from web.pages.forms import AnyQuery, Form, filled, see_other
+from web.pages.forms import AnyQuery, Form, OpenedQuery, filled, see_other
 from web.pages.lazy import labels_of, parted, prose
 from web.pages.roadmap_view import View, view_of
 from web.pages.templates import own_page, page, texts_of
@@ -53,13 +53,6 @@ class PanelQuery(AnyQuery):
     """`changed`: its progress was, so all that shows it is sent as well."""
 
     changed: bool = False
-
-
-class TrashPageQuery(AnyQuery):
-    """`did`: the last action, for a message."""
-
-    cursor: UUID | None = None
-    did: str = ""
 
 
 class PrintQuery(AnyQuery):
@@ -224,7 +217,7 @@ def retry_part(call: Call[Form]) -> Response:
     return _apply(call, commands.retry_part(call.owner, roadmap_id, concept_id, kind), place)
 
 
-def trash_page(call: Call[Form, TrashPageQuery]) -> Response:
+def trash_page(call: Call[Form, OpenedQuery]) -> Response:
     words = texts_of(call.request)
     return page(
         call.request,
