@@ -57,7 +57,7 @@ def opened(address: str) -> Iterator[Any]:
         for name, value in {**os.environ, "the address": address}.items()
         if value and not re.fullmatch(FORMS.get(name, "(?s).*"), value)
     ]:
-        raise CommandFailed(f"{address} cannot be used: {wrong[0]} is malformed. Correct it.")
+        raise CommandFailed(f"The storage cannot be used: {wrong[0]} is malformed. Correct it.")
     try:
         yield store.S3Store.from_url(
             address,

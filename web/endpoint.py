@@ -33,7 +33,13 @@ from web.http import limits
 from web.http.child_process import run_in_child, run_in_parser_thread
 from web.http.concurrency import in_public_thread, large_body_slot
 from web.http.host_and_csrf import address_of, check_host, check_same_site
-from web.http.request_body import body_of, can_parse_inline, query_of, read_json
+from web.http.request_body import (
+    body_of,
+    can_parse_inline,
+    is_small_document,
+    query_of,
+    read_json,
+)
 from web.http.responses import check_match, tag_of, to_response
 from web.revocation_cache import revocations
 
@@ -264,7 +270,7 @@ class LargeBody(Endpoint):
 
     async def parse(self, caller: Principal, sent: Any) -> Any:
         assert self.body is not None
-        is_small = can_parse_inline(sent)
+        is_small = is_small_document(sent)
         parse = partial(body_of if is_small else partial(run_in_child, body_of), self.body)
         return await self.process(caller, parse, sent, is_small=is_small)
 

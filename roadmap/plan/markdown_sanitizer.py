@@ -21,8 +21,9 @@ from markdown_it.rules_inline import StateInline
 from markdown_it.token import Token
 
 MOST_BRACKETS = 1000  # of a paragraph; parsers need the square of their number of steps
-# Calls of parser rules for one text; a tutorial of 100,000 characters has 500,000.
-MOST_CALLS = 2_000_000
+# Calls of parser rules for one text: so many, and for each character; a tutorial of 100,000
+# characters has 500,000.
+CALLS, CALLS_OF_CHARACTER = 5_000, 20
 MOST_OF_EXPORT = 600_000  # for an export, without its tutorials; a built-in one has 160,000
 MOST_TOKENS = 30_000  # of a parser; such a tutorial has 5,000, and each takes 300 bytes
 MOST_ROUNDS = 20  # an edit can reveal another hazard: an image in an image, a tag in a comment
@@ -90,7 +91,7 @@ def sanitized(markdown: str, calls_left: Iterator[None] | None = None) -> str:
     """Do the same as `sanitize`, with as many calls of parser rules. Raises TooIntricate."""
     if not HAZARD.search(markdown):
         return markdown
-    calls_left = calls_left or repeat(None, MOST_CALLS)
+    calls_left = calls_left or repeat(None, CALLS + CALLS_OF_CHARACTER * len(markdown))
     try:
         for careful in (True,) * MOST_ROUNDS + (False,) * 3:
             before = markdown

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
+from functools import cached_property
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import FailFast, Field, StringConstraints, model_validator
@@ -362,7 +363,11 @@ class Question(Frozen):
     def accepts(self, typed: str) -> bool:
         """Return whether a typed answer is one of those that are accepted."""
         wanted = normalized(typed)
-        return bool(wanted) and wanted in map(normalized, self.accepted)
+        return bool(wanted) and wanted in self._accepted
+
+    @cached_property
+    def _accepted(self) -> frozenset[str]:
+        return frozenset(map(normalized, self.accepted))
 
     @property
     def given(self) -> list[int]:

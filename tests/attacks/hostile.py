@@ -116,6 +116,8 @@ TEXTS: dict[str, Callable[[], str]] = {
     ),
     "quotation with lazy lines": lambda: filled("a\n", begin=">" * 90 + "a\n"),
     "quotations": lambda: filled(">"),
+    "heading of marks": lambda: filled("\u0301\u0316", begin="# a"),
+    "fragment of marks": lambda: filled("\u0301\u0316", 20_000, begin="[b](#", end=")"),
     "quotations in lists": lambda: filled("> - "),
     "staircase of quotations": lambda: staircase(lambda at: ">" * (at + 1) + "a\n"),
     "staircase of lists": lambda: staircase(lambda at: "  " * at + "- a\n"),

@@ -29,6 +29,7 @@ MOST_PLAIN_NODES, MOST_PLAIN_VALUES = 2_500, 25_000
 # take the square of that to read
 MOST_PLAIN_DIGITS, MOST_LONG_DIGITS = 20, 10_000
 SMALL_BODY = 4096  # bytes, which are read quickly whatever they are
+SMALL_DOCUMENT = 32 * 1024  # with Markdown, which takes longer to check than to parse
 BEGINNING = 8192  # bytes of a body that is refused: enough to see that it is no JSON
 DIGITS = b"0123456789"
 LONGEST_PLACE, LONGEST_RULE = 300, 500  # characters of the pointer and the rule of a field
@@ -141,6 +142,11 @@ def can_parse_inline(content: bytes) -> bool:
     most_digits = MOST_LONG_DIGITS + MOST_PLAIN_DIGITS * (nodes + commas)
     digits = len(rest) - len(rest.translate(None, DIGITS))
     return nodes <= MOST_PLAIN_NODES and commas <= MOST_PLAIN_VALUES and digits <= most_digits
+
+
+def is_small_document(content: bytes) -> bool:
+    """Whether parsing a document takes less than a second, whatever Markdown is in it."""
+    return len(content) <= SMALL_DOCUMENT and can_parse_inline(content)
 
 
 def body_of(model: type[BaseModel], content: bytes) -> BaseModel:

@@ -29,6 +29,7 @@ PLAIN, OUTPUT = ("", "text", "txt", "plain", "plaintext"), ("output", "stdout")
 MOST_ADDRESSES = 500_000  # characters of all links; a definition may be used many times
 LONGEST_ADDRESS = 2_000
 LONGEST_ID = 80
+MOST_OF_TITLE = 500  # characters that an id is made of; sorting marks takes the square of them
 ADDRESS = re.compile(
     r"https?://[^\s/?#@\\]+(?:[/?#][!-~]*)?|mailto:[!-~]+", re.IGNORECASE | re.ASCII
 )
@@ -271,7 +272,7 @@ def slug_of(text: str) -> str:
     """Return letters and digits of any language, with hyphens for spaces."""
     kept = (
         "-" if character.isspace() else character
-        for character in unicodedata.normalize("NFC", text).lower()
+        for character in unicodedata.normalize("NFC", text[:MOST_OF_TITLE]).lower()
         if character in "_-" or character.isspace() or unicodedata.category(character)[0] in "LNM"
     )
     return HYPHENS.sub("-", "".join(kept)).strip("-")[:LONGEST_ID].rstrip("-")

@@ -19,7 +19,7 @@ from core.errors import Invalid, Malformed, RoadmapError, TooLarge, Unsupported
 from core.sanitize import format_size
 from roadmap.plan.format_version import LARGEST_ANSWER
 from web.http.child_process import run_in_child
-from web.http.request_body import BODY_SECONDS, LARGEST_BODY, body_of, can_parse_inline, read_body
+from web.http.request_body import BODY_SECONDS, LARGEST_BODY, body_of, is_small_document, read_body
 
 AROUND = 64 * 1024  # bytes of a form beside its file
 # Bytes of one that is too large: browsers show no response while they are still sending.
@@ -86,7 +86,7 @@ def _read(model: type[BaseModel], content_type: str, content: bytes) -> FileForm
         return FileForm(texts)
     try:
         document = (
-            body_of(model, file) if can_parse_inline(file) else run_in_child(body_of, model, file)
+            body_of(model, file) if is_small_document(file) else run_in_child(body_of, model, file)
         )
     except (Invalid, Malformed) as error:
         return FileForm(texts, error=error)

@@ -12,8 +12,7 @@ import pytest
 from benchmarks.growth.fill_log import MONTHS, fill
 from core.db import database, session
 from core.ids import first_id
-from roadmap.operations.execution_log import LogLevel
-from roadmap.operations.log_months import month_of
+from roadmap.operations.execution_log import LogLevel, month_of
 from roadmap.operations.log_search import LogFilter, page_query
 from testing.logbook import own_database
 from testing.servers import Postgres

@@ -148,6 +148,7 @@ def test_the_sentence_without_the_extra(tmp_path: Path) -> None:
         ("s3:///a", {}, "the address"),
         ("s3://Back Ups/a", {}, "the address"),
         ("s3://backups/a?b", {}, "the address"),
+        ("s3://key:secret@backups/a", {}, "the address"),  # nor is a secret in it repeated
         ("s3://backups/a", {"AWS_ENDPOINT_URL": "s3.example.org"}, "AWS_ENDPOINT_URL"),
         ("s3://backups/a", {"AWS_ACCESS_KEY_ID": "AKIA\n"}, "AWS_ACCESS_KEY_ID"),
         ("s3://backups/a", {"AWS_SECRET_ACCESS_KEY": f"{SECRET} \n"}, "AWS_SECRET_ACCESS_KEY"),
@@ -162,7 +163,7 @@ def test_a_malformed_address_or_variable_is_named_without_its_value(
             patch.setenv(name, value)
         with pytest.raises(CommandFailed) as refused, opened(address):
             pass
-    assert str(refused.value) == f"{address} cannot be used: {wrong} is malformed. Correct it."
+    assert str(refused.value) == f"The storage cannot be used: {wrong} is malformed. Correct it."
 
 
 @try_each(

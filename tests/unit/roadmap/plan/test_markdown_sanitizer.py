@@ -419,12 +419,18 @@ class TestLimits:
         """Each of these lines is looked at once for each quotation that it may belong to."""
         markdown = ">" * 90 + "a\n" + "[a](b)\n" * 50
         assert sanitized(markdown) == sanitize(markdown) != markdown
-        for limit in ("MOST_CALLS", "MOST_TOKENS"):
+        for limits in ({"CALLS": 100, "CALLS_OF_CHARACTER": 0}, {"MOST_TOKENS": 100}):
             with monkeypatch.context() as patched:
-                patched.setattr(markdown_module, limit, 100)
+                for limit, value in limits.items():
+                    patched.setattr(markdown_module, limit, value)
                 with pytest.raises(TooIntricate):
                     sanitized(markdown)
                 assert sanitize(markdown) == markdown.replace("[", "\\[")
+
+    def test_a_short_text_has_few_steps(self) -> None:
+        """A small document may have hundreds of such texts."""
+        with pytest.raises(TooIntricate):
+            sanitized("![" * 100 + "a" + "](b)" * 100)
 
     @pytest.mark.parametrize("prefix", ["> ", "- "])
     def test_a_tag_deeper_than_parsers_look_is_found(self, prefix: str) -> None:
