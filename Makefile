@@ -64,7 +64,9 @@ format: $(VENV)/dev ## Put the style right
 	@$(BIN)/ruff format $(CHECKED)
 
 texts: $(VENV)/dev ## Collect the texts of pages and pictures into core/locales/, and compile the translations
-	@$(BIN)/python -m scripts.texts
+	@$(BIN)/pybabel -q extract -F core/locales/babel.cfg --ignore-dirs '.*' -k gettext_noop --add-location=file --sort-output -w 130 -o $(VENV)/roadmap.pot core roadmap web
+	@$(BIN)/pybabel -q update -N --ignore-obsolete --ignore-pot-creation-date --init-missing -w 130 -D roadmap -l zh_Hans -i $(VENV)/roadmap.pot -d core/locales
+	@$(BIN)/pybabel compile --statistics -D roadmap -d core/locales
 
 examples: $(VENV)/dev ## Write web/openapi.json, with examples from a real service; Spectral and Redocly must have nothing to say of it
 	@$(BIN)/python -m scripts.examples

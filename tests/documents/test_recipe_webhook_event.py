@@ -11,6 +11,7 @@ import pytest
 from roadmap.plan.statuses import EventType, WebhookEvent
 from testing.receiver import receiving
 from testing.stack import ROOT, Stack, embedded_stack, running
+from testing.texts import text_commands
 from testing.waiting import wait_until
 from tests.documents.recipes import Copy, places
 
@@ -39,14 +40,19 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Copy:
         "        row = events.bump(roadmap_id, trashed_at=clock.now())\n"
         "        steps += events.append(row, EventType.trashed, {})\n",
     )
-    copy.run("-m", "scripts.texts")
+    collect_texts(copy)
     copy.replace(POT, f'msgid "{TEXT}"\nmsgstr ""', f'msgid "{TEXT}"\nmsgstr "{TRANSLATION}"')
-    copy.run("-m", "scripts.texts")
+    collect_texts(copy)
     copy.replace(
         "docs/ROADMAPS.md", "| `roadmap.imported` |", f"| `{EVENT}` | |\n| `roadmap.imported` |"
     )
     copy.replace("docs/WEBHOOKS.md", "| `webhook.test` |", f"| `{EVENT}` | |\n| `webhook.test` |")
     return copy
+
+
+def collect_texts(copy: Copy) -> None:
+    for command in text_commands(copy.folder.parent):
+        copy.run(*command)
 
 
 def documented(folder: Path, page: str) -> set[str]:
