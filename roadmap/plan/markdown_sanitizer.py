@@ -23,7 +23,7 @@ from markdown_it.token import Token
 MOST_BRACKETS = 1000  # of a paragraph; parsers need the square of their number of steps
 # Calls of parser rules for one text: so many, and for each character; a tutorial of 100,000
 # characters has 500,000.
-CALLS, CALLS_OF_CHARACTER = 5_000, 20
+CALLS, CALLS_OF_CHARACTER = 60_000, 20
 MOST_OF_EXPORT = 600_000  # for an export, without its tutorials; a built-in one has 160,000
 MOST_TOKENS = 30_000  # of a parser; such a tutorial has 5,000, and each takes 300 bytes
 MOST_ROUNDS = 20  # an edit can reveal another hazard: an image in an image, a tag in a comment

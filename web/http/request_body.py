@@ -29,7 +29,7 @@ MOST_PLAIN_NODES, MOST_PLAIN_VALUES = 2_500, 25_000
 # take the square of that to read
 MOST_PLAIN_DIGITS, MOST_LONG_DIGITS = 20, 10_000
 SMALL_BODY = 4096  # bytes, which are read quickly whatever they are
-SMALL_DOCUMENT = 32 * 1024  # with Markdown, which takes longer to check than to parse
+SMALL_DOCUMENT = 16 * 1024  # with Markdown, which takes longer to check than to parse
 BEGINNING = 8192  # bytes of a body that is refused: enough to see that it is no JSON
 DIGITS = b"0123456789"
 LONGEST_PLACE, LONGEST_RULE = 300, 500  # characters of the pointer and the rule of a field

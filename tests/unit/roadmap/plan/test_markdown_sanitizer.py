@@ -417,7 +417,7 @@ class TestLimits:
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """Each of these lines is looked at once for each quotation that it may belong to."""
-        markdown = ">" * 90 + "a\n" + "[a](b)\n" * 50
+        markdown = ">" * 30 + "a\n" + "[a](b)\n" * 50
         assert sanitized(markdown) == sanitize(markdown) != markdown
         for limits in ({"CALLS": 100, "CALLS_OF_CHARACTER": 0}, {"MOST_TOKENS": 100}):
             with monkeypatch.context() as patched:
