@@ -15,6 +15,7 @@ from starlette.testclient import TestClient
 from core.db import settings
 from roadmap.accounts import passwords, transfer
 from roadmap.accounts.accounts import set_admin, set_observer
+from roadmap.generation import generator
 from roadmap.generation.catalogue.generator import CatalogueGenerator
 from roadmap.generation.context import DesignBrief
 from roadmap.plan.outline import Outline
@@ -78,7 +79,7 @@ def served(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> TestClient:
     )
     for module in (authentication, limits, host_and_csrf, transfer):
         monkeypatch.setattr(module, "settings", in_server_mode)
-    monkeypatch.setattr(CatalogueGenerator, "name", "model:m")
+    monkeypatch.setattr(generator, "BUILT_IN", "none")  # it counts as a model
     monkeypatch.setattr(
         CatalogueGenerator, "outline", partialmethod(_short, CatalogueGenerator.outline)
     )

@@ -44,7 +44,11 @@ BY_ID_IN_QUERIES |= {
     for base in (ROADMAP, PAGE)
     for place in ("", "/skip")
 }
-BY_ID_IN_QUERIES[TRANSFERS] = {"owner", "new_owner"}
+# A refused form shows its page again, with the query of that page.
+BY_ID_IN_QUERIES |= {
+    f"{LESSON}/{form}": {"attempt"} for form in ("exercise", "notes", "quiz", "{kind}/regenerate")
+}
+BY_ID_IN_QUERIES |= {TRANSFERS: {"owner", "new_owner"}, "/admin/transfers": {"owner"}}
 
 
 def ids_of(endpoint: Endpoint) -> list[str]:

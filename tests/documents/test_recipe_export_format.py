@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 from scripts.openapi import document
+from testing.texts import text_commands
 from tests.documents.recipes import Copy, places
 
 RENDER = '''"""Titles of the concepts, as plain text."""
@@ -34,7 +35,7 @@ from pathlib import Path
 
 from starlette.testclient import TestClient
 
-from scripts import openapi, texts
+from scripts import openapi
 from tests.portables import whole
 from tests.unit.cli.test_api_client import roadmap, serving
 from web import openapi_file
@@ -64,7 +65,6 @@ def test_it_is_downloaded_by_a_command(client: TestClient, tmp_path: Path) -> No
 
 
 def test_it_is_written_down() -> None:
-    assert texts.main([]) == 0
     openapi_file.FILE.write_text(openapi.written(), "utf-8")
 '''
 
@@ -76,6 +76,8 @@ def test_the_recipe_adds_a_format(tmp_path: Path) -> None:
     copy.replace(registry, "\n    )\n}\n", f"\n{ENTRY}    )\n}}\n")
     copy.add(test, TEST)
     copy.run("-m", "pytest", "-p", "no:xdist", test)
+    for command in text_commands(tmp_path.parent):
+        copy.run(*command)
 
     assert "Plain titles" in Path(tmp_path, texts).read_text("utf-8")
 

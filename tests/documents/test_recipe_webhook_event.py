@@ -31,8 +31,7 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Copy:
     trash = "roadmap/lifecycle/trash.py"
     queries = "from roadmap.lifecycle.queries import"
     copy.replace(trash, queries, f"from roadmap.lifecycle import events\n{queries}")
-    job = "from roadmap.plan.statuses import Job\n"
-    copy.replace(trash, job, f"from roadmap.plan.statuses import EventType\n{job}")
+    copy.replace(trash, "import BEING_MADE, Job,", "import BEING_MADE, EventType, Job,")
     update = "Roadmap.update(trashed_at=clock.now()).where(Roadmap.id == roadmap_id).execute()"
     copy.replace(
         trash,
