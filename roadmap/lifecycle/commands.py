@@ -226,7 +226,7 @@ def retry(owner_id: UUID, roadmap_id: UUID) -> CommandResult:
     """
     ended = FINAL - {RoadmapStatus.ready}
     with _locked(owner_id, roadmap_id, ended, "retried", **AFRESH, over_budget=False) as row:
-        if row.revision:
+        if row.revision or row.title:
             undone = completion.parts(roadmap_id).where(Content.status.in_(UNDONE))
             return _result(row, "Retried", _reopen(row, undone))
         revisions.next_number(row.id)  # raises Conflict when there are too many

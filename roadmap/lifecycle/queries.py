@@ -109,7 +109,12 @@ def roadmap_tree(owner_id: UUID, roadmap_id: UUID, *, with_trash: bool = False) 
                 )
                 for module in modules[stage.id]
             ],
-        ).model_copy(update={"project": _project(stage)})
+        ).model_copy(
+            update={
+                "project": stage.capstone
+                and StageProject(title=stage.capstone["title"], done_at=stage.done_at)
+            }
+        )
         for stage in stages
     ]
     return from_row(
@@ -223,10 +228,6 @@ def _node(shape: type[Node], row: Stage | Module, **inside: list[Any]) -> Node:
         hours=sum(node.hours for nodes in inside.values() for node in nodes),
         **inside,
     )
-
-
-def _project(row: Stage) -> StageProject | None:
-    return row.capstone and StageProject(title=row.capstone["title"], done_at=row.done_at)
 
 
 def _concept_node(concept: Concept, contents: Iterable[Content]) -> ConceptNode:

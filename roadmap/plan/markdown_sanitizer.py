@@ -176,7 +176,8 @@ class _Tokens(list[Token]):
         self._budget = budget
 
     def append(self, token: Token) -> None:
-        next(self._budget)
+        if next(self._budget, TooIntricate) is TooIntricate:  # it has raised that already
+            raise TooIntricate
         super().append(token)
 
 

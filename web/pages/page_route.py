@@ -15,7 +15,7 @@ from core.errors import Malformed, Unavailable, Unsupported
 from roadmap.accounts.identity import Principal
 from roadmap.plan.format_version import LARGEST_DOCUMENT
 from web.endpoint import Endpoint, LargeBody
-from web.http.request_body import can_parse_inline, read_body
+from web.http.request_body import is_small_document, read_body
 from web.http.urls import is_too_long
 from web.pages import upload
 from web.pages.forms import AnyQuery, Form, wants_page
@@ -94,7 +94,7 @@ class UploadPage(LargeBody, PageRoute):
         assert self.body is not None
         content_type, content = sent
         parse = partial(upload.parse_upload, self.body, content_type)
-        return await self.process(caller, parse, content, is_small=can_parse_inline(content))
+        return await self.process(caller, parse, content, is_small=is_small_document(content))
 
 
 def _parsed(content: bytes) -> Form:

@@ -30,7 +30,9 @@ from tests.unit.roadmap.exchange.documents import (
     taken,
     without_time,
 )
+from web import endpoint
 from web.http import limits
+from web.http.child_process import run_in_parser_thread
 from web.http.concurrency import LARGE_OF_ONE, large_body_slot
 from web.http.rate_limiter import Limit
 
@@ -144,6 +146,23 @@ class TestThePage:
         return client.post(
             "/import", files=files, data=fields, headers=HTML, follow_redirects=False
         )
+
+    @pytest.mark.parametrize(("words", "in_line"), [(10, False), (4000, True)])
+    def test_a_file_with_much_markdown_waits_for_its_turn(
+        self, client: TestClient, monkeypatch: pytest.MonkeyPatch, words: int, in_line: bool
+    ) -> None:
+        calls: list[object] = []
+
+        async def counted(function: Any, sent: Any) -> Any:
+            calls.append(function)
+            return await run_in_parser_thread(function, sent)
+
+        monkeypatch.setattr(endpoint, "run_in_parser_thread", counted)
+        document = small()
+        tutorial = document["concepts"][FIRST]["contents"]["tutorial"]["body"]
+        tutorial["markdown"] = "words " * words
+        answer = self.upload(client, json.dumps(document).encode(), form=f"a{words}")
+        assert (answer.status_code, bool(calls)) == (303, in_line)
 
     def test_a_file_becomes_a_roadmap_and_leads_to_it(self, client: TestClient) -> None:
         answer = self.upload(client, json.dumps(small()).encode(), form="a")
