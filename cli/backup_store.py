@@ -16,13 +16,13 @@ from cli.output import CommandFailed
 
 NAME_FORMAT = "roadmap-%Y-%m-%dT%H%M%SZ.backup"
 NAME = re.compile(r"roadmap-\d{4}-\d\d-\d\dT\d{6}Z\.backup", re.ASCII)
+URL = r"https?://[\w.:\[\]-]+(/\S*)?"
 # Other values end obstore without a word of why.
 FORMS = {
     "the address": r"s3://[a-z0-9][a-z0-9.-]+[a-z0-9](/[^?#]*)?",
-    "AWS_ENDPOINT_URL": r"https?://[\w.:\[\]-]+(/\S*)?",
-    "AWS_ACCESS_KEY_ID": r"[!-~]+",
-    "AWS_SECRET_ACCESS_KEY": r"[!-~]+",
-    "AWS_REGION": r"[\w-]+",
+    **dict.fromkeys(("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT"), URL),
+    **dict.fromkeys(("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"), r"[!-~]+"),
+    **dict.fromkeys(("AWS_REGION", "AWS_DEFAULT_REGION"), r"[\w-]+"),
 }
 # Patterns of errors, with cause and fix. The errors themselves may quote signed requests.
 CAUSES = {
@@ -87,7 +87,7 @@ def upload(store: Any, name: str) -> Iterator[Any]:
 def named_by_time(place: Any) -> list[str]:
     """Return the names of the backups of a place, the oldest first."""
     names = (
-        os.listdir(place)
+        [each.name for each in place.iterdir() if each.is_file()]
         if isinstance(place, Path)
         else [each["path"] for each in place.list_with_delimiter()["objects"]]
     )

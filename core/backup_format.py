@@ -11,19 +11,26 @@ import gzip
 import hashlib
 import json
 import os
+import re
 import tempfile
 import zlib
 from collections.abc import Generator, Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Annotated, Any, BinaryIO
 
 from pydantic import BaseModel, Field, ValidationError
 
 FORMAT, FORMAT_VERSION = "roadmap-backup", 1
 LONGEST_LINE = 64 * 1024 * 1024  # bytes; no row is near that
+MOST_NODES = 1_000_000  # lists and objects of a line, which take 60 bytes of memory each
+TEXT = re.compile(rb'"(?:[^"\\]|\\.)*+"')
 LEVEL = 6  # of compression: higher ones take much longer for little
 GZIP = 31  # wbits of zlib: with the header and checksum of gzip
+
+
+Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
+Word = Annotated[str, Field(pattern=r"^\w{1,100}$")]
 
 
 class NotABackup(Exception):
@@ -31,12 +38,12 @@ class NotABackup(Exception):
 
 
 class Column(BaseModel, extra="forbid", frozen=True):
-    name: str = Field(pattern=r"^[a-z][a-z0-9_]{0,62}$")
+    name: Name
     kind: str
 
 
 class TableHead(BaseModel, extra="forbid", frozen=True):
-    name: str = Field(pattern=r"^[a-z][a-z0-9_]{0,62}$")
+    name: Name
     columns: tuple[Column, ...] = Field(min_length=1, max_length=200)
 
 
@@ -45,10 +52,10 @@ class Manifest(BaseModel, frozen=True):
 
     format: str
     format_version: int
-    mode: str
-    made_at: str
-    migrations: tuple[str, ...]
-    left_out: tuple[str, ...]
+    mode: Name
+    made_at: str = Field(pattern=r"^[0-9T:.+Z-]{1,40}$")
+    migrations: tuple[Word, ...]
+    left_out: tuple[Name, ...]
     tables: tuple[TableHead, ...] = Field(max_length=500)
 
 
@@ -173,9 +180,9 @@ class Reader:
 
     def _head(self, line: bytes) -> Manifest:
         try:
-            document = json.loads(line)
+            document = _json(line)
             is_ours = document["format"] == FORMAT
-        except (ValueError, TypeError, KeyError):
+        except (NotABackup, TypeError, KeyError):
             is_ours = False
         if not is_ours:
             raise NotABackup("it is not a backup of this service")
@@ -208,6 +215,9 @@ class Reader:
 
 
 def _json(line: bytes) -> Any:
+    rest = TEXT.sub(b"", line) if len(line) > MOST_NODES else b""
+    if rest.count(b"[") + rest.count(b"{") > MOST_NODES:
+        raise NotABackup("it is damaged")
     try:
         return json.loads(line)
     except (ValueError, RecursionError):

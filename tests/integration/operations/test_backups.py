@@ -22,7 +22,7 @@ from pydantic import SecretStr
 from starlette.testclient import TestClient
 
 from core.backends import open_database
-from core.backup_format import new_file
+from core.backup_format import MOST_NODES, new_file
 from core.db import settings as own_settings
 from core.errors import Conflict
 from core.ids import new_id
@@ -323,6 +323,11 @@ def spoiled(kind: str, good: bytes) -> bytes:
         "a picture": b"\x89PNG\r\n\x1a\n" + bytes(100),
         "another gzip": gzip.compress(b"hello\n"),
         "a line that is too long": gzip.compress(b"[" * 1_000_000),
+        "nested": gzip.compress(b"[" * 100_000 + b"]" * 100_000 + b"\n"),
+        "many lists": gzip.compress(
+            b"%s\n%s\n[%s[]]\n" % (first, rest.partition(b"\n")[0], b"[]," * MOST_NODES)
+        ),
+        "codes of a terminal": gzip.compress(re.sub(rb'("made_at":")', rb"\1\\u001b]0;a", plain)),
     }[kind]
 
 
@@ -336,6 +341,9 @@ REASONS = {
     "a picture": "not a backup",
     "another gzip": "not a backup",
     "a line that is too long": "cut short",
+    "nested": "not a backup",
+    "many lists": "damaged",
+    "codes of a terminal": "first line is damaged",
     "newer format": "newer version",
     "newer version": "9999_the_future",
 }

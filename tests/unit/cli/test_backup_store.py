@@ -69,6 +69,7 @@ def test_the_oldest_of_this_naming_are_deleted_and_no_other_file(tmp_path: Path)
     planted(tmp_path, 5)
     for each in OTHERS:
         (tmp_path / each).touch()
+    (tmp_path / name_at(datetime(2001, 1, 1, tzinfo=UTC))).mkdir()
     before = named_by_time(tmp_path)
     assert delete_old(tmp_path, before[-1], 2) == before[:3]
     assert named_by_time(tmp_path) == before[3:]
@@ -153,6 +154,9 @@ def test_the_sentence_without_the_extra(tmp_path: Path) -> None:
         ("s3://backups/a", {"AWS_ACCESS_KEY_ID": "AKIA\n"}, "AWS_ACCESS_KEY_ID"),
         ("s3://backups/a", {"AWS_SECRET_ACCESS_KEY": f"{SECRET} \n"}, "AWS_SECRET_ACCESS_KEY"),
         ("s3://backups/a", {"AWS_REGION": "eu west"}, "AWS_REGION"),
+        ("s3://backups/a", {"AWS_DEFAULT_REGION": "eu west"}, "AWS_DEFAULT_REGION"),
+        ("s3://backups/a", {"AWS_SESSION_TOKEN": f"{SECRET}\n"}, "AWS_SESSION_TOKEN"),
+        ("s3://backups/a", {"AWS_ENDPOINT": "s3.example.org"}, "AWS_ENDPOINT"),
     ],
 )
 def test_a_malformed_address_or_variable_is_named_without_its_value(
