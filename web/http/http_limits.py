@@ -7,7 +7,7 @@ import asyncio
 import json
 import logging
 from secrets import token_hex
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
@@ -22,6 +22,10 @@ logger = logging.getLogger(__name__)
 # Bytes; a piece of at most 256 KiB is counted after it was read
 LARGEST_HEAD = 64 * 1024
 HEAD_SECONDS = 30.0  # for a whole head, and for the first one of a connection
+# Of responses that clients have not read yet: bytes of a process, and seconds of a connection,
+# with more for a long one at so many bytes a second
+MOST_UNREAD = 64 * 1024 * 1024
+READ_SECONDS, READ_RATE = 60.0, 50_000
 COMPLAINTS = Limit("complaints", 30, 60)
 
 
@@ -51,6 +55,12 @@ class JoiningTransport:
         self._flush()
         self._transport.close()
 
+    def abort(self) -> None:
+        self._transport.abort()
+
+    def get_write_buffer_size(self) -> int:
+        return self._transport.get_write_buffer_size()
+
     def _flush(self) -> None:
         if self._head:
             self.write(b"")
@@ -62,6 +72,7 @@ class BoundedProtocol(HttpToolsProtocol):
     _head = 0  # bytes of the head that is being received
     _in_head = True
     _deadline: asyncio.TimerHandle | None = None
+    _unread: ClassVar[dict["BoundedProtocol", asyncio.TimerHandle]] = {}  # the oldest first
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         joining = JoiningTransport(cast(asyncio.Transport, transport), self.loop)
@@ -70,7 +81,28 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._forget_deadline()
+        self._forget_unread()
         super().connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        """Give a client time to read, and close the oldest connections of too many bytes."""
+        super().pause_writing()
+        seconds = READ_SECONDS + self.transport.get_write_buffer_size() / READ_RATE
+        self._unread[self] = self.loop.call_later(seconds, self.transport.abort)
+        sizes = {each: each.transport.get_write_buffer_size() for each in self._unread}
+        for oldest in list(sizes):
+            if sum(sizes.values()) > MOST_UNREAD:
+                del sizes[oldest]
+                oldest._forget_unread()
+                oldest.transport.abort()
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        self._forget_unread()
+
+    def _forget_unread(self) -> None:
+        if timer := self._unread.pop(self, None):
+            timer.cancel()
 
     def data_received(self, data: bytes) -> None:
         self._head += len(data)

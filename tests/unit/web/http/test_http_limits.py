@@ -16,6 +16,8 @@ from testing.waiting import HANG, wait_until
 from tests.cases import try_each
 from web.http import http_limits
 
+LARGE = 8 * 1024 * 1024  # more than sockets of both sides hold
+
 
 async def echo(scope: Any, receive: Any, send: Any) -> None:
     """Says which headers and which path have arrived."""
@@ -23,6 +25,7 @@ async def echo(scope: Any, receive: Any, send: Any) -> None:
         [name.decode("latin-1"), value.decode("latin-1")] for name, value in scope["headers"]
     ]
     body = json.dumps({"path": scope["path"], "headers": headers}).encode()
+    body = bytes(LARGE) if scope["path"] == "/large" else body
     if scope["path"] == "/stream":  # it begins, and then has nothing to say
         await send({"type": "http.response.start", "status": 200, "headers": []})
         while (await receive())["type"] != "http.disconnect":
@@ -194,3 +197,40 @@ class TestWriting:
         assert answer.count(b"HTTP/1.1 200 OK") == 7
         paths = [int(part[0]) for part in answer.decode().split('{"path": "/')[1:]]
         assert paths == [0, 2, 4, 6]
+
+
+def unread(port: int) -> socket.socket:
+    """A connection whose client has asked for a large response, and reads nothing."""
+    client = socket.create_connection(("127.0.0.1", port), timeout=HANG)
+    client.sendall(b"GET /large HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+    return client
+
+
+def size_of(client: socket.socket) -> int:
+    """The bytes that still arrive."""
+    count = 0
+    with client, suppress(ConnectionResetError):
+        while piece := client.recv(1 << 16):
+            count += len(piece)
+    return count
+
+
+def test_responses_that_nobody_reads_are_bounded(
+    port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(http_limits, "MOST_UNREAD", 2 * LARGE)
+    clients = [unread(port) for _ in range(6)]
+    wait_until(lambda: 0 < len(http_limits.BoundedProtocol._unread) < 6)
+    whole = [size_of(client) > LARGE for client in reversed(clients)]
+    assert whole == sorted(whole, reverse=True), "an older one was kept, and a newer one closed"
+    assert (whole[0], whole[-1]) == (True, False)
+    wait_until(lambda: not http_limits.BoundedProtocol._unread)
+
+
+def test_who_does_not_read_for_long_is_left(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(http_limits, "READ_SECONDS", 0.2)
+    monkeypatch.setattr(http_limits, "READ_RATE", 10**9)
+    client = unread(port)
+    wait_until(lambda: http_limits.BoundedProtocol._unread)
+    wait_until(lambda: not http_limits.BoundedProtocol._unread)
+    assert size_of(client) < LARGE
