@@ -5,7 +5,7 @@ import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import date
-from itertools import pairwise
+from itertools import islice, pairwise
 
 from roadmap.plan.outline import (
     Outline,
@@ -165,7 +165,7 @@ def _prerequisite_problems(concepts: list[OutlineConcept]) -> Iterator[str]:
         yield from _too_many(
             f"Concept {name} has", len(concept.prerequisites), "prerequisites", MOST_PREREQUISITES
         )
-        for key, count in counts.items():
+        for key, count in islice(counts.items(), MOST_PREREQUISITES):
             if count > 1:
                 yield f"Concept {name} names the prerequisite {quoted(key)} {count} times."
             if key not in known:
