@@ -39,8 +39,8 @@ class ExpiredLogRecord(Table):
 class LogSource(Table):
     """Process that writes records: how many it numbered, stored, and sent too late.
 
-    The difference is on its way or lost. The row with id 0 has sums of former processes, from an
-    older version.
+    The difference is on its way or lost. A row is kept for a day after the end of its process; the
+    row with id 0 has the sums of those before.
     """
 
     id = peewee.UUIDField(primary_key=True)

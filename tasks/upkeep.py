@@ -73,6 +73,8 @@ def _purge_expired() -> None:
     audit_log.purge_expired()
     metrics_store.purge_expired()
     log_retention.rotate_partitions()
+    if logs_queue.pending_count() == 0:  # no record on its way belongs to an old source
+        log_retention.sum_up_sources()
 
 
 def _rescue() -> None:

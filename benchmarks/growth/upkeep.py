@@ -27,6 +27,7 @@ PARTS: Mapping[str, Callable[[], object]] = {
     "audit log": audit_log.purge_expired,
     "metrics": metrics_store.purge_expired,
     "log retention": log_retention.rotate_partitions,
+    "log sources": log_retention.sum_up_sources,
 }
 
 

@@ -42,6 +42,8 @@ FLUSH_SECONDS = 0.25  # the oldest record waits no longer than this
 BATCH = 500
 # Of records that wait while the sink is away; further ones are dropped
 CAPACITY, CAPACITY_BYTES = 100_000, 16 * 2**20
+# After a day a process becomes another source with numbers of its own: old ones can be summed up.
+RENEWED = timedelta(days=1)
 SETTLED = timedelta(minutes=1)  # records that are missing for longer are not on their way
 # Written out: building it with Peewee takes as long as a hundred records do.
 COUNT = """
@@ -116,15 +118,22 @@ class Buffer:
         self._refused = False  # by the sink, at the last try; logged once
         self.accepted = self.sent = self.dropped = 0
         self._counting, self._counted = threading.Lock(), 0  # accepted records in the metric
+        self._begun = clock.now()  # as the source that it is
+        self._sent_before = self._dropped_before = self._dropped_sent = 0
+
+    def renew_source(self) -> None:
+        """Become another source, with numbers of its own."""
+        self.id, self._begun = new_id(), clock.now()
+        self._sent_before, self._dropped_before = self.sent, self._dropped_sent
 
     def reset_after_fork(self) -> None:
-        """Become another source, with numbers of its own, and leave to the parent what waits."""
+        """Become another source, and leave to the parent what waits."""
         self._entries.clear()
         self._next.clear()
-        self._bytes_taken, self._timer = self._bytes_added, None
-        self.id, self.accepted, self.sent, self.dropped, self._counted = new_id(), 0, 0, 0, 0
+        self._bytes_taken, self.accepted, self._timer = self._bytes_added, self.sent, None
         self._flushing, self._counting = threading.Lock(), threading.Lock()
         self._arrived, self._urgent = threading.Event(), threading.Event()
+        self.renew_source()
 
     def add(self, entry: Entry, *, now: bool) -> None:
         waiting = len(self._entries)
@@ -176,17 +185,22 @@ class Buffer:
 
     def _send(self, sink: Sink) -> None:
         while len(self):
+            # Before a batch, since sources that were silent for long are summed up; but not while
+            # one is refused, which may be on its way under the current id.
+            if not self._refused and clock.now() - self._begun > RENEWED:
+                self.renew_source()
             # What there is room for beside the documents that the sink has refused
             for _ in range(min(self._batch - len(self._next), len(self._entries))):
                 packed = self._entries.popleft()
                 self._bytes_taken += len(packed)
                 self._next.append(_unpacked(packed))
             records, traces = map(list, zip(*self._next, strict=True))
+            dropped = self.dropped - self._dropped_before
             source: Document = {
                 "id": self.id.hex,
                 "service": settings.service_type,
-                "last_seq": self.sent + len(records),
-                "dropped": self.dropped,
+                "last_seq": self.sent - self._sent_before + len(records),
+                "dropped": dropped,
                 # Not in the records: an older version stores these as they come, without a trace.
                 "traces": traces,
             }
@@ -200,6 +214,7 @@ class Buffer:
             self._refused = False
             self._next.clear()
             self.sent += len(records)
+            self._dropped_sent = self._dropped_before + dropped
 
     def count(self) -> None:
         """Add accepted records to the metric: many at once, before counts are saved."""

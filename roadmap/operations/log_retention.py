@@ -4,6 +4,8 @@ On PostgreSQL each month has a partition, made ahead and dropped as a whole. Rec
 partition go to the default one: those of processes whose clock is wrong, and those of a month that
 was not made in time. They move to their month when it is made.
 
+Sources that have ended are summed up.
+
 Upkeep calls it each minute, in any number of processes at once.
 """
 
@@ -24,18 +26,24 @@ from core.db import (
     limited,
     read_database_time,
     session,
+    skip_locked,
+    transaction,
 )
 from core.ids import first_id
 from models.bulk import delete_batches
-from models.logs import ExecutionLog, ExpiredLogRecord
+from models.logs import ExecutionLog, ExpiredLogRecord, LogSource
 from roadmap.operations.execution_log import month_after, month_of, oldest_kept
 
 logger = logging.getLogger(__name__)
 
 AT_ONCE, ROUNDS = 1_000, 10  # deleted rows of one transaction, and transactions of one run
 NOTED = timedelta(days=1)  # for which a record that came too late is known, in case it repeats
+# A source that is silent for so long has ended: its process renews it daily.
+ENDED = timedelta(days=7)
+LOST = timedelta(days=365)  # after which missing records cannot come, not even from dead letters
 FARTHEST_APART = 3600.0  # seconds between two clocks that are trusted to delete
 FIRST = "0" * 32  # the lowest id
+SUM = UUID(FIRST)  # id of the row with the sums of ended sources
 
 DEFAULT = "execution_log_default"
 LOCK_SECONDS = 2  # writers and readers wait behind a waiting lock: not for longer than this
@@ -69,6 +77,42 @@ def rotate_partitions() -> None:
         # Records without a partition of their own; on SQLite all.
         _delete(ExecutionLog, ExecutionLog.id < oldest)
     _delete(ExpiredLogRecord, ExpiredLogRecord.counted_at < clock.now() - NOTED)
+
+
+def sum_up_sources() -> None:
+    """Join the rows of ended processes into one, some hundreds at a time.
+
+    `ledger()` stays the same. To be called only when no batch waits in the queue: one of a source
+    that is summed up would count twice. Raises Unavailable.
+    """
+    now = clock.now()
+    written = LogSource.stored + LogSource.expired
+    is_over = (LogSource.updated_at < now - ENDED) & (
+        (written >= LogSource.last_seq) | (LogSource.updated_at < now - LOST)
+    )
+    query = LogSource.select().where(is_over, LogSource.id != SUM).order_by(LogSource.updated_at)
+    with transaction():
+        rows = list(skip_locked(query.limit(AT_ONCE)))
+        if not rows:
+            return
+        LogSource.delete().where(LogSource.id.in_([row.id for row in rows])).execute()
+        sums = {
+            "stored": sum(row.stored for row in rows),
+            "expired": sum(row.expired for row in rows),
+            "dropped": sum(row.dropped for row in rows),
+            "last_seq": sum(max(row.last_seq, row.stored + row.expired) for row in rows),
+        }
+        is_missing = sums["last_seq"] > sums["stored"] + sums["expired"]
+        since = now - ENDED if is_missing else None
+        change = {
+            **{getattr(LogSource, name): getattr(LogSource, name) + sums[name] for name in sums},
+            LogSource.behind_since: peewee.fn.COALESCE(
+                LogSource.behind_since, peewee.EXCLUDED.behind_since
+            ),
+            LogSource.updated_at: now,
+        }
+        row = LogSource.insert(id=SUM, service="ended", **sums, behind_since=since, updated_at=now)
+        row.on_conflict(conflict_target=[LogSource.id], update=change).execute()
 
 
 def partitions() -> list[Partition]:

@@ -29,6 +29,7 @@ from roadmap.operations.execution_log import (
     store_batch,
 )
 from tasks import upkeep
+from tasks.queues import logs_queue
 from testing.logbook import (
     MODES,
     ask,
@@ -458,26 +459,84 @@ class TestRetention:
 
 
 class TestSources:
-    def test_upkeep_keeps_the_months_and_the_ledger(self, log: str) -> None:
+    def test_those_that_have_ended_become_one_row_and_the_ledger_stays(self, log: str) -> None:
+        for _ in range(3):
+            Process().send([document(), document(clock.now() - timedelta(days=200))])
+        for written in (4, 5, 6):
+            clock.travel(log_retention.ENDED + timedelta(minutes=1))
+            Process().send([document()])  # which lives
+            log_retention.sum_up_sources()
+            assert counts_of(LogSource) == 2
+            assert ledger() == LogLedger(stored=written, missing=0, dropped=0, expired=3)
+
+    def test_one_that_misses_records_is_waited_for_and_its_loss_is_not_forgotten(
+        self, log: str
+    ) -> None:
+        losing, other = Process(), Process()
+        losing.numbered = 10  # a batch that was lost
+        losing.send([document()])
+        other.send([document()])
+        clock.travel(log_retention.ENDED + timedelta(minutes=1))
+        log_retention.sum_up_sources()
+        assert counts_of(LogSource) == 2
+        assert ledger() == LogLedger(stored=2, missing=10, dropped=0)
+        clock.travel(log_retention.LOST)
+        log_retention.sum_up_sources()
+        assert counts_of(LogSource) == 1
+        assert ledger() == LogLedger(stored=2, missing=10, dropped=0)
+
+    def test_upkeep_sums_up_only_while_no_batch_waits_in_the_queue_and_keeps_the_months(
+        self, log: str
+    ) -> None:
         for _ in range(2):
             Process().send([document()])
+        clock.travel(log_retention.ENDED + timedelta(minutes=1))
         with transaction():
             old = clock.now() - timedelta(days=300)
             ExecutionLog.insert({**document(old), "at": old}).execute()
+        logs_queue.storage.enqueue(b"a batch that waits")
+        try:
+            upkeep.rescue_overdue.call_local()
+            assert counts_of(LogSource) == 2
+            assert counts_of(ExecutionLog) == 2
+        finally:
+            logs_queue.storage.flush_queue()
         upkeep.rescue_overdue.call_local()
-        assert counts_of(ExecutionLog) == 2
+        assert counts_of(LogSource) == 1
         assert ledger() == LogLedger(stored=2, missing=0, dropped=0)
 
-    def test_the_sums_of_an_older_version_count_on(self, log: str) -> None:
-        with transaction():
-            sums = {"last_seq": 12, "stored": 7, "expired": 3, "dropped": 1}
-            times = {"behind_since": clock.now(), "updated_at": clock.now()}
-            LogSource.insert(id=UUID(int=0), service="ended", **sums, **times).execute()
-        Process().send([document()])
-        clock.travel(timedelta(minutes=5))
-        assert ledger() == LogLedger(stored=8, missing=2, dropped=1, expired=3)
+    def test_several_that_sum_up_at_once_count_everything_once(self, log: str) -> None:
+        for _ in range(40):
+            Process().send([document()])
+        clock.travel(log_retention.ENDED + timedelta(minutes=1))
+        threads = [threading.Thread(target=log_retention.sum_up_sources) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(HANG)
+        assert ledger() == LogLedger(stored=40, missing=0, dropped=0)
+        assert counts_of(LogSource) == 1
 
-    def test_a_batch_that_is_stored_and_refused_counts_once_also_days_later(self, log: str) -> None:
+    def test_one_that_was_silent_for_so_long_that_it_was_summed_up_misses_nothing_when_it_goes_on(
+        self, log: str
+    ) -> None:
+        Process().send([document()])  # of the same age, and ended
+        buffer = Buffer()
+        buffer.sink = store_batch
+        for _ in range(3):
+            buffer.add(entry(), now=False)
+        buffer.flush()
+        clock.travel(log_retention.ENDED + timedelta(minutes=1))
+        log_retention.sum_up_sources()
+        assert counts_of(LogSource) == 1
+        buffer.add(entry(), now=False)
+        buffer.flush()
+        clock.travel(timedelta(minutes=5))
+        assert ledger() == LogLedger(stored=5, missing=0, dropped=0)
+
+    def test_a_process_restarts_its_numbers_each_day_but_not_while_a_batch_is_refused(
+        self, log: str
+    ) -> None:
         refuse, sources = [False], []
 
         def sink(records: list[dict[str, Any]], source: dict[str, Any]) -> None:
@@ -491,7 +550,7 @@ class TestSources:
         for _ in range(5):
             buffer.add(entry(), now=False)  # two find no room
         buffer.flush()
-        clock.travel(timedelta(days=10))
+        clock.travel(timedelta(days=1, minutes=1))
         refuse[0] = True
         buffer.add(entry(), now=False)
         buffer.flush()
@@ -500,7 +559,8 @@ class TestSources:
         buffer.add(entry(), now=False)
         buffer.flush()
         clock.travel(timedelta(minutes=5))
-        assert len(set(sources)) == 1
+        assert len(set(sources)) == 2
+        assert sources[-1] != sources[0]
         assert ledger() == LogLedger(stored=5, missing=0, dropped=2)
 
 
