@@ -16,19 +16,19 @@ from core.startup.gc_tuning import freeze_startup_objects_soon
 from roadmap.accounts.accounts import ensure_first_admin, ensure_local_owner
 from roadmap.exchange.share_links import store_hashes
 from roadmap.generation.generator import current_generator
-from roadmap.lifecycle.create import rehearse
+from roadmap.lifecycle.making.create import rehearse
 from roadmap.operations.execution_log import buffer
 from roadmap.operations.metrics_store import saver
 from roadmap.plan.schemas import RoadmapRequest
 from tasks.dispatcher import sender
 from web.api.roadmaps import Accepted
-from web.create_writer import backlog, writer
-from web.errors import HANDLERS
+from web.auth.revocation_cache import revocations
+from web.endpoints.errors import HANDLERS
 from web.http import limits
 from web.http.middleware import Application
-from web.revocation_cache import revocations
+from web.roadmaps.create_writer import backlog, writer
+from web.roadmaps.sse import close_on_signals, poller
 from web.routes import ROUTES
-from web.sse import close_on_signals, poller
 
 PARTS = (  # each with start() and stop(), which handles what was accepted
     *(saver, sender, writer, backlog.refresher),

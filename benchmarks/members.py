@@ -15,7 +15,7 @@ from core.ids import new_id
 from models.accounts import Account
 from roadmap.accounts import sessions
 from roadmap.accounts.identity import Device
-from web import tokens
+from web.auth import tokens
 
 
 def main(count: int, rank: str = "") -> None:

@@ -11,7 +11,7 @@ from roadmap.accounts import accounts, invitations
 from roadmap.accounts import transfer as transfer_
 from roadmap.exchange.formats.markdown import counted
 from roadmap.operations.audit_log import Action, Actor, audited
-from web import tokens
+from web.auth import tokens
 
 
 def _address(context: click.Context, parameter: click.Parameter, value: str | None) -> str | None:

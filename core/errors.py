@@ -1,4 +1,4 @@
-"""Expected errors of requests. Handlers raise them; `web/errors.py` answers."""
+"""Expected errors of requests. Handlers raise them; `web/endpoints/errors.py` answers."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

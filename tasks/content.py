@@ -16,7 +16,7 @@ from huey.signals import SIGNAL_INTERRUPTED
 from core import clock
 from core.errors import Unavailable
 from roadmap.generation import generator
-from roadmap.lifecycle import leases
+from roadmap.lifecycle.making import leases
 from roadmap.plan.statuses import Job
 from tasks.dispatcher import enqueue
 from tasks.queues import BEFORE_CONTENTS, content_queue, task
@@ -24,16 +24,16 @@ from tasks.queues import BEFORE_CONTENTS, content_queue, task
 logger = logging.getLogger(__name__)
 
 
-@task(content_queue, priority=BEFORE_CONTENTS, stop="roadmap.lifecycle.plan_job:stop")
+@task(content_queue, priority=BEFORE_CONTENTS, stop="roadmap.lifecycle.making.plan_job:stop")
 def plan_roadmap(roadmap_id: str) -> None:
-    from roadmap.lifecycle import plan_job
+    from roadmap.lifecycle.making import plan_job
 
     follow(plan_job.plan(UUID(roadmap_id), generator.current_generator()), UUID(roadmap_id))
 
 
-@task(content_queue, stop="roadmap.lifecycle.content_job:stop")
+@task(content_queue, stop="roadmap.lifecycle.making.content_job:stop")
 def build_content(content_id: str) -> None:
-    from roadmap.lifecycle import content_job
+    from roadmap.lifecycle.making import content_job
 
     follow(
         content_job.build_content(UUID(content_id), generator.current_generator()), UUID(content_id)
@@ -54,9 +54,9 @@ def export_account(export_id: str) -> None:
     follow(account_export.build(UUID(export_id)), UUID(export_id))
 
 
-@task(content_queue, priority=BEFORE_CONTENTS, stop="roadmap.lifecycle.judge_job:stop")
+@task(content_queue, priority=BEFORE_CONTENTS, stop="roadmap.lifecycle.making.judge_job:stop")
 def judge_project(judgement_id: str) -> None:
-    from roadmap.lifecycle import judge_job
+    from roadmap.lifecycle.making import judge_job
 
     done = judge_job.judge_project(UUID(judgement_id), generator.current_generator())
     follow(done, UUID(judgement_id))
@@ -64,7 +64,7 @@ def judge_project(judgement_id: str) -> None:
 
 @task(content_queue)
 def look_after_links() -> None:
-    from roadmap.lifecycle import link_checker
+    from roadmap.lifecycle.links import link_checker
 
     enqueue(link_checker.run_checks(by_model=generator.current_generator().repairs))
 

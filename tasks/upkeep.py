@@ -10,7 +10,8 @@ from huey import crontab
 
 from core import clock
 from core.errors import Unavailable
-from roadmap.lifecycle import link_status, rescue
+from roadmap.lifecycle.links import link_status
+from roadmap.lifecycle.making import rescue
 from roadmap.operations import task_stats
 from tasks.dispatcher import enqueue
 from tasks.queue_admin import queue_states
@@ -57,7 +58,8 @@ def rescue_again() -> None:
 def _purge_expired() -> None:
     from roadmap.accounts import api_keys, idempotency_store, sessions
     from roadmap.exchange import account_export
-    from roadmap.lifecycle import account_deletion, trash
+    from roadmap.lifecycle import trash
+    from roadmap.lifecycle.administration import account_deletion
     from roadmap.operations import audit_log, log_retention, metrics_store
     from roadmap.webhooks import subscriptions
 

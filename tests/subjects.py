@@ -31,7 +31,8 @@ STORED = ("models/**", "migrations/**", "core/db.py", "core/backends.py", "core/
 STARTED = ("core/startup/**", "core/setting*.py", "entrypoint.sh", "roadmap_app.py")
 BUILT = ("roadmap/lifecycle/**", "roadmap/operations/**", "roadmap/budget/**")
 MODELS = ("roadmap/generation/*.py", "roadmap/generation/llm/**")
-ANSWERED = ("web/*.py", "web/http/**", "web/api/**", "web/openapi.json")
+ANSWERED = ("web/*.py", "web/api/**", "web/auth/**", "web/endpoints/**", "web/http/**",
+            "web/operations/**", "web/roadmaps/**", "web/openapi.json")
 
 SHORT = "pytest -n 3 --dist loadfile -rs"  # tests of a file share what they have started
 PASSED, INCOMPLETE, FAILED = "passed", "passed but for what was skipped; not noted", "FAILED"
@@ -53,8 +54,8 @@ class Subject:
 
 # fmt: off
 SUBJECTS = (
-    Subject("chaos", (*QUEUES, *STORED, *STARTED, *BUILT, *MODELS, "web/create_writer.py",
-            "web/sse.py", "tests/chaos/**"),
+    Subject("chaos", (*QUEUES, *STORED, *STARTED, *BUILT, *MODELS, "web/roadmaps/create_writer.py",
+            "web/roadmaps/sse.py", "tests/chaos/**"),
         long=("pytest -n 3 --dist loadgroup tests/chaos --long", "tests.chaos.soak --seconds 60"),
         short=("tests/chaos",)),
     Subject("fuzz", (*ANSWERED, "models/**", "roadmap/**/*.py", "core/errors.py",
@@ -72,7 +73,7 @@ SUBJECTS = (
             "tests/platforms/**", "tests/railway/**", ".github/**", "scripts/lint_workflows.sh"),
         long=("pytest -n 3 --dist loadfile -rs tests/platforms --long",),
         short=("tests/platforms",)),
-    Subject("generators", ("web/openapi.json", "web/sse.py", "docs/API.md",
+    Subject("generators", ("web/openapi.json", "web/roadmaps/sse.py", "docs/API.md",
             "scripts/lint_openapi.sh", "tests/generators/**"),
         long=("pytest -n 3 --dist loadfile -rs tests/generators --long",),
         short=("tests/generators",)),
@@ -92,11 +93,11 @@ SUBJECTS = (
         long=("pytest -n 3 --dist loadfile -rs tests/commands --long",),
         short=("tests/commands",)),
     Subject("generation", (*MODELS, *BUILT, *QUEUES, "roadmap/learning/**", "roadmap/plan/**",
-            "core/net/**", "web/sse.py", "tests/integration/generation/**"),
+            "core/net/**", "web/roadmaps/sse.py", "tests/integration/generation/**"),
         long=("pytest -n 3 --dist loadfile tests/integration/generation --long",),
         short=("tests/integration/generation",)),
     Subject("operations", (*STORED, *QUEUES, "roadmap/operations/**", "roadmap/webhooks/**",
-            "roadmap/lifecycle/timeline/**", "web/prometheus.py", "docs/monitoring/**",
+            "roadmap/lifecycle/timeline/**", "web/operations/prometheus.py", "docs/monitoring/**",
             "web/pages/admin/**", "cli/backup.py", "tests/integration/operations/**"),
         long=("pytest -n 3 --dist loadfile tests/integration/operations --long",),
         short=("tests/integration/operations",)),
@@ -104,7 +105,7 @@ SUBJECTS = (
         long=("pytest -n 3 --dist load tests/access --long",),
         short=("tests/access",)),
     Subject("attacks", (*ANSWERED, *QUEUES, *MODELS, "core/sanitize.py", "core/net/**",
-            "web/pages/**/*.py", "web/tokens.py", "roadmap/plan/**", "tests/attacks/**"),
+            "web/pages/**/*.py", "web/auth/tokens.py", "roadmap/plan/**", "tests/attacks/**"),
         long=("pytest -n 3 --dist loadfile -rs tests/attacks --long",),
         short=("tests/attacks",)),
     Subject("documents", ("docs/**", "*.md", ".railway/*.md", ".github/*.md",
@@ -114,8 +115,8 @@ SUBJECTS = (
         short=("tests/documents",)),
     # Without a short form: the daily suite and `make test-browser` have that of the next two. The
     # first: properties for which hypothesis draws more, attacks.
-    Subject("long", ("web/http/**", "web/tokens.py", "web/pages/markdown*.py", "roadmap/plan/**",
-            "roadmap/exchange/**", "roadmap/learning/**", "roadmap/budget/**",
+    Subject("long", ("web/http/**", "web/auth/tokens.py", "web/pages/markdown*.py",
+            "roadmap/plan/**", "roadmap/exchange/**", "roadmap/learning/**", "roadmap/budget/**",
             "reliable_queue/**", "tests/security/**", "tests/unit/**", "tests/integration/web/**",
             "tests/integration/roadmap/**"),
         long=("pytest -n 3 --dist loadfile tests/unit --long",
@@ -127,7 +128,7 @@ SUBJECTS = (
         long=("pytest -n 3 --dist loadfile tests/browser --long",),
         short=()),
     # Minutes, and more beside other work: the model has two threads.
-    Subject("model", (*MODELS, "roadmap/lifecycle/*_job.py", "roadmap/budget/**",
+    Subject("model", (*MODELS, "roadmap/lifecycle/making/*_job.py", "roadmap/budget/**",
             "scripts/bring_model.sh", "tests/model/**"),
         long=("pytest -rs tests/model",),
         short=()),
@@ -137,8 +138,8 @@ SUBJECTS = (
     Subject("faults", ("tests/**",),
         long=("tests.faults --unchanged", "tests.faults"), short=()),
     # The usual ratios are those of a quiet machine with two cores.
-    Subject("rates", ("benchmarks/**", *QUEUES, *STORED, *STARTED, "web/*.py", "web/http/**",
-            "web/api/roadmaps*.py", "roadmap/lifecycle/create.py", "roadmap/lifecycle/queries.py",
+    Subject("rates", ("benchmarks/**", *QUEUES, *STORED, *STARTED, *ANSWERED,
+            "roadmap/lifecycle/making/create.py", "roadmap/lifecycle/reading/queries.py",
             "roadmap/operations/execution_log.py", "roadmap/generation/catalogue/*.py"),
         long=("make bench-smoke",), short=("make bench-smoke ONLY=accept",)),
 )

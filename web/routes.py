@@ -30,7 +30,8 @@ from web.api import docs as docs_
 from web.api import revisions as revisions_
 from web.api.admin import audit_log, logs, queues, task_stats
 from web.api.admin import roadmaps as roadmaps_
-from web.endpoint import Endpoint, LargeBody
+from web.endpoints.endpoint import Endpoint, LargeBody
+from web.endpoints.stated_endpoint import StatedEndpoint
 from web.pages import docs, static_files, templates, timeline_view
 from web.pages.account import account
 from web.pages.account import webhooks as webhook_pages
@@ -42,7 +43,6 @@ from web.pages.learn import catalogue, concept, endings, home, placement, projec
 from web.pages.page_route import PageRoute, UploadPage
 from web.pages.plan import editing, history, roadmap, roadmap_stream
 from web.pages.share import importing, sharing
-from web.stated_endpoint import StatedEndpoint
 
 API = "/api/v1"
 EXPORT = API + "/auth/me/export"

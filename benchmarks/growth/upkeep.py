@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from time import perf_counter
 
 from roadmap.accounts import api_keys, idempotency_store, sessions
-from roadmap.lifecycle import create, rescue
+from roadmap.lifecycle.making import create, rescue
 from roadmap.operations import audit_log, log_retention, metrics_store
 from roadmap.webhooks import subscriptions
 

@@ -29,7 +29,7 @@ from roadmap.budget import budget, cost_report
 from roadmap.exchange.formats import json_
 from roadmap.generation import context, generator, retry_policy
 from roadmap.generation.llm import prompt, schemas
-from roadmap.lifecycle import content_job, create, plan_job
+from roadmap.lifecycle.making import content_job, create, plan_job
 from roadmap.plan.outline import Outline
 from roadmap.plan.schemas import RoadmapRequest
 

@@ -1,6 +1,6 @@
 """Invitations: each lets one person register once, for a while.
 
-Its token is signed in web/tokens.py.
+Its token is signed in web/auth/tokens.py.
 """
 
 from datetime import datetime

@@ -6,7 +6,7 @@ from argon2.exceptions import InvalidHashError, VerifyMismatchError
 from core.errors import FieldError, Invalid
 from core.password_strength import password_weakness
 
-# OWASP's minimum for argon2id: 19 MiB, two passes; web/logins.py runs at most two at once.
+# OWASP's minimum for argon2id: 19 MiB, two passes; web/auth/logins.py runs at most two at once.
 HASHER = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
 # The hash of no password: comparing with it takes as long as with that of an account.
 COSTS = f"m={HASHER.memory_cost},t={HASHER.time_cost},p={HASHER.parallelism}"

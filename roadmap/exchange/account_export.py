@@ -52,8 +52,8 @@ from models.webhooks import Webhook, WebhookDelivery
 from roadmap.accounts.access import newest_of
 from roadmap.accounts.locks import lock_account
 from roadmap.generation.retry_policy import MOST_INTERRUPTIONS, LeaseLost, StopSignal
-from roadmap.lifecycle import leases
-from roadmap.lifecycle.leases import EXPORTING, keeper
+from roadmap.lifecycle.making import leases
+from roadmap.lifecycle.making.leases import EXPORTING, keeper
 from roadmap.plan import statuses
 from roadmap.plan.statuses import ExportStatus, Job, JobName
 

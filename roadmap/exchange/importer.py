@@ -26,9 +26,11 @@ from models.roadmaps import (
     Stage,
 )
 from roadmap.exchange.formats.json_ import PortableConcept, PortableProject, PortableRoadmap
-from roadmap.lifecycle import completion, create, events, queries, revisions
-from roadmap.lifecycle.activate_plan import adopt_outline
+from roadmap.lifecycle import events, revisions
+from roadmap.lifecycle.making import completion, create
+from roadmap.lifecycle.making.activate_plan import adopt_outline
 from roadmap.lifecycle.plan_rows import ROWS, subject
+from roadmap.lifecycle.reading import queries
 from roadmap.plan.outline import ContentKind
 from roadmap.plan.statuses import ContentStatus, EventType, Job, RevisionSource, RoadmapStatus
 from roadmap.plan.validation import doubts

@@ -20,7 +20,7 @@ from roadmap.exchange.share_links import OpenedLink
 from roadmap.learning import endings
 from roadmap.learning.endings import Completion
 from roadmap.learning.progress import read_profile
-from roadmap.lifecycle import queries
+from roadmap.lifecycle.reading import queries
 from roadmap.plan.outline import ContentKind, Level, is_none
 from roadmap.plan.schemas import RoadmapRequest
 from roadmap.plan.statuses import ConceptProgress, ContentStatus, Progress, RoadmapStatus

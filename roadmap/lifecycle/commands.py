@@ -22,15 +22,16 @@ from roadmap.accounts.access import transition
 from roadmap.accounts.locks import lock_account
 from roadmap.generation.context import BUILT_IN
 from roadmap.learning import reviews
-from roadmap.lifecycle import completion, create, events, revisions
-from roadmap.lifecycle.activate_plan import (
+from roadmap.lifecycle import events, revisions
+from roadmap.lifecycle.content_versions import find_content
+from roadmap.lifecycle.making import completion, create
+from roadmap.lifecycle.making.activate_plan import (
     adopt_outline,
     finish_or_ask_review,
     pending_jobs,
     restore_previous,
     waits_for_review,
 )
-from roadmap.lifecycle.content_versions import find_content
 from roadmap.lifecycle.plan_rows import (
     IS_CURRENT,
     MOST_VERSIONS,

@@ -15,7 +15,7 @@ from models.roadmaps import Concept, Roadmap
 from roadmap.accounts.access import transition
 from roadmap.learning.schedule import Schedule, schedule_of
 from roadmap.lifecycle.plan_rows import current_outline
-from roadmap.lifecycle.queries import roadmap_tree
+from roadmap.lifecycle.reading.queries import roadmap_tree
 from roadmap.plan.outline import total_weeks, weeks
 from roadmap.plan.schemas import FARTHEST_DEADLINE, ahead
 from roadmap.plan.statuses import RoadmapStatus

@@ -19,7 +19,7 @@ from core.errors import NotFound, required
 from core.json_types import LazyModel, Page, from_row, page_of
 from models.roadmaps import Roadmap
 from roadmap.accounts.access import transition
-from roadmap.lifecycle.queries import summary_of
+from roadmap.lifecycle.reading.queries import summary_of
 from roadmap.operations.execution_log import record
 from roadmap.plan.statuses import BEING_MADE, Job, RoadmapStatus
 from roadmap.plan.views import RoadmapSummary

@@ -29,9 +29,9 @@ from roadmap.generation.retry_policy import (
     ms_since,
     retry_save,
 )
-from roadmap.lifecycle import leases
 from roadmap.lifecycle.events import WAITING, disable
-from roadmap.lifecycle.leases import DELIVERING, keeper
+from roadmap.lifecycle.making import leases
+from roadmap.lifecycle.making.leases import DELIVERING, keeper
 from roadmap.operations.execution_log import LogLevel, record
 from roadmap.plan.statuses import NOBODYS, TEST, DeliveryStatus, Job, JobName
 from roadmap.webhooks.delivery_limits import AtCapacity, DeliverySlots, Take

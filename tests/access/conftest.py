@@ -33,8 +33,8 @@ from tests.access.people import (
     everything,
 )
 from tests.copies import Copies
-from web import authentication
-from web.endpoint import Endpoint
+from web.auth import authentication
+from web.endpoints.endpoint import Endpoint
 from web.http import host_and_csrf, limits
 from web.routes import API
 

@@ -51,8 +51,8 @@ from tasks.queue_admin import DeadLettersRequest
 from tasks.queues import RETRIES, content_queue
 from testing.stack import GOAL, PASSWORD, QUESTIONS
 from tests.portables import DOCUMENT
-from web.call import EmptyBody
-from web.endpoint import Endpoint
+from web.endpoints.call import EmptyBody
+from web.endpoints.endpoint import Endpoint
 from web.pages.page_route import PageRoute
 from web.routes import (
     ADMIN_ROADMAP,

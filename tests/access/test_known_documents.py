@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from roadmap.lifecycle.read_states import Ids
+from roadmap.lifecycle.reading.read_states import Ids
 from tests.access.people import API, Person, bearer
 from web.api import roadmaps
 

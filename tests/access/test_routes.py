@@ -27,7 +27,7 @@ from tests.access.people import (
     names_of,
     success_of,
 )
-from web.endpoint import Endpoint
+from web.endpoints.endpoint import Endpoint
 from web.routes import API, ENDPOINTS, LESSON, PAGE, PAGES, ROADMAP
 
 TRANSFERS = API + "/admin/transfers"

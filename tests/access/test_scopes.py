@@ -20,8 +20,8 @@ from tests.access.people import (
     success_of,
 )
 from web.api import keys
+from web.auth.revocation_cache import revocations
 from web.pages.page_route import PageRoute
-from web.revocation_cache import revocations
 from web.routes import API
 
 

@@ -15,7 +15,7 @@ from core.ids import new_id
 from roadmap.exchange import account_export
 from roadmap.learning import projects
 from roadmap.lifecycle import commands
-from roadmap.lifecycle.create import NewRoadmap, create_many
+from roadmap.lifecycle.making.create import NewRoadmap, create_many
 from roadmap.plan.outline import Level
 from roadmap.plan.schemas import RoadmapRequest
 from roadmap.webhooks import subscriptions as settings_

@@ -25,7 +25,7 @@ from testing.processes import Api
 from testing.stack import PASSWORD, Stack, embedded_stack, running
 from tests.access.people import BODIES, FORMS, IN_TRASH, names_of
 from tests.portables import AT, BY, DOCUMENT, FIRST, QUESTIONS
-from web.endpoint import Endpoint
+from web.endpoints.endpoint import Endpoint
 from web.pages.page_route import PageRoute
 from web.routes import API, ENDPOINTS, PAGES, ROADMAP
 

@@ -70,9 +70,9 @@ def _generators(method: str) -> tuple[str, ...]:
 
 POINTS: dict[str, KillPoint] = {
     # The API, from the request to the message
-    "accept.before": KillPoint("api", "before", ("web.create_writer:create_many",)),
+    "accept.before": KillPoint("api", "before", ("web.roadmaps.create_writer:create_many",)),
     "accept.committed": KillPoint(
-        "api", "after", ("web.create_writer:create_many",)
+        "api", "after", ("web.roadmaps.create_writer:create_many",)
     ),  # neither answered nor sent
     "sender.before": KillPoint("api", "before", ("tasks.dispatcher:enqueue",)),
     "sender.after": KillPoint("api", "after", ("tasks.dispatcher:enqueue",)),
@@ -95,33 +95,33 @@ POINTS: dict[str, KillPoint] = {
     "heartbeat.after": KillPoint("content", "after", _storages("heartbeat")),
     "heartbeat.took_over": KillPoint("content", "after", _storages("heartbeat"), _took_over),
     "renew.before": KillPoint(
-        "content", "before", ("roadmap.lifecycle.leases:LeaseKeeper._renew",)
+        "content", "before", ("roadmap.lifecycle.making.leases:LeaseKeeper._renew",)
     ),
     "hand_back.before": KillPoint(
-        "content", "before", ("roadmap.lifecycle.leases:LeaseKeeper.hand_back",)
+        "content", "before", ("roadmap.lifecycle.making.leases:LeaseKeeper.hand_back",)
     ),  # the grace is over
     "release_all.before": KillPoint("content", "before", _storages("release_all")),
     "release_all.after": KillPoint("content", "after", _storages("release_all")),
     # From a roadmap to its outline
     "lease.claimed": KillPoint(
-        "content", "after", ("roadmap.lifecycle.leases:claim",), _gave_something
+        "content", "after", ("roadmap.lifecycle.making.leases:claim",), _gave_something
     ),  # in an open transaction
     "analysis.before": KillPoint(
         "content", "before", _generators("analyse")
     ),  # leased, the model not asked
     "analysis.saved": KillPoint(
-        "content", "after", ("roadmap.lifecycle.plan_job:Planning._save_analysis",)
+        "content", "after", ("roadmap.lifecycle.making.plan_job:Planning._save_analysis",)
     ),
     "outline.before": KillPoint("content", "before", _generators("outline")),
     "outline.after": KillPoint("content", "after", _generators("outline")),  # paid for, not saved
     "draft.saved": KillPoint(
-        "content", "after", ("roadmap.lifecycle.plan_job:Planning._save_draft",)
+        "content", "after", ("roadmap.lifecycle.making.plan_job:Planning._save_draft",)
     ),
     "outline.uncommitted": KillPoint(
-        "content", "after", ("roadmap.lifecycle.plan_job:adopt_outline",)
+        "content", "after", ("roadmap.lifecycle.making.plan_job:adopt_outline",)
     ),
     "outline.saved": KillPoint(
-        "content", "after", ("roadmap.lifecycle.plan_job:Planning._accept",)
+        "content", "after", ("roadmap.lifecycle.making.plan_job:Planning._accept",)
     ),
     "steps.before": KillPoint("content", "before", ("tasks.content:enqueue",), _has_steps),
     "steps.after": KillPoint("content", "after", ("tasks.content:enqueue",), _has_steps),
@@ -135,10 +135,10 @@ POINTS: dict[str, KillPoint] = {
     "content.before": KillPoint("content", "before", _generators("write")),
     "content.after": KillPoint("content", "after", _generators("write")),
     "content.uncommitted": KillPoint(
-        "content", "before", ("roadmap.lifecycle.completion:finish_if_last",)
+        "content", "before", ("roadmap.lifecycle.making.completion:finish_if_last",)
     ),
     "content.saved": KillPoint(
-        "content", "after", ("roadmap.lifecycle.content_job:_save_content",)
+        "content", "after", ("roadmap.lifecycle.making.content_job:_save_content",)
     ),
     # The logs consumer
     "periodic.before": KillPoint("logs", "before", _storages("enqueue_once")),

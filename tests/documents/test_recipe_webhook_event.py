@@ -29,7 +29,7 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Copy:
     offered = "    outlined = EventType.outlined\n"
     copy.replace(types, offered, f"{offered}    trashed = EventType.trashed\n")
     trash = "roadmap/lifecycle/trash.py"
-    queries = "from roadmap.lifecycle.queries import"
+    queries = "from roadmap.lifecycle.reading.queries import"
     copy.replace(trash, queries, f"from roadmap.lifecycle import events\n{queries}")
     copy.replace(trash, "import BEING_MADE, Job,", "import BEING_MADE, EventType, Job,")
     update = "Roadmap.update(trashed_at=clock.now()).where(Roadmap.id == roadmap_id).execute()"

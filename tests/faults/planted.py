@@ -191,7 +191,7 @@ WORK = (
     ),
     Fault(
         name="lease-not-checked-at-the-save",
-        file="roadmap/lifecycle/leases.py",
+        file="roadmap/lifecycle/making/leases.py",
         old="where(table.id == row_id, table.lease_token == token)\n    rows: list[Row]",
         new="where(table.id == row_id)\n    rows: list[Row]",
         lost="A worker that was given up overwrites what its successor has written.",
@@ -213,7 +213,7 @@ WORK = (
     ),
     Fault(
         name="tries-without-end",
-        file="roadmap/lifecycle/attempts.py",
+        file="roadmap/lifecycle/making/attempts.py",
         old="    if fault.lasting or row.attempts >= settings.max_attempts:",
         new="    if fault.lasting:",
         lost="A part that a model cannot write is tried for ever, and its roadmap never ends.",
@@ -273,7 +273,7 @@ ANSWERS = (
     ),
     Fault(
         name="keys-of-requests-shared-by-all",
-        file="web/idempotency.py",
+        file="web/endpoints/idempotency.py",
         old='f"{owner_id.hex} {key}".encode()',
         new="key.encode()",
         lost="Who sends the Idempotency-Key of somebody else gets their answer, or none.",
@@ -292,7 +292,7 @@ ANSWERS = (
     ),
     Fault(
         name="etag-ignored",
-        file="web/endpoint.py",
+        file="web/endpoints/endpoint.py",
         old="check_match(call.request, tag_of(self.current(call)))",
         new="pass",
         lost="Who changes something with If-Match overwrites what they have not seen.",
@@ -308,7 +308,7 @@ ANSWERS = (
     ),
     Fault(
         name="event-without-its-number",
-        file="web/sse.py",
+        file="web/roadmaps/sse.py",
         old='f"id: {event.seq}\\nevent: {event.type}',
         new='f"event: {event.type}',
         lost="A browser whose stream was cut sees everything from the beginning once more.",
@@ -349,7 +349,7 @@ ANSWERS = (
     ),
     Fault(
         name="token-of-a-link-logged",
-        file="web/errors.py",
+        file="web/endpoints/errors.py",
         old="request.method, path, place",
         new="request.method, request.scope['path'], place",
         lost="Who reads the log can open what somebody has shared with a friend.",
@@ -368,7 +368,7 @@ ANSWERS = (
     ),
     Fault(
         name="number-too-large-for-the-database",
-        file="web/endpoint.py",
+        file="web/endpoints/endpoint.py",
         old='"number": (r"[1-9][0-9]{0,5}"',
         new='"number": (r"[1-9][0-9]*"',
         lost="An address with a long number is answered with an error of the server.",

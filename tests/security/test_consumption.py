@@ -34,17 +34,17 @@ from core.ids import new_id
 from core.settings import SettingsError, from_environment
 from models.roadmaps import Roadmap
 from roadmap.accounts.identity import LOCAL_OWNER, Principal
-from roadmap.lifecycle import create as create_
+from roadmap.lifecycle.making import create as create_
 from roadmap.plan.statuses import BEING_MADE
 from testing.servers import Postgres, Redis, free_port
 from testing.stack import GOAL, Stack, running, server_stack
 from testing.waiting import BRIEF, HANG, wait_until
 from tests.portables import small
-from web import create_writer, sse
-from web.authentication import LOCAL
+from web.auth.authentication import LOCAL
 from web.http import concurrency, host_and_csrf, http_limits, limits, rate_limiter
 from web.http.rate_limiter import Limit, Limiter, SharedLimits
 from web.http.request_body import LARGEST_BODY
+from web.roadmaps import create_writer, sse
 
 Factory = pytest.TempPathFactory
 

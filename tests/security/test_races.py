@@ -28,7 +28,7 @@ from testing.servers import Postgres
 from testing.stack import PASSWORD, Stack, answer_to
 from testing.stack_queues import settings_of
 from testing.waiting import HANG, wait_until
-from web.revocation_cache import RevocationCache
+from web.auth.revocation_cache import RevocationCache
 
 ANOTHER = "quite another passphrase"
 CHANGE = PasswordChange(current_password=SecretStr(PASSWORD), new_password=SecretStr(ANOTHER))

@@ -216,8 +216,8 @@ def test_every_name_of_a_file_or_a_test_is_one_that_is_looked_for() -> None:
     "text",
     [
         "`web/nothing.py`",
-        "`web/endpoint.py`: `nothing`",
-        "`web/endpoint.py`: `Endpoint.admit`, `Endpoint.nothing`",
+        "`web/endpoints/endpoint.py`: `nothing`",
+        "`web/endpoints/endpoint.py`: `Endpoint.admit`, `Endpoint.nothing`",
         "`security/test_nothing.py`: `test_x`",
         "`security/accounts/test_passwords.py`: `TestPasswords`, `test_nothing`",
         "`entrypoint.sh`: `api`",

@@ -20,7 +20,8 @@ from core.errors import NotFound, RateLimited, Unavailable
 from roadmap_app import app
 from testing.stack import Stack
 from testing.waiting import BRIEF, HANG, wait_until
-from web import authentication, errors
+from web.auth import authentication
+from web.endpoints import errors
 from web.http import concurrency, host_and_csrf, limits
 from web.http.rate_limiter import Limit, Limiter
 from web.routes import PAGES
@@ -287,7 +288,7 @@ class TestThreads:
             asked.append(by_link)
             raise NotFound("There is no such page.")
 
-        monkeypatch.setattr("web.endpoint.in_public_thread", noted)
+        monkeypatch.setattr("web.endpoints.endpoint.in_public_thread", noted)
         assert client.get(path, headers=HTML).status_code == 404
         assert asked == [by_link]
 
@@ -321,7 +322,7 @@ class TestThreads:
             asked.append(address)
             return await whole(address, function, *given, by_link=by_link)
 
-        monkeypatch.setattr("web.endpoint.in_public_thread", noted)
+        monkeypatch.setattr("web.endpoints.endpoint.in_public_thread", noted)
         assert client.get("/problems", headers=HTML).status_code == 200
         assert len(asked) == 1
         for path in (ME, "/health", "/health/ready", "/static/style.css"):
@@ -337,12 +338,14 @@ class TestLog:
             errors, "TRACEBACKS", Limit("tracebacks of this test", errors.TRACEBACKS.most, 60)
         )
         monkeypatch.setattr("web.api.docs.meaning_of", lambda kind: {}[kind])
-        monkeypatch.setattr("roadmap.lifecycle.queries.list_roadmaps", lambda *_, **__: 1 / 0)
+        monkeypatch.setattr(
+            "roadmap.lifecycle.reading.queries.list_roadmaps", lambda *_, **__: 1 / 0
+        )
         with caplog.at_level(logging.ERROR):
             answers = [client.get("/problems/invalid") for _ in range(2 * errors.TRACEBACKS.most)]
             assert {answer.status_code for answer in answers} == {500}
             assert client.get("/api/v1/roadmaps?limit=7").status_code == 500  # not kept
-            output = [record for record in caplog.records if record.name == "web.errors"]
+            output = [record for record in caplog.records if record.name == "web.endpoints.errors"]
             assert all(
                 answer.json()["request_id"] in record.message
                 for answer, record in zip(answers, output, strict=False)
@@ -351,7 +354,7 @@ class TestLog:
             monkeypatch.setattr(errors, "FAILURES", Limit("failures", 2, 60))
             assert {client.get("/problems/invalid").status_code for _ in range(5)} == {500}
         assert (
-            len([record for record in caplog.records if record.name == "web.errors"])
+            len([record for record in caplog.records if record.name == "web.endpoints.errors"])
             == len(output) + 2
         )
 
@@ -375,7 +378,7 @@ class TestStarvation:
             return await whole(address, work)
 
         token = client.post("/api/v1/auth/register", json=PERSON).json()["access_token"]
-        monkeypatch.setattr("web.endpoint.in_public_thread", held)
+        monkeypatch.setattr("web.endpoints.endpoint.in_public_thread", held)
         with ThreadPoolExecutor(8) as pool:
             answers = [pool.submit(client.get, path, headers=HTML) for _ in range(8)]
             wait_until(lambda: len(began) == concurrency.PUBLIC_HANDLERS, reason="they have all")

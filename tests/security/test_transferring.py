@@ -19,7 +19,7 @@ from roadmap.accounts import accounts, passwords, transfer
 from roadmap.accounts.accounts import LOCAL_EMAIL
 from roadmap.accounts.identity import LOCAL_OWNER
 from roadmap.accounts.transfer import NewOwnerCannotLogIn
-from roadmap.lifecycle import admin_queries
+from roadmap.lifecycle.administration import admin_queries
 from roadmap.operations.audit_log import Actor, AuditOutcome, records
 from roadmap_app import app
 from tests.cases import try_each

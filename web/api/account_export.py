@@ -15,8 +15,8 @@ from roadmap.accounts.principals import confirm
 from roadmap.exchange import account_export
 from roadmap.plan.statuses import ExportStatus
 from tasks.dispatcher import send_after_commit
-from web.authentication import run_for_principal
-from web.call import Call, EmptyBody
+from web.auth.authentication import run_for_principal
+from web.endpoints.call import Call, EmptyBody
 from web.http import limits
 from web.http.responses import Reply
 from web.http.security_log import log_security_event

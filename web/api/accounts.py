@@ -17,9 +17,9 @@ from roadmap.accounts.schemas import (
     Registration,
     User,
 )
-from roadmap.lifecycle.account_deletion import cancel_work
-from web import logins
-from web.call import Call, EmptyBody
+from roadmap.lifecycle.administration.account_deletion import cancel_work
+from web.auth import logins
+from web.endpoints.call import Call, EmptyBody
 from web.http.host_and_csrf import csrf_token
 from web.http.responses import Reply
 

@@ -10,10 +10,10 @@ from roadmap.lifecycle import commands
 from roadmap.plan.edits import EditRequest
 from roadmap.plan.schemas import AnswersRequest, ApproveRequest, RegenerateRequest, ReviseRequest
 from roadmap.plan.statuses import RoadmapStatus
-from web.call import Call, EmptyBody
+from web.endpoints.call import Call, EmptyBody
 from web.http.responses import Reply
-from web.links import Links, links_of
-from web.roadmap_commands import apply_command
+from web.roadmaps.links import Links, links_of
+from web.roadmaps.roadmap_commands import apply_command
 
 
 class Decision(LazyModel):

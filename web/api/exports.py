@@ -5,11 +5,11 @@ from starlette.responses import Response
 from core.errors import Conflict
 from roadmap.exchange.formats.json_ import Source
 from roadmap.exchange.formats.registry import ExportFormat, resolve
-from web.call import Call, NoQuery
-from web.endpoint import Endpoint
-from web.exported_files import file_of
+from web.endpoints.call import Call, NoQuery
+from web.endpoints.endpoint import Endpoint
 from web.http.host_and_csrf import own_address
 from web.http.responses import conditional_response
+from web.roadmaps.exported_files import file_of
 
 
 def endpoint(roadmap: str, file_format: ExportFormat) -> Endpoint:

@@ -1,10 +1,10 @@
 """Import of roadmaps exported as JSON."""
 
 from roadmap.exchange.import_validation import RoadmapFile
-from web.call import Call
+from web.endpoints.call import Call
 from web.http.responses import Reply
-from web.links import ImportedRoadmap, imported_reply
-from web.roadmap_commands import import_document
+from web.roadmaps.links import ImportedRoadmap, imported_reply
+from web.roadmaps.roadmap_commands import import_document
 
 
 def import_roadmap(call: Call[RoadmapFile]) -> Reply[ImportedRoadmap]:

@@ -9,15 +9,15 @@ from core.json_types import Page
 from roadmap.accounts import api_keys, invitations
 from roadmap.accounts.identity import Scope
 from roadmap.operations.audit_log import Action, audited
-from web import tokens
-from web.audit import actor_of
-from web.call import Call
+from web.auth import tokens
+from web.auth.audit import actor_of
+from web.auth.revocation_cache import revocations
+from web.endpoints.call import Call
 from web.http import limits
 from web.http.pagination import PageQuery, paged
 from web.http.responses import Reply
 from web.http.security_log import log_security_event
 from web.http.urls import quoted_path
-from web.revocation_cache import revocations
 
 FOR_OPERATORS = {Scope.observe, Scope.admin}  # a key of an operator with these is audited
 

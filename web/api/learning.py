@@ -11,15 +11,16 @@ from core.db import transaction
 from roadmap.generation.generator import has_model
 from roadmap.learning import placement, progress, projects, today
 from roadmap.learning.schedule import Schedule
-from roadmap.lifecycle import read_states, schedule_settings
+from roadmap.lifecycle import schedule_settings
+from roadmap.lifecycle.reading import read_states
 from roadmap.plan.schemas import ProgressRequest
 from tasks.dispatcher import send_after_commit
-from web.call import Call, EmptyBody
+from web.endpoints.call import Call, EmptyBody
+from web.endpoints.stated_endpoint import DocumentKind, DocumentPlace
 from web.http.pagination import Limit, PageQuery, paged
 from web.http.responses import Document, Reply
 from web.http.urls import quoted_path
-from web.roadmap_commands import write_ahead
-from web.stated_endpoint import DocumentKind, DocumentPlace
+from web.roadmaps.roadmap_commands import write_ahead
 
 
 def _schedule_states(places: Sequence[read_states.Ids]) -> list[bytes | None]:

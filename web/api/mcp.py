@@ -16,11 +16,11 @@ from core.db import settings
 from core.errors import NotFound
 from core.json_types import LazyModel
 from roadmap.accounts.identity import Principal
-from web.call import Call
-from web.endpoint import Endpoint
+from web.endpoints.call import Call
+from web.endpoints.endpoint import Endpoint
 from web.http.concurrency import agent_slot
 from web.http.host_and_csrf import CSRF_HEADER, own_address
-from web.sse import poller
+from web.roadmaps.sse import poller
 
 # Headers that show who calls, from where, in which trace; the address is that of the connection
 # or of its proxy

@@ -4,9 +4,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from roadmap.accounts.identity import Principal
-from web.authentication import MONITOR, is_monitor
-from web.call import Call
-from web.endpoint import Endpoint
+from web.auth.authentication import MONITOR, is_monitor
+from web.endpoints.call import Call
+from web.endpoints.endpoint import Endpoint
 from web.http import limits
 
 
@@ -29,7 +29,7 @@ def show_metrics(call: Call) -> Response:
     # Only loaded if metrics are scraped
     from prometheus_client.exposition import choose_encoder
 
-    from web.prometheus import Counts
+    from web.operations.prometheus import Counts
 
     encode, media_type = choose_encoder(call.request.headers.get("accept", ""))
     return Response(encode(Counts()), media_type=media_type)

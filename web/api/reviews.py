@@ -8,7 +8,7 @@ from pydantic import Field
 from core.json_types import LazyModel
 from roadmap.learning import reviews
 from roadmap.learning.daily_limits import ReviewForecast, ReviewLimits
-from web.call import Call
+from web.endpoints.call import Call
 
 
 class ReviewsQuery(LazyModel, extra="forbid"):

@@ -8,7 +8,7 @@ from core.json_types import LazyModel
 from roadmap.budget import cost_report
 from roadmap.lifecycle import content_versions, revisions
 from roadmap.lifecycle.timeline.timeline import Trace, trace_of
-from web.call import Call
+from web.endpoints.call import Call
 from web.http.pagination import PageQuery, paged
 from web.http.responses import Reply
 

@@ -19,24 +19,24 @@ from core.sanitize import CLEAN, Rule
 from roadmap.accounts.access import LAST
 from roadmap.accounts.identity import Principal
 from roadmap.generation.generator import current_generator
-from roadmap.lifecycle import own_roadmaps, queries, read_states
-from roadmap.lifecycle.build_status import activity
-from roadmap.lifecycle.create import NewRoadmap
+from roadmap.lifecycle.making.create import NewRoadmap
+from roadmap.lifecycle.reading import own_roadmaps, queries, read_states
+from roadmap.lifecycle.reading.build_status import activity
 from roadmap.operations.execution_log import LogLevel, LogRecord
 from roadmap.plan.schemas import PRINTABLE, RoadmapRequest
 from roadmap.plan.statuses import TERMINAL, EventType, RoadmapStatus
 from roadmap.plan.views import Activity, ConceptDetail, RoadmapSummary, RoadmapTree
-from web import idempotency
-from web.authentication import run_for_principal
-from web.call import Call
-from web.create_writer import accept
-from web.endpoint import Endpoint
+from web.auth.authentication import run_for_principal
+from web.endpoints import idempotency
+from web.endpoints.call import Call
+from web.endpoints.endpoint import Endpoint
+from web.endpoints.stated_endpoint import DocumentKind, DocumentPlace
 from web.http.pagination import CURSOR, Limit, PageQuery, paged
 from web.http.prefer_header import MINIMAL, prefers_minimal, wait_of
 from web.http.responses import Document, Reply, to_response
-from web.links import Links, links_of
-from web.sse import last_event_id, poller, stream
-from web.stated_endpoint import DocumentKind, DocumentPlace
+from web.roadmaps.create_writer import accept
+from web.roadmaps.links import Links, links_of
+from web.roadmaps.sse import last_event_id, poller, stream
 
 tree_kind = DocumentKind(read_states.tree_states)
 concept_kind = DocumentKind(read_states.concept_states)

@@ -11,15 +11,15 @@ from roadmap.exchange.formats.json_ import Source
 from roadmap.exchange.formats.registry import FORMATS
 from roadmap.exchange.importer import IN_SHARED
 from roadmap.plan.views import RoadmapTree
-from web.call import Call, EmptyBody
-from web.endpoint import Endpoint
-from web.exported_files import file_of
+from web.endpoints.call import Call, EmptyBody
+from web.endpoints.endpoint import Endpoint
 from web.http.host_and_csrf import own_address
 from web.http.response_cache import DocumentSource, ResponseCache
 from web.http.responses import UNLISTED, Document, Reply, conditional_response
 from web.http.urls import quoted_path
-from web.links import ImportedRoadmap, imported_reply
-from web.roadmap_commands import import_document
+from web.roadmaps.exported_files import file_of
+from web.roadmaps.links import ImportedRoadmap, imported_reply
+from web.roadmaps.roadmap_commands import import_document
 
 documents = ResponseCache()
 CALENDAR = FORMATS["ics"]

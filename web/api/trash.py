@@ -4,7 +4,7 @@ from core.json_types import Page
 from roadmap.lifecycle import trash
 from roadmap.plan.views import RoadmapSummary
 from tasks.dispatcher import send_after_commit
-from web.call import Call, EmptyBody
+from web.endpoints.call import Call, EmptyBody
 from web.http.pagination import Limit, PageQuery, paged
 from web.http.responses import Reply
 

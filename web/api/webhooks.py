@@ -8,7 +8,7 @@ from core.json_types import Page
 from roadmap.plan.statuses import DeliveryStatus, Job
 from roadmap.webhooks import subscriptions
 from tasks.dispatcher import send_after_commit
-from web.call import Call, EmptyBody
+from web.endpoints.call import Call, EmptyBody
 from web.http.pagination import Limit, PageQuery, paged
 from web.http.responses import Reply
 from web.http.security_log import log_security_event

@@ -1,7 +1,7 @@
 """Problem documents (RFC 9457) and their types.
 
-`web/errors.py` responds with them, `/problems/{slug}` explains the types, and the OpenAPI document
-names them.
+`web/endpoints/errors.py` responds with them, `/problems/{slug}` explains the types, and the OpenAPI
+document names them.
 """
 
 from collections.abc import Mapping

@@ -7,7 +7,7 @@ from typing import Any
 from starlette.responses import Response
 
 from core.db import settings
-from web.call import Call
+from web.endpoints.call import Call
 from web.http.host_and_csrf import own_address
 from web.http.problems import TYPES, problem_type
 from web.http.response_cache import DocumentSource

@@ -22,8 +22,8 @@ from core.json_types import LazyModel
 from roadmap.accounts.identity import IdempotencyKey
 from roadmap.plan.outline import MOST_LINES
 from roadmap.plan.views import RoadmapSummary
-from web import idempotency
-from web.call import Call
+from web.endpoints import idempotency
+from web.endpoints.call import Call
 from web.http.middleware import IndexedRouter
 from web.http.request_body import field_errors
 from web.http.urls import path_and_query, quoted_path, quoted_url

@@ -14,7 +14,7 @@ from starlette.types import Receive, Scope, Send
 from core.errors import Malformed, Unavailable, Unsupported
 from roadmap.accounts.identity import Principal
 from roadmap.plan.format_version import LARGEST_DOCUMENT
-from web.endpoint import Endpoint, LargeBody
+from web.endpoints.endpoint import Endpoint, LargeBody
 from web.http.request_body import is_small_document, read_body
 from web.http.urls import is_too_long
 from web.pages import upload

@@ -9,9 +9,10 @@ from roadmap.accounts.zones import zone_of
 from roadmap.generation.catalogue import loader
 from roadmap.generation.context import BUILT_IN
 from roadmap.learning.schedule import Schedule, schedule_of
-from roadmap.lifecycle import queries, revisions
-from roadmap.lifecycle.build_status import activity
+from roadmap.lifecycle import revisions
 from roadmap.lifecycle.commands import GOING_ON
+from roadmap.lifecycle.reading import queries
+from roadmap.lifecycle.reading.build_status import activity
 from roadmap.plan.language_detection import chinese_of
 from roadmap.plan.outline import ContentKind
 from roadmap.plan.statuses import BEING_MADE, FINAL, ContentStatus, RoadmapStatus

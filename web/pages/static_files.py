@@ -11,7 +11,7 @@ from starlette.responses import FileResponse, Response
 
 from core.errors import NotFound
 from roadmap.exchange.map.style import STYLE
-from web.call import Call
+from web.endpoints.call import Call
 from web.http.responses import compressed_tag, etag, is_not_modified, takes_gzip
 
 FOLDER = Path(__file__).parent.parent / "static"

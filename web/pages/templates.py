@@ -31,7 +31,8 @@ from roadmap.generation.generator import has_model
 from roadmap.learning.endings import is_over
 from roadmap.plan.outline import ContentKind
 from roadmap.plan.views import WORDS, ConceptMark, concepts_of, mark_of, written_of
-from web.call import Call
+from web.auth.tokens import login_in_cookie
+from web.endpoints.call import Call
 from web.http.response_cache import DocumentSource, Facts, ResponseCache
 from web.http.responses import LEVEL, ZIPPED, Document, compressed, is_compressed, takes_gzip
 from web.http.urls import path_and_query
@@ -39,7 +40,6 @@ from web.pages import labels, static_files
 from web.pages.forms import Form, local_path, page_of, see_other
 from web.pages.lazy import anchor, exercise_anchor, parted
 from web.pages.schedule_text import ScheduleText
-from web.tokens import login_in_cookie
 
 if TYPE_CHECKING:
     from jinja2 import Environment

@@ -11,11 +11,11 @@ from starlette.responses import Response
 
 from core import clock
 from core.i18n import ENGLISH, gettext_noop
-from roadmap.lifecycle import queries
+from roadmap.lifecycle.reading import queries
 from roadmap.lifecycle.timeline.spans import ANSWERS, REVIEW, Span, SpanKind, SpanOutcome
 from roadmap.lifecycle.timeline.timeline import trace_of
 from roadmap.plan.outline import ContentKind
-from web.call import Call
+from web.endpoints.call import Call
 from web.pages.forms import AnyQuery, Form
 from web.pages.labels import HAPPENED, KINDS
 from web.pages.templates import page, texts_of

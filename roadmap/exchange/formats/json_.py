@@ -42,8 +42,8 @@ from roadmap.accounts.access import get_owned
 from roadmap.learning.grading import Answer
 from roadmap.learning.projects import Comments, Marks, Work
 from roadmap.learning.spaced_repetition import MOST_REVIEWS, MOST_STABILITY, Memory
-from roadmap.lifecycle import queries
 from roadmap.lifecycle.plan_rows import current_outline, key_of, planned, subject
+from roadmap.lifecycle.reading import queries
 from roadmap.plan.format_version import FORMAT, LARGEST_DOCUMENT, VERSION
 from roadmap.plan.outline import (
     CONTENT_KINDS,

@@ -2,9 +2,9 @@
 
 Each wait, attempt, step, call of the model, pause, decision and message to a webhook is one. Pure:
 reads rows and knows no database. Events and model calls are saved in the transactions that they
-describe; the begin, failure and deferral of attempts are in the log
-(`roadmap/lifecycle/attempts.py`). An attempt without records, of an older release or after they
-were purged, is built from its calls, or from its end alone.
+describe; the begin, failure and deferral of attempts are in the log (`making/attempts.py`). An
+attempt without records, of an older release or after they were purged, is built from its calls, or
+from its end alone.
 """
 
 from bisect import bisect

@@ -24,7 +24,8 @@ from models.roadmaps import Concept, Content, ContentVersion, Module, Roadmap, S
 from roadmap.generation.catalogue import loader
 from roadmap.generation.catalogue.generator import CatalogueGenerator
 from roadmap.generation.catalogue.loader import load_concept
-from roadmap.lifecycle import content_job, link_checker, link_status
+from roadmap.lifecycle.links import link_checker, link_status
+from roadmap.lifecycle.making import content_job
 from roadmap.plan.outline import ContentKind, Resources
 from testing.database import using
 from testing.servers import Postgres

@@ -26,9 +26,11 @@ from models.accounts import Account, LoginSession
 from models.roadmaps import Concept, Roadmap
 from roadmap.accounts import sessions
 from roadmap.accounts.access import LAST
-from roadmap.lifecycle import admin_queries, own_roadmaps, queries, read_states, trash
-from roadmap.lifecycle.admin_queries import RoadmapSearch
-from roadmap.lifecycle.own_roadmaps import Order, RoadmapFilter
+from roadmap.lifecycle import trash
+from roadmap.lifecycle.administration import admin_queries
+from roadmap.lifecycle.administration.admin_queries import RoadmapSearch
+from roadmap.lifecycle.reading import own_roadmaps, queries, read_states
+from roadmap.lifecycle.reading.own_roadmaps import Order, RoadmapFilter
 from roadmap.plan.statuses import RoadmapStatus
 from testing.logbook import own_database
 from testing.servers import Postgres

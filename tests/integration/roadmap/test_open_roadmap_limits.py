@@ -24,8 +24,8 @@ from roadmap.accounts.identity import IdempotencyKey
 from roadmap.exchange.import_validation import RoadmapFile
 from roadmap.exchange.importer import import_roadmap
 from roadmap.lifecycle import commands, trash
-from roadmap.lifecycle import create as create_
-from roadmap.lifecycle.create import NewRoadmap, create_many, rehearse
+from roadmap.lifecycle.making import create as create_
+from roadmap.lifecycle.making.create import NewRoadmap, create_many, rehearse
 from roadmap.plan.edits import AddConcept, Remove, Rewrite
 from roadmap.plan.outline import ContentKind
 from roadmap.plan.schemas import RoadmapRequest

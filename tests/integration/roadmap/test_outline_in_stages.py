@@ -13,7 +13,7 @@ from roadmap.generation.context import DesignBrief, GeneratorFault
 from roadmap.generation.llm.generator import ModelGenerator
 from roadmap.generation.llm.outline_in_stages import LARGE, SMALL, Size
 from roadmap.generation.llm.prompt import prompt
-from roadmap.lifecycle import plan_job
+from roadmap.lifecycle.making import plan_job
 from roadmap.plan.outline import Analysis, ContentKind, Outline
 from roadmap.plan.schemas import RoadmapRequest
 from roadmap.plan.validation import problems

@@ -20,7 +20,8 @@ from roadmap.learning import progress, reviews
 from roadmap.learning.progress import AttemptRequest
 from roadmap.learning.reviews import ReviewRequest
 from roadmap.learning.spaced_repetition import ReviewRating
-from roadmap.lifecycle import commands, content_job, plan_rows
+from roadmap.lifecycle import commands, plan_rows
+from roadmap.lifecycle.making import content_job
 from roadmap.plan.edits import Rewrite
 from roadmap.plan.outline import ContentKind, Contents, Quiz, Tutorial
 from roadmap.plan.schemas import ProgressRequest

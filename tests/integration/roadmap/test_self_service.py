@@ -26,8 +26,8 @@ from roadmap.accounts.accounts import RETURN
 from roadmap.accounts.identity import Principal
 from roadmap.accounts.schemas import DeletionRequest
 from roadmap.exchange import account_export
-from roadmap.lifecycle import account_deletion
-from roadmap.lifecycle.create import NewRoadmap, create_many
+from roadmap.lifecycle.administration import account_deletion
+from roadmap.lifecycle.making.create import NewRoadmap, create_many
 from roadmap.operations.audit_log import Action, Actor, audited
 from roadmap.plan.schemas import RoadmapRequest
 from testing.logbook import MODES, own_database

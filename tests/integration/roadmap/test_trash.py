@@ -14,9 +14,11 @@ from core.errors import NotFound
 from core.ids import new_id
 from models.accounts import Account
 from models.roadmaps import Roadmap, RoadmapEvent
-from roadmap.lifecycle import leases, queries, trash
-from roadmap.lifecycle.create import NewRoadmap, create_many
-from roadmap.lifecycle.leases import PLANNING
+from roadmap.lifecycle import trash
+from roadmap.lifecycle.making import leases
+from roadmap.lifecycle.making.create import NewRoadmap, create_many
+from roadmap.lifecycle.making.leases import PLANNING
+from roadmap.lifecycle.reading import queries
 from roadmap.plan.schemas import RoadmapRequest
 from testing.logbook import MODES, own_database
 from testing.stack import GOAL

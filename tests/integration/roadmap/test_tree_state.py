@@ -17,9 +17,9 @@ from models.bulk import insert_rows
 from models.link_checks import CheckedLink, LinkUse
 from models.roadmaps import Concept, Content, Module, Roadmap, Stage
 from roadmap.accounts.access import LAST
-from roadmap.lifecycle import read_states
-from roadmap.lifecycle.queries import tree_state
-from roadmap.lifecycle.read_states import concept_states, list_states, tree_states
+from roadmap.lifecycle.reading import read_states
+from roadmap.lifecycle.reading.queries import tree_state
+from roadmap.lifecycle.reading.read_states import concept_states, list_states, tree_states
 from testing.logbook import MODES, own_database
 
 NOW = datetime(2026, 2, 28, 12, tzinfo=UTC)

@@ -18,7 +18,7 @@ from roadmap.plan.statuses import Event
 from testing.stack import NO_TLS, Stack
 from testing.waiting import HANG
 from tests.integration.conftest import SMALL
-from web.sse import encoded
+from web.roadmaps.sse import encoded
 
 STREAM = {"content-type": "text/event-stream"}
 

@@ -12,7 +12,7 @@ from core.db import settings
 from roadmap.accounts import accounts, passwords, principals, sessions
 from roadmap_app import app
 from tests.security.accounts.people import Configure
-from web import authentication, revocation_cache, tokens
+from web.auth import authentication, revocation_cache, tokens
 from web.http import host_and_csrf, limits
 from web.pages import templates
 from web.pages.account import account as account_page

@@ -63,7 +63,7 @@ def reason(answer: Any, status: int) -> str:
     return str(answer.json()["detail"])
 
 
-def another_process(*keys: str, module: str = "web.tokens") -> Any:
+def another_process(*keys: str, module: str = "web.auth.tokens") -> Any:
     """The module as a process has it that begins with these keys."""
     found = importlib.util.find_spec(module)
     assert found is not None

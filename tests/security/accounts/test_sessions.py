@@ -38,7 +38,7 @@ from tests.security.accounts.people import (
     registered,
     works,
 )
-from web import revocation_cache, tokens
+from web.auth import revocation_cache, tokens
 from web.http import limits, security_log
 
 

@@ -31,10 +31,10 @@ from tests.security.accounts.people import (
     registered,
     works,
 )
-from web import revocation_cache, tokens
+from web.auth import revocation_cache, tokens
+from web.auth.revocation_cache import RevocationCache
+from web.auth.tokens import TokenPurpose
 from web.http import host_and_csrf, limits
-from web.revocation_cache import RevocationCache
-from web.tokens import TokenPurpose
 
 SHA256 = {"digest_method": hashlib.sha256}
 

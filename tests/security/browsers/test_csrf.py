@@ -25,7 +25,7 @@ from tests.security.browsers.visitors import (
     send,
     wait_for,
 )
-from web.endpoint import Endpoint
+from web.endpoints.endpoint import Endpoint
 from web.pages.page_route import PageRoute
 from web.routes import API
 

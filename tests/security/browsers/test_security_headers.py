@@ -13,7 +13,7 @@ from starlette.testclient import TestClient
 from core.db import settings
 from core.ids import new_id
 from core.settings import SettingsError, from_environment
-from roadmap.lifecycle import queries
+from roadmap.lifecycle.reading import queries
 from testing.stack import GOAL, MONITOR, PASSWORD, Stack
 from testing.waiting import HANG
 from tests.security.browsers.visitors import (

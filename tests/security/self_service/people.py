@@ -13,7 +13,7 @@ from core import clock
 from core.db import session
 from models.accounts import Account
 from roadmap.accounts import accounts, principals, sessions
-from web import authentication, revocation_cache, tokens
+from web.auth import authentication, revocation_cache, tokens
 from web.http import host_and_csrf, limits
 from web.pages import templates
 from web.pages.account import account as account_page

@@ -23,7 +23,7 @@ from roadmap.accounts import accounts, passwords, sessions
 from roadmap.accounts.accounts import RETURN
 from roadmap.accounts.identity import Principal, Scope
 from roadmap.accounts.schemas import DeletionRequest
-from roadmap.lifecycle import account_deletion
+from roadmap.lifecycle.administration import account_deletion
 from roadmap.operations import backup, execution_log
 from roadmap.operations.audit_log import Action, Actor, audited
 from roadmap.webhooks.sender import deliver

@@ -18,8 +18,8 @@ from models.accounts import Account, Invitation
 from models.exports import AccountExport, ExportPiece
 from roadmap.accounts import sessions
 from roadmap.exchange import account_export as account_export_
-from roadmap.lifecycle import leases, rescue
-from roadmap.lifecycle.leases import keeper
+from roadmap.lifecycle.making import leases, rescue
+from roadmap.lifecycle.making.leases import keeper
 from roadmap.operations import backup, execution_log
 from roadmap_app import app
 from tasks.queues import content_queue
@@ -44,7 +44,9 @@ class TestExport:
     def test_everything_is_in_it_and_each_roadmap_can_be_imported_again(
         self, ann: Person, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("web.endpoint.can_parse_inline", lambda _: True)  # in no other process
+        monkeypatch.setattr(
+            "web.endpoints.endpoint.can_parse_inline", lambda _: True
+        )  # in no other process
         made = ann.post(f"{API}/roadmaps", {"goal": GOAL, "level": "advanced"}).headers["location"]
         imported = ann.post(f"{API}/imports", DOCUMENT).headers["location"]
         assert ann.answer("DELETE", made).status_code == 204  # into the trash

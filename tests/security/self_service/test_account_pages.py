@@ -18,7 +18,7 @@ from models.exports import AccountExport
 from roadmap.accounts import accounts
 from roadmap.accounts.accounts import RETURN
 from roadmap.exchange import account_export as account_export_
-from roadmap.lifecycle import account_deletion
+from roadmap.lifecycle.administration import account_deletion
 from roadmap.operations.audit_log import Action, Actor, audited, records
 from tasks.queues import content_queue
 from tests.security.self_service.people import (

@@ -12,7 +12,7 @@ from roadmap.accounts.identity import Principal
 from roadmap.accounts.schemas import DeletionRequest
 from roadmap_cli import main
 from tests.cases import try_each
-from web import tokens
+from web.auth import tokens
 
 PASSWORD = "a long enough passphrase"
 EMAIL = "someone@example.org"

@@ -12,8 +12,8 @@ from starlette.testclient import TestClient
 from core import clock
 from core.tracing import Carried, TraceContext, begun, current, entered, outgoing, packed, received
 from roadmap.accounts.identity import LOCAL_OWNER
-from roadmap.lifecycle.create import NewRoadmap, create_many
-from roadmap.lifecycle.rescue import overdue
+from roadmap.lifecycle.making.create import NewRoadmap, create_many
+from roadmap.lifecycle.making.rescue import overdue
 from roadmap.plan.schemas import RoadmapRequest
 from roadmap.plan.statuses import Job, JobName
 from tasks.dispatcher import enqueue

@@ -32,7 +32,7 @@ LEFT_OUT = {"__pycache__", "run"}  # web/run: packages from npm
 ACCEPT = """
 import sys
 del sys.argv[:2]
-from web import create_writer
+from web.roadmaps import create_writer
 create_writer.create_many([])
 """  # as a process that `core.startup.run_service` has made what the rest of its arguments says
 
@@ -85,7 +85,7 @@ def test_every_kill_point_names_functions_that_are_there() -> None:
 @pytest.mark.parametrize(
     "gone",
     [
-        "roadmap.lifecycle.plan_job:_no_such_function",
+        "roadmap.lifecycle.making.plan_job:_no_such_function",
         "reliable_queue.queue:ReliableQueue.no_such_method",
     ],
 )
@@ -98,7 +98,7 @@ def test_the_application_knows_of_no_kill_point() -> None:
     files = list(application_files())
     assert {
         ROOT / "entrypoint.sh",
-        ROOT / "roadmap" / "lifecycle" / "plan_job.py",
+        ROOT / "roadmap" / "lifecycle" / "commands.py",
         ROOT / "Dockerfile.railway",
     } <= set(files)
     words = (b"ROADMAP_KILL", b"kill_point", b"sitecustomize")

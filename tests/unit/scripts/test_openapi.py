@@ -12,7 +12,7 @@ from starlette.testclient import TestClient
 from scripts import openapi
 from tests.closed import closed
 from web import openapi_file
-from web.endpoint import Endpoint
+from web.endpoints.endpoint import Endpoint
 from web.openapi_file import FILE
 from web.routes import ENDPOINTS, operation_id
 

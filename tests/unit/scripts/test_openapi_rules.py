@@ -12,7 +12,7 @@ from core.sanitize import CLEAN, Email, Rule, validate_printable
 from roadmap.plan.schemas import PRINTABLE, printable
 from scripts import openapi
 from tests.closed import closed
-from web import idempotency
+from web.endpoints import idempotency
 
 CODES = (*range(0x21), 0x7F, 0x85, 0x9F, 0xA0, *range(0x2000, 0x2070), 0x61C)
 STRANGE = ("", "a", "a\tb\nc\r", *(f"a{chr(code)}b" for code in CODES))

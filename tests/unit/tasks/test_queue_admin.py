@@ -17,7 +17,8 @@ from models.webhooks import Webhook, WebhookDelivery
 from reliable_queue.sqlite_storage import ReliableSqliteStorage
 from roadmap.accounts.identity import LOCAL_OWNER
 from roadmap.generation.retry_policy import LeaseLost
-from roadmap.lifecycle import commands, content_job, events, leases, plan_job, rescue
+from roadmap.lifecycle import commands, events
+from roadmap.lifecycle.making import content_job, leases, plan_job, rescue
 from roadmap.operations import execution_log
 from roadmap.plan.statuses import WebhookEvent
 from roadmap.webhooks import sender

@@ -7,8 +7,8 @@ from starlette.responses import Response
 
 from roadmap.accounts.identity import LOCAL_OWNER, Principal, Scope
 from roadmap.operations.audit_log import AuditOutcome, records
-from web.audit import respond_audited
-from web.call import Call
+from web.auth.audit import respond_audited
+from web.endpoints.call import Call
 
 
 @pytest.mark.usefixtures("immediate")

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from scripts.openapi import document
 from testing.stack import ROOT
-from web.deprecation import FIELDS
+from web.endpoints.deprecation import FIELDS
 from web.routes import ENDPOINTS
 
 YEAR = timedelta(days=365)

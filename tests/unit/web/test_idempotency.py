@@ -23,18 +23,18 @@ from models.webhooks import Webhook
 from roadmap.accounts import idempotency_store
 from roadmap.accounts.idempotency_store import AT_ONCE, ROUNDS, StoredAnswer
 from roadmap.accounts.identity import LOCAL_OWNER, IdempotencyKey
-from roadmap.lifecycle.create import NewRoadmap, create_many
+from roadmap.lifecycle.making.create import NewRoadmap, create_many
 from roadmap.plan.schemas import RoadmapRequest
 from roadmap.plan.statuses import Job, JobName
 from tasks.upkeep import rescue_overdue
 from testing.stack import GOAL
 from testing.waiting import HANG
 from tests.cases import try_each
-from web import idempotency
 from web.api.admin.queues import QueueEndpoint
 from web.api.roadmaps import create_roadmap
+from web.endpoints import idempotency
+from web.roadmaps.sse import poller
 from web.routes import ENDPOINTS
-from web.sse import poller
 
 pytestmark = pytest.mark.usefixtures("short")
 
@@ -215,7 +215,7 @@ class TestCreating:
             seen.append(client.post(ROADMAPS, json={"goal": GOAL}, headers=headers))
             return create(batch)
 
-        monkeypatch.setattr("web.create_writer.create_many", meanwhile)
+        monkeypatch.setattr("web.roadmaps.create_writer.create_many", meanwhile)
         first = client.post(ROADMAPS, json=body.model_dump(mode="json"), headers=headers)
         assert first.status_code == 202
         (second,) = seen
@@ -270,7 +270,7 @@ class TestCreating:
         first, second = named("a"), named("b")
         create_many([first])
         monkeypatch.setattr(
-            "roadmap.lifecycle.create.settings",
+            "roadmap.lifecycle.making.create.settings",
             settings.model_copy(update={"most_unfinished_roadmaps": 2}),
         )
         again, fits, no_room = create_many([named("a"), second, named("c")])
@@ -291,7 +291,7 @@ class TestCreating:
             return keep(answers)
 
         monkeypatch.setattr(
-            "roadmap.lifecycle.create.settings",
+            "roadmap.lifecycle.making.create.settings",
             settings.model_copy(update={"most_unfinished_roadmaps": 2}),
         )
         monkeypatch.setattr(idempotency_store, "store_all", meanwhile)
@@ -318,7 +318,7 @@ class TestCreating:
         headers = key()
         first = client.post(ROADMAPS, json={"goal": GOAL}, headers=headers)
         full = settings.model_copy(update={"most_unfinished_roadmaps": 0})
-        monkeypatch.setattr("roadmap.lifecycle.create.settings", full)
+        monkeypatch.setattr("roadmap.lifecycle.making.create.settings", full)
         assert client.post(ROADMAPS, json={"goal": GOAL}, headers=headers).json() == first.json()
         assert client.post(ROADMAPS, json={"goal": GOAL}, headers=key()).status_code == 429
 
@@ -483,7 +483,7 @@ class TestForms:
             raise Unavailable("The connection broke in the moment of the commit.")
 
         with monkeypatch.context() as patch:
-            patch.setattr("web.create_writer.create_many", lost)
+            patch.setattr("web.roadmaps.create_writer.create_many", lost)
             answer = client.post("/roadmaps", data=form, headers=PEOPLE)
         assert answer.status_code == 503
         assert f'value="{form["form"]}"' in answer.text

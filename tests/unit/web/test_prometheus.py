@@ -23,7 +23,7 @@ from models.metrics import MetricValue
 from roadmap.operations.execution_log import buffer, record
 from roadmap.operations.metrics_store import saver
 from tasks.queues import content_queue
-from web import authentication
+from web.auth import authentication
 from web.http import host_and_csrf, limits
 from web.http.middleware import METHODS
 from web.http.problems import NOT_A_METHOD, PROBLEMS
@@ -299,7 +299,7 @@ class TestAway:
         def away() -> None:
             raise Unavailable("The broker does not respond. Try again later.")
 
-        monkeypatch.setattr("web.prometheus.queue_states", away)
+        monkeypatch.setattr("web.operations.prometheus.queue_states", away)
         found = samples(client)
         assert (
             found["roadmap_dependency_up", "broker"],

@@ -14,15 +14,15 @@ from starlette.testclient import TestClient
 
 from core.db import settings
 from roadmap.exchange.formats.registry import FORMATS
-from roadmap.lifecycle import queries
+from roadmap.lifecycle.reading import queries
 from roadmap_app import app
 from testing.waiting import wait_until
-from web import authentication
-from web.endpoint import PLACES, Endpoint
+from web.auth import authentication
+from web.endpoints.endpoint import PLACES, Endpoint
 from web.http import host_and_csrf, limits
 from web.openapi_file import description
+from web.roadmaps.sse import EventPoller
 from web.routes import ENDPOINTS, MCP, PAGES
-from web.sse import EventPoller
 
 PUBLIC = {  # each addition opens a door
     ("GET", "/"),

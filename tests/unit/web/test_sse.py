@@ -8,7 +8,7 @@ from typing import Any
 from core.ids import new_id
 from roadmap.accounts.identity import LOCAL_OWNER, Principal
 from roadmap.plan.statuses import Event
-from web.sse import DRAFT, MOST_DRAFTS, Watcher, encoded
+from web.roadmaps.sse import DRAFT, MOST_DRAFTS, Watcher, encoded
 
 AT = datetime(2026, 11, 30, tzinfo=UTC)
 

@@ -10,9 +10,10 @@ from starlette.testclient import TestClient
 from core import clock
 from core.db import session
 from models.roadmaps import Roadmap
-from roadmap.lifecycle import own_roadmaps, queries, schedule_settings
+from roadmap.lifecycle import schedule_settings
+from roadmap.lifecycle.reading import own_roadmaps, queries
 from testing.stack import GOAL
-from web import stated_endpoint
+from web.endpoints import stated_endpoint
 from web.http.response_cache import ResponseCache
 
 pytestmark = pytest.mark.usefixtures("short")

@@ -11,13 +11,13 @@ from core.errors import RateLimited, Unauthenticated
 from core.json_types import Page
 from roadmap.operations import log_search
 from roadmap.operations.audit_log import Action, audited
-from web.audit import actor_of
-from web.authentication import run_for_principal
-from web.call import Call
+from web.auth.audit import actor_of
+from web.auth.authentication import run_for_principal
+from web.auth.revocation_cache import revocations
+from web.endpoints.call import Call
 from web.http.pagination import paged
 from web.http.responses import Reply
-from web.revocation_cache import revocations
-from web.search_filters import FilterQuery, LogSearchQuery
+from web.operations.search_filters import FilterQuery, LogSearchQuery
 
 NDJSON = "application/x-ndjson"
 EXPORTS_AT_ONCE = 2  # of a process

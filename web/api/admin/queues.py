@@ -12,9 +12,9 @@ from roadmap.operations.audit_log import Action
 from tasks import queue_admin
 from tasks.message_browser import LONGEST_SEARCH, MessageState
 from tasks.queue_admin import DeadLettersRequest, QueueCounts, act_on, act_on_dead
-from web.audit import actor_of
-from web.call import Call, EmptyBody
-from web.endpoint import Endpoint
+from web.auth.audit import actor_of
+from web.endpoints.call import Call, EmptyBody
+from web.endpoints.endpoint import Endpoint
 from web.http.pagination import Limit, paged
 from web.http.responses import Reply
 

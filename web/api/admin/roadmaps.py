@@ -9,16 +9,16 @@ from pydantic import Field
 
 from core.json_types import LazyModel, Page
 from roadmap.accounts import transfer
-from roadmap.lifecycle import admin_queries
+from roadmap.lifecycle.administration import admin_queries
 from roadmap.lifecycle.timeline.timeline import Trace, trace_of
 from roadmap.operations.audit_log import Action
 from roadmap.plan.statuses import RoadmapStatus
 from tasks.dispatcher import send_after_commit
-from web.audit import actor_of
-from web.call import Call, EmptyBody
+from web.auth.audit import actor_of
+from web.endpoints.call import Call, EmptyBody
 from web.http.pagination import paged
 from web.http.responses import Reply
-from web.search_filters import SearchQuery
+from web.operations.search_filters import SearchQuery
 
 
 class OperatorDecision(LazyModel):

@@ -7,7 +7,7 @@ from pydantic import Field
 from core.json_types import LazyModel
 from roadmap.operations import task_stats
 from tasks.queue_admin import queue_state
-from web.call import Call
+from web.endpoints.call import Call
 
 
 class SpanQuery(LazyModel, extra="forbid"):

@@ -31,12 +31,12 @@ from roadmap.accounts.schemas import (
 )
 from roadmap.exchange import account_export
 from roadmap.learning import progress
-from roadmap.lifecycle.account_deletion import cancel_work
+from roadmap.lifecycle.administration.account_deletion import cancel_work
 from roadmap.plan.outline import Level
 from tasks.dispatcher import send_after_commit
-from web import logins
-from web.authentication import ANONYMOUS, run_for_principal
-from web.call import Call
+from web.auth import logins
+from web.auth.authentication import ANONYMOUS, run_for_principal
+from web.endpoints.call import Call
 from web.http import limits
 from web.http.concurrency import in_public_thread
 from web.http.host_and_csrf import address_of

@@ -11,7 +11,7 @@ from core.i18n import gettext_noop
 from roadmap.plan.statuses import DeliveryStatus, Job, WebhookEvent
 from roadmap.webhooks import subscriptions
 from tasks.dispatcher import send_after_commit
-from web.call import Call
+from web.endpoints.call import Call
 from web.http.security_log import log_security_event
 from web.pages.error_messages import form_page
 from web.pages.forms import Form, OpenedQuery, filled, see_other

@@ -15,7 +15,7 @@ from core.settings import CONSUMERS
 from roadmap.accounts.identity import Scope
 from roadmap.operations.audit_log import Action, AuditOutcome
 from tasks.message_browser import MessageState
-from web.call import Call
+from web.endpoints.call import Call
 from web.pages.error_messages import form_page
 from web.pages.templates import texts_of
 

@@ -14,12 +14,12 @@ from core.errors import Invalid
 from core.i18n import gettext_noop
 from core.json_types import Page
 from roadmap.operations import audit_log, log_search
-from web.call import Call
+from web.endpoints.call import Call
+from web.operations.search_filters import LogSearchQuery
 from web.pages.admin.layout import ACTIONS, OUTCOMES, address, admin_page
 from web.pages.forms import AnyQuery, Form, filled
 from web.pages.labels import LOG_LEVELS
 from web.pages.templates import texts_of
-from web.search_filters import LogSearchQuery
 
 SHOWN = 50  # entries of the audit log
 RANGES = {

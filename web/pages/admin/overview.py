@@ -15,7 +15,7 @@ from roadmap.operations import task_stats
 from roadmap.operations.execution_log import ledger
 from tasks import queue_admin
 from tasks.queues import QUEUES
-from web.call import Call
+from web.endpoints.call import Call
 from web.pages.admin.actions import success_message
 from web.pages.admin.layout import address, admin_page
 from web.pages.forms import AnyQuery, Form, is_part

@@ -11,13 +11,13 @@ from roadmap.operations.audit_log import Action
 from tasks import queue_admin
 from tasks.message_browser import LONGEST_SEARCH, MessageState
 from tasks.queue_admin import DeadLettersRequest, act_on, act_on_dead
-from web.audit import actor_of
-from web.call import Call
+from web.auth.audit import actor_of
+from web.endpoints.call import Call
+from web.operations.search_filters import EARLIEST
 from web.pages.admin.actions import ACTS, consequences, success_message
 from web.pages.admin.layout import STATES, address, admin_page
 from web.pages.forms import AnyQuery, Form, filled, is_part, see_other
 from web.pages.templates import texts_of
-from web.search_filters import EARLIEST
 
 SHOWN = 50  # messages of a page
 # Intervals between updates of a page: each may read up to 10,000 messages.

@@ -14,19 +14,19 @@ from core.errors import Conflict, Invalid
 from core.i18n import gettext_noop
 from core.json_types import Page
 from roadmap.accounts import transfer as transfer_
-from roadmap.lifecycle import admin_queries
+from roadmap.lifecycle.administration import admin_queries
 from roadmap.lifecycle.commands import ENDED, UNDER_WAY
 from roadmap.lifecycle.timeline.timeline import trace_of
 from roadmap.operations.audit_log import Action
 from roadmap.plan.statuses import RoadmapStatus
 from tasks.dispatcher import send_after_commit
-from web.audit import actor_of
-from web.call import Call
+from web.auth.audit import actor_of
+from web.endpoints.call import Call
+from web.operations.search_filters import SearchQuery
 from web.pages.admin.layout import address, admin_page
 from web.pages.forms import AnyQuery, Form, filled, see_other
 from web.pages.templates import texts_of
 from web.pages.timeline_view import TraceQuery, timeline_context
-from web.search_filters import SearchQuery
 
 ON_A_PAGE = 50
 LAST_RECORDS = 20

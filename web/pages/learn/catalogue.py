@@ -8,7 +8,7 @@ from starlette.responses import Response
 from core.errors import required
 from roadmap.generation.catalogue import loader
 from roadmap.generation.generator import has_model
-from web.call import Call
+from web.endpoints.call import Call
 from web.pages.lazy import tutorial_html
 from web.pages.templates import language_of, page, texts_of
 

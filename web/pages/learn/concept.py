@@ -25,12 +25,13 @@ from roadmap.learning.lesson_navigation import (
     course,
     lesson_state,
 )
-from roadmap.lifecycle import commands, queries
+from roadmap.lifecycle import commands
+from roadmap.lifecycle.reading import queries
 from roadmap.plan.outline import ContentKind
 from roadmap.plan.schemas import MOST_QUESTIONS, ProgressRequest, RegenerateRequest
 from roadmap.plan.statuses import OPEN, ConceptProgress, ContentStatus, RoadmapStatus
 from roadmap.plan.views import ConceptDetail, mark_of
-from web.call import Call
+from web.endpoints.call import Call
 from web.http.problems import status_of
 from web.http.response_cache import DocumentSource
 from web.pages import error_messages
@@ -49,7 +50,7 @@ from web.pages.labels import ROADMAP_LANGUAGES
 from web.pages.lazy import tutorial_html
 from web.pages.lesson_parts import pieces_of
 from web.pages.templates import own_page, page, texts_of
-from web.roadmap_commands import apply_command, write_ahead
+from web.roadmaps.roadmap_commands import apply_command, write_ahead
 
 EMPTY = gettext_noop("Answer at least one question.")
 UNCHOSEN = gettext_noop("Answer this question, or skip it.")

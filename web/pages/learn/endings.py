@@ -6,9 +6,9 @@ from core import clock
 from core.errors import NotFound
 from roadmap.generation.catalogue import loader
 from roadmap.learning import endings
-from roadmap.lifecycle import queries
+from roadmap.lifecycle.reading import queries
 from roadmap.plan.views import ConceptNode, RoadmapTree, concepts_of, next_of
-from web.call import Call
+from web.endpoints.call import Call
 from web.pages.templates import language_of, page
 
 

@@ -16,19 +16,19 @@ from roadmap.generation.catalogue.generator import CatalogueGenerator
 from roadmap.generation.generator import current_generator, has_model
 from roadmap.learning import progress, reviews
 from roadmap.learning.today import find_lessons, home_state, today_with
-from roadmap.lifecycle import queries
-from roadmap.lifecycle.create import NewRoadmap
+from roadmap.lifecycle.making.create import NewRoadmap
+from roadmap.lifecycle.reading import queries
 from roadmap.plan.outline import Level
 from roadmap.plan.schemas import RoadmapRequest
-from web import idempotency
-from web.authentication import run_for_principal
-from web.call import Call
-from web.create_writer import accept
+from web.auth.authentication import run_for_principal
+from web.endpoints import idempotency
+from web.endpoints.call import Call
 from web.http.response_cache import DocumentSource
 from web.pages import error_messages, own_chat
 from web.pages.forms import AnyQuery, Form, OpenedQuery, filled, form_key, see_other
 from web.pages.labels import ROADMAP_LANGUAGES
 from web.pages.templates import FORM, language_of, own_page, page, texts_of
+from web.roadmaps.create_writer import accept
 
 MOST_CONTINUED = 3  # roadmaps to continue with, on the first page
 LATEST = 5  # roadmaps on the first page

@@ -12,10 +12,10 @@ from core.errors import Conflict, Invalid
 from core.i18n import gettext_noop
 from roadmap.learning import placement
 from roadmap.learning.lesson_navigation import course
-from web.call import Call
+from web.endpoints.call import Call
 from web.pages.error_messages import form_page
 from web.pages.forms import INCOMPLETE, Form, answer_in, filled, see_other
-from web.roadmap_commands import write_ahead
+from web.roadmaps.roadmap_commands import write_ahead
 
 EMPTY = gettext_noop("Choose an answer, or “I don't know”.")
 NOTHING = gettext_noop("Choose at least one concept.")

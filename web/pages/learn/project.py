@@ -7,11 +7,11 @@ from starlette.responses import Response
 from core.errors import Invalid
 from roadmap.generation.generator import has_model
 from roadmap.learning import projects
-from roadmap.lifecycle import queries
+from roadmap.lifecycle.reading import queries
 from roadmap.plan.outline import MOST_CRITERIA
 from roadmap.plan.statuses import OPEN
 from tasks.dispatcher import send_after_commit
-from web.call import Call
+from web.endpoints.call import Call
 from web.http.host_and_csrf import own_address
 from web.http.responses import UNLISTED
 from web.pages.error_messages import form_page

@@ -19,7 +19,7 @@ from roadmap.learning import reviews
 from roadmap.learning.daily_limits import MOST_A_DAY, ReviewLimits
 from roadmap.learning.grading import LONGEST_ANSWER
 from roadmap.learning.today import find_lessons
-from web.call import Call
+from web.endpoints.call import Call
 from web.pages.error_messages import form_page
 from web.pages.forms import (
     INCOMPLETE,

@@ -14,16 +14,17 @@ from starlette.responses import Response
 from core.errors import Conflict, Invalid
 from core.i18n import gettext_noop
 from roadmap.generation.generator import has_model
-from roadmap.lifecycle import commands, queries, revisions
+from roadmap.lifecycle import commands, revisions
+from roadmap.lifecycle.reading import queries
 from roadmap.plan.edits import EditRequest
 from roadmap.plan.validation import quoted
 from roadmap.plan.views import RoadmapTree, concepts_of
-from web.call import Call
+from web.endpoints.call import Call
 from web.http.problems import status_of
 from web.pages import error_messages
 from web.pages.forms import Form, OpenedQuery, filled, see_other
 from web.pages.templates import page, texts_of
-from web.roadmap_commands import apply_command
+from web.roadmaps.roadmap_commands import apply_command
 
 RULES = {  # by the last part of a field's name
     "title": gettext_noop("Use 1 to 200 characters, without control characters."),

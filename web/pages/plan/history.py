@@ -10,19 +10,20 @@ from starlette.responses import Response
 from core.errors import Conflict, NotFound, required
 from core.i18n import gettext_noop
 from roadmap.learning.lesson_navigation import course
-from roadmap.lifecycle import commands, content_versions, plan_rows, queries, revisions
+from roadmap.lifecycle import commands, content_versions, plan_rows, revisions
+from roadmap.lifecycle.reading import queries
 from roadmap.plan.diff import ChangeKind, diff_tree
 from roadmap.plan.outline import Tutorial
 from roadmap.plan.statuses import OPEN, RevisionSource, RevisionStatus
 from roadmap.plan.views import RoadmapTree
 from roadmap.plan.word_diff import Line, Piece, WordByWord, merged, share_in_common
-from web.call import Call
+from web.endpoints.call import Call
 from web.pages.error_messages import form_page
 from web.pages.forms import AnyQuery, Form, index_of, see_other
 from web.pages.labels import ROADMAP_LANGUAGES
 from web.pages.lazy import tutorial_html
 from web.pages.templates import page, texts_of
-from web.roadmap_commands import apply_command
+from web.roadmaps.roadmap_commands import apply_command
 
 SOURCES: Mapping[RevisionSource, str] = {
     RevisionSource.goal: gettext_noop("Created from your goal"),

@@ -17,13 +17,14 @@ from roadmap.exchange.formats.json_ import Source
 from roadmap.exchange.map.drawing import inlined
 from roadmap.generation.generator import check_feedback, has_model
 from roadmap.learning import progress
-from roadmap.lifecycle import commands, events, queries, schedule_settings, trash
+from roadmap.lifecycle import commands, events, schedule_settings, trash
+from roadmap.lifecycle.reading import queries
 from roadmap.plan.outline import MOST_CLARIFYING_QUESTIONS
 from roadmap.plan.schemas import AnswersRequest, ApproveRequest, ReviseRequest
 from roadmap.plan.statuses import Event
 from roadmap.plan.views import RoadmapTree, concepts_of, without_answers
 from tasks.dispatcher import send_after_commit
-from web.call import Call
+from web.endpoints.call import Call
 from web.http.problems import status_of
 from web.http.response_cache import DocumentSource
 from web.pages import error_messages
@@ -31,7 +32,7 @@ from web.pages.forms import AnyQuery, Form, OpenedQuery, filled, see_other
 from web.pages.lazy import labels_of, parted, prose
 from web.pages.roadmap_view import View, view_of
 from web.pages.templates import own_page, page, texts_of
-from web.roadmap_commands import apply_command
+from web.roadmaps.roadmap_commands import apply_command
 
 NO_WORDS = gettext_noop(
     "Changing a plan by prompt needs a model: the operator of this service must set OPENAI_API_KEY."

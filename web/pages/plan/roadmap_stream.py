@@ -20,17 +20,17 @@ from starlette.responses import Response
 from core.errors import InTrash, NotFound, RateLimited, Unauthenticated, Unavailable
 from roadmap.accounts.identity import Principal
 from roadmap.generation.generator import has_model
-from roadmap.lifecycle import queries
+from roadmap.lifecycle.reading import queries
 from roadmap.plan.outline import ContentKind
 from roadmap.plan.statuses import BEING_MADE, Event, EventType
-from web.authentication import run_for_principal
-from web.call import Call
+from web.auth.authentication import run_for_principal
+from web.endpoints.call import Call
 from web.pages.forms import AnyQuery, Form
 from web.pages.labels import OF_PART
 from web.pages.lazy import tutorial_html
 from web.pages.roadmap_view import view_of
 from web.pages.templates import rendered, texts_of
-from web.sse import LARGEST_SEQ, RETRY, STILL_HERE, last_event_id, poller, streamed
+from web.roadmaps.sse import LARGEST_SEQ, RETRY, STILL_HERE, last_event_id, poller, streamed
 
 logger = logging.getLogger(__name__)
 

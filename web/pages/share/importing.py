@@ -11,13 +11,13 @@ from roadmap.exchange.formats import json_
 from roadmap.exchange.import_validation import RoadmapFile
 from roadmap.exchange.own_chat_answer import ANSWER
 from roadmap.plan.format_version import LARGEST_DOCUMENT
-from web.call import Call
+from web.endpoints.call import Call
 from web.http.problems import status_of
 from web.pages import error_messages, own_chat
 from web.pages.forms import Form, create_once
 from web.pages.templates import page, texts_of
 from web.pages.upload import FileForm
-from web.roadmap_commands import import_document
+from web.roadmaps.roadmap_commands import import_document
 
 NONE = gettext_noop("Choose a file first.")
 TOO_LARGE = gettext_noop("This file is too large: a roadmap has at most %(size)s.")

@@ -10,9 +10,9 @@ from core.errors import Conflict, Invalid, required
 from roadmap.exchange import share_links, shared_view
 from roadmap.exchange.importer import IN_SHARED
 from roadmap.exchange.map.drawing import inlined
-from roadmap.lifecycle import queries
+from roadmap.lifecycle.reading import queries
 from roadmap.plan.views import RoadmapTree, concepts_of
-from web.call import Call
+from web.endpoints.call import Call
 from web.http.host_and_csrf import own_address
 from web.http.response_cache import DocumentSource
 from web.http.responses import UNLISTED
@@ -21,7 +21,7 @@ from web.pages.forms import Form, create_once, filled, see_other
 from web.pages.labels import ROADMAP_LANGUAGES
 from web.pages.lazy import tutorial_html
 from web.pages.templates import public_page, texts_of
-from web.roadmap_commands import import_document
+from web.roadmaps.roadmap_commands import import_document
 
 LIVES = (7, 30, 365)  # days that are offered
 

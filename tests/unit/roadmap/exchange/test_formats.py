@@ -28,7 +28,7 @@ from roadmap.exchange.formats.markdown import name_of
 from roadmap.exchange.formats.zip_ import escaped
 from roadmap.exchange.import_validation import RoadmapFile
 from roadmap.learning.schedule import schedule_of
-from roadmap.lifecycle.queries import roadmap_tree
+from roadmap.lifecycle.reading.queries import roadmap_tree
 from roadmap.plan.views import RoadmapTree, concepts_of
 from testing.stack import GOAL
 from tests.cases import try_each
@@ -153,7 +153,7 @@ class TestAnswers:
     def test_without_a_plan_there_is_nothing_to_take(
         self, client: TestClient, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("roadmap.lifecycle.plan_job.plan", lambda *_: [])
+        monkeypatch.setattr("roadmap.lifecycle.making.plan_job.plan", lambda *_: [])
         page = client.post("/roadmaps", data={"goal": GOAL}, headers=HTML).text
         assert 'id="plan"' in page
         assert "/export." not in page

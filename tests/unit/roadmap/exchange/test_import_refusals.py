@@ -292,7 +292,7 @@ class TestWhatIsRefused:
         def fail(*_: object, **__: object) -> None:
             raise RuntimeError("in the middle")
 
-        monkeypatch.setattr("roadmap.lifecycle.completion.finish", fail)
+        monkeypatch.setattr("roadmap.lifecycle.making.completion.finish", fail)
         before = rows()
         assert sent(client, small()).status_code == 500
         assert rows() == before

@@ -30,7 +30,7 @@ from tests.unit.roadmap.exchange.documents import (
     taken,
     without_time,
 )
-from web import endpoint
+from web.endpoints import endpoint
 from web.http import limits
 from web.http.child_process import run_in_parser_thread
 from web.http.concurrency import LARGE_OF_ONE, large_body_slot

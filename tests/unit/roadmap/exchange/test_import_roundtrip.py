@@ -210,7 +210,7 @@ class TestComingBack:
         self, client: TestClient, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         made(client, {**whole(), "generator": "catalogue"})
-        monkeypatch.setattr("roadmap.lifecycle.plan_job.plan", lambda *_: [])
+        monkeypatch.setattr("roadmap.lifecycle.making.plan_job.plan", lambda *_: [])
         path = client.post(f"{API}/roadmaps", json={"goal": GOAL}).headers["location"]
         body = client.get(f"{path}/activity").json()
         assert (body["status"], body["seconds_left"]) == ("queued", None)
@@ -232,7 +232,7 @@ class TestComingBack:
     def test_a_roadmap_without_a_plan_cannot_be_exported(
         self, client: TestClient, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("roadmap.lifecycle.plan_job.plan", lambda *_: [])
+        monkeypatch.setattr("roadmap.lifecycle.making.plan_job.plan", lambda *_: [])
         path = client.post(f"{API}/roadmaps", json={"goal": GOAL}).headers["location"]
         for ending in ("json", "md", "zip", "apkg"):
             answer = client.get(f"{path}/export.{ending}")

@@ -26,13 +26,13 @@ from models.share_links import ShareLink
 from roadmap.exchange import account_export, share_links
 from roadmap.exchange.map.drawing import inlined
 from roadmap.exchange.share_links import MOST, PLACES, LinkPurpose, store_hashes
-from roadmap.lifecycle import completion
-from roadmap.lifecycle.link_status import digest
-from roadmap.lifecycle.queries import resources_of
+from roadmap.lifecycle.links.link_status import digest
+from roadmap.lifecycle.making import completion
+from roadmap.lifecycle.reading.queries import resources_of
 from testing.waiting import HANG
 from tests.cases import try_each
 from tests.copies import Copies
-from web import idempotency
+from web.endpoints import idempotency
 from web.http.response_cache import ResponseCache
 
 pytestmark = pytest.mark.usefixtures("short")
@@ -554,7 +554,7 @@ class TestCalendar:
     def test_without_a_plan_it_does_not_say_the_goal(
         self, client: TestClient, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("roadmap.lifecycle.plan_job.plan", lambda *_: [])
+        monkeypatch.setattr("roadmap.lifecycle.making.plan_job.plan", lambda *_: [])
         path = str(client.post(f"{API}/roadmaps", json=SECRETS).headers["location"])
         answer = self.feed(client, linked(client, path, purpose="calendar"))
         assert (answer.status_code, Calendar.from_ical(answer.content)["NAME"]) == (200, "Roadmap")

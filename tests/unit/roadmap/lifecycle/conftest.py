@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 import web.api.roadmaps
-from roadmap.lifecycle.leases import BUILDING, PLANNING
+from roadmap.lifecycle.making.leases import BUILDING, PLANNING
 from tests.unit.roadmap.lifecycle.designer import PLAN, Designer
 from tests.unit.roadmap.lifecycle.leased import Leased
 from tests.unit.roadmap.lifecycle.test_jobs import Heart, accepted, beating_by_hand, planned, use

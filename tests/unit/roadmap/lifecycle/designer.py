@@ -10,9 +10,10 @@ from starlette.testclient import TestClient
 from models.roadmaps import Concept
 from roadmap.accounts.identity import LOCAL_OWNER
 from roadmap.generation.context import Answers, ConceptBrief, DesignBrief, Generator, GeneratorFault
-from roadmap.lifecycle import commands, events, queries
+from roadmap.lifecycle import commands, events
 from roadmap.lifecycle.commands import CommandResult
-from roadmap.lifecycle.create import NewRoadmap, create_many
+from roadmap.lifecycle.making.create import NewRoadmap, create_many
+from roadmap.lifecycle.reading import queries
 from roadmap.plan.edits import Operation
 from roadmap.plan.outline import (
     Analysis,

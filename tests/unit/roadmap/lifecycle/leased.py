@@ -13,8 +13,8 @@ from core.db import database, transaction
 from models.roadmaps import ContentVersion, Roadmap, Stage
 from roadmap.generation.context import Generator
 from roadmap.generation.retry_policy import StopSignal
-from roadmap.lifecycle import content_job, leases, plan_job
-from roadmap.lifecycle.leases import BUILDING, PLANNING, LeaseKind
+from roadmap.lifecycle.making import content_job, leases, plan_job
+from roadmap.lifecycle.making.leases import BUILDING, PLANNING, LeaseKind
 from roadmap.plan.statuses import Job
 from tests.unit.roadmap.lifecycle.test_jobs import (
     Small,

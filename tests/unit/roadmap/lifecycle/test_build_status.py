@@ -10,8 +10,8 @@ from core import clock
 from core.db import transaction
 from models.roadmaps import Concept, Content, Roadmap, RoadmapEvent
 from roadmap.accounts.identity import LOCAL_OWNER
-from roadmap.lifecycle.build_status import ENOUGH, activity
-from roadmap.lifecycle.create import NewRoadmap, create_many
+from roadmap.lifecycle.making.create import NewRoadmap, create_many
+from roadmap.lifecycle.reading.build_status import ENOUGH, activity
 from roadmap.plan.schemas import RoadmapRequest
 from roadmap.plan.statuses import ContentStatus, EventType, RoadmapStatus
 from roadmap.plan.views import Activity

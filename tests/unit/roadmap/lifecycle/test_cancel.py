@@ -12,7 +12,8 @@ from models.accounts import Account
 from models.roadmaps import Content, ContentVersion, Roadmap
 from roadmap.accounts.identity import LOCAL_OWNER
 from roadmap.generation.context import Answers, GeneratorFault
-from roadmap.lifecycle import commands, content_job, content_versions, plan_job, revisions
+from roadmap.lifecycle import commands, content_versions, revisions
+from roadmap.lifecycle.making import content_job, plan_job
 from roadmap.plan.edits import Rewrite
 from roadmap.plan.outline import Analysis, ContentKind
 from roadmap.plan.schemas import RoadmapRequest

@@ -21,8 +21,9 @@ from roadmap.generation import generator as generator_module
 from roadmap.generation.catalogue.generator import CatalogueGenerator
 from roadmap.generation.context import ConceptBrief, DesignBrief, GeneratorFault
 from roadmap.generation.retry_policy import MOST_INTERRUPTIONS
-from roadmap.lifecycle import content_job, events, leases, plan_job, rescue
-from roadmap.lifecycle.create import NewRoadmap, create_many
+from roadmap.lifecycle import events
+from roadmap.lifecycle.making import content_job, leases, plan_job, rescue
+from roadmap.lifecycle.making.create import NewRoadmap, create_many
 from roadmap.operations import execution_log
 from roadmap.plan import statuses
 from roadmap.plan.outline import ContentKind, Contents, Outline, Tutorial

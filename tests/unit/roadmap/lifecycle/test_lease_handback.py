@@ -12,8 +12,8 @@ from models.roadmaps import Content, Roadmap
 from roadmap.generation import retry_policy
 from roadmap.generation.context import GeneratorFault
 from roadmap.generation.retry_policy import StopSignal, retry_save
-from roadmap.lifecycle import content_job, plan_job
-from roadmap.lifecycle.leases import PLANNING, keeper
+from roadmap.lifecycle.making import content_job, plan_job
+from roadmap.lifecycle.making.leases import PLANNING, keeper
 from tasks import content
 from tasks.queues import content_queue
 from tests.unit.roadmap.lifecycle.leased import Leased, all_claimed, away, claimed, holding

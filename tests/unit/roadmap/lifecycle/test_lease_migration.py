@@ -17,7 +17,7 @@ from core.ids import new_id
 from core.migrate import DIRECTORY, known
 from models.roadmaps import Concept, Content, Roadmap, Stage
 from roadmap.accounts.identity import LOCAL_OWNER
-from roadmap.lifecycle import content_job, plan_job
+from roadmap.lifecycle.making import content_job, plan_job
 from testing.database import using
 from tests.unit.roadmap.lifecycle.test_jobs import (
     FIRST,

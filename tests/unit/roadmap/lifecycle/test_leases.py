@@ -15,8 +15,8 @@ from models.roadmaps import Content, ContentVersion, Roadmap
 from roadmap.budget import budget
 from roadmap.generation.context import GeneratorFault
 from roadmap.generation.retry_policy import MOST_INTERRUPTIONS, StopSignal
-from roadmap.lifecycle import leases
-from roadmap.lifecycle.leases import CHALLENGE, LASTS
+from roadmap.lifecycle.making import leases
+from roadmap.lifecycle.making.leases import CHALLENGE, LASTS
 from tests.unit.roadmap.lifecycle.leased import Leased, all_claimed, away, claimed, holding
 from tests.unit.roadmap.lifecycle.test_jobs import (
     FIRST,

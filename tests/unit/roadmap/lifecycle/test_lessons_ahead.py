@@ -9,7 +9,8 @@ from starlette.testclient import TestClient
 from core.db import settings, transaction
 from core.ids import new_id
 from models.roadmaps import Roadmap
-from roadmap.lifecycle import create, plan_rows
+from roadmap.lifecycle import plan_rows
+from roadmap.lifecycle.making import create
 from tests.unit.roadmap.lifecycle.test_upgrade_contents import GOAL, Model, concepts_of, with_model
 
 pytestmark = pytest.mark.usefixtures("short")

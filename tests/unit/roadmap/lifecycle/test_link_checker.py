@@ -19,7 +19,8 @@ from roadmap.generation import generator as generator_module
 from roadmap.generation.catalogue import loader
 from roadmap.generation.catalogue.generator import CatalogueGenerator
 from roadmap.generation.catalogue.loader import CatalogueConcept
-from roadmap.lifecycle import content_job, link_checker, link_status
+from roadmap.lifecycle.links import link_checker, link_status
+from roadmap.lifecycle.making import content_job
 from roadmap.plan.outline import ContentKind, Resource, Resources
 from tasks import content, dispatcher, upkeep
 from tasks.queues import content_queue

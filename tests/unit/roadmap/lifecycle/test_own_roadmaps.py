@@ -14,7 +14,7 @@ from core import clock
 from core.db import transaction
 from models.roadmaps import Roadmap
 from roadmap.accounts.identity import LOCAL_OWNER
-from roadmap.lifecycle import own_roadmaps
+from roadmap.lifecycle.reading import own_roadmaps
 from tests.cases import try_each
 from tests.copies import Copies
 

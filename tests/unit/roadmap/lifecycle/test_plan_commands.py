@@ -7,7 +7,8 @@ from core.db import session
 from core.errors import Conflict, Invalid, NotFound
 from models.roadmaps import Concept, Content, Revision, Roadmap
 from roadmap.accounts.identity import LOCAL_OWNER
-from roadmap.lifecycle import commands, content_versions, queries, revisions
+from roadmap.lifecycle import commands, content_versions, revisions
+from roadmap.lifecycle.reading import queries
 from roadmap.plan import edits
 from roadmap.plan.edits import AddConcept, AddModule, AddStage, Move, Operation, Remove, Rewrite
 from roadmap.plan.outline import ContentKind, Outline, OutlineConcept, OutlineModule, OutlineStage

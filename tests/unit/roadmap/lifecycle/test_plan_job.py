@@ -19,10 +19,12 @@ from roadmap.generation.context import (
     RetryLater,
     UsageMeter,
 )
-from roadmap.lifecycle import events, plan_job, queries, revisions
-from roadmap.lifecycle.attempts import UPGRADE
-from roadmap.lifecycle.content_job import build_content
-from roadmap.lifecycle.create import NewRoadmap, create_many
+from roadmap.lifecycle import events, revisions
+from roadmap.lifecycle.making import plan_job
+from roadmap.lifecycle.making.attempts import UPGRADE
+from roadmap.lifecycle.making.content_job import build_content
+from roadmap.lifecycle.making.create import NewRoadmap, create_many
+from roadmap.lifecycle.reading import queries
 from roadmap.plan.outline import Analysis, ContentKind, Outline
 from roadmap.plan.schemas import RoadmapRequest
 from roadmap.plan.statuses import Job, JobName

@@ -13,7 +13,8 @@ from core import clock
 from core.errors import Conflict
 from roadmap.accounts.identity import LOCAL_OWNER
 from roadmap.generation.context import Answers
-from roadmap.lifecycle import commands, plan_job, rescue
+from roadmap.lifecycle import commands
+from roadmap.lifecycle.making import plan_job, rescue
 from roadmap.plan.outline import Analysis, ClarifyingQuestion
 from roadmap.plan.schemas import ChosenAnswer, RoadmapRequest
 from testing.receiver import receiving

@@ -11,8 +11,8 @@ from core.db import settings, transaction
 from models.roadmaps import Roadmap
 from roadmap.accounts.identity import LOCAL_OWNER
 from roadmap.generation.context import GeneratorFault
-from roadmap.lifecycle import content_job, leases, plan_job, rescue
-from roadmap.lifecycle.create import NewRoadmap, create_many
+from roadmap.lifecycle.making import content_job, leases, plan_job, rescue
+from roadmap.lifecycle.making.create import NewRoadmap, create_many
 from roadmap.plan.schemas import RoadmapRequest
 from roadmap.plan.statuses import Job, JobName
 from tasks import content, dispatcher, upkeep

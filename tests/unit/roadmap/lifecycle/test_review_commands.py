@@ -13,8 +13,9 @@ from core.errors import Conflict
 from models.roadmaps import Content
 from roadmap.accounts.identity import LOCAL_OWNER
 from roadmap.generation.context import GeneratorFault
-from roadmap.lifecycle import commands, content_job, rescue, revisions
+from roadmap.lifecycle import commands, revisions
 from roadmap.lifecycle.commands import CommandResult
+from roadmap.lifecycle.making import content_job, rescue
 from roadmap.plan.edits import AddConcept, Rewrite
 from roadmap.plan.outline import ContentKind
 from roadmap.plan.statuses import Job, JobName

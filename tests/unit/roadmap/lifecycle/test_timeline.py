@@ -12,7 +12,7 @@ from models.roadmaps import Content, Roadmap, RoadmapEvent
 from models.spending import ModelCall
 from models.webhooks import WebhookDelivery
 from roadmap.generation.llm.rate_control import ProviderRateLimited
-from roadmap.lifecycle.attempts import RateLimitDelays
+from roadmap.lifecycle.making.attempts import RateLimitDelays
 from roadmap.lifecycle.timeline.build_spans import Facts, failures, spans_of
 from roadmap.lifecycle.timeline.spans import Span, seconds_of, union, without
 

@@ -17,10 +17,12 @@ from models.share_links import ShareLink
 from models.spending import ModelCall
 from roadmap.accounts.identity import LOCAL_OWNER
 from roadmap.generation.catalogue.generator import CatalogueGenerator
-from roadmap.lifecycle import events, leases, queries, rescue, trash
-from roadmap.lifecycle.content_job import build_content
-from roadmap.lifecycle.create import NewRoadmap, create_many
-from roadmap.lifecycle.leases import PLANNING
+from roadmap.lifecycle import events, trash
+from roadmap.lifecycle.making import leases, rescue
+from roadmap.lifecycle.making.content_job import build_content
+from roadmap.lifecycle.making.create import NewRoadmap, create_many
+from roadmap.lifecycle.making.leases import PLANNING
+from roadmap.lifecycle.reading import queries
 from roadmap.operations import execution_log
 from roadmap.plan import statuses
 from roadmap.plan.schemas import RoadmapRequest

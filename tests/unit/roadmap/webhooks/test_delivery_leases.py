@@ -18,7 +18,7 @@ from models.webhooks import Webhook, WebhookDelivery
 from roadmap.accounts.identity import LOCAL_OWNER
 from roadmap.generation.retry_policy import MOST_INTERRUPTIONS
 from roadmap.lifecycle import events as events_
-from roadmap.lifecycle import leases, rescue
+from roadmap.lifecycle.making import leases, rescue
 from roadmap.plan.statuses import Job, JobName, WebhookEvent
 from roadmap.webhooks import sender
 from roadmap.webhooks import subscriptions as settings_

@@ -14,8 +14,9 @@ from models.webhooks import WebhookDelivery
 from roadmap.accounts.identity import LOCAL_OWNER
 from roadmap.generation.context import GeneratorFault
 from roadmap.generation.retry_policy import MOST_INTERRUPTIONS
-from roadmap.lifecycle import commands, completion, content_job, plan_job
+from roadmap.lifecycle import commands
 from roadmap.lifecycle import events as events_
+from roadmap.lifecycle.making import completion, content_job, plan_job
 from roadmap.plan import statuses
 from roadmap.plan.edits import Rewrite
 from roadmap.plan.statuses import Job, JobName

@@ -259,7 +259,7 @@ class TestChangingWhatWasRead:
         def overtaken(**_: object) -> None:
             raise SerializationConflict
 
-        monkeypatch.setattr("web.endpoint.transaction", overtaken)
+        monkeypatch.setattr("web.endpoints.endpoint.transaction", overtaken)
         answer = client.put(PROFILE, json={}, headers={"If-Match": "*"})
         assert problem(answer) == (412, "/problems/precondition-failed")
 

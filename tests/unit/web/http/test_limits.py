@@ -7,7 +7,7 @@ from pydantic import SecretStr
 from starlette.testclient import TestClient
 
 from core.db import settings
-from web import authentication
+from web.auth import authentication
 from web.http import host_and_csrf, limits
 from web.http.rate_limiter import Limit, Limiter
 

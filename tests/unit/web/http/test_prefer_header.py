@@ -12,7 +12,7 @@ from testing.stack import GOAL
 from testing.waiting import HANG
 from tests.cases import try_each
 from web.http.prefer_header import LONGEST_WAIT, prefers_minimal, wait_of
-from web.sse import poller
+from web.roadmaps.sse import poller
 
 pytestmark = pytest.mark.usefixtures("short")
 
@@ -134,14 +134,14 @@ class TestWaiting:
         def away(*_: object) -> None:
             raise Unavailable("The database does not respond.")
 
-        monkeypatch.setattr("roadmap.lifecycle.queries.roadmap_tree", away)
+        monkeypatch.setattr("roadmap.lifecycle.reading.queries.roadmap_tree", away)
         answer = client.post(ROADMAPS, json={"goal": GOAL}, headers={"Prefer": "wait=20"})
         assert answer.status_code == 202
 
     def test_when_too_many_wait_already_no_further_one_waits(
         self, client: TestClient, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("web.sse.MOST_OF_ONE", 0)
+        monkeypatch.setattr("web.roadmaps.sse.MOST_OF_ONE", 0)
         answer = client.post(ROADMAPS, json={"goal": GOAL}, headers={"Prefer": "wait=20"})
         assert answer.status_code == 202
 

@@ -8,7 +8,7 @@ from uuid import UUID
 import pytest
 from starlette.testclient import TestClient
 
-from roadmap.lifecycle import queries
+from roadmap.lifecycle.reading import queries
 from testing.stack import GOAL
 from testing.waiting import HANG
 from web.http.response_cache import DocumentSource, ResponseCache

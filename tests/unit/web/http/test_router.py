@@ -13,7 +13,7 @@ from starlette.testclient import TestClient
 from core import metric_counters
 from core.errors import NotFound
 from core.metric_definitions import REQUESTS
-from web.errors import HANDLERS
+from web.endpoints.errors import HANDLERS
 from web.http.middleware import Application
 
 
@@ -42,9 +42,9 @@ def statuses() -> list[str]:
 
 
 def test_an_error_after_the_response_has_begun_is_logged(caplog: pytest.LogCaptureFixture) -> None:
-    with caplog.at_level(logging.ERROR, "web.errors"):
+    with caplog.at_level(logging.ERROR, "web.endpoints.errors"):
         answer = served(Failing(ValueError("secret"), begun=True)).get("/failing")
-    (record,) = (each for each in caplog.records if each.name == "web.errors")
+    (record,) = (each for each in caplog.records if each.name == "web.endpoints.errors")
     assert "GET '/failing': ValueError" in record.getMessage()
     assert (answer.status_code, answer.text) == (200, "a part")
 

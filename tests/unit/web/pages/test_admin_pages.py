@@ -12,7 +12,7 @@ from starlette.testclient import TestClient
 from core import clock
 from core.db import StatementTimeout
 from core.i18n import ENGLISH, texts
-from roadmap.lifecycle import admin_queries
+from roadmap.lifecycle.administration import admin_queries
 from roadmap.operations.audit_log import Action, AuditEntry, AuditOutcome, records
 from roadmap.operations.metrics_store import saver
 from tasks.message_browser import MessageState

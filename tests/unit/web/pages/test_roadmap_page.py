@@ -183,7 +183,7 @@ def test_an_error_of_ours_is_a_page_with_its_number(
     def fail(*_: object, **__: object) -> None:
         raise RuntimeError("a detail that stays inside")
 
-    monkeypatch.setattr("roadmap.lifecycle.queries.list_roadmaps", fail)
+    monkeypatch.setattr("roadmap.lifecycle.reading.queries.list_roadmaps", fail)
     answer = person.get("/roadmaps")
     assert answer.headers["x-request-id"] in text_of(answer, 500)
     assert "a detail" not in answer.text

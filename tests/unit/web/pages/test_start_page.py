@@ -145,7 +145,8 @@ class TestStart:
         self, person: TestClient, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(
-            "web.create_writer.settings", settings.model_copy(update={"most_queued_roadmaps": 0})
+            "web.roadmaps.create_writer.settings",
+            settings.model_copy(update={"most_queued_roadmaps": 0}),
         )
         answer = person.post("/roadmaps", data={"goal": GOAL, "background": "ten years of Java"})
         assert "not possible right now" in text_of(answer, 503)

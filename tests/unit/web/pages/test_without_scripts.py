@@ -16,7 +16,7 @@ def test_a_page_that_changes_reloads_itself(
 ) -> None:
     assert REFRESH not in person.get(roadmap).text
     assert REFRESH not in person.get(made(person, review="on")).text  # one types there
-    monkeypatch.setattr("roadmap.lifecycle.plan_job.plan", lambda *_: [])
+    monkeypatch.setattr("roadmap.lifecycle.making.plan_job.plan", lambda *_: [])
     assert REFRESH in person.get(made(person)).text
 
 

@@ -10,7 +10,7 @@ from uuid import UUID
 
 from core import clock, tracing
 from core.db import settings, skip_locked, transaction
-from roadmap.lifecycle.leases import (
+from roadmap.lifecycle.making.leases import (
     BUILDING,
     DELIVERING,
     EXPORTING,

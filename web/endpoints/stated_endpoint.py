@@ -7,9 +7,10 @@ from starlette.responses import Response
 
 from core.batching import GroupRead
 from core.db import snapshot
-from roadmap.lifecycle.read_states import Ids
-from web.call import Call
-from web.endpoint import Endpoint
+from roadmap.lifecycle.reading.read_states import Ids
+from web.auth.revocation_cache import revocations
+from web.endpoints.call import Call
+from web.endpoints.endpoint import Endpoint
 from web.http.concurrency import await_for_account
 from web.http.response_cache import ResponseCache
 from web.http.responses import (
@@ -21,7 +22,6 @@ from web.http.responses import (
     not_modified,
     takes_gzip,
 )
-from web.revocation_cache import revocations
 
 documents = ResponseCache()
 

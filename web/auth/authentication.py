@@ -17,10 +17,10 @@ from core.db import settings
 from core.errors import Forbidden, Unauthenticated
 from roadmap.accounts import api_keys
 from roadmap.accounts.identity import LOCAL_OWNER, Bearer, Login, Principal, Scope
-from web import tokens
+from web.auth import tokens
+from web.auth.revocation_cache import revocations
 from web.http import host_and_csrf, limits
 from web.http.concurrency import run_for_account
-from web.revocation_cache import revocations
 
 Result = TypeVar("Result")
 EVERYTHING = frozenset(Scope)

@@ -17,7 +17,7 @@ from models.roadmaps import Content, Judgement, Roadmap
 from roadmap.generation.context import GeneratorFault, RetryLater, UnknownHere
 from roadmap.generation.llm.rate_control import ProviderRateLimited
 from roadmap.generation.retry_policy import backoff
-from roadmap.lifecycle import leases
+from roadmap.lifecycle.making import leases
 from roadmap.operations.execution_log import LogLevel, buffer, record
 from roadmap.plan.statuses import AttemptMark, Job
 

@@ -24,7 +24,7 @@ from core.json_types import Page
 from core.sanitize import strip_nul
 from models.roadmaps import Roadmap
 from roadmap.accounts.access import in_order_of_id
-from roadmap.lifecycle import queries
+from roadmap.lifecycle.reading import queries
 from roadmap.plan.statuses import RoadmapStatus
 from roadmap.plan.views import RoadmapSummary
 

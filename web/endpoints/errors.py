@@ -13,7 +13,7 @@ from starlette.responses import Response
 
 from core.db import settings
 from core.errors import Malformed, NotFound, RateLimited, RoadmapError
-from web.authentication import count_once
+from web.auth.authentication import count_once
 from web.http.concurrency import in_public_thread
 from web.http.host_and_csrf import address_of
 from web.http.limits import is_of_account

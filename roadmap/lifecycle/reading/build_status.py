@@ -12,9 +12,9 @@ from core import clock
 from core.db import session
 from models.roadmaps import Concept, Content, Roadmap, RoadmapEvent
 from roadmap.accounts.access import get_owned
-from roadmap.lifecycle.activate_plan import waits_for_review
-from roadmap.lifecycle.completion import parts
-from roadmap.lifecycle.create import count_queued
+from roadmap.lifecycle.making.activate_plan import waits_for_review
+from roadmap.lifecycle.making.completion import parts
+from roadmap.lifecycle.making.create import count_queued
 from roadmap.plan.statuses import ContentStatus, EventType, RoadmapStatus
 from roadmap.plan.views import Activity, Writing
 

@@ -27,13 +27,13 @@ from roadmap.accounts.schemas import (
 )
 from roadmap.plan.statuses import Job
 from tasks.dispatcher import send_after_commit
-from web import tokens
-from web.audit import actor_of
-from web.call import Call
+from web.auth import tokens
+from web.auth.audit import actor_of
+from web.auth.revocation_cache import revocations
+from web.endpoints.call import Call
 from web.http import limits
 from web.http.host_and_csrf import address_of
 from web.http.security_log import log_security_event
-from web.revocation_cache import revocations
 
 Result = TypeVar("Result")
 MOST_WAITING = 64  # for one of the threads that hash passwords

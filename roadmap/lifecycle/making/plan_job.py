@@ -29,15 +29,16 @@ from roadmap.generation.retry_policy import (
     ms_since,
     retry_save,
 )
-from roadmap.lifecycle import commands, events, leases, plan_rows, revisions
-from roadmap.lifecycle.activate_plan import (
+from roadmap.lifecycle import commands, events, plan_rows, revisions
+from roadmap.lifecycle.making import leases
+from roadmap.lifecycle.making.activate_plan import (
     adopt_outline,
     finish_or_ask_review,
     pending_jobs,
     restore_previous,
 )
-from roadmap.lifecycle.attempts import after_fault, held_up, log_begun
-from roadmap.lifecycle.leases import CHALLENGE, PLANNING, keeper
+from roadmap.lifecycle.making.attempts import after_fault, held_up, log_begun
+from roadmap.lifecycle.making.leases import CHALLENGE, PLANNING, keeper
 from roadmap.operations.execution_log import LogLevel, record
 from roadmap.plan.outline import Analysis, ClarifyingQuestion, Outline
 from roadmap.plan.schemas import accepted_request

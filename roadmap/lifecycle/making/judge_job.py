@@ -21,9 +21,9 @@ from roadmap.generation.retry_policy import (
     retry_save,
 )
 from roadmap.learning.projects import note_done
-from roadmap.lifecycle import leases
-from roadmap.lifecycle.attempts import after_fault, log_begun
-from roadmap.lifecycle.leases import JUDGING, keeper
+from roadmap.lifecycle.making import leases
+from roadmap.lifecycle.making.attempts import after_fault, log_begun
+from roadmap.lifecycle.making.leases import JUDGING, keeper
 from roadmap.plan.outline import Capstone, Mark
 from roadmap.plan.statuses import NOBODYS, OPEN, ContentStatus, Job, JobName
 

@@ -6,7 +6,7 @@ from core.background_refresh import BackgroundRefresh
 from core.batching import GroupCommit
 from core.db import settings
 from roadmap.accounts.idempotency_store import StoredAnswer
-from roadmap.lifecycle.create import NewRoadmap, count_queued, create_many, too_long_a_queue
+from roadmap.lifecycle.making.create import NewRoadmap, count_queued, create_many, too_long_a_queue
 from roadmap.operations.execution_log import record
 from roadmap.plan.statuses import Job
 from tasks.dispatcher import sender

@@ -13,10 +13,10 @@ from models.roadmaps import Concept, Content, ContentVersion, Module, Revision, 
 from roadmap.accounts.access import FIRST, get_owned, newest_of
 from roadmap.budget.budget import money
 from roadmap.budget.cost_report import pending_estimate
-from roadmap.lifecycle import read_states
-from roadmap.lifecycle.completion import progress
-from roadmap.lifecycle.link_status import checked
+from roadmap.lifecycle.links.link_status import checked
+from roadmap.lifecycle.making.completion import progress
 from roadmap.lifecycle.plan_rows import IS_CURRENT, key_of, planned
+from roadmap.lifecycle.reading import read_states
 from roadmap.operations.execution_log import LogRecord
 from roadmap.plan.outline import CONTENT_KINDS, ContentKind, Quiz
 from roadmap.plan.schemas import notes_tag

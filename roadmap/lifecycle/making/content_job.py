@@ -31,10 +31,12 @@ from roadmap.generation.retry_policy import (
     retry_save,
 )
 from roadmap.learning import reviews
-from roadmap.lifecycle import completion, events, leases, link_checker, link_status
-from roadmap.lifecycle.attempts import after_fault, held_up, log_begun, place_of
+from roadmap.lifecycle import events
 from roadmap.lifecycle.content_versions import read_content
-from roadmap.lifecycle.leases import BUILDING, CHALLENGE, keeper
+from roadmap.lifecycle.links import link_checker, link_status
+from roadmap.lifecycle.making import completion, leases
+from roadmap.lifecycle.making.attempts import after_fault, held_up, log_begun, place_of
+from roadmap.lifecycle.making.leases import BUILDING, CHALLENGE, keeper
 from roadmap.lifecycle.plan_rows import (
     IS_CURRENT,
     contents_that_fit,

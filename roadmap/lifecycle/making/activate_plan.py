@@ -11,8 +11,9 @@ from core.db import session
 from models.roadmaps import Concept, Content, Module, Revision, Roadmap, Stage
 from roadmap.budget.cost_report import pending_estimate
 from roadmap.learning import reviews
-from roadmap.lifecycle import completion, events, plan_rows
-from roadmap.lifecycle.leases import BUILDING
+from roadmap.lifecycle import events, plan_rows
+from roadmap.lifecycle.making import completion
+from roadmap.lifecycle.making.leases import BUILDING
 from roadmap.plan.outline import Outline, total_weeks
 from roadmap.plan.statuses import ContentStatus, EventType, Job, JobName, RoadmapStatus
 

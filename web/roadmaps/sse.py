@@ -27,7 +27,7 @@ from roadmap.accounts.identity import Principal
 from roadmap.generation.content_drafts import tutorial_drafts
 from roadmap.lifecycle.events import events_after, last_seqs
 from roadmap.plan.statuses import Event
-from web.revocation_cache import revocations
+from web.auth.revocation_cache import revocations
 
 logger = logging.getLogger(__name__)
 

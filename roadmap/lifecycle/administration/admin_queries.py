@@ -28,7 +28,8 @@ from models.logs import ExecutionLog
 from models.roadmaps import Concept, Content, Roadmap
 from roadmap.accounts.access import LAST, account_id, newest_of
 from roadmap.budget.budget import money
-from roadmap.lifecycle import commands, completion
+from roadmap.lifecycle import commands
+from roadmap.lifecycle.making import completion
 from roadmap.operations.audit_log import Action, Actor, audited
 from roadmap.operations.execution_log import LogLevel, LogRecord, record
 from roadmap.plan.outline import ContentKind

@@ -23,12 +23,13 @@ from roadmap.accounts.identity import IdempotencyKey, Principal, Scope
 from roadmap.accounts.principals import confirm
 from roadmap.plan.format_version import LARGEST_DOCUMENT
 from roadmap.plan.outline import ContentKind
-from web import idempotency
-from web.audit import respond_audited
-from web.authentication import ANONYMOUS, check_scope, identify, run_for_principal
-from web.call import Call, Handler, NoQuery, models_of
-from web.deprecation import FIELDS as DEPRECATED
-from web.deprecation import deprecations
+from web.auth.audit import respond_audited
+from web.auth.authentication import ANONYMOUS, check_scope, identify, run_for_principal
+from web.auth.revocation_cache import revocations
+from web.endpoints import idempotency
+from web.endpoints.call import Call, Handler, NoQuery, models_of
+from web.endpoints.deprecation import FIELDS as DEPRECATED
+from web.endpoints.deprecation import deprecations
 from web.http import limits
 from web.http.child_process import run_in_child, run_in_parser_thread
 from web.http.concurrency import in_public_thread, large_body_slot
@@ -41,7 +42,6 @@ from web.http.request_body import (
     read_json,
 )
 from web.http.responses import check_match, tag_of, to_response
-from web.revocation_cache import revocations
 
 Result = TypeVar("Result")
 TRIES = 2  # at what others may change at the same moment
@@ -135,7 +135,7 @@ class Endpoint:
     async def admit(self, request: Request) -> Principal:
         """Identify the caller and count the request.
 
-        Requests that are refused before they are counted here are counted by web/errors.py.
+        Requests that are refused before they are counted here are counted by `errors.py`.
         Raises Unauthenticated, Forbidden, RateLimited, Unavailable.
         """
         if self.public:

@@ -12,8 +12,8 @@ from core.errors import NotFound
 from roadmap.accounts import accounts
 from roadmap.learning import reviews
 from roadmap.operations.audit_log import Action, Actor, AuditedAction, audited
-from web.authentication import run_for_principal
-from web.call import Call
+from web.auth.authentication import run_for_principal
+from web.endpoints.call import Call
 from web.http import limits
 from web.http.host_and_csrf import address_of
 

@@ -27,8 +27,9 @@ from core.net.soft_404 import Soft404
 from models.link_checks import UNNOTED, CheckedLink, LinkUse
 from models.roadmaps import Content, ContentVersion
 from roadmap.generation.context import BUILT_IN
-from roadmap.lifecycle import commands, link_status
-from roadmap.lifecycle.link_status import digest, known
+from roadmap.lifecycle import commands
+from roadmap.lifecycle.links import link_status
+from roadmap.lifecycle.links.link_status import digest, known
 from roadmap.lifecycle.plan_rows import IS_CURRENT
 from roadmap.operations.execution_log import record
 from roadmap.plan.outline import Resources
