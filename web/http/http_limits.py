@@ -72,7 +72,7 @@ class BoundedProtocol(HttpToolsProtocol):
     _head = 0  # bytes of the head that is being received
     _in_head = True
     _deadline: asyncio.TimerHandle | None = None
-    _unread: ClassVar[dict["BoundedProtocol", asyncio.TimerHandle]] = {}  # the oldest first
+    unread: ClassVar[dict["BoundedProtocol", asyncio.TimerHandle]] = {}  # the oldest first
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         joining = JoiningTransport(cast(asyncio.Transport, transport), self.loop)
@@ -88,8 +88,8 @@ class BoundedProtocol(HttpToolsProtocol):
         """Give a client time to read, and close the oldest connections of too many bytes."""
         super().pause_writing()
         seconds = READ_SECONDS + self.transport.get_write_buffer_size() / READ_RATE
-        self._unread[self] = self.loop.call_later(seconds, self.transport.abort)
-        sizes = {each: each.transport.get_write_buffer_size() for each in self._unread}
+        self.unread[self] = self.loop.call_later(seconds, self.transport.abort)
+        sizes = {each: each.transport.get_write_buffer_size() for each in self.unread}
         for oldest in list(sizes):
             if sum(sizes.values()) > MOST_UNREAD:
                 del sizes[oldest]
@@ -101,7 +101,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self._forget_unread()
 
     def _forget_unread(self) -> None:
-        if timer := self._unread.pop(self, None):
+        if timer := self.unread.pop(self, None):
             timer.cancel()
 
     def data_received(self, data: bytes) -> None:

@@ -220,17 +220,17 @@ def test_responses_that_nobody_reads_are_bounded(
 ) -> None:
     monkeypatch.setattr(http_limits, "MOST_UNREAD", 2 * LARGE)
     clients = [unread(port) for _ in range(6)]
-    wait_until(lambda: 0 < len(http_limits.BoundedProtocol._unread) < 6)
+    wait_until(lambda: 0 < len(http_limits.BoundedProtocol.unread) < 6)
     whole = [size_of(client) > LARGE for client in reversed(clients)]
     assert whole == sorted(whole, reverse=True), "an older one was kept, and a newer one closed"
     assert (whole[0], whole[-1]) == (True, False)
-    wait_until(lambda: not http_limits.BoundedProtocol._unread)
+    wait_until(lambda: not http_limits.BoundedProtocol.unread)
 
 
 def test_who_does_not_read_for_long_is_left(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(http_limits, "READ_SECONDS", 0.2)
     monkeypatch.setattr(http_limits, "READ_RATE", 10**9)
     client = unread(port)
-    wait_until(lambda: http_limits.BoundedProtocol._unread)
-    wait_until(lambda: not http_limits.BoundedProtocol._unread)
+    wait_until(lambda: http_limits.BoundedProtocol.unread)
+    wait_until(lambda: not http_limits.BoundedProtocol.unread)
     assert size_of(client) < LARGE
