@@ -31,8 +31,16 @@ STORED = ("models/**", "migrations/**", "core/db.py", "core/backends.py", "core/
 STARTED = ("core/startup/**", "core/setting*.py", "entrypoint.sh", "roadmap_app.py")
 BUILT = ("roadmap/lifecycle/**", "roadmap/operations/**", "roadmap/budget/**")
 MODELS = ("roadmap/generation/*.py", "roadmap/generation/llm/**")
-ANSWERED = ("web/*.py", "web/api/**", "web/auth/**", "web/endpoints/**", "web/http/**",
-            "web/operations/**", "web/roadmaps/**", "web/openapi.json")
+ANSWERED = (
+    "web/*.py",
+    "web/api/**",
+    "web/auth/**",
+    "web/endpoints/**",
+    "web/http/**",
+    "web/operations/**",
+    "web/roadmaps/**",
+    "web/openapi.json",
+)
 
 SHORT = "pytest -n 3 --dist loadfile -rs"  # tests of a file share what they have started
 PASSED, INCOMPLETE, FAILED = "passed", "passed but for what was skipped; not noted", "FAILED"

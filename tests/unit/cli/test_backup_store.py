@@ -2,6 +2,7 @@
 
 import errno
 import os
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -99,16 +100,19 @@ def test_a_folder_gets_named_backups_and_keeps_the_newest(tmp_path: Path) -> Non
     assert [(tmp_path / each).stat().st_size > 0 for each in named_by_time(tmp_path)] == [True] * 2
 
 
+def fails_with(number: int) -> Callable[..., None]:
+    def fail(*_: object, **__: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    return fail
+
+
 @pytest.mark.usefixtures("immediate")
 def test_a_backup_that_fails_deletes_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     planted(tmp_path, 3)
-
-    def full(*_: object, **__: object) -> None:
-        raise OSError(errno.ENOSPC, "No space left on device")
-
-    monkeypatch.setattr(backup_, "write", full)
+    monkeypatch.setattr(backup_, "write", fails_with(errno.ENOSPC))
     done = run(tmp_path, "--keep", 1)
     assert done.exit_code == 1
     assert "not enough space" in done.stderr
@@ -116,8 +120,12 @@ def test_a_backup_that_fails_deletes_nothing(
 
 
 @pytest.mark.usefixtures("immediate")
-def test_it_says_so_when_only_the_deletion_fails(tmp_path: Path) -> None:
-    (tmp_path / "roadmap-2020-01-01T000000Z.backup").mkdir()  # which is no file
+def test_it_says_so_when_only_the_deletion_fails(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    planted(tmp_path, 1)
+    (tmp_path / "roadmap-2019-01-01T000000Z.backup").mkdir()  # not a file: it is left alone
+    monkeypatch.setattr(Path, "unlink", fails_with(errno.EROFS))
     done = run(tmp_path, "--keep", 1)
     assert done.exit_code == 1
     assert ".backup was written, but older backups remain. [Errno" in done.stderr
