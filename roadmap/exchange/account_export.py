@@ -353,7 +353,7 @@ def _files_of_roadmap(
         (ExecutionLog, ExecutionLog.roadmap_id == roadmap_id),
     ]
     yield f"records/{name}.json", _tables_as_json(tables)
-    source = Source(account_id, roadmap_id, with_trash=True)
+    source = Source(account_id, roadmap_id, with_attempts=True, with_trash=True)
     # Deleted meanwhile, without a plan, or too long for any instance: its records are there.
     with suppress(NotFound, Conflict):
         document, tree = source.document, source.tree.model_dump(mode="json")

@@ -32,7 +32,7 @@ NO_HTML = (
 # Of a document: each part costs a reader of the whole many times its bytes. A built-in roadmap has
 # 1,000 questions, and 30 attempts at each of them are 30,000 answers.
 MOST_PARTS = {"questions": 20_000, "options": 100_000, "resources": 20_000, "answers": 200_000}
-MOST_SECONDS = 60.0  # of checking Markdown; the largest document takes ten
+MOST_SECONDS = 40.0  # of checking Markdown; the largest document takes ten
 
 Document = TypeVar("Document", bound=PortableRoadmap)
 Place = tuple[str | int, ...]
@@ -334,11 +334,8 @@ def _attempt(
 
 
 def _projects(document: PortableRoadmap) -> Iterator[Found]:
-    """Yield projects of no stage, marks that are not of its rubric, and HTML in a task."""
+    """Yield projects of no stage, and marks that are not of its rubric."""
     capstone_of = {stage.key: stage.capstone for stage in document.outline.stages}
-    for number, capstone in enumerate(capstone_of.values()):
-        if capstone and (fault := _fault_of(capstone.brief)):
-            yield ("outline", "stages", number, "capstone", "brief"), fault
     for key, project in document.projects.items():
         if not (capstone := capstone_of.get(key)):
             yield ("projects", key), "is not a stage of the outline with a project"
@@ -350,30 +347,35 @@ def _projects(document: PortableRoadmap) -> Iterator[Found]:
 
 
 def _markdown(document: PortableRoadmap) -> Iterator[Found]:
-    """Yield tutorials with HTML, images or other links than to the web, and too intricate texts."""
+    """Yield lessons with HTML, images or other links than to the web, and too intricate texts."""
     until = thread_time() + MOST_SECONDS
+    for at, text, is_lesson in _texts(document):
+        if len(text) > LONGEST_TUTORIAL:
+            yield at, f"should have at most {LONGEST_TUTORIAL} characters"
+        elif thread_time() > until:
+            yield at, "cannot be checked: the Markdown before it took too long to process"
+            return
+        elif fault := _fault_of(text, is_lesson=is_lesson):
+            yield at, fault
+
+
+def _texts(document: PortableRoadmap) -> Iterator[tuple[Place, str, bool]]:
+    """Yield texts with their places, and whether they have the rules of lessons."""
+    for number, stage in enumerate(document.outline.stages):
+        if stage.capstone:
+            yield ("outline", "stages", number, "capstone", "brief"), stage.capstone.brief, True
     for key, concept in document.concepts.items():
-        contents = concept.contents
         place: Place = ("concepts", key, "contents")
-        texts: list[tuple[Place, str, bool]] = []
-        if contents.tutorial is not None:
-            markdown = contents.tutorial.body.markdown
-            texts.append(((*place, "tutorial", "body", "markdown"), markdown, True))
-        for number, question in enumerate(contents.quiz.body.questions if contents.quiz else ()):
+        if tutorial := concept.contents.tutorial:
+            yield (*place, "tutorial", "body", "markdown"), tutorial.body.markdown, True
+        quiz = concept.contents.quiz
+        for number, question in enumerate(quiz.body.questions if quiz else ()):
             where: Place = (*place, "quiz", "body", "questions", number)
-            words = (question.prompt, *question.options, question.explanation)
-            texts += [(where, text, False) for text in words]
-        for at, text, is_strict in texts:
-            if len(text) > LONGEST_TUTORIAL:
-                yield at, f"should have at most {LONGEST_TUTORIAL} characters"
-            elif thread_time() > until:
-                yield at, "cannot be checked: the Markdown before it took too long to process"
-                return
-            elif fault := _fault_of(text, is_lesson=is_strict):
-                yield at, fault
+            for text in (question.prompt, *question.options, question.explanation):
+                yield where, text, False
 
 
-def _fault_of(markdown: str, *, is_lesson: bool = True) -> str:
+def _fault_of(markdown: str, *, is_lesson: bool) -> str:
     """Return a sentence if sanitizing would change a lesson, or it is too much work to read.
 
     Other texts may have HTML: they are sanitized when they are shown.

@@ -19,6 +19,7 @@ def endpoint(roadmap: str, file_format: ExportFormat) -> Endpoint:
         accepted = call.request.headers.get("accept-language", "")
         url = own_address(call.request)
         source = Source(call.owner, call.ids["roadmap_id"], accepted, url, call.query)
+        source.with_attempts = file_format.with_attempts
         file = file_of(file_format, source)
         return conditional_response(call.request, file, file_format.media_type, file.headers)
 

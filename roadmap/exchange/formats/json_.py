@@ -271,11 +271,17 @@ class PortableRoadmap(Frozen):
 
 
 def portable(
-    owner_id: UUID, roadmap_id: UUID, *, with_learner: bool, with_trash: bool = False
+    owner_id: UUID,
+    roadmap_id: UUID,
+    *,
+    with_learner: bool,
+    with_attempts: bool = True,
+    with_trash: bool = False,
 ) -> PortableRoadmap:
     """Return a roadmap as it is now.
 
-    Without its learner it has no words of its owner either, and begins today.
+    Without its learner it has no words of its owner either, and begins today. Without attempts it
+    has no review cards either; both may be larger than all lessons.
     Raises NotFound, and Conflict while it has no plan.
     """
     with snapshot():
@@ -290,8 +296,9 @@ def portable(
             .order_by(Concept.id)
         )
         written = _written(roadmap_id, {concept.id: subject(concept) for concept in concepts})
-        attempts = _by_concept(QuizAttempt, roadmap_id) if with_learner else {}
-        cards = _by_concept(ReviewCard, roadmap_id) if with_learner else {}
+        has_attempts = with_learner and with_attempts
+        attempts = _by_concept(QuizAttempt, roadmap_id) if has_attempts else {}
+        cards = _by_concept(ReviewCard, roadmap_id) if has_attempts else {}
         projects = _projects(roadmap_id) if with_learner else {}
     by_key = {concept.key: concept for concept in concepts}
     return PortableRoadmap(
@@ -484,6 +491,7 @@ class Source:
     url: str = ""  # of the service, for links to its pages
     query: Any = None  # what the reader has chosen, by the format's model
     today: datetime = field(default_factory=today)
+    with_attempts: bool = False  # and review cards
     with_trash: bool = False
 
     @cached_property
@@ -499,7 +507,11 @@ class Source:
         """
         with snapshot():
             document = portable(
-                self.owner_id, self.roadmap_id, with_learner=True, with_trash=self.with_trash
+                self.owner_id,
+                self.roadmap_id,
+                with_learner=True,
+                with_attempts=self.with_attempts,
+                with_trash=self.with_trash,
             )
             assert self.tree
         return document

@@ -31,6 +31,7 @@ class ExportFormat:
     query: str = ""  # the model of the query
     language: Literal["", "roadmap", "reader"] = "roadmap"  # whose language its texts have
     needs_plan: bool = True
+    with_attempts: bool = False  # at quizzes, and review cards
     is_binary: bool = False  # not for terminals
     is_inline: bool = False  # shown by browsers, not downloaded
     rank: int = 0  # on the page, the lowest first
@@ -79,6 +80,7 @@ FORMATS = {
             ),
             response="json_:PortableRoadmap",
             language="",
+            with_attempts=True,
             rank=2,
         ),
         ExportFormat(
@@ -107,6 +109,7 @@ FORMATS = {
             label=gettext_noop("ZIP archive"),
             about=gettext_noop("a file for each concept, for a note-taking app"),
             is_binary=True,
+            with_attempts=True,
         ),
         ExportFormat(
             suffix="ics",

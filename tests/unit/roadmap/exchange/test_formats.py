@@ -2,6 +2,7 @@
 
 import io
 import json
+import logging
 import re
 import sqlite3
 import zipfile
@@ -460,3 +461,13 @@ class TestPaper:
         monkeypatch.setattr("web.pages.plan.roadmap.PRINTED_CHARACTERS", 60)
         page = client.get(f"{bread.removeprefix(API)}/print", headers=HTML).text
         assert page.count("This tutorial is too long for this page.") == 1
+
+
+@pytest.mark.parametrize(("suffix", "tables"), [("json", 2), ("zip", 2), ("md", 0), ("apkg", 0)])
+def test_attempts_and_cards_are_read_for_documents_alone(
+    client: TestClient, bread: str, caplog: pytest.LogCaptureFixture, suffix: str, tables: int
+) -> None:
+    with caplog.at_level(logging.DEBUG, "peewee"):
+        assert client.get(f"{bread}/export.{suffix}").status_code == 200
+    read = [table for table in ("quiz_attempt", "review_card") if f'FROM "{table}"' in caplog.text]
+    assert len(read) == tables
