@@ -10,9 +10,9 @@ from roadmap.accounts import api_keys, invitations
 from roadmap.accounts.identity import Scope
 from roadmap.operations.audit_log import Action, audited
 from web.auth import tokens
-from web.auth.audit import actor_of
 from web.auth.revocation_cache import revocations
 from web.endpoints.call import Call
+from web.endpoints.endpoint import actor_of
 from web.http import limits
 from web.http.pagination import PageQuery, paged
 from web.http.responses import Reply

@@ -28,9 +28,9 @@ from roadmap.accounts.schemas import (
 from roadmap.plan.statuses import Job
 from tasks.dispatcher import send_after_commit
 from web.auth import tokens
-from web.auth.audit import actor_of
 from web.auth.revocation_cache import revocations
 from web.endpoints.call import Call
+from web.endpoints.endpoint import actor_of
 from web.http import limits
 from web.http.host_and_csrf import address_of
 from web.http.security_log import log_security_event

@@ -1,15 +1,18 @@
 """Route table rows, and the steps of every request up to its response."""
 
 import re
+import sys
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from functools import cached_property, partial
 from inspect import iscoroutinefunction
 from typing import Any, ClassVar, TypeVar
 from uuid import UUID
 
+import anyio
 from pydantic import BaseModel
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -19,11 +22,13 @@ from starlette.types import Scope as Connection
 from core.db import SerializationConflict, transaction
 from core.errors import FieldError, NotFound, PreconditionFailed, RoadmapError
 from core.version import MCP_AGENT
+from roadmap.accounts import accounts
 from roadmap.accounts.identity import IdempotencyKey, Principal, Scope
 from roadmap.accounts.principals import confirm
+from roadmap.learning import reviews
+from roadmap.operations.audit_log import Action, Actor, AuditedAction, audited
 from roadmap.plan.format_version import LARGEST_DOCUMENT
 from roadmap.plan.outline import ContentKind
-from web.auth.audit import respond_audited
 from web.auth.authentication import ANONYMOUS, check_scope, identify, run_for_principal
 from web.auth.revocation_cache import revocations
 from web.endpoints import idempotency
@@ -160,7 +165,7 @@ class Endpoint:
             call = Call(caller, body, query, ids, request, key)
             is_agent = request.headers.get("user-agent", "").startswith(MCP_AGENT)
             if is_agent and self.method != "GET" and not self.public:
-                response = await respond_audited(call, self.handler.__name__, self.respond)
+                response = await self.respond_audited(call)
             else:
                 response = await self.respond(call)
         except RoadmapError:  # a repeated request may fail by now; it gets the first response
@@ -191,6 +196,25 @@ class Endpoint:
     async def parse(self, caller: Principal, sent: Any) -> Any:
         """Return the body for the handler. Raises Malformed, Invalid."""
         return body_of(self.body, sent) if self.body else None
+
+    async def respond_audited(self, call: Call) -> Response:
+        """Respond to an agent's change, with an audit log entry that names its API key.
+
+        Raises RateLimited: entries are kept for a year.
+        """
+        limits.count_agent_change(call.owner)
+        operation = self.handler.__name__
+        entry, act = await run_for_principal(call.caller, _begin_audited, call, operation)
+        try:
+            response = await self.respond(call)
+            if operation == "create_roadmap":
+                act.found["roadmap"] = response.headers["location"].rpartition("/")[2]
+            if "idempotency-replayed" in response.headers:
+                act.found["repeated"] = True  # nothing has changed again
+            return response
+        finally:
+            with anyio.CancelScope(shield=True):  # a cancelled request has an outcome too
+                await run_in_threadpool(entry.__exit__, *sys.exc_info())
 
     async def respond(self, call: Call) -> Response:
         """Run the handler in the loop, or in a thread when it is the caller's turn."""
@@ -291,6 +315,16 @@ class LargeBody(Endpoint):
             raise
 
 
+def actor_of(call: Call) -> Actor:
+    """Return the calling account, for the audit log.
+
+    Raises Unauthenticated when it is gone, Unavailable.
+    """
+    name = accounts.find(call.owner).email
+    request_id = call.request.scope["state"]["request_id"]
+    return Actor(call.owner, name, address_of(call.request), request_id, call.caller.key_name)
+
+
 def is_conditional(request: Request) -> bool:
     """Whether the request is a change with a condition on an ETag."""
     return request.method not in ("GET", "HEAD") and (
@@ -313,3 +347,15 @@ def ids_of(request: Request) -> dict[str, Any]:
                 f"This {thing} does not exist.", fields=(FieldError(f"?{name}", rule),)
             ) from None
     return ids
+
+
+def _begin_audited(
+    call: Call, operation: str
+) -> tuple[AbstractContextManager[AuditedAction], AuditedAction]:
+    roadmap_id = call.ids.get("roadmap_id")
+    if card_id := call.ids.get("card_id"):
+        with suppress(NotFound):  # a refused change has an entry too
+            roadmap_id = reviews.read_card(call.owner, card_id).roadmap_id
+    its = {"roadmap": str(roadmap_id)} if roadmap_id else {}
+    entry = audited(actor_of(call), Action.agent_change, operation, its)
+    return entry, entry.__enter__()

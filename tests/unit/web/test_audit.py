@@ -7,8 +7,8 @@ from starlette.responses import Response
 
 from roadmap.accounts.identity import LOCAL_OWNER, Principal, Scope
 from roadmap.operations.audit_log import AuditOutcome, records
-from web.auth.audit import respond_audited
 from web.endpoints.call import Call
+from web.endpoints.endpoint import Endpoint
 
 
 @pytest.mark.usefixtures("immediate")
@@ -24,12 +24,12 @@ def test_a_cancelled_request_has_an_outcome() -> None:
     async def cancelled() -> None:
         with anyio.CancelScope() as request:
 
-            async def respond(call: Call) -> Response:
+            async def set_progress(call: Call) -> Response:
                 request.cancel()
                 await anyio.sleep_forever()
                 raise AssertionError
 
-            await respond_audited(call, "set_progress", respond)
+            await Endpoint("PUT", "/", set_progress, "").respond_audited(call)
 
     anyio.run(cancelled)
     [entry] = records(limit=1).items

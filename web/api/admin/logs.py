@@ -11,10 +11,10 @@ from core.errors import RateLimited, Unauthenticated
 from core.json_types import Page
 from roadmap.operations import log_search
 from roadmap.operations.audit_log import Action, audited
-from web.auth.audit import actor_of
 from web.auth.authentication import run_for_principal
 from web.auth.revocation_cache import revocations
 from web.endpoints.call import Call
+from web.endpoints.endpoint import actor_of
 from web.http.pagination import paged
 from web.http.responses import Reply
 from web.operations.search_filters import FilterQuery, LogSearchQuery

@@ -12,9 +12,8 @@ from roadmap.operations.audit_log import Action
 from tasks import queue_admin
 from tasks.message_browser import LONGEST_SEARCH, MessageState
 from tasks.queue_admin import DeadLettersRequest, QueueCounts, act_on, act_on_dead
-from web.auth.audit import actor_of
 from web.endpoints.call import Call, EmptyBody
-from web.endpoints.endpoint import Endpoint
+from web.endpoints.endpoint import Endpoint, actor_of
 from web.http.pagination import Limit, paged
 from web.http.responses import Reply
 

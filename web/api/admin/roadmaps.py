@@ -14,8 +14,8 @@ from roadmap.lifecycle.timeline.timeline import Trace, trace_of
 from roadmap.operations.audit_log import Action
 from roadmap.plan.statuses import RoadmapStatus
 from tasks.dispatcher import send_after_commit
-from web.auth.audit import actor_of
 from web.endpoints.call import Call, EmptyBody
+from web.endpoints.endpoint import actor_of
 from web.http.pagination import paged
 from web.http.responses import Reply
 from web.operations.search_filters import SearchQuery

@@ -11,8 +11,8 @@ from roadmap.operations.audit_log import Action
 from tasks import queue_admin
 from tasks.message_browser import LONGEST_SEARCH, MessageState
 from tasks.queue_admin import DeadLettersRequest, act_on, act_on_dead
-from web.auth.audit import actor_of
 from web.endpoints.call import Call
+from web.endpoints.endpoint import actor_of
 from web.operations.search_filters import EARLIEST
 from web.pages.admin.actions import ACTS, consequences, success_message
 from web.pages.admin.layout import STATES, address, admin_page

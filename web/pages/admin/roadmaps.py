@@ -20,8 +20,8 @@ from roadmap.lifecycle.timeline.timeline import trace_of
 from roadmap.operations.audit_log import Action
 from roadmap.plan.statuses import RoadmapStatus
 from tasks.dispatcher import send_after_commit
-from web.auth.audit import actor_of
 from web.endpoints.call import Call
+from web.endpoints.endpoint import actor_of
 from web.operations.search_filters import SearchQuery
 from web.pages.admin.layout import address, admin_page
 from web.pages.forms import AnyQuery, Form, filled, see_other
