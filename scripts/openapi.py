@@ -53,7 +53,7 @@ from roadmap.plan.outline import ContentKind
 from tasks.queues import QUEUES
 from web import openapi_file
 from web.api.roadmaps import LinkedTree
-from web.endpoints.deprecation import FIELDS as DEPRECATED
+from web.endpoints.deprecation import DEPRECATED
 from web.endpoints.endpoint import Endpoint, LargeBody
 from web.http.problems import INTERNAL, MEDIA_TYPE, PROBLEMS, Problem, ProblemType
 from web.http.request_body import is_optional

@@ -35,8 +35,8 @@ from tests.access.people import (
 from tests.copies import Copies
 from web.auth import authentication
 from web.endpoints.endpoint import Endpoint
+from web.endpoints.table import API
 from web.http import host_and_csrf, limits
-from web.routes import API
 
 ENDS_LOGINS = {
     API + "/auth/logout",

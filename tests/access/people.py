@@ -51,28 +51,19 @@ from tasks.queue_admin import DeadLettersRequest
 from tasks.queues import RETRIES, content_queue
 from testing.stack import GOAL, PASSWORD, QUESTIONS
 from tests.portables import DOCUMENT
+from web.api.account_export import EXPORT
+from web.api.admin.roadmaps import OVERSEEN
+from web.api.trash import TRASHED
 from web.endpoints.call import EmptyBody
 from web.endpoints.endpoint import Endpoint
-from web.pages.page_route import PageRoute
-from web.routes import (
-    ADMIN_ROADMAP,
-    API,
-    CONTENT,
-    ENDPOINTS,
-    EXPORT,
-    HOOK,
-    LESSON,
-    MESSAGE_PAGE,
-    OVERSEEN,
-    PAGE,
-    PAGES,
-    PROJECT_PAGE,
-    QUEUE_PAGE,
-    REVISION,
-    ROADMAP,
-    SHARED_PAGE,
-    TRASHED,
-)
+from web.endpoints.table import API, CONTENT, REVISION, ROADMAP
+from web.pages.account.webhooks import HOOK
+from web.pages.admin.queues import MESSAGE_PAGE, QUEUE_PAGE
+from web.pages.admin.roadmaps import ADMIN_ROADMAP
+from web.pages.learn.project import PROJECT_PAGE
+from web.pages.page_route import LESSON, PAGE, PageRoute
+from web.pages.share.sharing import SHARED_PAGE
+from web.routes import ENDPOINTS, PAGES
 
 Value = TypeVar("Value")
 KEY = "python-backend/rest-api-design"

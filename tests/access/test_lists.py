@@ -21,7 +21,7 @@ from tests.access.people import (
     Person,
     everything,
 )
-from web.routes import API
+from web.endpoints.table import API
 
 EMPTY = {"/import"}  # pages that show a form and nothing of anybody
 # Nothing that names anybody.

@@ -28,7 +28,9 @@ from tests.access.people import (
     success_of,
 )
 from web.endpoints.endpoint import Endpoint
-from web.routes import API, ENDPOINTS, LESSON, PAGE, PAGES, ROADMAP
+from web.endpoints.table import API, ROADMAP
+from web.pages.page_route import LESSON, PAGE
+from web.routes import ENDPOINTS, PAGES
 
 TRANSFERS = API + "/admin/transfers"
 

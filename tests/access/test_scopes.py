@@ -21,8 +21,8 @@ from tests.access.people import (
 )
 from web.api import keys
 from web.auth.revocation_cache import revocations
+from web.endpoints.table import API
 from web.pages.page_route import PageRoute
-from web.routes import API
 
 
 class TestKeys:

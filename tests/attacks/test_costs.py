@@ -26,8 +26,9 @@ from testing.stack import PASSWORD, Stack, embedded_stack, running
 from tests.access.people import BODIES, FORMS, IN_TRASH, names_of
 from tests.portables import AT, BY, DOCUMENT, FIRST, QUESTIONS
 from web.endpoints.endpoint import Endpoint
+from web.endpoints.table import API, ROADMAP
 from web.pages.page_route import PageRoute
-from web.routes import API, ENDPOINTS, PAGES, ROADMAP
+from web.routes import ENDPOINTS, PAGES
 
 MOST_SECONDS, MOST_MEGABYTES, MOST_BYTES = 2.0, 60, 17_000_000
 LARGEST = 14_500_000  # bytes; import accepts 15 MB

@@ -11,8 +11,9 @@ from core.settings import Settings
 from testing.stack import ROOT, Stack, clean_environment
 from tests.cases import try_each
 from tests.pages import Names, Section, Step, difference, outputs_of, sections
+from web.endpoints.table import ROADMAP
 from web.http.problems import TYPES
-from web.routes import ENDPOINTS, ROADMAP
+from web.routes import ENDPOINTS
 
 PAGE = (ROOT / "docs" / "API.md").read_text(encoding="utf-8")
 SECTIONS = [section for section in sections(PAGE) if section.steps]

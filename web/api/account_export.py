@@ -10,13 +10,13 @@ from pydantic import Field
 from starlette.responses import Response, StreamingResponse
 
 from core.db import transaction
-from core.errors import RateLimited, RoadmapError
+from core.errors import Conflict, NotFound, RateLimited, RoadmapError
 from roadmap.accounts.principals import confirm
 from roadmap.exchange import account_export
 from roadmap.plan.statuses import ExportStatus
 from tasks.dispatcher import send_after_commit
 from web.auth.authentication import run_for_principal
-from web.endpoints.call import Call, EmptyBody
+from web.endpoints.table import Call, EmptyBody, Endpoint
 from web.http import limits
 from web.http.responses import Reply
 from web.http.security_log import log_security_event
@@ -119,3 +119,13 @@ def _confirmed(call: Call, read: Callable[..., Result], *given: Any) -> Result:
 def _linked(export: account_export.ExportInfo) -> LinkedExport:
     is_ready = export.status == ExportStatus.ready
     return LinkedExport(**export.model_dump(), download=ARCHIVE if is_ready else None)
+
+
+ENDPOINTS = (
+    Endpoint("POST", EXPORT, order_export, "Export the account data", status=202, login_only=True,
+        confirms=True),
+    Endpoint("GET", EXPORT, read_export, "Read the account export", login_only=True,
+        raises=(NotFound,)),
+    Endpoint("GET", ARCHIVE, download_export, "Download the account export", login_only=True,
+        media_type=ZIP, raises=(NotFound, Conflict)),
+)  # fmt: skip

@@ -19,11 +19,11 @@ from roadmap.accounts.schemas import (
 )
 from roadmap.lifecycle.administration.account_deletion import cancel_work
 from web.auth import logins
-from web.endpoints.call import Call, EmptyBody
+from web.endpoints.table import API, Call, Conflict, EmptyBody, Endpoint, Forbidden, Unauthenticated
 from web.http.host_and_csrf import csrf_token
 from web.http.responses import Reply
 
-ME = "/api/v1/auth/me"
+ME = API + "/auth/me"
 
 
 class Session(LazyModel):
@@ -120,3 +120,21 @@ def _answered(call: Call, begun: logins.StartedLogin) -> Reply[Session]:
         user=begun.user,
     )
     return Reply(body, headers=begun.headers if cookie else {})
+
+
+ENDPOINTS = (
+    Endpoint("POST", API + "/auth/register", register, "Register", status=201, public=True,
+        raises=(Forbidden, Conflict)),
+    Endpoint("POST", API + "/auth/login", log_in, "Log in", public=True,
+        raises=(Unauthenticated, Conflict)),
+    Endpoint("POST", API + "/auth/logout", log_out, "Log out", status=204, login_only=True),
+    Endpoint("PUT", API + "/auth/password", change_password, "Change the password",
+        login_only=True, raises=(Conflict,)),
+    Endpoint("PUT", API + "/auth/email", change_email, "Change the e-mail address",
+        login_only=True, raises=(Conflict,)),
+    Endpoint("GET", ME, read_me, "Read the current account"),
+    Endpoint("DELETE", ME, delete_me, "Delete the account", login_only=True, raises=(Conflict,)),
+    Endpoint("GET", API + "/auth/sessions", list_logins, "List login sessions", login_only=True),
+    Endpoint("DELETE", API + "/auth/sessions/{session_id}", end_login, "End a login session",
+        status=204, login_only=True),
+)  # fmt: skip

@@ -1,5 +1,6 @@
 """Commands on a roadmap. Each answers 202; workers do the work."""
 
+from functools import partial
 from uuid import UUID
 
 from pydantic import Field
@@ -10,7 +11,17 @@ from roadmap.lifecycle import commands
 from roadmap.plan.edits import EditRequest
 from roadmap.plan.schemas import AnswersRequest, ApproveRequest, RegenerateRequest, ReviseRequest
 from roadmap.plan.statuses import RoadmapStatus
-from web.endpoints.call import Call, EmptyBody
+from web.api.roadmaps import read_roadmap
+from web.endpoints.table import (
+    CONCEPT,
+    CONTENT,
+    REVISION,
+    ROADMAP,
+    Call,
+    Conflict,
+    EmptyBody,
+    Endpoint,
+)
 from web.http.responses import Reply
 from web.roadmaps.links import Links, links_of
 from web.roadmaps.roadmap_commands import apply_command
@@ -119,3 +130,20 @@ def _decided(call: Call, made: commands.CommandResult) -> Reply[Decision]:
         links=links,
     )
     return Reply(body, headers={"Location": links.self, "Retry-After": "1"})
+
+
+command = partial(Endpoint, "POST", status=202, current=read_roadmap, raises=(Conflict,))
+
+ENDPOINTS = (
+    command(ROADMAP + "/answers", answer_questions, "Answer the questions before the plan"),
+    command(ROADMAP + "/approve", approve_plan, "Approve the plan"),
+    command(ROADMAP + "/revise", revise_plan, "Revise the plan"),
+    command(ROADMAP + "/edits", edit_plan, "Edit the plan"),
+    command(ROADMAP + "/cancel", cancel_roadmap, "Cancel a roadmap"),
+    command(ROADMAP + "/retry", retry_roadmap, "Retry failed parts"),
+    command(REVISION + "/restore", restore_revision, "Restore a revision"),
+    command(CONTENT + "/retry", retry_part, "Retry a failed part"),
+    command(CONTENT + "/regenerate", regenerate_part, "Regenerate a part"),
+    command(CONTENT + "/versions/{number}/restore", restore_version, "Restore a version of a part"),
+    command(CONCEPT + "/upgrade", upgrade_concept, "Rewrite a built-in concept with the model"),
+)

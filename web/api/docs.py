@@ -7,7 +7,7 @@ from pydantic import Field
 from starlette.responses import Response
 
 from core.json_types import LazyModel
-from web.endpoints.call import Call
+from web.endpoints.table import Call, Endpoint
 from web.http.problems import TYPES, ProblemType, problem_type
 from web.http.responses import Document, conditional_response
 from web.openapi_file import description
@@ -61,3 +61,10 @@ def meaning_of(kind: ProblemType) -> ProblemMeaning:
 @cache
 def _document() -> Document:
     return Document(description())
+
+
+ENDPOINTS = (
+    Endpoint("GET", "/openapi.json", show_openapi, "Read the OpenAPI document", public=True),
+    Endpoint("GET", "/problems", list_problem_types, "List problem types", public=True),
+    Endpoint("GET", "/problems/{slug}", read_problem_type, "Read a problem type", public=True),
+)

@@ -2,18 +2,16 @@
 
 from starlette.responses import Response
 
-from core.errors import Conflict
 from roadmap.exchange.formats.json_ import Source
-from roadmap.exchange.formats.registry import ExportFormat, resolve
-from web.endpoints.call import Call, NoQuery
-from web.endpoints.endpoint import Endpoint
+from roadmap.exchange.formats.registry import FORMATS, ExportFormat, resolve
+from web.endpoints.table import ROADMAP, Call, Conflict, Endpoint, NoQuery
 from web.http.host_and_csrf import own_address
 from web.http.responses import conditional_response
 from web.roadmaps.exported_files import file_of
 
 
-def endpoint(roadmap: str, file_format: ExportFormat) -> Endpoint:
-    """Return the route of a format below the path of a roadmap."""
+def endpoint(file_format: ExportFormat) -> Endpoint:
+    """Return the route of a format."""
 
     def export(call: Call) -> Response:
         accepted = call.request.headers.get("accept-language", "")
@@ -26,7 +24,7 @@ def endpoint(roadmap: str, file_format: ExportFormat) -> Endpoint:
     export.__name__, export.__doc__ = file_format.operation, file_format.description
     return Endpoint(
         "GET",
-        f"{roadmap}/export.{file_format.suffix}",
+        f"{ROADMAP}/export.{file_format.suffix}",
         export,
         file_format.summary,
         resolve(file_format.response) if file_format.response else None,
@@ -34,3 +32,6 @@ def endpoint(roadmap: str, file_format: ExportFormat) -> Endpoint:
         media_type=file_format.media_type,
         raises=(Conflict,) if file_format.needs_plan else (),
     )
+
+
+ENDPOINTS = tuple(endpoint(each) for each in FORMATS.values())

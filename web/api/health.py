@@ -11,8 +11,7 @@ from core.json_types import LazyModel
 from core.migrate import pending
 from core.version import COMMIT, NUMBER
 from tasks.queue_admin import check_brokers
-from web.endpoints.call import Call
-from web.endpoints.endpoint import Endpoint
+from web.endpoints.table import Call, Endpoint
 from web.http.concurrency import share_probe
 from web.http.responses import to_response
 
@@ -93,3 +92,12 @@ async def show_index(call: Call) -> Index:
 
 def _mode() -> Literal["embedded", "server"]:
     return "embedded" if settings.embedded else "server"
+
+
+ENDPOINTS = (
+    Endpoint("GET", "/", show_index, "Read the entry point", public=True),
+    Endpoint("GET", "/health", show_alive, "Check liveness", public=True, unlimited=True),
+    Endpoint("GET", "/health/live", show_alive, "Check liveness (probe)", public=True,
+        unlimited=True),
+    ProbeEndpoint("GET", "/health/ready", show_ready, "Check readiness", public=True),
+)  # fmt: skip

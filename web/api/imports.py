@@ -1,7 +1,7 @@
 """Import of roadmaps exported as JSON."""
 
 from roadmap.exchange.import_validation import RoadmapFile
-from web.endpoints.call import Call
+from web.endpoints.table import API, Call, LargeBody
 from web.http.responses import Reply
 from web.roadmaps.links import ImportedRoadmap, imported_reply
 from web.roadmaps.roadmap_commands import import_document
@@ -14,3 +14,6 @@ def import_roadmap(call: Call[RoadmapFile]) -> Reply[ImportedRoadmap]:
     model.
     """
     return imported_reply(import_document(call.owner, call.body))
+
+
+ENDPOINTS = (LargeBody("POST", API + "/imports", import_roadmap, "Import a roadmap", status=201),)

@@ -7,12 +7,10 @@ from pydantic import Field
 from core.db import after_transaction
 from core.json_types import Page
 from roadmap.accounts import api_keys, invitations
-from roadmap.accounts.identity import Scope
 from roadmap.operations.audit_log import Action, audited
 from web.auth import tokens
 from web.auth.revocation_cache import revocations
-from web.endpoints.call import Call
-from web.endpoints.endpoint import actor_of
+from web.endpoints.table import API, Call, Conflict, Endpoint, Scope, actor_of
 from web.http import limits
 from web.http.pagination import PageQuery, paged
 from web.http.responses import Reply
@@ -111,3 +109,20 @@ def withdraw_invitation(call: Call) -> None:
         account=call.owner,
         invitation=call.ids["invitation_id"],
     )
+
+
+ENDPOINTS = (
+    Endpoint("POST", API + "/api-keys", create_key, "Create an API key", status=201,
+        login_only=True, raises=(Conflict,), has_secret=True),
+    Endpoint("GET", API + "/api-keys", list_keys, "List API keys", login_only=True),
+    Endpoint("GET", API + "/api-keys/{key_id}", read_key, "Read an API key", login_only=True),
+    Endpoint("DELETE", API + "/api-keys/{key_id}", revoke_key, "Revoke an API key", status=204,
+        login_only=True, current=read_key),
+    Endpoint("POST", API + "/invitations", create_invitation, "Create an invitation", status=201,
+        scope=Scope.admin, has_secret=True),
+    Endpoint("GET", API + "/invitations", list_invitations, "List invitations", scope=Scope.admin),
+    Endpoint("GET", API + "/invitations/{invitation_id}", read_invitation, "Read an invitation",
+        scope=Scope.admin),
+    Endpoint("DELETE", API + "/invitations/{invitation_id}", withdraw_invitation,
+        "Revoke an invitation", status=204, scope=Scope.admin, current=read_invitation),
+)  # fmt: skip

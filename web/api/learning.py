@@ -15,12 +15,14 @@ from roadmap.lifecycle import schedule_settings
 from roadmap.lifecycle.reading import read_states
 from roadmap.plan.schemas import ProgressRequest
 from tasks.dispatcher import send_after_commit
-from web.endpoints.call import Call, EmptyBody
-from web.endpoints.stated_endpoint import DocumentKind, DocumentPlace
+from web.endpoints.stated_endpoint import DocumentKind, DocumentPlace, StatedEndpoint
+from web.endpoints.table import API, CONCEPT, ROADMAP, Call, Conflict, EmptyBody, Endpoint
 from web.http.pagination import Limit, PageQuery, paged
 from web.http.responses import Document, Reply
 from web.http.urls import quoted_path
 from web.roadmaps.roadmap_commands import write_ahead
+
+PROJECT = ROADMAP + "/stages/{stage_id}/project"
 
 
 def _schedule_states(places: Sequence[read_states.Ids]) -> list[bytes | None]:
@@ -188,3 +190,40 @@ def save_schedule(call: Call[schedule_settings.ScheduleRequest]) -> Annotated[Re
         schedule_settings.reschedule(call.owner, call.ids["roadmap_id"], call.body)
         now = read_schedule(call)
     return Response(now.content, headers={"ETag": now.tag}, media_type="application/json")
+
+
+ENDPOINTS = (
+    Endpoint("GET", CONCEPT + "/progress", read_progress, "Read the progress of a concept"),
+    Endpoint("PUT", CONCEPT + "/part", finish_part, "Finish a part of a concept",
+        current=read_progress, raises=(Conflict,)),
+    Endpoint("PUT", CONCEPT + "/progress", set_progress, "Set the progress of a concept",
+        current=read_progress),
+    Endpoint("GET", CONCEPT + "/notes", read_notes, "Read the notes"),
+    Endpoint("PUT", CONCEPT + "/notes", set_notes, "Save the notes", current=read_notes,
+        raises=(Conflict,)),
+    Endpoint("GET", CONCEPT + "/exercise", read_exercise, "Read the exercise of a concept"),
+    Endpoint("PUT", CONCEPT + "/exercise", save_exercise, "Save the exercise of a concept",
+        current=read_exercise),
+    Endpoint("POST", CONCEPT + "/quiz/attempts", answer_quiz, "Answer a quiz", status=201,
+        raises=(Conflict,)),
+    Endpoint("GET", CONCEPT + "/quiz/attempts", list_attempts, "List attempts at a quiz"),
+    Endpoint("GET", CONCEPT + "/quiz/attempts/{attempt_id}", read_attempt,
+        "Read an attempt at a quiz"),
+    Endpoint("GET", PROJECT, read_project, "Read the project of a stage"),
+    Endpoint("PUT", PROJECT, save_project, "Save the work on a project", current=read_project),
+    Endpoint("POST", PROJECT + "/judgement", order_judgement, "Have a project judged by the model",
+        status=202, raises=(Conflict,)),
+    Endpoint("POST", ROADMAP + "/placement", place_learner, "Ask what the learner knows already",
+        raises=(Conflict,)),
+    Endpoint("POST", ROADMAP + "/placement/skip", skip_concepts, "Skip known concepts",
+        raises=(Conflict,)),
+    StatedEndpoint("GET", ROADMAP + "/schedule", read_schedule, "Read the schedule",
+        place=schedule_place),
+    Endpoint("PUT", ROADMAP + "/schedule", save_schedule, "Set the schedule",
+        current=read_schedule, raises=(Conflict,)),
+    Endpoint("GET", API + "/today", read_today, "Read what to learn today"),
+    Endpoint("GET", API + "/profile", read_profile, "Read the profile"),
+    Endpoint("PUT", API + "/profile", save_profile, "Replace the profile", current=read_profile),
+    Endpoint("PATCH", API + "/profile", patch_profile, "Change fields of the profile",
+        current=read_profile),
+)  # fmt: skip

@@ -13,11 +13,9 @@ from starlette.responses import Response
 from starlette.types import Message
 
 from core.db import settings
-from core.errors import NotFound
 from core.json_types import LazyModel
 from roadmap.accounts.identity import Principal
-from web.endpoints.call import Call
-from web.endpoints.endpoint import Endpoint
+from web.endpoints.table import Call, Endpoint, NotFound, Scope
 from web.http.concurrency import agent_slot
 from web.http.host_and_csrf import CSRF_HEADER, own_address
 from web.roadmaps.sse import poller
@@ -83,3 +81,8 @@ def _passed_on(request: Request) -> dict[str, str | bytes]:
         if name in request.headers
     }
     return {**given, "X-Request-ID": request.scope["state"]["request_id"]}
+
+
+# Not an operation of the API: JSON-RPC, which clients of MCP know
+MCP = McpEndpoint("POST", "/mcp", serve_mcp, "Call the MCP server", body=JsonRpcMessage,
+    scope=Scope.read)  # fmt: skip

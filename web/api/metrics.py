@@ -5,8 +5,7 @@ from starlette.responses import Response
 
 from roadmap.accounts.identity import Principal
 from web.auth.authentication import MONITOR, is_monitor
-from web.endpoints.call import Call
-from web.endpoints.endpoint import Endpoint
+from web.endpoints.table import Call, Endpoint, Scope
 from web.http import limits
 
 
@@ -33,3 +32,9 @@ def show_metrics(call: Call) -> Response:
 
     encode, media_type = choose_encoder(call.request.headers.get("accept", ""))
     return Response(encode(Counts()), media_type=media_type)
+
+
+ENDPOINTS = (
+    MetricsEndpoint("GET", "/metrics", show_metrics, "Read metrics", scope=Scope.observe,
+        media_type="text/plain"),
+)  # fmt: skip

@@ -8,7 +8,9 @@ from pydantic import Field
 from core.json_types import LazyModel
 from roadmap.learning import reviews
 from roadmap.learning.daily_limits import ReviewForecast, ReviewLimits
-from web.endpoints.call import Call
+from web.endpoints.table import API, Call, Conflict, Endpoint, NotFound
+
+REVIEW = API + "/reviews/{card_id}"
 
 
 class ReviewsQuery(LazyModel, extra="forbid"):
@@ -71,3 +73,15 @@ def read_limits(call: Call) -> ReviewLimits:
 def save_limits(call: Call[ReviewLimits]) -> ReviewLimits:
     """Replace the daily limits; omitted fields get their defaults."""
     return reviews.save_limits(call.owner, call.body)
+
+
+ENDPOINTS = (
+    Endpoint("GET", API + "/reviews", list_reviews, "List due reviews", raises=(NotFound,)),
+    Endpoint("POST", REVIEW + "/check", check_review, "Check an answer"),
+    Endpoint("POST", REVIEW, rate_review, "Rate a review", raises=(Conflict,)),
+    Endpoint("POST", REVIEW + "/undo", undo_review, "Undo a rating", raises=(Conflict,)),
+    Endpoint("GET", API + "/review-forecast", read_forecast, "Read the review forecast"),
+    Endpoint("GET", API + "/review-limits", read_limits, "Read the review limits"),
+    Endpoint("PUT", API + "/review-limits", save_limits, "Set the review limits",
+        current=read_limits),
+)  # fmt: skip

@@ -8,7 +8,7 @@ from core.json_types import LazyModel
 from roadmap.budget import cost_report
 from roadmap.lifecycle import content_versions, revisions
 from roadmap.lifecycle.timeline.timeline import Trace, trace_of
-from web.endpoints.call import Call
+from web.endpoints.table import CONTENT, REVISION, ROADMAP, Call, Endpoint
 from web.http.pagination import PageQuery, paged
 from web.http.responses import Reply
 
@@ -76,3 +76,16 @@ def read_receipt(call: Call[None, PageQuery]) -> Reply[cost_report.Receipt]:
 def read_trace(call: Call) -> Trace:
     """Each wait, attempt, model call and decision, with times, tokens and cost."""
     return trace_of(call.owner, call.ids["roadmap_id"])
+
+
+ENDPOINTS = (
+    Endpoint("GET", ROADMAP + "/revisions", list_revisions, "List revisions"),
+    Endpoint("GET", REVISION, read_revision, "Read a revision"),
+    Endpoint("GET", REVISION + "/diff", compare_revisions, "Compare two revisions"),
+    Endpoint("GET", CONTENT + "/versions", list_versions, "List versions of a part"),
+    Endpoint("GET", CONTENT + "/versions/{number}", read_version, "Read a version of a part"),
+    Endpoint("GET", CONTENT + "/versions/{number}/diff", compare_versions,
+        "Compare two versions of a part"),
+    Endpoint("GET", ROADMAP + "/receipt", read_receipt, "Read the cost of a roadmap"),
+    Endpoint("GET", ROADMAP + "/trace", read_trace, "Read the timeline of a roadmap"),
+)  # fmt: skip

@@ -28,11 +28,9 @@ from roadmap.plan.statuses import TERMINAL, EventType, RoadmapStatus
 from roadmap.plan.views import Activity, ConceptDetail, RoadmapSummary, RoadmapTree
 from web.auth.authentication import run_for_principal
 from web.endpoints import idempotency
-from web.endpoints.call import Call
-from web.endpoints.endpoint import Endpoint
-from web.endpoints.stated_endpoint import DocumentKind, DocumentPlace
+from web.endpoints.stated_endpoint import DocumentKind, DocumentPlace, StatedEndpoint
+from web.endpoints.table import API, ROADMAP, Call, Endpoint
 from web.http.pagination import CURSOR, Limit, PageQuery, paged
-from web.http.prefer_header import MINIMAL, prefers_minimal, wait_of
 from web.http.responses import Document, Reply, to_response
 from web.roadmaps.create_writer import accept
 from web.roadmaps.links import Links, links_of
@@ -45,6 +43,11 @@ OUTLINED = TERMINAL | {
     EventType.awaiting_review,
     EventType.awaiting_answers,
 }
+
+# Preferences of a request (RFC 7240); a value that cannot be parsed is none
+LONGEST_WAIT = 60  # seconds; more is understood as this
+RETURN = re.compile(r'return\s*=\s*"?([a-z]+)"?', re.IGNORECASE)
+WAIT = re.compile(r'wait\s*=\s*"?([0-9]{1,9})"?', re.IGNORECASE)
 
 
 class AcceptedMinimal(LazyModel):
@@ -62,7 +65,7 @@ class Accepted(AcceptedMinimal):
 
 
 # The responses in JSON, where this stands for the id of the roadmap
-ANY_ID, PATH = str(UUID(int=0)), "/api/v1/roadmaps"
+ANY_ID, PATH = str(UUID(int=0)), API + "/roadmaps"
 ACCEPTED = Accepted(id=UUID(ANY_ID), links=links_of(UUID(ANY_ID))).model_dump_json()
 ACCEPTED_MINIMAL = AcceptedMinimal(id=UUID(ANY_ID)).model_dump_json()
 
@@ -108,13 +111,33 @@ class EventsQuery(LazyModel, extra="forbid"):
     drafts: bool = Field(False, description="Also send tutorials while they are being written.")
 
 
+def wait_of(request: Request) -> int:
+    """Return the seconds to wait; 0 without this preference."""
+    found = _preferred(request, WAIT)
+    return min(int(found), LONGEST_WAIT) if found else 0
+
+
+def prefers_minimal(request: Request) -> bool:
+    return _preferred(request, RETURN).lower() == "minimal"
+
+
+def _preferred(request: Request, pattern: re.Pattern[str]) -> str:
+    """Return the value of the first preference that matches; empty without one."""
+    preferences = (
+        each.split(";")[0].strip()
+        for line in request.headers.getlist("prefer")
+        for each in line.split(",")
+    )
+    return next((match[1] for match in map(pattern.fullmatch, preferences) if match), "")
+
+
 class CreateEndpoint(Endpoint):
     """Endpoint that honours `Prefer: wait`, also for a repeated request."""
 
     async def answer(self, request: Request, caller: Principal) -> Response:
         """Return the roadmap if it has an outline in time, otherwise the 202."""
         accepted = await super().answer(request, caller)
-        if "prefer" not in request.headers or not (seconds := wait_of(request)):
+        if not (seconds := wait_of(request)):
             return accepted
         kept = ("location", "idempotency-replayed")
         headers = {name: value for name, value in accepted.headers.items() if name in kept}
@@ -149,8 +172,8 @@ async def create_roadmap(call: Call[RoadmapRequest]) -> Annotated[Response, Acce
     roadmap_id, content = new_id(), ACCEPTED
     id_text = str(roadmap_id)
     headers = {"Location": f"{PATH}/{id_text}", "Retry-After": "1"}
-    if "prefer" in call.request.headers and prefers_minimal(call.request):
-        content, headers = ACCEPTED_MINIMAL, {**headers, **MINIMAL}
+    if prefers_minimal(call.request):
+        content, headers = ACCEPTED_MINIMAL, {**headers, **idempotency.MINIMAL}
     body = content.replace(ANY_ID, id_text).encode()
     response = Response(body, 202, headers, media_type="application/json")
     owner_id = call.caller.account_id
@@ -277,3 +300,16 @@ def _tree(owner_id: UUID, roadmap_id: UUID) -> LinkedTree:
     return LinkedTree(
         **dict(queries.roadmap_tree(owner_id, roadmap_id)), links=links_of(roadmap_id)
     )
+
+
+ENDPOINTS = (
+    CreateEndpoint("POST", PATH, create_roadmap, "Create a roadmap", status=202),
+    StatedEndpoint("GET", PATH, list_roadmaps, "List roadmaps", place=list_place),
+    StatedEndpoint("GET", ROADMAP, read_roadmap, "Read a roadmap", place=tree_place),
+    Endpoint("GET", ROADMAP + "/events", watch_roadmap, "Stream the events of a roadmap",
+        media_type="text/event-stream", raises=(Conflict,)),
+    Endpoint("GET", ROADMAP + "/activity", read_activity, "Read the current activity"),
+    Endpoint("GET", ROADMAP + "/logs", list_logs, "Read the execution log of a roadmap"),
+    StatedEndpoint("GET", ROADMAP + "/concepts/{concept_id}", read_concept, "Read a concept",
+        place=concept_place),
+)  # fmt: skip

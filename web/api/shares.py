@@ -11,8 +11,7 @@ from roadmap.exchange.formats.json_ import Source
 from roadmap.exchange.formats.registry import FORMATS
 from roadmap.exchange.importer import IN_SHARED
 from roadmap.plan.views import RoadmapTree
-from web.endpoints.call import Call, EmptyBody
-from web.endpoints.endpoint import Endpoint
+from web.endpoints.table import API, ROADMAP, Call, Conflict, EmptyBody, Endpoint, Gone
 from web.http.host_and_csrf import own_address
 from web.http.response_cache import DocumentSource, ResponseCache
 from web.http.responses import UNLISTED, Document, Reply, conditional_response
@@ -21,6 +20,7 @@ from web.roadmaps.exported_files import file_of
 from web.roadmaps.links import ImportedRoadmap, imported_reply
 from web.roadmaps.roadmap_commands import import_document
 
+SHARED = API + "/shared/{token}"
 documents = ResponseCache()
 CALENDAR = FORMATS["ics"]
 
@@ -127,3 +127,20 @@ def follow_calendar(call: Call) -> Response:
 
 def _unlisted(body: BaseModel) -> Document:
     return Document(body.model_dump_json().encode(), UNLISTED)
+
+
+ENDPOINTS = (
+    Endpoint("POST", ROADMAP + "/links", create_link, "Create a share link", status=201,
+        raises=(Conflict,), has_secret=True),
+    Endpoint("GET", ROADMAP + "/links", list_links, "List share links"),
+    Endpoint("GET", ROADMAP + "/links/{link_id}", read_link, "Read a share link"),
+    Endpoint("DELETE", ROADMAP + "/links/{link_id}", revoke_link, "Revoke a share link",
+        status=204, current=read_link),
+    Endpoint("GET", SHARED, read_shared, "Read a shared roadmap", public=True, raises=(Gone,)),
+    Endpoint("GET", SHARED + "/concepts/{concept_id}", read_shared_concept,
+        "Read a concept of a shared roadmap", public=True, raises=(Gone,)),
+    CopyEndpoint("POST", SHARED + "/copy", copy_shared, "Copy a shared roadmap", status=201,
+        raises=(Conflict, Gone)),
+    Endpoint("GET", "/calendars/{token}/roadmap.ics", follow_calendar, "Read a calendar feed",
+        public=True, media_type=CALENDAR.media_type, raises=(Gone,)),
+)  # fmt: skip

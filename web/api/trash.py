@@ -4,9 +4,12 @@ from core.json_types import Page
 from roadmap.lifecycle import trash
 from roadmap.plan.views import RoadmapSummary
 from tasks.dispatcher import send_after_commit
-from web.endpoints.call import Call, EmptyBody
+from web.api.roadmaps import read_roadmap
+from web.endpoints.table import API, ROADMAP, Call, EmptyBody, Endpoint
 from web.http.pagination import Limit, PageQuery, paged
 from web.http.responses import Reply
+
+TRASHED = API + "/trash/{roadmap_id}"
 
 
 class TrashQuery(PageQuery):
@@ -35,3 +38,12 @@ def restore_from_trash(call: Call[EmptyBody]) -> RoadmapSummary:
 def delete_for_ever(call: Call) -> None:
     """Delete a roadmap in the trash with all its data. This cannot be undone."""
     trash.delete(call.owner, call.ids["roadmap_id"])
+
+
+ENDPOINTS = (
+    Endpoint("DELETE", ROADMAP, trash_roadmap, "Move a roadmap to the trash", status=204,
+        current=read_roadmap),
+    Endpoint("GET", API + "/trash", list_trash, "List the trash"),
+    Endpoint("POST", TRASHED + "/restore", restore_from_trash, "Restore a roadmap from the trash"),
+    Endpoint("DELETE", TRASHED, delete_for_ever, "Delete a roadmap permanently", status=204),
+)  # fmt: skip

@@ -8,12 +8,14 @@ from core.json_types import Page
 from roadmap.plan.statuses import DeliveryStatus, Job
 from roadmap.webhooks import subscriptions
 from tasks.dispatcher import send_after_commit
-from web.endpoints.call import Call, EmptyBody
+from web.endpoints.table import API, Call, Conflict, EmptyBody, Endpoint
 from web.http.pagination import Limit, PageQuery, paged
 from web.http.responses import Reply
 from web.http.security_log import log_security_event
 
-BASE = "/api/v1/webhooks"
+BASE = API + "/webhooks"
+WEBHOOK = BASE + "/{webhook_id}"
+DELIVERY = WEBHOOK + "/deliveries/{delivery_id}"
 
 
 class DeliveriesQuery(PageQuery):
@@ -101,3 +103,25 @@ def _on_its_way(
     send_after_commit(steps)
     location = f"{BASE}/{delivery.webhook_id}/deliveries/{delivery.id}"
     return Reply(delivery, headers={"Location": location, "Retry-After": "1"})
+
+
+ENDPOINTS = (
+    Endpoint("POST", BASE, create_webhook, "Create a webhook", status=201,
+        raises=(Conflict,), has_secret=True),
+    Endpoint("GET", BASE, list_webhooks, "List webhooks"),
+    Endpoint("GET", WEBHOOK, read_webhook, "Read a webhook"),
+    Endpoint("PUT", WEBHOOK, change_webhook, "Replace a webhook", current=read_webhook,
+        confirms=True),
+    Endpoint("PATCH", WEBHOOK, patch_webhook, "Change fields of a webhook", current=read_webhook,
+        confirms=True),
+    Endpoint("DELETE", WEBHOOK, delete_webhook, "Delete a webhook", status=204,
+        current=read_webhook),
+    Endpoint("POST", WEBHOOK + "/secret", rotate_webhook_secret, "Rotate the secret of a webhook",
+        current=read_webhook, has_secret=True),
+    Endpoint("POST", WEBHOOK + "/test", test_webhook, "Send a test delivery", status=202,
+        raises=(Conflict,)),
+    Endpoint("GET", WEBHOOK + "/deliveries", list_deliveries, "List deliveries of a webhook"),
+    Endpoint("GET", DELIVERY, read_delivery, "Read a delivery"),
+    Endpoint("POST", DELIVERY + "/retry", retry_delivery, "Retry a delivery", status=202,
+        raises=(Conflict,)),
+)  # fmt: skip

@@ -16,7 +16,7 @@ class Deprecated(NamedTuple):
 
 
 # Fields of requests. docs/API.md promises at least a year.
-FIELDS: Mapping[type[BaseModel], Mapping[str, Deprecated]] = {
+DEPRECATED: Mapping[type[BaseModel], Mapping[str, Deprecated]] = {
     ProgressRequest: {
         "status": Deprecated(
             since=datetime(2026, 11, 29, tzinfo=UTC), until=datetime(2027, 11, 29, tzinfo=UTC)
@@ -27,7 +27,7 @@ FIELDS: Mapping[type[BaseModel], Mapping[str, Deprecated]] = {
 
 def deprecations(body: Any) -> dict[str, str]:
     """Return the headers for a body: of its deprecated field that goes first, if it has any."""
-    fields = FIELDS[type(body)]
+    fields = DEPRECATED[type(body)]
     used = [fields[name] for name in fields if name in body.model_fields_set]
     if not used:
         return {}

@@ -33,8 +33,7 @@ from web.auth.authentication import ANONYMOUS, check_scope, identify, run_for_pr
 from web.auth.revocation_cache import revocations
 from web.endpoints import idempotency
 from web.endpoints.call import Call, Handler, NoQuery, models_of
-from web.endpoints.deprecation import FIELDS as DEPRECATED
-from web.endpoints.deprecation import deprecations
+from web.endpoints.deprecation import DEPRECATED, deprecations
 from web.http import limits
 from web.http.child_process import run_in_child, run_in_parser_thread
 from web.http.concurrency import in_public_thread, large_body_slot

@@ -20,10 +20,10 @@ from starlette.responses import Response
 from core.errors import Conflict, FieldError, Invalid, KeyInUse, KeyReused
 from roadmap.accounts import idempotency_store
 from roadmap.accounts.identity import IdempotencyKey
-from web.http.prefer_header import MINIMAL
 from web.http.request_body import can_parse_inline
 
 HEADER = "Idempotency-Key"
+MINIMAL = {"Preference-Applied": "return=minimal"}
 REPLAYED = {"Idempotency-Replayed": "true"}
 # As it is, or a quoted string (RFC 9651)
 KEY = re.compile(r'(?!")[!-~]{1,200}|"(?:[ !#-\[\]-~]|\\["\\]){1,200}"')

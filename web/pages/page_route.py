@@ -14,6 +14,7 @@ from starlette.types import Receive, Scope, Send
 from core.errors import Malformed, Unavailable, Unsupported
 from roadmap.accounts.identity import Principal
 from roadmap.plan.format_version import LARGEST_DOCUMENT
+from web.endpoints.call import Call, Query_co
 from web.endpoints.endpoint import Endpoint, LargeBody
 from web.http.request_body import is_small_document, read_body
 from web.http.urls import is_too_long
@@ -24,6 +25,10 @@ MOST_FIELDS = 1000
 LONGEST_IN_LOOP = 16 * 1024  # bytes of a form; 256 KiB of percent signs take 40 ms to decode
 _form_threads = anyio.CapacityLimiter(1)  # apart from handlers: forms come from anybody
 MOST_FORMS = 20  # larger ones, that wait
+
+PAGE = "/roadmaps/{roadmap_id}"
+LESSON = PAGE + "/concepts/{concept_id}"
+PageCall = Call[Form, Query_co]  # with an empty form for a GET
 
 
 @dataclass(frozen=True)

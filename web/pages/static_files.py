@@ -7,12 +7,8 @@ import gzip
 from functools import cache
 from pathlib import Path
 
-from starlette.responses import FileResponse, Response
-
-from core.errors import NotFound
 from roadmap.exchange.map.style import STYLE
-from web.endpoints.call import Call
-from web.http.responses import compressed_tag, etag, is_not_modified, takes_gzip
+from web.http.responses import etag
 
 FOLDER = Path(__file__).parent.parent / "static"
 SHEET = "style.css"  # made of these, and of that of the picture
@@ -33,28 +29,13 @@ FILES = (
     "manifest.webmanifest",
     "offline.js",
 )
-MEDIA_TYPES = {
-    ".css": "text/css",
-    ".js": "text/javascript",
-    ".json": "application/json",
-    ".mjs": "text/javascript",
-    ".png": "image/png",
-    ".svg": "image/svg+xml",
-    ".wasm": "application/wasm",
-    ".webmanifest": "application/manifest+json",
-    ".zip": "application/zip",
-}
-A_YEAR = 365 * 24 * 3600  # seconds
-IMMUTABLE = f"public, max-age={A_YEAR}, immutable"
 BROUGHT = FOLDER.parent / "run"
 WORKER = FOLDER / "worker.js"
-# The policy of the worker alone: it compiles WebAssembly, and reaches no network.
-WORKER_POLICY = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'"
 
 
 def address(name: str) -> str:
     """Return the URL of a file, which changes with its content so that browsers may keep it."""
-    return f"/static/{name}?v={_version(files()[name][2])}"
+    return f"/static/{name}?v={version_of(files()[name][2])}"
 
 
 @cache
@@ -76,52 +57,15 @@ def files() -> dict[str, tuple[bytes, bytes, str]]:
     }
 
 
-async def serve(call: Call) -> Response:
-    name, request = call.ids["file"], call.request
-    if name not in files():
-        raise NotFound("This file does not exist.")
-    content, compressed, tag = files()[name]
-    is_named = request.query_params.get("v") == _version(tag)
-    is_packed = takes_gzip(request)
-    headers = {
-        "ETag": compressed_tag(tag) if is_packed else tag,
-        "Cache-Control": IMMUTABLE if is_named else "no-cache",
-        "Vary": "Accept-Encoding",
-        # Of the service worker, which asks for what it keeps.
-        "Content-Security-Policy": "default-src 'none'; connect-src 'self'",
-        "Service-Worker-Allowed": "/",
-    }
-    if is_not_modified(request, tag):
-        return Response(status_code=304, headers=headers)
-    if is_packed:
-        content, headers["Content-Encoding"] = compressed, "gzip"
-    return Response(content, headers=headers, media_type=MEDIA_TYPES[Path(name).suffix])
-
-
 @cache
 def run_folder() -> str:
     """Return the folder of URLs of what runs the code of lessons, empty without `make run-code`."""
     version = BROUGHT / "version"
     if not version.exists():
         return ""
-    return f"/static/run/{_version(etag(version.read_bytes() + WORKER.read_bytes()))}/"
+    return f"/static/run/{version_of(etag(version.read_bytes() + WORKER.read_bytes()))}/"
 
 
-async def serve_run(call: Call) -> Response:
-    """Return a file of `run_folder`, from the disk."""
-    name, request = call.ids["file"], call.request
-    path = WORKER if name == WORKER.name else BROUGHT / name
-    media_type = MEDIA_TYPES.get(path.suffix)
-    if request.url.path != run_folder() + name or media_type is None or not path.is_file():
-        raise NotFound("This file does not exist.")
-    headers = {"Cache-Control": IMMUTABLE, "Vary": "Accept-Encoding"}
-    if path == WORKER:
-        headers["Content-Security-Policy"] = WORKER_POLICY
-    packed = path.with_name(f"{name}.gz")
-    if packed.is_file() and takes_gzip(request):
-        path, headers["Content-Encoding"] = packed, "gzip"
-    return FileResponse(path, headers=headers, media_type=media_type)
-
-
-def _version(tag: str) -> str:
+def version_of(tag: str) -> str:
+    """Return the version of a file, as its URL has it."""
     return tag.strip('"')[:12]

@@ -37,7 +37,7 @@ from web.http.response_cache import DocumentSource, Facts, ResponseCache
 from web.http.responses import LEVEL, ZIPPED, Document, compressed, is_compressed, takes_gzip
 from web.http.urls import path_and_query
 from web.pages import labels, static_files
-from web.pages.forms import Form, local_path, page_of, see_other
+from web.pages.forms import page_of
 from web.pages.lazy import anchor, exercise_anchor, parted
 from web.pages.schedule_text import ScheduleText
 
@@ -52,7 +52,6 @@ POLICY = (
 THEMES = ("auto", "light", "dark")
 # Over TLS, browsers let no other host set such a cookie.
 COOKIE_PREFIX = "" if settings.embedded else "__Host-"
-A_YEAR = 365 * 24 * 3600  # seconds
 MOST_BYTES = 8 * 1024 * 1024  # of public pages
 MOST_OWN_BYTES = 8 * 1024 * 1024  # of pages of accounts, compressed: some thousand lessons
 # Stands for the name of a form, which is new in each response (forms.py).
@@ -82,23 +81,6 @@ def texts_of(request: Request) -> NullTranslations:
 def theme_of(request: Request) -> str:
     chosen = request.cookies.get(f"{COOKIE_PREFIX}theme", "")
     return chosen if chosen in THEMES else THEMES[0]
-
-
-def change_preferences(call: Call[Form]) -> Response:
-    """Keep a choice, and go back to its page."""
-    answer = see_other(local_path(call.body.text("next")))
-    for name, allowed in (("language", LANGUAGES), ("theme", THEMES)):
-        value = call.body.text(name)
-        if value in allowed:
-            answer.set_cookie(
-                COOKIE_PREFIX + name,
-                value,
-                max_age=A_YEAR,
-                secure=not settings.embedded,
-                httponly=True,
-                samesite="lax",
-            )
-    return answer
 
 
 def with_code(text: str) -> Markup:

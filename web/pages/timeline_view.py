@@ -15,9 +15,9 @@ from roadmap.lifecycle.reading import queries
 from roadmap.lifecycle.timeline.spans import ANSWERS, REVIEW, Span, SpanKind, SpanOutcome
 from roadmap.lifecycle.timeline.timeline import trace_of
 from roadmap.plan.outline import ContentKind
-from web.endpoints.call import Call
-from web.pages.forms import AnyQuery, Form
+from web.pages.forms import AnyQuery
 from web.pages.labels import HAPPENED, KINDS
+from web.pages.page_route import PAGE, PageCall, PageRoute
 from web.pages.templates import page, texts_of
 
 Href = Callable[[UUID], str]
@@ -55,7 +55,7 @@ class TraceQuery(AnyQuery):
     after: int = 0
 
 
-def timeline_page(call: Call[Form, TraceQuery]) -> Response:
+def timeline_page(call: PageCall[TraceQuery]) -> Response:
     """Return the page of a roadmap's timeline, for its owner."""
     roadmap_id = call.ids["roadmap_id"]
     trace = trace_of(call.owner, roadmap_id)
@@ -111,3 +111,6 @@ def duration_text(seconds: float, step: float = 1.0, texts: NullTranslations = E
         values = {"days": days, "time": f"{hours}:{minutes:02d}"}
         return texts.gettext("%(days)d d %(time)s") % values
     return f"{hours}:{minutes:02d}:{left:02d}" if hours else f"{minutes}:{left:02d}"
+
+
+PAGES = (PageRoute("GET", PAGE + "/trace", timeline_page),)

@@ -26,8 +26,8 @@ from tests.security.browsers.visitors import (
     wait_for,
 )
 from web.endpoints.endpoint import Endpoint
+from web.endpoints.table import API
 from web.pages.page_route import PageRoute
-from web.routes import API
 
 UNSAFE = [endpoint for endpoint in EVERY if endpoint.method != "GET"]
 MESSAGE = {"queue": "content", "message": str(uuid.uuid4())}

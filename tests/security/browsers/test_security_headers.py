@@ -26,8 +26,9 @@ from tests.security.browsers.visitors import (
     in_server_mode,
     send,
 )
+from web.endpoints.table import API
 from web.http.middleware import hsts
-from web.routes import API, PAGES
+from web.routes import PAGES
 
 PEOPLE = {"Accept": "text/html"}
 

@@ -15,7 +15,8 @@ import pytest
 
 from testing.stack import GOAL, PASSWORD, Stack, answer_to
 from testing.waiting import HANG, wait_until
-from web.routes import API, ENDPOINTS, PAGES
+from web.endpoints.table import API
+from web.routes import ENDPOINTS, PAGES
 
 NAME, BELOW, PUBLIC, PRIVATE = (
     "roadmap.example.org",

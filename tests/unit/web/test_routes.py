@@ -16,13 +16,15 @@ from core.db import settings
 from roadmap.exchange.formats.registry import FORMATS
 from roadmap.lifecycle.reading import queries
 from roadmap_app import app
+from testing.stack import ROOT
 from testing.waiting import wait_until
+from web.api.mcp import MCP
 from web.auth import authentication
 from web.endpoints.endpoint import PLACES, Endpoint
 from web.http import host_and_csrf, limits
 from web.openapi_file import description
 from web.roadmaps.sse import EventPoller
-from web.routes import ENDPOINTS, MCP, PAGES
+from web.routes import ENDPOINTS, PAGES
 
 PUBLIC = {  # each addition opens a door
     ("GET", "/"),
@@ -69,6 +71,7 @@ NOT_JSON |= {
     "/api/v1/auth/me/export.zip",
 }
 NO_CONTENT = 204
+TABLES = ("ENDPOINTS", "PAGES")
 BODY_METHODS = {"POST", "PUT", "PATCH"}
 WITH_PASSWORD = {("DELETE", "/api/v1/auth/me")}  # asked once more before an account is deleted
 METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"}
@@ -132,6 +135,28 @@ def test_every_place_in_a_path_is_the_id_of_a_thing_or_one_that_is_known() -> No
 def test_no_method_and_path_comes_twice() -> None:
     pairs = [(endpoint.method, endpoint.path) for endpoint in ENDPOINTS]
     assert sorted(pairs) == sorted(set(pairs))
+
+
+def test_no_route_shadows_another() -> None:
+    """Beside an endpoint of the same path, a page is first; it passes programs on to that."""
+    rows = (*PAGES, *ENDPOINTS, MCP)
+    for row in rows:
+        asked = {"type": "http", "method": row.method, "path": address(row.path)}
+        found = next(route for route in app.routes if route.matches(asked)[0] is Match.FULL)
+        assert isinstance(found, Route)
+        assert found.path == row.path
+
+
+def test_the_table_of_every_module_is_joined() -> None:
+    joined = {row.handler for row in (*PAGES, *ENDPOINTS)}
+    names = {
+        ".".join(file.relative_to(ROOT).with_suffix("").parts)
+        for folder in ("api", "pages")
+        for file in (ROOT / "web" / folder).glob("**/*.py")
+        if re.search("^(ENDPOINTS|PAGES) = ", file.read_text("utf-8"), re.MULTILINE)
+    }
+    tables = [getattr(sys.modules[name], table, ()) for name in names for table in TABLES]
+    assert {row.handler for table in tables for row in table} == joined
 
 
 def test_no_summary_comes_twice() -> None:

@@ -7,7 +7,7 @@ from pydantic import Field
 
 from core.json_types import LazyModel, Page
 from roadmap.operations import audit_log
-from web.endpoints.call import Call
+from web.endpoints.table import ADMIN, Call, observe
 from web.http.pagination import CURSOR, Limit, paged
 from web.http.responses import Reply
 
@@ -33,3 +33,6 @@ def list_audit(call: Call[None, AuditQuery]) -> Reply[Page[audit_log.AuditEntry]
             outcome=call.query.outcome,
         ),
     )
+
+
+ENDPOINTS = (observe(ADMIN + "/audit", list_audit, "Read the audit log"),)

@@ -13,8 +13,7 @@ from roadmap.operations import log_search
 from roadmap.operations.audit_log import Action, audited
 from web.auth.authentication import run_for_principal
 from web.auth.revocation_cache import revocations
-from web.endpoints.call import Call
-from web.endpoints.endpoint import actor_of
+from web.endpoints.table import ADMIN, Call, actor_of, observe
 from web.http.pagination import paged
 from web.http.responses import Reply
 from web.operations.search_filters import FilterQuery, LogSearchQuery
@@ -90,3 +89,10 @@ async def _send(call: Call, page: bytes, pages: Iterator[bytes]) -> AsyncIterato
         revocations.check_still(call.caller)
         yield page
         page = await run_for_principal(call.caller, next, pages, b"")
+
+
+ENDPOINTS = (
+    observe(ADMIN + "/logs", search_logs, "Search the execution log"),
+    observe(ADMIN + "/logs/export", export_logs, "Export the execution log",
+        media_type="application/x-ndjson"),
+)  # fmt: skip

@@ -12,11 +12,21 @@ from roadmap.operations.audit_log import Action
 from tasks import queue_admin
 from tasks.message_browser import LONGEST_SEARCH, MessageState
 from tasks.queue_admin import DeadLettersRequest, QueueCounts, act_on, act_on_dead
-from web.endpoints.call import Call, EmptyBody
-from web.endpoints.endpoint import Endpoint, actor_of
+from web.endpoints.table import (
+    ADMIN,
+    QUEUE,
+    Call,
+    Conflict,
+    EmptyBody,
+    Endpoint,
+    Scope,
+    actor_of,
+    observe,
+)
 from web.http.pagination import Limit, paged
 from web.http.responses import Reply
 
+MESSAGE = QUEUE + "/messages/{message}"
 Search = Annotated[
     str,
     Field(
@@ -223,3 +233,25 @@ def delete_dead_letters(call: Call[DeadLettersRequest]) -> Counted:
 
 def _queue_info(state: queue_admin.QueueState) -> QueueInfo:
     return from_row(QueueInfo, state, running=state.held)
+
+
+ENDPOINTS = (
+    observe(ADMIN + "/queues", list_queues, "List queues"),
+    observe(QUEUE, read_queue, "Read a queue"),
+    observe(QUEUE + "/messages", list_queue_messages, "List messages of a queue"),
+    QueueEndpoint("POST", QUEUE + "/pause", pause_queue, "Pause a queue", status=204,
+        scope=Scope.admin),
+    QueueEndpoint("POST", QUEUE + "/resume", resume_queue, "Resume a queue", status=204,
+        scope=Scope.admin),
+    QueueEndpoint("POST", MESSAGE + "/retry", retry_message, "Retry a dead letter", status=204,
+        scope=Scope.admin),
+    QueueEndpoint("POST", MESSAGE + "/revoke", revoke_message, "Revoke a message", status=204,
+        scope=Scope.admin, raises=(Conflict,)),
+    Endpoint("DELETE", MESSAGE, delete_message, "Delete a dead letter", status=204,
+        scope=Scope.admin),
+    QueueEndpoint("POST", QUEUE + "/dead/retry", retry_dead_letters, "Retry dead letters",
+        scope=Scope.admin),
+    QueueEndpoint("POST", QUEUE + "/dead/delete", delete_dead_letters, "Delete dead letters",
+        scope=Scope.admin),
+    observe(ADMIN + "/workers", list_workers, "List workers"),
+)  # fmt: skip

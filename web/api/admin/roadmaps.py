@@ -14,11 +14,22 @@ from roadmap.lifecycle.timeline.timeline import Trace, trace_of
 from roadmap.operations.audit_log import Action
 from roadmap.plan.statuses import RoadmapStatus
 from tasks.dispatcher import send_after_commit
-from web.endpoints.call import Call, EmptyBody
-from web.endpoints.endpoint import actor_of
+from web.endpoints.table import (
+    ADMIN,
+    Call,
+    Conflict,
+    EmptyBody,
+    Endpoint,
+    NotFound,
+    Scope,
+    actor_of,
+    observe,
+)
 from web.http.pagination import paged
 from web.http.responses import Reply
 from web.operations.search_filters import SearchQuery
+
+OVERSEEN = ADMIN + "/roadmaps/{roadmap_id}"
 
 
 class OperatorDecision(LazyModel):
@@ -86,3 +97,17 @@ def _decided(call: Call, action: Action) -> Reply[OperatorDecision]:
     return Reply(
         body, headers={"Location": f"/api/v1/admin/roadmaps/{roadmap_id}", "Retry-After": "1"}
     )
+
+
+ENDPOINTS = (
+    observe(ADMIN + "/roadmaps", search_roadmaps, "Search all roadmaps"),
+    observe(OVERSEEN, read_overseen, "Read the state of any roadmap"),
+    observe(OVERSEEN + "/trace", read_overseen_trace, "Read the timeline of any roadmap"),
+    Endpoint("POST", OVERSEEN + "/cancel", cancel_overseen, "Cancel any roadmap", status=202,
+        scope=Scope.admin, raises=(Conflict,)),
+    Endpoint("POST", OVERSEEN + "/retry", retry_overseen, "Retry any roadmap", status=202,
+        scope=Scope.admin, raises=(Conflict,)),
+    Endpoint("POST", ADMIN + "/transfers", transfer_roadmaps,
+        "Transfer all roadmaps of an account", scope=Scope.admin, confirms=True,
+        raises=(NotFound, Conflict)),
+)  # fmt: skip

@@ -7,7 +7,7 @@ from pydantic import Field
 from core.json_types import LazyModel
 from roadmap.operations import task_stats
 from tasks.queue_admin import queue_state
-from web.endpoints.call import Call
+from web.endpoints.table import ADMIN, QUEUE, Call, observe
 
 
 class SpanQuery(LazyModel, extra="forbid"):
@@ -48,3 +48,9 @@ def read_queue_history(call: Call[None, SpanQuery]) -> QueueHistory:
         runs=task_stats.series(queue, since, step),
         depths=task_stats.depths(queue, since, step),
     )
+
+
+ENDPOINTS = (
+    observe(QUEUE + "/history", read_queue_history, "Read the task history of a queue"),
+    observe(ADMIN + "/tasks", list_tasks, "List task statistics"),
+)

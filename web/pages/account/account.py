@@ -36,15 +36,15 @@ from roadmap.plan.outline import Level
 from tasks.dispatcher import send_after_commit
 from web.auth import logins
 from web.auth.authentication import ANONYMOUS, run_for_principal
-from web.endpoints.call import Call
 from web.http import limits
 from web.http.concurrency import in_public_thread
 from web.http.host_and_csrf import address_of
 from web.http.problems import status_of
 from web.http.security_log import log_security_event
 from web.pages import error_messages
-from web.pages.forms import AnyQuery, Form, filled, local_path, see_other
+from web.pages.forms import AnyQuery, filled, local_path, see_other
 from web.pages.labels import ROADMAP_LANGUAGES
+from web.pages.page_route import PageCall, PageRoute
 from web.pages.templates import page, texts_of
 
 REFUSALS = (Conflict, Forbidden, Invalid, RateLimited, Unauthenticated, Unavailable)
@@ -77,7 +77,7 @@ class AccountForm:
 
     model: type[BaseModel]
     fields: tuple[str, ...]
-    submit: Callable[[Call, Any], Awaitable[Any]]
+    submit: Callable[[PageCall, Any], Awaitable[Any]]
     page: Callable[..., Response]
     problems: Mapping[type[RoadmapError], str]  # in place of the usual messages
     kept: tuple[str, ...] = ()  # fields that keep their values
@@ -85,7 +85,7 @@ class AccountForm:
 
 
 def login_page(
-    call: Call[Form, LoginQuery], kept: Mapping[str, Any] | None = None, **error: Any
+    call: PageCall[LoginQuery], kept: Mapping[str, Any] | None = None, **error: Any
 ) -> Response:
     if settings.embedded:
         return see_other("/")
@@ -95,7 +95,7 @@ def login_page(
 
 
 def registration_page(
-    call: Call[Form, RegisterQuery], kept: Mapping[str, Any] | None = None, **error: Any
+    call: PageCall[RegisterQuery], kept: Mapping[str, Any] | None = None, **error: Any
 ) -> Response:
     if settings.embedded:
         return see_other("/")
@@ -103,13 +103,13 @@ def registration_page(
     return _page(call, "register.html", values, admission=settings.registration, **error)
 
 
-def log_out(call: Call) -> Response:
+def log_out(call: PageCall) -> Response:
     logins.end_login(call, call.caller.session_id, "logged-out")
     return see_other("/login", logins.FORGET)
 
 
 def account_page(
-    call: Call[Form, AccountQuery],
+    call: PageCall[AccountQuery],
     kept: Mapping[str, Any] | None = None,
     *,
     deleting: bool = False,
@@ -142,7 +142,7 @@ def account_page(
     )
 
 
-def order_export(call: Call) -> Response:
+def order_export(call: PageCall) -> Response:
     limits.count_export(call.owner)
     made, steps = account_export.order(call.owner)
     send_after_commit(steps)
@@ -150,7 +150,7 @@ def order_export(call: Call) -> Response:
     return see_other("/account#export")
 
 
-def save_profile(call: Call[Form, AccountQuery]) -> Response:
+def save_profile(call: PageCall[AccountQuery]) -> Response:
     try:
         given = dict.fromkeys(progress.DEFAULTS) | call.body.given(*progress.DEFAULTS)
         progress.change_profile(call.owner, filled(progress.ProfilePatch, given))
@@ -160,7 +160,7 @@ def save_profile(call: Call[Form, AccountQuery]) -> Response:
     return see_other("/account?saved=profile")
 
 
-def save_learning(call: Call[Form, AccountQuery]) -> Response:
+def save_learning(call: PageCall[AccountQuery]) -> Response:
     """Save the time zone and the weekly goal, or the one of them that the form has."""
     form, changes = call.body, dict[str, Any]()
     if "time_zone" in form:
@@ -175,12 +175,12 @@ def save_learning(call: Call[Form, AccountQuery]) -> Response:
     return see_other("/account?saved=profile")
 
 
-def end_session(call: Call) -> Response:
+def end_session(call: PageCall) -> Response:
     logins.end_login(call, call.ids["session_id"])
     return see_other("/account")
 
 
-async def _submit(call: Call[Form], form: AccountForm) -> Response:
+async def _submit(call: PageCall, form: AccountForm) -> Response:
     """Submit a form and go to its next page; without a login from then on, the browser forgets it.
 
     After an error, the form keeps its values, but for passwords.
@@ -205,7 +205,7 @@ async def _submit(call: Call[Form], form: AccountForm) -> Response:
 
 
 def _again(
-    call: Call,
+    call: PageCall,
     show: Callable[..., Response],
     error: RoadmapError,
     problems: Mapping[type[RoadmapError], str],
@@ -220,7 +220,7 @@ def _again(
     return show(call, kept, status=status_of(error), problem=problem, errors=errors)
 
 
-def _page(call: Call, template: str, values: Mapping[str, Any], **more: Any) -> Response:
+def _page(call: PageCall, template: str, values: Mapping[str, Any], **more: Any) -> Response:
     if "next" in values:
         values = {**values, "next": local_path(values["next"])}
     return page(call.request, template, values=values, **{"problem": "", "errors": {}, **more})
@@ -301,4 +301,21 @@ delete = partial(
         },
         path="/login?deleted=yes",
     ),
+)
+
+
+PAGES = (
+    PageRoute("GET", "/login", login_page, public=True),
+    PageRoute("POST", "/login", log_in, public=True),
+    PageRoute("GET", "/register", registration_page, public=True),
+    PageRoute("POST", "/register", register, public=True),
+    PageRoute("POST", "/logout", log_out, login_only=True),
+    PageRoute("GET", "/account", account_page),
+    PageRoute("POST", "/account/profile", save_profile),
+    PageRoute("POST", "/account/learning", save_learning),
+    PageRoute("POST", "/account/password", change_password, login_only=True),
+    PageRoute("POST", "/account/email", change_email, login_only=True),
+    PageRoute("POST", "/account/export", order_export, login_only=True, confirms=True),
+    PageRoute("POST", "/account/delete", delete, login_only=True),
+    PageRoute("POST", "/account/logins/{session_id}/end", end_session, login_only=True),
 )

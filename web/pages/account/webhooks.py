@@ -11,17 +11,19 @@ from core.i18n import gettext_noop
 from roadmap.plan.statuses import DeliveryStatus, Job, WebhookEvent
 from roadmap.webhooks import subscriptions
 from tasks.dispatcher import send_after_commit
-from web.endpoints.call import Call
 from web.http.security_log import log_security_event
 from web.pages.error_messages import form_page
-from web.pages.forms import Form, OpenedQuery, filled, see_other
+from web.pages.forms import OpenedQuery, filled, see_other
+from web.pages.page_route import PageCall, PageRoute
+
+HOOK = "/webhooks/{webhook_id}"
 
 REFUSALS = (Conflict, Invalid, RateLimited)
 MOST_SHOWN = 20  # deliveries
 FULL = gettext_noop("There are already 10 webhooks. Delete one first.")
 
 
-def webhooks_page(call: Call[Form], error: RoadmapError | None = None) -> Response:
+def webhooks_page(call: PageCall, error: RoadmapError | None = None) -> Response:
     """Return the list; after an error, the form for a new webhook keeps its values."""
     values = {"url": "", "description": "", "events": list(WebhookEvent)}
     if error:
@@ -38,7 +40,7 @@ def webhooks_page(call: Call[Form], error: RoadmapError | None = None) -> Respon
     )
 
 
-def add_webhook(call: Call[Form]) -> Response:
+def add_webhook(call: PageCall) -> Response:
     """Add a webhook; its secret is on the page that this returns, and nowhere else."""
     values = {**call.body.given("url", "description"), "events": call.body.getlist("events")}
     try:
@@ -50,21 +52,21 @@ def add_webhook(call: Call[Form]) -> Response:
     return _webhook(call, made.id, secret=made.secret)
 
 
-def webhook_page(call: Call[Form, OpenedQuery]) -> Response:
+def webhook_page(call: PageCall[OpenedQuery]) -> Response:
     return _webhook(call, call.ids["webhook_id"], cursor=call.query.cursor)
 
 
-def test_webhook(call: Call) -> Response:
+def test_webhook(call: PageCall) -> Response:
     return _send(call, partial(subscriptions.test, call.owner, call.ids["webhook_id"]))
 
 
-def rotate_secret(call: Call) -> Response:
+def rotate_secret(call: PageCall) -> Response:
     made = subscriptions.rotate_secret(call.owner, call.ids["webhook_id"])
     log_security_event(call.request, "webhook-secret-rotated", account=call.owner, webhook=made.id)
     return _webhook(call, made.id, secret=made.secret)
 
 
-def set_enabled(call: Call[Form]) -> Response:
+def set_enabled(call: PageCall) -> Response:
     before = subscriptions.read(call.owner, call.ids["webhook_id"])
     wanted = {name: getattr(before, name) for name in ("url", "events", "description")}
     change = subscriptions.WebhookChange(**wanted, enabled=call.body.text("enabled") == "yes")
@@ -73,20 +75,20 @@ def set_enabled(call: Call[Form]) -> Response:
     return see_other(f"/webhooks/{before.id}")
 
 
-def delete_webhook(call: Call) -> Response:
+def delete_webhook(call: PageCall) -> Response:
     webhook_id = call.ids["webhook_id"]
     subscriptions.delete(call.owner, webhook_id)
     log_security_event(call.request, "webhook-deleted", account=call.owner, webhook=webhook_id)
     return see_other("/webhooks")
 
 
-def retry_delivery(call: Call) -> Response:
+def retry_delivery(call: PageCall) -> Response:
     place = (call.owner, call.ids["webhook_id"], call.ids["delivery_id"])
     return _send(call, partial(subscriptions.retry, *place))
 
 
 def _send(
-    call: Call, order: Callable[[], tuple[subscriptions.DeliveryInfo, Sequence[Job]]]
+    call: PageCall, order: Callable[[], tuple[subscriptions.DeliveryInfo, Sequence[Job]]]
 ) -> Response:
     """Send a delivery and go back to its webhook, with the error if there is one."""
     try:
@@ -97,7 +99,7 @@ def _send(
 
 
 def _webhook(
-    call: Call,
+    call: PageCall,
     webhook_id: UUID,
     error: RoadmapError | None = None,
     *,
@@ -125,3 +127,15 @@ def _webhook(
             for each in log.items
         ),
     )
+
+
+PAGES = (
+    PageRoute("GET", "/webhooks", webhooks_page),
+    PageRoute("POST", "/webhooks", add_webhook, has_secret=True),
+    PageRoute("GET", HOOK, webhook_page),
+    PageRoute("POST", HOOK + "/test", test_webhook),
+    PageRoute("POST", HOOK + "/secret", rotate_secret, has_secret=True),
+    PageRoute("POST", HOOK + "/enabled", set_enabled, confirms=True),
+    PageRoute("POST", HOOK + "/delete", delete_webhook),
+    PageRoute("POST", HOOK + "/deliveries/{delivery_id}/retry", retry_delivery),
+)

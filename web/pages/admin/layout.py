@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from gettext import NullTranslations
 from typing import Any
 from urllib.parse import urlencode
@@ -15,12 +16,14 @@ from core.settings import CONSUMERS
 from roadmap.accounts.identity import Scope
 from roadmap.operations.audit_log import Action, AuditOutcome
 from tasks.message_browser import MessageState
-from web.endpoints.call import Call
 from web.pages.error_messages import form_page
+from web.pages.page_route import PageCall, PageRoute
 from web.pages.templates import texts_of
 
+observe_page = partial(PageRoute, "GET", scope=Scope.observe)
+act_page = partial(PageRoute, scope=Scope.admin)
 NOTHING = "\u2013"  # where there is nothing to say
-PAGES = {  # in the order in which they are linked
+SECTIONS = {  # in the order in which they are linked
     "/admin": gettext_noop("Overview"),
     "/admin/roadmaps": gettext_noop("Roadmaps"),
     "/admin/logs": gettext_noop("Log"),
@@ -133,7 +136,7 @@ def grouped(number: int) -> str:
 
 
 def admin_page(
-    call: Call,
+    call: PageCall,
     template: str,
     error: RoadmapError | None = None,
     **context: Any,
@@ -147,7 +150,7 @@ def admin_page(
         template,
         error,
         may_change=Scope.admin in call.caller.scopes,
-        pages=PAGES,
+        pages=SECTIONS,
         queue_names=QUEUES,
         formatters=Formatters(texts_of(call.request)),
         grouped=grouped,

@@ -14,11 +14,11 @@ from core.errors import Invalid
 from core.i18n import gettext_noop
 from core.json_types import Page
 from roadmap.operations import audit_log, log_search
-from web.endpoints.call import Call
 from web.operations.search_filters import LogSearchQuery
-from web.pages.admin.layout import ACTIONS, OUTCOMES, address, admin_page
-from web.pages.forms import AnyQuery, Form, filled
+from web.pages.admin.layout import ACTIONS, OUTCOMES, address, admin_page, observe_page
+from web.pages.forms import AnyQuery, filled
 from web.pages.labels import LOG_LEVELS
+from web.pages.page_route import PageCall
 from web.pages.templates import texts_of
 
 SHOWN = 50  # entries of the audit log
@@ -61,7 +61,7 @@ class AuditPageQuery(AnyQuery):
     cursor: UUID | None = None
 
 
-def logs_page(call: Call[Form, LogPageQuery]) -> Response:
+def logs_page(call: PageCall[LogPageQuery]) -> Response:
     given = {name: text.strip() for name, text in call.query.model_dump().items() if text.strip()}
     words = texts_of(call.request)
     exported, refused = None, None
@@ -98,7 +98,7 @@ def logs_page(call: Call[Form, LogPageQuery]) -> Response:
     )
 
 
-def audit_log_page(call: Call[Form, AuditPageQuery]) -> Response:
+def audit_log_page(call: PageCall[AuditPageQuery]) -> Response:
     query = call.query
     outcome = (
         audit_log.AuditOutcome(query.outcome)
@@ -131,3 +131,9 @@ def _api_filters(given: Mapping[str, str]) -> dict[str, str]:
     if given.get("last") in RANGES and "since" not in filters:
         filters["since"] = (clock.now() - RANGES[given["last"]][0]).isoformat(timespec="seconds")
     return filters
+
+
+PAGES = (
+    observe_page("/admin/logs", logs_page),
+    observe_page("/admin/audit", audit_log_page),
+)

@@ -15,10 +15,10 @@ from roadmap.operations import task_stats
 from roadmap.operations.execution_log import ledger
 from tasks import queue_admin
 from tasks.queues import QUEUES
-from web.endpoints.call import Call
 from web.pages.admin.actions import success_message
-from web.pages.admin.layout import address, admin_page
-from web.pages.forms import AnyQuery, Form, is_part
+from web.pages.admin.layout import address, admin_page, observe_page
+from web.pages.forms import AnyQuery, is_part
+from web.pages.page_route import PageCall
 from web.pages.templates import texts_of
 
 HOUR = timedelta(hours=1)
@@ -37,7 +37,7 @@ class OverviewQuery(AnyQuery):
     queue: str = ""
 
 
-def overview_page(call: Call[Form, OverviewQuery]) -> Response:
+def overview_page(call: PageCall[OverviewQuery]) -> Response:
     query = call.query
     try:
         states = queue_admin.queue_states(with_retrying=True)
@@ -65,14 +65,14 @@ def overview_page(call: Call[Form, OverviewQuery]) -> Response:
     )
 
 
-def statistics_part(call: Call[Form, OverviewQuery]) -> Response:
+def statistics_part(call: PageCall[OverviewQuery]) -> Response:
     """Return the part of the page that changes more slowly."""
     return admin_page(
         call, "admin/measures.html", is_live=call.query.live != "off", **_statistics(call)
     )
 
 
-def _statistics(call: Call[Form, OverviewQuery]) -> dict[str, Any]:
+def _statistics(call: PageCall[OverviewQuery]) -> dict[str, Any]:
     """Return statistics of tasks, and the hours of the last 24 in which some ended, by queue."""
     runs = [task_stats.series(queue, clock.now() - 23 * HOUR, HOUR) for queue in sorted(QUEUES)]
     return {
@@ -88,3 +88,9 @@ def _statistics(call: Call[Form, OverviewQuery]) -> dict[str, Any]:
             each: address("/admin", span=each, live=call.query.live) for each in task_stats.Period
         },
     }
+
+
+PAGES = (
+    observe_page("/admin", overview_page),
+    observe_page("/admin/measures", statistics_part),
+)

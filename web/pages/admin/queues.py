@@ -1,5 +1,6 @@
 """The page of a queue: messages by state, and actions on them after a page that asks."""
 
+from functools import partial
 from typing import Any
 
 from pydantic import AwareDatetime, Field
@@ -11,13 +12,25 @@ from roadmap.operations.audit_log import Action
 from tasks import queue_admin
 from tasks.message_browser import LONGEST_SEARCH, MessageState
 from tasks.queue_admin import DeadLettersRequest, act_on, act_on_dead
-from web.endpoints.call import Call
 from web.endpoints.endpoint import actor_of
 from web.operations.search_filters import EARLIEST
 from web.pages.admin.actions import ACTS, consequences, success_message
-from web.pages.admin.layout import STATES, address, admin_page
-from web.pages.forms import AnyQuery, Form, filled, is_part, see_other
+from web.pages.admin.layout import STATES, act_page, address, admin_page, observe_page
+from web.pages.forms import AnyQuery, filled, is_part, see_other
+from web.pages.page_route import PageCall
 from web.pages.templates import texts_of
+
+QUEUE_PAGE = "/admin/queues/{queue}"
+MESSAGE_PAGE = QUEUE_PAGE + "/messages/{message}"
+QUEUE_ACTIONS = {
+    QUEUE_PAGE + "/pause": "queue.pause",
+    QUEUE_PAGE + "/resume": "queue.resume",
+    QUEUE_PAGE + "/dead/retry": "dead.retry",
+    QUEUE_PAGE + "/dead/delete": "dead.delete",
+    MESSAGE_PAGE + "/retry": "message.retry",
+    MESSAGE_PAGE + "/revoke": "message.revoke",
+    MESSAGE_PAGE + "/delete": "message.delete",
+}  # pages that ask before an action, and carry it out
 
 SHOWN = 50  # messages of a page
 # Intervals between updates of a page: each may read up to 10,000 messages.
@@ -60,7 +73,7 @@ class SeenLetters(DeadLettersRequest):
     up_to: AwareDatetime
 
 
-def queue_page(call: Call[Form, QueueQuery]) -> Response:
+def queue_page(call: PageCall[QueueQuery]) -> Response:
     query = call.query
     words = texts_of(call.request)
     search, after = query.search.strip(), query.after
@@ -112,7 +125,7 @@ def queue_page(call: Call[Form, QueueQuery]) -> Response:
     )
 
 
-def perform(call: Call[Form, ActQuery], *, name: str) -> Response:
+def perform(call: PageCall[ActQuery], *, name: str) -> Response:
     """Do an action and go back to its page, or give the reason why it was not done."""
     form, queue, action = call.body, call.ids["queue"], Action(name)
     sent = ActQuery(**{field: form.text(field) for field in ActQuery.model_fields})
@@ -132,7 +145,7 @@ def perform(call: Call[Form, ActQuery], *, name: str) -> Response:
 
 
 def confirm_page(
-    call: Call[Form, ActQuery],
+    call: PageCall[ActQuery],
     sent: ActQuery | None = None,
     error: RoadmapError | None = None,
     *,
@@ -176,3 +189,13 @@ def _listed(query: ActQuery) -> dict[str, str]:
     """Return the query of the list to go back to."""
     state = query.state if query.state in list(MessageState) else ""
     return {"state": state, "search": query.search[:LONGEST_SEARCH]}
+
+
+PAGES = (
+    observe_page(QUEUE_PAGE, queue_page),
+    *(
+        act_page(method, path, partial(handler, name=action))
+        for path, action in QUEUE_ACTIONS.items()
+        for method, handler in (("GET", confirm_page), ("POST", perform))
+    ),
+)

@@ -20,13 +20,15 @@ from roadmap.lifecycle.timeline.timeline import trace_of
 from roadmap.operations.audit_log import Action
 from roadmap.plan.statuses import RoadmapStatus
 from tasks.dispatcher import send_after_commit
-from web.endpoints.call import Call
 from web.endpoints.endpoint import actor_of
 from web.operations.search_filters import SearchQuery
-from web.pages.admin.layout import address, admin_page
-from web.pages.forms import AnyQuery, Form, filled, see_other
+from web.pages.admin.layout import act_page, address, admin_page, observe_page
+from web.pages.forms import AnyQuery, filled, see_other
+from web.pages.page_route import PageCall
 from web.pages.templates import texts_of
 from web.pages.timeline_view import TraceQuery, timeline_context
+
+ADMIN_ROADMAP = "/admin/roadmaps/{roadmap_id}"
 
 ON_A_PAGE = 50
 LAST_RECORDS = 20
@@ -82,7 +84,7 @@ class RoadmapQuery(TraceQuery):
     did: str = ""
 
 
-def roadmaps_page(call: Call[Form, RoadmapsQuery]) -> Response:
+def roadmaps_page(call: PageCall[RoadmapsQuery]) -> Response:
     values = call.query.model_dump(exclude={"did"})
     given = {name: value.strip() for name, value in values.items() if value.strip()}
     moments = {}
@@ -99,7 +101,7 @@ def roadmaps_page(call: Call[Form, RoadmapsQuery]) -> Response:
     return _list(call, given, found)
 
 
-def roadmap_page(call: Call[Form, RoadmapQuery], error: Conflict | None = None) -> Response:
+def roadmap_page(call: PageCall[RoadmapQuery], error: Conflict | None = None) -> Response:
     roadmap_id: UUID = call.ids["roadmap_id"]
     detail = admin_queries.detail(roadmap_id)
     logs = f"/admin/logs?roadmap_id={roadmap_id}"
@@ -126,7 +128,7 @@ def roadmap_page(call: Call[Form, RoadmapQuery], error: Conflict | None = None) 
     )
 
 
-def transfer(call: Call[Form, RoadmapsQuery]) -> Response:
+def transfer(call: PageCall[RoadmapsQuery]) -> Response:
     """Transfer all roadmaps and list those of the new owner, or the error above the old list."""
     given = {"owner": call.body.text("owner"), "new_owner": call.body.text("new_owner")}
     try:
@@ -142,7 +144,7 @@ def transfer(call: Call[Form, RoadmapsQuery]) -> Response:
     )
 
 
-def _decide(call: Call[Form, RoadmapQuery], *, action: Action) -> Response:
+def _decide(call: PageCall[RoadmapQuery], *, action: Action) -> Response:
     """Run a command and go back to the roadmap, with a message or the error."""
     try:
         made = admin_queries.decide(actor_of(call), action, call.ids["roadmap_id"])
@@ -157,7 +159,7 @@ retry = partial(_decide, action=Action.roadmap_retry)
 
 
 def _list(
-    call: Call[Form, RoadmapsQuery],
+    call: PageCall[RoadmapsQuery],
     given: Mapping[str, str],
     found: Page[admin_queries.OverseenRoadmap],
     error: Invalid | Conflict | None = None,
@@ -190,3 +192,12 @@ def _list(
         message=words.gettext(DID[did]) if did in DID else "",
         new_owner=given.get("new_owner"),
     )
+
+
+PAGES = (
+    observe_page("/admin/roadmaps", roadmaps_page),
+    observe_page(ADMIN_ROADMAP, roadmap_page),
+    act_page("POST", ADMIN_ROADMAP + "/cancel", cancel),
+    act_page("POST", ADMIN_ROADMAP + "/retry", retry),
+    act_page("POST", "/admin/transfers", transfer, confirms=True),
+)

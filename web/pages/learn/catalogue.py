@@ -8,17 +8,17 @@ from starlette.responses import Response
 from core.errors import required
 from roadmap.generation.catalogue import loader
 from roadmap.generation.generator import has_model
-from web.endpoints.call import Call
 from web.pages.lazy import tutorial_html
+from web.pages.page_route import PageCall, PageRoute
 from web.pages.templates import language_of, page, texts_of
 
 
-def catalogue_page(call: Call) -> Response:
+def catalogue_page(call: PageCall) -> Response:
     shown = list(_shown(call, loader.tracks().values()))
     return page(call.request, "catalogue.html", shown=shown, has_model=has_model())
 
 
-def track_page(call: Call) -> Response:
+def track_page(call: PageCall) -> Response:
     chosen = [track for id_, track in loader.tracks().items() if id_ == call.ids["track"]]
     track, concepts = required(
         next(_shown(call, chosen), None), "This ready-made roadmap does not exist."
@@ -36,7 +36,7 @@ def track_page(call: Call) -> Response:
 
 
 def _shown(
-    call: Call, tracks: Iterable[loader.Track]
+    call: PageCall, tracks: Iterable[loader.Track]
 ) -> Iterator[tuple[loader.Track, Mapping[str, loader.CatalogueConcept]]]:
     """Yield those of the tracks without broken files, with their concepts in order of learning."""
     for track in tracks:
@@ -49,3 +49,9 @@ def _shown(
                     for id_ in track.concept_ids
                 },
             )
+
+
+PAGES = (
+    PageRoute("GET", "/catalogue", catalogue_page),
+    PageRoute("GET", "/catalogue/{track}", track_page),
+)

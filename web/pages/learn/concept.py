@@ -31,7 +31,6 @@ from roadmap.plan.outline import ContentKind
 from roadmap.plan.schemas import MOST_QUESTIONS, ProgressRequest, RegenerateRequest
 from roadmap.plan.statuses import OPEN, ConceptProgress, ContentStatus, RoadmapStatus
 from roadmap.plan.views import ConceptDetail, mark_of
-from web.endpoints.call import Call
 from web.http.problems import status_of
 from web.http.response_cache import DocumentSource
 from web.pages import error_messages
@@ -39,7 +38,6 @@ from web.pages.forms import (
     INCOMPLETE,
     UNORDERED,
     AnyQuery,
-    Form,
     answer_in,
     filled,
     index_of,
@@ -49,6 +47,7 @@ from web.pages.forms import (
 from web.pages.labels import ROADMAP_LANGUAGES
 from web.pages.lazy import tutorial_html
 from web.pages.lesson_parts import pieces_of
+from web.pages.page_route import LESSON, PageCall, PageRoute
 from web.pages.templates import own_page, page, texts_of
 from web.roadmaps.roadmap_commands import apply_command, write_ahead
 
@@ -108,7 +107,7 @@ class LessonFacts:
 
 
 def concept_page(
-    call: Call[Form, ConceptQuery],
+    call: PageCall[ConceptQuery],
     *,
     error: Conflict | Invalid | None = None,
     notes: str | None = None,
@@ -149,7 +148,7 @@ def concept_page(
     return page(call.request, template, status=status_of(error) if error else 200, **context)
 
 
-def set_progress(call: Call[Form]) -> Response:
+def set_progress(call: PageCall) -> Response:
     """Set the progress; then go to the end of what is over, or with `next` to that concept."""
     request = filled(ProgressForm, call.body.given("progress", "status", "next", "panel"))
     progress.set_progress(*call.concept, request)
@@ -168,7 +167,7 @@ def set_progress(call: Call[Form]) -> Response:
     return see_other(_path(call) + "#progress")
 
 
-def finish_part(call: Call[Form]) -> Response:
+def finish_part(call: PageCall) -> Response:
     """Mark a part as done, and go to the next one or back to the home page."""
     request = filled(progress.PartRequest, call.body.given("part"))
     with suppress(Conflict):  # the tutorial was rewritten, and has other parts
@@ -177,7 +176,7 @@ def finish_part(call: Call[Form]) -> Response:
     return see_other("/" if is_home else f"{_path(call)}#part-{request.part + 1}")
 
 
-def set_notes(call: Call[Form, ConceptQuery]) -> Response:
+def set_notes(call: PageCall[ConceptQuery]) -> Response:
     """Save the notes, unless another window has changed them meanwhile.
 
     The response is a part of the page if only that was asked for, and otherwise leads there.
@@ -199,7 +198,7 @@ def set_notes(call: Call[Form, ConceptQuery]) -> Response:
     return see_other(_path(call) + "#notes")
 
 
-def save_exercise(call: Call[Form, ConceptQuery]) -> Response:
+def save_exercise(call: PageCall[ConceptQuery]) -> Response:
     """Save the attempt at the exercise, and that it was checked; then show the solution."""
     text = call.body.text("exercise_attempt").replace("\r\n", "\n")
     values = {"exercise_attempt": text} if "exercise_attempt" in call.body else {}
@@ -212,7 +211,7 @@ def save_exercise(call: Call[Form, ConceptQuery]) -> Response:
     return see_other(_path(call) + ("#checked" if request.checked else "#attempt"))
 
 
-def answer(call: Call[Form, ConceptQuery]) -> Response:
+def answer(call: PageCall[ConceptQuery]) -> Response:
     """Save the answers as an attempt; with `check`, show whether that one and others are right.
 
     Those that were checked before come along as `checked`, and answers stay in their places.
@@ -253,7 +252,7 @@ def answer(call: Call[Form, ConceptQuery]) -> Response:
     return see_other(f"{_path(call)}?attempt={made.id}#quiz")
 
 
-def regenerate(call: Call[Form, ConceptQuery]) -> Response:
+def regenerate(call: PageCall[ConceptQuery]) -> Response:
     """Have a part written again; after an error its instructions are still in their place."""
     text = call.body.text("instructions")
     try:
@@ -266,14 +265,14 @@ def regenerate(call: Call[Form, ConceptQuery]) -> Response:
     return see_other(f"{_path(call)}#{call.ids['kind']}")
 
 
-def upgrade(call: Call) -> Response:
+def upgrade(call: PageCall) -> Response:
     """Have a built-in concept written by the model."""
     made = commands.upgrade(*call.concept, has_model=has_model())
     apply_command(call.ids["roadmap_id"], made)
     return see_other(_path(call))
 
 
-def _read(call: Call[Form, ConceptQuery]) -> LessonFacts:
+def _read(call: PageCall[ConceptQuery]) -> LessonFacts:
     """Raises NotFound."""
     concept = queries.concept_detail(*call.concept)
     last = progress.list_attempts(*call.concept, limit=1).items
@@ -295,7 +294,7 @@ def _read(call: Call[Form, ConceptQuery]) -> LessonFacts:
     )
 
 
-def _context(call: Call[Form, ConceptQuery], lesson: LessonFacts) -> dict[str, Any]:
+def _context(call: PageCall[ConceptQuery], lesson: LessonFacts) -> dict[str, Any]:
     concept, steps = lesson.concept, lesson.course.steps
     tutorial = concept.tutorial
     at = required(
@@ -346,7 +345,7 @@ def _context(call: Call[Form, ConceptQuery], lesson: LessonFacts) -> dict[str, A
     }
 
 
-def _draft(call: Call, concept: ConceptDetail) -> str:
+def _draft(call: PageCall, concept: ConceptDetail) -> str:
     """Return the tutorial as far as it is written, as HTML."""
     state = concept.contents.get(ContentKind.tutorial)
     if state is None or state.status != ContentStatus.building:
@@ -356,9 +355,7 @@ def _draft(call: Call, concept: ConceptDetail) -> str:
     return tutorial_html(text, texts_of(call.request), keep=False)
 
 
-def _shown_attempt(
-    call: Call[Form, ConceptQuery], concept: ConceptDetail
-) -> progress.Attempt | None:
+def _shown_attempt(call: PageCall[ConceptQuery], concept: ConceptDetail) -> progress.Attempt | None:
     """Return the attempt to show, if there still is one at the present version of the quiz."""
     attempt_id = call.query.attempt
     if attempt_id is not None and concept.quiz is not None:
@@ -368,5 +365,17 @@ def _shown_attempt(
     return None
 
 
-def _path(call: Call) -> str:
+def _path(call: PageCall) -> str:
     return f"/roadmaps/{call.ids['roadmap_id']}/concepts/{call.ids['concept_id']}"
+
+
+PAGES = (
+    PageRoute("GET", LESSON, concept_page),
+    PageRoute("POST", LESSON + "/progress", set_progress),
+    PageRoute("POST", LESSON + "/part", finish_part),
+    PageRoute("POST", LESSON + "/notes", set_notes),
+    PageRoute("POST", LESSON + "/exercise", save_exercise),
+    PageRoute("POST", LESSON + "/quiz", answer),
+    PageRoute("POST", LESSON + "/upgrade", upgrade),
+    PageRoute("POST", LESSON + "/{kind}/regenerate", regenerate),
+)

@@ -8,11 +8,11 @@ from roadmap.generation.catalogue import loader
 from roadmap.learning import endings
 from roadmap.lifecycle.reading import queries
 from roadmap.plan.views import ConceptNode, RoadmapTree, concepts_of, next_of
-from web.endpoints.call import Call
+from web.pages.page_route import PAGE, PageCall, PageRoute
 from web.pages.templates import language_of, page
 
 
-def stage_page(call: Call) -> Response:
+def stage_page(call: PageCall) -> Response:
     """Return what can be done after a stage, what to keep warm, and what builds on it."""
     tree, number = queries.roadmap_tree(call.owner, call.ids["roadmap_id"]), call.ids["number"]
     if number > len(tree.stages):
@@ -32,7 +32,7 @@ def stage_page(call: Call) -> Response:
     )
 
 
-def completion_page(call: Call) -> Response:
+def completion_page(call: PageCall) -> Response:
     """Return what was learned of the roadmap, to print or to share."""
     tree = queries.roadmap_tree(call.owner, call.ids["roadmap_id"])
     return page(
@@ -58,3 +58,9 @@ def _onward(tree: RoadmapTree, language: str) -> list[loader.Track]:
     onward = dict.fromkeys(id_ for track in learned for id_ in track.onward if id_ not in ids)
     following = map(loader.tracks().get, onward)
     return [loader.shown_in(its, language) for its in following if its]
+
+
+PAGES = (
+    PageRoute("GET", PAGE + "/stages/{number}", stage_page),
+    PageRoute("GET", PAGE + "/completion", completion_page),
+)

@@ -22,11 +22,11 @@ from roadmap.plan.outline import Level
 from roadmap.plan.schemas import RoadmapRequest
 from web.auth.authentication import run_for_principal
 from web.endpoints import idempotency
-from web.endpoints.call import Call
 from web.http.response_cache import DocumentSource
 from web.pages import error_messages, own_chat
 from web.pages.forms import AnyQuery, Form, OpenedQuery, filled, form_key, see_other
 from web.pages.labels import ROADMAP_LANGUAGES
+from web.pages.page_route import PageCall, PageRoute
 from web.pages.templates import FORM, language_of, own_page, page, texts_of
 from web.roadmaps.create_writer import accept
 
@@ -56,7 +56,7 @@ class StartQuery(AnyQuery):
     language: str | None = None
 
 
-def home_page(call: Call[Form, StartQuery]) -> Response:
+def home_page(call: PageCall[StartQuery]) -> Response:
     owner, query, now = call.owner, call.query, clock.now()
 
     def state() -> bytes:
@@ -88,7 +88,7 @@ def _read_for(_: UUID) -> list[UUID]:
     return []
 
 
-def roadmaps_page(call: Call[Form, OpenedQuery]) -> Response:
+def roadmaps_page(call: PageCall[OpenedQuery]) -> Response:
     before = call.query.cursor
     listed = queries.list_roadmaps(call.owner, limit=ON_A_PAGE, before=before, status=None)
     return page(
@@ -100,7 +100,7 @@ def roadmaps_page(call: Call[Form, OpenedQuery]) -> Response:
     )
 
 
-async def create(call: Call[Form]) -> Response:
+async def create(call: PageCall) -> Response:
     """Create a roadmap and go to it; after an error, the form keeps its values."""
     sentences: Mapping[str, str] = {}
     values = {**call.body.given(*FIELDS), **{name: bool(call.body.text(name)) for name in CHECKED}}
@@ -127,7 +127,7 @@ async def create(call: Call[Form]) -> Response:
         return await run_for_principal(call.caller, _again, call, error, sentences)
 
 
-def _fit(call: Call, request: RoadmapRequest) -> RoadmapRequest:
+def _fit(call: PageCall, request: RoadmapRequest) -> RoadmapRequest:
     """Return the request as the generator serves it, and remember its choices.
 
     Raises Invalid if the generator cannot serve it.
@@ -139,7 +139,7 @@ def _fit(call: Call, request: RoadmapRequest) -> RoadmapRequest:
     return fitted
 
 
-def _again(call: Call[Form], error: RoadmapError, sentences: Mapping[str, str]) -> Response:
+def _again(call: PageCall, error: RoadmapError, sentences: Mapping[str, str]) -> Response:
     """Return the form with its values; `sentences` replace the usual ones of fields."""
     words = texts_of(call.request)
     errors = error_messages.of_fields(words, error.fields)
@@ -162,7 +162,7 @@ def _ways_out(
     return {"near": near, "chat": chat, "problem": ""}  # the field says what is wrong
 
 
-def _context(call: Call, values: Mapping[str, Any], **others: Any) -> dict[str, Any]:
+def _context(call: PageCall, values: Mapping[str, Any], **others: Any) -> dict[str, Any]:
     defaults = {name: field.default or "" for name, field in RoadmapRequest.model_fields.items()}
     language = language_of(call.request)
     return {
@@ -182,3 +182,10 @@ def _context(call: Call, values: Mapping[str, Any], **others: Any) -> dict[str, 
 
 def _has_catalogue() -> bool:
     return current_generator().name == CatalogueGenerator.name
+
+
+PAGES = (
+    PageRoute("GET", "/", home_page),
+    PageRoute("GET", "/roadmaps", roadmaps_page),
+    PageRoute("POST", "/roadmaps", create),
+)

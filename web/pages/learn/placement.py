@@ -12,9 +12,9 @@ from core.errors import Conflict, Invalid
 from core.i18n import gettext_noop
 from roadmap.learning import placement
 from roadmap.learning.lesson_navigation import course
-from web.endpoints.call import Call
 from web.pages.error_messages import form_page
-from web.pages.forms import INCOMPLETE, Form, answer_in, filled, see_other
+from web.pages.forms import INCOMPLETE, answer_in, filled, see_other
+from web.pages.page_route import PAGE, PageCall, PageRoute
 from web.roadmaps.roadmap_commands import write_ahead
 
 EMPTY = gettext_noop("Choose an answer, or “I don't know”.")
@@ -34,7 +34,7 @@ class PlacementQuery(placement.PlacementRequest, extra="ignore"):
 
 
 def placement_page(
-    call: Call[Form, PlacementQuery],
+    call: PageCall[PlacementQuery],
     *,
     error: Conflict | Invalid | None = None,
     picked: Sequence[int] | str = (),
@@ -61,7 +61,7 @@ def placement_page(
     )
 
 
-def answer(call: Call[Form, PlacementQuery]) -> Response:
+def answer(call: PageCall[PlacementQuery]) -> Response:
     """Grade an answer and go to the next question; with `unknown` there is none."""
     chosen = [] if call.body.text("unknown") else answer_in(call.body, "chosen") or [INCOMPLETE]
     sent = {
@@ -78,7 +78,7 @@ def answer(call: Call[Form, PlacementQuery]) -> Response:
     return see_other(f"{call.request.scope['path']}?{call.query.state(made)}")
 
 
-def skip(call: Call[Form, PlacementQuery]) -> Response:
+def skip(call: PageCall[PlacementQuery]) -> Response:
     """Skip the confirmed concepts, or mark them as done."""
     sent = {"revision": call.query.revision, "concept_ids": call.body.getlist("concept")}
     try:
@@ -88,3 +88,10 @@ def skip(call: Call[Form, PlacementQuery]) -> Response:
         return placement_page(call, error=error)
     write_ahead(call.owner, call.ids["roadmap_id"])
     return see_other(f"/roadmaps/{call.ids['roadmap_id']}")
+
+
+PAGES = (
+    PageRoute("GET", PAGE + "/placement", placement_page),
+    PageRoute("POST", PAGE + "/placement", answer),
+    PageRoute("POST", PAGE + "/placement/skip", skip),
+)

@@ -11,16 +11,18 @@ from roadmap.lifecycle.reading import queries
 from roadmap.plan.outline import MOST_CRITERIA
 from roadmap.plan.statuses import OPEN
 from tasks.dispatcher import send_after_commit
-from web.endpoints.call import Call
 from web.http.host_and_csrf import own_address
 from web.http.responses import UNLISTED
 from web.pages.error_messages import form_page
 from web.pages.forms import Form, filled, see_other
 from web.pages.lazy import tutorial_html
+from web.pages.page_route import PAGE, PageCall, PageRoute
 from web.pages.templates import page, texts_of
 
+PROJECT_PAGE = PAGE + "/stages/{stage_id}/project"
 
-def project_page(call: Call[Form], *, error: Invalid | None = None, token: str = "") -> Response:
+
+def project_page(call: PageCall, *, error: Invalid | None = None, token: str = "") -> Response:
     """Return the page; an error is about the work or the marks that come with it."""
     project = projects.read_project(*call.stage)
     own = next((each.marks for each in project.judgements if each.judge == "self"), [])
@@ -39,7 +41,7 @@ def project_page(call: Call[Form], *, error: Invalid | None = None, token: str =
     )
 
 
-def save(call: Call[Form]) -> Response:
+def save(call: PageCall) -> Response:
     """Save the work, and the learner's judgement if the form is sent by its button."""
     marks = [*_texts(call.body, "m").values()] if call.body.text("act") == "judge" else None
     values = {"work": call.body.text("work").replace("\r\n", "\n"), "marks": marks}
@@ -50,22 +52,22 @@ def save(call: Call[Form]) -> Response:
     return _back(call)
 
 
-def order_judgement(call: Call) -> Response:
+def order_judgement(call: PageCall) -> Response:
     _, jobs = projects.order_judgement(*call.stage, has_model=has_model())
     send_after_commit(jobs)
     return _back(call)
 
 
-def create_link(call: Call) -> Response:
+def create_link(call: PageCall) -> Response:
     return project_page(call, token=projects.create_link(*call.stage))
 
 
-def revoke_link(call: Call) -> Response:
+def revoke_link(call: PageCall) -> Response:
     projects.revoke_link(*call.stage)
     return _back(call)
 
 
-def judge_page(call: Call[Form], *, error: Invalid | None = None) -> Response:
+def judge_page(call: PageCall, *, error: Invalid | None = None) -> Response:
     project = projects.open_link(call.ids["token"])
     return form_page(
         call.request,
@@ -79,7 +81,7 @@ def judge_page(call: Call[Form], *, error: Invalid | None = None) -> Response:
     )
 
 
-def judge(call: Call[Form]) -> Response:
+def judge(call: PageCall) -> Response:
     """Save the one judgement of the link, which ends with it."""
     values = {name: [*_texts(call.body, name[0]).values()] for name in ("marks", "comments")}
     try:
@@ -89,7 +91,7 @@ def judge(call: Call[Form]) -> Response:
     return page(call.request, "judge.html", headers=UNLISTED, project=None)
 
 
-def _shown(call: Call, project: projects.Project) -> dict[str, Any]:
+def _shown(call: PageCall, project: projects.Project) -> dict[str, Any]:
     return {"project": project, "prose": tutorial_html(project.brief, texts_of(call.request))}
 
 
@@ -103,6 +105,17 @@ def _texts(form: Form, prefix: str) -> dict[int, str]:
     }
 
 
-def _back(call: Call) -> Response:
+def _back(call: PageCall) -> Response:
     page_ = f"/roadmaps/{call.ids['roadmap_id']}/stages/{call.ids['stage_id']}/project"
     return see_other(f"{page_}#judgements")
+
+
+PAGES = (
+    PageRoute("GET", PROJECT_PAGE, project_page),
+    PageRoute("POST", PROJECT_PAGE, save),
+    PageRoute("POST", PROJECT_PAGE + "/judgement", order_judgement),
+    PageRoute("POST", PROJECT_PAGE + "/link", create_link, has_secret=True),
+    PageRoute("POST", PROJECT_PAGE + "/link/revoke", revoke_link),
+    PageRoute("GET", "/judge/{token}", judge_page, public=True),
+    PageRoute("POST", "/judge/{token}", judge, public=True),
+)

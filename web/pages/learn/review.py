@@ -19,7 +19,6 @@ from roadmap.learning import reviews
 from roadmap.learning.daily_limits import MOST_A_DAY, ReviewLimits
 from roadmap.learning.grading import LONGEST_ANSWER
 from roadmap.learning.today import find_lessons
-from web.endpoints.call import Call
 from web.pages.error_messages import form_page
 from web.pages.forms import (
     INCOMPLETE,
@@ -30,6 +29,7 @@ from web.pages.forms import (
     filled,
     see_other,
 )
+from web.pages.page_route import PageCall, PageRoute
 
 NOTHING = "-"  # was chosen
 EMPTY = gettext_noop("Choose an answer, or “I don't know”.")
@@ -84,11 +84,11 @@ class ReviewQuery(ReviewSession):
         return [] if self.chosen == NOTHING else [int(each) for each in self.chosen.split(".")]
 
 
-def review_page(call: Call[Form, ReviewQuery]) -> Response:
+def review_page(call: PageCall[ReviewQuery]) -> Response:
     return _page(call, call.query, card_id=call.query.card, answer=call.query.answer)
 
 
-def check(call: Call[Form]) -> Response:
+def check(call: PageCall) -> Response:
     """Check an answer; with `unknown`, none, whatever was chosen before."""
     form = call.body
     sitting, card_id, is_unknown = _sitting(form), call.ids["card_id"], bool(form.text("unknown"))
@@ -106,7 +106,7 @@ def check(call: Call[Form]) -> Response:
     return see_other(sitting.path(card=card_id, chosen=".".join(map(str, answer)) or NOTHING))
 
 
-def rate(call: Call[Form]) -> Response:
+def rate(call: PageCall) -> Response:
     """Rate a question, and go to the next one."""
     sitting = _sitting(call.body)
     try:
@@ -117,7 +117,7 @@ def rate(call: Call[Form]) -> Response:
     return see_other(sitting.path(done=sitting.done + 1))
 
 
-def undo(call: Call[Form]) -> Response:
+def undo(call: PageCall) -> Response:
     """Undo the last rating, and ask its question again."""
     sitting, card_id = _sitting(call.body), call.ids["card_id"]
     try:
@@ -127,7 +127,7 @@ def undo(call: Call[Form]) -> Response:
     return see_other(sitting.path(done=max(0, sitting.done - 1), card=card_id))
 
 
-def save_limits(call: Call[Form]) -> Response:
+def save_limits(call: PageCall) -> Response:
     sitting = _sitting(call.body)
     try:
         reviews.save_limits(call.owner, filled(ReviewLimits, call.body.given("reviews", "new")))
@@ -138,7 +138,7 @@ def save_limits(call: Call[Form]) -> Response:
 
 
 def _page(
-    call: Call,
+    call: PageCall,
     sitting: ReviewSession,
     *,
     card_id: UUID | None = None,
@@ -183,3 +183,12 @@ def _sitting(form: Form) -> ReviewSession:
         return ReviewSession.model_validate(form.given("roadmap", "beyond", "done"))
     except ValidationError:
         return ReviewSession()
+
+
+PAGES = (
+    PageRoute("GET", "/review", review_page),
+    PageRoute("POST", "/review/limits", save_limits),
+    PageRoute("POST", "/review/{card_id}/check", check),
+    PageRoute("POST", "/review/{card_id}/undo", undo),
+    PageRoute("POST", "/review/{card_id}", rate),
+)

@@ -19,10 +19,10 @@ from roadmap.lifecycle.reading import queries
 from roadmap.plan.edits import EditRequest
 from roadmap.plan.validation import quoted
 from roadmap.plan.views import RoadmapTree, concepts_of
-from web.endpoints.call import Call
 from web.http.problems import status_of
 from web.pages import error_messages
 from web.pages.forms import Form, OpenedQuery, filled, see_other
+from web.pages.page_route import PAGE, PageCall, PageRoute
 from web.pages.templates import page, texts_of
 from web.roadmaps.roadmap_commands import apply_command
 
@@ -56,7 +56,7 @@ NEW = {  # nodes to add inside of a node, from the outermost one to the concept
 
 
 def edit_page(
-    call: Call[Form, OpenedQuery],
+    call: PageCall[OpenedQuery],
     error: Conflict | Invalid | None = None,
     names: Sequence[Fields] = (),
 ) -> Response:
@@ -76,7 +76,7 @@ def edit_page(
     )
 
 
-def edit(call: Call[Form, OpenedQuery]) -> Response:
+def edit(call: PageCall[OpenedQuery]) -> Response:
     """Apply a form, and go back to its node; after an error, the form keeps its values."""
     form = call.body
     roadmap_id = call.ids["roadmap_id"]
@@ -189,3 +189,9 @@ def _refused(
         "reasons": reasons,  # in English, as the rules of outlines are
         "titles": {quoted(each.key)[1:-1]: each.title for each in nodes},
     }
+
+
+PAGES = (
+    PageRoute("GET", PAGE + "/edit", edit_page),
+    PageRoute("POST", PAGE + "/edit", edit),
+)

@@ -17,11 +17,11 @@ from roadmap.plan.outline import Tutorial
 from roadmap.plan.statuses import OPEN, RevisionSource, RevisionStatus
 from roadmap.plan.views import RoadmapTree
 from roadmap.plan.word_diff import Line, Piece, WordByWord, merged, share_in_common
-from web.endpoints.call import Call
 from web.pages.error_messages import form_page
-from web.pages.forms import AnyQuery, Form, index_of, see_other
+from web.pages.forms import AnyQuery, index_of, see_other
 from web.pages.labels import ROADMAP_LANGUAGES
 from web.pages.lazy import tutorial_html
+from web.pages.page_route import LESSON, PAGE, PageCall, PageRoute
 from web.pages.templates import page, texts_of
 from web.roadmaps.roadmap_commands import apply_command
 
@@ -78,7 +78,7 @@ class VersionsQuery(AnyQuery):
     before: int = Field(0, ge=0, le=plan_rows.MOST_VERSIONS)
 
 
-def revisions_page(call: Call, error: Conflict | None = None) -> Response:
+def revisions_page(call: PageCall, error: Conflict | None = None) -> Response:
     tree = queries.roadmap_tree(call.owner, call.ids["roadmap_id"])
     found = revisions.list_revisions(call.owner, tree.id).items
     return form_page(
@@ -91,7 +91,7 @@ def revisions_page(call: Call, error: Conflict | None = None) -> Response:
     )
 
 
-def revision_page(call: Call[Form, CompareQuery]) -> Response:
+def revision_page(call: PageCall[CompareQuery]) -> Response:
     """Return a revision, compared with an earlier one if there is one."""
     place, number = (call.owner, call.ids["roadmap_id"]), call.ids["number"]
     tree = queries.roadmap_tree(*place)
@@ -115,7 +115,7 @@ def revision_page(call: Call[Form, CompareQuery]) -> Response:
     )
 
 
-def restore_revision(call: Call[Form]) -> Response:
+def restore_revision(call: PageCall) -> Response:
     """Restore a revision, and go to the roadmap, or back to editing."""
     roadmap_id, base = call.ids["roadmap_id"], index_of(call.body.text("undo"))
     try:
@@ -126,7 +126,7 @@ def restore_revision(call: Call[Form]) -> Response:
     return see_other(f"/roadmaps/{roadmap_id}{'/edit?did=undo' if base else ''}")
 
 
-def versions_page(call: Call[Form, VersionsQuery], error: Conflict | None = None) -> Response:
+def versions_page(call: PageCall[VersionsQuery], error: Conflict | None = None) -> Response:
     owner_id, roadmap_id, concept_id, kind = place = (*call.concept, call.ids["kind"])
     walked = course(owner_id, roadmap_id)
     listed = content_versions.list_versions(*place).items
@@ -162,7 +162,7 @@ def versions_page(call: Call[Form, VersionsQuery], error: Conflict | None = None
     )
 
 
-def restore_version(call: Call[Form, VersionsQuery]) -> Response:
+def restore_version(call: PageCall[VersionsQuery]) -> Response:
     """Restore a version, and go to the concept."""
     _, roadmap_id, concept_id, kind = place = (*call.concept, call.ids["kind"])
     try:
@@ -206,3 +206,12 @@ def _plan_context(tree: RoadmapTree) -> dict[str, Any]:
         "field_pieces": lambda change: compared.pieces(str(change.before), str(change.after)),
         "field_items": lambda change: merged(change.before, change.after),
     }
+
+
+PAGES = (
+    PageRoute("GET", PAGE + "/revisions", revisions_page),
+    PageRoute("GET", PAGE + "/revisions/{number}", revision_page),
+    PageRoute("POST", PAGE + "/revisions/{number}/restore", restore_revision),
+    PageRoute("GET", LESSON + "/{kind}/versions", versions_page),
+    PageRoute("POST", LESSON + "/{kind}/versions/{number}/restore", restore_version),
+)

@@ -24,12 +24,12 @@ from roadmap.plan.schemas import AnswersRequest, ApproveRequest, ReviseRequest
 from roadmap.plan.statuses import Event
 from roadmap.plan.views import RoadmapTree, concepts_of, without_answers
 from tasks.dispatcher import send_after_commit
-from web.endpoints.call import Call
 from web.http.problems import status_of
 from web.http.response_cache import DocumentSource
 from web.pages import error_messages
-from web.pages.forms import AnyQuery, Form, OpenedQuery, filled, see_other
+from web.pages.forms import AnyQuery, OpenedQuery, filled, see_other
 from web.pages.lazy import labels_of, parted, prose
+from web.pages.page_route import LESSON, PAGE, PageCall, PageRoute
 from web.pages.roadmap_view import View, view_of
 from web.pages.templates import own_page, page, texts_of
 from web.roadmaps.roadmap_commands import apply_command
@@ -63,7 +63,7 @@ class PrintQuery(AnyQuery):
 
 
 def roadmap_page(
-    call: Call[Form], *, error: Invalid | None = None, pace_error: Invalid | None = None
+    call: PageCall, *, error: Invalid | None = None, pace_error: Invalid | None = None
 ) -> Response:
     """Return the page; an error is about the wish or the schedule that comes with it."""
     place = call.owner, call.ids["roadmap_id"]
@@ -95,7 +95,7 @@ def roadmap_page(
     return page(call.request, "roadmap.html", status=status_of(wrong), **shown)
 
 
-def print_page(call: Call[Form, PrintQuery]) -> Response:
+def print_page(call: PageCall[PrintQuery]) -> Response:
     """Return texts, resources, questions without answers, and notes of a roadmap or a stage."""
     source = Source(call.owner, call.ids["roadmap_id"])
     document, tree = source.document, source.tree
@@ -128,7 +128,7 @@ def print_page(call: Call[Form, PrintQuery]) -> Response:
     return page(call.request, "print.html", tree=tree, stages=stages, printed=printed)
 
 
-def picture(call: Call) -> Response:
+def picture(call: PageCall) -> Response:
     """Return the part of the page that is replaced while it is watched."""
     try:
         tree = queries.roadmap_tree(call.owner, call.ids["roadmap_id"])
@@ -137,7 +137,7 @@ def picture(call: Call) -> Response:
     return page(call.request, "parts/picture.html", drawn=_map(call.request, tree), tree=tree)
 
 
-def panel(call: Call[Form, PanelQuery]) -> Response:
+def panel(call: PageCall[PanelQuery]) -> Response:
     """Return a concept beside the map."""
     roadmap_id, concept_id = call.ids["roadmap_id"], call.ids["concept_id"]
     view = view_of(call.owner, roadmap_id)
@@ -159,7 +159,7 @@ def panel(call: Call[Form, PanelQuery]) -> Response:
     raise NotFound(progress.NO_CONCEPT)
 
 
-def answer(call: Call[Form]) -> Response:
+def answer(call: PageCall) -> Response:
     form = call.body
     answers = [
         {"choice": form.text(f"choice{number}") or None, "text": form.text(f"text{number}")}
@@ -171,13 +171,13 @@ def answer(call: Call[Form]) -> Response:
     return _apply(call, commands.answer(call.owner, call.ids["roadmap_id"], sent))
 
 
-def approve(call: Call[Form]) -> Response:
+def approve(call: PageCall) -> Response:
     revision = call.body.text("revision")
     request = filled(ApproveRequest, {"revision": revision} if revision else {})
     return _apply(call, commands.approve(call.owner, call.ids["roadmap_id"], request.revision))
 
 
-def revise(call: Call[Form]) -> Response:
+def revise(call: PageCall) -> Response:
     try:
         request = filled(ReviseRequest, {"feedback": call.body.text("feedback")})
         check_feedback("/feedback")
@@ -187,7 +187,7 @@ def revise(call: Call[Form]) -> Response:
         return roadmap_page(call, error=error)
 
 
-def reschedule(call: Call[Form]) -> Response:
+def reschedule(call: PageCall) -> Response:
     """Change hours and deadline; the plan's first day stays, unless it is to be today."""
     place = (call.owner, call.ids["roadmap_id"])
     begins_on = (
@@ -204,7 +204,7 @@ def reschedule(call: Call[Form]) -> Response:
     return see_other(f"/roadmaps/{call.ids['roadmap_id']}#pace")
 
 
-def decide(call: Call, *, command: Callable[[UUID, UUID], commands.CommandResult]) -> Response:
+def decide(call: PageCall, *, command: Callable[[UUID, UUID], commands.CommandResult]) -> Response:
     return _apply(call, command(call.owner, call.ids["roadmap_id"]))
 
 
@@ -212,13 +212,13 @@ cancel = partial(decide, command=commands.cancel)
 retry = partial(decide, command=commands.retry)
 
 
-def retry_part(call: Call[Form]) -> Response:
+def retry_part(call: PageCall) -> Response:
     roadmap_id, concept_id, kind = (call.ids[name] for name in ("roadmap_id", "concept_id", "kind"))
     place = f"/concepts/{concept_id}" if call.body.text("from") == "concept" else ""
     return _apply(call, commands.retry_part(call.owner, roadmap_id, concept_id, kind), place)
 
 
-def trash_page(call: Call[Form, OpenedQuery]) -> Response:
+def trash_page(call: PageCall[OpenedQuery]) -> Response:
     words = texts_of(call.request)
     return page(
         call.request,
@@ -230,22 +230,22 @@ def trash_page(call: Call[Form, OpenedQuery]) -> Response:
     )
 
 
-def move_to_trash(call: Call) -> Response:
+def move_to_trash(call: PageCall) -> Response:
     send_after_commit(trash.put(call.owner, call.ids["roadmap_id"]))
     return see_other("/trash?did=trashed")
 
 
-def restore_from_trash(call: Call) -> Response:
+def restore_from_trash(call: PageCall) -> Response:
     trash.restore(call.owner, call.ids["roadmap_id"])
     return see_other(f"/roadmaps/{call.ids['roadmap_id']}")
 
 
-def delete_for_ever(call: Call) -> Response:
+def delete_for_ever(call: PageCall) -> Response:
     trash.delete(call.owner, call.ids["roadmap_id"])
     return see_other("/trash?did=deleted")
 
 
-def _apply(call: Call, made: commands.CommandResult, place: str = "") -> Response:
+def _apply(call: PageCall, made: commands.CommandResult, place: str = "") -> Response:
     """Send the work of a command, and go to the roadmap, or to a place in it."""
     apply_command(call.ids["roadmap_id"], made)
     return see_other(f"/roadmaps/{call.ids['roadmap_id']}{place}")
@@ -278,3 +278,22 @@ def _map(request: Request, tree: RoadmapTree) -> Markup:
     """Return the map as SVG, which is escaped where it is made."""
     href = f"/roadmaps/{tree.id}/concepts/"
     return Markup(inlined(tree, lambda concept_id: f"{href}{concept_id}", texts_of(request)))
+
+
+PAGES = (
+    PageRoute("GET", PAGE, roadmap_page),
+    PageRoute("GET", PAGE + "/print", print_page),
+    PageRoute("GET", PAGE + "/picture", picture),
+    PageRoute("POST", PAGE + "/answers", answer),
+    PageRoute("POST", PAGE + "/approve", approve),
+    PageRoute("POST", PAGE + "/revise", revise),
+    PageRoute("POST", PAGE + "/cancel", cancel),
+    PageRoute("POST", PAGE + "/retry", retry),
+    PageRoute("POST", PAGE + "/schedule", reschedule),
+    PageRoute("POST", PAGE + "/trash", move_to_trash),
+    PageRoute("GET", "/trash", trash_page),
+    PageRoute("POST", "/trash/{roadmap_id}/restore", restore_from_trash),
+    PageRoute("POST", "/trash/{roadmap_id}/delete", delete_for_ever),
+    PageRoute("GET", LESSON + "/panel", panel),
+    PageRoute("POST", LESSON + "/{kind}/retry", retry_part),
+)

@@ -24,10 +24,10 @@ from roadmap.lifecycle.reading import queries
 from roadmap.plan.outline import ContentKind
 from roadmap.plan.statuses import BEING_MADE, Event, EventType
 from web.auth.authentication import run_for_principal
-from web.endpoints.call import Call
-from web.pages.forms import AnyQuery, Form
+from web.pages.forms import AnyQuery
 from web.pages.labels import OF_PART
 from web.pages.lazy import tutorial_html
+from web.pages.page_route import PAGE, PageCall, PageRoute
 from web.pages.roadmap_view import view_of
 from web.pages.templates import rendered, texts_of
 from web.roadmaps.sse import LARGEST_SEQ, RETRY, STILL_HERE, last_event_id, poller, streamed
@@ -56,7 +56,7 @@ class LiveQuery(AnyQuery):
     draft: UUID | None = None
 
 
-async def watch(call: Call[Form, LiveQuery]) -> Response:
+async def watch(call: PageCall[LiveQuery]) -> Response:
     roadmap_id = call.ids["roadmap_id"]
     after = max(call.query.after, last_event_id(call.request))
     try:
@@ -161,3 +161,6 @@ def _message(request: Request, owner_id: UUID, roadmap_id: UUID, events: Sequenc
         return f"{data}\n".encode()
     picture = PLAN if any(event.type in NEW_PLAN for event in events) else PICTURE
     return f"id: {events[-1].seq}\n{data}\n{picture}".encode()
+
+
+PAGES = (PageRoute("GET", PAGE + "/live", watch),)

@@ -15,6 +15,7 @@ from web.endpoints.call import Call
 from web.http.problems import status_of
 from web.pages import error_messages, own_chat
 from web.pages.forms import Form, create_once
+from web.pages.page_route import PageRoute, UploadPage
 from web.pages.templates import page, texts_of
 from web.pages.upload import FileForm
 from web.roadmaps.roadmap_commands import import_document
@@ -90,3 +91,9 @@ def _sentence(error: RoadmapError) -> str:
     if first.kind == json_.NEWER:
         return NEWER
     return NO_ROADMAP if first.pointer in ("/format", "") else NOT_FITTING
+
+
+PAGES = (
+    PageRoute("GET", "/import", import_page),
+    UploadPage("POST", "/import", take, body=RoadmapFile),
+)

@@ -12,22 +12,24 @@ from roadmap.exchange.importer import IN_SHARED
 from roadmap.exchange.map.drawing import inlined
 from roadmap.lifecycle.reading import queries
 from roadmap.plan.views import RoadmapTree, concepts_of
-from web.endpoints.call import Call
 from web.http.host_and_csrf import own_address
 from web.http.response_cache import DocumentSource
 from web.http.responses import UNLISTED
 from web.pages.error_messages import form_page
-from web.pages.forms import Form, create_once, filled, see_other
+from web.pages.forms import create_once, filled, see_other
 from web.pages.labels import ROADMAP_LANGUAGES
 from web.pages.lazy import tutorial_html
+from web.pages.page_route import PAGE, PageCall, PageRoute
 from web.pages.templates import public_page, texts_of
 from web.roadmaps.roadmap_commands import import_document
+
+SHARED_PAGE = "/shared/{token}"
 
 LIVES = (7, 30, 365)  # days that are offered
 
 
 def sharing_page(
-    call: Call[Form],
+    call: PageCall,
     *,
     error: Conflict | Invalid | None = None,
     made: share_links.NewLink | None = None,
@@ -52,7 +54,7 @@ def sharing_page(
     )
 
 
-def create(call: Call[Form]) -> Response:
+def create(call: PageCall) -> Response:
     try:
         request = filled(
             share_links.LinkRequest,
@@ -65,12 +67,12 @@ def create(call: Call[Form]) -> Response:
     return sharing_page(call, made=made)
 
 
-def revoke(call: Call) -> Response:
+def revoke(call: PageCall) -> Response:
     share_links.revoke_link(call.owner, call.ids["roadmap_id"], call.ids["link_id"])
     return see_other(f"/roadmaps/{call.ids['roadmap_id']}/sharing")
 
 
-def shared_page(call: Call) -> Response:
+def shared_page(call: PageCall) -> Response:
     token = call.ids["token"]
     link, path = share_links.open_link(token, share_links.LinkPurpose.reading), f"/shared/{token}"
 
@@ -90,7 +92,7 @@ def shared_page(call: Call) -> Response:
     return public_page(call.request, "shared.html", path, source, context, headers=UNLISTED)
 
 
-def shared_concept_page(call: Call) -> Response:
+def shared_concept_page(call: PageCall) -> Response:
     token, concept_id = call.ids["token"], call.ids["concept_id"]
     link, path = share_links.open_link(token, share_links.LinkPurpose.reading), f"/shared/{token}"
 
@@ -121,7 +123,7 @@ def shared_concept_page(call: Call) -> Response:
     )
 
 
-def copy(call: Call) -> Response:
+def copy(call: PageCall) -> Response:
     """Copy a shared roadmap and go to it; a visitor logs in first and comes back."""
     token: str = call.ids["token"]
     return create_once(
@@ -132,3 +134,13 @@ def copy(call: Call) -> Response:
         ),
         lambda document: import_document(call.owner, document, IN_SHARED),
     )
+
+
+PAGES = (
+    PageRoute("GET", PAGE + "/sharing", sharing_page),
+    PageRoute("POST", PAGE + "/sharing", create, has_secret=True),
+    PageRoute("POST", PAGE + "/sharing/{link_id}/revoke", revoke),
+    PageRoute("GET", SHARED_PAGE, shared_page, public=True),
+    PageRoute("POST", SHARED_PAGE + "/copy", copy),
+    PageRoute("GET", SHARED_PAGE + "/concepts/{concept_id}", shared_concept_page, public=True),
+)

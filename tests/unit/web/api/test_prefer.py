@@ -11,7 +11,7 @@ from core.errors import Unavailable
 from testing.stack import GOAL
 from testing.waiting import HANG
 from tests.cases import try_each
-from web.http.prefer_header import LONGEST_WAIT, prefers_minimal, wait_of
+from web.api.roadmaps import LONGEST_WAIT, prefers_minimal, wait_of
 from web.roadmaps.sse import poller
 
 pytestmark = pytest.mark.usefixtures("short")
