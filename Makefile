@@ -59,9 +59,10 @@ lint: $(VENV)/dev ## Style, types and the figures of the layout
 	@$(BIN)/mypy
 	@$(BIN)/python -m scripts.layout
 
-format: $(VENV)/dev ## Put the style right
+format: $(VENV)/dev ## Put the style right, and write tables of docs/ and lists of settings from the code
 	@$(BIN)/ruff check --fix $(CHECKED)
 	@$(BIN)/ruff format $(CHECKED)
+	@$(BIN)/python -m scripts.tables
 
 texts: $(VENV)/dev ## Collect the texts of pages and pictures into core/locales/, and compile the translations
 	@$(BIN)/pybabel -q extract -F core/locales/babel.cfg --ignore-dirs '.*' -k gettext_noop --add-location=file --sort-output -w 130 -o $(VENV)/roadmap.pot core roadmap web
@@ -85,9 +86,9 @@ docs: $(DOCS)/ready ## The documentation site in site/; a dead link is an error.
 audit: $(VENV)/run ## Look up known vulnerabilities of locked packages; STRICT=1 fails if no service answers
 	@$(BIN)/python -m scripts.audit $(if $(STRICT),--strict)
 
-bench: $(VENV)/run $(BENCH)/ready ## The service against what it replaces: make bench ONLY="accept queue" QUICK=1 ROADMAPS=100; WRITE=1 puts it into README and docs/
+bench: $(VENV)/$(if $(WRITE),dev,run) $(BENCH)/ready ## The service against what it replaces: make bench ONLY="accept queue" QUICK=1 ROADMAPS=100; WRITE=1 puts it into README and docs/
 	@$(BENCH)/bin/python -m benchmarks $(if $(ONLY),--only $(ONLY)) $(if $(QUICK),--quick) $(if $(ROADMAPS),--roadmaps $(ROADMAPS)) $(if $(WRITE),--markdown docs/PERFORMANCE.md --charts docs/img --json benchmarks/results.json)
-	@$(if $(WRITE),$(BENCH)/bin/python -m scripts.document_tables --write)
+	@$(if $(WRITE),$(BIN)/python -m scripts.tables)
 
 bench-smoke: $(VENV)/run $(BENCH)/ready ## The shortest form of it; fails when a ratio is a quarter worse than usual at three looks
 	@$(BENCH)/bin/python -m benchmarks --smoke $(if $(ONLY),--only $(ONLY))

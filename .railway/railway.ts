@@ -28,31 +28,52 @@ const DRAINING = GRACE + (ONE_INSTANCE ? 25 : 10);
 /** A bound, not a reservation: Railway bills what is used. Bytes, and cores. */
 const MOST_OF_A_REPLICA = { memoryBytes: 512_000_000, cpu: 2 };
 
-/** Set on the api alone, with `railway variable set`; `preserve()` keeps what is there.
- * The api must exist before the first apply (docs/QUICK_START_RAILWAY.md). */
-const FOR_ALL = [
-  "SECRET_KEY",
+// Set on the api alone, with `railway variable set`; `preserve()` keeps what is there.
+// The api must exist before the first apply (docs/QUICK_START_RAILWAY.md).
+// settings: make format
+
+const API = [
+  "API_WORKERS",
+  "TOKEN_TTL_SECONDS",
+  "SESSION_IDLE_SECONDS",
+  "REGISTRATION",
+  "ADMIN_EMAIL",
+  "ADMIN_PASSWORD",
+  "CORS_ORIGINS",
+  "HSTS_INCLUDE_SUBDOMAINS",
+  "CLIENT_ADDRESS_HEADER",
+  "TRUSTED_PROXIES",
+  "REQUESTS_PER_MINUTE",
+  "LOGIN_ATTEMPTS",
+  "MOST_UNFINISHED_ROADMAPS",
+  "MOST_QUEUED_ROADMAPS",
+  "METRICS_TOKEN",
+] as const;
+
+const EVERY_SERVICE = [
+  "LOGS_WORKERS",
+  "CONTENT_WORKERS",
   "DIRECT_DATABASE_URL",
+  "SECRET_KEY",
+  "MODEL_PROFILE",
+  "MODEL_TIMEOUT_SECONDS",
+  "LEASE_SECONDS",
+  "MAX_ATTEMPTS",
+  "RETRY_BASE_SECONDS",
+  "RESCUE_AFTER_SECONDS",
+  "HEARTBEAT_SECONDS",
+  "HEARTBEAT_TTL_SECONDS",
+  "STARTUP_WAIT_SECONDS",
   "WEBHOOK_NETWORKS",
   "LINK_CHECK_DAYS",
   "LINK_NETWORKS",
-  "HEARTBEAT_SECONDS",
-  "HEARTBEAT_TTL_SECONDS",
-  "LEASE_SECONDS",
-  "LOG_FORMAT",
-  "LOG_LEVEL",
   "LOG_RETENTION_DAYS",
-  "LOGS_WORKERS",
-  "CONTENT_WORKERS",
-  "MAX_ATTEMPTS",
-  "MODEL_PROFILE", // its defaults have a lease of their own
-  "MODEL_TIMEOUT_SECONDS", // which must be shorter than a lease
-  "RESCUE_AFTER_SECONDS",
-  "RETRY_BASE_SECONDS",
-  "STARTUP_WAIT_SECONDS",
+  "LOG_LEVEL",
+  "LOG_FORMAT",
 ] as const;
-const FOR_API_AND_CONTENT = [
-  "ALLOWED_HOSTS", // content calls webhooks and checks links, and never the service itself
+
+const API_AND_CONTENT = [
+  "TRACKS_DIR",
   "OPENAI_API_KEY",
   "OPENAI_BASE_URL",
   "OPENAI_MODEL",
@@ -69,31 +90,16 @@ const FOR_API_AND_CONTENT = [
   "BUDGET_PER_ROADMAP",
   "BUDGET_PER_USER_MONTH",
   "REPAIR_ROUNDS",
-  "LESSONS_AHEAD",
-  "TRACKS_DIR",
-  "CHECKED_CONCEPTS",
   "QUIZ_CHECK",
+  "CHECKED_CONCEPTS",
+  "LESSONS_AHEAD",
+  "ALLOWED_HOSTS",
   "SEARCH_PROVIDER",
   "SEARCH_URL",
   "SEARCH_KEY",
 ] as const;
-const FOR_THE_API = [
-  "ADMIN_EMAIL",
-  "ADMIN_PASSWORD",
-  "API_WORKERS",
-  "CLIENT_ADDRESS_HEADER",
-  "CORS_ORIGINS",
-  "HSTS_INCLUDE_SUBDOMAINS",
-  "LOGIN_ATTEMPTS",
-  "METRICS_TOKEN",
-  "MOST_QUEUED_ROADMAPS",
-  "MOST_UNFINISHED_ROADMAPS",
-  "REGISTRATION",
-  "REQUESTS_PER_MINUTE",
-  "SESSION_IDLE_SECONDS",
-  "TOKEN_TTL_SECONDS",
-  "TRUSTED_PROXIES",
-] as const;
+
+// end of settings
 
 export default defineRailway((ctx) => {
   // Which repository to build at each push, as owner/name. Without one, `railway up` uploads this folder.
@@ -132,9 +138,9 @@ export default defineRailway((ctx) => {
     env: {
       ...servers,
       SERVICE_TYPE: ONE_INSTANCE ? "all" : "api",
-      ...kept(FOR_ALL),
-      ...kept(FOR_API_AND_CONTENT),
-      ...kept(FOR_THE_API),
+      ...kept(EVERY_SERVICE),
+      ...kept(API_AND_CONTENT),
+      ...kept(API),
     },
   });
   const logs = service("logs", {
@@ -142,7 +148,7 @@ export default defineRailway((ctx) => {
     build,
     replicas: REPLICAS.logs,
     deploy,
-    env: { ...servers, SERVICE_TYPE: "huey_logs", ...asIn(api, FOR_ALL) },
+    env: { ...servers, SERVICE_TYPE: "huey_logs", ...asIn(api, EVERY_SERVICE) },
   });
   const content = service("content", {
     ...source,
@@ -152,8 +158,8 @@ export default defineRailway((ctx) => {
     env: {
       ...servers,
       SERVICE_TYPE: "huey_content",
-      ...asIn(api, FOR_ALL),
-      ...asIn(api, FOR_API_AND_CONTENT),
+      ...asIn(api, EVERY_SERVICE),
+      ...asIn(api, API_AND_CONTENT),
       // Beside ALLOWED_HOSTS, the names under which the api is reached.
       API_PUBLIC_DOMAIN: api.env.RAILWAY_PUBLIC_DOMAIN,
       API_PRIVATE_DOMAIN: api.env.RAILWAY_PRIVATE_DOMAIN,

@@ -74,8 +74,9 @@ LOOPBACK_NETWORKS = ("127.0.0.0/8", "::1/128")
 SHORTEST_KEY = 32  # characters of a SECRET_KEY
 A_LETTER = 0.94  # REQUEST_PER_MINUTE to REQUESTS_PER_MINUTE, REDIS_URLS to REDIS_URL
 CLOSE = 0.88  # REDIS_URI to REDIS_URL; UV_LOG_LEVEL, of another program, is farther from LOG_LEVEL
-# The services that read a setting: compose.yaml and .railway/railway.ts pass it on to these. They
-# give values of their own to settings that are read by none of them.
+# The services that read a setting: compose.yaml and .railway/railway.ts pass it on to these, and
+# `make format` writes their lists. Settings without one of these have values there, and so has a
+# setting in the file by which it is given.
 EVERY_SERVICE: JsonDict = {"read_by": "every service"}
 API_AND_CONTENT: JsonDict = {"read_by": "api and content"}
 API_ALONE: JsonDict = {"read_by": "api"}
@@ -229,7 +230,7 @@ class Settings(BaseModel):
         None,
         description="PostgreSQL without a transaction pooler, for migrations and backups. Default: "
         "DATABASE_URL.",
-        json_schema_extra=EVERY_SERVICE,
+        json_schema_extra={**EVERY_SERVICE, "given_by": "compose.yaml"},  # empty: it has no pooler
     )
     redis_url: RedisUrl = Field(None, description="Redis or Valkey, redis:// or rediss:// (TLS).")
     data_dir: Path = Field(
@@ -239,7 +240,7 @@ class Settings(BaseModel):
         None,
         description="Signs tokens and messages, at least 32 characters. Several, separated by "
         "commas: the first signs, all verify. Required in server mode.",
-        json_schema_extra=EVERY_SERVICE,
+        json_schema_extra={**EVERY_SERVICE, "given_by": "compose.yaml"},  # an error where absent
     )
     tracks_dir: Annotated[Path, AfterValidator(_folder_of_tracks)] | None = Field(
         None,

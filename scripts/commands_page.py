@@ -1,11 +1,7 @@
-"""Command reference of docs/COMMANDS.md, generated from the help texts.
-
-`python -m scripts.commands_page` prints it; `--write` puts it into the page, between two comments.
-"""
+"""Command reference of docs/COMMANDS.md, generated from the help texts."""
 
 import os
 import re
-import sys
 from collections.abc import Iterator
 from textwrap import fill
 
@@ -14,7 +10,7 @@ import click
 os.environ.setdefault("SERVICE_TYPE", "all")
 
 from roadmap_cli import LEARNERS, OPERATORS, main
-from scripts.marked import DOCS, Marked, markdown
+from scripts.marked import markdown
 
 NUMBER = re.compile("(INTEGER|FLOAT)( RANGE)?")  # as click names them
 HEAD = ("option", "meaning")
@@ -84,15 +80,3 @@ def _prose(command: click.Command) -> str:
     return "\n\n".join(
         fill(" ".join(each.split()), 100, break_on_hyphens=False) for each in paragraphs
     )
-
-
-MARKED = Marked(
-    "commands_page",
-    DOCS / "COMMANDS.md",
-    "<!-- every command: python -m scripts.commands_page --write -->",
-    "<!-- end of every command -->",
-    reference,
-)
-
-if __name__ == "__main__":
-    sys.exit(MARKED.run(sys.argv[1:]))

@@ -1,16 +1,7 @@
-"""Tables of README and of documents about deployment.
-
-They are bills from cli/cost.py, and comparisons from benchmarks/results.json.
-
-`python -m scripts.document_tables` prints them; `--write` puts them into the pages, between two
-comments.
-"""
+"""Comparisons of README and docs/ARCHITECTURE_COMPARISON.md, from benchmarks/results.json."""
 
 import json
-import sys
 from collections.abc import Callable, Iterable, Iterator
-from functools import partial
-from typing import Any
 
 from benchmarks.figures import number, spread, values_of
 from benchmarks.report import Results, missed, results_of
@@ -34,46 +25,13 @@ from benchmarks.targets import (
     TREES,
     Target,
 )
-from cli.cost import DAYS, PRICES, WITHOUT_QUEUE, Prices, estimate
-from scripts.marked import DOCS, Marked, markdown
+from scripts.marked import ROOT, markdown
 
-PLATFORM = "Railway"
-COSTS = ("<!-- costs: python -m scripts.document_tables --write -->", "<!-- end of the costs -->")
-COMPARISON = (
-    "<!-- comparison: python -m scripts.document_tables --write -->",
-    "<!-- end of the comparison -->",
-)
-FIGURES = ("<!-- figures: make bench WRITE=1 -->", "<!-- end of the figures -->")
 BEHIND = """\
 To be fair: one hand-written file without log, metrics and goal matching accepts {} times as many
 goals, Celery with one threaded worker takes {} MB, and {} of our {} performance targets are
 missed."""
-READS, MONTHS = 50, 12
-USUAL, LOADS = 10, (1, 10, 100, 1_000)  # roadmaps a day
-# Texts of the bills by language; names of layouts are those of cli/measured_use.json
 CHINESE = {
-    "three services": "三个服务",
-    "one instance": "单实例",
-    "instance without a queue": "没有队列的单实例",
-    ": {memory}, {cores} cores": "：{memory}、{cores} 核",
-    "roadmaps a day": "每天的路线图数",
-    "memory": "内存",
-    "stored": "存储",
-    "used": "用量",
-    "paid, {}": "{} 套餐应付",
-    "used, with Redis from {}": "用量（Redis 用 {}）",
-    "Assumed: {roadmaps} roadmaps a day written by a model, each opened {reads} times and "
-    "kept for {months} months.": (
-        "每天由模型生成 {roadmaps} 份路线图，每份打开 {reads} 次，保留 {months} 个月。"
-    ),
-    "Use of a month on {}. Each roadmap is opened {} times and kept for {} months.": (
-        "在 {} 上一个月的用量。每份路线图打开 {} 次，保留 {} 个月。"
-    ),
-    "[{}]({}), read on {}": "[{}]({})（{} 查阅）",
-    ";": "；",
-    "Measured on {} by `{}`. Prices:": "{} 用 `{}` 测得。价格来源：",
-    ".": "。",
-    "The instance without a queue has its own fixed price.": "没有队列的单实例按其固定价格计算。",
     "of": "指标",
     "this service": "本服务",
     "ratio": "比值",
@@ -121,75 +79,6 @@ def chinese(text: str) -> str:
     return CHINESE.get(text, text)
 
 
-def of_one_load(text: Callable[[str], str]) -> str:
-    """Return the use and the bills for the usual load."""
-    bills = _bills(USUAL)
-    first = bills["layouts"][0]
-    head = (
-        *("", *map(text, ("memory", "vCPU", "stored", "used"))),
-        *(text("paid, {}").format(name) for name in first["paid"]),
-        *(text("used, with Redis from {}").format(name) for name in first["by_command"]),
-    )
-    rows = (
-        (
-            _name(each, text),
-            f"{each['use']['memory']:,.0f} MB",
-            f"{each['use']['cores']:.3f}",
-            f"{each['use']['storage']:.2f} GB",
-            f"${each['bill']['total']:,.2f}",
-            *(f"${each['paid'][name]:,.2f}" for name in first["paid"]),
-            *(
-                f"${each['by_command'][name]:,.2f}" if each["by_command"] else ""
-                for name in first["by_command"]
-            ),
-        )
-        for each in bills["layouts"]
-    )
-    load = text(
-        "Assumed: {roadmaps} roadmaps a day written by a model, each opened {reads} times and "
-        "kept for {months} months."
-    ).format(roadmaps=USUAL, reads=READS, months=MONTHS)
-    return f"{markdown(head, rows)}\n\n{load}\n{_sources(bills['rests_on'], text)}"
-
-
-def of_loads(text: Callable[[str], str]) -> str:
-    """Return the bills at several loads."""
-    bills = [_bills(load) for load in LOADS]
-    rows = (
-        (_name(same[0], text), *(f"${each['bill']['total']:,.2f}" for each in same))
-        for same in zip(*(each["layouts"] for each in bills), strict=True)
-    )
-    table = markdown((text("roadmaps a day"), *(f"{load:,}" for load in LOADS)), rows)
-    loads = text("Use of a month on {}. Each roadmap is opened {} times and kept for {} months.")
-    sources = _sources(bills[0]["rests_on"], text)
-    return f"{table}\n\n{loads.format(PLATFORM, READS, MONTHS)}\n{sources}"
-
-
-def _name(layout: dict[str, Any], text: Callable[[str], str]) -> str:
-    kind, _, size = layout["name"].partition(": ")
-    if not size:
-        return text(kind)
-    memory, cores = size.removesuffix(" cores").split(", ")
-    return text(kind) + text(": {memory}, {cores} cores").format(memory=memory, cores=cores)
-
-
-def _bills(a_day: float) -> dict[str, Any]:
-    load = {"roadmaps": a_day * DAYS, "reads": READS, "months": MONTHS}
-    prices = Prices.model_validate_json(PRICES.read_bytes())
-    return estimate(prices, PLATFORM, load, "model", WITHOUT_QUEUE)
-
-
-def _sources(rests_on: dict[str, Any], text: Callable[[str], str]) -> str:
-    sources = f"{text(';')}\n".join(
-        text("[{}]({}), read on {}").format(name, each["source"], each["seen"])
-        for name, each in rests_on["prices"].items()
-    )
-    fixed = text("The instance without a queue has its own fixed price.")
-    measured = rests_on["measured"]
-    on = text("Measured on {} by `{}`. Prices:").format(measured["date"], measured["command"])
-    return f"{fixed}\n{on}\n{sources}{text('.')}"
-
-
 def of_what_it_replaces(text: Callable[[str], str]) -> str:
     """Return each figure that can be compared with one of the replaced stack."""
     results = _results()
@@ -222,7 +111,7 @@ def of_the_first_screen(text: Callable[[str], str]) -> str:
 
 
 def _results() -> Results:
-    path = DOCS.parent / "benchmarks" / "results.json"
+    path = ROOT / "benchmarks" / "results.json"
     return results_of(json.loads(path.read_text("utf-8")))
 
 
@@ -239,21 +128,3 @@ def _compared(
             )
             ours, theirs = (spread(list(each.values())).median for each in both)
             yield target, number(ours), number(theirs), number(found.median)
-
-
-MARKED = [
-    Marked("document_tables", DOCS / page, *marks, made)
-    for page, marks, made in (
-        (DOCS.parent / "README.md", FIGURES, partial(of_the_first_screen, str)),
-        (DOCS.parent / "README.zh-CN.md", FIGURES, partial(of_the_first_screen, chinese)),
-        ("RAILWAY_DEPLOYMENT.md", COSTS, partial(of_one_load, str)),
-        ("RAILWAY_DEPLOYMENT.zh-CN.md", COSTS, partial(of_one_load, chinese)),
-        ("DEPLOYMENT_COMPARISON.md", COSTS, partial(of_loads, str)),
-        ("DEPLOYMENT_COMPARISON.zh-CN.md", COSTS, partial(of_loads, chinese)),
-        ("ARCHITECTURE_COMPARISON.md", COMPARISON, partial(of_what_it_replaces, str)),
-        ("ARCHITECTURE_COMPARISON.zh-CN.md", COMPARISON, partial(of_what_it_replaces, chinese)),
-    )
-]
-
-if __name__ == "__main__":
-    sys.exit(max(each.run(sys.argv[1:]) for each in MARKED))

@@ -1,45 +1,34 @@
-"""Parts of documents that are made from the code, between two marker comments."""
+"""Parts of documents and other files that are made from the code, between two comments."""
 
-import sys
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-DOCS = Path(__file__).resolve().parent.parent / "docs"
+ROOT = Path(__file__).resolve().parent.parent
+DOCS = ROOT / "docs"
 
 Row = tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Marked:
-    """Part of a page between two comments: `script` prints or writes `made()`."""
+    """Part of a file below a comment `<name>: <its command>` and above one `end of <name>`."""
 
-    script: str
-    page: Path
-    begin: str
-    end: str
+    file: Path
+    name: str
     made: Callable[[], str]
 
-    def within(self, page: str) -> str:
-        """Return the page with a new part.
+    def within(self, text: str) -> str:
+        """Return the text of the file with a new part.
 
         Raises ValueError unless it has one pair of markers.
         """
-        before, begin, rest = page.partition(self.begin)
-        _, end, after = rest.partition(self.end)
-        if not (begin and end) or self.begin in rest or self.end in after:
-            raise ValueError(f"one pair of markers is needed: {self.begin} and {self.end}")
-        return f"{before}{self.begin}\n\n{self.made()}\n\n{self.end}{after}"
-
-    def run(self, arguments: list[str]) -> int:
-        if arguments == ["--write"]:
-            self.page.write_text(self.within(self.page.read_text("utf-8")), "utf-8")
-        elif not arguments:
-            print(self.made())
-        else:
-            print(f"usage: python -m scripts.{self.script} [--write]", file=sys.stderr)
-            return 2
-        return 0
+        around = re.split(rf"(?m)^(\S+ {self.name}: .*|\S+ end of {self.name}\b.*)$", text)
+        if len(around) != 5:
+            raise ValueError(f"{self.file.name} needs one pair of markers for {self.name}")
+        around[2] = f"\n\n{self.made()}\n\n"
+        return "".join(around)
 
 
 def row(cells: Row) -> str:

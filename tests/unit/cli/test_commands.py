@@ -14,7 +14,7 @@ from core.db import database, session, settings
 from core.errors import FieldError, Invalid
 from roadmap.operations import backup
 from roadmap_cli import LEARNERS, OPERATORS, main
-from scripts.commands_page import MARKED, reference
+from scripts.commands_page import reference
 from tests.cases import try_each
 
 
@@ -56,8 +56,6 @@ def test_every_command_and_each_of_its_options_say_what_they_are_for() -> None:
 
 
 def test_the_page_about_commands_says_what_they_say_of_themselves() -> None:
-    page = MARKED.page.read_text("utf-8")
-    assert MARKED.within(page) == page, "run: python -m scripts.commands_page --write"
     for name in COMMANDS:
         assert re.search(rf"^###+ `roadmap {name}\b", reference(), re.MULTILINE), name
 

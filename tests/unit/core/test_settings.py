@@ -1,4 +1,4 @@
-"""Settings: errors name the variable, never its value; the table in the docs."""
+"""Settings: errors name the variable, never its value."""
 
 import inspect
 import re
@@ -18,7 +18,6 @@ from core.settings import (
     from_environment,
     misspelt,
 )
-from scripts.settings_table import MARKED, table
 from testing.stack import ROOT
 from tests.cases import try_each
 
@@ -467,31 +466,6 @@ def test_every_variable_is_described() -> None:
         for name, field in Settings.model_fields.items()
         if not re.fullmatch(r"\S.*\.", field.description or "")
     ] == []
-
-
-def test_the_page_has_the_table_of_the_model() -> None:
-    page = MARKED.page.read_text("utf-8")
-    assert MARKED.within(page) == page, "run: python -m scripts.settings_table --write"
-
-
-def test_the_table_has_a_row_for_each_variable_with_its_default_and_description() -> None:
-    rows = [re.split(r"(?<!\\)\|", line)[1:-1] for line in table().splitlines()[2:]]
-    assert [row[0].strip() for row in rows] == [
-        f"`{name.upper()}`" for name in Settings.model_fields
-    ]
-    assert [row[1].strip() for row in rows if "PORT" in row[0] or "DATA_DIR" in row[0]] == [
-        "`8000`",
-        "`data`",
-    ]
-    assert [row[2].strip() for row in rows] == [
-        field.description for field in Settings.model_fields.values()
-    ]
-
-
-@pytest.mark.parametrize("page", ["no markers", table()])
-def test_a_page_without_markers_is_not_written(page: str) -> None:
-    with pytest.raises(ValueError, match="markers"):
-        MARKED.within(page)
 
 
 def test_the_service_that_the_entrypoint_starts_by_itself_is_that_of_the_model() -> None:

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from cli.cost import DAYS, PRICES, WITHOUT_QUEUE, Prices, estimate
 from roadmap.generation.tutorial_lint import parse_python
-from scripts.document_tables import MARKED
 from testing.stack import ROOT
 from tests.pages import steps_of
 
@@ -203,10 +203,26 @@ def test_the_pages_of_the_deployment_guide_are_there_with_their_languages() -> N
     assert {page.name for page in TRANSLATED} == {name.replace(".md", ".zh-CN.md") for name in both}
 
 
-@pytest.mark.parametrize("part", MARKED, ids=lambda part: part.page.name)
-def test_the_figures_are_those_that_were_measured(part) -> None:  # type: ignore[no-untyped-def]
-    page = part.page.read_text("utf-8")
-    assert part.within(page) == page, "python -m scripts.document_tables --write"
+@pytest.mark.parametrize("page", ["RAILWAY_DEPLOYMENT", "DEPLOYMENT_COMPARISON"])
+@pytest.mark.parametrize("language", ["", ".zh-CN"])
+def test_the_bills_are_those_of_the_command(page: str, language: str) -> None:
+    text = (DOCS / f"{page}{language}.md").read_text("utf-8")
+    rows = [row.split("|")[2:-1] for row in text.splitlines() if row.startswith("|") and "$" in row]
+    found = [[cell.strip() for cell in row if "$" in cell] for row in rows]
+    prices = Prices.model_validate_json(PRICES.read_bytes())
+    loads = (10,) if page == "RAILWAY_DEPLOYMENT" else (1, 10, 100, 1000)
+    bills = []
+    for roadmaps in loads:
+        load = {"roadmaps": roadmaps * DAYS, "reads": 50, "months": 12}
+        bills.append(estimate(prices, "Railway", load, "model", WITHOUT_QUEUE)["layouts"])
+    expected = [
+        [
+            *(each["bill"]["total"] for each in layout),
+            *(layout[0]["paid"] | layout[0]["by_command"] if len(loads) == 1 else {}).values(),
+        ]
+        for layout in zip(*bills, strict=True)
+    ]
+    assert found == [[f"${amount:,.2f}" for amount in row] for row in expected]
 
 
 def test_the_messages_that_the_page_shows_are_in_the_code() -> None:

@@ -1,4 +1,4 @@
-"""docs/QUALITY.md names the floors of quality/floor.py, and only options that there are."""
+"""docs/QUALITY.md names every option and variable of its command, and no other."""
 
 import re
 import subprocess
@@ -6,11 +6,9 @@ from functools import cache
 
 from quality.__main__ import main
 from quality.evaluation.__main__ import main as evaluate
-from quality.floor import FLOORS, TRACK_FLOORS
-from scripts.quality_table import MARKED, table
 from testing.stack import ROOT, clean_environment
 
-PAGE = MARKED.page.read_text("utf-8")
+PAGE = (ROOT / "docs/QUALITY.md").read_text("utf-8")
 OPTIONS = {
     name
     for option in (*main.params, *evaluate.params)
@@ -29,22 +27,8 @@ def command(*variables: str) -> str:
     return line
 
 
-def test_the_table_of_floors_is_that_of_the_code() -> None:
-    assert MARKED.within(PAGE) == PAGE, "run: python -m scripts.quality_table --write"
-
-
-def test_the_table_has_a_row_for_each_floor_with_its_bounds_and_its_unit() -> None:
-    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in table().splitlines()[2:]]
-    assert [row[0] for row in rows] == [floor.name for floor in (*FLOORS, *TRACK_FLOORS)]
-    for (_, least, most, unit), floor in zip(rows, (*FLOORS, *TRACK_FLOORS), strict=True):
-        found = [float(bound.replace(",", "")) if bound else None for bound in (least, most)]
-        assert found == [floor.least, floor.most], floor.name
-        assert unit == floor.unit.strip()
-
-
 def test_the_page_names_every_option_and_no_other() -> None:
-    outside = PAGE.replace(MARKED.begin, "").replace("--write", "")
-    assert set(re.findall(r"(?<![\w-])--[a-z][a-z-]*", outside)) == OPTIONS - {"--help"}
+    assert set(re.findall(r"(?<![\w-])--[a-z][a-z-]*", PAGE)) == OPTIONS - {"--help"}
 
 
 def test_the_page_names_every_variable_of_make_and_no_other() -> None:

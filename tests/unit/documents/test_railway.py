@@ -12,6 +12,7 @@ import pytest
 from core.settings import Settings, from_environment
 from core.startup.supervisor import AFTER_GRACE
 from roadmap_cli import OPERATORS
+from scripts.tables import readers
 from testing.stack import ROOT
 from tests.cases import try_each
 from tests.railway.dockerfile import BuildFailed, build
@@ -22,54 +23,6 @@ SERVICES: dict[str, Any] = {
     each["name"]: each for each in GRAPH["resources"] if each["type"] == "service"
 }
 PLATFORM = {"HOST", "PORT", "DATA_DIR"}  # Railway gives the port, and there is no embedded mode
-# Settings of the api alone. A new setting belongs to all services unless it is named here.
-API_ALONE = {
-    *(
-        "ADMIN_EMAIL",
-        "ADMIN_PASSWORD",
-        "API_WORKERS",
-        "CLIENT_ADDRESS_HEADER",
-        "CORS_ORIGINS",
-        "HSTS_INCLUDE_SUBDOMAINS",
-        "LOGIN_ATTEMPTS",
-    ),
-    *(
-        "METRICS_TOKEN",
-        "MOST_QUEUED_ROADMAPS",
-        "MOST_UNFINISHED_ROADMAPS",
-        "REGISTRATION",
-        "REQUESTS_PER_MINUTE",
-    ),
-    *("HSTS_INCLUDE_SUBDOMAINS", "SESSION_IDLE_SECONDS", "TOKEN_TTL_SECONDS", "TRUSTED_PROXIES"),
-}
-API_AND_CONTENT = {
-    "ALLOWED_HOSTS",  # which webhooks and checks of links never call
-    *(
-        "OPENAI_API_KEY",
-        "OPENAI_BASE_URL",
-        "OPENAI_MODEL",
-        "OPENAI_MODEL_OUTLINE",
-        "OPENAI_MODEL_TUTORIAL",
-        "OPENAI_MODEL_RESOURCES",
-        "OPENAI_MODEL_QUIZ",
-        "OPENAI_REASONING_EFFORT",
-        "MODEL_IDLE_SECONDS",
-        "MODEL_CONCURRENCY",
-        "MODEL_MAX_TOKENS",
-        "MODEL_PRICES",
-    ),
-    *("CURRENCY", "BUDGET_PER_ROADMAP", "BUDGET_PER_USER_MONTH"),
-    *(
-        "REPAIR_ROUNDS",
-        "LESSONS_AHEAD",
-        "TRACKS_DIR",
-        "CHECKED_CONCEPTS",
-        "QUIZ_CHECK",
-        "SEARCH_PROVIDER",
-        "SEARCH_URL",
-        "SEARCH_KEY",
-    ),
-}
 TSX = Path("node_modules", ".bin", "tsx")
 NEEDED = {"DATABASE_URL": "postgresql://x/y", "REDIS_URL": "redis://x", "SECRET_KEY": "k" * 32}
 
@@ -77,6 +30,15 @@ NEEDED = {"DATABASE_URL": "postgresql://x/y", "REDIS_URL": "redis://x", "SECRET_
 def literals(service: str) -> dict[str, str]:
     variables = SERVICES[service]["variables"]
     return {name: value["value"] for name, value in variables.items() if value["type"] == "literal"}
+
+
+def read_by(service: str) -> set[str]:
+    """Return the settings that a service reads: the name of each group names its services."""
+    return {
+        name.upper()
+        for name in Settings.model_fields
+        if service in (words := readers(name).split()) or "every" in words
+    }
 
 
 def test_there_are_three_services_and_two_servers() -> None:
@@ -93,10 +55,12 @@ def test_there_are_three_services_and_two_servers() -> None:
 
 def test_every_setting_can_be_set_on_the_api_and_stays() -> None:
     """`config apply` deletes all that it does not know."""
-    known = {name.upper() for name in Settings.model_fields} | {
-        "RAILWAY_DEPLOYMENT_DRAINING_SECONDS"
+    kept = {
+        name for name, value in SERVICES["api"]["variables"].items() if value["type"] == "preserve"
     }
-    assert set(SERVICES["api"]["variables"]) == known - PLATFORM
+    assert kept == read_by("api")
+    fixed = {"SERVICE_TYPE", "DATABASE_URL", "REDIS_URL", "SHUTDOWN_GRACE_SECONDS"}
+    assert {name.upper() for name in Settings.model_fields} == kept | fixed | PLATFORM
 
 
 @pytest.mark.parametrize("service", ["logs", "content"])
@@ -114,10 +78,7 @@ def test_a_worker_reads_its_settings_from_the_api_and_no_password_of_people(serv
     named = {name: domains.get(name, name) if service == "content" else name for name in values}
     assert {name: value["output"] for name, value in values.items()} == named
     assert set(domains) <= set(values) or service == "logs"
-    known = {name.upper() for name in Settings.model_fields}
-    assert known - variables.keys() - PLATFORM == API_ALONE | (
-        set() if service == "content" else API_AND_CONTENT
-    )
+    assert values.keys() - domains.keys() == read_by(service)
     assert [name for name, value in variables.items() if value["type"] == "preserve"] == []
 
 

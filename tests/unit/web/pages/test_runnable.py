@@ -2,7 +2,6 @@
 
 import re
 import sqlite3
-import sys
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -135,19 +134,13 @@ def table() -> str:
     return markdown(("Track", "Python", "SQL"), rows, ("---", "---:", "---:"))
 
 
-MARKED = Marked(
-    "runnable_table",
-    DOCS / "CATALOGUE.md",
-    "<!-- table of code that runs: python -m tests.unit.web.pages.test_runnable --write -->",
-    "<!-- end of the table of code that runs -->",
-    table,
-)
+MARKED = Marked(DOCS / "CATALOGUE.md", "code that runs", table)
 
 
 def test_the_table_of_the_catalogue_is_that_of_the_code() -> None:
-    page = MARKED.page.read_text("utf-8")
-    assert MARKED.within(page) == page, "run: python -m tests.unit.web.pages.test_runnable --write"
+    page = MARKED.file.read_text("utf-8")
+    assert MARKED.within(page) == page, "run: python -m tests.unit.web.pages.test_runnable"
 
 
 if __name__ == "__main__":
-    sys.exit(MARKED.run(sys.argv[1:]))
+    MARKED.file.write_text(MARKED.within(MARKED.file.read_text("utf-8")), "utf-8")
