@@ -3,10 +3,8 @@
 They show the real service.
 """
 
-from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -17,21 +15,12 @@ from playwright.sync_api import Browser, Page, sync_playwright
 
 from testing.chromium import FLAGS, executable
 from testing.operating import make_busy, remember_a_day
-from testing.provider import Handler
 from testing.stack import GOAL, ROOT, Stack, embedded_stack, running
 from testing.teacher import PATIENT, Teacher, teaching
 from testing.waiting import wait_until
 
 FOLDER = ROOT / "docs" / "img"
 WIDE, MIDDLE, TALL = (1280, 860), (768, 900), (1280, 1420)
-LIMITED = {
-    "MODEL_TIMEOUT_SECONDS": "300",
-    "LEASE_SECONDS": "600",
-    "MODEL_CONCURRENCY": "4",
-    "RETRY_BASE_SECONDS": "1",
-}
-# The duration of each step.
-SECONDS = {"analysis": 0.5, "outline": 1.2, "tutorial": 1.0, "resources": 0.4, "quiz": 0.6}
 BREAD = "Bake bread for eighty guests"
 
 
@@ -70,38 +59,26 @@ def main() -> None:
             folder.mkdir()
             with running(embedded_stack(folder)) as stack:
                 take_pages(browser, stack)
-        for name, teacher, settings, take_taught in (
-            ("operations", Teacher(3, 2, 3), PATIENT, of_operations),
-            ("admin", Hasty(3, 2, 3), LIMITED, of_the_admin_pages),
+        for name, teacher, take_taught in (
+            ("operations", Teacher(3, 2, 3), of_operations),
+            ("admin", ByGoal(3, 2, 3), of_the_admin_pages),
         ):
             folder = Path(scratch, name)
             folder.mkdir()
             with teaching(teacher):
-                service = embedded_stack(folder, **settings, **teacher.environment())
+                service = embedded_stack(
+                    folder, RETRY_BASE_SECONDS="1", **PATIENT, **teacher.environment()
+                )
                 with running(service) as stack:
                     take_taught(browser, stack, teacher)
         browser.close()
 
 
-@dataclass
-class Hasty(Teacher):
-    """Model that is slow, fails twice, and limits its rate once."""
-
-    asked: Counter[str] = field(default_factory=Counter)
+class ByGoal(Teacher):
+    """Model that gives each roadmap its goal as title."""
 
     def _outline(self, facts: Any) -> Any:
         return {**super()._outline(facts), "title": facts["request"]["goal"]}
-
-    def answer(self, handler: Handler) -> None:
-        step = handler.asked["response_format"]["json_schema"]["name"].removesuffix("Draft").lower()
-        self.asked[step] += 1
-        if (step, self.asked[step]) in (("analysis", 1), ("quiz", 6)):
-            handler.say(500, b'{"error": {"message": "The engine is overloaded."}}')
-        elif (step, self.asked[step]) == ("tutorial", 4):
-            handler.say(429, b'{"error": {"message": "Too many requests."}}', retry_after="2")
-        else:
-            handler.server.released.wait(SECONDS.get(step, 0.3) * (0.7 + self.asked[step] % 5 / 5))
-            super().answer(handler)
 
 
 def of_the_admin_pages(browser: Browser, stack: Stack, teacher: Teacher) -> None:
