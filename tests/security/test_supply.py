@@ -3,21 +3,18 @@
 All without a network.
 """
 
-import json
 import re
 import sys
-import textwrap
 import tomllib
 from importlib import metadata
 from itertools import chain
 from pathlib import Path
-from typing import Any
 
 import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from scripts.audit import NOT_REACHED, AuditFailed, audit, report
+from scripts.audit import NOT_REACHED, audit
 from scripts.licences import PAGE, is_allowed, licence, row
 from scripts.lock_file import EXTRAS, LOCK, extra_packages, locked
 from testing.stack import ROOT
@@ -198,79 +195,50 @@ def test_a_licence_is_allowed_in_all_of_its_parts(expression: str, allowed: bool
     assert is_allowed(expression) is allowed
 
 
-def answers(**by_service: Any) -> Any:
-    return lambda service: by_service.get(service)
+SOUND = "print('No known vulnerabilities found', file=sys.stderr)"
+VULNERABLE = "print('redis 8.1.0 PYSEC-1 8.2 CVE-1')\nsys.exit('Found 1 known vulnerability')"
+UNKNOWN = "sys.exit('redis: Dependency not found on PyPI and could not be audited')"
+AWAY = "sys.exit('requests.exceptions.ConnectionError: Max retries exceeded')"
+BROKEN = "raise ValueError('a defect')"
 
 
-GOOD = {"dependencies": [{"name": "redis", "version": "8.1.0", "vulns": []}]}
-BAD = {
-    "dependencies": [
-        {
-            "name": "redis",
-            "version": "8.1.0",
-            "vulns": [{"id": "PYSEC-1", "fix_versions": ["8.2"], "aliases": ["CVE-1"]}],
-        }
-    ]
-}
-UNKNOWN = {"dependencies": [{"name": "redis", "skip_reason": "Dependency not found on PyPI"}]}
-
-
-def test_a_known_vulnerability_fails_the_audit(capsys: pytest.CaptureFixture[str]) -> None:
-    assert audit(answers(pypi=BAD), strict=False) == 1
-    assert capsys.readouterr().out == "redis 8.1.0: PYSEC-1, CVE-1; fixed in 8.2\n"
-
-
-def test_a_vulnerability_that_the_second_service_knows_fails_the_audit() -> None:
-    assert audit(answers(osv=BAD), strict=False) == 1
-    assert audit(answers(pypi=UNKNOWN, osv=BAD), strict=False) == 1
-
-
-def test_no_known_vulnerability(capsys: pytest.CaptureFixture[str]) -> None:
-    assert audit(answers(pypi=GOOD), strict=True) == 0
-    assert audit(answers(pypi=UNKNOWN, osv=GOOD), strict=True) == 0
-    assert NOT_REACHED not in capsys.readouterr().out
-
-
-@pytest.mark.parametrize("expected", [{}, {"pypi": UNKNOWN}, {"pypi": {"dependencies": []}}])
-def test_without_a_service_the_report_says_that_nothing_was_audited(
-    expected: Any, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """A service that knows no package at all is none: pip-audit would end with 0."""
-    assert audit(answers(**expected), strict=False) == 0
-    assert capsys.readouterr().out == f"{NOT_REACHED}\n"
-    assert audit(answers(**expected), strict=True) == 1
-    assert capsys.readouterr().err == f"{NOT_REACHED}\n"
-
-
-def test_a_package_that_a_working_service_does_not_know_fails_the_audit(
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    some = {"dependencies": [*GOOD["dependencies"], {"name": "lost", "skip_reason": "not found"}]}
-    assert audit(answers(pypi=some), strict=False) == 1
-    assert "lost" in capsys.readouterr().err
-
-
-def pip_audit(folder: Path, body: str) -> list[str]:
-    """A stand-in for pip-audit; `answer` is where it must write."""
-    script = folder / "pip_audit.py"
-    script.write_text(
-        "import json, sys\nanswer = sys.argv[sys.argv.index('--output') + 1]\n"
-        + textwrap.dedent(body)
-    )
+def pip_audit(folder: Path, pypi: str, osv: str) -> list[str]:
+    """A stand-in for pip-audit: what it does for each service."""
+    script, bodies = folder / "pip_audit.py", {"pypi": pypi, "osv": osv}
+    script.write_text(f"import sys\nassert '--strict' in sys.argv\nexec({bodies}[sys.argv[-1]])\n")
     return [sys.executable, str(script)]
 
 
-def test_the_answer_of_pip_audit_counts_and_not_its_end(tmp_path: Path) -> None:
-    tool = pip_audit(
-        tmp_path, f"open(answer, 'w').write({json.dumps(json.dumps(BAD))})\nsys.exit(1)"
-    )
-    assert report(tool, "pypi", tmp_path / "packages.txt", tmp_path) == BAD
-    (tmp_path / "none").mkdir()
-    tmp_path /= "none"  # where no answer is
-    away = pip_audit(
-        tmp_path, "sys.exit('requests.exceptions.ConnectionError: Max retries exceeded')"
-    )
-    assert report(away, "osv", tmp_path / "packages.txt", tmp_path) is None
-    broken = pip_audit(tmp_path, "raise ValueError('a defect')")
-    with pytest.raises(AuditFailed, match="a defect"):
-        report(broken, "osv", tmp_path / "packages.txt", tmp_path)
+@pytest.mark.parametrize(
+    ("bodies", "code", "shown"),
+    [
+        ((SOUND, BROKEN), 0, "No known vulnerabilities found"),
+        ((VULNERABLE, BROKEN), 1, "redis 8.1.0 PYSEC-1 8.2 CVE-1\nFound 1 known vulnerability"),
+        ((UNKNOWN, VULNERABLE), 1, "PYSEC-1"),
+        ((AWAY, SOUND), 0, "No known vulnerabilities found"),
+        ((BROKEN, SOUND), 1, "a defect"),
+    ],
+)
+def test_the_first_service_that_knows_every_package_counts(
+    bodies: tuple[str, str],
+    code: int,
+    shown: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert audit(pip_audit(tmp_path, *bodies), strict=True) == code
+    printed = capsys.readouterr().out
+    assert shown in printed
+    assert NOT_REACHED not in printed
+
+
+@pytest.mark.parametrize("pypi", [UNKNOWN, AWAY])
+def test_without_a_service_the_audit_says_that_nothing_was_audited(
+    pypi: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A service that does not know a package is none: a mirror without PyPI's data is like that."""
+    tool = pip_audit(tmp_path, pypi, AWAY)
+    assert audit(tool, strict=False) == 0
+    assert capsys.readouterr().out == f"{NOT_REACHED}\n"
+    assert audit(tool, strict=True) == 1
+    assert capsys.readouterr().err == f"{NOT_REACHED}\n"
