@@ -11,17 +11,21 @@ from testing.waiting import HANG
 
 MOST_PLACES = 5
 FOLDERS = (
-    *("bin", "cli", "core", "docs", "migrations", "models", "reliable_queue"),
-    *("roadmap", "roadmap_client", "scripts", "tasks", "testing", "tests", "web"),
+    *(".railway", "benchmarks", "bin", "cli", "core", "deploy", "docs", "migrations", "models"),
+    *("quality", "reliable_queue", "roadmap", "roadmap_client", "scripts", "tasks", "testing"),
+    *("tests", "web"),
 )
-FILES = ("entrypoint.sh", "roadmap_app.py", "roadmap_cli.py")
+FILES = (
+    *("README.md", "README.zh-CN.md", "compose.yaml", "entrypoint.sh", "roadmap_app.py"),
+    "roadmap_cli.py",
+)
 
 
 def places(recipe: str) -> list[str]:
-    """Return the files and folders of a recipe's table, all of which are there."""
+    """Return the files and folders of a recipe's list, all of which are there."""
     text = (ROOT / "docs/ARCHITECTURE.md").read_text("utf-8")
     section = text.partition(f"\n### {recipe}\n")[2].partition("\n### ")[0]
-    found = re.findall(r"^\| `([^`]+)` \|", section, re.MULTILINE)
+    found = re.findall(r"^- `([^`]+)`: ", section, re.MULTILINE)
     assert 1 <= len(found) <= MOST_PLACES, f"{recipe}: {found}"
     assert [place for place in found if not (ROOT / place).exists()] == [], "not there"
     return found
@@ -53,6 +57,9 @@ class Copy:
         text = path.read_text("utf-8")
         assert text.count(old) == 1, (file, old)
         path.write_text(text.replace(old, new), "utf-8")
+
+    def insert(self, file: str, before: str, new: str) -> None:
+        self.replace(file, before, f"{new}{before}")
 
     def run(self, *arguments: str) -> str:
         """Run Python with these arguments in the copy; return what it prints."""

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from scripts.openapi import document
+from testing.texts import text_commands
 from tests.documents.recipes import Copy, places
 
 BODY = """class Exercise(Contents):
@@ -58,7 +59,7 @@ from starlette.testclient import TestClient
 
 from core.settings import from_environment
 from roadmap.generation import generator
-from scripts import openapi, texts
+from scripts import openapi
 from testing.teacher import Teacher, teaching
 from web import openapi_file
 
@@ -135,7 +136,6 @@ def test_a_model_writes_and_revises_it(
 
 
 def test_it_is_written_down() -> None:
-    assert texts.main([]) == 0
     openapi_file.FILE.write_text(openapi.written(), "utf-8")
 '''
 
@@ -159,6 +159,8 @@ def test_the_recipe_adds_a_kind(tmp_path: Path) -> None:
     copy.add(f"{templates}exercise.html", TEMPLATE)
     copy.add(test, TEST)
     copy.run("-m", "pytest", "-p", "no:xdist", test)
+    for command in text_commands(tmp_path.parent):
+        copy.run(*command)
 
     added, now = json.loads((tmp_path / "web/openapi.json").read_text("utf-8")), document()
     assert added["paths"].keys() == now["paths"].keys()

@@ -70,7 +70,7 @@ def test_it_is_written_down() -> None:
 
 
 def test_the_recipe_adds_a_format(tmp_path: Path) -> None:
-    modules, registry, texts, _, tests = places("An export format")
+    modules, registry, texts, tests = places("An export format")
     copy, test = Copy(tmp_path, [modules, registry, tests]), f"{tests}test_plain.py"
     copy.add(f"{modules}plain.py", RENDER)
     copy.replace(registry, "\n    )\n}\n", f"\n{ENTRY}    )\n}}\n")

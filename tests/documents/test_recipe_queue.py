@@ -3,7 +3,6 @@
 import json
 import os
 import re
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -30,7 +29,11 @@ ENTRY = """\
     ),
 )
 SERVICES ="""
-SETTING = '    dummy_workers: Count = Field(3, ge=1, le=64, description="Threads of the dummy.")\n'
+SETTING = """\
+    dummy_workers: Count = Field(
+        3, ge=1, le=64, description="Threads of the dummy.", json_schema_extra=EVERY_SERVICE
+    )
+"""
 TASKS = """
 from pathlib import Path
 
@@ -47,9 +50,8 @@ COMPOSE = """\
   huey_dummy:
     <<: *roadmap
     environment:
-      <<: *environment
+      <<: [*environment, *every-service]
       SERVICE_TYPE: huey_dummy
-      DUMMY_WORKERS:
     depends_on: *after-api
 
   postgres:
@@ -59,7 +61,7 @@ RAILWAY = """\
     ...source,
     build,
     deploy,
-    env: { ...servers, SERVICE_TYPE: "huey_dummy", ...asIn(api, FOR_ALL) },
+    env: { ...servers, SERVICE_TYPE: "huey_dummy", ...asIn(api, EVERY_SERVICE) },
   });
 
   return project("""
@@ -71,11 +73,6 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of the repository with a queue more, made at the places of the recipe alone."""
     folder = tmp_path_factory.mktemp("recipe") / "roadmap"
     copy = Copy(folder, places(RECIPE))
-    for name in ("compose.yaml", ".railway", "deploy"):
-        into = folder / name
-        shutil.copytree(ROOT / name, into) if (ROOT / name).is_dir() else shutil.copy2(
-            ROOT / name, into
-        )
     copy.replace("core/settings.py", ")\nSERVICES =", ENTRY)
     copy.replace("core/settings.py", "    database_url:", f"{SETTING}    database_url:")
     copy.add("tasks/dummy.py", TASKS)
@@ -121,7 +118,7 @@ def test_a_recipe_that_names_a_place_that_is_not_there_is_refused(
     page = tmp_path / "docs/ARCHITECTURE.md"
     page.parent.mkdir()
     text = (ROOT / "docs/ARCHITECTURE.md").read_text("utf-8")
-    page.write_text(text.replace("| `tasks/` |", "| `duties/` |"), "utf-8")
+    page.write_text(text.replace("- `tasks/`: ", "- `duties/`: "), "utf-8")
     for place in places(RECIPE):
         path = tmp_path / place
         path.parent.mkdir(parents=True, exist_ok=True)
