@@ -4,6 +4,7 @@ from pathlib import Path
 
 import yaml
 
+from testing.stack import ROOT
 from tests.documents.recipes import Copy, places
 
 FIELD = """\
@@ -22,6 +23,8 @@ def test_the_recipe_adds_a_setting(tmp_path: Path) -> None:
     (declared,) = places("A setting")
     copy = Copy(tmp_path, [declared])
     copy.insert(declared, "    lease_seconds: Seconds", FIELD)
+    makefile = (ROOT / "Makefile").read_text("utf-8")
+    assert "python -m scripts.tables" in makefile.partition("\nformat:")[2].partition("\n\n")[0]
     copy.run("-m", "scripts.tables")
 
     assert "9.0 " in copy.run("-c", READ)
