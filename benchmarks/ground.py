@@ -16,11 +16,13 @@ from typing import Any
 
 import psycopg2
 
-from benchmarks.idle import DEFAULTS
+from core.settings import Settings
 from testing.servers import Postgres, Redis, free_port
-from testing.stack import ROOT, Stack, clean_environment, server_stack
+from testing.stack import ROOT, SHORT, Stack, clean_environment, server_stack
 from testing.waiting import wait_until
 
+# What a newcomer gets, instead of the short times of the tests.
+DEFAULTS = {name: str(Settings.model_fields[name.lower()].default) for name in SHORT}
 SHOWN = (
     "server_version",
     "fsync",

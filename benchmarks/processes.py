@@ -1,15 +1,13 @@
-"""The memory, CPU time and connections to PostgreSQL of processes of this machine."""
+"""The memory of processes of this machine, and their connections to PostgreSQL."""
 
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import psycopg2
-
-from benchmarks.idle import cpu_seconds
 
 BY_NAME = """SELECT application_name, count(*) FROM pg_stat_activity
     WHERE backend_type = 'client backend' AND datname = current_database()
@@ -27,66 +25,6 @@ def pss(roots: Iterable[int]) -> float:
             continue
         kilobytes += sum(int(line.split()[1]) for line in lines if line.startswith("Pss:"))
     return kilobytes * 1024 / 1e6
-
-
-def alone(roots: Iterable[int]) -> float:
-    """Megabytes (10^6 bytes) of these processes and their children, as in a container of their own.
-
-    Memory that they share among themselves counts once; memory shared with others counts in full.
-    """
-    kilobytes = 0
-    files: dict[
-        tuple[str, str], int
-    ] = {}  # by path and offset: the most that any of them has of it
-    for pid in trees(roots):
-        with suppress(FileNotFoundError, ProcessLookupError):  # it has just ended
-            rollup = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
-            own = sum(
-                int(line.split()[1])
-                for line in rollup
-                if line.startswith(("Pss_Anon:", "Pss_Shmem:"))
-            )
-            for mapped, size in _files(Path(f"/proc/{pid}/smaps").read_text()):
-                files[mapped] = max(files.get(mapped, 0), size)
-            kilobytes += own
-    return (kilobytes + sum(files.values())) * 1024 / 1e6
-
-
-def _files(smaps: str) -> Iterator[tuple[tuple[str, str], int]]:
-    """Each mapping of a file but shared memory, with the kilobytes of the file that are there.
-
-    Not counted is what was written over.
-    """
-    mapped, resident = ("", ""), 0
-    for line in smaps.splitlines():
-        name, _, value = line.partition(":")
-        if name == "Rss":
-            resident = int(value.split()[0])
-        elif name == "Anonymous":
-            if mapped[0].startswith("/") and not mapped[0].startswith(
-                ("/dev/", "/SYSV", "/memfd:")
-            ):
-                yield mapped, resident - int(value.split()[0])
-        elif (
-            "-" in name and " " in name
-        ):  # the head of a mapping: range, modes, offset, device, inode, path
-            parts = line.split(maxsplit=5)
-            mapped = (parts[5] if len(parts) > 5 else "", parts[2])
-
-
-def cpu(roots: Iterable[int]) -> float:
-    """CPU seconds of these processes and their children, ended ones included.
-
-    A process that waited for a child has the child's time, so each counts once. PostgreSQL starts
-    and ends a child for each connection.
-    """
-    seconds = 0.0
-    for pid in trees(roots):
-        with suppress(
-            FileNotFoundError, ProcessLookupError
-        ):  # it has just ended: its parent tells the next time
-            seconds += cpu_seconds(pid)
-    return seconds
 
 
 def has_mapped(pid: int, words: str) -> bool:

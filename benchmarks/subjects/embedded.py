@@ -7,8 +7,7 @@ from json import loads
 from benchmarks.contenders import goal
 from benchmarks.effort import Effort
 from benchmarks.figures import Sample
-from benchmarks.ground import BenchmarkFailed, Ground, say
-from benchmarks.idle import DEFAULTS
+from benchmarks.ground import DEFAULTS, BenchmarkFailed, Ground, say
 from benchmarks.targets import EMBEDDED, OURS, TO_READY
 from testing.stack import embedded_stack, running
 

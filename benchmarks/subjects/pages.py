@@ -10,8 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from benchmarks.contenders import PATH, Service, goal
 from benchmarks.effort import Effort
 from benchmarks.figures import Sample, turns
-from benchmarks.ground import BenchmarkFailed, Ground, say
-from benchmarks.idle import DEFAULTS
+from benchmarks.ground import DEFAULTS, BenchmarkFailed, Ground, say
 from benchmarks.load import Plan, load, request
 from benchmarks.targets import (
     HOME,
