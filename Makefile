@@ -87,7 +87,7 @@ audit: $(VENV)/run ## Look up known vulnerabilities of locked packages; STRICT=1
 	@$(BIN)/python -m scripts.audit $(if $(STRICT),--strict)
 
 bench: $(VENV)/$(if $(WRITE),dev,run) $(BENCH)/ready ## The service against what it replaces: make bench ONLY="accept queue" QUICK=1 ROADMAPS=100; WRITE=1 puts it into README and docs/
-	@$(BENCH)/bin/python -m benchmarks $(if $(ONLY),--only $(ONLY)) $(if $(QUICK),--quick) $(if $(ROADMAPS),--roadmaps $(ROADMAPS)) $(if $(WRITE),--markdown docs/PERFORMANCE.md --charts docs/img --json benchmarks/results.json)
+	@$(BENCH)/bin/python -m benchmarks $(if $(ONLY),--only $(ONLY)) $(if $(QUICK),--quick) $(if $(ROADMAPS),--roadmaps $(ROADMAPS)) $(if $(WRITE),--write --json benchmarks/results.json)
 	@$(if $(WRITE),$(BIN)/python -m scripts.tables)
 
 bench-smoke: $(VENV)/run $(BENCH)/ready ## The shortest form of it; fails when a ratio is a quarter worse than usual at three looks

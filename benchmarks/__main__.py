@@ -3,7 +3,7 @@
 It is `make bench`, or in the environment that this makes
 
     python -m benchmarks [--only SUBJECT ...] [--rounds N] [--quick | --smoke]
-                         [--json FILE] [--markdown FILE] [--charts FOLDER]
+                         [--json FILE] [--write]
 
 Contenders take turns, round by round, on the same servers. Figures are medians over rounds, with
 the least and the most; a ratio is the median of the ratios within a round. With --smoke the command
@@ -35,12 +35,13 @@ from benchmarks.ground import (
 )
 from benchmarks.load import LoadFailed
 from benchmarks.report import (
+    BEGIN,
+    PAGE,
     Results,
     markdown,
     results_of,
     table_of_targets,
     worse,
-    write_charts,
     write_section,
 )
 from benchmarks.subjects import SUBJECTS
@@ -61,7 +62,9 @@ def main() -> int:
     signal.signal(signal.SIGTERM, interrupt)
     try:
         results = (
-            again(options.again) if options.again else run(options.only or list(SUBJECTS), effort)
+            results_of(json.loads(options.again.read_text()))
+            if options.again
+            else run(options.only or list(SUBJECTS), effort)
         )
         failures = list[str]()
         if options.smoke:
@@ -76,10 +79,8 @@ def main() -> int:
     print(table_of_targets(results.samples) if options.smoke else markdown(results))
     if options.json:
         options.json.write_text(json.dumps(asdict(results), indent=1) + "\n")
-    if options.markdown:
-        write_section(options.markdown, results)
-    if options.charts:
-        write_charts(options.charts, results)
+    if options.write:
+        write_section(PAGE, BEGIN, markdown(results))
     for failure in failures:
         say(f"error: {failure}")
     return 1 if failures else 0
@@ -108,15 +109,7 @@ def arguments() -> argparse.Namespace:
         help="the shortest; fails when a ratio is worse than the usual one",
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write every figure there")
-    parser.add_argument(
-        "--markdown",
-        type=Path,
-        metavar="FILE",
-        help="write the tables there: into their section, if it has one",
-    )
-    parser.add_argument(
-        "--charts", type=Path, metavar="FOLDER", help="write a chart of each subject there"
-    )
+    parser.add_argument("--write", action="store_true", help=f"write the section of {PAGE}")
     parser.add_argument(
         "--again",
         type=Path,
@@ -185,10 +178,6 @@ def closer(results: Results, seen: Results) -> Results:
             *seen.samples,
         ],
     )
-
-
-def again(path: Path) -> Results:
-    return results_of(json.loads(path.read_text()))
 
 
 def interrupt(_: int, __: FrameType | None) -> None:

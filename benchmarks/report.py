@@ -1,15 +1,14 @@
-"""Report of `make bench`: the section of docs/PERFORMANCE.md and the charts.
+"""Report of `make bench`: the section of docs/PERFORMANCE.md.
 
-Only writing the files has side effects.
+Only writing the file has side effects.
 """
 
 import textwrap
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks.chart import Panel, drawing
 from benchmarks.figures import Sample, Spread, number, spread, values_of
 from benchmarks.targets import (
     ACCEPT,
@@ -26,9 +25,10 @@ from benchmarks.targets import (
     TITLES,
     Target,
 )
+from scripts import marked
 
-HEADING = "Against what it replaces"
-IMAGES = "img"  # of the folder of the document
+BEGIN, END = "<!-- written by make bench WRITE=1 -->", "<!-- until here -->"
+PAGE = Path("docs/PERFORMANCE.md")
 WIDTH = 100  # columns of the page
 HOW = """\
 - One process (`benchmarks/load`) sends requests over 64 open connections.
@@ -39,12 +39,12 @@ HOW = """\
 - Bare Starlette, raw Redis and logging to memory do none of the work.
 - Memory is PSS after a first roadmap, in millions of bytes."""
 REPEAT = """\
-`make bench WRITE=1` measures in full and writes this section, the charts, the JSON and the tables
-of other pages. `QUICK=1` is the quick form; `ONLY="accept queue"` selects subjects. `make
-bench-smoke`, the shortest form, fails when a ratio is more than a quarter worse than usual
+`make bench WRITE=1` measures in full and writes this section, the JSON and the tables of other
+pages. `QUICK=1` is the quick form; `ONLY="accept queue"` selects subjects. `make bench-smoke`, the
+shortest form, fails when a ratio is more than a quarter worse than usual
 (`benchmarks/targets.py`) at each of three looks. A missed target fails nothing."""
-CHARTS = "Charts of all contenders; bars are medians, lines go from the least to the most:"
-NOTES = {  # how each subject with a chart is measured
+CONTENDERS = "Medians of all contenders:"
+NOTES = {  # how each subject with several contenders is measured
     ACCEPT: "latency in an open loop.",
     READ: "the same 60 roadmaps of 20 accounts, over 32 connections.",
     PAGES: "20 roadmaps of the catalogue with all lessons, of one owner in embedded mode and of "
@@ -56,7 +56,7 @@ NOTES = {  # how each subject with a chart is measured
     QUEUE: "one consumer with four threads empties a full queue of empty tasks.",
     LOGS: "the same records into the same table with its indexes; COPY neither skips existing "
     "records nor counts lost ones.",
-    SIZE: "packages over 5 MB have bars of their own.",
+    SIZE: "packages over 5 MB are named.",
 }
 
 
@@ -85,15 +85,14 @@ def worse(samples: Sequence[Sample]) -> list[Target]:
 
 
 def markdown(results: Results) -> str:
-    """Return the section of the document, with its heading."""
-    charts = "\n".join(
-        filled(f"- [{TITLES[each]}]({IMAGES}/{file_name(each)}): {NOTES[each]}", indent="  ")
-        for each in dict.fromkeys(sample.subject for sample in results.samples)
-        if list(panels(results.samples, each))
-    )
-    parts = [f"## {HEADING}", *_about(results), table_of_targets(results.samples)]
+    """Return the section of the document."""
+    rows, subjects = _of_contenders(results.samples)
+    parts = [*_about(results), table_of_targets(results.samples)]
     parts += ["{} of {} targets are missed.".format(*missed(results.samples)), REPEAT]
-    return "\n\n".join([*parts, CHARTS, charts] if charts else parts) + "\n"
+    if rows:
+        notes = (filled(f"- {TITLES[each]}: {NOTES[each]}", indent="  ") for each in subjects)
+        parts += [CONTENDERS, marked.markdown(("", "medians"), rows), "\n".join(notes)]
+    return "\n\n".join(parts)
 
 
 def missed(samples: Sequence[Sample]) -> tuple[int, int]:
@@ -102,34 +101,30 @@ def missed(samples: Sequence[Sample]) -> tuple[int, int]:
     return found.count(False), len(found)
 
 
-def write_section(path: Path, results: Results) -> None:
-    """Replace the section with this heading, or append it; the rest of the file stays."""
-    text = path.read_text() if path.exists() else ""
-    before, found, rest = f"\n{text}".partition(f"\n## {HEADING}\n")
-    _, following, after = rest.partition("\n## ")
-    start = before.lstrip("\n") if found else text
-    separator = "\n" if start and not start.endswith("\n\n") else ""
-    path.write_text(start + separator + markdown(results) + (f"\n## {after}" if following else ""))
+def write_section(path: Path, begin: str, text: str) -> None:
+    """Replace what is between this marker and the next END; the rest of the file stays."""
+    before, marker, rest = path.read_text().partition(begin)
+    _, end, after = rest.partition(END)
+    if not (marker and end):
+        raise ValueError(f"{path} has no {begin} with {END} after it")
+    path.write_text(f"{before}{begin}\n\n{text}\n\n{END}{after}")
 
 
-def write_charts(folder: Path, results: Results) -> None:
-    """Write a chart of each subject with more than one contender."""
-    folder.mkdir(parents=True, exist_ok=True)
-    for subject in dict.fromkeys(sample.subject for sample in results.samples):
-        if drawn := list(panels(results.samples, subject)):
-            (folder / file_name(subject)).write_text(drawing(subject, drawn))
+def _of_contenders(samples: Sequence[Sample]) -> tuple[list[marked.Row], list[str]]:
+    """Return a row for each measure of more than two contenders, and the subjects of all rows.
 
-
-def panels(samples: Sequence[Sample], subject: str) -> Iterator[Panel]:
-    """Yield a panel for each measure of more than one contender."""
-    for measure in dict.fromkeys(sample.measure for sample in samples if sample.subject == subject):
-        bars = list(_spreads(samples, subject, measure))
-        if len(bars) > 1 and measure not in BESIDE:
-            yield Panel(measure, bars)
-
-
-def file_name(subject: str) -> str:
-    return f"bench-{subject}.svg"
+    The targets compare two.
+    """
+    contenders: dict[tuple[str, str], dict[str, None]] = {}
+    for each in samples:
+        contenders.setdefault((each.subject, each.measure), {})[each.contender] = None
+    rows, subjects = list[marked.Row](), dict[str, None]()
+    for (subject, measure), names in contenders.items():
+        if len(names) > 2 and measure not in BESIDE:
+            found = (f"{name} {_median(samples, subject, measure, name)}" for name in names)
+            rows.append((f"{TITLES[subject]}: {measure}", "; ".join(found)))
+            subjects[subject] = None
+    return rows, list(subjects)
 
 
 def _about(results: Results) -> list[str]:
@@ -163,30 +158,20 @@ def _line(target: Target, samples: Sequence[Sample]) -> str:
     found = target.found(samples)
     if found is None:
         return ""
-    ours = spread(list(_values(target, target.contender, samples).values()))
-    measured = number(ours.median) + target.unit + ("" if target.peer else _range(ours))
+    measured = (samples, target.subject, target.measure)
+    ours = spread(list(values_of(*measured, target.contender).values()))
+    figure = number(ours.median) + target.unit + ("" if target.peer else _range(ours))
     against = target.peer or target.control
-    theirs = f"{against}: {_median(target, against, samples)}" if against else ""
+    theirs = f"{against}: {_median(*measured, against)}" if against else ""
     within = number(found.median) + _range(found) if target.peer else ""
     wanted = f"{'<=' if target.at_most else '>='} {number(target.wanted)}"
     verdict = "met" if target.is_met(found) else "**missed**"
-    return f"| {target.title} | {measured} | {theirs} | {within} | {wanted}, {verdict} |"
+    return f"| {target.title} | {figure} | {theirs} | {within} | {wanted}, {verdict} |"
 
 
-def _median(target: Target, contender: str, samples: Sequence[Sample]) -> str:
-    values = _values(target, contender, samples)
+def _median(samples: Sequence[Sample], subject: str, measure: str, contender: str) -> str:
+    values = values_of(samples, subject, measure, contender)
     return number(spread(list(values.values())).median) if values else "not measured"
-
-
-def _values(target: Target, contender: str, samples: Sequence[Sample]) -> dict[int, float]:
-    return values_of(samples, target.subject, target.measure, contender)
-
-
-def _spreads(samples: Iterable[Sample], subject: str, measure: str) -> Iterator[tuple[str, Spread]]:
-    """Yield each contender, in the order of its first sample."""
-    kept = [sample for sample in samples if (sample.subject, sample.measure) == (subject, measure)]
-    for contender in dict.fromkeys(sample.contender for sample in kept):
-        yield contender, spread([sample.value for sample in kept if sample.contender == contender])
 
 
 def _range(found: Spread) -> str:

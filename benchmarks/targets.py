@@ -91,9 +91,6 @@ SLOW_STARTS, MEDIAN_STARTS = "enqueue to start, idle, 99 %, ms", "enqueue to sta
 WRITTEN, RECORDED, DROPPED = "records written/s", "record(), accepted/s", "records dropped"
 INSTALLED, PACKAGES, TO_READY = "installed, MB", "packages", "goal to ready, s"
 
-CONTROLS = frozenset(
-    {BARE, RAW, LOGGING}
-)  # which do nothing of the work, and show what the machine allows
 BESIDE = frozenset(
     {GENERATOR, KILOBYTES, CONCEPTS, PACKAGES, MADE}
 )  # describe a measurement; no comparison

@@ -1,7 +1,7 @@
 """The growth of cost, in curves:
 
     python -m benchmarks.growth [--only CURVE ...] [--quick] [--write]
-                                [--json FILE] [--markdown FILE] [--charts FOLDER]
+                                [--json FILE]
 
 Earlier measurements of other curves stay in the JSON and in the section. The command fails when a
 statement of a page, of the API or of upkeep reads a large table as a whole.
@@ -30,15 +30,9 @@ from benchmarks.growth.curves import CURVES
 from benchmarks.growth.effort import FULL, QUICK, Effort
 from benchmarks.growth.plans import Statement, complaints
 from benchmarks.growth.points import Curve, Found, Point
-from benchmarks.growth.report import (
-    markdown,
-    noteworthy,
-    read,
-    write_charts,
-    write_section,
-    written,
-)
+from benchmarks.growth.report import BEGIN, markdown, noteworthy, read, written
 from benchmarks.load import LoadFailed
+from benchmarks.report import PAGE, write_section
 
 
 def main() -> int:
@@ -64,10 +58,8 @@ def main() -> int:
             options.json.write_text(written(everything))
     reported = everything if options.again else new
     print(markdown(reported, CURVES))
-    if options.markdown:
-        write_section(options.markdown, markdown(everything, CURVES))
-    if options.charts:
-        write_charts(options.charts, everything, CURVES)
+    if options.write:
+        write_section(PAGE, BEGIN, markdown(everything, CURVES))
     return judged(reported.values()) or int(failed)
 
 
@@ -98,22 +90,12 @@ def arguments() -> argparse.Namespace:
         help="keep every figure there, with those of other curves",
     )
     parser.add_argument(
-        "--markdown",
-        type=Path,
-        metavar="FILE",
-        help="write the section there, of all that is in the JSON",
-    )
-    parser.add_argument(
-        "--charts", type=Path, metavar="FOLDER", help="write a chart of each curve there"
-    )
-    parser.add_argument(
         "--again", action="store_true", help="measure nothing: report what is in the JSON"
     )
-    parser.add_argument("--write", action="store_true", help="write those of the repository")
+    parser.add_argument("--write", action="store_true", help=f"write the JSON here and {PAGE}")
     options = parser.parse_args()
     if options.write:
-        options.json, options.charts = Path("benchmarks/growth.json"), Path("docs/img")
-        options.markdown = Path("docs/PERFORMANCE.md")
+        options.json = Path("benchmarks/growth.json")
     return options
 
 

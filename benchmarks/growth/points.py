@@ -31,16 +31,14 @@ class Curve:
     """Definition of a curve.
 
     `measure` yields points, and statements where it reads plans. `summary` names the limit that the
-    points show, and the remedy. `is_even` draws the points at even distances.
+    points show, and the remedy.
     """
 
     name: str
     title: str
-    axis: str
     about: str
     measure: Callable[[Ground, Effort], Iterator[Point | Statement]]
     summary: Callable[["Found"], str]
-    is_even: bool = True
 
 
 @dataclass(frozen=True, slots=True)

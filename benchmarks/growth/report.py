@@ -1,21 +1,16 @@
-"""Report of `python -m benchmarks.growth`: a section of docs/PERFORMANCE.md, and the charts.
-
-Only writing the files has side effects.
-"""
+"""Report of `python -m benchmarks.growth`: a section of docs/PERFORMANCE.md."""
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from benchmarks.chart import Lines, line_drawing
 from benchmarks.figures import number
 from benchmarks.growth.plans import MANY, Statement
-from benchmarks.growth.points import Curve, Found, found_of, lines, measures
-from benchmarks.report import IMAGES, filled
+from benchmarks.growth.points import Curve, Found, found_of
+from benchmarks.report import filled
 
-HEADING = "How cost grows"
-BEGIN, END = "<!-- written by python -m benchmarks.growth --write -->", "<!-- until here -->"
+BEGIN = "<!-- written by python -m benchmarks.growth --write -->"
 ABOUT = """\
 Figures are medians of the rounds, with the load generator on the same cores; times of pages are the
 upper bound of the quickest tenth. `python -m benchmarks.growth --write` measures all
@@ -62,39 +57,9 @@ def _runs(measured: Sequence[tuple[Curve, Found]]) -> str:
     )
 
 
-def write_section(path: Path, text: str) -> None:
-    """Write between the markers, appended if missing; the rest of the file stays."""
-    page = path.read_text() if path.exists() else ""
-    if BEGIN not in page:
-        page = page.rstrip("\n") + f"\n\n## {HEADING}\n\n{BEGIN}\n{END}\n"
-    before, _, rest = page.partition(BEGIN)
-    _, _, after = rest.partition(END)
-    path.write_text(f"{before}{BEGIN}\n\n{text}\n\n{END}{after}")
-
-
-def write_charts(folder: Path, everything: Everything, curves: Mapping[str, Curve]) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    for name, found in everything.items():
-        (folder / file_name(name)).write_text(
-            line_drawing(curves[name].title, list(panels(curves[name], found)))
-        )
-
-
-def file_name(curve: str) -> str:
-    return f"growth-{curve}.svg"
-
-
-def panels(curve: Curve, found: Found) -> Iterator[Lines]:
-    """Yield a panel for each measure of more than one point."""
-    for measure in measures(found.points):
-        drawn = {name: line for name, line in lines(found.points, measure).items() if len(line) > 1}
-        if drawn:
-            yield Lines(measure, curve.axis, drawn, curve.is_even)
-
-
 def _of_curve(curve: Curve, found: Found) -> str:
-    chart = f"[Chart]({IMAGES}/{file_name(curve.name)}). {curve.about}{_of_statements(found)}"
-    return f"### {curve.title}\n\n{curve.summary(found)}\n\n{filled(chart)}"
+    about = filled(curve.about + _of_statements(found))
+    return f"### {curve.title}\n\n{curve.summary(found)}\n\n{about}"
 
 
 def _of_statements(found: Found) -> str:

@@ -2,7 +2,6 @@
 
 import json
 import re
-import xml.etree.ElementTree as ET
 from dataclasses import asdict, replace
 from itertools import islice
 from pathlib import Path
@@ -12,24 +11,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmarks.__main__ import looked
-from benchmarks.chart import LEFT, Panel, drawing
 from benchmarks.effort import FULL
 from benchmarks.figures import Sample, Spread, number, percentiles, ratio, spread, turns, values_of
 from benchmarks.load import NAME, request
 from benchmarks.load.client import endless
 from benchmarks.report import (
-    HEADING,
+    BEGIN,
+    END,
     Results,
     markdown,
-    panels,
     results_of,
     table_of_targets,
-    write_charts,
     write_section,
 )
 from benchmarks.targets import (
     ACCEPT,
-    BARE,
     BY_HAND,
     EMBEDDED,
     FASTAPI,
@@ -44,7 +40,6 @@ from benchmarks.targets import (
 )
 from testing.stack import ROOT
 
-SVG = "{http://www.w3.org/2000/svg}"
 FASTER = Target("as quick as it was promised", ACCEPT, POSTS, 10, peer=FASTAPI)
 SMALL = Target("as small", MEMORY, PSS, 130, at_most=True)
 
@@ -197,18 +192,15 @@ def test_targets_have_their_peer_or_control_beside_them() -> None:
 def test_results_are_read_as_they_were_written() -> None:
     made = results(*samples(OURS, 1, 2))
     assert markdown(results_of(asdict(made))) == markdown(made)
-    assert "Accepting goals" not in markdown(made)  # one contender has no chart
+    assert "Accepting goals" not in markdown(made)
 
 
-def test_the_page_has_the_section_and_charts_of_the_committed_results(tmp_path: Path) -> None:
+def test_the_page_has_the_section_of_the_committed_results(tmp_path: Path) -> None:
     committed = results_of(json.loads((ROOT / "benchmarks" / "results.json").read_text("utf-8")))
     page, copy = ROOT / "docs" / "PERFORMANCE.md", tmp_path / "page.md"
     copy.write_text(page.read_text("utf-8"))
-    write_section(copy, committed)
+    write_section(copy, BEGIN, markdown(committed))
     assert copy.read_text("utf-8") == page.read_text("utf-8")
-    write_charts(tmp_path, committed)
-    for chart in tmp_path.glob("*.svg"):
-        assert chart.read_text("utf-8") == (page.parent / "img" / chart.name).read_text("utf-8")
 
 
 def test_the_page_is_short() -> None:
@@ -216,76 +208,26 @@ def test_the_page_is_short() -> None:
     assert len(" ".join(line for line in lines if not line.startswith("|")).split()) <= 2000
 
 
-def test_a_section_is_written_in_place_and_nothing_else_is_changed(tmp_path: Path) -> None:
-    page, made = tmp_path / "page.md", results(*samples(OURS, 1))
-    page.write_text("# Page\n\n## Before\n\ntext\n\n## After\n\n### Below\n")
-    write_section(page, made)
-    assert (
-        page.read_text()
-        == "# Page\n\n## Before\n\ntext\n\n## After\n\n### Below\n\n" + markdown(made)
-    )
-    page.write_text(
-        f"# Page\n\n## {HEADING}\n\nold\n\n### Accepting goals\n\n## After\n\n### Below\n"
-    )
-    write_section(page, made)
-    assert page.read_text() == f"# Page\n\n{markdown(made)}\n## After\n\n### Below\n"
-    write_section(tmp_path / "new.md", made)
-    assert (tmp_path / "new.md").read_text() == markdown(made)
+def test_a_section_is_written_between_its_markers_and_nothing_else_is_changed(
+    tmp_path: Path,
+) -> None:
+    page = tmp_path / "page.md"
+    page.write_text(f"# Page\n\n{BEGIN}\n\nold\n\n{END}\n\n## After\n\n{END}\n")
+    write_section(page, BEGIN, "new")
+    assert page.read_text() == f"# Page\n\n{BEGIN}\n\nnew\n\n{END}\n\n## After\n\n{END}\n"
+    with pytest.raises(ValueError, match="has no <!-- another -->"):
+        write_section(page, "<!-- another -->", "new")
 
 
-def test_bars_are_as_long_as_their_figures() -> None:
-    svg = ET.fromstring(
-        drawing(
-            "a & b",
-            [
-                Panel(
-                    "x < y",
-                    [("Roadmap, <all>", Spread(50, 40, 100)), ("other", Spread(25, 25, 25))],
-                )
-            ],
-        )
-    )
-    ours, other = (float(bar.attrib["width"]) for bar in svg.findall(f"{SVG}rect"))
-    assert ours == pytest.approx(2 * other, abs=0.2)
-    assert [bar.attrib["class"] for bar in svg.findall(f"{SVG}rect")] == ["ours", "other"]
-    [line] = svg.findall(f"{SVG}path")
-    least, most = map(float, re.findall(r"[MH]([\d.]+)", line.attrib["d"]))
-    assert least - LEFT == pytest.approx(0.8 * ours, abs=0.2)
-    assert most - LEFT == pytest.approx(2 * ours, abs=0.2)
-    assert [text.text for text in svg.findall(f"{SVG}text")] == [
-        "x < y",
-        "Roadmap, <all>",
-        "50",
-        "other",
-        "25",
-    ]
-    assert svg.attrib["aria-label"] == "a & b: x < y: Roadmap, <all> 50, other 25"
-    style = svg.find(f"{SVG}style")
-    assert style is not None
-    assert "prefers-color-scheme: dark" in (style.text or "")
-
-
-def test_a_control_that_is_far_ahead_is_cut_and_keeps_its_figure() -> None:
-    bars = [
-        ("Roadmap", Spread(50, 50, 50)),
-        (BARE, Spread(5000, 5000, 5000)),
-        ("other", Spread(100, 100, 100)),
-    ]
-    svg = ET.fromstring(drawing("accept", [Panel("POST", bars)]))
-    ours, other = (float(bar.attrib["width"]) for bar in svg.findall(f"{SVG}rect"))
-    assert ours == pytest.approx(other / 2, abs=0.2)
-    assert [path.attrib["class"] for path in svg.findall(f"{SVG}path")] == ["control", "control"]
-    ends = [float(text.attrib["x"]) for text in svg.findall(f"{SVG}text") if text.text == "5,000"]
-    assert ends == [pytest.approx(LEFT + other * 1.25 + 6, abs=0.5)]
-
-
-def test_a_chart_compares_somebody_with_somebody(tmp_path: Path) -> None:
-    found = [*samples(OURS, 1), *samples(FASTAPI, 2), *samples(OURS, 3, measure="of one alone")]
-    found += samples(OURS, 4, subject=EMBEDDED)
-    assert [panel.title for panel in panels(found, ACCEPT)] == [POSTS]
-    write_charts(tmp_path, results(*found))
-    assert [path.name for path in tmp_path.iterdir()] == ["bench-accept.svg"]
-    assert re.findall(r"\((img/.*?)\)", markdown(results(*found))) == ["img/bench-accept.svg"]
+def test_a_measure_of_several_contenders_has_a_row_and_its_subject_a_note() -> None:
+    found = [*samples(OURS, 1, 3), *samples(FASTAPI, 2), *samples(BY_HAND, 5)]
+    found += [*samples(OURS, 3, measure="of one alone"), *samples(OURS, 4, subject=EMBEDDED)]
+    made = markdown(results(*found))
+    row = "Accepting goals: POST, requests/s | Roadmap 2; FastAPI + Celery 2; asyncpg by hand 5"
+    assert f"\n| {row} |\n" in made
+    assert "\n- Accepting goals: latency in an open loop." in made
+    assert "of one alone" not in made
+    assert "Embedded mode" not in made
 
 
 def test_a_figure_has_the_digits_that_it_can_mean() -> None:

@@ -1,14 +1,11 @@
-"""Curves of the benchmarks: plans from the log of PostgreSQL, the section and the charts."""
+"""Curves of the benchmarks: plans from the log of PostgreSQL, and the section."""
 
 import json
-import re
-import xml.etree.ElementTree as ET
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from benchmarks.chart import APART, LINE_LEFT, LINE_RIGHT, WIDTH, Lines, line_drawing, scale_of
 from benchmarks.growth.curves import CURVES
 from benchmarks.growth.effort import FULL, QUICK
 from benchmarks.growth.plans import (
@@ -21,21 +18,11 @@ from benchmarks.growth.plans import (
     statements,
 )
 from benchmarks.growth.points import Found, Point, found_of, growth, lines
-from benchmarks.growth.report import (
-    BEGIN,
-    END,
-    HEADING,
-    markdown,
-    noteworthy,
-    read,
-    write_charts,
-    write_section,
-    written,
-)
+from benchmarks.growth.report import BEGIN, markdown, noteworthy, read, written
 from benchmarks.growth.saying import worst_of
+from benchmarks.report import write_section
 from testing.stack import ROOT
 
-SVG = "{http://www.w3.org/2000/svg}"
 LARGE = {"roadmap", "execution_log_202611"}
 
 
@@ -221,10 +208,9 @@ def test_results_are_read_as_they_were_written(tmp_path: Path) -> None:
     )
 
 
-def test_a_curve_has_its_chart_and_its_statements() -> None:
+def test_a_curve_has_its_statements() -> None:
     section = markdown({"roadmaps": ROADMAPS}, CURVES)
     assert "Accepting a goal takes 1.10 times as long with 10 roadmaps as with 1." in section
-    assert "(img/growth-roadmaps.svg)" in section
     words = " ".join(section.split())
     assert (
         f"1 of 7 statements read a large table as a whole, and 0 more than {MANY:,} rows" in words
@@ -233,72 +219,12 @@ def test_a_curve_has_its_chart_and_its_statements() -> None:
     assert "Measured on 2026-01-05 in full on 2 cores, load up to 0." in words
 
 
-def test_the_page_has_the_section_and_charts_of_the_committed_results(tmp_path: Path) -> None:
+def test_the_page_has_the_section_of_the_committed_results(tmp_path: Path) -> None:
     found, page = read(ROOT / "benchmarks" / "growth.json"), ROOT / "docs" / "PERFORMANCE.md"
     copy = tmp_path / page.name
     copy.write_text(page.read_text("utf-8"))
-    write_section(copy, markdown(found, CURVES))
+    write_section(copy, BEGIN, markdown(found, CURVES))
     assert copy.read_text("utf-8") == page.read_text("utf-8")
-    write_charts(tmp_path, found, CURVES)
-    for chart in tmp_path.glob("*.svg"):
-        assert chart.read_text("utf-8") == (page.parent / "img" / chart.name).read_text("utf-8")
-
-
-def test_a_section_is_written_between_its_markers(tmp_path: Path) -> None:
-    page = tmp_path / "page.md"
-    page.write_text(f"# Page\n\n## {HEADING}\n\nby hand\n\n{BEGIN}\n\nold\n\n{END}\n\n## After\n")
-    write_section(page, "new")
-    assert (
-        page.read_text()
-        == f"# Page\n\n## {HEADING}\n\nby hand\n\n{BEGIN}\n\nnew\n\n{END}\n\n## After\n"
-    )
-    page.write_text("# Page\n")
-    write_section(page, "new")
-    assert page.read_text() == f"# Page\n\n## {HEADING}\n\n{BEGIN}\n\nnew\n\n{END}\n"
-
-
-def test_lines_are_drawn_where_their_figures_are() -> None:
-    drawn = line_drawing(
-        "a & b",
-        [
-            Lines(
-                "x < y", "roadmaps", {"one": {10: 5.0, 1000: 10.0}, "other": {10: 0.0, 1000: 10.0}}
-            )
-        ],
-    )
-    svg = ET.fromstring(drawn)
-    one, other = (
-        path for path in svg.findall(f"{SVG}path") if path.attrib["class"].startswith("line")
-    )
-    ends = [
-        [tuple(map(float, point.split())) for point in path.attrib["d"][1:].split("L")]
-        for path in (one, other)
-    ]
-    (begin, end), (low, same) = ends
-    assert end == same
-    assert begin[0] == low[0]
-    assert low[1] - begin[1] == pytest.approx(begin[1] - end[1], abs=0.2)  # half as high
-    assert LINE_LEFT < begin[0] < end[0] < WIDTH - LINE_RIGHT
-    names = {
-        text.text: float(text.attrib["y"])
-        for text in svg.findall(f"{SVG}text")
-        if "f" in text.attrib.get("class", "")[:1]
-    }
-    assert set(names) == {"one, 10", "other, 10"}
-    assert abs(names["one, 10"] - names["other, 10"]) >= APART - 0.1  # both can be read
-    assert (
-        svg.attrib["aria-label"]
-        == "a & b: x < y: one 5 at 10, 10 at 1,000, other 0 at 10, 10 at 1,000"
-    )
-    assert "prefers-color-scheme: dark" in drawn
-    assert not re.search(r"style=", drawn)
-
-
-def test_figures_far_apart_are_drawn_by_powers_of_ten() -> None:
-    assert scale_of([1, 29]).marks == [0, 15, 30]
-    assert scale_of([0.5, 200]).marks == [0.1, 1, 10, 100, 1000]
-    assert scale_of([0, 200]).marks == [0, 100, 200]  # nothing has no power
-    assert scale_of([0, 0]).height(0) == 0
 
 
 def test_every_curve_has_its_points_in_both_forms() -> None:

@@ -9,6 +9,7 @@ from benchmarks.growth.effort import Effort
 from benchmarks.growth.points import Curve, Found, Point, lines
 from benchmarks.load import Plan, load
 from benchmarks.report import filled
+from scripts.marked import markdown
 
 RATE, LATENCY, NAME = "POST, requests/s", "POST, ms", "one worker"
 PERCENTILES = {"p50": "50 %", "p99": "99 %"}
@@ -36,16 +37,19 @@ def measure(ground: Ground, effort: Effort) -> Iterator[Point]:
 
 def summary(found: Found) -> str:
     points = found.points
-    rates, slow = lines(points, RATE)[NAME], lines(points, LATENCY)["99 %"]
+    rates, (median, slow) = lines(points, RATE)[NAME], lines(points, LATENCY).values()
     within = [count for count, ms in slow.items() if ms <= SLOW]
     most = max(slow)
     limit = f"up to {max(within):g} clients" if within else "with no number of clients"
-    return filled(
+    head = ("clients", "requests/s", "50 %, ms", "99 %, ms")
+    rows = [(f"{x:,.0f}", *(number(line[x]) for line in (rates, median, slow))) for x in rates]
+    limits = filled(
         f"One process accepts at most {number(max(rates.values()))} goals a second. More clients "
         f"wait longer, {number(slow[most])} ms at 99 % with {most:,.0f}; none is refused. "
         "The bound of "
         f"{SLOW:g} ms at 99 % holds {limit}. Beyond that, add a worker where a core is free."
     )
+    return f"{markdown(head, rows)}\n\n{limits}"
 
 
-CURVE = Curve("clients", "Clients at once", "clients", ABOUT, measure, summary)
+CURVE = Curve("clients", "Clients at once", ABOUT, measure, summary)

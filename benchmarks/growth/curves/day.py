@@ -65,4 +65,4 @@ def summary(found: Found) -> str:
     )
 
 
-CURVE = Curve("day", "A day of work", "roadmaps made", ABOUT, measure, summary, is_even=False)
+CURVE = Curve("day", "A day of work", ABOUT, measure, summary)

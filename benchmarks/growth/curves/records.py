@@ -92,4 +92,4 @@ def summary(found: Found) -> str:
     return f"{worst_of(found.points)}\n\n{ADVICE}"
 
 
-CURVE = Curve("records", "Records in the execution log", "records", ABOUT, measure, summary)
+CURVE = Curve("records", "Records in the execution log", ABOUT, measure, summary)

@@ -135,4 +135,4 @@ def summary(found: Found) -> str:
     return f"{accepting}\n\n{worst_of(points)}\n\n{ADVICE}"
 
 
-CURVE = Curve("roadmaps", "Roadmaps in the table", "roadmaps", ABOUT, measure, summary)
+CURVE = Curve("roadmaps", "Roadmaps in the table", ABOUT, measure, summary)

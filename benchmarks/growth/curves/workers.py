@@ -68,4 +68,4 @@ def summary(found: Found) -> str:
     return f"{markdown(head, rows)}\n\n{advice}"
 
 
-CURVE = Curve("workers", "Workers of the API", "workers", ABOUT, measure, summary, is_even=False)
+CURVE = Curve("workers", "Workers of the API", ABOUT, measure, summary)
