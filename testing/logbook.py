@@ -20,7 +20,7 @@ from core.backends import open_database
 from core.db import database, session, settings
 from core.ids import first_id, new_id
 from core.migrate import migrate
-from models.logs import ExecutionLog
+from models.records import ExecutionLog
 from roadmap.operations.execution_log import Entry
 from testing.database import using
 from testing.servers import Postgres

@@ -60,8 +60,7 @@ from core import clock  # noqa: E402
 from core.db import settings, transaction  # noqa: E402
 from core.migrate import migrate  # noqa: E402
 from models.accounts import Account, Invitation  # noqa: E402
-from models.audit import AuditRecord  # noqa: E402
-from models.logs import ExecutionLog  # noqa: E402
+from models.records import AuditRecord, ExecutionLog  # noqa: E402
 from roadmap.accounts.accounts import ensure_local_owner  # noqa: E402
 from roadmap.operations import execution_log  # noqa: E402
 from roadmap_app import app  # noqa: E402

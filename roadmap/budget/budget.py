@@ -27,8 +27,8 @@ from core.db import settings, transaction
 from core.ids import new_id
 from core.metric_definitions import MODEL_CALLS, MODEL_COST, MODEL_SECONDS, MODEL_TOKENS
 from core.setting_types import Price
+from models.records import ModelCall, MonthlySpending
 from models.roadmaps import Roadmap
-from models.spending import ModelCall, MonthlySpending
 from roadmap.generation.context import (
     JUDGE_PROJECT,
     QUIZ_CHECK,

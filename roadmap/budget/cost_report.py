@@ -15,8 +15,8 @@ from pydantic import Field
 from core import clock
 from core.db import session, settings
 from core.json_types import LazyModel, from_row
+from models.records import ModelCall, MonthlySpending
 from models.roadmaps import Concept, Content, ContentVersion, Roadmap
-from models.spending import ModelCall, MonthlySpending
 from roadmap.accounts.access import FIRST, get_owned
 from roadmap.budget.budget import (
     CallOutcome,

@@ -32,7 +32,7 @@ from core.sanitize import format_size
 from models.accounts import Account, ApiKey, Invitation, LearningDay, LoginSession
 from models.base import Table
 from models.exports import AccountExport, ExportPiece
-from models.logs import ExecutionLog
+from models.records import ExecutionLog, ModelCall, MonthlySpending
 from models.roadmaps import (
     Concept,
     Content,
@@ -47,7 +47,6 @@ from models.roadmaps import (
     Stage,
 )
 from models.share_links import ShareLink
-from models.spending import ModelCall, MonthlySpending
 from models.webhooks import Webhook, WebhookDelivery
 from roadmap.accounts.access import newest_of
 from roadmap.accounts.locks import lock_account

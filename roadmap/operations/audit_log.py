@@ -30,7 +30,7 @@ from core.errors import RoadmapError, Unavailable
 from core.ids import first_id, new_id
 from core.json_types import LazyModel, Page, page_of
 from core.sanitize import one_line, strip_nul
-from models.audit import AuditRecord
+from models.records import AuditRecord
 
 logger = logging.getLogger(__name__)
 

@@ -35,7 +35,7 @@ from core.metric_definitions import LOG_ACCEPTED
 from core.sanitize import strip_nul, strip_nul_json
 from core.tracing import TraceContext, current
 from models.bulk import insert_rows
-from models.logs import ExecutionLog, ExpiredLogRecord, LogSource
+from models.records import ExecutionLog, ExpiredLogRecord, LogSource
 
 logger = logging.getLogger(__name__)
 FLUSH_SECONDS = 0.25  # the oldest record waits no longer than this

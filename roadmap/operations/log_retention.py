@@ -31,7 +31,7 @@ from core.db import (
 )
 from core.ids import first_id
 from models.bulk import delete_batches
-from models.logs import ExecutionLog, ExpiredLogRecord, LogSource
+from models.records import ExecutionLog, ExpiredLogRecord, LogSource
 from roadmap.operations.execution_log import month_after, month_of, oldest_kept
 
 logger = logging.getLogger(__name__)

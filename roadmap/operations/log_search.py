@@ -30,7 +30,7 @@ from core.db import StatementTimeout, database, is_postgres, limited
 from core.errors import FieldError, Invalid
 from core.ids import first_id, new_id
 from core.json_types import Page, page_of
-from models.logs import ExecutionLog
+from models.records import ExecutionLog
 from models.roadmaps import Concept
 from roadmap.operations.execution_log import LogLevel, LogRecord
 

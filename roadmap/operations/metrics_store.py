@@ -37,7 +37,7 @@ from core.metric_definitions import (
     MOST_CONNECTIONS,
     STARTED,
 )
-from models.metrics import MetricValue, ProcessMetrics
+from models.records import MetricValue, ProcessMetrics
 from roadmap.operations.execution_log import buffer
 
 logger = logging.getLogger(__name__)

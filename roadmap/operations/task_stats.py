@@ -16,7 +16,7 @@ from core.db import session
 from core.json_types import LazyModel
 from core.metric_counters import SUM, MetricDelta, parts_of
 from core.metric_definitions import FINE, METRICS, QUEUE_AGE, QUEUE_MESSAGES, TASK_SECONDS, TASKS
-from models.metrics import MetricValue
+from models.records import MetricValue
 from roadmap.operations.metrics_store import minute_of, sample
 
 MINUTE = timedelta(minutes=1)

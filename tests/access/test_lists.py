@@ -7,7 +7,7 @@ from uuid import uuid4
 import pytest
 
 from core.db import session
-from models.audit import AuditRecord
+from models.records import AuditRecord
 from roadmap.accounts.accounts import set_observer
 from roadmap.accounts.identity import Scope
 from roadmap.learning.progress import AttemptRequest

@@ -13,11 +13,9 @@ from core import clock
 from core.db import session, skip_locked, transaction
 from core.errors import Conflict, NotFound
 from models.accounts import Account, ApiKey, Invitation, LoginSession
-from models.audit import AuditRecord
 from models.base import Identified
-from models.logs import ExecutionLog
+from models.records import AuditRecord, ExecutionLog, ModelCall, MonthlySpending
 from models.roadmaps import Roadmap
-from models.spending import ModelCall, MonthlySpending
 from models.webhooks import Webhook, WebhookDelivery
 from roadmap.accounts.access import FIRST, LAST
 from roadmap.accounts.accounts import RETURN

@@ -24,7 +24,7 @@ from core.errors import FieldError, Invalid, required
 from core.ids import first_id
 from core.json_types import LazyModel, Page, from_row, page_of
 from models.accounts import Account
-from models.logs import ExecutionLog
+from models.records import ExecutionLog
 from models.roadmaps import Concept, Content, Roadmap
 from roadmap.accounts.access import LAST, account_id, newest_of
 from roadmap.budget.budget import money

@@ -8,7 +8,7 @@ from uuid import UUID
 from core.db import session
 from core.errors import NotFound, required
 from core.json_types import Page, from_row, page_of
-from models.logs import ExecutionLog
+from models.records import ExecutionLog
 from models.roadmaps import Concept, Content, ContentVersion, Module, Revision, Roadmap, Stage
 from roadmap.accounts.access import FIRST, get_owned, newest_of
 from roadmap.budget.budget import money

@@ -17,9 +17,8 @@ from typing import Any
 from uuid import UUID
 
 from core.db import settings
-from models.logs import ExecutionLog
+from models.records import ExecutionLog, ModelCall
 from models.roadmaps import Content, Roadmap, RoadmapEvent
-from models.spending import ModelCall
 from models.webhooks import WebhookDelivery
 from roadmap.budget.budget import CallOutcome, money
 from roadmap.generation.context import JUDGE_PROJECT, QUIZ_CHECK

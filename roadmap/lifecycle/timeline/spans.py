@@ -12,7 +12,7 @@ from uuid import UUID
 from pydantic import Field
 
 from core.json_types import LazyModel
-from models.logs import ExecutionLog
+from models.records import ExecutionLog
 from roadmap.generation.context import Cause
 from roadmap.plan.statuses import AttemptMark
 

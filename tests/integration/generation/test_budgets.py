@@ -20,8 +20,8 @@ from core.ids import new_id
 from core.migrate import migrate
 from core.setting_types import Price
 from models.accounts import Account
+from models.records import ModelCall, MonthlySpending
 from models.roadmaps import Roadmap
-from models.spending import ModelCall, MonthlySpending
 from roadmap.budget import budget as budget_
 from roadmap.budget import cost_report
 from roadmap.budget.budget import BudgetMeter, BudgetReserved, CallPurpose, OverBudget, month_of

@@ -14,7 +14,7 @@ from core.ids import new_id
 from models.accounts import Account, IdempotentAnswer
 from models.base import Table
 from models.bulk import TYPES, insert_rows
-from models.logs import ExecutionLog
+from models.records import ExecutionLog
 from models.roadmaps import Roadmap, RoadmapEvent
 from roadmap.operations.backup import KINDS
 from testing.logbook import MODES, own_database

@@ -18,7 +18,7 @@ from core.backends import open_migration_database
 from core.db import database, session, settings, transaction
 from core.ids import EPOCH, first_id, new_id
 from core.migrate import DIRECTORY
-from models.logs import ExecutionLog, ExpiredLogRecord, LogSource
+from models.records import ExecutionLog, ExpiredLogRecord, LogSource
 from roadmap.operations import execution_log, log_retention
 from roadmap.operations.execution_log import (
     Buffer,

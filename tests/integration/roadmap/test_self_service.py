@@ -18,8 +18,8 @@ from core import clock
 from core.db import session
 from core.errors import RoadmapError
 from models.accounts import Account
-from models.audit import AuditRecord
 from models.exports import AccountExport
+from models.records import AuditRecord
 from models.roadmaps import Roadmap
 from roadmap.accounts import accounts
 from roadmap.accounts.accounts import RETURN

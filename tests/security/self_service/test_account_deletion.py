@@ -13,11 +13,9 @@ from core import clock
 from core.db import session, transaction
 from core.ids import new_id
 from models.accounts import Invitation
-from models.audit import AuditRecord
 from models.exports import AccountExport, ExportPiece
-from models.logs import ExecutionLog
+from models.records import AuditRecord, ExecutionLog, ModelCall, MonthlySpending
 from models.roadmaps import Roadmap
-from models.spending import ModelCall, MonthlySpending
 from models.webhooks import WebhookDelivery
 from roadmap.accounts import accounts, passwords, sessions
 from roadmap.accounts.accounts import RETURN

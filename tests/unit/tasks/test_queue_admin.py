@@ -11,7 +11,7 @@ from core import clock
 from core.db import session, transaction
 from core.errors import Conflict, Invalid, NotFound, Unavailable
 from core.ids import new_id
-from models.logs import ExecutionLog
+from models.records import ExecutionLog
 from models.roadmaps import Content, Roadmap
 from models.webhooks import Webhook, WebhookDelivery
 from reliable_queue.sqlite_storage import ReliableSqliteStorage

@@ -19,7 +19,7 @@ from core import clock, metric_counters
 from core.db import database, settings, transaction
 from core.errors import Unavailable
 from core.metric_definitions import METRICS, MODEL_COST, REQUESTS, TASK_SECONDS, TASKS
-from models.metrics import MetricValue
+from models.records import MetricValue
 from roadmap.operations.execution_log import buffer, record
 from roadmap.operations.metrics_store import saver
 from tasks.queues import content_queue

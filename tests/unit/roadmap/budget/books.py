@@ -12,8 +12,8 @@ from core.db import session, settings, transaction
 from core.ids import new_id
 from core.setting_types import Price
 from models.accounts import Account
+from models.records import ModelCall, MonthlySpending
 from models.roadmaps import Roadmap
-from models.spending import ModelCall, MonthlySpending
 from roadmap.accounts.identity import LOCAL_OWNER
 from roadmap.budget import budget as budget_
 from roadmap.budget import cost_report

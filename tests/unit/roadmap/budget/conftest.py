@@ -3,7 +3,7 @@
 import pytest
 
 from core.db import transaction
-from models.spending import ModelCall, MonthlySpending
+from models.records import ModelCall, MonthlySpending
 from roadmap.generation import retry_policy
 from tests.unit.roadmap.budget.books import budgets
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from core import clock
 from core.db import session
 from core.ids import new_id
-from models.spending import ModelCall
+from models.records import ModelCall
 from roadmap.budget.budget import BudgetedCall, BudgetReserved, OverBudget
 from roadmap.generation.context import GeneratorFault
 from roadmap.generation.retry_policy import StopSignal

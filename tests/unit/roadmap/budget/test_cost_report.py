@@ -13,8 +13,8 @@ from core.db import settings, transaction
 from core.errors import NotFound
 from core.ids import new_id
 from core.setting_types import Price
+from models.records import ModelCall, MonthlySpending
 from models.roadmaps import Concept, Content, Module, Roadmap, Stage
-from models.spending import ModelCall, MonthlySpending
 from roadmap.accounts.identity import LOCAL_OWNER
 from roadmap.budget.budget import month_of
 from roadmap.budget.cost_report import (

@@ -14,7 +14,7 @@ from core import clock
 from core.db import session, settings, transaction
 from core.errors import Unauthenticated
 from core.ids import new_id
-from models.logs import ExecutionLog
+from models.records import ExecutionLog
 from models.roadmaps import Concept, Content, ContentVersion, Module, Roadmap, RoadmapEvent, Stage
 from roadmap.accounts.identity import LOCAL_OWNER
 from roadmap.generation import generator as generator_module

@@ -7,9 +7,8 @@ from uuid import UUID
 import pytest
 
 from core.ids import new_id
-from models.logs import ExecutionLog
+from models.records import ExecutionLog, ModelCall
 from models.roadmaps import Content, Roadmap, RoadmapEvent
-from models.spending import ModelCall
 from models.webhooks import WebhookDelivery
 from roadmap.generation.llm.rate_control import ProviderRateLimited
 from roadmap.lifecycle.making.attempts import RateLimitDelays

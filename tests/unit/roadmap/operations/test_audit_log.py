@@ -13,7 +13,7 @@ from core import clock
 from core.db import SerializationConflict, session, transaction
 from core.errors import Conflict, NotFound, Unavailable
 from core.ids import new_id
-from models.audit import AuditRecord
+from models.records import AuditRecord
 from roadmap.accounts.accounts import LOCAL_EMAIL
 from roadmap.accounts.identity import LOCAL_OWNER
 from roadmap.operations import audit_log

@@ -16,7 +16,7 @@ from core.db import session, transaction
 from core.errors import Unavailable
 from core.ids import EPOCH, new_id
 from core.tracing import TraceContext, entered
-from models.logs import ExecutionLog, LogSource
+from models.records import ExecutionLog, LogSource
 from roadmap.operations import execution_log
 from roadmap.operations.execution_log import (
     Buffer,

@@ -15,7 +15,7 @@ from core.db import database, session, transaction
 from core.errors import Unavailable
 from core.metric_counters import MetricCounters, MetricDelta, parts_of
 from core.metric_definitions import FINE, METRICS, QUEUE_AGE, TASK_SECONDS, TASKS
-from models.metrics import MetricValue, ProcessMetrics
+from models.records import MetricValue, ProcessMetrics
 from roadmap.operations import metrics_store, task_stats
 from roadmap.operations.metrics_store import KEPT, Saver, minute_of
 from roadmap.operations.task_stats import (

@@ -16,7 +16,7 @@ from starlette.testclient import TestClient
 from core import clock
 from core.errors import Unavailable
 from core.ids import new_id
-from models.audit import AuditRecord
+from models.records import AuditRecord
 from roadmap.accounts.identity import LOCAL_OWNER
 from roadmap.operations import audit_log, log_search
 from roadmap.operations.audit_log import AuditEntry
