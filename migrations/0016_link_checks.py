@@ -8,7 +8,7 @@ from typing import Any
 
 import peewee
 
-# Its condition is the same, word for word, in models/link_checks.py: UNNOTED
+# Its condition is the same, word for word, in models/roadmaps.py: UNNOTED
 UNNOTED = "content_links_unnoted"
 
 

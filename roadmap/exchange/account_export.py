@@ -44,9 +44,9 @@ from models.roadmaps import (
     Revision,
     Roadmap,
     RoadmapEvent,
+    ShareLink,
     Stage,
 )
-from models.share_links import ShareLink
 from models.webhooks import Webhook, WebhookDelivery
 from roadmap.accounts.access import newest_of
 from roadmap.accounts.locks import lock_account

@@ -26,8 +26,7 @@ from core.errors import Conflict, Gone, NotFound, required
 from core.ids import new_id
 from core.json_types import WHOLE, LazyModel
 from models.accounts import Account
-from models.roadmaps import Roadmap
-from models.share_links import ShareLink
+from models.roadmaps import Roadmap, ShareLink
 from roadmap.accounts.access import get_owned, lock_owned
 
 MOST = 20  # of a roadmap

@@ -6,8 +6,7 @@ from uuid import UUID
 from core.db import database, is_postgres, session, settings
 from core.errors import NotFound
 from core.json_types import LazyModel
-from models.link_checks import UNNOTED
-from models.roadmaps import Concept, Content, Module, Roadmap, Stage
+from models.roadmaps import UNNOTED, Concept, Content, Module, Roadmap, Stage
 from roadmap.accounts.access import get_owned
 from roadmap.plan.statuses import ConceptProgress, RoadmapStatus
 

@@ -24,8 +24,7 @@ from core.errors import RoadmapError
 from core.net.link_probe import LIMIT, Visit, visit
 from core.net.safe_http import host_of
 from core.net.soft_404 import Soft404
-from models.link_checks import UNNOTED, CheckedLink, LinkUse
-from models.roadmaps import Content, ContentVersion
+from models.roadmaps import UNNOTED, CheckedLink, Content, ContentVersion, LinkUse
 from roadmap.generation.context import BUILT_IN
 from roadmap.lifecycle import commands
 from roadmap.lifecycle.links import link_status

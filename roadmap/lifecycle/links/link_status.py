@@ -8,8 +8,7 @@ import peewee
 
 from core import clock
 from core.db import session, settings
-from models.link_checks import UNNOTED, CheckedLink, LinkUse
-from models.roadmaps import Concept, Content, ContentVersion, Roadmap
+from models.roadmaps import UNNOTED, CheckedLink, Concept, Content, ContentVersion, LinkUse, Roadmap
 from roadmap.generation.context import BUILT_IN
 from roadmap.plan.statuses import ContentStatus, LinkState, RoadmapStatus
 from roadmap.plan.views import CheckedResource

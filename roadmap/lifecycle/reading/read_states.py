@@ -13,8 +13,7 @@ from uuid import UUID
 from core.db import database, is_postgres, session, settings
 from core.version import VERSION
 from models.base import Leased, Table
-from models.link_checks import UNNOTED
-from models.roadmaps import Concept, Roadmap
+from models.roadmaps import UNNOTED, Concept, Roadmap
 
 Ids = tuple[UUID, ...]  # the owner comes first
 PART = "c.id, c.status, c.version, c.error"

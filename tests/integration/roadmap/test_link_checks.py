@@ -19,8 +19,16 @@ from core.migrate import migrate
 from core.net import link_probe
 from core.net.link_probe import Robots
 from models.accounts import Account
-from models.link_checks import CheckedLink, LinkUse
-from models.roadmaps import Concept, Content, ContentVersion, Module, Roadmap, Stage
+from models.roadmaps import (
+    CheckedLink,
+    Concept,
+    Content,
+    ContentVersion,
+    LinkUse,
+    Module,
+    Roadmap,
+    Stage,
+)
 from roadmap.generation.catalogue import loader
 from roadmap.generation.catalogue.generator import CatalogueGenerator
 from roadmap.generation.catalogue.loader import load_concept

@@ -11,8 +11,7 @@ from core.db import transaction
 from core.errors import InTrash, NotFound
 from core.ids import new_id
 from models.accounts import Account, LearningDay
-from models.link_checks import CheckedLink, LinkUse
-from models.roadmaps import Concept, Content, QuizAttempt, Roadmap
+from models.roadmaps import CheckedLink, Concept, Content, LinkUse, QuizAttempt, Roadmap
 from roadmap.learning import reviews
 from roadmap.learning.lesson_navigation import lesson_state
 from roadmap.learning.today import home_state

@@ -14,8 +14,7 @@ from core.ids import new_id
 from models.accounts import Account
 from models.base import Leased
 from models.bulk import insert_rows
-from models.link_checks import CheckedLink, LinkUse
-from models.roadmaps import Concept, Content, Module, Roadmap, Stage
+from models.roadmaps import CheckedLink, Concept, Content, LinkUse, Module, Roadmap, Stage
 from roadmap.accounts.access import LAST
 from roadmap.lifecycle.reading import read_states
 from roadmap.lifecycle.reading.queries import tree_state

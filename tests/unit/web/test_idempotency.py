@@ -17,8 +17,7 @@ from core import clock
 from core.db import session, settings, transaction
 from core.errors import RateLimited, Unavailable
 from models.accounts import IdempotentAnswer
-from models.roadmaps import QuizAttempt, Revision, Roadmap
-from models.share_links import ShareLink
+from models.roadmaps import QuizAttempt, Revision, Roadmap, ShareLink
 from models.webhooks import Webhook
 from roadmap.accounts import idempotency_store
 from roadmap.accounts.idempotency_store import AT_ONCE, ROUNDS, StoredAnswer

@@ -20,9 +20,7 @@ from core.backends import signing_keys
 from core.db import session, settings, transaction
 from core.ids import new_id
 from models.accounts import Account
-from models.link_checks import CheckedLink
-from models.roadmaps import Concept, Content, Roadmap
-from models.share_links import ShareLink
+from models.roadmaps import CheckedLink, Concept, Content, Roadmap, ShareLink
 from roadmap.exchange import account_export, share_links
 from roadmap.exchange.map.drawing import inlined
 from roadmap.exchange.share_links import MOST, PLACES, LinkPurpose, store_hashes

@@ -13,8 +13,7 @@ from core import clock
 from core.db import session, settings, transaction
 from core.net import link_probe, safe_http
 from core.net.link_probe import Robots, Visit, visit
-from models.link_checks import CheckedLink, LinkUse
-from models.roadmaps import Concept, Content, ContentVersion, Roadmap
+from models.roadmaps import CheckedLink, Concept, Content, ContentVersion, LinkUse, Roadmap
 from roadmap.generation import generator as generator_module
 from roadmap.generation.catalogue import loader
 from roadmap.generation.catalogue.generator import CatalogueGenerator

@@ -12,8 +12,7 @@ from core import clock
 from core.db import database, session, transaction
 from core.ids import new_id
 from models.records import ExecutionLog, ModelCall
-from models.roadmaps import Content, ReviewCard, Roadmap, RoadmapEvent
-from models.share_links import ShareLink
+from models.roadmaps import Content, ReviewCard, Roadmap, RoadmapEvent, ShareLink
 from roadmap.accounts.identity import LOCAL_OWNER
 from roadmap.generation.catalogue.generator import CatalogueGenerator
 from roadmap.lifecycle import events, trash

@@ -14,8 +14,7 @@ from starlette.testclient import TestClient
 from core import clock
 from core.db import settings, transaction
 from models.accounts import Account
-from models.link_checks import CheckedLink, LinkUse
-from models.roadmaps import Concept, Content, ContentVersion, Roadmap
+from models.roadmaps import CheckedLink, Concept, Content, ContentVersion, LinkUse, Roadmap
 from roadmap.generation.generator import current_generator
 from roadmap.learning import lesson_navigation
 from testing.stack import QUESTIONS
