@@ -15,8 +15,7 @@ from core.errors import Conflict, FieldError, Forbidden, Unauthenticated, requir
 from core.ids import new_id
 from core.sanitize import normalize_email
 from core.settings import Admission
-from models.accounts import Account
-from models.exports import AccountExport
+from models.accounts import Account, AccountExport
 from roadmap.accounts import api_keys, invitations, passwords, sessions
 from roadmap.accounts.identity import LOCAL_OWNER, Device, Login, Principal, Scope
 from roadmap.accounts.locks import lock_account

@@ -29,9 +29,18 @@ from core.errors import Conflict, NotFound, required
 from core.ids import new_id
 from core.json_types import LazyModel
 from core.sanitize import format_size
-from models.accounts import Account, ApiKey, Invitation, LearningDay, LoginSession
+from models.accounts import (
+    Account,
+    AccountExport,
+    ApiKey,
+    ExportPiece,
+    Invitation,
+    LearningDay,
+    LoginSession,
+    Webhook,
+    WebhookDelivery,
+)
 from models.base import Table
-from models.exports import AccountExport, ExportPiece
 from models.records import ExecutionLog, ModelCall, MonthlySpending
 from models.roadmaps import (
     Concept,
@@ -47,7 +56,6 @@ from models.roadmaps import (
     ShareLink,
     Stage,
 )
-from models.webhooks import Webhook, WebhookDelivery
 from roadmap.accounts.access import newest_of
 from roadmap.accounts.locks import lock_account
 from roadmap.generation.retry_policy import MOST_INTERRUPTIONS, LeaseLost, StopSignal

@@ -16,9 +16,9 @@ from core import clock
 from core.db import lock_key_share, session
 from core.ids import new_id
 from core.json_types import LazyModel
+from models.accounts import Webhook, WebhookDelivery
 from models.bulk import insert_rows
 from models.roadmaps import Roadmap, RoadmapEvent
-from models.webhooks import Webhook, WebhookDelivery
 from roadmap.generation.retry_policy import LeaseLost
 from roadmap.plan.statuses import (
     TEST,

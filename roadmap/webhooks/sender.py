@@ -20,8 +20,7 @@ from core.db import database, lock_for_update, session, settings, transaction
 from core.metric_definitions import WEBHOOKS
 from core.net import safe_http
 from core.net.safe_http import Unreachable
-from models.accounts import Account
-from models.webhooks import Webhook, WebhookDelivery
+from models.accounts import Account, Webhook, WebhookDelivery
 from roadmap.generation.retry_policy import (
     MOST_INTERRUPTIONS,
     LeaseLost,

@@ -19,9 +19,8 @@ from core.ids import new_id
 from core.json_types import LazyModel, MergePatch, Page, from_row, page_of
 from core.net import safe_http
 from core.sanitize import CLEAN
-from models.accounts import Account
+from models.accounts import Account, Webhook, WebhookDelivery
 from models.bulk import delete_batches
-from models.webhooks import Webhook, WebhookDelivery
 from roadmap.lifecycle.events import (
     MOST_WAITING,
     WAITING,

@@ -12,11 +12,10 @@ from uuid import UUID
 from core import clock
 from core.db import session, skip_locked, transaction
 from core.errors import Conflict, NotFound
-from models.accounts import Account, ApiKey, Invitation, LoginSession
+from models.accounts import Account, ApiKey, Invitation, LoginSession, Webhook, WebhookDelivery
 from models.base import Identified
 from models.records import AuditRecord, ExecutionLog, ModelCall, MonthlySpending
 from models.roadmaps import Roadmap
-from models.webhooks import Webhook, WebhookDelivery
 from roadmap.accounts.access import FIRST, LAST
 from roadmap.accounts.accounts import RETURN
 from roadmap.operations.audit_log import Action

@@ -25,9 +25,8 @@ from core import clock
 from core.db import settings, skip_locked, transaction
 from core.errors import Unavailable
 from core.ids import new_id
-from models.exports import AccountExport
+from models.accounts import AccountExport, WebhookDelivery
 from models.roadmaps import Content, Judgement, Roadmap
-from models.webhooks import WebhookDelivery
 from roadmap.generation.retry_policy import LeaseLost, StopSignal
 from roadmap.plan.outline import ContentKind
 from roadmap.plan.statuses import (

@@ -17,9 +17,9 @@ from typing import Any
 from uuid import UUID
 
 from core.db import settings
+from models.accounts import WebhookDelivery
 from models.records import ExecutionLog, ModelCall
 from models.roadmaps import Content, Roadmap, RoadmapEvent
-from models.webhooks import WebhookDelivery
 from roadmap.budget.budget import CallOutcome, money
 from roadmap.generation.context import JUDGE_PROJECT, QUIZ_CHECK
 from roadmap.lifecycle.timeline.spans import (

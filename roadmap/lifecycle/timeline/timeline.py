@@ -11,9 +11,9 @@ from pydantic import Field
 from core import clock
 from core.db import session, settings
 from core.json_types import LazyModel
+from models.accounts import WebhookDelivery
 from models.records import ExecutionLog, ModelCall
 from models.roadmaps import Concept, Content, Roadmap, RoadmapEvent
-from models.webhooks import WebhookDelivery
 from roadmap.accounts.access import get_owned
 from roadmap.budget.budget import money
 from roadmap.budget.cost_report import saved

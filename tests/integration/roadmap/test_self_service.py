@@ -17,8 +17,7 @@ from pydantic import SecretStr
 from core import clock
 from core.db import session
 from core.errors import RoadmapError
-from models.accounts import Account
-from models.exports import AccountExport
+from models.accounts import Account, AccountExport
 from models.records import AuditRecord
 from models.roadmaps import Roadmap
 from roadmap.accounts import accounts

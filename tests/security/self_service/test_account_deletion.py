@@ -12,11 +12,9 @@ from pydantic import SecretStr
 from core import clock
 from core.db import session, transaction
 from core.ids import new_id
-from models.accounts import Invitation
-from models.exports import AccountExport, ExportPiece
+from models.accounts import AccountExport, ExportPiece, Invitation, WebhookDelivery
 from models.records import AuditRecord, ExecutionLog, ModelCall, MonthlySpending
 from models.roadmaps import Roadmap
-from models.webhooks import WebhookDelivery
 from roadmap.accounts import accounts, passwords, sessions
 from roadmap.accounts.accounts import RETURN
 from roadmap.accounts.identity import Principal, Scope

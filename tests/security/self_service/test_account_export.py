@@ -14,8 +14,7 @@ from starlette.testclient import TestClient
 from core import clock
 from core.db import session, transaction
 from core.ids import new_id
-from models.accounts import Account, Invitation
-from models.exports import AccountExport, ExportPiece
+from models.accounts import Account, AccountExport, ExportPiece, Invitation
 from roadmap.accounts import sessions
 from roadmap.exchange import account_export as account_export_
 from roadmap.lifecycle.making import leases, rescue

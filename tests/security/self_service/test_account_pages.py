@@ -13,8 +13,7 @@ from starlette.testclient import TestClient
 
 from core import clock
 from core.db import session
-from models.accounts import Account
-from models.exports import AccountExport
+from models.accounts import Account, AccountExport
 from roadmap.accounts import accounts
 from roadmap.accounts.accounts import RETURN
 from roadmap.exchange import account_export as account_export_

@@ -11,9 +11,9 @@ from core import clock
 from core.db import session, transaction
 from core.errors import Conflict, Invalid, NotFound, Unavailable
 from core.ids import new_id
+from models.accounts import Webhook, WebhookDelivery
 from models.records import ExecutionLog
 from models.roadmaps import Content, Roadmap
-from models.webhooks import Webhook, WebhookDelivery
 from reliable_queue.sqlite_storage import ReliableSqliteStorage
 from roadmap.accounts.identity import LOCAL_OWNER
 from roadmap.generation.retry_policy import LeaseLost

@@ -16,9 +16,8 @@ from starlette.testclient import TestClient
 from core import clock
 from core.db import session, settings, transaction
 from core.errors import RateLimited, Unavailable
-from models.accounts import IdempotentAnswer
+from models.accounts import IdempotentAnswer, Webhook
 from models.roadmaps import QuizAttempt, Revision, Roadmap, ShareLink
-from models.webhooks import Webhook
 from roadmap.accounts import idempotency_store
 from roadmap.accounts.idempotency_store import AT_ONCE, ROUNDS, StoredAnswer
 from roadmap.accounts.identity import LOCAL_OWNER, IdempotencyKey

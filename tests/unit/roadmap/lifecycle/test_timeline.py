@@ -7,9 +7,9 @@ from uuid import UUID
 import pytest
 
 from core.ids import new_id
+from models.accounts import WebhookDelivery
 from models.records import ExecutionLog, ModelCall
 from models.roadmaps import Content, Roadmap, RoadmapEvent
-from models.webhooks import WebhookDelivery
 from roadmap.generation.llm.rate_control import ProviderRateLimited
 from roadmap.lifecycle.making.attempts import RateLimitDelays
 from roadmap.lifecycle.timeline.build_spans import Facts, failures, spans_of

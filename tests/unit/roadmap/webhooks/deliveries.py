@@ -11,7 +11,7 @@ from starlette.testclient import TestClient
 
 from core import clock
 from core.db import session, transaction
-from models.webhooks import WebhookDelivery
+from models.accounts import WebhookDelivery
 from roadmap.accounts.identity import LOCAL_OWNER
 from roadmap.lifecycle import events as events_
 from roadmap.plan.statuses import Job, WebhookEvent

@@ -13,8 +13,7 @@ from starlette.testclient import TestClient
 from core import clock
 from core.db import database, session, settings, transaction
 from core.ids import new_id
-from models.accounts import Account
-from models.webhooks import Webhook, WebhookDelivery
+from models.accounts import Account, Webhook, WebhookDelivery
 from roadmap.accounts.identity import LOCAL_OWNER
 from roadmap.generation.retry_policy import MOST_INTERRUPTIONS
 from roadmap.lifecycle import events as events_

@@ -9,8 +9,8 @@ import pytest
 from starlette.testclient import TestClient
 
 from core.db import database, session, transaction
+from models.accounts import WebhookDelivery
 from models.roadmaps import Roadmap
-from models.webhooks import WebhookDelivery
 from roadmap.accounts.identity import LOCAL_OWNER
 from roadmap.generation.context import GeneratorFault
 from roadmap.generation.retry_policy import MOST_INTERRUPTIONS

@@ -6,7 +6,7 @@ from starlette.testclient import TestClient
 
 from core import clock
 from core.db import session, transaction
-from models.webhooks import Webhook, WebhookDelivery
+from models.accounts import Webhook, WebhookDelivery
 from roadmap.lifecycle import events as events_
 from roadmap.webhooks import sender
 from roadmap.webhooks.sender import MOST_TRIES, RETRY_DELAYS

@@ -8,7 +8,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from core.db import transaction
-from models.webhooks import Webhook, WebhookDelivery
+from models.accounts import Webhook, WebhookDelivery
 from roadmap.plan.statuses import WebhookEvent
 from roadmap.webhooks.subscriptions import MOST_WEBHOOKS
 from testing.receiver import Receiver, receiving, status
