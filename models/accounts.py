@@ -1,4 +1,4 @@
-"""Accounts, their logins, API keys, invitations and idempotency keys."""
+"""Accounts with logins, API keys, invitations, idempotency keys, exports and webhooks."""
 
 import peewee
 

@@ -1,4 +1,4 @@
-"""Roadmaps (Stage > Module > Concept) with revisions, contents and events."""
+"""Roadmaps (Stage > Module > Concept) with revisions, contents, events and links."""
 
 import peewee
 
