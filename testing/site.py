@@ -67,13 +67,6 @@ def page(status: int = 200, body: bytes = b"", **headers: str) -> Answer:
     return answer
 
 
-def by_method(head: Answer, get: Answer) -> Answer:
-    def answer(handler: Handler) -> None:
-        (head if handler.command == "HEAD" else get)(handler)
-
-    return answer
-
-
 def endless(handler: Handler) -> None:
     """A page whose body never ends."""
     handler.send_response(200)

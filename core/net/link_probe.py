@@ -1,9 +1,8 @@
 """Link probe: does a page of another site exist?
 
 A visit names its program, obeys robots.txt (RFC 9309) and follows few redirects, each of which
-`safe_http.py` checks like the first URL. It reads the beginning of a page whose title was promised
-(`soft_404.py`), else the head alone where the server supports that. Time, bytes and steps are
-limited.
+`safe_http.py` checks like the first URL. It reads the beginning of the page, to compare its title
+(`soft_404.py`). Time, bytes and steps are limited.
 """
 
 import threading
@@ -13,7 +12,7 @@ from time import monotonic
 from urllib.parse import quote, unquote, urldefrag, urljoin, urlparse, urlsplit
 
 from core.net.ip_allowlist import Networks
-from core.net.safe_http import FetchedResponse, Target, Unreachable, parse, request
+from core.net.safe_http import Target, Unreachable, parse, request
 from core.net.soft_404 import LARGEST_PAGE, Soft404, sign_of
 from core.version import NUMBER
 
@@ -25,8 +24,6 @@ MOST_HOSTS = 500  # in the cache of robots.txt
 NAME = "RoadmapLinkCheck"
 HEADERS = {"User-Agent": f"{NAME}/{NUMBER}", "Accept": "*/*"}
 REDIRECTS = (301, 302, 303, 307, 308)
-# After any other status GET is tried: many servers answer HEAD badly.
-HEAD_IS_ENOUGH = (200, 204, 206, *REDIRECTS, 429)
 SAFE = "!#$%&'()*+,/:;=?@[]~-._"  # characters of a URL (RFC 3986)
 
 GONE = (404, 410)  # the page certainly does not exist
@@ -123,7 +120,15 @@ def visit(
                 return Visit(None, f"{whose} {error}", refused=True)
             if not robots.allow(target, networks, until):
                 return Visit(None, NOT_WANTED, unwelcome=True)
-            answer = _fetch(target, networks, until, with_page=promised is not None)
+            answer = request(  # not by HEAD, which many servers answer badly
+                "GET",
+                target,
+                HEADERS,
+                networks=networks,
+                until=until,
+                most_body=LARGEST_PAGE,
+                needed=False,
+            )
             status, location = answer.status, answer.location
             if status not in REDIRECTS or not location:
                 if not 200 <= status < 300:
@@ -132,7 +137,9 @@ def visit(
                         f"it answered with status {status}",
                         retry_after=answer.retry_after,
                     )
-                soft = sign_of(promised or "", asked, url, answer.content_type, answer.body)
+                soft = None
+                if promised is not None:
+                    soft = sign_of(promised, asked, url, answer.content_type, answer.body)
                 return Visit(status, soft or "", soft=soft)
             whose = "the address to which it redirects"
             try:
@@ -156,25 +163,3 @@ def spelled(url: str) -> str:
     except ValueError:  # also a UnicodeError
         raise ValueError("is not a valid URL") from None
     return quote(parts._replace(netloc=host + port).geturl(), safe=SAFE)
-
-
-def _fetch(target: Target, networks: Networks, until: float, *, with_page: bool) -> FetchedResponse:
-    """GET the page, or only HEAD it, and GET it if HEAD is not answered well."""
-    if with_page:
-        return request(
-            "GET",
-            target,
-            HEADERS,
-            networks=networks,
-            until=until,
-            most_body=LARGEST_PAGE,
-            needed=False,
-        )
-    try:
-        answer = request("HEAD", target, HEADERS, networks=networks, until=until)
-        if answer.status in HEAD_IS_ENOUGH:
-            return answer
-    except Unreachable:
-        if monotonic() >= until:
-            raise
-    return request("GET", target, HEADERS, networks=networks, until=until)

@@ -15,7 +15,7 @@ from core.net.link_probe import (
     visit,
 )
 from testing.servers import free_port
-from testing.site import Site, by_method, endless, endless_head, page, silent
+from testing.site import Site, endless, endless_head, page, silent
 from testing.waiting import BRIEF, HANG
 from tests.cases import try_each
 
@@ -27,25 +27,19 @@ def seen(site: Site, path: str, limit: float = HANG) -> Visit:
 
 
 class TestWhatIsThere:
-    def test_a_page_is_asked_for_its_head_alone(self, site: Site) -> None:
+    def test_a_page_is_asked_for_once(self, site: Site) -> None:
         site.pages["/a"] = page(200, b"hello")
         assert seen(site, "/a") == Visit(200)
-        assert site.asked_for("/a") == ["HEAD"]
+        assert site.asked_for("/a") == ["GET"]
 
     def test_who_asks_says_so(self, site: Site) -> None:
         seen(site, "/a")
         assert all(agent.startswith("RoadmapLinkCheck/") for agent in site.agents)
 
     @pytest.mark.parametrize("status", [404, 410])
-    def test_a_missing_page_gets_a_second_request(self, site: Site, status: int) -> None:
+    def test_a_missing_page_is_seen_by_its_status(self, site: Site, status: int) -> None:
         site.pages["/a"] = page(status)
         assert seen(site, "/a") == Visit(status, f"it answered with status {status}")
-        assert site.asked_for("/a") == ["HEAD", "GET"]
-
-    @pytest.mark.parametrize("status", [400, 403, 404, 405, 500, 501])
-    def test_where_the_head_is_refused_the_page_counts(self, site: Site, status: int) -> None:
-        site.pages["/a"] = by_method(page(status), page(200, b"there"))
-        assert seen(site, "/a") == Visit(200)
 
     def test_a_fragment_is_not_sent(self, site: Site) -> None:
         site.pages["/a"] = page()
@@ -255,7 +249,7 @@ class TestLimits:
             while not site.gone.is_set():
                 written.append(handler.wfile.write(b"x" * 65_536))
 
-        site.pages["/a"] = by_method(page(405), stream)
+        site.pages["/a"] = stream
         assert seen(site, "/a") == Visit(200)
         assert sum(written) < 50_000_000
 
