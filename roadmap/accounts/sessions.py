@@ -4,7 +4,6 @@ from collections.abc import Collection
 from datetime import datetime, timedelta
 from uuid import UUID
 
-import peewee
 from pydantic import Field
 
 from core import clock
@@ -82,20 +81,11 @@ def list_open(account_id: UUID, current: UUID | None) -> SessionList:
     )
 
 
+@session()
 def ended_since(moment: datetime) -> set[UUID]:
     """Return sessions that have ended since then, and had not expired."""
-    found: set[UUID] = set()
-    after = LoginSession.ended_at >= moment
-    columns = (LoginSession.ended_at, LoginSession.id)
-    query = LoginSession.select(*columns).order_by(*columns).limit(MOST_AT_ONCE)
-    while True:
-        with session():
-            rows = list(query.where(after, LoginSession.expires_at > clock.now()))
-        found |= {row.id for row in rows}
-        if len(rows) < MOST_AT_ONCE:
-            return found
-        last = (peewee.Value(getattr(rows[-1], each.name), each.db_value) for each in columns)
-        after = peewee.Tuple(*columns) > peewee.Tuple(*last)  # from there the index is read
+    ended = (LoginSession.ended_at >= moment, LoginSession.expires_at > clock.now())
+    return {id_ for (id_,) in LoginSession.select(LoginSession.id).where(*ended).tuples()}
 
 
 @transaction()

@@ -9,7 +9,6 @@ from its end passes all the others before the first of these.
 import json
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
 from functools import partial
 from typing import Any
 from uuid import UUID
@@ -22,7 +21,7 @@ from core import clock
 from core.db import database, session, transaction
 from core.errors import Invalid
 from core.ids import new_id
-from models.accounts import Account, LoginSession
+from models.accounts import Account
 from models.roadmaps import Concept, Roadmap
 from roadmap.accounts import sessions
 from roadmap.accounts.access import LAST
@@ -257,24 +256,6 @@ def test_the_trash_is_found_without_reading_what_is_not_in_it(
     finally:
         with session():
             Roadmap.update(trashed_at=None).where(Roadmap.id == mine).execute()
-
-
-@pytest.mark.parametrize(
-    "are_at_once", [False, True], ids=["one after the other", "at once, as upkeep ends them"]
-)
-def test_each_page_of_ended_logins_begins_where_the_one_before_ended(
-    filling: Filling, monkeypatch: pytest.MonkeyPatch, are_at_once: bool
-) -> None:
-    monkeypatch.setattr(sessions, "MOST_AT_ONCE", 500)
-    with session(), database.atomic() as changed:
-        if are_at_once:
-            LoginSession.update(ended_at=clock.now()).where(
-                LoginSession.ended_at.is_null(False)
-            ).execute()
-        found = plans(lambda: sessions.ended_since(clock.now() - timedelta(days=3)), monkeypatch)
-        changed.rollback()
-    assert len(found) > 5
-    assert max(map(most_rows, found)) <= 2 * 500
 
 
 def expected(

@@ -238,9 +238,7 @@ class TestSessions:
             works(client, who["headers"])
         assert set(asked) <= {"Standing"}
 
-    def test_all_that_have_ended_are_found_page_by_page_also_those_of_one_moment(
-        self, client: TestClient, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
+    def test_all_that_have_ended_are_found(self, client: TestClient) -> None:
         who, began = registered(client), clock.now()
         for _ in range(7):
             log_in(client, who)
@@ -250,7 +248,6 @@ class TestSessions:
                 LoginSession.update(ended_at=clock.now()).where(
                     LoginSession.id.in_(several)
                 ).execute()
-        monkeypatch.setattr(sessions, "MOST_AT_ONCE", 2)
         assert sessions.ended_since(began) == set(ids[:7])
 
     @pytest.mark.parametrize("end", ["log out", "shut out", "revoke the key"])
