@@ -12,7 +12,6 @@ import ssl
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from pathlib import Path
 from typing import Any
 
 import peewee
@@ -119,25 +118,12 @@ def _check_folder(settings: Settings) -> None:
         try:
             fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            pids = ", ".join(map(str, _users_of(settings.data_dir)))
-            processes = f" (processes {pids})" if pids else ""
             say(
-                f"warning: another instance{processes} uses DATA_DIR {settings.data_dir}, with its "
+                f"warning: another instance uses DATA_DIR {settings.data_dir}, with its "
                 "roadmaps and queues; stop one of them, or set another DATA_DIR",
                 logging.WARNING,
             )
         fcntl.flock(folder, fcntl.LOCK_SH | fcntl.LOCK_NB)
-
-
-def _users_of(folder: Path) -> list[int]:
-    """Return the ids of other processes that have this folder open, where Linux shows them."""
-    found = []
-    for process in Path("/proc").glob("[0-9]*"):
-        with suppress(OSError):  # it has ended, or is another user's
-            opened = [file.readlink() for file in (process / "fd").iterdir()]
-            if folder.resolve() in opened and int(process.name) != os.getpid():
-                found.append(int(process.name))
-    return sorted(found)
 
 
 def _check_broker_address(settings: Settings) -> None:
