@@ -24,14 +24,13 @@ from core.errors import FieldError, Invalid, required
 from core.ids import first_id
 from core.json_types import LazyModel, Page, from_row, page_of
 from models.accounts import Account
-from models.records import ExecutionLog
 from models.roadmaps import Concept, Content, Roadmap
 from roadmap.accounts.access import LAST, account_id, newest_of
 from roadmap.budget.budget import money
 from roadmap.lifecycle import commands
 from roadmap.lifecycle.making import completion
 from roadmap.operations.audit_log import Action, Actor, audited
-from roadmap.operations.execution_log import LogLevel, LogRecord, record
+from roadmap.operations.execution_log import record
 from roadmap.plan.outline import ContentKind
 from roadmap.plan.statuses import ContentStatus, Progress, RoadmapStatus
 from roadmap.plan.views import Owner, RoadmapFields
@@ -180,18 +179,6 @@ def owner_of(roadmap_id: UUID) -> UUID:
             "This roadmap does not exist.",
         )
     return owner_id
-
-
-def last_records(roadmap_id: UUID, limit: int) -> list[LogRecord]:
-    """Return the last log records, newest first, without debug records."""
-    query = (
-        ExecutionLog.select()
-        .where(ExecutionLog.roadmap_id == roadmap_id, ExecutionLog.level != LogLevel.debug)
-        .order_by(ExecutionLog.id.desc())
-        .limit(limit)
-    )
-    with session():
-        return [LogRecord.model_validate(row, from_attributes=True) for row in query]
 
 
 def decide(actor: Actor, action: Action, roadmap_id: UUID) -> commands.CommandResult:

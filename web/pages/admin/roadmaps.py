@@ -17,7 +17,9 @@ from roadmap.accounts import transfer as transfer_
 from roadmap.lifecycle.administration import admin_queries
 from roadmap.lifecycle.commands import ENDED, UNDER_WAY
 from roadmap.lifecycle.timeline.timeline import trace_of
+from roadmap.operations import log_search
 from roadmap.operations.audit_log import Action
+from roadmap.operations.execution_log import LogLevel
 from roadmap.plan.statuses import RoadmapStatus
 from tasks.dispatcher import send_after_commit
 from web.endpoints.endpoint import actor_of
@@ -32,6 +34,7 @@ ADMIN_ROADMAP = "/admin/roadmaps/{roadmap_id}"
 
 ON_A_PAGE = 50
 LAST_RECORDS = 20
+LEVELS = tuple(level for level in LogLevel if level is not LogLevel.debug)  # of these
 DAYS = ("since", "until")
 TOO_SLOW = gettext_noop(
     "The search took too long. Narrow it by owner, status or time, or search for whole words."
@@ -116,7 +119,9 @@ def roadmap_page(call: PageCall[RoadmapQuery], error: Conflict | None = None) ->
         roadmap=detail,
         may_cancel=detail.status in UNDER_WAY and detail.trashed_at is None,
         may_retry=has_ended and detail.trashed_at is None,
-        records=admin_queries.last_records(roadmap_id, LAST_RECORDS),
+        records=log_search.search(
+            log_search.LogFilter(roadmap_id=roadmap_id, levels=LEVELS), limit=LAST_RECORDS
+        ).items,
         logs=logs,
         trace=trace,
         **timeline_context(
