@@ -204,11 +204,11 @@ def find(user_id: UUID) -> User:
     return _user(_get(user_id))
 
 
+@transaction()
 def ensure_local_owner() -> None:
     """Make the account of embedded mode, which has no password and no login."""
     local = {"id": LOCAL_OWNER, "email": LOCAL_EMAIL, "name": "", "password_hash": ""}
-    with transaction():
-        Account.insert(**local, created_at=clock.now()).on_conflict_ignore().execute()
+    Account.insert(**local, created_at=clock.now()).on_conflict_ignore().execute()
 
 
 def ensure_first_admin() -> None:
@@ -298,20 +298,20 @@ def disable(email: str) -> None:
     _change(_locked(email), {"disabled_at": database_time()}, revoke_keys=True)
 
 
+@session()
 def by_email(email: str) -> User:
     """Return the account of an address. Raises NotFound."""
-    with session():
-        account = required(
-            Account.get_or_none(Account.email == email.lower()),
-            f"No account has the address {email.lower()}.",
-        )
+    account = required(
+        Account.get_or_none(Account.email == email.lower()),
+        f"No account has the address {email.lower()}.",
+    )
     return _user(account)
 
 
+@session()
 def list_all(limit: int) -> list[ListedUser]:
     """Return accounts, the oldest first."""
-    with session():
-        rows = list(Account.select().order_by(Account.id).limit(limit))
+    rows = list(Account.select().order_by(Account.id).limit(limit))
     return [ListedUser.model_validate(row, from_attributes=True) for row in rows]
 
 

@@ -80,6 +80,7 @@ def scopes_of(holder: Account | Login) -> frozenset[Scope]:
     return frozenset(scope for scope in Scope if not without.get(scope))
 
 
+@transaction()
 def create(account_id: UUID, request: KeyRequest) -> NewKey:
     """Make a key. Raises Forbidden for missing scopes, Conflict at the limit."""
     key, now = PREFIX + secrets.token_urlsafe(32), clock.now()
@@ -92,21 +93,17 @@ def create(account_id: UUID, request: KeyRequest) -> NewKey:
         "expires_at": now + timedelta(days=request.expires_in_days),
         "used_at": None,
     }
-    with transaction():
-        account = lock_account(account_id)
-        if account is None or account.disabled_at is not None:
-            raise Conflict("The account is disabled. Set a new password to enable it.")
-        if missing := set(request.scopes) - scopes_of(account):
-            who = (
-                "an administrator" if Scope.admin in missing else "an administrator or an observer"
-            )
-            raise Forbidden(f"Only {who} can create a key with the scope {min(missing)}.")
-        if ApiKey.select().where(_mine(account_id)).count() >= MOST_KEYS:
-            raise Conflict(
-                f"The maximum of {MOST_KEYS} API keys is reached. Revoke one that is no "
-                "longer needed."
-            )
-        ApiKey.insert(**fields, account=account_id, secret_hash=_hash(key)).execute()
+    account = lock_account(account_id)
+    if account is None or account.disabled_at is not None:
+        raise Conflict("The account is disabled. Set a new password to enable it.")
+    if missing := set(request.scopes) - scopes_of(account):
+        who = "an administrator" if Scope.admin in missing else "an administrator or an observer"
+        raise Forbidden(f"Only {who} can create a key with the scope {min(missing)}.")
+    if ApiKey.select().where(_mine(account_id)).count() >= MOST_KEYS:
+        raise Conflict(
+            f"The maximum of {MOST_KEYS} API keys is reached. Revoke one that is no longer needed."
+        )
+    ApiKey.insert(**fields, account=account_id, secret_hash=_hash(key)).execute()
     return NewKey(**fields, key=key)
 
 
@@ -116,24 +113,24 @@ def list_keys(account_id: UUID) -> KeyList:
     return KeyList(items=[KeyInfo(**row.__data__) for row in rows])
 
 
+@session()
 def read(account_id: UUID, key_id: UUID) -> KeyInfo:
     """Return a key. Raises NotFound."""
-    with session():
-        row = required(
-            ApiKey.get_or_none(_mine(account_id), ApiKey.id == key_id),
-            "This API key does not exist.",
-        )
+    row = required(
+        ApiKey.get_or_none(_mine(account_id), ApiKey.id == key_id),
+        "This API key does not exist.",
+    )
     return KeyInfo(**row.__data__)
 
 
+@transaction()
 def revoke(account_id: UUID, key_id: UUID) -> None:
     """Revoke a key. Raises NotFound."""
     update = ApiKey.update(revoked_at=database_time())
-    with transaction():
-        required(
-            update.where(_mine(account_id), ApiKey.id == key_id).execute() or None,
-            "This API key does not exist.",
-        )
+    required(
+        update.where(_mine(account_id), ApiKey.id == key_id).execute() or None,
+        "This API key does not exist.",
+    )
 
 
 def revoke_all(account_id: UUID, scope: Scope | None = None) -> None:
@@ -158,11 +155,11 @@ def find(key: str) -> Bearer | None:
     return Bearer(row.id, row.account_id, scopes, row.expires_at, row.name)
 
 
+@transaction()
 def purge_expired() -> None:
     """Delete keys that ended more than a month ago."""
     old = clock.now() - KEPT
-    with transaction():
-        ApiKey.delete().where((ApiKey.revoked_at < old) | (ApiKey.expires_at < old)).execute()
+    ApiKey.delete().where((ApiKey.revoked_at < old) | (ApiKey.expires_at < old)).execute()
 
 
 @session()

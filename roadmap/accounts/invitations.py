@@ -36,33 +36,33 @@ class InvitationInfo(LazyModel):
     expires_at: datetime
 
 
+@transaction()
 def invite(invited_by: UUID | None, request: InvitationRequest) -> InvitationInfo:
     now = clock.now()
     info = InvitationInfo(
         id=new_id(), email=request.email, created_at=now, expires_at=now + INVITATION_LIFE
     )
-    with transaction():
-        Invitation.insert(**info.model_dump(), invited_by=invited_by).execute()
+    Invitation.insert(**info.model_dump(), invited_by=invited_by).execute()
     return info
 
 
+@session()
 def list_open(*, limit: int, before: UUID | None = None) -> Page[InvitationInfo]:
     """Return a page; `before` is the id at which the previous one ended."""
     query = Invitation.select().where(_usable())
     if before is not None:
         query = query.where(Invitation.id < before)
-    with session():
-        rows = list(query.order_by(Invitation.id.desc()).limit(limit + 1))
+    rows = list(query.order_by(Invitation.id.desc()).limit(limit + 1))
     return page_of([InvitationInfo(**row.__data__) for row in rows], limit)
 
 
+@session()
 def read_open(invitation_id: UUID) -> InvitationInfo:
     """Return an open invitation. Raises NotFound."""
-    with session():
-        row = required(
-            Invitation.get_or_none(_usable(), Invitation.id == invitation_id),
-            "This invitation does not exist.",
-        )
+    row = required(
+        Invitation.get_or_none(_usable(), Invitation.id == invitation_id),
+        "This invitation does not exist.",
+    )
     return InvitationInfo(**row.__data__)
 
 

@@ -57,14 +57,14 @@ def begin(account: Account, device: Device) -> Login:
     return Login(session_id, account.id, bool(account.is_admin), bool(account.is_observer))
 
 
+@transaction()
 def end(account_id: UUID, session_id: UUID) -> None:
     """End a session. Raises NotFound if it has ended or is of another account."""
     update = LoginSession.update(ended_at=database_time())
-    with transaction():
-        required(
-            update.where(open_of(account_id), LoginSession.id == session_id).execute() or None,
-            "This login session does not exist.",
-        )
+    required(
+        update.where(open_of(account_id), LoginSession.id == session_id).execute() or None,
+        "This login session does not exist.",
+    )
 
 
 def end_all(account_id: UUID) -> None:
@@ -72,10 +72,10 @@ def end_all(account_id: UUID) -> None:
     LoginSession.update(ended_at=database_time()).where(open_of(account_id)).execute()
 
 
+@session()
 def list_open(account_id: UUID, current: UUID | None) -> SessionList:
     query = LoginSession.select().where(open_of(account_id)).order_by(LoginSession.id.desc())
-    with session():
-        rows = list(query.limit(MOST_SESSIONS))
+    rows = list(query.limit(MOST_SESSIONS))
     return SessionList(
         items=[SessionInfo(**row.__data__, current=row.id == current) for row in rows]
     )
@@ -94,6 +94,7 @@ def note_seen(session_ids: Collection[UUID]) -> None:
     update.where(LoginSession.id.in_(list(session_ids))).execute()
 
 
+@transaction()
 def end_idle_sessions() -> int:
     """End sessions unused for SESSION_IDLE_SECONDS, and return how many.
 
@@ -102,10 +103,9 @@ def end_idle_sessions() -> int:
     now = clock.now()
     is_idle = LoginSession.seen_at < now - timedelta(seconds=settings.session_idle_seconds)
     old = LoginSession.select(LoginSession.id).where(LoginSession.expires_at < now - KEPT)
-    with transaction():
-        update = LoginSession.update(ended_at=database_time())
-        ended: int = update.where(LoginSession.ended_at.is_null(), is_idle).execute()
-        LoginSession.delete().where(LoginSession.id.in_(old.limit(MOST_AT_ONCE))).execute()
+    update = LoginSession.update(ended_at=database_time())
+    ended: int = update.where(LoginSession.ended_at.is_null(), is_idle).execute()
+    LoginSession.delete().where(LoginSession.id.in_(old.limit(MOST_AT_ONCE))).execute()
     return ended
 
 

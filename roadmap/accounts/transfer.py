@@ -43,6 +43,7 @@ class NewOwnerCannotLogIn(Conflict):
     """The account that would have the roadmaps cannot log in."""
 
 
+@transaction()
 def transfer(owner: str, new_owner: str, actor: Actor) -> Transferred:
     """Transfer all roadmaps, or none. Raises Invalid, NotFound, NewOwnerCannotLogIn."""
     ids = {"owner": _account_id("owner", owner), "new_owner": _account_id("new_owner", new_owner)}
@@ -50,26 +51,25 @@ def transfer(owner: str, new_owner: str, actor: Actor) -> Transferred:
         raise Invalid(
             "Some fields are not valid.", fields=(FieldError("/new_owner", "is the same account"),)
         )
-    with transaction():
-        both = Account.select().where(Account.id.in_(list(ids.values()))).order_by(Account.id)
-        rows = {row.id: row for row in lock_for_update(both)}
-        if len(rows) < len(ids):
-            raise NotFound("One of these accounts has just been deleted.")
-        old, new = rows[ids["owner"]], rows[ids["new_owner"]]
-        with audited(actor, Action.roadmaps_transfer, old.email, {"to": str(new.id)}) as act:
-            # In embedded mode the local owner uses the service without a password.
-            has_login = bool(new.password_hash) and new.disabled_at is None
-            if not (new.id == LOCAL_OWNER if settings.embedded else has_login):
-                raise NewOwnerCannotLogIn(
-                    f"The account {new.email} is disabled, so these roadmaps would be "
-                    "unreachable. Choose another account."
-                )
-            mine = Roadmap.owner == old.id
-            lock_for_update(Roadmap.select(Roadmap.id).where(mine).order_by(Roadmap.id)).execute()
-            moved = Roadmap.update(owner=new.id).where(mine).execute()
-            # After the roadmaps, whose rows new cards wait for.
-            ReviewCard.update(owner=new.id).where(ReviewCard.owner == old.id).execute()
-            act.found["roadmaps"] = moved
+    both = Account.select().where(Account.id.in_(list(ids.values()))).order_by(Account.id)
+    rows = {row.id: row for row in lock_for_update(both)}
+    if len(rows) < len(ids):
+        raise NotFound("One of these accounts has just been deleted.")
+    old, new = rows[ids["owner"]], rows[ids["new_owner"]]
+    with audited(actor, Action.roadmaps_transfer, old.email, {"to": str(new.id)}) as act:
+        # In embedded mode the local owner uses the service without a password.
+        has_login = bool(new.password_hash) and new.disabled_at is None
+        if not (new.id == LOCAL_OWNER if settings.embedded else has_login):
+            raise NewOwnerCannotLogIn(
+                f"The account {new.email} is disabled, so these roadmaps would be "
+                "unreachable. Choose another account."
+            )
+        mine = Roadmap.owner == old.id
+        lock_for_update(Roadmap.select(Roadmap.id).where(mine).order_by(Roadmap.id)).execute()
+        moved = Roadmap.update(owner=new.id).where(mine).execute()
+        # After the roadmaps, whose rows new cards wait for.
+        ReviewCard.update(owner=new.id).where(ReviewCard.owner == old.id).execute()
+        act.found["roadmaps"] = moved
     return Transferred(
         owner=Owner(id=old.id, email=old.email),
         new_owner=Owner(id=new.id, email=new.email),
