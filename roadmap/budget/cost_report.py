@@ -127,6 +127,7 @@ class Receipt(LazyModel):
     next_cursor: str | None
 
 
+@session()
 def receipt(owner_id: UUID, roadmap_id: UUID, *, limit: int, after: UUID | None) -> Receipt:
     """Return the receipt with a page of calls. Raises NotFound.
 
@@ -137,30 +138,30 @@ def receipt(owner_id: UUID, roadmap_id: UUID, *, limit: int, after: UUID | None)
     of_month = MonthlySpending.select(MonthlySpending.amount).where(
         MonthlySpending.owner_id == owner_id, MonthlySpending.month == month
     )
-    with session():
-        row = get_owned(owner_id, roadmap_id)
-        calls = [_record(call) for call in page.limit(limit + 1)]
-        to_come = pending_estimate(roadmap_id)
-        reserved = ModelCall.select(total_of(ModelCall.reserved)).where(its, *is_running())
-        return Receipt(
-            currency=settings.currency,
-            spent=money(row.spent),
-            reserved=money(int(reserved.scalar())),
-            budget=settings.budget_per_roadmap or None,
-            over_budget=row.over_budget,
-            account_month=AccountMonth(
-                month=month,
-                spent=money(of_month.scalar() or 0),
-                budget=settings.budget_per_user_month or None,
-            ),
-            estimate=to_come if to_come.calls else None,
-            steps=_steps(roadmap_id),
-            saved=saved(row),
-            calls=calls[:limit],
-            next_cursor=str(calls[limit - 1].id) if len(calls) > limit else None,
-        )
+    row = get_owned(owner_id, roadmap_id)
+    calls = [_record(call) for call in page.limit(limit + 1)]
+    to_come = pending_estimate(roadmap_id)
+    reserved = ModelCall.select(total_of(ModelCall.reserved)).where(its, *is_running())
+    return Receipt(
+        currency=settings.currency,
+        spent=money(row.spent),
+        reserved=money(int(reserved.scalar())),
+        budget=settings.budget_per_roadmap or None,
+        over_budget=row.over_budget,
+        account_month=AccountMonth(
+            month=month,
+            spent=money(of_month.scalar() or 0),
+            budget=settings.budget_per_user_month or None,
+        ),
+        estimate=to_come if to_come.calls else None,
+        steps=_steps(roadmap_id),
+        saved=saved(row),
+        calls=calls[:limit],
+        next_cursor=str(calls[limit - 1].id) if len(calls) > limit else None,
+    )
 
 
+@session()
 def pending_estimate(roadmap_id: UUID) -> Estimate:
     """Estimate the contents that wait to be written."""
     pending = (
@@ -173,14 +174,13 @@ def pending_estimate(roadmap_id: UUID) -> Estimate:
         )
         .tuples()
     )
-    with session():
-        language = Roadmap.select(Roadmap.language).where(Roadmap.id == roadmap_id).scalar()
-        kinds = Counter(
-            kind
-            for kind, version, key, title in pending
-            if version or not is_checked(key, title, language)
-        )
-        return estimate(kinds, settings.openai_model if settings.openai_api_key else None)
+    language = Roadmap.select(Roadmap.language).where(Roadmap.id == roadmap_id).scalar()
+    kinds = Counter(
+        kind
+        for kind, version, key, title in pending
+        if version or not is_checked(key, title, language)
+    )
+    return estimate(kinds, settings.openai_model if settings.openai_api_key else None)
 
 
 def saved(row: Roadmap) -> Estimate | None:
@@ -201,19 +201,20 @@ def saved(row: Roadmap) -> Estimate | None:
     return found if found.calls else None
 
 
+@session()
 def lasts(roadmap_id: UUID) -> bool:
     """Whether the roadmap's budget is enough for the contents that wait, and a call beside them.
 
     Contents are estimated; a call is reserved with as much as the dearest one so far.
     """
     most = ModelCall.select(peewee.fn.MAX(ModelCall.reserved))
-    with session():
-        spent = Roadmap.select(Roadmap.spent).where(Roadmap.id == roadmap_id).scalar() or 0
-        call = most.where(ModelCall.roadmap_id == roadmap_id).scalar() or 0
-        needed = money(spent + call) + (pending_estimate(roadmap_id).price or 0)
+    spent = Roadmap.select(Roadmap.spent).where(Roadmap.id == roadmap_id).scalar() or 0
+    call = most.where(ModelCall.roadmap_id == roadmap_id).scalar() or 0
+    needed = money(spent + call) + (pending_estimate(roadmap_id).price or 0)
     return not settings.budget_per_roadmap or needed < settings.budget_per_roadmap
 
 
+@session()
 def estimate(kinds: Mapping[str, int], model: str | None) -> Estimate:
     """Estimate so many calls of each step.
 
@@ -223,17 +224,16 @@ def estimate(kinds: Mapping[str, int], model: str | None) -> Estimate:
     if settings.quiz_check and ContentKind.quiz in wanted:
         wanted[QUIZ_CHECK] = wanted[ContentKind.quiz]
     prompt, completion, total, measured, priced = 0, 0, 0, True, True
-    with session():
-        for step, calls in wanted.items():
-            its_model = settings.step_models.get(step, str(model))
-            known, *sums = _measured(step, its_model)
-            if known < ENOUGH:
-                known, sums, measured = 1, list(ASSUMED[step]), False
-            tokens = [-(-calls * each // known) for each in sums]  # rounded up
-            prompt, completion = prompt + tokens[0], completion + tokens[1]
-            price = price_of(its_model)
-            priced &= price is not None
-            total += cost(price, *tokens)
+    for step, calls in wanted.items():
+        its_model = settings.step_models.get(step, str(model))
+        known, *sums = _measured(step, its_model)
+        if known < ENOUGH:
+            known, sums, measured = 1, list(ASSUMED[step]), False
+        tokens = [-(-calls * each // known) for each in sums]  # rounded up
+        prompt, completion = prompt + tokens[0], completion + tokens[1]
+        price = price_of(its_model)
+        priced &= price is not None
+        total += cost(price, *tokens)
     return Estimate(
         calls=sum(wanted.values()),
         prompt_tokens=prompt,
