@@ -133,32 +133,32 @@ class _TooLarge(Exception):
     pass
 
 
+@transaction()
 def order(account_id: UUID) -> tuple[ExportInfo, list[Job]]:
     """Order an export in place of the one before; an unfinished one stays."""
-    with transaction():
-        lock_account(account_id)  # so that two orders at once are one
-        row = AccountExport.get_or_none(AccountExport.account == account_id)
-        if row is not None and row.status in (ExportStatus.queued, ExportStatus.building):
-            return _info(row), []
-        now = clock.now()
-        AccountExport.delete().where(AccountExport.account == account_id).execute()
-        row = AccountExport.create(
-            id=new_id(),
-            account=account_id,
-            status=ExportStatus.queued,
-            created_at=now,
-            due_at=now,
-        )
+    lock_account(account_id)  # so that two orders at once are one
+    row = AccountExport.get_or_none(AccountExport.account == account_id)
+    if row is not None and row.status in (ExportStatus.queued, ExportStatus.building):
+        return _info(row), []
+    now = clock.now()
+    AccountExport.delete().where(AccountExport.account == account_id).execute()
+    row = AccountExport.create(
+        id=new_id(),
+        account=account_id,
+        status=ExportStatus.queued,
+        created_at=now,
+        due_at=now,
+    )
     return _info(row), [Job(JobName.export_account, row.id)]
 
 
+@session()
 def read(account_id: UUID) -> ExportInfo:
     """Return the export of an account. Raises NotFound."""
-    with session():
-        row = required(
-            AccountExport.get_or_none(AccountExport.account == account_id),
-            "This account has no export. Request one first.",
-        )
+    row = required(
+        AccountExport.get_or_none(AccountExport.account == account_id),
+        "This account has no export. Request one first.",
+    )
     return _info(row)
 
 
@@ -170,15 +170,15 @@ def read_ready(account_id: UUID) -> tuple[ExportInfo, int]:
     return found, found.size
 
 
+@session()
 def read_piece(account_id: UUID, export_id: UUID, number: int) -> bytes:
     """Return a piece of the archive. Raises NotFound when it or its export does not exist."""
     query = ExportPiece.select(ExportPiece.content).join(AccountExport)
     its = (ExportPiece.export == export_id) & (AccountExport.account == account_id)
-    with session():
-        content = required(
-            query.where(its, ExportPiece.number == number).scalar(),
-            "This export no longer exists. Request a new one.",
-        )
+    content = required(
+        query.where(its, ExportPiece.number == number).scalar(),
+        "This export no longer exists. Request a new one.",
+    )
     return bytes(content)
 
 
@@ -208,23 +208,23 @@ def build(export_id: UUID) -> list[Job]:
     return []
 
 
+@transaction()
 def stop(export_id: UUID, reason: str) -> list[Job]:
     """Mark an unfinished export as failed; a worker that builds it loses its lease."""
     unfinished = AccountExport.status.in_((ExportStatus.queued, ExportStatus.building))
-    with transaction():
-        update = AccountExport.update({**_failed(reason), **statuses.NOBODYS})
-        if update.where(AccountExport.id == export_id, unfinished).execute():
-            ExportPiece.delete().where(ExportPiece.export == export_id).execute()
+    update = AccountExport.update({**_failed(reason), **statuses.NOBODYS})
+    if update.where(AccountExport.id == export_id, unfinished).execute():
+        ExportPiece.delete().where(ExportPiece.export == export_id).execute()
     return []
 
 
+@transaction()
 def purge_expired() -> None:
     """Delete expired exports, OLD_AT_ONCE at most."""
-    with transaction():
-        old = AccountExport.select(AccountExport.id).where(AccountExport.expires_at < clock.now())
-        ids = [id_ for (id_,) in skip_locked(old.limit(OLD_AT_ONCE)).tuples()]
-        if ids:
-            AccountExport.delete().where(AccountExport.id.in_(ids)).execute()
+    old = AccountExport.select(AccountExport.id).where(AccountExport.expires_at < clock.now())
+    ids = [id_ for (id_,) in skip_locked(old.limit(OLD_AT_ONCE)).tuples()]
+    if ids:
+        AccountExport.delete().where(AccountExport.id.in_(ids)).execute()
 
 
 def _info(row: AccountExport) -> ExportInfo:
@@ -264,12 +264,12 @@ def _build(row: AccountExport, token: UUID) -> None:
     _end(row, token, {**ready, "size": sink.size})
 
 
+@transaction()
 def _end(row: AccountExport, token: UUID, changes: dict[str, Any]) -> None:
     """Release the row with these changes. Raises LeaseLost."""
-    with transaction():
-        leases.release(AccountExport, row.id, token, **changes)
-        if changes["status"] == ExportStatus.failed:
-            ExportPiece.delete().where(ExportPiece.export == row.id).execute()
+    leases.release(AccountExport, row.id, token, **changes)
+    if changes["status"] == ExportStatus.failed:
+        ExportPiece.delete().where(ExportPiece.export == row.id).execute()
 
 
 def _write(archive: zipfile.ZipFile, file: File, left: int) -> int:

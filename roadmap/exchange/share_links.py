@@ -122,35 +122,35 @@ def create_link(owner_id: UUID, roadmap_id: UUID, request: LinkRequest, origin: 
     return NewLink(**link.model_dump(), url=url)
 
 
+@session()
 def list_links(owner_id: UUID, roadmap_id: UUID) -> list[LinkInfo]:
     """Return all links, the newest first, with expired ones. Raises NotFound."""
-    with session():
-        get_owned(owner_id, roadmap_id)
-        rows = list(
-            ShareLink.select()
-            .where(ShareLink.roadmap == roadmap_id)
-            .order_by(ShareLink.id.desc())
-            .limit(MOST)
-        )
+    get_owned(owner_id, roadmap_id)
+    rows = list(
+        ShareLink.select()
+        .where(ShareLink.roadmap == roadmap_id)
+        .order_by(ShareLink.id.desc())
+        .limit(MOST)
+    )
     return [_info(row) for row in rows]
 
 
+@session()
 def read_link(owner_id: UUID, roadmap_id: UUID, link_id: UUID) -> LinkInfo:
     """Return a link. Raises NotFound."""
-    with session():
-        get_owned(owner_id, roadmap_id)
-        row = required(
-            ShareLink.get_or_none(ShareLink.id == link_id, ShareLink.roadmap == roadmap_id), NO_LINK
-        )
+    get_owned(owner_id, roadmap_id)
+    row = required(
+        ShareLink.get_or_none(ShareLink.id == link_id, ShareLink.roadmap == roadmap_id), NO_LINK
+    )
     return _info(row)
 
 
+@transaction()
 def revoke_link(owner_id: UUID, roadmap_id: UUID, link_id: UUID) -> None:
     """Delete a link. Raises NotFound."""
-    with transaction():
-        get_owned(owner_id, roadmap_id)
-        its = (ShareLink.id == link_id) & (ShareLink.roadmap == roadmap_id)
-        required(ShareLink.delete().where(its).execute() or None, NO_LINK)
+    get_owned(owner_id, roadmap_id)
+    its = (ShareLink.id == link_id) & (ShareLink.roadmap == roadmap_id)
+    required(ShareLink.delete().where(its).execute() or None, NO_LINK)
 
 
 def open_link(token: str, purpose: LinkPurpose) -> OpenedLink:

@@ -125,13 +125,13 @@ def tree_state(link: OpenedLink) -> bytes:
     return queries.tree_state(link.owner_id, link.roadmap_id)
 
 
+@session()
 def concept_state(link: OpenedLink, concept_id: UUID) -> bytes:
     """Return a value that changes whenever `shared_concept` does. Raises NotFound.
 
     That is when the roadmap or the link check of a resource changes.
     """
-    with session():
-        return tree_state(link) + repr(queries.resources_of(link.roadmap_id, concept_id)).encode()
+    return tree_state(link) + repr(queries.resources_of(link.roadmap_id, concept_id)).encode()
 
 
 def for_others(tree: RoadmapTree) -> RoadmapTree:
