@@ -80,6 +80,7 @@ def completion_of(tree: RoadmapTree) -> Completion:
     )
 
 
+@session()
 def keep_warm(
     owner_id: UUID, concepts: Iterable[ConceptNode]
 ) -> list[tuple[ConceptNode, datetime]]:
@@ -99,5 +100,4 @@ def keep_warm(
         .limit(MOST_WARM)
         .tuples()
     )
-    with session():
-        return [(named[concept_id], at) for concept_id, at in rows]
+    return [(named[concept_id], at) for concept_id, at in rows]

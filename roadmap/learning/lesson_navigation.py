@@ -54,6 +54,7 @@ class Course(LazyModel):
     steps: list[CourseStep]
 
 
+@session()
 def course(owner_id: UUID, roadmap_id: UUID) -> Course:
     """Return the course of a roadmap, in two queries. Raises NotFound."""
     planned = (
@@ -65,18 +66,17 @@ def course(owner_id: UUID, roadmap_id: UUID) -> Course:
         .where(Concept.roadmap == roadmap_id, ~Concept.removed)
         .order_by(Stage.position, Module.position, Concept.position)
     )
-    with session():
-        row = get_owned(owner_id, roadmap_id)
-        return Course(
-            roadmap_id=roadmap_id,
-            title=row.title or row.goal,
-            language=row.language,
-            status=row.status,
-            steps=[
-                CourseStep(**dict(zip(CourseStep.model_fields, step, strict=True)))
-                for step in planned.tuples()
-            ],
-        )
+    row = get_owned(owner_id, roadmap_id)
+    return Course(
+        roadmap_id=roadmap_id,
+        title=row.title or row.goal,
+        language=row.language,
+        status=row.status,
+        steps=[
+            CourseStep(**dict(zip(CourseStep.model_fields, step, strict=True)))
+            for step in planned.tuples()
+        ],
+    )
 
 
 def are_links_registered(concept_id: UUID) -> bool:

@@ -164,20 +164,20 @@ def place(owner_id: UUID, roadmap_id: UUID, request: PlacementRequest) -> Placem
     )
 
 
+@transaction()
 def skip(owner_id: UUID, roadmap_id: UUID, request: SkipRequest) -> SkippedConcepts:
     """Set the progress of concepts together. Raises NotFound, and Conflict for another plan."""
-    with transaction():
-        lock_owned(owner_id, roadmap_id)
-        _checked(owner_id, roadmap_id, request.revision)
-        changed = [
-            concept.id
-            for concept in _plan(roadmap_id, None)
-            if concept.is_asked and concept.id in request.concept_ids
-        ]
-        if request.progress == ConceptProgress.done:  # what was known took no time
-            Concept.update(studied=Concept.hours * 60).where(Concept.id.in_(changed)).execute()
-        for each in changed:
-            set_progress(owner_id, roadmap_id, each, ProgressRequest(progress=request.progress))
+    lock_owned(owner_id, roadmap_id)
+    _checked(owner_id, roadmap_id, request.revision)
+    changed = [
+        concept.id
+        for concept in _plan(roadmap_id, None)
+        if concept.is_asked and concept.id in request.concept_ids
+    ]
+    if request.progress == ConceptProgress.done:  # what was known took no time
+        Concept.update(studied=Concept.hours * 60).where(Concept.id.in_(changed)).execute()
+    for each in changed:
+        set_progress(owner_id, roadmap_id, each, ProgressRequest(progress=request.progress))
     return SkippedConcepts(concept_ids=changed)
 
 

@@ -184,6 +184,7 @@ class PartRequest(LazyModel, frozen=True, extra="forbid"):
     part: Annotated[int, Field(ge=1, le=1000), WHOLE] = Field(description="Number of the part.")
 
 
+@transaction()
 def set_progress(
     owner_id: UUID, roadmap_id: UUID, concept_id: UUID, request: ProgressRequest
 ) -> LearnerConcept:
@@ -194,25 +195,25 @@ def set_progress(
         Concept.progress != request.progress,
         peewee.Value(since, Concept.progress_at.db_value),
     )
-    with transaction():
-        lock_owned(owner_id, roadmap_id)
-        before = _find(owner_id, roadmap_id, concept_id)
-        changed = _change(
-            owner_id,
-            roadmap_id,
-            concept_id,
-            progress=request.progress,
-            studied=0 if request.progress == ConceptProgress.todo else Concept.studied,
-            progress_at=peewee.Case(None, [is_other], Concept.progress_at),
-        )
-        if request.progress == ConceptProgress.done:
-            reviews.begin(owner_id, roadmap_id, concept_id)
-        else:
-            reviews.withdraw(concept_id)
-        _note_progress(owner_id, before, request.progress)
+    lock_owned(owner_id, roadmap_id)
+    before = _find(owner_id, roadmap_id, concept_id)
+    changed = _change(
+        owner_id,
+        roadmap_id,
+        concept_id,
+        progress=request.progress,
+        studied=0 if request.progress == ConceptProgress.todo else Concept.studied,
+        progress_at=peewee.Case(None, [is_other], Concept.progress_at),
+    )
+    if request.progress == ConceptProgress.done:
+        reviews.begin(owner_id, roadmap_id, concept_id)
+    else:
+        reviews.withdraw(concept_id)
+    _note_progress(owner_id, before, request.progress)
     return changed
 
 
+@transaction()
 def finish_part(
     owner_id: UUID, roadmap_id: UUID, concept_id: UUID, request: PartRequest
 ) -> LearnerConcept:
@@ -220,27 +221,26 @@ def finish_part(
 
     Raises NotFound, and Conflict for the last part, which ends with the concept.
     """
-    with transaction():
-        lock_owned(owner_id, roadmap_id)
-        row = _find(owner_id, roadmap_id, concept_id)
-        parts = parts_of(concept_id, row.hours)
-        if request.part >= len(parts):
-            raise Conflict(
-                f"This concept has {len(parts)} parts. The last one ends with the concept: answer "
-                "its quiz, or set its progress."
-            )
-        if row.progress in (ConceptProgress.done, ConceptProgress.skipped):
-            return _learner(row)
-        studied = parts[request.part - 1].end
-        changed = _change(
-            owner_id,
-            roadmap_id,
-            concept_id,
-            progress=ConceptProgress.learning,
-            progress_at=clock.now(),
-            studied=studied,
+    lock_owned(owner_id, roadmap_id)
+    row = _find(owner_id, roadmap_id, concept_id)
+    parts = parts_of(concept_id, row.hours)
+    if request.part >= len(parts):
+        raise Conflict(
+            f"This concept has {len(parts)} parts. The last one ends with the concept: answer "
+            "its quiz, or set its progress."
         )
-        learning_days.note(owner_id, max(studied - row.studied, 0) * 60)
+    if row.progress in (ConceptProgress.done, ConceptProgress.skipped):
+        return _learner(row)
+    studied = parts[request.part - 1].end
+    changed = _change(
+        owner_id,
+        roadmap_id,
+        concept_id,
+        progress=ConceptProgress.learning,
+        progress_at=clock.now(),
+        studied=studied,
+    )
+    learning_days.note(owner_id, max(studied - row.studied, 0) * 60)
     return changed
 
 
@@ -269,19 +269,19 @@ def set_notes(
         )
 
 
+@transaction()
 def save_exercise(
     owner_id: UUID, roadmap_id: UUID, concept_id: UUID, request: ExerciseRequest
 ) -> LearnerConcept:
     """Save the attempt at the exercise, and that it was checked. Raises NotFound."""
-    with transaction():
-        lock_owned(owner_id, roadmap_id)
-        if request.exercise_attempt is not None:
-            _change(owner_id, roadmap_id, concept_id, exercise_attempt=request.exercise_attempt)
-        if request.checked:
-            if not ((lesson := _lesson(concept_id)) and lesson.has_solution):
-                raise NotFound("The tutorial of this concept has no exercise with a solution.")
-            _master(owner_id, roadmap_id, concept_id)
-        return read_learner(owner_id, roadmap_id, concept_id)
+    lock_owned(owner_id, roadmap_id)
+    if request.exercise_attempt is not None:
+        _change(owner_id, roadmap_id, concept_id, exercise_attempt=request.exercise_attempt)
+    if request.checked:
+        if not ((lesson := _lesson(concept_id)) and lesson.has_solution):
+            raise NotFound("The tutorial of this concept has no exercise with a solution.")
+        _master(owner_id, roadmap_id, concept_id)
+    return read_learner(owner_id, roadmap_id, concept_id)
 
 
 def attempt(owner_id: UUID, roadmap_id: UUID, concept_id: UUID, request: AttemptRequest) -> Attempt:
@@ -335,28 +335,26 @@ def check(
     return grade_all(quiz, request.answers)
 
 
+@session()
 def read_attempt(owner_id: UUID, roadmap_id: UUID, concept_id: UUID, attempt_id: UUID) -> Attempt:
     """Return an attempt, graded by its version of the quiz. Raises NotFound."""
-    with session():
-        _find(owner_id, roadmap_id, concept_id)
-        row = required(
-            QuizAttempt.get_or_none(
-                QuizAttempt.id == attempt_id, QuizAttempt.concept == concept_id
-            ),
-            "This attempt does not exist.",
+    _find(owner_id, roadmap_id, concept_id)
+    row = required(
+        QuizAttempt.get_or_none(QuizAttempt.id == attempt_id, QuizAttempt.concept == concept_id),
+        "This attempt does not exist.",
+    )
+    body = (
+        ContentVersion.select(ContentVersion.body)
+        .join(
+            Content,
+            on=(ContentVersion.content == Content.id) & (ContentVersion.version == row.version),
         )
-        body = (
-            ContentVersion.select(ContentVersion.body)
-            .join(
-                Content,
-                on=(ContentVersion.content == Content.id) & (ContentVersion.version == row.version),
-            )
-            .where(Content.concept == concept_id, Content.kind == ContentKind.quiz)
-            .scalar()
-        )
-        quiz = Quiz.model_validate(body)
-        result = _result(concept_id, quiz, grade_all(quiz, row.answers))
-        return from_row(Attempt, row, unanswered=_blanks(row), **result)
+        .where(Content.concept == concept_id, Content.kind == ContentKind.quiz)
+        .scalar()
+    )
+    quiz = Quiz.model_validate(body)
+    result = _result(concept_id, quiz, grade_all(quiz, row.answers))
+    return from_row(Attempt, row, unanswered=_blanks(row), **result)
 
 
 def is_passed(graded: Sequence[GradedQuestion]) -> bool:
@@ -382,12 +380,13 @@ def list_attempts(
     return Attempts(items=items, next_cursor=str(items[-1].id) if len(found) > limit else None)
 
 
+@session()
 def read_learner(owner_id: UUID, roadmap_id: UUID, concept_id: UUID) -> LearnerConcept:
     """Raises NotFound."""
-    with session():
-        return _learner(_find(owner_id, roadmap_id, concept_id))
+    return _learner(_find(owner_id, roadmap_id, concept_id))
 
 
+@session()
 def hours_learned(owner_id: UUID, roadmap_ids: Sequence[UUID]) -> dict[UUID, tuple[int, int]]:
     """Return the learned and all hours of roadmaps with a plan, without skipped concepts."""
     done = peewee.Case(None, [(Concept.progress == ConceptProgress.done, Concept.hours)], 0)
@@ -398,31 +397,30 @@ def hours_learned(owner_id: UUID, roadmap_ids: Sequence[UUID]) -> dict[UUID, tup
         .where(kept, Concept.progress != ConceptProgress.skipped)
         .group_by(Concept.roadmap)
     )
-    with session():
-        return {id_: (learned, hours) for id_, learned, hours in query.tuples()}
+    return {id_: (learned, hours) for id_, learned, hours in query.tuples()}
 
 
+@session()
 def read_profile(owner_id: UUID) -> Profile:
     stored = Account.select(Account.profile, *[getattr(Account, name) for name in COLUMNS])
-    with session():
-        profile, *others = stored.where(Account.id == owner_id).tuples().get()
+    profile, *others = stored.where(Account.id == owner_id).tuples().get()
     return Profile.model_validate({**(profile or {}), **dict(zip(COLUMNS, others, strict=True))})
 
 
+@transaction()
 def save_profile(owner_id: UUID, profile: Profile) -> Profile:
-    with transaction():
-        values = profile.model_dump(mode="json")
-        own = {name: values.pop(name, None) for name in COLUMNS}
-        Account.update(profile=values, **own).where(Account.id == owner_id).execute()
+    values = profile.model_dump(mode="json")
+    own = {name: values.pop(name, None) for name in COLUMNS}
+    Account.update(profile=values, **own).where(Account.id == owner_id).execute()
     return profile
 
 
+@transaction()
 def change_profile(owner_id: UUID, patch: ProfilePatch) -> Profile:
     """Change named fields; of two requests at once, both count."""
-    with transaction():
-        lock_account(owner_id)
-        changes = {name: getattr(patch, name) for name in patch.model_fields_set}
-        return save_profile(owner_id, read_profile(owner_id).model_copy(update=changes))
+    lock_account(owner_id)
+    changes = {name: getattr(patch, name) for name in patch.model_fields_set}
+    return save_profile(owner_id, read_profile(owner_id).model_copy(update=changes))
 
 
 def _result(concept_id: UUID, quiz: Quiz, graded: list[GradedQuestion]) -> dict[str, Any]:
@@ -490,6 +488,7 @@ def _blanks(row: QuizAttempt) -> int:
     return sum(not answer for answer in row.answers)
 
 
+@transaction()
 def _change(
     owner_id: UUID,
     roadmap_id: UUID,
@@ -498,12 +497,11 @@ def _change(
     otherwise: Conflict | None = None,
     **changes: object,
 ) -> LearnerConcept:
-    with transaction():
-        get_owned(owner_id, roadmap_id)
-        update = Concept.update(changes).where(_in_plan(roadmap_id, concept_id), *conditions)
-        for row in update.returning(Concept).execute():
-            return _learner(row)
-        raise otherwise or NotFound(NO_CONCEPT)
+    get_owned(owner_id, roadmap_id)
+    update = Concept.update(changes).where(_in_plan(roadmap_id, concept_id), *conditions)
+    for row in update.returning(Concept).execute():
+        return _learner(row)
+    raise otherwise or NotFound(NO_CONCEPT)
 
 
 def _learner(row: Concept) -> LearnerConcept:

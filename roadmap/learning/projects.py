@@ -84,71 +84,71 @@ class Project(Capstone):
     )
 
 
+@session()
 def read_project(owner_id: UUID, roadmap_id: UUID, stage_id: UUID) -> Project:
     """Raises NotFound."""
-    with session():
-        return _project(_find(owner_id, roadmap_id, stage_id))
+    return _project(_find(owner_id, roadmap_id, stage_id))
 
 
+@transaction()
 def save_project(
     owner_id: UUID, roadmap_id: UUID, stage_id: UUID, request: ProjectRequest
 ) -> Project:
     """Save work, and a judgement by the learner. Raises NotFound, Invalid."""
-    with transaction():
-        lock_owned(owner_id, roadmap_id)
-        stage = _find(owner_id, roadmap_id, stage_id)
-        if request.marks is not None:
-            if not request.work.strip():
-                raise Invalid(NO_WORK, fields=(FieldError("/work", NO_WORK),))
-            _judge(stage, "self", request.marks, ())
-        Stage.update(work=request.work).where(Stage.id == stage_id).execute()
-        return _project(_find(owner_id, roadmap_id, stage_id))
+    lock_owned(owner_id, roadmap_id)
+    stage = _find(owner_id, roadmap_id, stage_id)
+    if request.marks is not None:
+        if not request.work.strip():
+            raise Invalid(NO_WORK, fields=(FieldError("/work", NO_WORK),))
+        _judge(stage, "self", request.marks, ())
+    Stage.update(work=request.work).where(Stage.id == stage_id).execute()
+    return _project(_find(owner_id, roadmap_id, stage_id))
 
 
+@transaction()
 def order_judgement(
     owner_id: UUID, roadmap_id: UUID, stage_id: UUID, *, has_model: bool
 ) -> tuple[Project, list[Job]]:
     """Have a model judge a project. Raises NotFound, and Conflict if that is not possible now."""
-    with transaction():
-        stage = _with_work(owner_id, roadmap_id, stage_id)
-        if not has_model:
-            raise Conflict("A judgement by a model requires a model: set OPENAI_API_KEY.")
-        if any(each.status in OPEN for each in _project(stage).judgements):
-            raise Conflict("The model is judging this project. Wait for its judgement.")
-        id_ = _insert(stage, "model", status=ContentStatus.pending)
-        return _project(stage), [Job(JobName.judge_project, id_)]
+    stage = _with_work(owner_id, roadmap_id, stage_id)
+    if not has_model:
+        raise Conflict("A judgement by a model requires a model: set OPENAI_API_KEY.")
+    if any(each.status in OPEN for each in _project(stage).judgements):
+        raise Conflict("The model is judging this project. Wait for its judgement.")
+    id_ = _insert(stage, "model", status=ContentStatus.pending)
+    return _project(stage), [Job(JobName.judge_project, id_)]
 
 
+@transaction()
 def create_link(owner_id: UUID, roadmap_id: UUID, stage_id: UUID) -> str:
     """Return the token of a new link, which ends the one before. Raises NotFound, Conflict."""
     token = f"{stage_id.hex}.{secrets.token_urlsafe(32)}"
-    with transaction():
-        stage = _with_work(owner_id, roadmap_id, stage_id)
-        _set_link(stage, _hash(token), clock.now() + LINK_LASTS)
+    stage = _with_work(owner_id, roadmap_id, stage_id)
+    _set_link(stage, _hash(token), clock.now() + LINK_LASTS)
     return token
 
 
+@transaction()
 def revoke_link(owner_id: UUID, roadmap_id: UUID, stage_id: UUID) -> None:
     """Raises NotFound."""
-    with transaction():
-        lock_owned(owner_id, roadmap_id)
-        _set_link(_find(owner_id, roadmap_id, stage_id))
+    lock_owned(owner_id, roadmap_id)
+    _set_link(_find(owner_id, roadmap_id, stage_id))
 
 
+@session()
 def open_link(token: str) -> Project:
     """Return the project that a token opens, without its judgements. Raises Gone."""
-    with session():
-        return _project(_opened(token)).model_copy(update={"judgements": ()})
+    return _project(_opened(token)).model_copy(update={"judgements": ()})
 
 
+@transaction()
 def judge_by_link(token: str, request: JudgementRequest) -> None:
     """Save the one judgement that a token admits. Raises Gone, Invalid."""
-    with transaction():
-        roadmap = _opened(token).roadmap
-        lock_owned(roadmap.owner_id, roadmap.id)
-        stage = _opened(token)  # another judgement, or its owner, may have ended it meanwhile
-        _judge(stage, "person", request.marks, request.comments)
-        _set_link(stage)
+    roadmap = _opened(token).roadmap
+    lock_owned(roadmap.owner_id, roadmap.id)
+    stage = _opened(token)  # another judgement, or its owner, may have ended it meanwhile
+    _judge(stage, "person", request.marks, request.comments)
+    _set_link(stage)
 
 
 def note_done(stage_id: UUID, marks: Sequence[Mark]) -> None:

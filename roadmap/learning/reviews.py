@@ -279,45 +279,45 @@ def placed(
     return cards
 
 
+@session()
 def list_due(
     owner_id: UUID, *, limit: int, roadmap_id: UUID | None = None, beyond: bool = False
 ) -> Reviews:
     """Return due cards of all roadmaps, or of one; `beyond` the limits too. Raises NotFound."""
     now = now_of(owner_id)
     day = day_of(now)
-    with session():
-        if roadmap_id is not None:
-            get_owned(owner_id, roadmap_id)
-        counts = _counts(owner_id, now, roadmap_id)
-        total, asked = counts.again + counts.known + counts.new, counts.asked
-        most, most_new = (total, total) if beyond else counts.left
-        due = _asked(owner_id, roadmap_id).where(ReviewCard.due_at <= now)
-        old = due.where(ReviewCard.reviews > 0, (ReviewCard.reviewed_at >= day) | bool(most))
-        cards = list(old.order_by(ReviewCard.due_at, ReviewCard.id).limit(limit))
-        above = [card.id for card in cards if card.reviewed_at < day][most:]
-        cards = [card for card in cards if card.id not in above]
-        if (room := min(limit - len(cards), most_new)) > 0:
-            cards.extend(_in_order(due.where(ReviewCard.reviews == 0), room))
-        questions = _questions(cards)
-        later = _asked(owner_id, roadmap_id, ReviewCard.due_at).where(ReviewCard.due_at > now)
-        account = Account.select(Account.last_rating).where(Account.id == owner_id)
-        last = _undoable(account.scalar())
-        if last and not _asked(owner_id).where(ReviewCard.id == last.id).exists():
-            last = None  # its roadmap was deleted or transferred
-        return Reviews(
-            items=[_review(card, questions[card.id]) for card in cards],
-            due=min(total if beyond else asked, MOST_COUNTED),
-            waiting=0 if beyond else total - asked,
-            next_due_at=later.order_by(ReviewCard.due_at).limit(1).scalar(),
-            limits=counts.limits,
-            last_rating=last and RatedCard(id=last.id, reviews=last.before.reviews + 1),
-        )
+    if roadmap_id is not None:
+        get_owned(owner_id, roadmap_id)
+    counts = _counts(owner_id, now, roadmap_id)
+    total, asked = counts.again + counts.known + counts.new, counts.asked
+    most, most_new = (total, total) if beyond else counts.left
+    due = _asked(owner_id, roadmap_id).where(ReviewCard.due_at <= now)
+    old = due.where(ReviewCard.reviews > 0, (ReviewCard.reviewed_at >= day) | bool(most))
+    cards = list(old.order_by(ReviewCard.due_at, ReviewCard.id).limit(limit))
+    above = [card.id for card in cards if card.reviewed_at < day][most:]
+    cards = [card for card in cards if card.id not in above]
+    if (room := min(limit - len(cards), most_new)) > 0:
+        cards.extend(_in_order(due.where(ReviewCard.reviews == 0), room))
+    questions = _questions(cards)
+    later = _asked(owner_id, roadmap_id, ReviewCard.due_at).where(ReviewCard.due_at > now)
+    account = Account.select(Account.last_rating).where(Account.id == owner_id)
+    last = _undoable(account.scalar())
+    if last and not _asked(owner_id).where(ReviewCard.id == last.id).exists():
+        last = None  # its roadmap was deleted or transferred
+    return Reviews(
+        items=[_review(card, questions[card.id]) for card in cards],
+        due=min(total if beyond else asked, MOST_COUNTED),
+        waiting=0 if beyond else total - asked,
+        next_due_at=later.order_by(ReviewCard.due_at).limit(1).scalar(),
+        limits=counts.limits,
+        last_rating=last and RatedCard(id=last.id, reviews=last.before.reviews + 1),
+    )
 
 
+@session()
 def count_due(owner_id: UUID, at: datetime) -> int:
     """Return the number of cards that are due at a time, within the limits of its day there."""
-    with session():
-        return _counts(owner_id, at).asked
+    return _counts(owner_id, at).asked
 
 
 def day_of(at: datetime) -> datetime:
@@ -350,18 +350,19 @@ def forecast(owner_id: UUID) -> ReviewForecast:
     return forecast_of(today.date(), days, counts, again=again)
 
 
+@session()
 def read_limits(owner_id: UUID) -> ReviewLimits:
-    with session():
-        stored = Account.select(Account.review_limits).where(Account.id == owner_id).scalar()
+    stored = Account.select(Account.review_limits).where(Account.id == owner_id).scalar()
     return ReviewLimits.model_validate(stored or {})
 
 
+@transaction()
 def save_limits(owner_id: UUID, limits: ReviewLimits) -> ReviewLimits:
-    with transaction():
-        Account.update(review_limits=limits.model_dump()).where(Account.id == owner_id).execute()
+    Account.update(review_limits=limits.model_dump()).where(Account.id == owner_id).execute()
     return limits
 
 
+@session()
 def due_times(
     owner_id: UUID, concept_id: UUID, version: int, numbers: Collection[int]
 ) -> list[datetime]:
@@ -372,14 +373,13 @@ def due_times(
         ReviewCard.version == version,
         ReviewCard.number.in_(list(numbers)),
     )
-    with session():
-        return [card.due_at for card in query.order_by(ReviewCard.due_at)]
+    return [card.due_at for card in query.order_by(ReviewCard.due_at)]
 
 
+@session()
 def read_card(owner_id: UUID, card_id: UUID) -> Review:
     """Return a card, due or not. Raises NotFound."""
-    with session():
-        return _review(*_found(owner_id, card_id))
+    return _review(*_found(owner_id, card_id))
 
 
 def check(
@@ -406,44 +406,44 @@ def check(
     )
 
 
+@transaction()
 def review(owner_id: UUID, card_id: UUID, request: ReviewRequest) -> CardState:
     """Rate a card, due or not. Raises NotFound, Invalid, and Conflict if it was rated since."""
     now = clock.now()
-    with transaction():
-        lock_account(owner_id)
-        card, _ = _found(owner_id, card_id)
-        before = _memory(card)
-        after = rated(before, request.rating, now)
-        # Another request, an attempt at its quiz, may be rating it.
-        unchanged = (ReviewCard.id == card_id) & (ReviewCard.reviews == request.reviews)
-        if not ReviewCard.update(**asdict(after)).where(unchanged).execute():
-            raise Conflict(
-                f"This question does not have {request.reviews} ratings. It may have been "
-                "rated elsewhere. Read the due questions again."
-            )
-        if request.rating != ReviewRating.again and _gave_up(card, now):
-            raise Invalid(GAVE_UP, fields=(FieldError("/rating", "must be `again`"),))
-        last = LastRating(id=card_id, at=now, before=before).model_dump(mode="json")
-        Account.update(last_rating=last).where(Account.id == owner_id).execute()
-        learning_days.note(owner_id, SECONDS_A_REVIEW)
+    lock_account(owner_id)
+    card, _ = _found(owner_id, card_id)
+    before = _memory(card)
+    after = rated(before, request.rating, now)
+    # Another request, an attempt at its quiz, may be rating it.
+    unchanged = (ReviewCard.id == card_id) & (ReviewCard.reviews == request.reviews)
+    if not ReviewCard.update(**asdict(after)).where(unchanged).execute():
+        raise Conflict(
+            f"This question does not have {request.reviews} ratings. It may have been "
+            "rated elsewhere. Read the due questions again."
+        )
+    if request.rating != ReviewRating.again and _gave_up(card, now):
+        raise Invalid(GAVE_UP, fields=(FieldError("/rating", "must be `again`"),))
+    last = LastRating(id=card_id, at=now, before=before).model_dump(mode="json")
+    Account.update(last_rating=last).where(Account.id == owner_id).execute()
+    learning_days.note(owner_id, SECONDS_A_REVIEW)
     return _card_state(card_id, after)
 
 
+@transaction()
 def undo(owner_id: UUID, card_id: UUID, request: UndoRequest) -> CardState:
     """Restore a card as it was before the last rating. Raises NotFound, Conflict."""
-    with transaction():
-        account = lock_account(owner_id)
-        _found(owner_id, card_id)
-        last = _undoable(account and account.last_rating)
-        if last is None or (last.id, last.before.reviews + 1) != (card_id, request.reviews):
-            raise Conflict(NOT_LAST)
-        # An attempt at its quiz may have rated it since.
-        unchanged = (ReviewCard.reviews == request.reviews) & (ReviewCard.reviewed_at == last.at)
-        restored = ReviewCard.update(**asdict(last.before))
-        if not restored.where((ReviewCard.id == card_id) & unchanged).execute():
-            raise Conflict(NOT_LAST)
-        Account.update(last_rating=None).where(Account.id == owner_id).execute()
-        learning_days.take_back(owner_id, SECONDS_A_REVIEW, last.at)
+    account = lock_account(owner_id)
+    _found(owner_id, card_id)
+    last = _undoable(account and account.last_rating)
+    if last is None or (last.id, last.before.reviews + 1) != (card_id, request.reviews):
+        raise Conflict(NOT_LAST)
+    # An attempt at its quiz may have rated it since.
+    unchanged = (ReviewCard.reviews == request.reviews) & (ReviewCard.reviewed_at == last.at)
+    restored = ReviewCard.update(**asdict(last.before))
+    if not restored.where((ReviewCard.id == card_id) & unchanged).execute():
+        raise Conflict(NOT_LAST)
+    Account.update(last_rating=None).where(Account.id == owner_id).execute()
+    learning_days.take_back(owner_id, SECONDS_A_REVIEW, last.at)
     return _card_state(card_id, last.before)
 
 

@@ -88,16 +88,16 @@ class NextLesson:
     schedule: Schedule
 
 
+@session()
 def find_lessons(owner_id: UUID, *, limit: int) -> tuple[list[NextLesson], list[UUID]]:
     """Return the next lessons, and the IDs of all roadmaps that were read for them."""
     found, read = list[NextLesson](), list[UUID]()
-    with session():
-        zone = zone_of(owner_id)
-        for ids in _candidates(owner_id):
-            found += _read(ids, zone)
-            read += ids
-            if len(found) >= limit:
-                break
+    zone = zone_of(owner_id)
+    for ids in _candidates(owner_id):
+        found += _read(ids, zone)
+        read += ids
+        if len(found) >= limit:
+            break
     return found[:limit], read
 
 
