@@ -54,20 +54,20 @@ def read_content(content: Content) -> Contents | None:
     return version and CONTENT_KINDS[ContentKind(content.kind)].body.model_validate(version.body)
 
 
+@session()
 def list_versions(
     owner_id: UUID, roadmap_id: UUID, concept_id: UUID, kind: ContentKind
 ) -> Versions:
     """Newest first. Raises NotFound."""
-    with session():
-        content = find_content(owner_id, roadmap_id, concept_id, kind)
-        rows = list(
-            ContentVersion.select(
-                *[field for name, field in ContentVersion._meta.fields.items() if name != "body"]
-            )
-            .where(ContentVersion.content == content.id)
-            .order_by(ContentVersion.version.desc())
-            .limit(MOST_VERSIONS)
+    content = find_content(owner_id, roadmap_id, concept_id, kind)
+    rows = list(
+        ContentVersion.select(
+            *[field for name, field in ContentVersion._meta.fields.items() if name != "body"]
         )
+        .where(ContentVersion.content == content.id)
+        .order_by(ContentVersion.version.desc())
+        .limit(MOST_VERSIONS)
+    )
     return Versions(
         items=[
             from_row(VersionSummary, row, current=row.version == content.version) for row in rows

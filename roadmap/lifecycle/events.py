@@ -219,6 +219,7 @@ def was_last(row: Roadmap, kind: EventType, data: Mapping[str, Any]) -> bool:
     return newest is not None and (newest.type, newest.data) == (kind, dict(data))
 
 
+@session()
 def events_after(roadmap_id: UUID, seq: int) -> list[Event]:
     """Return the next events of a roadmap, at most 500."""
     later = (
@@ -227,10 +228,10 @@ def events_after(roadmap_id: UUID, seq: int) -> list[Event]:
         .order_by(RoadmapEvent.seq)
         .limit(MOST_AT_ONCE)
     )
-    with session():
-        return [Event(seq=row.seq, type=row.type, data=row.data, at=row.at) for row in later]
+    return [Event(seq=row.seq, type=row.type, data=row.data, at=row.at) for row in later]
 
 
+@session()
 def last_seqs(roadmap_ids: Collection[UUID]) -> dict[tuple[UUID, UUID], int]:
     """Return the newest event number by roadmap and owner, in one query.
 
@@ -239,5 +240,4 @@ def last_seqs(roadmap_ids: Collection[UUID]) -> dict[tuple[UUID, UUID], int]:
     rows = Roadmap.select(Roadmap.id, Roadmap.owner, Roadmap.last_seq).where(
         Roadmap.id.in_(list(roadmap_ids)), Roadmap.trashed_at.is_null()
     )
-    with session():
-        return {(row.id, row.owner_id): row.last_seq for row in rows}
+    return {(row.id, row.owner_id): row.last_seq for row in rows}

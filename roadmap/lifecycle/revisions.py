@@ -279,14 +279,14 @@ def list_revisions(owner_id: UUID, roadmap_id: UUID) -> Revisions:
     )
 
 
+@session()
 def read_revision(owner_id: UUID, roadmap_id: UUID, number: int) -> RevisionDetail:
     """Raises NotFound."""
-    with session():
-        row = get_owned(owner_id, roadmap_id)
-        revision = required(
-            Revision.get_or_none(Revision.roadmap == roadmap_id, Revision.number == number),
-            f"Revision {number} of this roadmap does not exist.",
-        )
+    row = get_owned(owner_id, roadmap_id)
+    revision = required(
+        Revision.get_or_none(Revision.roadmap == roadmap_id, Revision.number == number),
+        f"Revision {number} of this roadmap does not exist.",
+    )
     return from_row(
         RevisionDetail,
         revision,

@@ -40,23 +40,24 @@ class Trashed(LazyModel):
     deleted_at: datetime = Field(description="Time of permanent deletion.")
 
 
+@transaction()
 def put(owner_id: UUID, roadmap_id: UUID) -> list[Job]:
     """Put a roadmap into the trash and cancel its work.
 
     A plan that waits for approval goes on waiting. Raises NotFound, also when it is there already.
     """
-    with transaction():
-        row = transition(owner_id, roadmap_id, list(RoadmapStatus), "put into the trash")
-        steps: list[Job] = []
-        if row.status in BEING_MADE:
-            from roadmap.lifecycle import commands  # 1 MB, and others empty it each minute
+    row = transition(owner_id, roadmap_id, list(RoadmapStatus), "put into the trash")
+    steps: list[Job] = []
+    if row.status in BEING_MADE:
+        from roadmap.lifecycle import commands  # 1 MB, and others empty it each minute
 
-            steps = commands.cancel(owner_id, roadmap_id).steps
-        Roadmap.update(trashed_at=clock.now()).where(Roadmap.id == roadmap_id).execute()
-        _log(roadmap_id, "Put into the trash")
+        steps = commands.cancel(owner_id, roadmap_id).steps
+    Roadmap.update(trashed_at=clock.now()).where(Roadmap.id == roadmap_id).execute()
+    _log(roadmap_id, "Put into the trash")
     return steps
 
 
+@session()
 def list_trash(owner_id: UUID, *, limit: int, before: UUID | None = None) -> Page[Trashed]:
     """Return a page, last discarded first, behind the id `before`.
 
@@ -64,13 +65,12 @@ def list_trash(owner_id: UUID, *, limit: int, before: UUID | None = None) -> Pag
     """
     mine = (Roadmap.owner == owner_id) & Roadmap.trashed_at.is_null(False)
     query = Roadmap.select().where(mine).order_by(Roadmap.trashed_at.desc(), Roadmap.id.desc())
-    with session():
-        last = None if before is None else Roadmap.get_or_none(mine, Roadmap.id == before)
-        if last is not None:
-            there = (Roadmap.trashed_at.db_value(last.trashed_at), Roadmap.id.db_value(last.id))
-            query = query.where(peewee.Tuple(Roadmap.trashed_at, Roadmap.id) < peewee.Tuple(*there))
-        rows = query.limit(limit + 1)
-        items = [from_row(Trashed, row, deleted_at=row.trashed_at + KEPT) for row in rows]
+    last = None if before is None else Roadmap.get_or_none(mine, Roadmap.id == before)
+    if last is not None:
+        there = (Roadmap.trashed_at.db_value(last.trashed_at), Roadmap.id.db_value(last.id))
+        query = query.where(peewee.Tuple(Roadmap.trashed_at, Roadmap.id) < peewee.Tuple(*there))
+    rows = query.limit(limit + 1)
+    items = [from_row(Trashed, row, deleted_at=row.trashed_at + KEPT) for row in rows]
     return page_of(items, limit)
 
 

@@ -156,6 +156,7 @@ def search(sought: RoadmapSearch, *, before: UUID | None, limit: int) -> Page[Ov
     return page_of(items, limit)
 
 
+@session()
 def detail(roadmap_id: UUID) -> OverseenDetail:
     """Raises NotFound."""
     query = Roadmap.select(Roadmap, Account).join(Account).where(Roadmap.id == roadmap_id)
@@ -165,19 +166,18 @@ def detail(roadmap_id: UUID) -> OverseenDetail:
         .order_by(peewee.Case(None, [(Content.error == "", 1)], 0), Content.id)
         .limit(MOST_PARTS)
     )
-    with session():
-        row = required(query.get_or_none(), "This roadmap does not exist.")
-        ledgers = [from_row(PartLedger, part, concept=part.concept.title) for part in parts]
-        return from_row(OverseenDetail, row, **_computed(row, row.owner.email), parts=ledgers)
+    row = required(query.get_or_none(), "This roadmap does not exist.")
+    ledgers = [from_row(PartLedger, part, concept=part.concept.title) for part in parts]
+    return from_row(OverseenDetail, row, **_computed(row, row.owner.email), parts=ledgers)
 
 
+@session()
 def owner_of(roadmap_id: UUID) -> UUID:
     """Return the id of the owner. Raises NotFound."""
-    with session():
-        owner_id: UUID = required(
-            Roadmap.select(Roadmap.owner).where(Roadmap.id == roadmap_id).scalar(),
-            "This roadmap does not exist.",
-        )
+    owner_id: UUID = required(
+        Roadmap.select(Roadmap.owner).where(Roadmap.id == roadmap_id).scalar(),
+        "This roadmap does not exist.",
+    )
     return owner_id
 
 

@@ -158,33 +158,33 @@ def without(resources: Resources, dead: Sequence[str]) -> Resources:
     )
 
 
+@transaction()
 def _note_next() -> bool:
     """Register the URLs of a version that has become current; return whether there was one."""
-    with transaction():
-        part = next(iter(skip_locked(Content.select().where(UNNOTED).limit(1))), None)
-        if part is None:
-            return False
-        version = ContentVersion.get_or_none(
-            ContentVersion.content == part.id, ContentVersion.version == part.version
-        )
-        urls = {item["url"] for item in version.body["items"]} if version else set()
-        _insert(urls)
-        named = [digest(url) for url in urls]
-        links = CheckedLink.select(CheckedLink.digest).where(CheckedLink.digest.in_(named))
-        if len(lock_key_share(links)) < len(named):  # one was just purged: it comes again
-            return True
-        uses = LinkUse.content == part.id
-        is_rewritten = LinkUse.select().where(uses, LinkUse.replaced_at.is_null(False)).exists()
-        LinkUse.delete().where(uses, LinkUse.link.not_in(named)).execute()
-        if named:  # uses that the version before had keep their `replaced_at`
-            LinkUse.insert_many(
-                [{"content": part.id, "link": link} for link in named]
-            ).on_conflict_ignore().execute()
-        if is_rewritten:  # its URLs were visited: dead ones would be replaced without end
-            _mark_replaced(part.id)
-        Content.update(links_noted=part.version).where(
-            Content.id == part.id, Content.version == part.version
-        ).execute()
+    part = next(iter(skip_locked(Content.select().where(UNNOTED).limit(1))), None)
+    if part is None:
+        return False
+    version = ContentVersion.get_or_none(
+        ContentVersion.content == part.id, ContentVersion.version == part.version
+    )
+    urls = {item["url"] for item in version.body["items"]} if version else set()
+    _insert(urls)
+    named = [digest(url) for url in urls]
+    links = CheckedLink.select(CheckedLink.digest).where(CheckedLink.digest.in_(named))
+    if len(lock_key_share(links)) < len(named):  # one was just purged: it comes again
+        return True
+    uses = LinkUse.content == part.id
+    is_rewritten = LinkUse.select().where(uses, LinkUse.replaced_at.is_null(False)).exists()
+    LinkUse.delete().where(uses, LinkUse.link.not_in(named)).execute()
+    if named:  # uses that the version before had keep their `replaced_at`
+        LinkUse.insert_many(
+            [{"content": part.id, "link": link} for link in named]
+        ).on_conflict_ignore().execute()
+    if is_rewritten:  # its URLs were visited: dead ones would be replaced without end
+        _mark_replaced(part.id)
+    Content.update(links_noted=part.version).where(
+        Content.id == part.id, Content.version == part.version
+    ).execute()
     return True
 
 
@@ -196,24 +196,24 @@ def _insert(urls: Iterable[str]) -> None:
         CheckedLink.insert_many(batch).on_conflict_ignore().execute()
 
 
+@transaction()
 def _claim_due() -> list[CheckedLink]:
     """Claim one due URL of each host for a while; delete URLs that no part names."""
-    with transaction():
-        due = CheckedLink.select().where(CheckedLink.due_at <= clock.now())
-        found = list(skip_locked(due.order_by(CheckedLink.due_at).limit(DUE_AT_ONCE)))
-        digests = {link.digest for link in found}
-        uses = LinkUse.select(LinkUse.link).where(LinkUse.link.in_(list(digests)))
-        named = {use.link_id for use in uses.distinct()}
-        if gone := digests - named:
-            CheckedLink.delete().where(CheckedLink.digest.in_(list(gone))).execute()
-        first: dict[str, CheckedLink] = {}
-        for link in found:
-            if link.digest in named:
-                first.setdefault(host_of(link.url), link)
-        claimed = list(first.values())[:VISITS]
-        _defer([link.digest for link in claimed], HELD)
-        if len(found) == DUE_AT_ONCE:
-            _defer(named.difference(link.digest for link in first.values()), CROWDED)
+    due = CheckedLink.select().where(CheckedLink.due_at <= clock.now())
+    found = list(skip_locked(due.order_by(CheckedLink.due_at).limit(DUE_AT_ONCE)))
+    digests = {link.digest for link in found}
+    uses = LinkUse.select(LinkUse.link).where(LinkUse.link.in_(list(digests)))
+    named = {use.link_id for use in uses.distinct()}
+    if gone := digests - named:
+        CheckedLink.delete().where(CheckedLink.digest.in_(list(gone))).execute()
+    first: dict[str, CheckedLink] = {}
+    for link in found:
+        if link.digest in named:
+            first.setdefault(host_of(link.url), link)
+    claimed = list(first.values())[:VISITS]
+    _defer([link.digest for link in claimed], HELD)
+    if len(found) == DUE_AT_ONCE:
+        _defer(named.difference(link.digest for link in first.values()), CROWDED)
     return claimed
 
 
@@ -221,16 +221,16 @@ def _defer(digests: Collection[str], wait: timedelta) -> None:
     CheckedLink.update(due_at=clock.now() + wait).where(CheckedLink.digest.in_(digests)).execute()
 
 
+@session()
 def _promised(links: Sequence[CheckedLink]) -> dict[str, str]:
     """Return URLs with the titles of resources, each by one of the parts that name it."""
     titles = dict.fromkeys((link.url for link in links), "")
     current = ContentVersion.select(ContentVersion.body).join(Content, on=IS_CURRENT)
     parts = current.join(LinkUse, on=LinkUse.content == Content.id)
-    with session():
-        for link in links:
-            version = parts.where(LinkUse.link == link.digest).first()
-            items = version.body["items"] if version else ()
-            titles |= {item["url"]: item["title"] for item in items if item["url"] == link.url}
+    for link in links:
+        version = parts.where(LinkUse.link == link.digest).first()
+        items = version.body["items"] if version else ()
+        titles |= {item["url"]: item["title"] for item in items if item["url"] == link.url}
     return titles
 
 

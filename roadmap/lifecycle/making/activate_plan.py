@@ -74,6 +74,7 @@ def restore_previous(roadmap_id: UUID, revision: Revision) -> list[Job]:
     return completion.finish(roadmap_id, before)
 
 
+@session()
 def pending_jobs(roadmap_id: UUID) -> list[Job]:
     """Return jobs for all pending contents that can begin, concept by concept.
 
@@ -88,5 +89,4 @@ def pending_jobs(roadmap_id: UUID) -> list[Job]:
         .where(BUILDING.among)
         .order_by(Stage.position, Module.position, Concept.position, Content.id)
     )
-    with session():
-        return [Job(JobName.build_content, row.id) for row in query]
+    return [Job(JobName.build_content, row.id) for row in query]

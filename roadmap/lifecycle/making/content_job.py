@@ -275,6 +275,7 @@ def _save_content(
     return _quiz_jobs(content.id, due_at=clock.now()) + completion.finish_if_last(row)
 
 
+@session()
 def _quiz_jobs(content_id: UUID, **changes: Any) -> list[Job]:
     """Return the job of the quiz that waited for this part, its tutorial; change its row."""
     of_tutorial = Content.select(Content.concept).where(
@@ -286,18 +287,17 @@ def _quiz_jobs(content_id: UUID, **changes: Any) -> list[Job]:
         Content.status == ContentStatus.pending,
         BUILDING.among,
     )
-    with session():
-        ids = [row.id for row in query]
-        if ids and changes:
-            Content.update(changes).where(Content.id.in_(ids)).execute()
+    ids = [row.id for row in query]
+    if ids and changes:
+        Content.update(changes).where(Content.id.in_(ids)).execute()
     return [Job(JobName.build_content, id_, first=True) for id_ in ids]
 
 
+@transaction()
 def _give_up(content: Content, token: UUID, reason: str) -> list[Job]:
     """Fail a part, or keep its current version if that still fits. Raises LeaseLost."""
-    with transaction():
-        is_ours = Content.lease_token == token
-        return _end(content, reason, ContentStatus.failed, LogLevel.error, is_ours)
+    is_ours = Content.lease_token == token
+    return _end(content, reason, ContentStatus.failed, LogLevel.error, is_ours)
 
 
 def stop(content_id: UUID, reason: str) -> list[Job]:

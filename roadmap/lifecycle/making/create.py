@@ -117,13 +117,13 @@ class _Rehearsed(Exception):
     pass
 
 
+@session()
 def count_queued(most: int, *conditions: Any) -> int:
     """Return the number of roadmaps that wait for a worker, at most `most`."""
     waiting = Roadmap.select(peewee.SQL("1")).where(
         Roadmap.status == RoadmapStatus.queued, *conditions
     )
-    with session():
-        return int(waiting.limit(most).count())
+    return int(waiting.limit(most).count())
 
 
 def check_room(owner_id: UUID, roadmap_id: UUID) -> None:

@@ -50,11 +50,11 @@ def judge_project(judgement_id: UUID, generator: Generator) -> list[Job]:
         return [Job(JobName.judge_project, judgement_id, delay=busy.retry_after)]
 
 
+@transaction()
 def stop(judgement_id: UUID, reason: str) -> list[Job]:
     """End an unfinished judgement for an operator; a worker finds its lease lost."""
     its = (Judgement.id == judgement_id) & Judgement.status.in_(OPEN)
-    with transaction():
-        Judgement.update(status=ContentStatus.failed, error=reason, **NOBODYS).where(its).execute()
+    Judgement.update(status=ContentStatus.failed, error=reason, **NOBODYS).where(its).execute()
     return []
 
 
@@ -95,25 +95,25 @@ def _judge(row: Judgement, token: UUID, generator: Generator) -> list[Job]:
         return retry_save(partial(_save, row, token, found))
 
 
+@transaction()
 def _save(row: Judgement, token: UUID, found: list[tuple[Mark, str]]) -> list[Job]:
     """Save a judgement. Raises LeaseLost, which saves nothing."""
     marks, comments = zip(*found, strict=True)
-    with transaction():
-        leases.release(
-            Judgement,
-            row.id,
-            token,
-            status=ContentStatus.ready,
-            error="",
-            marks=marks,
-            comments=comments,
-        )
-        note_done(row.stage_id, marks)
+    leases.release(
+        Judgement,
+        row.id,
+        token,
+        status=ContentStatus.ready,
+        error="",
+        marks=marks,
+        comments=comments,
+    )
+    note_done(row.stage_id, marks)
     return []
 
 
+@transaction()
 def _give_up(row: Judgement, token: UUID, reason: str) -> list[Job]:
     """End without a judgement. Raises LeaseLost."""
-    with transaction():
-        leases.release(Judgement, row.id, token, status=ContentStatus.failed, error=reason)
+    leases.release(Judgement, row.id, token, status=ContentStatus.failed, error=reason)
     return []

@@ -323,20 +323,20 @@ class Planning:
         return jobs
 
 
+@transaction()
 def stop(roadmap_id: UUID, reason: str) -> list[Job]:
     """Cancel a roadmap for an operator as its owner would; one that is planned stays as it is.
 
     A roadmap whose plan was being changed keeps its plan. A worker finds its lease lost.
     """
-    with transaction():
-        row = Roadmap.get_or_none(Roadmap.id == roadmap_id)
-        if row is None:
-            return []
-        try:
-            being_planned = (RoadmapStatus.queued, RoadmapStatus.planning)
-            jobs = commands.cancel(row.owner_id, roadmap_id, being_planned).steps
-        except (Conflict, NotFound):  # the plan is finished by now, or the roadmap is gone
-            return []
-        entry = partial(record, level=LogLevel.warning, roadmap_id=roadmap_id)
-        database.after_commit(partial(entry, "planning", "outline", reason))
+    row = Roadmap.get_or_none(Roadmap.id == roadmap_id)
+    if row is None:
+        return []
+    try:
+        being_planned = (RoadmapStatus.queued, RoadmapStatus.planning)
+        jobs = commands.cancel(row.owner_id, roadmap_id, being_planned).steps
+    except (Conflict, NotFound):  # the plan is finished by now, or the roadmap is gone
+        return []
+    entry = partial(record, level=LogLevel.warning, roadmap_id=roadmap_id)
+    database.after_commit(partial(entry, "planning", "outline", reason))
     return jobs

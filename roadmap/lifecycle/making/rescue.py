@@ -46,6 +46,7 @@ def overdue(waiting: int = 0) -> list[Job]:
     ]
 
 
+@transaction()
 def _overdue(work: LeaseKind, most: int | None = None, patience: int = 1) -> list[Job]:
     table, now = work.table, clock.now()
     late = table.due_at < now - timedelta(seconds=settings.rescue_after_seconds * patience)
@@ -56,10 +57,9 @@ def _overdue(work: LeaseKind, most: int | None = None, patience: int = 1) -> lis
         .order_by(table.due_at, table.id)
         .limit(most or MOST_AT_ONCE)
     )
-    with transaction():
-        # Two rescuers share the work.
-        ids: list[UUID] = [row.id for row in skip_locked(query)]
-        if ids:
-            table.update(due_at=now).where(table.id.in_(ids)).execute()
+    # Two rescuers share the work.
+    ids: list[UUID] = [row.id for row in skip_locked(query)]
+    if ids:
+        table.update(due_at=now).where(table.id.in_(ids)).execute()
     # The request that it came from is not known any more: each begins a trace.
     return [Job(work.job, id_, trace=tracing.begun()) for id_ in ids]

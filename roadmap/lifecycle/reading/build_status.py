@@ -42,34 +42,34 @@ class MeanDurations:
     parts: float
 
 
+@session()
 def activity(owner_id: UUID, roadmap_id: UUID) -> Activity:
     """Raises NotFound."""
     writing: list[Writing] = []
     ahead, left = None, None
-    with session():
-        row = get_owned(owner_id, roadmap_id)
-        status = RoadmapStatus(row.status)
-        if status == RoadmapStatus.building:
-            in_work = (
-                parts(roadmap_id, Content.kind, Concept.id, Concept.title)
-                .where(Content.status == ContentStatus.building)
-                .order_by(Content.lease_until, Content.id)
-            )
-            writing = [
-                Writing(kind=kind, concept_id=concept_id, title=title)
-                for kind, concept_id, title in in_work.tuples()
-            ]
-            ahead = None if writing else _parts_before(roadmap_id)
-            unwritten = row.contents_total - row.contents_ready - row.contents_failed
-            pace = _own_pace(row) or ((recent := _recent_pace(row)) and recent.part)
-            left = None if pace is None else round(unwritten * pace)
-        elif status in (RoadmapStatus.queued, RoadmapStatus.planning):
-            if status == RoadmapStatus.queued:
-                ahead = count_queued(MOST_AHEAD, Roadmap.due_at < row.due_at)
-            if recent := _recent_pace(row):
-                # With a review, its owner looks at the plan first.
-                building = 0 if waits_for_review(row) else recent.part * recent.parts
-                left = round(recent.planning + building)
+    row = get_owned(owner_id, roadmap_id)
+    status = RoadmapStatus(row.status)
+    if status == RoadmapStatus.building:
+        in_work = (
+            parts(roadmap_id, Content.kind, Concept.id, Concept.title)
+            .where(Content.status == ContentStatus.building)
+            .order_by(Content.lease_until, Content.id)
+        )
+        writing = [
+            Writing(kind=kind, concept_id=concept_id, title=title)
+            for kind, concept_id, title in in_work.tuples()
+        ]
+        ahead = None if writing else _parts_before(roadmap_id)
+        unwritten = row.contents_total - row.contents_ready - row.contents_failed
+        pace = _own_pace(row) or ((recent := _recent_pace(row)) and recent.part)
+        left = None if pace is None else round(unwritten * pace)
+    elif status in (RoadmapStatus.queued, RoadmapStatus.planning):
+        if status == RoadmapStatus.queued:
+            ahead = count_queued(MOST_AHEAD, Roadmap.due_at < row.due_at)
+        if recent := _recent_pace(row):
+            # With a review, its owner looks at the plan first.
+            building = 0 if waits_for_review(row) else recent.part * recent.parts
+            left = round(recent.planning + building)
     return Activity(
         status=status, seq=row.last_seq, ahead=ahead, writing=writing, seconds_left=left
     )

@@ -44,13 +44,13 @@ STATE_OF_PART = (  # without its lease
 )
 
 
+@session()
 def list_roadmaps(
     owner_id: UUID, *, limit: int, before: UUID | None, status: RoadmapStatus | None
 ) -> Page[RoadmapSummary]:
     """Return a page, newest first; `before` is the last id of the previous page."""
     query = newest_of(owner_id, before=before, status=status).limit(limit + 1)
-    with session():
-        return page_of([summary_of(row) for row in query], limit)
+    return page_of([summary_of(row) for row in query], limit)
 
 
 def summary_of(row: Roadmap) -> RoadmapSummary:
@@ -63,10 +63,10 @@ def summary(owner_id: UUID, roadmap_id: UUID) -> RoadmapSummary:
     return summary_of(get_owned(owner_id, roadmap_id))
 
 
+@session()
 def last_event(owner_id: UUID, roadmap_id: UUID) -> tuple[int, bool]:
     """Return the last event's number and whether it is final. Raises NotFound."""
-    with session():
-        row = get_owned(owner_id, roadmap_id)
+    row = get_owned(owner_id, roadmap_id)
     return row.last_seq, row.status in FINAL
 
 
@@ -129,23 +129,23 @@ def roadmap_tree(owner_id: UUID, roadmap_id: UUID, *, with_trash: bool = False) 
     )
 
 
+@session()
 def tree_state(owner_id: UUID, roadmap_id: UUID) -> bytes:
     """Return the state of all that `roadmap_tree` returns, estimates excepted. Raises NotFound."""
-    with session():
-        [state] = read_states.tree_states([(owner_id, roadmap_id)])
-        if state is None:
-            get_owned(owner_id, roadmap_id)  # raises NotFound or InTrash
-            raise NotFound("This roadmap does not exist.")
+    [state] = read_states.tree_states([(owner_id, roadmap_id)])
+    if state is None:
+        get_owned(owner_id, roadmap_id)  # raises NotFound or InTrash
+        raise NotFound("This roadmap does not exist.")
     return state
 
 
+@session()
 def resources_of(roadmap_id: UUID, concept_id: UUID) -> list[CheckedResource] | None:
     """Return the resources of a concept, as in `concept_detail`."""
     query = ContentVersion.select(ContentVersion).join(Content, on=IS_CURRENT)
-    with session():
-        mine = (Content.concept == concept_id) & (Content.roadmap == roadmap_id)
-        version = query.where(mine, Content.kind == ContentKind.resources).first()
-        return version and checked(version)
+    mine = (Content.concept == concept_id) & (Content.roadmap == roadmap_id)
+    version = query.where(mine, Content.kind == ContentKind.resources).first()
+    return version and checked(version)
 
 
 def concept_detail(owner_id: UUID, roadmap_id: UUID, concept_id: UUID) -> ConceptDetail:
@@ -177,6 +177,7 @@ def concept_detail(owner_id: UUID, roadmap_id: UUID, concept_id: UUID) -> Concep
     )
 
 
+@session()
 def list_logs(
     owner_id: UUID,
     roadmap_id: UUID,
@@ -195,11 +196,8 @@ def list_logs(
         .order_by(ExecutionLog.id)
         .limit(limit + 1)
     )
-    with session():
-        get_owned(owner_id, roadmap_id)
-        return page_of(
-            [LogRecord.model_validate(row, from_attributes=True) for row in query], limit
-        )
+    get_owned(owner_id, roadmap_id)
+    return page_of([LogRecord.model_validate(row, from_attributes=True) for row in query], limit)
 
 
 def _by(query: Any, field: str) -> dict[UUID, list[Any]]:
