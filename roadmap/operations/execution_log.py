@@ -384,6 +384,7 @@ def _count(source: Mapping[str, Any], stored: int, expired: int) -> None:
     database.execute_sql(COUNT.replace("?", "%s") if is_postgres() else COUNT, values)
 
 
+@session()
 def ledger() -> LogLedger:
     """Return the counts of all records that processes have numbered.
 
@@ -394,8 +395,7 @@ def ledger() -> LogLedger:
     missing = peewee.Case(None, [(settled, behind)], 0)
     columns = (LogSource.stored, missing, LogSource.dropped, LogSource.expired)
     sums = (peewee.fn.COALESCE(peewee.fn.SUM(column), 0) for column in columns)
-    with session():
-        return LogLedger(*map(int, LogSource.select(*sums).tuples().get()))
+    return LogLedger(*map(int, LogSource.select(*sums).tuples().get()))
 
 
 class LogRecord(LazyModel):

@@ -79,6 +79,7 @@ def rotate_partitions() -> None:
     _delete(ExpiredLogRecord, ExpiredLogRecord.counted_at < clock.now() - NOTED)
 
 
+@transaction()
 def sum_up_sources() -> None:
     """Join the rows of ended processes into one, some hundreds at a time.
 
@@ -91,34 +92,33 @@ def sum_up_sources() -> None:
         (written >= LogSource.last_seq) | (LogSource.updated_at < now - LOST)
     )
     query = LogSource.select().where(is_over, LogSource.id != SUM).order_by(LogSource.updated_at)
-    with transaction():
-        rows = list(skip_locked(query.limit(AT_ONCE)))
-        if not rows:
-            return
-        LogSource.delete().where(LogSource.id.in_([row.id for row in rows])).execute()
-        sums = {
-            "stored": sum(row.stored for row in rows),
-            "expired": sum(row.expired for row in rows),
-            "dropped": sum(row.dropped for row in rows),
-            "last_seq": sum(max(row.last_seq, row.stored + row.expired) for row in rows),
-        }
-        is_missing = sums["last_seq"] > sums["stored"] + sums["expired"]
-        since = now - ENDED if is_missing else None
-        change = {
-            **{getattr(LogSource, name): getattr(LogSource, name) + sums[name] for name in sums},
-            LogSource.behind_since: peewee.fn.COALESCE(
-                LogSource.behind_since, peewee.EXCLUDED.behind_since
-            ),
-            LogSource.updated_at: now,
-        }
-        row = LogSource.insert(id=SUM, service="ended", **sums, behind_since=since, updated_at=now)
-        row.on_conflict(conflict_target=[LogSource.id], update=change).execute()
+    rows = list(skip_locked(query.limit(AT_ONCE)))
+    if not rows:
+        return
+    LogSource.delete().where(LogSource.id.in_([row.id for row in rows])).execute()
+    sums = {
+        "stored": sum(row.stored for row in rows),
+        "expired": sum(row.expired for row in rows),
+        "dropped": sum(row.dropped for row in rows),
+        "last_seq": sum(max(row.last_seq, row.stored + row.expired) for row in rows),
+    }
+    is_missing = sums["last_seq"] > sums["stored"] + sums["expired"]
+    since = now - ENDED if is_missing else None
+    change = {
+        **{getattr(LogSource, name): getattr(LogSource, name) + sums[name] for name in sums},
+        LogSource.behind_since: peewee.fn.COALESCE(
+            LogSource.behind_since, peewee.EXCLUDED.behind_since
+        ),
+        LogSource.updated_at: now,
+    }
+    row = LogSource.insert(id=SUM, service="ended", **sums, behind_since=since, updated_at=now)
+    row.on_conflict(conflict_target=[LogSource.id], update=change).execute()
 
 
+@session()
 def partitions() -> list[Partition]:
     """Return all partitions but the default one. Raises Unavailable."""
-    with session():
-        rows = database.execute_sql(PARTITIONS).fetchall()
+    rows = database.execute_sql(PARTITIONS).fetchall()
     return [
         Partition(name, UUID(found["lower"] or FIRST), UUID(found["upper"]))
         for name, bounds in rows

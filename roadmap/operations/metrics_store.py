@@ -172,21 +172,21 @@ def this_process() -> Process:
     return Process(settings.service_type, _process_name(), gauges())
 
 
+@session()
 def processes() -> list[Process]:
     """Return all processes with a sign of life within a minute. Raises Unavailable."""
     present = ProcessMetrics.updated_at > clock.now() - PRESENT
     query = ProcessMetrics.select().where(present, ProcessMetrics.id != saver.id)
-    with session():
-        rows = list(query.order_by(ProcessMetrics.process))
+    rows = list(query.order_by(ProcessMetrics.process))
     return [this_process(), *(Process(row.service, row.process, row.facts) for row in rows)]
 
 
+@session()
 def totals() -> list[MetricDelta]:
     """Return the sums of all time and all processes, sorted. Raises Unavailable."""
     columns = (MetricValue.name, MetricValue.labels, MetricValue.part, MetricValue.value)
-    with session():
-        rows = MetricValue.select(*columns).where(MetricValue.minute == TOTAL).tuples()
-        return sorted(MetricDelta(*row) for row in rows)
+    rows = MetricValue.select(*columns).where(MetricValue.minute == TOTAL).tuples()
+    return sorted(MetricDelta(*row) for row in rows)
 
 
 def sample(counted: Sequence[MetricDelta]) -> None:
@@ -202,6 +202,7 @@ def sample(counted: Sequence[MetricDelta]) -> None:
         _execute(statements)
 
 
+@transaction()
 def purge_expired() -> None:
     """Delete old minutes, some at a time, and processes that are gone.
 
@@ -210,11 +211,10 @@ def purge_expired() -> None:
     now, minute = clock.now(), MetricValue.minute
     old = MetricValue.select(minute).where(minute > TOTAL, minute < minute_of(now - KEPT))
     oldest = old.distinct().order_by(minute).limit(MINUTES_AT_ONCE)
-    with transaction():
-        minutes = [number for (number,) in oldest.tuples()]
-        if minutes:
-            MetricValue.delete().where(minute.in_(minutes)).execute()
-        ProcessMetrics.delete().where(ProcessMetrics.updated_at < now - FORGOTTEN).execute()
+    minutes = [number for (number,) in oldest.tuples()]
+    if minutes:
+        MetricValue.delete().where(minute.in_(minutes)).execute()
+    ProcessMetrics.delete().where(ProcessMetrics.updated_at < now - FORGOTTEN).execute()
 
 
 def minute_of(moment: datetime) -> int:
