@@ -115,6 +115,7 @@ def _claim(delivery_id: UUID, take: Take) -> tuple[WebhookDelivery, UUID] | None
         return this.get(), token
 
 
+@transaction()
 def _defer(delivery_id: UUID) -> list[Job]:
     """Put a delivery off for a moment, if it is due.
 
@@ -126,8 +127,7 @@ def _defer(delivery_id: UUID) -> list[Job]:
         WebhookDelivery.status == DeliveryStatus.pending,
         WebhookDelivery.due_at <= now + TOLERANCE,
     )
-    with transaction():
-        moved = query.execute()
+    moved = query.execute()
     return [Job(JobName.deliver_webhook, delivery_id, delay=wait)] if moved else []
 
 
@@ -310,6 +310,7 @@ def retry_delay(attempts: int, tried: DeliveryAttempt) -> float:
     return max(RETRY_DELAYS[attempts - 1] * random.uniform(1, 1 + JITTER), asked)
 
 
+@transaction()
 def stop(delivery_id: UUID, reason: str) -> list[Job]:
     """Give up a delivery for an operator; its owner can retry it. A worker finds its lease lost."""
     query = (
@@ -319,17 +320,16 @@ def stop(delivery_id: UUID, reason: str) -> list[Job]:
         .where(WebhookDelivery.id == delivery_id, WebhookDelivery.status.in_(WAITING))
         .returning(WebhookDelivery)
     )
-    with transaction():
-        for row in query.execute():
-            details = {"webhook": str(row.webhook_id), "delivery": str(row.id)}
-            entry = partial(
-                record,
-                "webhooks",
-                "deliver",
-                reason,
-                level=LogLevel.warning,
-                roadmap_id=row.roadmap_id,
-                details=details,
-            )
-            database.after_commit(entry)
+    for row in query.execute():
+        details = {"webhook": str(row.webhook_id), "delivery": str(row.id)}
+        entry = partial(
+            record,
+            "webhooks",
+            "deliver",
+            reason,
+            level=LogLevel.warning,
+            roadmap_id=row.roadmap_id,
+            details=details,
+        )
+        database.after_commit(entry)
     return []

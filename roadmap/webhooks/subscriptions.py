@@ -172,6 +172,7 @@ class DeliveryDetail(DeliveryInfo):
     payload: str = Field(description="The body, exactly as it is signed and sent.")
 
 
+@transaction()
 def create(account_id: UUID, request: WebhookRequest) -> WebhookWithSecret:
     """Make a webhook. Raises Conflict when there are too many."""
     now, secret = clock.now(), _new_secret()
@@ -185,21 +186,20 @@ def create(account_id: UUID, request: WebhookRequest) -> WebhookWithSecret:
         created_at=now,
         updated_at=now,
     )
-    with transaction():
-        Account.update(name=Account.name).where(Account.id == account_id).execute()  # one at a time
-        if Webhook.select().where(Webhook.account == account_id).count() >= MOST_WEBHOOKS:
-            raise Conflict(
-                f"The maximum of {MOST_WEBHOOKS} webhooks is reached. Delete one that is "
-                "no longer needed."
-            )
-        row.save(force_insert=True)
+    Account.update(name=Account.name).where(Account.id == account_id).execute()  # one at a time
+    if Webhook.select().where(Webhook.account == account_id).count() >= MOST_WEBHOOKS:
+        raise Conflict(
+            f"The maximum of {MOST_WEBHOOKS} webhooks is reached. Delete one that is "
+            "no longer needed."
+        )
+    row.save(force_insert=True)
     return WebhookWithSecret(**_info(row).model_dump(), secret=secret, previous_secret_until=None)
 
 
+@session()
 def list_webhooks(account_id: UUID) -> WebhookList:
     query = Webhook.select().where(Webhook.account == account_id).order_by(Webhook.id.desc())
-    with session():
-        return WebhookList(items=[_info(row) for row in query.limit(MOST_WEBHOOKS)])
+    return WebhookList(items=[_info(row) for row in query.limit(MOST_WEBHOOKS)])
 
 
 @session()
@@ -208,6 +208,7 @@ def read(account_id: UUID, webhook_id: UUID) -> WebhookInfo:
     return _info(_owned(account_id, webhook_id))
 
 
+@transaction()
 def change(account_id: UUID, webhook_id: UUID, wanted: WebhookChange) -> WebhookInfo:
     """Replace the settings of a webhook. Raises NotFound, Invalid.
 
@@ -220,19 +221,18 @@ def change(account_id: UUID, webhook_id: UUID, wanted: WebhookChange) -> Webhook
         "updated_at": clock.now(),
         **({"disabled_at": None, "disabled_reason": ""} if wanted.enabled else {}),
     }
-    with transaction():
-        before = _owned(account_id, webhook_id, lock=True)
-        if wanted.enabled or wanted.url != before.url:
-            try:
-                _checked(wanted.url)
-            except ValueError as error:
-                raise Invalid(
-                    "Some fields are not valid.", fields=(FieldError("/url", str(error)),)
-                ) from None
-        Webhook.update(changed).where(Webhook.id == webhook_id).execute()
-        if not wanted.enabled:
-            disable(webhook_id, BY_OWNER)
-        return _info(_owned(account_id, webhook_id))
+    before = _owned(account_id, webhook_id, lock=True)
+    if wanted.enabled or wanted.url != before.url:
+        try:
+            _checked(wanted.url)
+        except ValueError as error:
+            raise Invalid(
+                "Some fields are not valid.", fields=(FieldError("/url", str(error)),)
+            ) from None
+    Webhook.update(changed).where(Webhook.id == webhook_id).execute()
+    if not wanted.enabled:
+        disable(webhook_id, BY_OWNER)
+    return _info(_owned(account_id, webhook_id))
 
 
 @transaction()
@@ -251,60 +251,61 @@ def delete(account_id: UUID, webhook_id: UUID) -> None:
     required(Webhook.delete().where(_mine(account_id, webhook_id)).execute() or None, NO_WEBHOOK)
 
 
+@transaction()
 def rotate_secret(account_id: UUID, webhook_id: UUID) -> WebhookWithSecret:
     """Make a new secret; the one before signs as well for a day. Raises NotFound."""
     now, secret = clock.now(), _new_secret()
-    with transaction():
-        before = _owned(account_id, webhook_id, lock=True)
-        Webhook.update(
-            secret=secret, previous_secret=before.secret, rotated_at=now, updated_at=now
-        ).where(Webhook.id == webhook_id).execute()
-        info = _info(_owned(account_id, webhook_id)).model_dump()
+    before = _owned(account_id, webhook_id, lock=True)
+    Webhook.update(
+        secret=secret, previous_secret=before.secret, rotated_at=now, updated_at=now
+    ).where(Webhook.id == webhook_id).execute()
+    info = _info(_owned(account_id, webhook_id)).model_dump()
     return WebhookWithSecret(**info, secret=secret, previous_secret_until=now + SHARED_SECRET)
 
 
+@transaction()
 def test(account_id: UUID, webhook_id: UUID) -> tuple[DeliveryInfo, list[Job]]:
     """Send a test message, once. Raises NotFound, Conflict, RateLimited."""
-    with transaction():
-        webhook = _lock_for_delivery(account_id, webhook_id)
-        tests = WebhookDelivery.select().where(
-            WebhookDelivery.webhook == webhook_id,
-            WebhookDelivery.status.in_(WAITING),
-            WebhookDelivery.event == TEST,
-        )
-        if tests.exists():
-            raise Conflict("A test is already in progress. Wait until it has ended.")
-        row = new_delivery(webhook.id, TEST, test_payload(webhook.id))
-        WebhookDelivery.insert(row).execute()
-        delivery = _delivery(account_id, webhook_id, row["id"])
+    webhook = _lock_for_delivery(account_id, webhook_id)
+    tests = WebhookDelivery.select().where(
+        WebhookDelivery.webhook == webhook_id,
+        WebhookDelivery.status.in_(WAITING),
+        WebhookDelivery.event == TEST,
+    )
+    if tests.exists():
+        raise Conflict("A test is already in progress. Wait until it has ended.")
+    row = new_delivery(webhook.id, TEST, test_payload(webhook.id))
+    WebhookDelivery.insert(row).execute()
+    delivery = _delivery(account_id, webhook_id, row["id"])
     return _delivery_info(delivery), [Job(JobName.deliver_webhook, delivery.id)]
 
 
+@transaction()
 def retry(account_id: UUID, webhook_id: UUID, delivery_id: UUID) -> tuple[DeliveryInfo, list[Job]]:
     """Send a finished delivery again, with the same id and a new schedule.
 
     Raises NotFound, Conflict, RateLimited.
     """
-    with transaction():
-        _owned(account_id, webhook_id, lock=True)
-        status = _delivery(account_id, webhook_id, delivery_id).status
-        if status in WAITING:
-            raise Conflict(f"This delivery is {status} and will be attempted without a request.")
-        _lock_for_delivery(account_id, webhook_id)
-        WebhookDelivery.update(
-            status=DeliveryStatus.pending,
-            due_at=clock.now(),
-            attempts=0,
-            interruptions=0,
-            error="",
-            response_status=None,
-            duration_ms=None,
-            finished_at=None,
-        ).where(WebhookDelivery.id == delivery_id).execute()
-        delivery = _delivery(account_id, webhook_id, delivery_id)
+    _owned(account_id, webhook_id, lock=True)
+    status = _delivery(account_id, webhook_id, delivery_id).status
+    if status in WAITING:
+        raise Conflict(f"This delivery is {status} and will be attempted without a request.")
+    _lock_for_delivery(account_id, webhook_id)
+    WebhookDelivery.update(
+        status=DeliveryStatus.pending,
+        due_at=clock.now(),
+        attempts=0,
+        interruptions=0,
+        error="",
+        response_status=None,
+        duration_ms=None,
+        finished_at=None,
+    ).where(WebhookDelivery.id == delivery_id).execute()
+    delivery = _delivery(account_id, webhook_id, delivery_id)
     return _delivery_info(delivery), [Job(JobName.deliver_webhook, delivery_id)]
 
 
+@session()
 def list_deliveries(
     account_id: UUID,
     webhook_id: UUID,
@@ -323,17 +324,16 @@ def list_deliveries(
         query = query.where(WebhookDelivery.id < before)
     if status is not None:
         query = query.where(WebhookDelivery.status == status)
-    with session():
-        _owned(account_id, webhook_id)
-        rows = list(query.order_by(WebhookDelivery.id.desc()).limit(limit + 1))
+    _owned(account_id, webhook_id)
+    rows = list(query.order_by(WebhookDelivery.id.desc()).limit(limit + 1))
     return page_of([_delivery_info(row) for row in rows], limit)
 
 
+@session()
 def read_delivery(account_id: UUID, webhook_id: UUID, delivery_id: UUID) -> DeliveryDetail:
     """Return a delivery with its payload. Raises NotFound."""
-    with session():
-        _owned(account_id, webhook_id)
-        row = _delivery(account_id, webhook_id, delivery_id)
+    _owned(account_id, webhook_id)
+    row = _delivery(account_id, webhook_id, delivery_id)
     return DeliveryDetail(**_delivery_info(row).model_dump(), payload=row.payload)
 
 
