@@ -62,7 +62,7 @@ class Highlighter:
         before = thread_time()
         try:
             pieces = list(_pieces(code, language, before + self._seconds))
-        except _TooSlow:
+        except TimeoutError:
             return None
         except FAILURES as error:
             logger.warning("The lexer for %s failed: %s", language, type(error).__name__)
@@ -78,18 +78,14 @@ class Highlighter:
         return "".join(spans)
 
 
-class _TooSlow(Exception):
-    pass
-
-
 def _pieces(code: str, language: str, until: float) -> Iterator[tuple[str, str]]:
-    """Yield classes and texts. Raises _TooSlow after `until`, a time of this thread."""
+    """Yield classes and texts. Raises TimeoutError after `until`, a time of this thread."""
     head, gap, body = code, "", ""
     if language == "http":  # it would ask any lexer for the body
         head, gap, body = code.partition("\n\n")
     for kind, text in get_lexer_by_name(language, **OPTIONS).get_tokens(head + gap):
         if thread_time() > until:
-            raise _TooSlow
+            raise TimeoutError
         # Lexers make kinds of their own: take the nearest one that has a class.
         known = next(each for each in reversed(kind.split()) if each in STANDARD_TYPES)
         name = STANDARD_TYPES[known]
