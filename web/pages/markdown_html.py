@@ -92,15 +92,11 @@ def prose(
     return Markup(CLEANER.clean(html))
 
 
-class _Parser(MarkdownIt):
-    def validateLink(self, url: str) -> bool:  # noqa: N802 -- its name there
-        """Accept every address: a link that must not be followed then shows its text alone."""
-        return True
-
-
 @cache
 def _parser() -> MarkdownIt:
-    parser = _Parser("commonmark", {"html": False, "maxNesting": DEEPEST})
+    parser = MarkdownIt("commonmark", {"html": False, "maxNesting": DEEPEST})
+    # Every address is one: a link that must not be followed then shows its text alone.
+    parser.validateLink = lambda url: True  # type: ignore[method-assign]
     parser.enable(["table", "strikethrough"]).disable(["html_block", "html_inline"])
     # It builds its tables of rules when it is first used, not for several threads at once.
     parser.render("# A heading\n\nand *some* text")
