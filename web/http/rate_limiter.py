@@ -140,11 +140,6 @@ class Limiter:
         """Block a key until a Unix time: all processes together have reached the limit."""
         with self._lock:
             self._blocked[place] = until
-            if len(self._blocked) > MOST_KEYS:
-                now = self._now()
-                self._blocked = {
-                    place: until for place, until in self._blocked.items() if until > now
-                }
             while len(self._blocked) > MOST_KEYS:  # the ones that were closed first
                 del self._blocked[next(iter(self._blocked))]
 
