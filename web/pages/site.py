@@ -13,7 +13,7 @@ from core.i18n import LANGUAGES
 from web.http.host_and_csrf import own_address
 from web.http.problems import TYPES, problem_type
 from web.http.response_cache import DocumentSource
-from web.http.responses import compressed_tag, is_not_modified, takes_gzip
+from web.http.responses import conditional_response, takes_gzip
 from web.pages import openapi_view, static_files
 from web.pages.forms import local_path, see_other
 from web.pages.lazy import prose
@@ -108,22 +108,15 @@ async def serve(call: PageCall) -> Response:
     name, request = call.ids["file"], call.request
     if name not in static_files.files():
         raise NotFound("This file does not exist.")
-    content, compressed, tag = static_files.files()[name]
-    is_named = request.query_params.get("v") == static_files.version_of(tag)
-    is_packed = takes_gzip(request)
+    file = static_files.files()[name]
+    is_named = request.query_params.get("v") == static_files.version_of(file.tag)
     headers = {
-        "ETag": compressed_tag(tag) if is_packed else tag,
         "Cache-Control": IMMUTABLE if is_named else "no-cache",
-        "Vary": "Accept-Encoding",
         # Of the service worker, which asks for what it keeps.
         "Content-Security-Policy": "default-src 'none'; connect-src 'self'",
         "Service-Worker-Allowed": "/",
     }
-    if is_not_modified(request, tag):
-        return Response(status_code=304, headers=headers)
-    if is_packed:
-        content, headers["Content-Encoding"] = compressed, "gzip"
-    return Response(content, headers=headers, media_type=MEDIA_TYPES[Path(name).suffix])
+    return conditional_response(request, file, MEDIA_TYPES[Path(name).suffix], headers)
 
 
 async def serve_run(call: PageCall) -> Response:

@@ -3,12 +3,11 @@
 What runs the code of lessons is large, and is there only after `make run-code`.
 """
 
-import gzip
 from functools import cache
 from pathlib import Path
 
 from roadmap.exchange.map.style import STYLE
-from web.http.responses import etag
+from web.http.responses import Document, etag
 
 FOLDER = Path(__file__).parent.parent / "static"
 SHEET = "style.css"  # made of these, and of that of the picture
@@ -35,12 +34,12 @@ WORKER = FOLDER / "worker.js"
 
 def address(name: str) -> str:
     """Return the URL of a file, which changes with its content so that browsers may keep it."""
-    return f"/static/{name}?v={version_of(files()[name][2])}"
+    return f"/static/{name}?v={version_of(files()[name].tag)}"
 
 
 @cache
-def files() -> dict[str, tuple[bytes, bytes, str]]:
-    """Return the content, the compressed content and the tag of each file."""
+def files() -> dict[str, Document]:
+    """Return each file by its name."""
     sheets = [(FOLDER / name).read_text("utf-8") for name in SHEETS]
     scripts = {SCRIPT: SCRIPTS, LESSON_SCRIPT: LESSON_SCRIPTS}
     contents = {
@@ -51,10 +50,7 @@ def files() -> dict[str, tuple[bytes, bytes, str]]:
         },
         **{name: (FOLDER / name).read_bytes() for name in FILES},
     }
-    return {
-        name: (content, gzip.compress(content, 9, mtime=0), etag(content))
-        for name, content in contents.items()
-    }
+    return {name: Document(content) for name, content in contents.items()}
 
 
 @cache
