@@ -216,8 +216,8 @@ class TestSharing:
         exchange = SimpleNamespace(ask=SharedLimits(broker.url(), mine).exchange)
         monkeypatch.setattr(limits, "limiter", mine)
         monkeypatch.setattr(limits, "exchange", exchange)
-        limits.count_new_key(new_id())
-        assert [*broker.client().scan_iter("*roadmap.new-keys*")]
+        limits.count_login("ann@example.org")
+        assert [*broker.client().scan_iter("*roadmap.logins*")]
 
     def test_without_redis_each_counts_for_itself_and_says_so_once(
         self, caplog: pytest.LogCaptureFixture

@@ -45,7 +45,7 @@ def order_export(call: Call[EmptyBody]) -> Reply[LinkedExport]:
     It replaces the previous one. While an export is being built, that one is returned. It contains
     no passwords, keys or tokens.
     """
-    limits.count_export(call.owner)
+    limits.count_for(limits.EXPORTS, call.owner)
     made, steps = account_export.order(call.owner)
     send_after_commit(steps)
     log_security_event(call.request, "export-ordered", account=call.owner, export=made.id)

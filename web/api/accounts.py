@@ -17,7 +17,6 @@ from roadmap.accounts.schemas import (
     Registration,
     User,
 )
-from roadmap.lifecycle.administration.account_deletion import cancel_work
 from web.auth import logins
 from web.endpoints.table import API, Call, Conflict, EmptyBody, Endpoint, Forbidden, Unauthenticated
 from web.http.host_and_csrf import csrf_token
@@ -86,7 +85,7 @@ async def delete_me(call: Call[DeletionRequest]) -> Reply[Deletion]:
     roadmaps in other accounts stay. Until then, a login with `"restore": true` restores the
     account.
     """
-    deletion = await logins.delete_account(call, call.body, cancel_work)
+    deletion = await logins.delete_account(call, call.body)
     return Reply(deletion, headers=logins.FORGET)
 
 

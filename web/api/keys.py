@@ -34,7 +34,7 @@ def create_key(call: Call[api_keys.KeyRequest]) -> Reply[api_keys.NewKey]:
 
     `key` is only returned here.
     """
-    limits.count_new_key(call.owner)
+    limits.count_for(limits.NEW_KEYS, call.owner)
     if FOR_OPERATORS & set(call.body.scopes) and FOR_OPERATORS & call.caller.scopes:
         details = {"scopes": ", ".join(sorted(call.body.scopes))}
         with audited(actor_of(call), Action.key_create, call.body.name, details) as act:

@@ -1,6 +1,6 @@
 """Registration, logins and changes of credentials, for the API and the pages."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -25,7 +25,7 @@ from roadmap.accounts.schemas import (
     Registration,
     User,
 )
-from roadmap.plan.statuses import Job
+from roadmap.lifecycle.administration.account_deletion import cancel_work
 from tasks.dispatcher import send_after_commit
 from web.auth import tokens
 from web.auth.revocation_cache import revocations
@@ -93,9 +93,7 @@ async def change_email(call: Call, change: EmailChange) -> StartedLogin:
         return await _begin(call, "email-changed", begin)
 
 
-async def delete_account(
-    call: Call, given: DeletionRequest, cancel_work: Callable[[UUID], Sequence[Job]]
-) -> Deletion:
+async def delete_account(call: Call, given: DeletionRequest) -> Deletion:
     """Delete the account, in 30 days for good, and end all its logins and its work."""
 
     def end_work() -> None:

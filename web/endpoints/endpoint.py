@@ -201,7 +201,7 @@ class Endpoint:
 
         Raises RateLimited: entries are kept for a year.
         """
-        limits.count_agent_change(call.owner)
+        limits.count_for(limits.AGENT_CHANGES, call.owner)
         operation = self.handler.__name__
         entry, act = await run_for_principal(call.caller, _begin_audited, call, operation)
         try:

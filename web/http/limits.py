@@ -115,11 +115,6 @@ def count_login(email: str) -> None:
     _hit(LOGINS, hashlib.sha256(email.encode()).hexdigest()[:32])
 
 
-def count_new_key(account_id: UUID) -> None:
-    """Count a new API key. Raises RateLimited."""
-    _hit(NEW_KEYS, account_id.hex)
-
-
 def check_import(account_id: UUID) -> None:
     """Raise RateLimited if no import is left, without counting one."""
     if not settings.embedded:
@@ -128,19 +123,13 @@ def check_import(account_id: UUID) -> None:
 
 def count_import(account_id: UUID) -> None:
     """Count an import. Raises RateLimited."""
+    count_for(IMPORTS, account_id)
+
+
+def count_for(limit: Limit, account_id: UUID) -> None:
+    """Count what an account does. Raises RateLimited."""
     if not settings.embedded:
-        _hit(IMPORTS, account_id.hex)
-
-
-def count_export(account_id: UUID) -> None:
-    """Count an export of an account. Raises RateLimited."""
-    _hit(EXPORTS, account_id.hex)
-
-
-def count_agent_change(account_id: UUID) -> None:
-    """Count an entry of the audit log. Raises RateLimited."""
-    if not settings.embedded:
-        _hit(AGENT_CHANGES, account_id.hex)
+        _hit(limit, account_id.hex)
 
 
 def count_registration(request: Request) -> None:

@@ -31,7 +31,6 @@ from roadmap.accounts.schemas import (
 )
 from roadmap.exchange import account_export
 from roadmap.learning import progress
-from roadmap.lifecycle.administration.account_deletion import cancel_work
 from roadmap.plan.outline import Level
 from tasks.dispatcher import send_after_commit
 from web.auth import logins
@@ -143,7 +142,7 @@ def account_page(
 
 
 def order_export(call: PageCall) -> Response:
-    limits.count_export(call.owner)
+    limits.count_for(limits.EXPORTS, call.owner)
     made, steps = account_export.order(call.owner)
     send_after_commit(steps)
     log_security_event(call.request, "export-ordered", account=call.owner, export=made.id)
@@ -291,7 +290,7 @@ delete = partial(
     form=AccountForm(
         DeletionRequest,
         ("password",),
-        partial(logins.delete_account, cancel_work=cancel_work),
+        logins.delete_account,
         partial(account_page, deleting=True),
         {
             Unauthenticated: WRONG_PASSWORD,
