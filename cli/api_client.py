@@ -60,7 +60,11 @@ def _failure(error: Exception, url: str, has_key: bool) -> CommandFailed:
             )
         case ApiProblem(document=document, detail=detail, errors=errors) if document:
             fields = "; ".join(
-                f"{_place(each)}: {each.get('detail', '').rstrip('.')}" for each in errors
+                "{}: {}".format(
+                    each.get("pointer", "").removeprefix("#/") or each.get("parameter", ""),
+                    each.get("detail", "").rstrip("."),
+                )
+                for each in errors
             )
             hint = " `roadmap list` shows your roadmaps." if error.status == 404 else ""
             return CommandFailed(one_line(f"Invalid {fields}." if fields else f"{detail}{hint}"))
@@ -141,8 +145,3 @@ key_option = click.option(
     callback=_key,
     help="API key (or ROADMAP_API_KEY). Embedded mode needs none.",
 )
-
-
-def _place(error: dict[str, str]) -> str:
-    """Return the field or the parameter of an error of a problem."""
-    return error.get("pointer", "").removeprefix("#/") or error.get("parameter", "")
