@@ -52,8 +52,6 @@ def query_of(model: type[BaseModel], request: Request) -> BaseModel:
 
     A list may be given by several parameters of its name, or separated by commas.
     """
-    if not request.scope["query_string"]:
-        return _empty_query(model)
     if is_too_long(request):
         raise Invalid(
             f"The query has more than {MOST_PARAMETERS} parameters or {LONGEST_QUERY} "
@@ -75,16 +73,6 @@ def query_of(model: type[BaseModel], request: Request) -> BaseModel:
     }
     try:
         return model.model_validate({**dict(given), **listed})
-    except ValidationError as error:
-        raise Invalid(
-            "Some query parameters are not valid.", fields=field_errors(error, prefix="?")
-        ) from None
-
-
-@lru_cache
-def _empty_query(model: type[BaseModel]) -> BaseModel:
-    try:
-        return model()
     except ValidationError as error:
         raise Invalid(
             "Some query parameters are not valid.", fields=field_errors(error, prefix="?")
