@@ -217,13 +217,6 @@ class IndexedRouter(Router):
             for slashes, end, _, _ in places
         }
         self.most_slashes = max(slashes for slashes, _ in self._alike)
-        # By method and path, of paths without parameters
-        self._fixed: dict[tuple[str, str], tuple[Route, Scope]] = {}
-        for route in routes:
-            for method in route.methods or () if "{" not in route.path else ():
-                found = self._find({"type": "http", "method": method, "path": route.path})
-                assert found is not None
-                self._fixed[method, route.path] = found
 
     def methods(self, scope: Scope, path: str) -> set[str]:
         """Return the methods of all routes that match this path; Starlette names those of one."""
@@ -248,7 +241,7 @@ class IndexedRouter(Router):
             return
         scope.setdefault("router", self)
         try:
-            found = self._fixed.get((scope["method"], scope["path"])) or self._find(scope)
+            found = self._find(scope)
             if found is None:
                 await self.default(scope, receive, send)
             else:
