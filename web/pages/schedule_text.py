@@ -110,7 +110,7 @@ class ScheduleText:
 
     def against_plan(self, of: Schedule) -> str:
         """Compare hours learned with those planned by now; empty if the plan itself is late."""
-        if _plan_days_late(of):
+        if of.deadline is not None and _is_late(of) and of.planned_end > of.deadline:
             return ""
         hours = of.hours_learned - of.hours_expected
         if hours == 0:
@@ -162,10 +162,3 @@ class ScheduleText:
 def _is_late(of: Schedule) -> bool:
     """Whether something is left to learn, and will be learned after the deadline."""
     return of.ends_on is not None and (of.days_late or 0) > 0
-
-
-def _plan_days_late(of: Schedule) -> int:
-    """Return the days from the deadline to the planned end, of a plan that cannot be in time."""
-    if of.deadline is None or not _is_late(of):
-        return 0
-    return max((of.planned_end - of.deadline).days, 0)
