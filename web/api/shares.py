@@ -6,7 +6,7 @@ from pydantic import BaseModel
 from starlette.responses import Response
 
 from core.json_types import LazyModel
-from roadmap.exchange import share_links, shared_view
+from roadmap.exchange import share_links
 from roadmap.exchange.formats.json_ import Source
 from roadmap.exchange.formats.registry import FORMATS
 from roadmap.exchange.importer import IN_SHARED
@@ -64,28 +64,28 @@ def revoke_link(call: Call) -> None:
     share_links.revoke_link(call.owner, call.ids["roadmap_id"], call.ids["link_id"])
 
 
-def read_shared(call: Call) -> Document[shared_view.SharedRoadmap]:
+def read_shared(call: Call) -> Document[share_links.SharedRoadmap]:
     """Plan and contents for anyone with the link. Nothing about the owner."""
     link = share_links.open_link(call.ids["token"], share_links.LinkPurpose.reading)
     source = DocumentSource(
-        partial(shared_view.tree_state, link), partial(shared_view.shared_tree, link)
+        partial(share_links.tree_state, link), partial(share_links.shared_tree, link)
     )
 
     def write(tree: RoadmapTree) -> Document:
-        return _unlisted(shared_view.shared_roadmap(tree, shared_view.completion_of(link)))
+        return _unlisted(share_links.shared_roadmap(tree, share_links.completion_of(link)))
 
     return documents.look_up((link.roadmap_id, link.shows_completion), source, write)
 
 
-def read_shared_concept(call: Call) -> Document[shared_view.SharedConceptDetail]:
+def read_shared_concept(call: Call) -> Document[share_links.SharedConceptDetail]:
     """One concept with its contents for anyone with the link. A quiz has no answers."""
     link, concept_id = (
         share_links.open_link(call.ids["token"], share_links.LinkPurpose.reading),
         call.ids["concept_id"],
     )
     source = DocumentSource(
-        partial(shared_view.concept_state, link, concept_id),
-        partial(shared_view.shared_concept, link, concept_id),
+        partial(share_links.concept_state, link, concept_id),
+        partial(share_links.shared_concept, link, concept_id),
     )
     return documents.look_up((link.roadmap_id, concept_id), source, _unlisted)
 
@@ -95,7 +95,7 @@ def copy_shared(call: Call[EmptyBody]) -> Reply[ImportedRoadmap]:
 
     Later changes of the shared roadmap do not affect it.
     """
-    document = shared_view.copy_of(
+    document = share_links.copy_of(
         call.owner, share_links.open_link(call.ids["token"], share_links.LinkPurpose.reading)
     )
     return imported_reply(import_document(call.owner, document, IN_SHARED))
@@ -118,7 +118,7 @@ def follow_calendar(call: Call) -> Response:
 
     calendar = documents.look_up(
         (link.roadmap_id, source.reader_language),
-        DocumentSource(lambda: shared_view.tree_state(link) + day_and_host, read),
+        DocumentSource(lambda: share_links.tree_state(link) + day_and_host, read),
         partial(file_of, CALENDAR),
     )
     headers = {**calendar.headers, **UNLISTED}

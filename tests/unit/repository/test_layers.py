@@ -70,7 +70,6 @@ PUBLIC = {
     "exchange": """
         account_export own_chat_answer formats.json_ formats.markdown formats.registry
         import_validation importer map.drawing map.style share_links
-        shared_view
     """,
     "webhooks": "sender subscriptions",
 }

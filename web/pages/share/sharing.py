@@ -7,7 +7,7 @@ from markupsafe import Markup
 from starlette.responses import Response
 
 from core.errors import Conflict, Invalid, required
-from roadmap.exchange import share_links, shared_view
+from roadmap.exchange import share_links
 from roadmap.exchange.importer import IN_SHARED
 from roadmap.exchange.map.drawing import inlined
 from roadmap.lifecycle.reading import queries
@@ -83,11 +83,11 @@ def shared_page(call: PageCall) -> Response:
             texts_of(call.request),
             has_progress=False,
         )
-        completion = shared_view.completion_of(link)
+        completion = share_links.completion_of(link)
         return {"tree": tree, "path": path, "drawn": Markup(svg), "completion": completion}
 
     source = DocumentSource(
-        partial(shared_view.tree_state, link), partial(shared_view.shared_tree, link)
+        partial(share_links.tree_state, link), partial(share_links.shared_tree, link)
     )
     return public_page(call.request, "shared.html", path, source, context, headers=UNLISTED)
 
@@ -96,10 +96,10 @@ def shared_concept_page(call: PageCall) -> Response:
     token, concept_id = call.ids["token"], call.ids["concept_id"]
     link, path = share_links.open_link(token, share_links.LinkPurpose.reading), f"/shared/{token}"
 
-    def read() -> tuple[RoadmapTree, shared_view.SharedConceptDetail]:
-        return shared_view.shared_tree(link), shared_view.shared_concept(link, concept_id)
+    def read() -> tuple[RoadmapTree, share_links.SharedConceptDetail]:
+        return share_links.shared_tree(link), share_links.shared_concept(link, concept_id)
 
-    def context(found: tuple[RoadmapTree, shared_view.SharedConceptDetail]) -> dict[str, Any]:
+    def context(found: tuple[RoadmapTree, share_links.SharedConceptDetail]) -> dict[str, Any]:
         tree, concept = found
         concepts, markdown = concepts_of(tree), concept.tutorial
         at = required(
@@ -116,7 +116,7 @@ def shared_concept_page(call: PageCall) -> Response:
             "choices": ROADMAP_LANGUAGES,
         }
 
-    source = DocumentSource(partial(shared_view.concept_state, link, concept_id), read)
+    source = DocumentSource(partial(share_links.concept_state, link, concept_id), read)
     own_path = f"{path}/concepts/{concept_id}"
     return public_page(
         call.request, "shared_concept.html", own_path, source, context, headers=UNLISTED
@@ -129,7 +129,7 @@ def copy(call: PageCall) -> Response:
     return create_once(
         call,
         token.encode(),
-        lambda: shared_view.copy_of(
+        lambda: share_links.copy_of(
             call.owner, share_links.open_link(token, share_links.LinkPurpose.reading)
         ),
         lambda document: import_document(call.owner, document, IN_SHARED),

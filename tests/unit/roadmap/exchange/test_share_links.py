@@ -373,7 +373,7 @@ class TestRefused:
         caplog: pytest.LogCaptureFixture,
     ) -> None:
         link = linked(client, roadmap)
-        monkeypatch.setattr("roadmap.exchange.shared_view.tree_state", lambda link: 1 / 0)
+        monkeypatch.setattr("roadmap.exchange.share_links.tree_state", lambda link: 1 / 0)
         quiet = TestClient(client.app, raise_server_exceptions=False, base_url=str(client.base_url))
         assert quiet.get(f"{API}/shared/{token_of(link)}").status_code == 500
         assert "/shared/{token}" in caplog.text
