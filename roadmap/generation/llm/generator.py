@@ -62,6 +62,7 @@ AGAIN = (
     "answer again, with the whole JSON of this `schema` and nothing else."
 )
 MOST_PROBLEMS = 10
+LONGEST_OUTLINE = 20_000  # characters of all titles
 MOST_KNOWN_TERMS, MOST_NEXT = 150, 8
 LONGEST_VERDICT = 500  # characters of a comment on a project
 
@@ -376,7 +377,7 @@ def _facts(kind: ContentKind, brief: ConceptBrief) -> dict[str, Any]:
     if brief.analysis:
         facts["analysis"] = brief.analysis.model_dump(mode="json")
     if brief.outline:
-        facts["outline"] = [
+        whole = [
             {
                 "stage": stage.title,
                 "modules": [
@@ -386,6 +387,12 @@ def _facts(kind: ContentKind, brief: ConceptBrief) -> dict[str, Any]:
             }
             for stage in brief.outline.stages
         ]
+        without_concepts = [
+            {"stage": stage.title, "modules": [module.title for module in stage.modules]}
+            for stage in brief.outline.stages
+        ]
+        is_long = len(json.dumps(whole, ensure_ascii=False)) > LONGEST_OUTLINE
+        facts["outline"] = without_concepts if is_long else whole
     facts |= {
         "task": kind,
         "stage": brief.stage_title,
