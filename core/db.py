@@ -173,12 +173,12 @@ def database_time() -> Any:
     return peewee.fn.timezone("UTC", peewee.fn.clock_timestamp()) if is_postgres() else clock.now()
 
 
+@session()
 def read_database_time() -> datetime:
-    with session():
-        if not is_postgres():
-            return clock.now()
-        (now,) = database.execute_sql("SELECT clock_timestamp()").fetchone()
-        return cast(datetime, now)
+    if not is_postgres():
+        return clock.now()
+    (now,) = database.execute_sql("SELECT clock_timestamp()").fetchone()
+    return cast(datetime, now)
 
 
 def skip_locked(query: peewee.Select) -> peewee.Select:

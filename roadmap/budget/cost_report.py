@@ -183,6 +183,7 @@ def pending_estimate(roadmap_id: UUID) -> Estimate:
     return estimate(kinds, settings.openai_model if settings.openai_api_key else None)
 
 
+@session()
 def saved(row: Roadmap) -> Estimate | None:
     """Estimate the parts of a model's roadmap that are from the catalogue; None: there are none."""
     is_current = (ContentVersion.content == Content.id) & (
@@ -196,8 +197,7 @@ def saved(row: Roadmap) -> Estimate | None:
     )
     if row.generator == BUILT_IN:
         return None
-    with session():
-        found = estimate(dict(taken.tuples()), settings.openai_model)
+    found = estimate(dict(taken.tuples()), settings.openai_model)
     return found if found.calls else None
 
 

@@ -326,12 +326,12 @@ def attempt(owner_id: UUID, roadmap_id: UUID, concept_id: UUID, request: Attempt
     return Attempt(**made.model_dump(), **_result(concept_id, quiz, graded))
 
 
+@session()
 def check(
     owner_id: UUID, roadmap_id: UUID, concept_id: UUID, request: AttemptRequest
 ) -> list[GradedQuestion]:
     """Grade answers without saving them. Raises what `attempt` does."""
-    with session():
-        quiz = _quiz(owner_id, roadmap_id, concept_id, request.version)
+    quiz = _quiz(owner_id, roadmap_id, concept_id, request.version)
     return grade_all(quiz, request.answers)
 
 
