@@ -301,18 +301,15 @@ def disable(email: str) -> None:
 @session()
 def by_email(email: str) -> User:
     """Return the account of an address. Raises NotFound."""
-    account = required(
-        Account.get_or_none(Account.email == email.lower()),
-        f"No account has the address {email.lower()}.",
-    )
-    return _user(account)
+    found = Account.get_or_none(Account.email == email.lower())
+    return _user(required(found, f"No account has the address {email.lower()}."))
 
 
 @session()
 def list_all(limit: int) -> list[ListedUser]:
     """Return accounts, the oldest first."""
-    rows = list(Account.select().order_by(Account.id).limit(limit))
-    return [ListedUser.model_validate(row, from_attributes=True) for row in rows]
+    query = Account.select().order_by(Account.id).limit(limit)
+    return [ListedUser.model_validate(row, from_attributes=True) for row in query]
 
 
 def _locked(email: str) -> Account:

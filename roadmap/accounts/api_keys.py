@@ -116,11 +116,8 @@ def list_keys(account_id: UUID) -> KeyList:
 @session()
 def read(account_id: UUID, key_id: UUID) -> KeyInfo:
     """Return a key. Raises NotFound."""
-    row = required(
-        ApiKey.get_or_none(_mine(account_id), ApiKey.id == key_id),
-        "This API key does not exist.",
-    )
-    return KeyInfo(**row.__data__)
+    found = ApiKey.get_or_none(_mine(account_id), ApiKey.id == key_id)
+    return KeyInfo(**required(found, "This API key does not exist.").__data__)
 
 
 @transaction()

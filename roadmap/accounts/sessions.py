@@ -75,9 +75,11 @@ def end_all(account_id: UUID) -> None:
 @session()
 def list_open(account_id: UUID, current: UUID | None) -> SessionList:
     query = LoginSession.select().where(open_of(account_id)).order_by(LoginSession.id.desc())
-    rows = list(query.limit(MOST_SESSIONS))
     return SessionList(
-        items=[SessionInfo(**row.__data__, current=row.id == current) for row in rows]
+        items=[
+            SessionInfo(**row.__data__, current=row.id == current)
+            for row in query.limit(MOST_SESSIONS)
+        ]
     )
 
 

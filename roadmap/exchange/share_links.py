@@ -161,10 +161,8 @@ def list_links(owner_id: UUID, roadmap_id: UUID) -> list[LinkInfo]:
 def read_link(owner_id: UUID, roadmap_id: UUID, link_id: UUID) -> LinkInfo:
     """Return a link. Raises NotFound."""
     get_owned(owner_id, roadmap_id)
-    row = required(
-        ShareLink.get_or_none(ShareLink.id == link_id, ShareLink.roadmap == roadmap_id), NO_LINK
-    )
-    return _info(row)
+    is_it = (ShareLink.id == link_id, ShareLink.roadmap == roadmap_id)
+    return _info(required(ShareLink.get_or_none(*is_it), NO_LINK))
 
 
 @transaction()
