@@ -3,7 +3,6 @@
 New columns have a default in the database, so that the version before can write meanwhile.
 """
 
-from types import SimpleNamespace
 from typing import Any
 
 import peewee
@@ -19,7 +18,7 @@ def up(migrator: Any, db: peewee.Database) -> None:
             migrator.add_column(table, "challenged_at", peewee.DateTimeField(null=True)),
         )
 
-    class LogSource(peewee.Model):
+    class LogSource(db.Model):
         id = peewee.UUIDField(primary_key=True)
         service = peewee.CharField(max_length=20)
         last_seq = peewee.BigIntegerField()
@@ -28,6 +27,7 @@ def up(migrator: Any, db: peewee.Database) -> None:
         behind_since = peewee.DateTimeField(null=True)
         updated_at = peewee.DateTimeField()
 
-        Meta = SimpleNamespace(database=db, legacy_table_names=False)
+        class Meta:
+            legacy_table_names = False
 
     db.create_tables([LogSource])

@@ -3,7 +3,6 @@
 New columns have a default in the database, so that the version before can write meanwhile.
 """
 
-from types import SimpleNamespace
 from typing import Any
 
 import peewee
@@ -20,13 +19,10 @@ def up(migrator: Any, db: peewee.Database) -> None:
         migrator.add_column("account", "disabled_at", peewee.DateTimeField(null=True)),
     )
 
-    class Table(peewee.Model):
-        Meta = SimpleNamespace(database=db, legacy_table_names=False)
-
-    class Account(Table):
+    class Account(db.Model):
         id = peewee.UUIDField(primary_key=True)
 
-    class LoginSession(Table):
+    class LoginSession(db.Model):
         id = peewee.UUIDField(primary_key=True)
         account = peewee.ForeignKeyField(Account, on_delete="CASCADE")
         created_at = peewee.DateTimeField()
@@ -36,7 +32,10 @@ def up(migrator: Any, db: peewee.Database) -> None:
         user_agent = peewee.CharField(max_length=200)
         address = peewee.CharField(max_length=45)
 
-    class ApiKey(Table):
+        class Meta:
+            legacy_table_names = False
+
+    class ApiKey(db.Model):
         id = peewee.UUIDField(primary_key=True)
         account = peewee.ForeignKeyField(Account, on_delete="CASCADE")
         name = peewee.CharField(max_length=100)
@@ -48,7 +47,10 @@ def up(migrator: Any, db: peewee.Database) -> None:
         used_at = peewee.DateTimeField(null=True)
         revoked_at = peewee.DateTimeField(null=True, index=True)
 
-    class Invitation(Table):
+        class Meta:
+            legacy_table_names = False
+
+    class Invitation(db.Model):
         id = peewee.UUIDField(primary_key=True)
         email = peewee.CharField(max_length=254, null=True)
         invited_by = peewee.ForeignKeyField(Account, null=True, on_delete="SET NULL")

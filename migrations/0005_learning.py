@@ -3,7 +3,6 @@
 New columns have a default in the database, so that the version before can write meanwhile.
 """
 
-from types import SimpleNamespace
 from typing import Any
 
 import peewee
@@ -17,16 +16,13 @@ def up(migrator: Any, db: peewee.Database) -> None:
         migrator.add_column("account", "profile", peewee.JSONField(null=True)),
     )
 
-    class Table(peewee.Model):
-        Meta = SimpleNamespace(database=db, legacy_table_names=False)
-
-    class Roadmap(Table):
+    class Roadmap(db.Model):
         id = peewee.UUIDField(primary_key=True)
 
-    class Concept(Table):
+    class Concept(db.Model):
         id = peewee.UUIDField(primary_key=True)
 
-    class QuizAttempt(Table):
+    class QuizAttempt(db.Model):
         id = peewee.UUIDField(primary_key=True)
         roadmap = peewee.ForeignKeyField(Roadmap, on_delete="CASCADE")
         concept = peewee.ForeignKeyField(Concept, on_delete="CASCADE", index=False)
@@ -36,6 +32,8 @@ def up(migrator: Any, db: peewee.Database) -> None:
         total = peewee.IntegerField()
         created_at = peewee.DateTimeField()
 
-        Meta = SimpleNamespace(indexes=((("concept", "id"), False),))
+        class Meta:
+            legacy_table_names = False
+            indexes = ((("concept", "id"), False),)
 
     db.create_tables([QuizAttempt])

@@ -1,19 +1,15 @@
 """Webhooks of accounts, and their deliveries with attempts."""
 
-from types import SimpleNamespace
 from typing import Any
 
 import peewee
 
 
 def up(migrator: Any, db: peewee.Database) -> None:
-    class Table(peewee.Model):
-        Meta = SimpleNamespace(database=db, legacy_table_names=False)
-
-    class Account(Table):
+    class Account(db.Model):
         id = peewee.UUIDField(primary_key=True)
 
-    class Webhook(Table):
+    class Webhook(db.Model):
         id = peewee.UUIDField(primary_key=True)
         account = peewee.ForeignKeyField(Account, on_delete="CASCADE")
         url = peewee.CharField(max_length=500)
@@ -27,7 +23,7 @@ def up(migrator: Any, db: peewee.Database) -> None:
         disabled_at = peewee.DateTimeField(null=True)
         disabled_reason = peewee.CharField(max_length=200)
 
-    class WebhookDelivery(Table):
+    class WebhookDelivery(db.Model):
         id = peewee.UUIDField(primary_key=True)
         webhook = peewee.ForeignKeyField(Webhook, on_delete="CASCADE", index=False)
         event = peewee.CharField(max_length=40)
@@ -46,12 +42,12 @@ def up(migrator: Any, db: peewee.Database) -> None:
         created_at = peewee.DateTimeField()
         finished_at = peewee.DateTimeField(null=True, index=True)
 
-        Meta = SimpleNamespace(
-            indexes=(
+        class Meta:
+            legacy_table_names = False
+            indexes = (
                 (("status", "due_at"), False),
                 (("webhook", "id"), False),
                 (("webhook", "status", "id"), False),
             )
-        )
 
     db.create_tables([Webhook, WebhookDelivery])

@@ -9,7 +9,6 @@ version before can write afterwards.
 
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
-from types import SimpleNamespace
 from typing import Any
 
 import peewee
@@ -55,11 +54,12 @@ def up(migrator: Any, db: peewee.Database) -> None:
         migrator.add_column("log_source", "expired", expired),
     )
 
-    class ExpiredLogRecord(peewee.Model):
+    class ExpiredLogRecord(db.Model):
         id = peewee.UUIDField(primary_key=True)
         counted_at = peewee.DateTimeField(index=True)
 
-        Meta = SimpleNamespace(database=db, legacy_table_names=False)
+        class Meta:
+            legacy_table_names = False
 
     db.create_tables([ExpiredLogRecord])
     if is_postgres:

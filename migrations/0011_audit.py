@@ -1,13 +1,12 @@
 """Audit log: a table without references, which the version before does not know."""
 
-from types import SimpleNamespace
 from typing import Any
 
 import peewee
 
 
 def up(migrator: Any, db: peewee.Database) -> None:
-    class AuditRecord(peewee.Model):
+    class AuditRecord(db.Model):
         id = peewee.UUIDField(primary_key=True)
         account_id = peewee.UUIDField(null=True)
         actor = peewee.CharField(max_length=200)
@@ -21,8 +20,8 @@ def up(migrator: Any, db: peewee.Database) -> None:
         outcome = peewee.CharField(max_length=10, null=True)
         error = peewee.CharField(max_length=200)
 
-        Meta = SimpleNamespace(
-            database=db, legacy_table_names=False, indexes=((("action", "id"), False),)
-        )
+        class Meta:
+            legacy_table_names = False
+            indexes = ((("action", "id"), False),)
 
     db.create_tables([AuditRecord])

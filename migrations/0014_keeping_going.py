@@ -4,7 +4,6 @@ New columns may be null, so that the version before can write meanwhile. That ve
 the trash, and shows its roadmaps.
 """
 
-from types import SimpleNamespace
 from typing import Any
 
 import peewee
@@ -32,19 +31,16 @@ def up(migrator: Any, db: peewee.Database) -> None:
     for name, columns in INDEXES.items():
         db.execute_sql(f"CREATE INDEX {name} ON roadmap ({columns}) WHERE trashed_at IS NOT NULL")
 
-    class Table(peewee.Model):
-        Meta = SimpleNamespace(database=db, legacy_table_names=False)
-
-    class Account(Table):
+    class Account(db.Model):
         id = peewee.UUIDField(primary_key=True)
 
-    class Roadmap(Table):
+    class Roadmap(db.Model):
         id = peewee.UUIDField(primary_key=True)
 
-    class Concept(Table):
+    class Concept(db.Model):
         id = peewee.UUIDField(primary_key=True)
 
-    class ReviewCard(Table):
+    class ReviewCard(db.Model):
         id = peewee.UUIDField(primary_key=True)
         owner = peewee.ForeignKeyField(Account, on_delete="CASCADE", index=False)
         roadmap = peewee.ForeignKeyField(Roadmap, on_delete="CASCADE")
@@ -62,15 +58,18 @@ def up(migrator: Any, db: peewee.Database) -> None:
         lapses = peewee.IntegerField()
         created_at = peewee.DateTimeField()
 
-        Meta = SimpleNamespace(
-            indexes=((("concept", "question"), True), (("owner", "due_at"), False))
-        )
+        class Meta:
+            legacy_table_names = False
+            indexes = ((("concept", "question"), True), (("owner", "due_at"), False))
 
-    class SecretLink(Table):
+    class SecretLink(db.Model):
         id = peewee.UUIDField(primary_key=True)
         roadmap = peewee.ForeignKeyField(Roadmap, on_delete="CASCADE")
         purpose = peewee.CharField(max_length=10)
         created_at = peewee.DateTimeField()
         expires_at = peewee.DateTimeField(null=True)
+
+        class Meta:
+            legacy_table_names = False
 
     db.create_tables([ReviewCard, SecretLink])

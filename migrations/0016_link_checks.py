@@ -3,7 +3,6 @@
 The new column may be null, so that the version before can write meanwhile.
 """
 
-from types import SimpleNamespace
 from typing import Any
 
 import peewee
@@ -17,13 +16,10 @@ def up(migrator: Any, db: peewee.Database) -> None:
     of = "kind = 'resources' AND version > 0 AND (links_noted IS NULL OR links_noted <> version)"
     db.execute_sql(f"CREATE INDEX {UNNOTED} ON content (id) WHERE {of}")
 
-    class Table(peewee.Model):
-        Meta = SimpleNamespace(database=db, legacy_table_names=False)
-
-    class Content(Table):
+    class Content(db.Model):
         id = peewee.UUIDField(primary_key=True)
 
-    class CheckedLink(Table):
+    class CheckedLink(db.Model):
         digest = peewee.CharField(max_length=64, primary_key=True)
         url = peewee.TextField()
         state = peewee.CharField(max_length=10)
@@ -33,11 +29,16 @@ def up(migrator: Any, db: peewee.Database) -> None:
         checked_at = peewee.DateTimeField(null=True)
         due_at = peewee.DateTimeField(index=True)
 
-    class LinkUse(Table):
+        class Meta:
+            legacy_table_names = False
+
+    class LinkUse(db.Model):
         content = peewee.ForeignKeyField(Content, on_delete="CASCADE", index=False)
         link = peewee.ForeignKeyField(CheckedLink, on_delete="CASCADE")
         replaced_at = peewee.DateTimeField(null=True)
 
-        Meta = SimpleNamespace(primary_key=peewee.CompositeKey("content", "link"))
+        class Meta:
+            legacy_table_names = False
+            primary_key = peewee.CompositeKey("content", "link")
 
     db.create_tables([CheckedLink, LinkUse])

@@ -4,7 +4,6 @@ The new column may be null, so that the version before can write meanwhile. An a
 deleted is disabled as well, which that version knows.
 """
 
-from types import SimpleNamespace
 from typing import Any
 
 import peewee
@@ -16,13 +15,10 @@ def up(migrator: Any, db: peewee.Database) -> None:
     migrator.migrate(migrator.add_column("account", "delete_at", peewee.DateTimeField(null=True)))
     db.execute_sql("CREATE INDEX account_delete_at ON account (delete_at)")
 
-    class Table(peewee.Model):
-        Meta = SimpleNamespace(database=db, legacy_table_names=False)
-
-    class Account(Table):
+    class Account(db.Model):
         id = peewee.UUIDField(primary_key=True)
 
-    class AccountExport(Table):
+    class AccountExport(db.Model):
         id = peewee.UUIDField(primary_key=True)
         account = peewee.ForeignKeyField(Account, on_delete="CASCADE", unique=True)
         status = peewee.CharField(max_length=10)
@@ -38,13 +34,17 @@ def up(migrator: Any, db: peewee.Database) -> None:
         ready_at = peewee.DateTimeField(null=True)
         expires_at = peewee.DateTimeField(null=True, index=True)
 
-        Meta = SimpleNamespace(indexes=((("status", "due_at"), False),))
+        class Meta:
+            legacy_table_names = False
+            indexes = ((("status", "due_at"), False),)
 
-    class ExportPiece(Table):
+    class ExportPiece(db.Model):
         export = peewee.ForeignKeyField(AccountExport, on_delete="CASCADE", index=False)
         number = peewee.IntegerField()
         content = peewee.BlobField()
 
-        Meta = SimpleNamespace(primary_key=peewee.CompositeKey("export", "number"))
+        class Meta:
+            legacy_table_names = False
+            primary_key = peewee.CompositeKey("export", "number")
 
     db.create_tables([AccountExport, ExportPiece])

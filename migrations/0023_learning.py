@@ -4,7 +4,6 @@ New columns have a default or may be null, so that the version before can write 
 ratings cannot be undone. The indexes find new questions, others, and those that were rated today.
 """
 
-from types import SimpleNamespace
 from typing import Any
 
 import peewee
@@ -36,17 +35,16 @@ INDEXES = {
 
 
 def up(migrator: Any, db: peewee.Database) -> None:
-    class LearningDay(peewee.Model):
+    class LearningDay(db.Model):
         account_id = peewee.UUIDField(
             constraints=[peewee.SQL("REFERENCES account (id) ON DELETE CASCADE")]
         )
         day = peewee.DateField()
         seconds = peewee.IntegerField()
-        Meta = SimpleNamespace(
-            database=db,
-            legacy_table_names=False,
-            primary_key=peewee.CompositeKey("account_id", "day"),
-        )
+
+        class Meta:
+            legacy_table_names = False
+            primary_key = peewee.CompositeKey("account_id", "day")
 
     db.create_tables([LearningDay])
     migrator.migrate(*(migrator.add_column(*column) for column in COLUMNS))

@@ -4,7 +4,6 @@ New columns may be null, so that the version before can write meanwhile. It leav
 the plans that it changes.
 """
 
-from types import SimpleNamespace
 from typing import Any
 
 import peewee
@@ -23,7 +22,7 @@ def up(migrator: Any, db: peewee.Database) -> None:
         *(migrator.add_column("stage", name, field) for name, field in COLUMNS.items())
     )
 
-    class Judgement(peewee.Model):
+    class Judgement(db.Model):
         id = peewee.UUIDField(primary_key=True)
         attempts = peewee.IntegerField()
         interruptions = peewee.IntegerField()
@@ -44,10 +43,7 @@ def up(migrator: Any, db: peewee.Database) -> None:
         error = peewee.TextField()
         created_at = peewee.DateTimeField()
 
-        Meta = SimpleNamespace(
-            database=db,
-            legacy_table_names=False,
-            indexes=((("stage_id", "judge"), True), (("status", "due_at"), False)),
-        )
+        class Meta:
+            indexes = ((("stage_id", "judge"), True), (("status", "due_at"), False))
 
     db.create_tables([Judgement])
