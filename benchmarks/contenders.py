@@ -131,7 +131,7 @@ class Service(Contender):
 
     @contextmanager
     def serving(self, ground: Ground) -> Iterator[None]:
-        self.stack = ground.stack(in_one=False, **self._settings)
+        self.stack = ground.stack(single_process=False, **self._settings)
         self.url = self.stack.environment["DATABASE_URL"]
         self.prepare(ground)
         with running(self.stack, "api"):

@@ -156,14 +156,18 @@ class Ground:
         path.mkdir()
         return path
 
-    def stack(self, *, in_one: bool = False, **environment: str) -> Stack:
+    def stack(self, *, single_process: bool = False, **environment: str) -> Stack:
         """The service in server mode, not started, as three instances or as one.
 
         It has default settings, but limits that count and refuse nothing (OPEN_TO_TESTS).
         """
         settings = {**DEFAULTS, **environment}
         return server_stack(
-            self.folder("service"), self.postgres, self.broker, in_one=in_one, **settings
+            self.folder("service"),
+            self.postgres,
+            self.broker,
+            single_process=single_process,
+            **settings,
         )
 
     @contextmanager

@@ -12,7 +12,7 @@ from cli.api_client import id_argument, service_options
 from cli.output import CommandFailed, Exit, capital, json_option, say, show, table
 from core.paths import ROOT
 from core.sanitize import plain
-from roadmap.exchange.formats.markdown import counted
+from roadmap.exchange.formats.markdown import pluralize
 from roadmap.generation import tutorial_lint
 from roadmap.generation.catalogue import authoring, loader
 from roadmap_client import ROADMAPS, RoadmapClient
@@ -59,7 +59,7 @@ def _write(folder: Path, files: dict[str, str], as_json: bool) -> None:
     for name, text in files.items():
         (folder / name).write_text(text, "utf-8")
     shutil.copytree(authoring.SCHEMAS, folder.parent / "schemas", dirs_exist_ok=True)
-    done = f"{folder}: {counted(len(files), 'file')}. Next: `roadmap catalogue check {folder}`."
+    done = f"{folder}: {pluralize(len(files), 'file')}. Next: `roadmap catalogue check {folder}`."
     say(done, as_json, {"folder": str(folder), "files": [*files]})
 
 
@@ -83,7 +83,7 @@ def check(folder: Path, run: bool, as_json: bool) -> None:
         for track in good:
             table(COLUMNS, _rows(track), breakable="concept")
         click.echo("".join(f"{plain(error)}\n" for error in errors), nl=False)
-        click.echo(f"{counted(len(tracks), 'track')}, {counted(len(errors), 'error')}")
+        click.echo(f"{pluralize(len(tracks), 'track')}, {pluralize(len(errors), 'error')}")
 
     show({"errors": [*errors], "concepts": {each.id: _rows(each) for each in good}}, as_json, human)
     if errors:

@@ -20,7 +20,7 @@ from cli.new import COLUMNS
 from cli.output import CommandFailed, console, status_sentence
 from cli.show import show
 from core.paths import START
-from roadmap.exchange.formats.markdown import counted
+from roadmap.exchange.formats.markdown import pluralize
 from roadmap_client import ROADMAPS, RoadmapClient
 
 GOAL = "Become a backend engineer in Python"  # as in the Makefile
@@ -117,6 +117,6 @@ def show_cost(receipt: dict[str, Any]) -> None:
         tokens = sum(step["prompt_tokens"] + step["completion_tokens"] for step in receipt["steps"])
         price = f", {receipt['spent']} {receipt['currency']}" if float(receipt["spent"]) else ""
         console.print(
-            f"\n{counted(calls, 'model call')}, {counted(tokens, 'token')}{price}",
+            f"\n{pluralize(calls, 'model call')}, {pluralize(tokens, 'token')}{price}",
             highlight=False,
         )

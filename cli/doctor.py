@@ -14,7 +14,7 @@ from core.errors import Unavailable
 from core.paths import START
 from core.startup import diagnostics
 from core.startup.diagnostics import Check, State
-from roadmap.exchange.formats.markdown import counted
+from roadmap.exchange.formats.markdown import pluralize
 from roadmap.generation.catalogue import loader
 from roadmap.generation.context import GeneratorFault
 from roadmap.generation.llm import client
@@ -60,7 +60,7 @@ def doctor(no_model: bool, as_json: bool) -> None:
                 console.print(Text(f"    cause: {check.cause}"), soft_wrap=True)
                 console.print(Text(f"    fix: {check.fix}"), soft_wrap=True)
         ok, failed = counts[State.ok], counts[State.failed]
-        summary = f"{ok} ok, {counted(counts[State.warning], 'warning')}, {failed} failed"
+        summary = f"{ok} ok, {pluralize(counts[State.warning], 'warning')}, {failed} failed"
         console.print(f"\n{summary}", highlight=False)
 
     show(checks, as_json, human)
@@ -116,7 +116,7 @@ def _queue(state: "QueueState") -> Check:
     counts = (
         f"{state.ready:,} ready, {state.held:,} held, {state.scheduled:,} scheduled, "
         f"{state.dead:,} dead, "
-        f"{counted(state.workers, 'consumer')}"
+        f"{pluralize(state.workers, 'consumer')}"
     )
     if state.is_paused:
         fix = f"`roadmap jobs resume {state.name}`"

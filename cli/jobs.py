@@ -6,7 +6,7 @@ import click
 
 from cli.output import json_option, say, show, table
 from core.sanitize import plain
-from roadmap.exchange.formats.markdown import counted
+from roadmap.exchange.formats.markdown import pluralize
 from roadmap.operations.audit_log import Action, Actor
 from tasks import queue_admin
 from tasks.message_browser import MessagePage, MessageState
@@ -212,7 +212,7 @@ def replay(
     """Put dead letters back into their queue. They have all retries again."""
     count = _act_on_letters("retry", queue, ids, every=every, search=search)
     say(
-        f"Replayed {counted(count, 'dead letter')} of the {queue} queue.",
+        f"Replayed {pluralize(count, 'dead letter')} of the {queue} queue.",
         as_json,
         {"queue": queue, "replayed": count},
     )
@@ -230,7 +230,7 @@ def delete(
     """Delete dead letters permanently."""
     count = _act_on_letters("delete", queue, ids, every=every, search=search)
     say(
-        f"Deleted {counted(count, 'dead letter')} of the {queue} queue.",
+        f"Deleted {pluralize(count, 'dead letter')} of the {queue} queue.",
         as_json,
         {"queue": queue, "deleted": count},
     )

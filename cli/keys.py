@@ -9,7 +9,7 @@ from cli.output import json_option, say, show, table
 from cli.users import email_argument
 from roadmap.accounts import accounts, api_keys
 from roadmap.accounts.identity import Scope
-from roadmap.exchange.formats.markdown import counted
+from roadmap.exchange.formats.markdown import pluralize
 from roadmap.operations.audit_log import Action, Actor, audited
 
 COLUMNS = ("id", "name", "prefix", "scopes", "created", "expires", "last used")
@@ -98,7 +98,7 @@ def revoke(email: str, ids: tuple[UUID, ...], every: bool, as_json: bool) -> Non
         with audited(Actor.of_command_line(), Action.key_revoke, email, {"key": str(id_)}):
             api_keys.revoke(account, id_)
     say(
-        f"Revoked {counted(len(chosen), 'key')} of {email}.",
+        f"Revoked {pluralize(len(chosen), 'key')} of {email}.",
         as_json,
         {"email": email, "revoked": chosen},
     )

@@ -9,7 +9,7 @@ from cli.api_client import id_argument, page_of, service_options
 from cli.output import console, json_option, status_sentence
 from cli.output import show as print_result
 from core.sanitize import plain
-from roadmap.exchange.formats.markdown import counted
+from roadmap.exchange.formats.markdown import pluralize
 from roadmap_client import RoadmapClient
 
 
@@ -34,7 +34,7 @@ def show_command(roadmap_id: str, client: RoadmapClient, as_json: bool) -> None:
 
 
 def show(roadmap: dict[str, Any]) -> None:
-    length = f"{counted(roadmap['hours'], 'hour')}, {counted(roadmap['weeks'], 'week')}"
+    length = f"{pluralize(roadmap['hours'], 'hour')}, {pluralize(roadmap['weeks'], 'week')}"
     console.print(
         f"\n[bold]{_shown(roadmap['title'] or roadmap.get('goal', ''))}[/]: {length}\n",
         highlight=False,

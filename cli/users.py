@@ -9,7 +9,7 @@ from cli.output import json_option, say, show, table
 from core.sanitize import Email
 from roadmap.accounts import accounts, invitations
 from roadmap.accounts import transfer as transfer_
-from roadmap.exchange.formats.markdown import counted
+from roadmap.exchange.formats.markdown import pluralize
 from roadmap.operations.audit_log import Action, Actor, audited
 from web.auth import tokens
 
@@ -192,7 +192,7 @@ def transfer(owner: str, new_owner: str, as_json: bool) -> None:
     """
     made = transfer_.transfer(owner, new_owner, Actor.of_command_line())
     say(
-        f"Transferred {counted(made.roadmaps, 'roadmap')} from {made.owner.email} "
+        f"Transferred {pluralize(made.roadmaps, 'roadmap')} from {made.owner.email} "
         f"to {made.new_owner.email}.",
         as_json,
         made,

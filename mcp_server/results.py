@@ -5,7 +5,7 @@ import json
 from mcp_types import CallToolResult, TextContent
 
 from core.paths import START
-from roadmap.exchange.formats.markdown import counted
+from roadmap.exchange.formats.markdown import pluralize
 from roadmap.generation.tutorial_lint import without_solution
 from roadmap_client import ApiError, ApiProblem, InvalidRequest
 from roadmap_client.results import Json
@@ -95,7 +95,7 @@ def summary_line(roadmap: Json) -> str:
         f"{roadmap['title'] or roadmap['goal']}: {roadmap['status']}",
         f"{parts['ready']} of {parts['total']} parts written" if parts["total"] else "",
         f"{learned['done']} of {learned['total']} concepts done" if learned else "",
-        f"{counted(roadmap['weeks'], 'week')} at {roadmap['hours_per_week']} h"
+        f"{pluralize(roadmap['weeks'], 'week')} at {roadmap['hours_per_week']} h"
         if roadmap["weeks"]
         else "",
         f"roadmap_id {roadmap['id']}",

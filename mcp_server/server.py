@@ -45,7 +45,7 @@ from mcp_server.results import (
     summary_of,
     without_answer,
 )
-from roadmap.exchange.formats.markdown import counted
+from roadmap.exchange.formats.markdown import pluralize
 from roadmap_client import ROADMAPS, ApiError, AsyncRoadmapClient
 from roadmap_client.results import Json
 
@@ -348,7 +348,7 @@ async def today() -> Result:
     )
     names = ("today", "due", "next", "days", "minutes", "goal", "streak")
     return (
-        f"{lesson} This week: {found['minutes']} min on {counted(found['days'], 'day')}.\n{text}",
+        f"{lesson} This week: {found['minutes']} min on {pluralize(found['days'], 'day')}.\n{text}",
         {**{name: found[name] for name in names}, **review},
     )
 
@@ -360,7 +360,7 @@ async def next_review() -> Result:
         return "No review is due.", {"review": None}
     [card] = due["items"]
     return (
-        f"{counted(due['due'], 'review')} due. card_id {card['id']}, of {card['concept_title']}. "
+        f"{pluralize(due['due'], 'review')} due. card_id {card['id']}, of {card['concept_title']}. "
         f"{COURSE_TEXT}{question_text(card['question'])}",
         {"review": {"card_id": card["id"], "question": without_answer(card["question"])}},
     )

@@ -8,7 +8,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from functools import lru_cache
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 from uuid import UUID
 
 import peewee
@@ -26,6 +26,15 @@ TYPES = {
     "SMALLINT": "smallint", "BOOL": "boolean", "JSON": "jsonb", "DATETIME": "timestamp",
     "DATE": "date", "BLOB": "bytea", "DOUBLE": "float8", "FLOAT": "float4",
 }  # fmt: skip
+
+
+class InsertStatement(NamedTuple):
+    """A statement with the defaults of its fields, and the conversions of its values."""
+
+    sql: str
+    common: list[tuple[str, Change]]  # of fields that all rows have in common
+    defaults: list[Any]
+    own: list[tuple[str, Change]]  # of fields of each row that are not JSON anyway
 
 
 def insert_rows(
@@ -46,41 +55,37 @@ def insert_rows(
     if not rows:
         return 0
     same, for_postgres = common or {}, is_postgres()
-    statement, shared, defaults, changes = _plan(
+    insert = _insert_statement(
         table,  # type: ignore[arg-type]  # a class is hashable, as the cache requires
         tuple(rows[0]),
         tuple(same),
         pass_over,
         for_postgres,
     )
-    if are_json and for_postgres:
-        changes = []
+    changes = [] if are_json and for_postgres else insert.own
     own = []
     for row in rows:
         if row.keys() != rows[0].keys():
             raise ValueError(f"not all rows of {table.__name__} have the same fields")
-        changed = dict(row)
-        for name, change in changes:
-            if row[name] is not None:
-                changed[name] = change(row[name])
-        own.append(changed)
-    values = [None if same[name] is None else change(same[name]) for name, change in shared]
-    return int(database.execute_sql(statement, (*values, *defaults, COMPACT.encode(own))).rowcount)
+        own.append(
+            {
+                **row,
+                **{name: change(row[name]) for name, change in changes if row[name] is not None},
+            }
+        )
+    values = [None if same[name] is None else change(same[name]) for name, change in insert.common]
+    parameters = (*values, *insert.defaults, COMPACT.encode(own))
+    return int(database.execute_sql(insert.sql, parameters).rowcount)
 
 
 @lru_cache
-def _plan(
+def _insert_statement(
     table: type[Table],
     own: tuple[str, ...],
     shared: tuple[str, ...],
     pass_over: bool,
     for_postgres: bool,
-) -> tuple[str, list[tuple[str, Change]], list[Any], list[tuple[str, Change]]]:
-    """Return a statement, and how its values are converted.
-
-    They are those of fields that all rows have in common, the defaults, and those of the fields of
-    each row that are not JSON anyway.
-    """
+) -> InsertStatement:
     fields = table._meta.fields
     found = {name: field.default for name, field in fields.items() if name not in (*own, *shared)}
     defaults = {name: default for name, default in found.items() if default is not None}
@@ -101,7 +106,7 @@ def _plan(
         source = "json_each(?)"
     into = f'INSERT INTO "{table._meta.table_name}" ({columns})'
     changes = ((name, _change(fields[name], for_postgres)) for name in own)
-    return (
+    return InsertStatement(
         f"{into} SELECT {', '.join(read)} FROM {source} WHERE true"
         + (" ON CONFLICT DO NOTHING" if pass_over else ""),
         [(name, _written(fields[name])) for name in shared],

@@ -97,10 +97,10 @@ class Comparison:
 
     def overlap(self, concept: Subject) -> float:
         """Return the largest overlap with another concept of any course."""
-        its = self._runs[concept.tutorial_language]
+        shingles = self._runs[concept.tutorial_language]
         shares = (
-            likeness.overlap(its[concept.key], runs)
-            for other, runs in its.items()
+            likeness.overlap(shingles[concept.key], runs)
+            for other, runs in shingles.items()
             if other != concept.key
         )
         return max(shares, default=0.0)

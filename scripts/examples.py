@@ -24,7 +24,7 @@ from zlib import crc32
 
 from roadmap.exchange.formats.registry import FORMATS
 from roadmap.generation.context import BUILT_IN
-from testing.operating import post, put_aside
+from testing.operating import make_dead_letters, post
 from testing.receiver import receiving
 from testing.servers import Postgres, Redis, scratch_folder
 from testing.stack import MONITOR, Stack, answer_to, running, server_stack
@@ -477,7 +477,9 @@ STORY: list[Step | Callable[[Story], Any]] = [
     ),
     Step("export_logs", as_="$admin", query=FOUND, shown=first_lines(MOST_ITEMS)),
     # Queues, for an administrator; messages of tasks that no version has any more are dead letters.
-    lambda story: put_aside(story.stack, "draw_picture", "draw_picture", "translate_content"),
+    lambda story: make_dead_letters(
+        story.stack, "draw_picture", "draw_picture", "translate_content"
+    ),
     Step("list_queues", as_="$admin", until=are_idle),
     Step("read_queue", as_="$admin"),
     Step("list_queue_messages", as_="$admin", query={"state": "dead"}, keep={"letters": "items"}),
@@ -621,7 +623,7 @@ def main() -> int:
         )
         receiver = stack.enter_context(receiving())
         environment = {**SETTINGS, **teacher.environment()}
-        service = server_stack(Path(folder), postgres, broker, in_one=False, **environment)
+        service = server_stack(Path(folder), postgres, broker, single_process=False, **environment)
         service.headers = {"User-Agent": AGENT}  # the stack registers no account of its own
         stack.enter_context(running(service))
         session = answer_to("POST", f"{service.url}/api/v1/auth/login", json=ADMIN).json()

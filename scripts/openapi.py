@@ -346,12 +346,14 @@ def _has_tag(endpoint: Endpoint) -> bool:
 def _name(name: str) -> str:
     """Return the name of a component: `Page_LogRecord_` is called LogRecordPage.
 
-    What is sent and answered alike has one name.
+    What is sent and answered alike has one name. A published name stays when its class is renamed.
     """
     return (
         re.sub(r"^Page_(\w+)_$", r"\1Page", name)
         .replace("-Output", "")
         .replace("-Input", "Request")
+        .replace("AdminRoadmapDetail", "OverseenDetail")
+        .replace("AdminRoadmap", "OverseenRoadmap")
     )
 
 

@@ -65,7 +65,7 @@ def post(
     return id_
 
 
-def put_aside(stack: Stack, *tasks: str, queue: str = "content") -> None:
+def make_dead_letters(stack: Stack, *tasks: str, queue: str = "content") -> None:
     """Make dead letters: messages of unknown tasks, as of a version that is gone."""
     with queue_of(stack, queue) as seen:
         wanted = seen.storage.stats().dead + len(tasks)
@@ -85,8 +85,8 @@ def make_busy(stack: Stack, teacher: Teacher) -> None:
     teacher.writes.clear()
     for number in range(4):
         stack.create(f"Bake bread for {number + 2} guests")
-    put_aside(stack, "translate_content", "translate_content", "draw_picture")
-    put_aside(stack, "count_readers", queue="logs")
+    make_dead_letters(stack, "translate_content", "translate_content", "draw_picture")
+    make_dead_letters(stack, "count_readers", queue="logs")
     for _ in range(2):
         post(stack, "build_content", NOT_A_ROW, retries=3)
     post(stack, "deliver_webhook", str(uuid4()), later=timedelta(minutes=34))

@@ -139,12 +139,12 @@ def gate(opened: threading.Event, then: Answer) -> Answer:
 @contextmanager
 def receiving(*answers: Answer) -> Iterator[Receiver]:
     receiver = Receiver(*answers)
-    with at_work(receiver.server, receiver.gone):
+    with serving(receiver.server, receiver.gone):
         yield receiver
 
 
 @contextmanager
-def at_work(server: ThreadingHTTPServer, gone: threading.Event) -> Iterator[None]:
+def serving(server: ThreadingHTTPServer, gone: threading.Event) -> Iterator[None]:
     """In a thread of its own; `gone` is set at the end, for answers that wait."""
     thread = threading.Thread(
         target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True

@@ -8,7 +8,7 @@ from http.server import BaseHTTPRequestHandler
 from typing import Any, NamedTuple
 from urllib.parse import parse_qsl, urlsplit
 
-from testing.receiver import ServerOfMany, at_work
+from testing.receiver import ServerOfMany, serving
 from testing.waiting import HANG
 
 Result = tuple[str, str, str]  # title, URL, snippet
@@ -145,5 +145,5 @@ def tavily(*results: Result) -> dict[str, Any]:
 @contextmanager
 def searching() -> Iterator[SearchEngine]:
     made = SearchEngine()
-    with at_work(made.server, made.gone):
+    with serving(made.server, made.gone):
         yield made

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler
 
-from testing.receiver import ServerOfMany, at_work
+from testing.receiver import ServerOfMany, serving
 from testing.waiting import HANG
 
 Answer = Callable[["Handler"], None]
@@ -30,7 +30,7 @@ class Site:
 
     def asked_for(self, path: str) -> list[str]:
         """By which methods."""
-        return [method for method, its in self.asked if its == path]
+        return [method for method, asked in self.asked if asked == path]
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -92,5 +92,5 @@ def silent(handler: Handler) -> None:
 @contextmanager
 def served() -> Iterator[Site]:
     made = Site()
-    with at_work(made.server, made.gone):
+    with serving(made.server, made.gone):
         yield made

@@ -181,7 +181,7 @@ class Stack:
     """
 
     def __init__(
-        self, mode: str, folder: Path, environment: dict[str, str], *, in_one: bool = False
+        self, mode: str, folder: Path, environment: dict[str, str], *, single_process: bool = False
     ) -> None:
         self.mode, self.folder = mode, folder
         self.port = free_port()
@@ -195,7 +195,11 @@ class Stack:
             "PORT": str(self.port),
             **environment,
         }
-        names = ("all",) if in_one or mode == "embedded" else ("api", "huey_logs", "huey_content")
+        names = (
+            ("all",)
+            if single_process or mode == "embedded"
+            else ("api", "huey_logs", "huey_content")
+        )
         self.services = {name: Service(name, self.environment, folder) for name in names}
         self.headers: dict[str, str] = {}
 
@@ -270,7 +274,7 @@ class Stack:
         assert answer.status_code == 200, answer.text
         return answer.text
 
-    def counted(self, name: str, **labels: str) -> float:
+    def metric_sum(self, name: str, **labels: str) -> float:
         """The sum of these samples; 0 when there is none. Processes count within seconds."""
         families = text_string_to_metric_families(self.metrics())
         samples = (
@@ -365,7 +369,12 @@ def embedded_stack(folder: Path, **environment: str) -> Stack:
 
 
 def server_stack(
-    folder: Path, postgres: Postgres, broker: Redis, *, in_one: bool = False, **environment: str
+    folder: Path,
+    postgres: Postgres,
+    broker: Redis,
+    *,
+    single_process: bool = False,
+    **environment: str,
 ) -> Stack:
     """On a new database of the given PostgreSQL, which has its tables, and on the given Redis.
 
@@ -376,4 +385,4 @@ def server_stack(
         "REDIS_URL": broker.url(),
         "SECRET_KEY": uuid.uuid4().hex,
     }
-    return Stack("server", folder, {**urls, **environment}, in_one=in_one)
+    return Stack("server", folder, {**urls, **environment}, single_process=single_process)

@@ -48,7 +48,7 @@ def measure(ground: Ground, effort: Effort) -> Iterator[Sample]:
 
 def _ours(ground: Ground, effort: Effort) -> Iterator[Sample]:
     say(f"memory: {OURS}")
-    with running(ground.stack(in_one=True)) as stack:
+    with running(ground.stack(single_process=True)) as stack:
         stack.finished(stack.create(goal(0)))
         time.sleep(effort.idle_seconds)
         yield Sample(MEMORY, PSS, OURS, 0, _of(stack))
@@ -100,7 +100,7 @@ def _with_model(ground: Ground, effort: Effort) -> Iterator[Sample]:
         "OPENAI_BASE_URL": nowhere,
         "RETRY_BASE_SECONDS": "60",
     }
-    with running(ground.stack(in_one=True, **model)) as stack:
+    with running(ground.stack(single_process=True, **model)) as stack:
         path, consumer = stack.create(goal(0)), stack.content.child("content_queue")
         until(
             lambda: has_mapped(consumer, "jiter"),

@@ -51,8 +51,10 @@ class EvaluationRun:
     """A run of one model with its prompts, a judge and a choice of concepts."""
 
     def __init__(self, into: Path, limit: int, options: dict[str, Any]) -> None:
-        asking = sorted(prompt.FOLDER.glob("*.md")) + sorted(prompt.FOLDER.parent.glob("*.py"))
-        asked = b"".join(each.read_bytes() for each in asking if each.stem != "judge")
+        prompt_files = sorted(prompt.FOLDER.glob("*.md")) + sorted(
+            prompt.FOLDER.parent.glob("*.py")
+        )
+        asked = b"".join(each.read_bytes() for each in prompt_files if each.stem != "judge")
         self.options = {
             "model": settings.openai_model,
             "prompts": hashlib.sha256(asked).hexdigest()[:8],  # with the code that sends them

@@ -61,8 +61,9 @@ def begin(key: IdempotencyKey) -> StoredAnswer | None:
 
 def store(answer: StoredAnswer) -> None:
     """Complete the row that `begin` has made. In the same transaction."""
-    its = IdempotentAnswer.key_hash == answer.key.key_hash
-    IdempotentAnswer.update(_content(answer)).where(its).execute()
+    IdempotentAnswer.update(_content(answer)).where(
+        IdempotentAnswer.key_hash == answer.key.key_hash
+    ).execute()
 
 
 def store_all(answers: Sequence[StoredAnswer]) -> set[str]:

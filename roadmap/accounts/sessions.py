@@ -50,8 +50,12 @@ def begin(account: Account, device: Device) -> Login:
         user_agent=device.user_agent,
         address=device.address,
     ).execute()
-    its = LoginSession.select(LoginSession.id).where(open_of(account.id))
-    kept = its.order_by(LoginSession.id.desc()).limit(MOST_SESSIONS)
+    kept = (
+        LoginSession.select(LoginSession.id)
+        .where(open_of(account.id))
+        .order_by(LoginSession.id.desc())
+        .limit(MOST_SESSIONS)
+    )
     surplus = LoginSession.update(ended_at=database_time())
     surplus.where(open_of(account.id), LoginSession.id.not_in(kept)).execute()
     return Login(session_id, account.id, bool(account.is_admin), bool(account.is_observer))

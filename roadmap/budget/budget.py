@@ -307,7 +307,7 @@ def _reserve(facts: dict[str, Any], month: str, most: int) -> None:
         Roadmap.spent,
         most,
         settings.budget_per_roadmap,
-        its=Roadmap.id == roadmap_id,
+        where=Roadmap.id == roadmap_id,
         calls=ModelCall.roadmap_id == roadmap_id,
         name="this roadmap",
         remedy="Raise BUDGET_PER_ROADMAP, then retry.",
@@ -318,7 +318,7 @@ def _reserve(facts: dict[str, Any], month: str, most: int) -> None:
         MonthlySpending.amount,
         most,
         settings.budget_per_user_month,
-        its=_in_month(owner_id, month),
+        where=_in_month(owner_id, month),
         calls=ModelCall.owner_id == owner_id,
         name=f"this account for {month}",
         remedy="Raise BUDGET_PER_USER_MONTH, or retry when the next month's budget starts "
@@ -334,7 +334,7 @@ def _reserve(facts: dict[str, Any], month: str, most: int) -> None:
 
 
 def _take(
-    sum_: Any, most: int, budget: Decimal, *, its: Any, calls: Any, name: str, remedy: str
+    sum_: Any, most: int, budget: Decimal, *, where: Any, calls: Any, name: str, remedy: str
 ) -> None:
     """Reserve an amount in a row of `sum_`, whose calls are `calls`.
 
@@ -344,11 +344,11 @@ def _take(
     """
     limit = int(budget * MICRO)
     within = (sum_ + most <= limit,) if limit else ()
-    if _add(sum_, most, its, *within):
+    if _add(sum_, most, where, *within):
         return
     # The sum, and the part of it that running calls may give back, of one moment.
     running = ModelCall.select(total_of(ModelCall.price)).where(calls, *is_running())
-    row = sum_.model.select(sum_, running).where(its).tuples().first()
+    row = sum_.model.select(sum_, running).where(where).tuples().first()
     if row is None:
         raise GeneratorFault(
             "The roadmap no longer exists. The model was not called.", lasting=True

@@ -133,15 +133,17 @@ def receipt(owner_id: UUID, roadmap_id: UUID, *, limit: int, after: UUID | None)
 
     `after` is the id at which the previous page ended.
     """
-    its, month = ModelCall.roadmap_id == roadmap_id, month_of(clock.now())
-    page = ModelCall.select().where(its, ModelCall.id > (after or FIRST)).order_by(ModelCall.id)
+    of_roadmap, month = ModelCall.roadmap_id == roadmap_id, month_of(clock.now())
+    page = (
+        ModelCall.select().where(of_roadmap, ModelCall.id > (after or FIRST)).order_by(ModelCall.id)
+    )
     of_month = MonthlySpending.select(MonthlySpending.amount).where(
         MonthlySpending.owner_id == owner_id, MonthlySpending.month == month
     )
     row = get_owned(owner_id, roadmap_id)
     calls = [_record(call) for call in page.limit(limit + 1)]
     to_come = pending_estimate(roadmap_id)
-    reserved = ModelCall.select(total_of(ModelCall.reserved)).where(its, *is_running())
+    reserved = ModelCall.select(total_of(ModelCall.reserved)).where(of_roadmap, *is_running())
     return Receipt(
         currency=settings.currency,
         spent=money(row.spent),
@@ -202,7 +204,7 @@ def saved(row: Roadmap) -> Estimate | None:
 
 
 @session()
-def lasts(roadmap_id: UUID) -> bool:
+def budget_suffices(roadmap_id: UUID) -> bool:
     """Whether the roadmap's budget is enough for the contents that wait, and a call beside them.
 
     Contents are estimated; a call is reserved with as much as the dearest one so far.

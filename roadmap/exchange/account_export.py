@@ -174,9 +174,9 @@ def read_ready(account_id: UUID) -> tuple[ExportInfo, int]:
 def read_piece(account_id: UUID, export_id: UUID, number: int) -> bytes:
     """Return a piece of the archive. Raises NotFound when it or its export does not exist."""
     query = ExportPiece.select(ExportPiece.content).join(AccountExport)
-    its = (ExportPiece.export == export_id) & (AccountExport.account == account_id)
+    is_own = (ExportPiece.export == export_id) & (AccountExport.account == account_id)
     content = required(
-        query.where(its, ExportPiece.number == number).scalar(),
+        query.where(is_own, ExportPiece.number == number).scalar(),
         "This export no longer exists. Request a new one.",
     )
     return bytes(content)
@@ -212,7 +212,7 @@ def build(export_id: UUID) -> list[Job]:
 def stop(export_id: UUID, reason: str) -> list[Job]:
     """Mark an unfinished export as failed; a worker that builds it loses its lease."""
     unfinished = AccountExport.status.in_((ExportStatus.queued, ExportStatus.building))
-    update = AccountExport.update({**_failed(reason), **statuses.NOBODYS})
+    update = AccountExport.update({**_failed(reason), **statuses.NO_LEASE})
     if update.where(AccountExport.id == export_id, unfinished).execute():
         ExportPiece.delete().where(ExportPiece.export == export_id).execute()
     return []

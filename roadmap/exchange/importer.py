@@ -218,8 +218,7 @@ def _judge(roadmap_id: UUID, projects: Mapping[str, PortableProject]) -> None:
     """Store work on projects, and its judgements."""
     for key, found in projects.items():
         stage = Stage.get(Stage.roadmap == roadmap_id, Stage.key == key)
-        its = Stage.id == stage.id
-        Stage.update(work=found.work, done_at=found.done_at).where(its).execute()
+        Stage.update(work=found.work, done_at=found.done_at).where(Stage.id == stage.id).execute()
         place = {"roadmap": roadmap_id, "stage": stage.id, "status": ContentStatus.ready}
         for judge, each in found.judgements.items():
             facts = {"id": new_id(), "judge": judge, "due_at": each.created_at}

@@ -113,46 +113,46 @@ class ChatAnswer:
             {
                 **self.node("module", module),
                 "concepts": [
-                    self.concept(its, f"{place}/modules/{at}/concepts/{number}")
-                    for number, its in self.each(module.get("concepts"))
+                    self.concept(each, f"{place}/modules/{at}/concepts/{number}")
+                    for number, each in self.each(module.get("concepts"))
                 ],
             }
             for at, module in self.each(stage.get("modules") or [stage])
         ]
 
-    def concept(self, its: dict[str, Any], place: str) -> dict[str, Any]:
-        concept = self.node("concept", its)
+    def concept(self, part: dict[str, Any], place: str) -> dict[str, Any]:
+        concept = self.node("concept", part)
         needed = [
-            self.key_of.get(_line(each).casefold()) for each in _list(its.get("prerequisites"))
+            self.key_of.get(_line(each).casefold()) for each in _list(part.get("prerequisites"))
         ]
         self.key_of.setdefault(concept["title"].casefold(), concept["key"])
         self.place_of[concept["key"]] = place
-        contents = dict(self.contents(its))
+        contents = dict(self.contents(part))
         if contents:
             self.concepts[concept["key"]] = {"contents": contents}
         return {
             **concept,
-            "hours": _number(its.get("hours"), 2, 200),
-            "difficulty": _number(its.get("difficulty"), 2, 5),
+            "hours": _number(part.get("hours"), 2, 200),
+            "difficulty": _number(part.get("difficulty"), 2, 5),
             "prerequisites": [*dict.fromkeys(key for key in needed if key)],
-            "outcomes": [_line(each) for each in _list(its.get("outcomes"))],
+            "outcomes": [_line(each) for each in _list(part.get("outcomes"))],
         }
 
-    def contents(self, its: dict[str, Any]) -> Iterator[tuple[str, Any]]:
+    def contents(self, part: dict[str, Any]) -> Iterator[tuple[str, Any]]:
         from roadmap.plan.markdown_sanitizer import sanitize
 
-        if tutorial := _text(its.get("tutorial")).strip()[:LONGEST_TUTORIAL]:
+        if tutorial := _text(part.get("tutorial")).strip()[:LONGEST_TUTORIAL]:
             yield "tutorial", _written({"markdown": sanitize(tutorial)})
-        if items := [_resource(each) for _, each in self.each(its.get("resources"))]:
+        if items := [_resource(each) for _, each in self.each(part.get("resources"))]:
             yield "resources", _written({"items": items})
-        if questions := [_question(each) for _, each in self.each(its.get("quiz"))]:
+        if questions := [_question(each) for _, each in self.each(part.get("quiz"))]:
             yield "quiz", _written({"questions": questions})
 
-    def node(self, kind: str, its: dict[str, Any]) -> dict[str, Any]:
+    def node(self, kind: str, part: dict[str, Any]) -> dict[str, Any]:
         return {
             "key": f"{kind}-{self.parts}",
-            "title": _line(its.get("title")),
-            "description": _text(its.get("description")).strip(),
+            "title": _line(part.get("title")),
+            "description": _text(part.get("description")).strip(),
         }
 
     def each(self, parts: Any) -> Iterator[tuple[int, dict[str, Any]]]:
@@ -164,23 +164,23 @@ class ChatAnswer:
             yield number, part if isinstance(part, dict) else {"title": part}
 
 
-def _resource(its: dict[str, Any]) -> dict[str, Any]:
-    title, url = _line(its.get("title")), _line(its.get("url"))
+def _resource(part: dict[str, Any]) -> dict[str, Any]:
+    title, url = _line(part.get("title")), _line(part.get("url"))
     return {
         "title": title or url,
         "url": url,
-        "type": _line(its.get("type")) or "article",
-        "language": _line(its.get("language")) or DEFAULT_LANGUAGE,
-        "why": _line(its.get("why")) or title or url,
+        "type": _line(part.get("type")) or "article",
+        "language": _line(part.get("language")) or DEFAULT_LANGUAGE,
+        "why": _line(part.get("why")) or title or url,
     }
 
 
-def _question(its: dict[str, Any]) -> dict[str, Any]:
+def _question(part: dict[str, Any]) -> dict[str, Any]:
     """Return a question; its answers are options, their indexes from 0, or their letters."""
-    options = [_line(each) for each in _list(its.get("options"))]
+    options = [_line(each) for each in _list(part.get("options"))]
     places = {option: place for place, option in enumerate(options)}
     right = []
-    for answer in _list(its.get("answer")):
+    for answer in _list(part.get("answer")):
         place = places.get(_line(answer))  # first: an option may be a number, or true
         if place is None and isinstance(answer, int) and not isinstance(answer, bool):
             place = answer
@@ -191,10 +191,10 @@ def _question(its: dict[str, Any]) -> dict[str, Any]:
     statement = "true_false" if len(options) == 2 else "single"
     return {
         "type": "multiple" if len(right) > 1 else statement,
-        "prompt": _text(its.get("question")).strip(),
+        "prompt": _text(part.get("question")).strip(),
         "options": options,
         "answers": right,
-        "explanation": _text(its.get("explanation")).strip() or correct or "-",
+        "explanation": _text(part.get("explanation")).strip() or correct or "-",
     }
 
 

@@ -169,8 +169,8 @@ def read_link(owner_id: UUID, roadmap_id: UUID, link_id: UUID) -> LinkInfo:
 def revoke_link(owner_id: UUID, roadmap_id: UUID, link_id: UUID) -> None:
     """Delete a link. Raises NotFound."""
     get_owned(owner_id, roadmap_id)
-    its = (ShareLink.id == link_id) & (ShareLink.roadmap == roadmap_id)
-    required(ShareLink.delete().where(its).execute() or None, NO_LINK)
+    is_it = (ShareLink.id == link_id) & (ShareLink.roadmap == roadmap_id)
+    required(ShareLink.delete().where(is_it).execute() or None, NO_LINK)
 
 
 def open_link(token: str, purpose: LinkPurpose) -> OpenedLink:
@@ -245,7 +245,7 @@ def _info(row: ShareLink) -> LinkInfo:
     return LinkInfo(**{name: getattr(row, name) for name in LinkInfo.model_fields})
 
 
-NOBODYS = UUID(int=0)
+NIL_UUID = UUID(int=0)
 LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 WRITTEN = ContentState.model_construct(status=ContentStatus.ready, version=1, error="")
 UNWRITTEN = ContentState.model_construct(status=ContentStatus.pending, version=0, error="")
@@ -353,7 +353,7 @@ def for_others(tree: RoadmapTree) -> RoadmapTree:
     spent = itertools.accumulate((concept.hours for concept in known), initial=0)
     week_of = {concept.id: hours // pace + 1 for concept, hours in zip(known, spent, strict=False)}
     return RoadmapTree(
-        id=NOBODYS,
+        id=NIL_UUID,
         **dict.fromkeys(("goal", "error", "generator"), ""),
         spent=Decimal(0),
         revision=0,

@@ -49,10 +49,12 @@ def is_over(concepts: Sequence[ConceptNode | CourseStep]) -> bool:
 def ended_stage(course: Course, concept_id: UUID) -> int:
     """Return the number of the concept's stage if it is over, and else 0."""
     stages = list(dict.fromkeys(step.stage_id for step in course.steps))
-    its = next((step.stage_id for step in course.steps if step.id == concept_id), None)
-    if its is None or not is_over([step for step in course.steps if step.stage_id == its]):
+    stage_id = next((step.stage_id for step in course.steps if step.id == concept_id), None)
+    if stage_id is None or not is_over(
+        [step for step in course.steps if step.stage_id == stage_id]
+    ):
         return 0
-    return stages.index(its) + 1
+    return stages.index(stage_id) + 1
 
 
 def stage_end(stage: StageNode) -> StageEnd:

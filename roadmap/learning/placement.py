@@ -134,7 +134,7 @@ def place(owner_id: UUID, roadmap_id: UUID, request: PlacementRequest) -> Placem
     seed = secrets.randbelow(2**32) if request.seed is None else request.seed
     with snapshot():
         revision = _checked(owner_id, roadmap_id, request.revision)
-        plan = _plan(roadmap_id, request.module_id)
+        plan = _planned_concepts(roadmap_id, request.module_id)
         results = [
             (int(at), mark == "r")
             for at, mark in re.findall("([0-9]{1,3})([rw])", request.results)
@@ -171,7 +171,7 @@ def skip(owner_id: UUID, roadmap_id: UUID, request: SkipRequest) -> SkippedConce
     _checked(owner_id, roadmap_id, request.revision)
     changed = [
         concept.id
-        for concept in _plan(roadmap_id, None)
+        for concept in _planned_concepts(roadmap_id, None)
         if concept.is_asked and concept.id in request.concept_ids
     ]
     if request.progress == ConceptProgress.done:  # what was known took no time
@@ -236,7 +236,7 @@ def _checked(owner_id: UUID, roadmap_id: UUID, wanted: int | None) -> int:
     return revision
 
 
-def _plan(roadmap_id: UUID, module_id: UUID | None) -> list[PlannedConcept]:
+def _planned_concepts(roadmap_id: UUID, module_id: UUID | None) -> list[PlannedConcept]:
     """Return all concepts; those of other modules are not asked. Raises NotFound."""
     written = Content.select(Content.concept).where(
         Content.roadmap == roadmap_id, Content.kind == ContentKind.quiz, Content.version > 0

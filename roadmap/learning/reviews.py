@@ -263,12 +263,16 @@ def placed(
         "created_at": now,
         **asdict(Memory(due_at=now)),
     }
-    new = [{"id": new_id(), "question": its, "number": number} for its, number in number_of.items()]
+    new = [
+        {"id": new_id(), "question": each, "number": number} for each, number in number_of.items()
+    ]
     # In one order, or two attempts at once could wait for each other.
     new.sort(key=lambda row: str(row["question"]))
     insert_rows(ReviewCard, new, common=common, pass_over=True)
-    its = (ReviewCard.concept == concept_id) & ReviewCard.question.in_(list(number_of))
-    cards = list(lock_for_update(ReviewCard.select().where(its).order_by(ReviewCard.question)))
+    stored = ReviewCard.select().where(
+        ReviewCard.concept == concept_id, ReviewCard.question.in_(list(number_of))
+    )
+    cards = list(lock_for_update(stored.order_by(ReviewCard.question)))
     for card in cards:
         number = number_of[card.question]
         if (card.version, card.number) != (version, number):
@@ -328,8 +332,7 @@ def day_of(at: datetime) -> datetime:
 def due_keys(owner_id: UUID, at: datetime, roadmap_id: UUID | None = None) -> list[Any]:
     """Return the values for DUE, of all roadmaps or of one."""
     owner, day = ReviewCard.owner.db_value(owner_id), ReviewCard.due_at.db_value(day_of(at))
-    its = ReviewCard.roadmap.db_value(roadmap_id)
-    found = [owner, ReviewCard.due_at.db_value(at), its, its]
+    found = [owner, ReviewCard.due_at.db_value(at), *[ReviewCard.roadmap.db_value(roadmap_id)] * 2]
     return [*found, day, *found, day, *found, owner, day, owner, day, day, owner]
 
 
@@ -394,8 +397,9 @@ def check(
         card, question = _found(owner_id, card_id)
         graded = grade_one(card.number, question, request.chosen)
         if not (graded.answer or is_shown):
-            its = (ReviewCard.id == card_id) & (ReviewCard.reviews == card.reviews)
-            ReviewCard.update(gave_up_at=now).where(its).execute()
+            ReviewCard.update(gave_up_at=now).where(
+                ReviewCard.id == card_id, ReviewCard.reviews == card.reviews
+            ).execute()
     is_open = graded.answer and not _gave_up(card, now)
     return CheckedReview(
         id=card.id,
@@ -533,13 +537,13 @@ def _questions(cards: Iterable[ReviewCard]) -> dict[UUID, Question]:
     places = {(card.content.id, card.version) for card in cards}
     if not places:
         return {}
-    its = (
+    versions = (
         (ContentVersion.content == content_id) & (ContentVersion.version == version)
         for content_id, version in places
     )
     quizzes = {
         (row.content_id, row.version): Quiz.model_validate(row.body)
-        for row in ContentVersion.select().where(functools.reduce(operator.or_, its))
+        for row in ContentVersion.select().where(functools.reduce(operator.or_, versions))
     }
     return {
         card.id: quizzes[card.content.id, card.version].questions[card.number] for card in cards

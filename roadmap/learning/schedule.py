@@ -203,14 +203,14 @@ def _stage(stage: StageNode, spans: Sequence[ConceptSpan]) -> StageSchedule:
     concepts = [concept for module in stage.modules for concept in module.concepts]
     hours = sum(each.hours for each in concepts if each.progress != ConceptProgress.skipped)
     ids = {each.id for each in concepts}
-    its = [span for span in spans if span.concept_id in ids]
+    planned = [span for span in spans if span.concept_id in ids]
     return StageSchedule(
         stage_id=stage.id,
         title=stage.title,
         hours=hours,
-        hours_learned=hours - sum(span.hours for span in its),
-        begins_on=its[0].begins_on if its else None,
-        ends_on=its[-1].ends_on if its else None,
+        hours_learned=hours - sum(span.hours for span in planned),
+        begins_on=planned[0].begins_on if planned else None,
+        ends_on=planned[-1].ends_on if planned else None,
     )
 
 

@@ -140,8 +140,8 @@ def _candidates(owner_id: UUID) -> Iterator[Sequence[UUID]]:
         .limit(1)
     )
     query = Roadmap.select(recent.c.id, learned_at.alias("at")).from_(recent)
-    its = query.where(recent.c.contents_ready > 0).order_by(recent.c.id.desc())
-    rows = [(Roadmap.id.python_value(id_), at) for id_, at in its.tuples()]
+    written = query.where(recent.c.contents_ready > 0).order_by(recent.c.id.desc())
+    rows = [(Roadmap.id.python_value(id_), at) for id_, at in written.tuples()]
     begun = sorted((row for row in rows if row[1] is not None), key=itemgetter(1), reverse=True)
     others = [row for row in rows if row[1] is None]
     ids = [id_ for id_, _ in (*begun[:BEGUN], *others[:NEWEST])]
@@ -295,8 +295,8 @@ def today_with(owner_id: UUID, lesson: NextLesson | None) -> Today:
 
 
 def _next_part(lesson: NextLesson) -> NextPart:
-    its = Concept.select(Concept.hours, Concept.studied).where(Concept.id == lesson.next_id)
-    hours, studied = its.tuples().get()
+    times = Concept.select(Concept.hours, Concept.studied).where(Concept.id == lesson.next_id)
+    hours, studied = times.tuples().get()
     parts = parts_of(lesson.next_id, hours)
     part = next((each for each in parts if each.end > studied), parts[-1])
     return NextPart(

@@ -39,11 +39,11 @@ from roadmap.lifecycle.plan_rows import (
     contents_that_fit,
     current_outline,
     due,
+    fitting_version,
     newest_version,
     open_due,
     ready,
     removed_keys,
-    taken_up,
 )
 from roadmap.plan import edits
 from roadmap.plan.outline import Analysis, ClarifyingQuestion, ContentKind, Outline
@@ -51,7 +51,7 @@ from roadmap.plan.schemas import ChosenAnswer, accepted_request
 from roadmap.plan.statuses import (
     BEING_MADE,
     FINAL,
-    NOBODYS,
+    NO_LEASE,
     OPEN,
     ContentStatus,
     EventType,
@@ -204,14 +204,14 @@ def cancel(owner_id: UUID, roadmap_id: UUID, among: Collection[str] = UNDER_WAY)
     part of which another version was asked for. Raises NotFound, and Conflict when the status is
     not `among` those.
     """
-    row = transition(owner_id, roadmap_id, among, "cancelled", **NOBODYS)
+    row = transition(owner_id, roadmap_id, among, "cancelled", **NO_LEASE)
     revision = revisions.close_open(roadmap_id, RevisionStatus.cancelled, "It was cancelled.")
     if revision is not None and row.revision:
         events.bump_and_append(row.id, EventType.revision_cancelled, {"revision": revision.number})
         return _result(row, "Cancelled", restore_previous(roadmap_id, revision))
     # A part whose current version fits keeps that one.
     open_ = (Content.roadmap == roadmap_id) & Content.status.in_(OPEN)
-    ended = {**NOBODYS, "error": "", "instruction": "", "status": ContentStatus.ready}
+    ended = {**NO_LEASE, "error": "", "instruction": "", "status": ContentStatus.ready}
     Content.update(ended).where(Content.id.in_(contents_that_fit(open_))).execute()
     cancelled = {**ended, "status": ContentStatus.cancelled}
     is_all_kept = Content.update(cancelled).where(open_).execute() == 0 and row.revision > 0
@@ -354,7 +354,7 @@ def restore_version(
         ),
         f"Version {number} of this {kind} does not exist.",
     )
-    shown = taken_up(version, concept_id)
+    shown = fitting_version(version, concept_id)
     Content.update(ready(shown)).where(Content.id == content.id).execute()
     if kind == ContentKind.quiz:
         reviews.follow([concept_id])

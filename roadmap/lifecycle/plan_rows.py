@@ -28,7 +28,7 @@ from roadmap.plan.outline import (
     OutlineStage,
     weeks,
 )
-from roadmap.plan.statuses import NOBODYS, OPEN, ConceptProgress, ContentStatus
+from roadmap.plan.statuses import NO_LEASE, OPEN, ConceptProgress, ContentStatus
 
 MOST_VERSIONS = 500  # of a content
 ROWS = 100  # in one statement
@@ -127,7 +127,7 @@ def apply(
     concept_of = _sync_outline(row, outline)
     removed = Concept.select(Concept.id).where(Concept.roadmap == row.id, Concept.removed)
     # Work on contents that are not in the plan any more ends.
-    Content.update(status=ContentStatus.cancelled, error="", instruction="", **NOBODYS).where(
+    Content.update(status=ContentStatus.cancelled, error="", instruction="", **NO_LEASE).where(
         Content.concept.in_(removed), Content.status.in_(OPEN)
     ).execute()
     wanted = {concept_of[concept.key]: subject(concept) for concept in outline.concepts()}
@@ -270,7 +270,9 @@ def contents_that_fit(*conditions: Any) -> list[UUID]:
         .join(ContentVersion, on=IS_CURRENT)
         .where(*conditions)
     )
-    return [id_ for id_, its, *facts in query.tuples() if its == fingerprint(*facts)]
+    return [
+        id_ for id_, written_for, *facts in query.tuples() if written_for == fingerprint(*facts)
+    ]
 
 
 def ready(version: int) -> dict[str, Any]:
@@ -278,24 +280,24 @@ def ready(version: int) -> dict[str, Any]:
     return {"status": ContentStatus.ready, "version": version, "error": "", "instruction": ""}
 
 
-def taken_up(version: ContentVersion, concept_id: UUID) -> int:
+def fitting_version(version: ContentVersion, concept_id: UUID) -> int:
     """Return the number under which an earlier version fits: its own, or a copy's.
 
     Raises Conflict when there are too many versions.
     """
-    its = subject(Concept.get_by_id(concept_id))
-    if version.subject == its:
+    current = subject(Concept.get_by_id(concept_id))
+    if version.subject == current:
         return int(version.version)
     if newest_version(version.content_id) >= MOST_VERSIONS:
         raise Conflict(f"The maximum of {MOST_VERSIONS} versions is reached for this part.")
-    return _copy(version, its)
+    return _copy(version, current)
 
 
-def _copy(version: ContentVersion, its: str) -> int:
-    """Save a version again as one that was written for subject `its`; its number."""
+def _copy(version: ContentVersion, subject_: str) -> int:
+    """Save a version again as one that was written for this subject; its number."""
     number = newest_version(version.content_id) + 1
     ContentVersion.insert(
-        {**version.__data__, "version": number, "subject": its, "created_at": clock.now()}
+        {**version.__data__, "version": number, "subject": subject_, "created_at": clock.now()}
     ).execute()
     return number
 
@@ -345,7 +347,7 @@ def _open_contents(
     for content in stale:
         by_number[fit.get(content.id, 0)].append(content.id)
     for number, ids in by_number.items():
-        changes = {**(ready(number) if number else PENDING), **NOBODYS, "due_at": clock.now()}
+        changes = {**(ready(number) if number else PENDING), **NO_LEASE, "due_at": clock.now()}
         for batch in peewee.chunked(ids, ROWS):
             Content.update(changes).where(Content.id.in_(batch)).execute()
     return [each["id"] for each in new] + by_number[0]

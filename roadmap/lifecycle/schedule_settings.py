@@ -65,14 +65,14 @@ def reschedule(owner_id: UUID, roadmap_id: UUID, request: ScheduleRequest) -> No
         weeks=total_weeks(outline, request.hours_per_week),
     ).where(Roadmap.id == row.id).execute()
     # One statement for each week in which another concept is begun.
-    its = (Concept.roadmap == row.id) & ~Concept.removed
-    before = dict(Concept.select(Concept.key, Concept.week).where(its).tuples())
+    planned = (Concept.roadmap == row.id) & ~Concept.removed
+    before = dict(Concept.select(Concept.key, Concept.week).where(planned).tuples())
     keys: dict[int, list[str]] = defaultdict(list)
     for key, week in weeks(outline, request.hours_per_week).items():
         if before[key] != week:
             keys[week].append(key)
     for week, changed in keys.items():
-        Concept.update(week=week).where(its, Concept.key.in_(changed)).execute()
+        Concept.update(week=week).where(planned, Concept.key.in_(changed)).execute()
 
 
 def _check(row: Roadmap, request: ScheduleRequest) -> None:

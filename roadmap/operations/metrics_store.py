@@ -189,13 +189,13 @@ def totals() -> list[MetricDelta]:
     return sorted(MetricDelta(*row) for row in rows)
 
 
-def sample(counted: Sequence[MetricDelta]) -> None:
+def sample(deltas: Sequence[MetricDelta]) -> None:
     """Store values of this minute; a second sample replaces the first.
 
     Raises Unavailable.
     """
     statements = _storing(
-        [_row(each, minute_of(clock.now())) for each in counted],
+        [_row(each, minute_of(clock.now())) for each in deltas],
         {MetricValue.value: peewee.EXCLUDED.value},
     )
     with transaction():

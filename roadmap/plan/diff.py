@@ -280,14 +280,14 @@ class _Merging:
         return tuple(self._node(kind, there[key]) for key in order)
 
     def _node(self, what: What, thing: Thing) -> Node:
-        its = self._changes[what, thing.key]
-        moves = (each for each in its if each.how == "moved" and each.field != "position")
+        changes = self._changes[what, thing.key]
+        moves = (each for each in changes if each.how == "moved" and each.field != "position")
         return Node(
             what=what,
             thing=thing,
             # A move, which comes first, counts more than changes of fields.
-            mark=its[0].how if its else "same",
-            fields=tuple(change for change in its if change.how == "changed"),
+            mark=changes[0].how if changes else "same",
+            fields=tuple(change for change in changes if change.how == "changed"),
             moved_from=next((str(move.before) for move in moves), ""),
             children=() if what == "concept" else self.inside((what, thing.key)),
         )

@@ -342,20 +342,20 @@ def _parser(preset: str, nesting: int) -> MarkdownIt:
         parser.inline.ruler.at(name, _noting(name, getattr(rules_inline, name)))
     for ruler in (parser.block.ruler, parser.inline.ruler):
         for rule in ruler.__rules__:
-            rule.fn = _counted(rule.fn)
-    parser.inline.skipToken = _counted(parser.inline.skipToken)  # type: ignore[method-assign]
+            rule.fn = _limited(rule.fn)
+    parser.inline.skipToken = _limited(parser.inline.skipToken)  # type: ignore[method-assign]
     # It builds its tables of rules when it is first used, which is not thread-safe.
     parser.render("# Heading\n\nand *emphasis*", {"calls_left": repeat(None)})
     return parser
 
 
-def _counted(rule: Rule) -> Rule:
-    def counted(state: StateBlock | StateInline, *rest: Any) -> Any:
+def _limited(rule: Rule) -> Rule:
+    def limited(state: StateBlock | StateInline, *rest: Any) -> Any:
         if next(state.env["calls_left"], "none") is not None:
             raise TooIntricate
         return rule(state, *rest)
 
-    return counted
+    return limited
 
 
 def _note_html(state: StateBlock, line: int, _: int, silent: bool) -> bool:

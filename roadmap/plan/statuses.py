@@ -115,7 +115,7 @@ class Progress(LazyModel):
 
 
 OPEN = (ContentStatus.pending, ContentStatus.building)
-NOBODYS = {"lease_token": None, "lease_until": None, "challenged_at": None}
+NO_LEASE = {"lease_token": None, "lease_until": None, "challenged_at": None}
 
 
 class JobName(StrEnum):

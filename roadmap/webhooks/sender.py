@@ -32,7 +32,7 @@ from roadmap.lifecycle.events import WAITING, disable
 from roadmap.lifecycle.making import leases
 from roadmap.lifecycle.making.leases import DELIVERING, keeper
 from roadmap.operations.execution_log import LogLevel, record
-from roadmap.plan.statuses import NOBODYS, TEST, DeliveryStatus, Job, JobName
+from roadmap.plan.statuses import NO_LEASE, TEST, DeliveryStatus, Job, JobName
 from roadmap.webhooks.delivery_limits import AtCapacity, DeliverySlots, Take
 
 # Seconds between two tries: the schedule that the specification proposes, about three days in all.
@@ -315,7 +315,7 @@ def stop(delivery_id: UUID, reason: str) -> list[Job]:
     """Give up a delivery for an operator; its owner can retry it. A worker finds its lease lost."""
     query = (
         WebhookDelivery.update(
-            status=DeliveryStatus.failed, error=reason, finished_at=clock.now(), **NOBODYS
+            status=DeliveryStatus.failed, error=reason, finished_at=clock.now(), **NO_LEASE
         )
         .where(WebhookDelivery.id == delivery_id, WebhookDelivery.status.in_(WAITING))
         .returning(WebhookDelivery)

@@ -138,7 +138,9 @@ def town(
         folder = tmp_path_factory.mktemp("town")
         settings = {**PATIENT, **KILLED, **teacher.environment()}
         settings["CONTENT_WORKERS"] = "16"  # some of which a test keeps waiting
-        with running(server_stack(folder, postgres, broker, in_one=False, **settings)) as stack:
+        with running(
+            server_stack(folder, postgres, broker, single_process=False, **settings)
+        ) as stack:
             yield School(stack, teacher)
 
 

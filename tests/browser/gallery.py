@@ -11,7 +11,7 @@ from typing import Any
 from playwright.sync_api import Page, Response
 from starlette.routing import Match
 
-from testing.operating import promote, put_aside
+from testing.operating import make_dead_letters, promote
 from testing.people import Person
 from testing.stack import GOAL, Stack
 from testing.waiting import wait_until
@@ -86,7 +86,7 @@ class Gallery:
         )
         promote(self.town.stack, self.overseer.email, "admin")
         promote(self.town.stack, self.observer.email, "observer")
-        put_aside(self.town.stack, "draw_picture", WORD)
+        make_dead_letters(self.town.stack, "draw_picture", WORD)
         teacher = self.town.teacher
         for language in ("en", "zh-Hans"):
             teacher.as_usual()

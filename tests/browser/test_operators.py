@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Page, expect
 
-from testing.operating import put_aside
+from testing.operating import make_dead_letters
 from testing.waiting import wait_until
 from tests.browser.checkers import barriers
 from tests.browser.conftest import School, Visiting
@@ -28,7 +28,7 @@ def resumed(alone: School) -> Iterator[School]:
 
 
 def test_a_retried_dead_letter_moves_on_the_page(page: Page, alone: School) -> None:
-    put_aside(alone.stack, "draw_picture")
+    make_dead_letters(alone.stack, "draw_picture")
     page.goto(f"{alone.url}{QUEUE}?state=dead&search=draw_picture")
     row = page.locator("tbody tr", has_text="draw_picture")
     before = row.locator("time").get_attribute("datetime")

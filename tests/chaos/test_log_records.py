@@ -173,7 +173,7 @@ def let_a_minute_pass(stack: Stack, writer: Writer) -> None:
 
 
 def assert_counted(stack: Stack, state: str, number: int) -> None:
-    assert stack.counted("roadmap_log_records", state=state) == number
+    assert stack.metric_sum("roadmap_log_records", state=state) == number
 
 
 @pytest.mark.long

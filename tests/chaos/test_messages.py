@@ -43,7 +43,7 @@ def signed(
     return data
 
 
-def put_aside(stack: Stack, number: int) -> list[DeadLetter]:
+def dead_letters_of(stack: Stack, number: int) -> list[DeadLetter]:
     """The dead letters, as soon as they are so many."""
     with queue_of(stack) as queue:
         wait_until(
@@ -77,7 +77,7 @@ def test_a_message_no_worker_can_run_is_a_dead_letter_and_the_others_are_built(
             queue.storage.enqueue(data, priority=1)  # before the contents of the roadmaps
             paths.append(fragile.create())
 
-    letters = put_aside(fragile, len(reasons))
+    letters = dead_letters_of(fragile, len(reasons))
     assert {letter.data for letter in letters} == set(reasons)
     assert [
         letter.reason for letter in letters if not letter.reason.startswith(reasons[letter.data])
@@ -88,7 +88,9 @@ def test_a_message_no_worker_can_run_is_a_dead_letter_and_the_others_are_built(
         assert letter.id in listed.output
         assert letter.reason[:60] in listed.output
     assert listed.output.count("(unreadable)") == 4
-    assert fragile.counted("roadmap_queue_messages", queue="content", state="dead") == len(reasons)
+    assert fragile.metric_sum("roadmap_queue_messages", queue="content", state="dead") == len(
+        reasons
+    )
 
     for path in paths:
         assert_built_once(fragile, path)
@@ -101,14 +103,14 @@ def test_a_person_lists_replays_and_deletes_dead_letters(fragile: Stack) -> None
     with queue_of(fragile) as queue:
         queue.storage.enqueue(GARBAGE)
         queue.storage.enqueue(unknown)
-    first = {letter.data: letter for letter in put_aside(fragile, 2)}
+    first = {letter.data: letter for letter in dead_letters_of(fragile, 2)}
 
     assert dead(fragile, "replay", first[unknown].id) == (
         0,
         "Replayed 1 dead letter of the content queue.\n",
         "",
     )
-    again = {letter.data: letter for letter in put_aside(fragile, 2)}
+    again = {letter.data: letter for letter in dead_letters_of(fragile, 2)}
     assert again[unknown].at > first[unknown].at
     assert again[GARBAGE] == first[GARBAGE]
 
@@ -117,14 +119,14 @@ def test_a_person_lists_replays_and_deletes_dead_letters(fragile: Stack) -> None
         "Deleted 1 dead letter of the content queue.\n",
         "",
     )
-    [left] = put_aside(fragile, 1)
+    [left] = dead_letters_of(fragile, 1)
     assert left.data == unknown
     assert dead(fragile, "replay", "--all") == (
         0,
         "Replayed 1 dead letter of the content queue.\n",
         "",
     )
-    [last] = put_aside(fragile, 1)
+    [last] = dead_letters_of(fragile, 1)
     assert last.at > left.at
     assert dead(fragile, "delete", "--all", "--queue", "logs") == (
         0,
@@ -136,7 +138,7 @@ def test_a_person_lists_replays_and_deletes_dead_letters(fragile: Stack) -> None
         "Deleted 1 dead letter of the content queue.\n",
         "",
     )
-    assert put_aside(fragile, 0) == []
+    assert dead_letters_of(fragile, 0) == []
 
 
 @pytest.mark.long
@@ -161,7 +163,7 @@ def test_a_letter_that_is_replayed_has_its_effect(fragile_server: Stack) -> None
         queue.storage.dead_letter(claim, "somebody put it aside")
         queue.storage.release_all()
     fragile_server.content.start()
-    [letter] = put_aside(fragile_server, 1)
+    [letter] = dead_letters_of(fragile_server, 1)
     listed = dead(fragile_server, "dead").output
     assert "plan_roadmap" in listed
     assert path.rsplit("/", 1)[-1] in listed
@@ -169,7 +171,7 @@ def test_a_letter_that_is_replayed_has_its_effect(fragile_server: Stack) -> None
 
     assert dead(fragile_server, "replay", letter.id).code == 0
     assert_built_once(fragile_server, path)
-    assert put_aside(fragile_server, 0) == []
+    assert dead_letters_of(fragile_server, 0) == []
 
 
 @pytest.mark.long

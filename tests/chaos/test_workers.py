@@ -232,7 +232,7 @@ class Poison:
 
 def dead_count(stack: Stack) -> int:
     with suppress(httpx2.TransportError):
-        return int(stack.counted("roadmap_queue_messages", queue="content", state="dead"))
+        return int(stack.metric_sum("roadmap_queue_messages", queue="content", state="dead"))
     return 0
 
 

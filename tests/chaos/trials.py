@@ -250,9 +250,9 @@ def records_arrive(trial: Trial) -> None:
     )
     trial.assert_nothing_waits("logs")
     assert trial.rows(making) == expected
-    counted = """select (select count(*) from execution_log), sum(stored), sum(last_seq),
+    metric_sum = """select (select count(*) from execution_log), sum(stored), sum(last_seq),
         sum(dropped) from log_source"""
-    [(there, stored, numbered, dropped)] = trial.rows(counted)
+    [(there, stored, numbered, dropped)] = trial.rows(metric_sum)
     assert (stored, numbered, dropped) == (there, there, 0)
 
 

@@ -174,9 +174,9 @@ def test_the_supervisor_starts_the_service_and_all_that_counts_shows_it(
         service.child("tasks.dummy.dummy_queue")
         enqueue(folder, stack.environment, tmp_path / "note")
         wait_until(lambda: (tmp_path / "note").exists(), reason="the task has run")
-        counted = {"queue": "dummy", "task": "leave_note", "outcome": "done"}
-        wait_until(lambda: stack.counted("roadmap_tasks_total", **counted) == 1, reason="a count")
-        assert stack.counted("roadmap_queue_consumers", queue="dummy") == 1
+        labels = {"queue": "dummy", "task": "leave_note", "outcome": "done"}
+        wait_until(lambda: stack.metric_sum("roadmap_tasks_total", **labels) == 1, reason="a count")
+        assert stack.metric_sum("roadmap_queue_consumers", queue="dummy") == 1
         answer = stack.get("/api/v1/admin/queues/dummy").json()
         assert (answer["workers"], answer["ready"], answer["dead"]) == (1, 0, 0)
         assert [each["name"] for each in stack.get("/api/v1/admin/queues").json()["items"]] == [

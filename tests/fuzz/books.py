@@ -151,8 +151,8 @@ def audit(watch: Watch) -> None:
                 "an Idempotency-Key has made several roadmaps", f"{key}: {', '.join(sorted(ids))}"
             )
     for name in ("logs", "content"):
-        if put_aside := stack.counted("roadmap_queue_messages", queue=name, state="dead"):
-            watch.fail(f"the queue {name} has dead letters", f"{put_aside:g}")
+        if dead := stack.metric_sum("roadmap_queue_messages", queue=name, state="dead"):
+            watch.fail(f"the queue {name} has dead letters", f"{dead:g}")
     _theirs(watch)
 
 

@@ -355,6 +355,6 @@ def _begin_audited(
     if card_id := call.ids.get("card_id"):
         with suppress(NotFound):  # a refused change has an entry too
             roadmap_id = reviews.read_card(call.owner, card_id).roadmap_id
-    its = {"roadmap": str(roadmap_id)} if roadmap_id else {}
-    entry = audited(actor_of(call), Action.agent_change, operation, its)
+    target = {"roadmap": str(roadmap_id)} if roadmap_id else {}
+    entry = audited(actor_of(call), Action.agent_change, operation, target)
     return entry, entry.__enter__()

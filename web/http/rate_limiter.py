@@ -180,13 +180,13 @@ class SharedLimits:
             for (limit, key), count in self._limiter.take_pending().items():
                 name = f"LIMITS:{{roadmap.{limit.name}/{key}/{limit.most}/{limit.seconds}/second}}"
                 fitting = min(count, limit.most)
-                counted = self._share(
+                granted = self._share(
                     [f"{name}/-1", name], [limit.most, limit.seconds * 1000, fitting]
                 )
-                if counted == fitting:
+                if granted == fitting:
                     continue
                 # Too many were let in: the next ones wait for as long in return.
-                wait = max(count - counted, 1) * limit.seconds / limit.most
+                wait = max(count - granted, 1) * limit.seconds / limit.most
                 self._limiter.block_until((limit, key), time.time() + min(wait, limit.seconds))
         except (redis.RedisError, OSError) as error:
             if time.monotonic() > self._silent_until:

@@ -1,4 +1,4 @@
-"""LRU cache of documents, each with the state of its source, while which it is current."""
+"""LRU cache of documents, each valid for one state of its source."""
 
 import threading
 from collections import OrderedDict

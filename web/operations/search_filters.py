@@ -84,7 +84,7 @@ class SearchQuery(LazyModel, extra="forbid"):
     limit: Limit = 20
 
     @property
-    def sought(self) -> dict[str, Any]:
+    def criteria(self) -> dict[str, Any]:
         """Return the fields of a RoadmapSearch."""
         same = ("owner", "text", "error", "generator", "over_budget", "since", "until")
         return {

@@ -162,7 +162,7 @@ class Sentences:
                 "%(count)d parts of other roadmaps come first",
                 activity.ahead,
             )
-        return counted(text, activity.ahead)
+        return with_count(text, activity.ahead)
 
     def left(self, seconds: int) -> str:
         """Return an estimate of the remaining time."""
@@ -176,9 +176,9 @@ class Sentences:
             text = self.texts.ngettext(
                 "about one minute left", "about %(count)d minutes left", minutes
             )
-            return counted(text, minutes)
+            return with_count(text, minutes)
         text = self.texts.ngettext("about one hour left", "about %(count)d hours left", hours)
-        return counted(text, hours)
+        return with_count(text, hours)
 
     def happened(self, event: Event, concepts: Mapping[UUID, str]) -> str:
         if event.type not in OF_PART:
@@ -219,19 +219,21 @@ class Sentences:
         }
 
     def hours(self, count: int) -> str:
-        return counted(self.texts.ngettext("%(count)d hour", "%(count)d hours", count), count)
+        return with_count(self.texts.ngettext("%(count)d hour", "%(count)d hours", count), count)
 
     def weeks(self, count: int) -> str:
-        return counted(self.texts.ngettext("%(count)d week", "%(count)d weeks", count), count)
+        return with_count(self.texts.ngettext("%(count)d week", "%(count)d weeks", count), count)
 
     def concepts(self, count: int) -> str:
-        return counted(self.texts.ngettext("%(count)d concept", "%(count)d concepts", count), count)
+        return with_count(
+            self.texts.ngettext("%(count)d concept", "%(count)d concepts", count), count
+        )
 
     def _text(self, text: str, **values: object) -> str:
         translated = self.texts.gettext(text)
         return translated % values if values else translated
 
 
-def counted(text: str, count: int) -> str:
+def with_count(text: str, count: int) -> str:
     """Return a text of ngettext with its number; that of one thing may have none."""
     return text % {"count": count} if "%" in text else text

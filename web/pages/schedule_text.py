@@ -6,7 +6,7 @@ from gettext import NullTranslations
 
 from core.i18n import gettext_noop
 from roadmap.learning.schedule import Schedule
-from web.pages.labels import counted
+from web.pages.labels import with_count
 
 MONTHS = (
     gettext_noop("January"),
@@ -67,7 +67,7 @@ class ScheduleText:
         else:
             count = round(days / 365.25)
             text = ngettext("in %(count)d year", "in %(count)d years", count)
-        return counted(text, count)
+        return with_count(text, count)
 
     def stands(self, of: Schedule) -> str:
         """Return the one sentence that matters most."""
@@ -125,7 +125,7 @@ class ScheduleText:
             "You are %(count)d hours behind schedule.",
             abs(hours),
         )
-        return counted(ahead if hours > 0 else behind, abs(hours))
+        return with_count(ahead if hours > 0 else behind, abs(hours))
 
     def week(self, of: Schedule) -> str:
         """Return the planned and learned hours of this week; empty if none are planned."""
@@ -156,7 +156,7 @@ class ScheduleText:
             "With %(count)d hours a week you would finish by your target date.",
             hours,
         )
-        return counted(text, hours)
+        return with_count(text, hours)
 
 
 def _is_late(of: Schedule) -> bool:

@@ -149,15 +149,15 @@ def own_page(
     source: DocumentSource[Facts],
     context: Callable[[Facts], Mapping[str, Any]],
     *,
-    lasts: Callable[[Facts], bool] = lambda _: True,
+    is_cacheable: Callable[[Facts], bool] = lambda _: True,
     has_form: bool = False,
 ) -> Response:
     """Return a page of an account, rendered once for each state of its source.
 
-    Only a GET without a query is kept, and only if the page `lasts` until the state changes: it may
-    also show what others do. The state must be read from rows of the account, so that the page of
-    what it no longer has is not found. `has_form`: the context has FORM, in place of
-    which each response has a new name. It takes time: for a thread.
+    Only a GET without a query is kept, and only if `is_cacheable` says that the page stays the same
+    until the state changes: it may also show what others do. The state must be read from rows of
+    the account, so that the page of what it no longer has is not found. `has_form`: the context has
+    FORM, in place of which each response has a new name. It takes time: for a thread.
     """
     request = call.request
     key = (
@@ -171,7 +171,7 @@ def own_page(
             facts, state = source.read(), source.state()
         html = rendered(request, template, **context(facts)).encode()
         known = Document(gzip.compress(html, LEVEL, mtime=0))
-        if request.method == "GET" and not request.scope["query_string"] and lasts(facts):
+        if request.method == "GET" and not request.scope["query_string"] and is_cacheable(facts):
             own_pages.keep(key, state, known)
     if not has_form and takes_gzip(request):
         return _response(request, known.content, ZIPPED)

@@ -414,8 +414,9 @@ def _by_concept(
 def _projects(roadmap_id: UUID) -> dict[str, PortableProject]:
     """Return the projects with work, by the keys of their stages."""
     judged: dict[UUID, dict[str, PortableJudgement]] = defaultdict(dict)
-    its = (Judgement.roadmap == roadmap_id) & (Judgement.status == ContentStatus.ready)
-    for row in Judgement.select().where(its):
+    for row in Judgement.select().where(
+        Judgement.roadmap == roadmap_id, Judgement.status == ContentStatus.ready
+    ):
         judged[row.stage_id][row.judge] = from_row(PortableJudgement, row)
     return {
         key_of(stage): PortableProject(
@@ -525,21 +526,21 @@ class Source:
         """
         document, found = self.document, {}
         for concept in concepts_of(self.tree):
-            its = document.concepts[concept.key]
+            portable = document.concepts[concept.key]
             written = {
                 kind: content and content.body.model_dump(mode="json")
-                for kind, content in its.contents
+                for kind, content in portable.contents
             }
             if resources := written[ContentKind.resources]:
                 written[ContentKind.resources] = resources["items"]
-            if quiz := its.contents.quiz:  # lines to order are in the right one
+            if quiz := portable.contents.quiz:  # lines to order are in the right one
                 written[ContentKind.quiz] = without_answers(quiz.body, 1).model_dump(mode="json")
             found[concept.key] = {
                 **concept.model_dump(
                     mode="json", include={"title", "description", "hours", "week", "progress"}
                 ),
                 **written,
-                "notes": its.notes,
+                "notes": portable.notes,
                 **({"week": None} if self.tree.learned.is_begun else {}),
             }
         return found

@@ -65,13 +65,13 @@ def name_of(title: str, number: int) -> str:
     return f"{number:02d}-{name}".strip("-")
 
 
-def counted(count: int, thing: str) -> str:
+def pluralize(count: int, thing: str) -> str:
     return f"{count:,} {thing}{'' if count == 1 else 's'}"
 
 
 def framed(tree: Json, texts: NullTranslations) -> str:
     """Return the goal and the duration of a roadmap as a sentence."""
-    hours, weeks = counted(tree["hours"], "hour"), counted(tree["weeks"], "week")
+    hours, weeks = pluralize(tree["hours"], "hour"), pluralize(tree["weeks"], "week")
     if texts is not ENGLISH:
         hours = texts.ngettext("%(count)d hour", "%(count)d hours", tree["hours"]) % {
             "count": tree["hours"]

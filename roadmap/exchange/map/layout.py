@@ -225,8 +225,8 @@ def counts_of(concepts: Sequence[ConceptNode]) -> tuple[int, int]:
 
 
 def done_of(concepts: Sequence[ConceptNode], texts: NullTranslations = ENGLISH) -> str:
-    done, counted = counts_of(concepts)
-    return texts.gettext("%(done)d of %(counted)d done") % {"done": done, "counted": counted}
+    done, total = counts_of(concepts)
+    return texts.gettext("%(done)d of %(counted)d done") % {"done": done, "counted": total}
 
 
 def hours_of(hours: int, texts: NullTranslations = ENGLISH) -> str:
@@ -269,8 +269,8 @@ def _label(
 
 
 def _bar(concepts: Sequence[ConceptNode], x: float, y: float, width: float) -> ProgressBar:
-    done, counted = counts_of(concepts)
-    return ProgressBar(Box(x, y, width, BAR), done / counted if counted else float(bool(concepts)))
+    done, total = counts_of(concepts)
+    return ProgressBar(Box(x, y, width, BAR), done / total if total else float(bool(concepts)))
 
 
 def _heading(

@@ -248,7 +248,7 @@ class _Course:
         of_several = f"{track.id}/" if len(self.tracks) > 1 else ""
         modules = [
             OutlineModule(
-                key=of_several + _slug(its.title),
+                key=of_several + _slug(in_english.title),
                 title=module.title,
                 description=module.description,
                 concepts=tuple(
@@ -257,7 +257,7 @@ class _Course:
                     if key in self.planned
                 ),
             )
-            for module, its in zip(stage.modules, english.modules, strict=True)
+            for module, in_english in zip(stage.modules, english.modules, strict=True)
         ]
         ids = [f"{track.id}/{id_}" for module in stage.modules for id_ in module.concepts]
         is_most = 2 * sum(key in self.planned | self.covered.keys() for key in ids) >= len(ids)
@@ -296,16 +296,18 @@ def _course(request: RoadmapRequest) -> _Course:
         raise UnknownHere(NO_TRACK)
     if request.level not in RANK:
         raise UnknownHere(f"The level {request.level} is unknown.")
-    its = [_in(track, language) for track in found]
+    translated = [_in(track, language) for track in found]
     concepts = {
-        f"{track.id}/{id_}": _loaded(track, id_) for track in its for id_ in track.concept_ids
+        f"{track.id}/{id_}": _loaded(track, id_)
+        for track in translated
+        for id_ in track.concept_ids
     }
     planned = {key for key, each in concepts.items() if each.is_news_to(request.level)}
     skills: dict[str, set[str]] = {}
     for word, names in files.lexicon().read(request.goal).known:
         taught = (
             f"{track.id}/{id_}"
-            for track in its
+            for track in translated
             for name in names
             for id_ in track.teaches.get(name, ())
         )
@@ -315,13 +317,13 @@ def _course(request: RoadmapRequest) -> _Course:
     if not rest:  # they are what the person wants to learn
         rest, skills = planned, {}
     covered = {}
-    for track in its:
+    for track in translated:
         for id_, others in track.same_as.items():
             key, by = f"{track.id}/{id_}", next(filter(rest.__contains__, others), None)
             if key in rest and by is not None:
                 rest.remove(key)
                 covered[key] = by
-    return _Course(its, concepts, rest, covered, skills)
+    return _Course(translated, concepts, rest, covered, skills)
 
 
 def _in(track: Track, language: str) -> Track:

@@ -197,12 +197,10 @@ class Lexicon:
             for id_, match in matches.items()
             if not match.points.keys().isdisjoint(meant)
         }
-        left = {id_: its for id_, match in near.items() if (its := goal.points(match)) >= ENOUGH}
+        left = {id_: at for id_, match in near.items() if (at := goal.points(match)) >= ENOUGH}
         if near and not left and goal.stated != text:
             whole = self._goal(text, ())
-            left = {
-                id_: its for id_, match in near.items() if (its := whole.points(match)) >= ENOUGH
-            }
+            left = {id_: at for id_, match in near.items() if (at := whole.points(match)) >= ENOUGH}
         return list(left) if len(left) < 2 else self._several(goal, left, matches)
 
     def _several(self, goal: Goal, left: dict[str, int], matches: Mapping[str, Match]) -> list[str]:
@@ -214,8 +212,8 @@ class Lexicon:
         chosen: list[str] = []
         together = goal.meanings & self._together
         while left and len(chosen) < MOST_TRACKS:
-            its = [id_ for id_ in left if not together.isdisjoint(matches[id_].points)]
-            chosen.append(best := max(its or left, key=left.__getitem__))
+            paired = [id_ for id_ in left if not together.isdisjoint(matches[id_].points)]
+            chosen.append(best := max(paired or left, key=left.__getitem__))
             named = goal.meanings - {INTENT} - (self._together if len(chosen) > 1 else set())
             others = [matches[id_] for id_ in chosen]
             own = {id_: self._own(named, matches[id_], others) for id_ in left if id_ != best}
@@ -250,7 +248,9 @@ class Lexicon:
             match.points.get(meaning, 0)
             for meaning in meanings
             if meaning in self._together
-            or all(4 * its.points.get(meaning, 0) < match.points.get(meaning, 0) for its in others)
+            or all(
+                4 * other.points.get(meaning, 0) < match.points.get(meaning, 0) for other in others
+            )
         )
 
     def _meanings(self, text: str) -> tuple[frozenset[str], bool]:
@@ -287,12 +287,12 @@ class Lexicon:
 
     def _spelled(self, word: str) -> str:
         """Return the stem of a word, or of the known word that it is a typo of."""
-        its = stem(word)
-        if its in self._stems or len(word) < SHORTEST_TYPO:
-            return its
+        stemmed = stem(word)
+        if stemmed in self._stems or len(word) < SHORTEST_TYPO:
+            return stemmed
         meant = (self._typos.get(typo) for typo in (word, *_without_a_letter(word)))
         return next(
-            (stem(token) for token in meant if token is not None and token[0] == word[0]), its
+            (stem(token) for token in meant if token is not None and token[0] == word[0]), stemmed
         )
 
 

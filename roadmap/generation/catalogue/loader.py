@@ -193,7 +193,7 @@ def heads() -> tuple[list[Track], list[str]]:
     """Return the tracks of all `track.toml`, and errors of the invalid ones."""
     found, broken = [], []
     for root in _roots():
-        its = []
+        tracks_there = []
         for file in sorted(root.glob("*/track.toml")):
             name = file.parent.name
             try:
@@ -203,10 +203,10 @@ def heads() -> tuple[list[Track], list[str]]:
                 if root != TRACKS and (TRACKS / name).is_dir():
                     there = f"roadmap/generation/catalogue/tracks/{name}"
                     raise BrokenFile(file, f"id: {name!r} is that of a built-in track: {there}")
-                its.append(track)
+                tracks_there.append(track)
             except BrokenFile as broken_file:
                 broken.append(str(broken_file))
-        found += sorted(its, key=lambda track: track.position)
+        found += sorted(tracks_there, key=lambda track: track.position)
     return found, broken
 
 
@@ -263,13 +263,13 @@ def load_track(track_id: str, language: str = "") -> Track:
     translated = _read(file, TranslatedTrack, _toml(file, _text(file)))
     _same_length(file, "stages", translated.stages, track.stages)
     stages = []
-    for number, (stage, its) in enumerate(zip(track.stages, translated.stages, strict=True)):
-        _same_length(file, f"stages.{number}.modules", its.modules, stage.modules)
+    for number, (stage, words) in enumerate(zip(track.stages, translated.stages, strict=True)):
+        _same_length(file, f"stages.{number}.modules", words.modules, stage.modules)
         modules = [
-            module.model_copy(update=words.model_dump())
-            for module, words in zip(stage.modules, its.modules, strict=True)
+            module.model_copy(update=each.model_dump())
+            for module, each in zip(stage.modules, words.modules, strict=True)
         ]
-        stages.append(stage.model_copy(update={**dict(its), "modules": modules}))
+        stages.append(stage.model_copy(update={**dict(words), "modules": modules}))
     return track.model_copy(update={**dict(translated), "stages": stages, "language": language})
 
 
@@ -312,29 +312,32 @@ def load_concept(track_id: str, concept_id: str, language: str = "") -> Catalogu
     if language in ("", original):
         return concept
     file = folder / language / "concepts" / f"{concept_id}.md"
-    its = _read(file, TranslatedConcept, _front_matter(file))
+    translated = _read(file, TranslatedConcept, _front_matter(file))
     resources = [*concept.resources, *concept.spares]
-    _same_length(file, "outcomes", its.outcomes, concept.outcomes)
-    _same_length(file, "whys", its.whys, resources)
-    _same_length(file, "questions", its.questions, concept.questions)
+    _same_length(file, "outcomes", translated.outcomes, concept.outcomes)
+    _same_length(file, "whys", translated.whys, resources)
+    _same_length(file, "questions", translated.questions, concept.questions)
     questions = []
-    for number, (question, words) in enumerate(zip(concept.questions, its.questions, strict=True)):
+    for number, (question, words) in enumerate(
+        zip(concept.questions, translated.questions, strict=True)
+    ):
         _same_length(file, f"questions.{number}.options", words.options, question.options)
         facts = question.model_dump() | words.model_dump(exclude_defaults=True)
         questions.append(_read(file, Question, facts, ("questions", str(number))))
     resources = [
-        item.model_copy(update={"why": why}) for item, why in zip(resources, its.whys, strict=True)
+        item.model_copy(update={"why": why})
+        for item, why in zip(resources, translated.whys, strict=True)
     ]
-    is_translated = bool(its.tutorial.strip())
+    is_translated = bool(translated.tutorial.strip())
     return concept.model_copy(
         update={
-            "title": its.title,
-            "description": its.description,
-            "outcomes": its.outcomes,
+            "title": translated.title,
+            "description": translated.description,
+            "outcomes": translated.outcomes,
             "resources": resources[: len(concept.resources)],
             "spares": resources[len(concept.resources) :],
             "questions": questions,
-            "tutorial": its.tutorial
+            "tutorial": translated.tutorial
             if is_translated
             else NOT_TRANSLATED[language] + concept.tutorial,
             "tutorial_language": language if is_translated else original,
@@ -399,6 +402,6 @@ def _read(file: Path, shape: type[Read], facts: dict[str, Any], within: Sequence
         raise BrokenFile(file, f"{where}: {rule}" if where else rule) from None
 
 
-def _same_length(file: Path, name: str, its: list[Any], wanted: Any) -> None:
-    if len(its) != len(wanted):
-        raise BrokenFile(file, f"{name}: {len(its)} where the English file has {len(wanted)}")
+def _same_length(file: Path, name: str, found: list[Any], wanted: Any) -> None:
+    if len(found) != len(wanted):
+        raise BrokenFile(file, f"{name}: {len(found)} where the English file has {len(wanted)}")

@@ -81,7 +81,7 @@ class AnswerStream:
         choice = first_choice(chunk)
         self._ended = choice.get("finish_reason") or self._ended
         news = {"usage": chunk.get("usage"), "error": chunk.get("error") or choice.get("error")}
-        self._known = (self._known or {}) | {name: its for name, its in news.items() if its}
+        self._known = (self._known or {}) | {name: fact for name, fact in news.items() if fact}
         self.is_over = "error" in self._known
         delta = object_of(choice.get("delta"))
         self._text.write(text_of(delta.get("content") or ""))

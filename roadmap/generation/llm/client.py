@@ -286,9 +286,9 @@ class ModelClient:
     async def _receive(
         self, request: dict[str, Any], headers: Mapping[str, str], stream: AnswerStream
     ) -> None:
-        asking = self._client.chat.completions.with_streaming_response
+        responses = self._client.chat.completions.with_streaming_response
         loop = asyncio.get_running_loop()
-        async with asking.create(
+        async with responses.create(
             model=self._model, extra_headers={**headers, **UNPACKED}, **request
         ) as response:
             # A few compressed bytes could become any number.

@@ -170,7 +170,7 @@ def _response_format(shape: type[BaseModel], form: int) -> dict[str, Any]:
     def bounded(part: dict[str, Any]) -> dict[str, Any]:
         """Leave out bounds, which are numbers: fields of the same name stay."""
         dropped = {name for name in BOUNDS[form] if isinstance(part.get(name), int)}
-        return {name: its for name, its in part.items() if name not in dropped}
+        return {name: value for name, value in part.items() if name not in dropped}
 
     schema = changed(shape.model_json_schema(), bounded)
     named = {"name": shape.__name__, "schema": schema, "strict": True}

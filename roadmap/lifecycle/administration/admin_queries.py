@@ -68,7 +68,7 @@ class RoadmapSearch:
     until: datetime | None = None
 
 
-class OverseenRoadmap(RoadmapFields):
+class AdminRoadmap(RoadmapFields):
     """A roadmap in the list for operators."""
 
     owner: Owner = Field(description="Owner of the roadmap.")
@@ -97,7 +97,7 @@ class PartLedger(LazyModel):
     error: str = Field(description="Last error; empty: none.")
 
 
-class OverseenDetail(OverseenRoadmap):
+class AdminRoadmapDetail(AdminRoadmap):
     """A roadmap with the state of the work on it."""
 
     revision: int = Field(description="Number of the current plan; 0: none yet.")
@@ -117,7 +117,7 @@ class OverseenDetail(OverseenRoadmap):
     )
 
 
-def search(sought: RoadmapSearch, *, before: UUID | None, limit: int) -> Page[OverseenRoadmap]:
+def search(criteria: RoadmapSearch, *, before: UUID | None, limit: int) -> Page[AdminRoadmap]:
     """Return a page, newest first; `before` is the last id of the previous page.
 
     Raises Invalid for a search that takes too long, and Unavailable.
@@ -127,14 +127,14 @@ def search(sought: RoadmapSearch, *, before: UUID | None, limit: int) -> Page[Ov
             if is_postgres():
                 # Compilation takes longer than these searches.
                 database.execute_sql("SET LOCAL jit = off")
-            owner_id = account_id(sought.owner) if sought.owner else None
-            if sought.owner and owner_id is None:
+            owner_id = account_id(criteria.owner) if criteria.owner else None
+            if criteria.owner and owner_id is None:
                 return Page(items=[], next_cursor=None)
-            conditions = list(_conditions(sought))  # once: a search for words is one of them
+            conditions = list(_conditions(criteria))  # once: a search for words is one of them
             # Each status along its index: together they would have to be sorted.
             pages = [
                 list(_query(conditions, owner_id, before, status).limit(limit + 1))
-                for status in dict.fromkeys(sought.statuses) or (None,)
+                for status in dict.fromkeys(criteria.statuses) or (None,)
             ]
             rows = list(heapq.merge(*pages, key=lambda row: row.id, reverse=True))[: limit + 1]
             # Not by a join, which a wrong guess of the planner makes slow.
@@ -150,14 +150,13 @@ def search(sought: RoadmapSearch, *, before: UUID | None, limit: int) -> Page[Ov
         )
         raise Invalid(SLOW, fields=(FieldError("?text", rule),)) from None
     items = [
-        from_row(OverseenRoadmap, row, **_computed(row, emails.get(row.owner_id, "")))
-        for row in rows
+        from_row(AdminRoadmap, row, **_computed(row, emails.get(row.owner_id, ""))) for row in rows
     ]
     return page_of(items, limit)
 
 
 @session()
-def detail(roadmap_id: UUID) -> OverseenDetail:
+def detail(roadmap_id: UUID) -> AdminRoadmapDetail:
     """Raises NotFound."""
     query = Roadmap.select(Roadmap, Account).join(Account).where(Roadmap.id == roadmap_id)
     parts = (
@@ -168,7 +167,7 @@ def detail(roadmap_id: UUID) -> OverseenDetail:
     )
     row = required(query.get_or_none(), "This roadmap does not exist.")
     ledgers = [from_row(PartLedger, part, concept=part.concept.title) for part in parts]
-    return from_row(OverseenDetail, row, **_computed(row, row.owner.email), parts=ledgers)
+    return from_row(AdminRoadmapDetail, row, **_computed(row, row.owner.email), parts=ledgers)
 
 
 @session()
@@ -214,22 +213,22 @@ def _query(
     return query.where(*conditions)
 
 
-def _conditions(sought: RoadmapSearch) -> Iterator[Any]:
-    if sought.generator:
-        yield Roadmap.generator == sought.generator
-    if sought.over_budget:
+def _conditions(criteria: RoadmapSearch) -> Iterator[Any]:
+    if criteria.generator:
+        yield Roadmap.generator == criteria.generator
+    if criteria.over_budget:
         yield OVER_BUDGET
-    if sought.error:
+    if criteria.error:
         yield HAS_ERROR
-        yield Roadmap.error.contains(sought.error)
-    if sought.text:
-        yield _has_words(sought.text)
-    if sought.since is not None:  # ids sort by time, and have the index
-        yield Roadmap.id >= first_id(sought.since, -LATE)
-        yield Roadmap.created_at >= sought.since
-    if sought.until is not None:
-        yield Roadmap.id < first_id(sought.until, LATE)
-        yield Roadmap.created_at < sought.until
+        yield Roadmap.error.contains(criteria.error)
+    if criteria.text:
+        yield _has_words(criteria.text)
+    if criteria.since is not None:  # ids sort by time, and have the index
+        yield Roadmap.id >= first_id(criteria.since, -LATE)
+        yield Roadmap.created_at >= criteria.since
+    if criteria.until is not None:
+        yield Roadmap.id < first_id(criteria.until, LATE)
+        yield Roadmap.created_at < criteria.until
 
 
 def _has_words(text: str) -> Any:

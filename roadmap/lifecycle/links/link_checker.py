@@ -278,10 +278,12 @@ def _save(link: CheckedLink, seen: Visit) -> None:
         due_at=now + (wait or timedelta(days=days)),
     ).where(CheckedLink.digest == link.digest).execute()
     if state == LinkState.alive and link.state == LinkState.dead:
-        its = LinkUse.link == link.digest
+        of_link = LinkUse.link == link.digest
         # Transactions that hold the other rows write or delete these parts.
-        free = [use.content_id for use in skip_locked(LinkUse.select(LinkUse.content).where(its))]
-        LinkUse.update(replaced_at=None).where(its, LinkUse.content.in_(free)).execute()
+        free = [
+            use.content_id for use in skip_locked(LinkUse.select(LinkUse.content).where(of_link))
+        ]
+        LinkUse.update(replaced_at=None).where(of_link, LinkUse.content.in_(free)).execute()
     if state == LinkState.dead and link.state != LinkState.dead:
         record(
             "links",

@@ -17,7 +17,7 @@ from core.db import database, session, settings, transaction
 from core.errors import Unavailable
 from models.roadmaps import Concept, Content, ContentVersion, Module, Roadmap, Stage
 from roadmap.budget.budget import BudgetMeter, CallPurpose
-from roadmap.budget.cost_report import lasts
+from roadmap.budget.cost_report import budget_suffices
 from roadmap.generation import floors, resource_search, tutorial_lint
 from roadmap.generation.content_drafts import tutorial_drafts
 from roadmap.generation.context import ConceptBrief, Generator, GeneratorFault
@@ -49,7 +49,7 @@ from roadmap.operations.execution_log import LogLevel, record
 from roadmap.plan.outline import Analysis, ContentKind, Contents, Quiz, Resources, Tutorial
 from roadmap.plan.schemas import accepted_request
 from roadmap.plan.statuses import (
-    NOBODYS,
+    NO_LEASE,
     OPEN,
     ContentStatus,
     EventType,
@@ -216,7 +216,7 @@ def _checked(
     if not (generator.repairs and settings.quiz_check):
         return quiz, []
     try:
-        if not lasts(content.roadmap_id):
+        if not budget_suffices(content.roadmap_id):
             return quiz, ["The quiz was not checked: the budget is needed for what is unwritten."]
         return call_generator(lambda: generator.check_quiz(quiz, brief))
     except (GeneratorFault, Unavailable) as fault:
@@ -328,10 +328,10 @@ def _end(
     condition says.
     """
     row = events.bump(content.roadmap_id)
-    its = Content.id == content.id
-    ended = {"status": ContentStatus.ready if contents_that_fit(its) else status, **NOBODYS}
+    is_content = Content.id == content.id
+    ended = {"status": ContentStatus.ready if contents_that_fit(is_content) else status, **NO_LEASE}
     update = Content.update({**ended, "error": reason, "instruction": ""})
-    if update.where(its, condition).execute() == 0:
+    if update.where(is_content, condition).execute() == 0:
         raise LeaseLost
     completion.save_counts(row)
     data = {"concept_id": str(content.concept_id), "kind": content.kind, "reason": reason}

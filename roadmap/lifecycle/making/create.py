@@ -43,14 +43,14 @@ WITH asked AS (
     FROM json_to_recordset($1) AS asked(
         id uuid, owner uuid, goal text, level text, hours_per_week integer, deadline date,
         background text, motivation text, preferences text, language text,
-        resource_language text, review boolean, clarify boolean, counted integer,
+        resource_language text, review boolean, clarify boolean, recent integer,
         key_hash text, fingerprint text, answer_status integer, headers jsonb, content text)
 ), under_way AS (
-    SELECT owner, coalesce(counted, (
+    SELECT owner, coalesce(recent, (
         SELECT count(*) FROM roadmap
         WHERE owner_id = owner AND status IN ('queued', 'planning', 'building')
     )) AS number
-    FROM (SELECT DISTINCT owner, counted FROM asked) AS owners
+    FROM (SELECT DISTINCT owner, recent FROM asked) AS owners
 ), fitting AS (
     SELECT * FROM asked JOIN under_way USING (owner) WHERE place + number <= $2
 ), key AS (
@@ -179,13 +179,13 @@ def _insert_batch_or_each(
 def _insert_at_once(batch: Sequence[NewRoadmap]) -> list[Job | StoredAnswer | Exception]:
     """Insert roadmaps in one statement; those that it left out one step after the other."""
     rows: dict[Any, dict[str, Any]] = {}
-    counted = _counted_lately(Counter(new.owner_id for new in batch))
+    recent = _counted_lately(Counter(new.owner_id for new in batch))
     for new in batch:
         row = new.request.model_dump(mode="json")
         row |= {
             "id": new.id.hex,
             "owner": new.owner_id.hex,
-            "counted": counted.get(new.owner_id),
+            "recent": recent.get(new.owner_id),
         }
         if (answer := new.answer) is not None:
             row |= {
@@ -206,7 +206,7 @@ def _insert_at_once(batch: Sequence[NewRoadmap]) -> list[Job | StoredAnswer | Ex
         inserted = INSERT_AT_ONCE.execute(*values).fetchall()
     made = {id_ for id_, _, _ in inserted}
     _keep_counts(
-        {owner: number for _, owner, number in inserted if owner not in counted},
+        {owner: number for _, owner, number in inserted if owner not in recent},
         let_in=[owner for _, owner, _ in inserted],
     )
     left = [new for new in batch if new.id not in made]

@@ -25,7 +25,7 @@ from roadmap.lifecycle.making import leases
 from roadmap.lifecycle.making.attempts import after_fault, log_begun
 from roadmap.lifecycle.making.leases import JUDGING, keeper
 from roadmap.plan.outline import Capstone, Mark
-from roadmap.plan.statuses import NOBODYS, OPEN, ContentStatus, Job, JobName
+from roadmap.plan.statuses import NO_LEASE, OPEN, ContentStatus, Job, JobName
 
 DIED = "Its worker died or hung too often while the model judged it. Ask for it again."
 
@@ -53,8 +53,8 @@ def judge_project(judgement_id: UUID, generator: Generator) -> list[Job]:
 @transaction()
 def stop(judgement_id: UUID, reason: str) -> list[Job]:
     """End an unfinished judgement for an operator; a worker finds its lease lost."""
-    its = (Judgement.id == judgement_id) & Judgement.status.in_(OPEN)
-    Judgement.update(status=ContentStatus.failed, error=reason, **NOBODYS).where(its).execute()
+    is_open = (Judgement.id == judgement_id) & Judgement.status.in_(OPEN)
+    Judgement.update(status=ContentStatus.failed, error=reason, **NO_LEASE).where(is_open).execute()
     return []
 
 

@@ -30,7 +30,7 @@ from models.roadmaps import Content, Judgement, Roadmap
 from roadmap.generation.retry_policy import LeaseLost, StopSignal
 from roadmap.plan.outline import ContentKind
 from roadmap.plan.statuses import (
-    NOBODYS,
+    NO_LEASE,
     OPEN,
     ContentStatus,
     DeliveryStatus,
@@ -150,7 +150,7 @@ def release(table: type[Row], row_id: UUID, token: UUID, **changes: Any) -> Row:
 
     Raises LeaseLost, which has to undo the caller's transaction.
     """
-    return save(table, row_id, token, **changes, **NOBODYS)
+    return save(table, row_id, token, **changes, **NO_LEASE)
 
 
 def save(table: type[Row], row_id: UUID, token: UUID, **changes: Any) -> Row:
@@ -226,7 +226,7 @@ class LeaseKeeper:
         returned = 0
         for work, tokens in _by_work({token: work for token, (work, _) in held.items()}):
             update = work.table.update(
-                **NOBODYS,
+                **NO_LEASE,
                 status=work.waiting,
                 attempts=work.table.attempts - 1,
                 due_at=clock.now(),
@@ -287,7 +287,7 @@ def _ours(work: LeaseKind, tokens: list[UUID]) -> peewee.Expression:
 
 def _by_work(works: dict[UUID, LeaseKind]) -> Iterator[tuple[LeaseKind, list[UUID]]]:
     for work in {id(work): work for work in works.values()}.values():
-        yield work, [token for token, its in works.items() if its is work]
+        yield work, [token for token, kind in works.items() if kind is work]
 
 
 keeper = LeaseKeeper()

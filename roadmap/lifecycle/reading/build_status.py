@@ -77,13 +77,13 @@ def activity(owner_id: UUID, roadmap_id: UUID) -> Activity:
 
 def _parts_before(roadmap_id: UUID) -> int:
     """Return the number of parts of others that are due before the first of this one."""
-    pending, its = Content.status == ContentStatus.pending, Content.roadmap == roadmap_id
-    own = Content.select(Content.due_at).where(its, pending)
+    pending, is_own = Content.status == ContentStatus.pending, Content.roadmap == roadmap_id
+    own = Content.select(Content.due_at).where(is_own, pending)
     first = own.order_by(Content.due_at).limit(1).scalar()
     if first is None:
         return 0
     building = Roadmap.status == RoadmapStatus.building  # parts that wait for review do not count
-    others = Content.select(Content.id).join(Roadmap).where(pending, ~its, building)
+    others = Content.select(Content.id).join(Roadmap).where(pending, ~is_own, building)
     return int(others.where(Content.due_at < first).limit(MOST_AHEAD).count())
 
 

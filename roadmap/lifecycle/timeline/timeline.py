@@ -108,8 +108,8 @@ def _facts(row: Roadmap) -> tuple[Facts, int]:
         "parts": (Content.roadmap == row.id, Content.id),
     }
     read = {
-        name: list(key.model.select().where(its).order_by(key.desc()).limit(MOST_ROWS + 1))[::-1]
-        for name, (its, key) in sources.items()
+        name: list(key.model.select().where(wanted).order_by(key.desc()).limit(MOST_ROWS + 1))[::-1]
+        for name, (wanted, key) in sources.items()
     }
     return Facts(
         now=clock.now(),

@@ -68,7 +68,7 @@ def test_a_model_chooses_among_what_was_found(
     page = stack.get(path.removeprefix("/api/v1")).text
     assert page.count("unverified") == 1
     wait_until(
-        lambda: stack.counted(SEARCHES, provider="tavily", outcome="done") >= len(titles),
+        lambda: stack.metric_sum(SEARCHES, provider="tavily", outcome="done") >= len(titles),
         reason="the searches are counted",
     )
 

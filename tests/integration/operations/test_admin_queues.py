@@ -141,12 +141,12 @@ class TestWorkers:
         path = model_stack.create(GOAL)
         wait_until(lambda: "outline" in provider.door.kinds, reason="the model is asked")
 
-        def at_work() -> dict[str, Any] | None:
+        def busy_workers() -> dict[str, Any] | None:
             workers = {worker["queue"]: worker for worker in operator("workers")}
             runs = workers["content"]["running"]
             return workers if runs and runs[0]["since"] else None
 
-        workers: Any = wait_until(at_work, reason="it beats while it runs")
+        workers: Any = wait_until(busy_workers, reason="it beats while it runs")
         assert set(workers) == {"content", "logs"}
         for queue, worker in workers.items():
             service = "all" if model_stack.mode == "embedded" else f"huey_{queue}"

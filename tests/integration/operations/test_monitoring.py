@@ -136,7 +136,7 @@ def _answers(url: str, service: Service) -> bool:
 
 def test_all_processes_tell_the_same_sum_of_what_was_sent(watched: Stack, replica: str) -> None:
     route = "/problems/{slug}"
-    before = watched.counted(REQUESTS, route=route)
+    before = watched.metric_sum(REQUESTS, route=route)
     urls = [watched.url, replica]
 
     def ask(number: int) -> int:
@@ -145,7 +145,7 @@ def test_all_processes_tell_the_same_sum_of_what_was_sent(watched: Stack, replic
     with ThreadPoolExecutor(8) as threads:
         assert set(threads.map(ask, range(SENT))) == {200}
     wait_until(
-        lambda: watched.counted(REQUESTS, route=route) >= before + SENT,
+        lambda: watched.metric_sum(REQUESTS, route=route) >= before + SENT,
         reason="what was sent is counted",
     )
     token = {"Authorization": f"Bearer {watched.environment['METRICS_TOKEN']}"}
@@ -171,9 +171,9 @@ def test_a_roadmap_is_counted_with_its_tasks_calls_tokens_and_cost(watched: Stac
         "roadmap_model_cost_total",
         "roadmap_log_records_accepted_total",
     )
-    before = {name: watched.counted(name) for name in names}
-    calls = watched.counted("roadmap_model_calls_total")
-    built = watched.counted("roadmap_tasks_total", task="build_content", outcome="done")
+    before = {name: watched.metric_sum(name) for name in names}
+    calls = watched.metric_sum("roadmap_model_calls_total")
+    built = watched.metric_sum("roadmap_tasks_total", task="build_content", outcome="done")
     tree = watched.finished(watched.create("Learn to bake sourdough bread"))
     assert tree["status"] == "ready"
     receipt = watched.get(f"{tree['links']['self']}/receipt").json()
@@ -181,29 +181,32 @@ def test_a_roadmap_is_counted_with_its_tasks_calls_tokens_and_cost(watched: Stac
     asked = sum(step["calls"] for step in receipt["steps"])
     tokens = sum(step["prompt_tokens"] + step["completion_tokens"] for step in receipt["steps"])
     wait_until(
-        lambda: watched.counted(names[0]) >= before[names[0]] + tokens,
+        lambda: watched.metric_sum(names[0]) >= before[names[0]] + tokens,
         reason="its tokens are counted, which are the last",
     )
-    assert watched.counted("roadmap_model_calls_total", outcome="ok", model=MODEL) == calls + asked
     assert (
-        watched.counted("roadmap_model_call_duration_seconds_count", model=MODEL) == calls + asked
+        watched.metric_sum("roadmap_model_calls_total", outcome="ok", model=MODEL) == calls + asked
     )
-    assert watched.counted(names[0]) == before[names[0]] + tokens
-    assert watched.counted(names[1], currency="USD") == pytest.approx(
+    assert (
+        watched.metric_sum("roadmap_model_call_duration_seconds_count", model=MODEL)
+        == calls + asked
+    )
+    assert watched.metric_sum(names[0]) == before[names[0]] + tokens
+    assert watched.metric_sum(names[1], currency="USD") == pytest.approx(
         before[names[1]] + float(receipt["spent"])
     )
     contents = tree["progress"]["total"]
     wait_until(
         lambda: (
-            watched.counted("roadmap_tasks_total", task="build_content", outcome="done")
+            watched.metric_sum("roadmap_tasks_total", task="build_content", outcome="done")
             >= built + contents
         ),
         reason="its tasks are counted",
     )
     wait_until(
         lambda: (
-            watched.counted(names[2]) > before[names[2]]
-            and watched.counted("roadmap_log_records", state="stored") > 0
+            watched.metric_sum(names[2]) > before[names[2]]
+            and watched.metric_sum("roadmap_log_records", state="stored") > 0
         ),
         reason="its log records are counted",
     )
@@ -221,7 +224,7 @@ def test_tries_of_webhooks_are_counted_by_what_came_of_them(watched: Stack) -> N
 
 
 def outcome(stack: Stack, name: str) -> float:
-    return stack.counted("roadmap_webhook_deliveries_total", outcome=name)
+    return stack.metric_sum("roadmap_webhook_deliveries_total", outcome=name)
 
 
 def tell(stack: Stack, receiver: Receiver, code: int) -> str:
@@ -282,9 +285,9 @@ def test_every_process_is_there_and_the_dependencies_too(watched: Stack) -> None
         reason="two of the API and two consumers tell of themselves",
     )
     assert len({line.partition(" ")[0] for line in started()}) == len(started())
-    assert watched.counted("roadmap_dependency_up", dependency="database") == 1
-    assert watched.counted("roadmap_dependency_up", dependency="broker") == 1
-    assert watched.counted("roadmap_queue_consumers", queue="content") == 1
+    assert watched.metric_sum("roadmap_dependency_up", dependency="database") == 1
+    assert watched.metric_sum("roadmap_dependency_up", dependency="broker") == 1
+    assert watched.metric_sum("roadmap_queue_consumers", queue="content") == 1
 
 
 def test_a_stream_is_open_while_somebody_watches(watched: Stack, teacher: Asked) -> None:
@@ -300,11 +303,11 @@ def test_a_stream_is_open_while_somebody_watches(watched: Stack, teacher: Asked)
             verify=NO_TLS,
         ) as answer:
             assert answer.status_code == 200
-            wait_until(lambda: watched.counted(open_) == 1, reason="the stream is counted")
+            wait_until(lambda: watched.metric_sum(open_) == 1, reason="the stream is counted")
     finally:
         teacher.designs.set()
     wait_until(
-        lambda: watched.counted("roadmap_http_open_streams") == 0,
+        lambda: watched.metric_sum("roadmap_http_open_streams") == 0,
         reason="the stream is over",
     )
     assert watched.finished(path)["status"] == "ready"

@@ -84,7 +84,7 @@ def dies(storage: Storage, rescuer: Storage) -> None:
     wait_until(lambda: rescuer.heartbeat(ALIVE).taken_over == 1, reason="the message is taken over")
 
 
-def put_aside(storage: Storage, *messages: bytes) -> Storage:
+def with_dead_letters(storage: Storage, *messages: bytes) -> Storage:
     """Bury these messages, one after the other, on the empty queue of the storage."""
     for message in messages:
         storage.enqueue(message, 1)

@@ -21,7 +21,7 @@ from tests.integration.reliable_queue.storages import (
     dies,
     held_by,
     letter_of,
-    put_aside,
+    with_dead_letters,
     worked_off,
 )
 
@@ -157,14 +157,14 @@ class TestHolding:
         storage.enqueue_many([(b"a", 0), (b"b", 1)])
         gone = claimed(storage)
         getattr(storage, act)(gone, *(["reason"] if act == "dead_letter" else []))
-        ready, put_aside = storage.enqueued_items(), storage.dead_letters()
+        ready, dead = storage.enqueued_items(), storage.dead_letters()
 
         following = storage.claim(0, [gone, gone])
 
         assert following is not None
         assert [following.data, *storage.enqueued_items()] == ready
         assert storage.stats().held == 1
-        assert storage.dead_letters() == put_aside
+        assert storage.dead_letters() == dead
 
     def test_a_released_message_is_the_next_of_its_priority(self, consumer: Open) -> None:
         storage = consumer()
@@ -322,7 +322,7 @@ class TestTwoQueues:
     def test_a_queue_neither_sees_nor_touches_the_letters_of_another(
         self, consumer: Open, act: str
     ) -> None:
-        logs, content = put_aside(consumer("logs"), b"log"), consumer("content")
+        logs, content = with_dead_letters(consumer("logs"), b"log"), consumer("content")
         assert (content.dead_letters(), content.stats().dead) == ([], 0)
 
         assert getattr(content, act)(letter_of(logs, b"log")) == 0

@@ -16,7 +16,7 @@ from tests.integration.reliable_queue.storages import (
     dead,
     dies,
     letter_of,
-    put_aside,
+    with_dead_letters,
 )
 
 
@@ -51,21 +51,21 @@ class TestDeadLetters:
         assert [letter.at for letter in storage.dead_letters()] == [clock(), clock() - 90]
 
     def test_letters_have_ids_of_their_own_that_do_not_change(self, consumer: Open) -> None:
-        storage = put_aside(consumer(), b"a", b"b", b"c", b"d")
+        storage = with_dead_letters(consumer(), b"a", b"b", b"c", b"d")
         ids = {letter.data: letter.id for letter in storage.dead_letters()}
         assert len(set(ids.values())) == 4
         assert all(ids.values())
 
         assert storage.discard(ids.pop(b"b"))
         assert storage.replay(ids.pop(b"d"))
-        put_aside(storage, b"e")
+        with_dead_letters(storage, b"e")
 
         assert {
             letter.data: letter.id for letter in storage.dead_letters() if letter.data != b"d"
         } == ids
 
     def test_a_replayed_letter_is_ready_again_and_no_letter_any_more(self, consumer: Open) -> None:
-        storage = put_aside(consumer(), b"a", ANY_BYTES, b"c")
+        storage = with_dead_letters(consumer(), b"a", ANY_BYTES, b"c")
         assert storage.replay(letter_of(storage, ANY_BYTES)) == 1
         assert [letter.data for letter in storage.dead_letters()] == [b"c", b"a"]
         assert storage.stats().dead == 2
@@ -83,7 +83,7 @@ class TestDeadLetters:
         assert claimed_data(storage) == [b"HIGH", b"LETTER", b"low", b"letter"]
 
     def test_a_discarded_letter_is_gone(self, consumer: Open) -> None:
-        storage = put_aside(consumer(), b"a", b"b", b"c")
+        storage = with_dead_letters(consumer(), b"a", b"b", b"c")
         assert storage.discard(letter_of(storage, b"b")) == 1
         assert [letter.data for letter in storage.dead_letters()] == [b"c", b"a"]
         assert (storage.stats().dead, storage.queue_size(), storage.stats().held) == (2, 0, 0)
@@ -91,7 +91,7 @@ class TestDeadLetters:
     @pytest.mark.parametrize("act", ["replay", "discard"])
     @pytest.mark.parametrize("id_", ["", "unknown", "987654321", "%", "*", "naïve", "0\n0"])
     def test_an_id_of_no_letter_changes_nothing(self, consumer: Open, act: str, id_: str) -> None:
-        storage = put_aside(consumer(), b"a", b"b")
+        storage = with_dead_letters(consumer(), b"a", b"b")
         before = storage.dead_letters()
         assert getattr(storage, act)(id_) == 0
         assert storage.dead_letters() == before
@@ -102,7 +102,7 @@ class TestDeadLetters:
     def test_a_letter_is_replayed_or_discarded_once(
         self, consumer: Open, first: str, again: str
     ) -> None:
-        storage = put_aside(consumer(), b"a", b"b")
+        storage = with_dead_letters(consumer(), b"a", b"b")
         id_ = letter_of(storage, b"a")
         assert getattr(storage, first)(id_) == 1
         assert getattr(storage, again)(id_) == 0
@@ -111,13 +111,13 @@ class TestDeadLetters:
 
     @pytest.mark.parametrize("act", ["replay", "discard"])
     def test_of_two_letters_with_the_same_message_one_goes(self, consumer: Open, act: str) -> None:
-        storage = put_aside(consumer(), b"same", b"same")
+        storage = with_dead_letters(consumer(), b"same", b"same")
         assert getattr(storage, act)(storage.dead_letters()[0].id) == 1
         assert [letter.data for letter in storage.dead_letters()] == [b"same"]
         assert claimed_data(storage) == ([b"same"] if act == "replay" else [])
 
     def test_a_replayed_letter_can_be_put_aside_again(self, consumer: Open) -> None:
-        storage = put_aside(consumer(), b"a")
+        storage = with_dead_letters(consumer(), b"a")
         assert storage.replay(letter_of(storage, b"a"))
         storage.dead_letter(claimed(storage), "still broken")
         assert dead(storage) == [(b"a", "still broken")]
@@ -128,7 +128,7 @@ class TestDeadLetters:
         self, consumer: Open, act: str
     ) -> None:
         messages = [b"%d" % number for number in range(1100)]
-        storage = put_aside(consumer(), *messages)
+        storage = with_dead_letters(consumer(), *messages)
         oldest_first = [letter.id for letter in reversed(storage.dead_letters(1100))]
 
         assert getattr(storage, act)(*oldest_first[:500]) == 500
@@ -143,7 +143,7 @@ class TestDeadLetters:
         assert claimed_data(storage) == (replayed if act == "replay" else [])
 
     def test_they_are_counted_beyond_the_limit_of_a_listing(self, consumer: Open) -> None:
-        storage = put_aside(consumer(), *(b"%d" % number for number in range(103)))
+        storage = with_dead_letters(consumer(), *(b"%d" % number for number in range(103)))
         assert storage.stats().dead == 103
         assert len(storage.dead_letters()) == 100
         assert storage.dead_letters(2) == storage.dead_letters()[:2]
@@ -153,7 +153,7 @@ class TestDeadLetters:
     ) -> None:
         for module in (redis_storage, sqlite_storage):
             monkeypatch.setattr(module, "DEAD_LETTERS_KEPT", 3)
-        storage = put_aside(consumer(), *(b"%d" % number for number in range(5)))
+        storage = with_dead_letters(consumer(), *(b"%d" % number for number in range(5)))
         assert [letter.data for letter in storage.dead_letters()] == [b"4", b"3", b"2"]
         assert storage.stats().dead == 3
 
@@ -171,13 +171,16 @@ class TestDeadLetters:
     ) -> None:
         for module in (redis_storage, sqlite_storage):
             monkeypatch.setattr(module, "DEAD_LETTERS_KEPT", 2)
-        logs, content = put_aside(consumer("logs"), b"log", b"another log"), consumer("content")
-        put_aside(content, b"a", b"b", b"c")
+        logs, content = (
+            with_dead_letters(consumer("logs"), b"log", b"another log"),
+            consumer("content"),
+        )
+        with_dead_letters(content, b"a", b"b", b"c")
         assert (logs.stats().dead, content.stats().dead) == (2, 2)
 
     def test_letters_are_everybodys(self, consumer: Open) -> None:
         one, two = consumer(), consumer()
-        put_aside(one, b"a", b"b")
+        with_dead_letters(one, b"a", b"b")
         assert two.dead_letters() == one.dead_letters()
         assert two.replay(letter_of(one, b"a"))
         assert two.discard(letter_of(one, b"b"))

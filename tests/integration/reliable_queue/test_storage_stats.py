@@ -19,7 +19,7 @@ from tests.integration.reliable_queue.storages import (
     held_by,
     letter_of,
     oldest,
-    put_aside,
+    with_dead_letters,
 )
 
 
@@ -36,7 +36,7 @@ def places(storage: Storage) -> list[bytes]:
 
 class TestLooking:
     def test_everything_is_counted(self, consumer: Open) -> None:
-        storage = put_aside(consumer(), b"dead")
+        storage = with_dead_letters(consumer(), b"dead")
         storage.enqueue_many([(b"a", 0), (b"b", 1), (b"c", 0)])
         claimed(storage)
         storage.add_to_schedule(b"later", NOON)
@@ -101,7 +101,7 @@ class TestLooking:
 
     def test_a_replayed_letter_is_as_old_as_its_replay(self, consumer: Open) -> None:
         clock = Clock()
-        storage = put_aside(consumer(now=clock), b"message")
+        storage = with_dead_letters(consumer(now=clock), b"message")
         clock.at += timedelta(hours=3)
         storage.replay(letter_of(storage, b"message"))
         clock.at += timedelta(seconds=7)
@@ -120,7 +120,7 @@ class TestLooking:
         assert [waiting.at for waiting in storage.scheduled(0, 5)] == [Clock()(), Clock()() + 1]
 
     def test_letters_are_listed_part_by_part(self, consumer: Open) -> None:
-        storage = put_aside(consumer(), *(b"%d" % number for number in range(5)))
+        storage = with_dead_letters(consumer(), *(b"%d" % number for number in range(5)))
         assert [letter.data for letter in storage.dead_letters(2, 2)] == [b"2", b"1"]
         assert storage.dead_letters(2, 5) == []
 
@@ -200,7 +200,7 @@ class TestRemoving:
         assert claimed_data(storage) == [b"3", b"0"]
 
     def test_what_is_held_or_put_aside_is_not_removed(self, consumer: Open) -> None:
-        storage = put_aside(consumer(), b"dead")
+        storage = with_dead_letters(consumer(), b"dead")
         storage.enqueue(b"held")
         claim = claimed(storage)
         assert not storage.remove(b"held")

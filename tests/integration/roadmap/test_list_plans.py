@@ -225,9 +225,9 @@ def test_an_operators_search_for_an_account_looks_at_what_it_shows(
     listed: list[UUID] = []
 
     def run() -> None:
-        sought = RoadmapSearch(owner=str(filling.reader), statuses=statuses)
+        criteria = RoadmapSearch(owner=str(filling.reader), statuses=statuses)
         listed.extend(
-            each.id for each in admin_queries.search(sought, before=None, limit=LIMIT).items
+            each.id for each in admin_queries.search(criteria, before=None, limit=LIMIT).items
         )
 
     assert max(map(most_rows, plans(run, monkeypatch))) <= MOST

@@ -52,7 +52,7 @@ def test_what_is_made_goes_on_for_the_new_owner_and_streams_of_the_old_one_end(
         before, stack.headers = stack.headers, hers
         try:
             stream = pool.submit(stack.events, waits)
-            wait_until(lambda: stack.counted(STREAMS) >= 1, reason="somebody watches")
+            wait_until(lambda: stack.metric_sum(STREAMS) >= 1, reason="somebody watches")
             body = succeeded(stack.environment, "users", "transfer", ann, bob, "--json").data
             assert [event["event"] for event in stream.result(HANG)][
                 -1

@@ -8,7 +8,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from testing.operating import NOT_A_ROW, post, promote, put_aside
+from testing.operating import NOT_A_ROW, make_dead_letters, post, promote
 from testing.people import Person
 from testing.servers import Postgres, Redis
 from testing.stack import PASSWORD, Stack, answer_to, running, server_stack
@@ -144,7 +144,7 @@ def test_what_is_refused_under_a_name_stands_in_the_audit_log(
 def test_an_observer_is_shown_no_button_and_can_do_nothing(
     shared_server: Stack, boss: Browser, enter: Callable[[str], Browser]
 ) -> None:
-    put_aside(shared_server, "draw_picture")
+    make_dead_letters(shared_server, "draw_picture")
     olga = enter("observer")
     for path in ("/admin", f"{QUEUE}?state=dead", "/admin/audit"):
         page = olga.ask("GET", path)

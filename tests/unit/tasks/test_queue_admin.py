@@ -336,7 +336,7 @@ class TestMessages:
         assert len(message.arguments) <= message_browser.LONGEST_ARGUMENTS
 
 
-def put_aside(*reasons: str) -> None:
+def make_dead_letters(*reasons: str) -> None:
     """Leave a dead letter for each reason; the queue is paused before and afterwards."""
     content_queue.storage.resume()  # and nothing is run here
     for reason in reasons:
@@ -353,7 +353,7 @@ class TestDeadLetters:
     ) -> None:
         monkeypatch.setattr(message_browser, "FIRST_LOOK", 2)
         monkeypatch.setattr(message_browser, "CHUNK", 3)
-        put_aside(*["broken"] * 9)
+        make_dead_letters(*["broken"] * 9)
         dead_letters = ReliableSqliteStorage.dead_letters
 
         def some(storage: ReliableSqliteStorage, limit: int = 100, first: int = 0) -> Any:
@@ -366,7 +366,7 @@ class TestDeadLetters:
 
     @pytest.mark.parametrize("act", ["replay_all", "discard_all"])
     def test_those_that_a_search_finds_are_taken_and_no_others(self, act: str) -> None:
-        put_aside("timeout of a", "refused", "timeout of b")
+        make_dead_letters("timeout of a", "refused", "timeout of b")
         assert getattr(queue_admin, act)("content", "TIMEOUT") == 2
         assert [letter.reason for letter in queue_admin.messages("content", DEAD).items] == [
             "refused"
@@ -375,9 +375,9 @@ class TestDeadLetters:
 
     @pytest.mark.parametrize("act", ["replay_all", "discard_all"])
     def test_those_that_come_after_one_was_asked_are_left_alone(self, act: str) -> None:
-        put_aside("first", "second")
+        make_dead_letters("first", "second")
         seen = queue_admin.found_dead("content")
-        put_aside("third")
+        make_dead_letters("third")
         newest = max(at for _, at in seen)
         assert getattr(queue_admin, act)("content", up_to=newest - timedelta(days=1)) == 0
         assert getattr(queue_admin, act)("content", "ir", up_to=newest) == 1
@@ -395,7 +395,7 @@ class TestDeadLetters:
     @pytest.mark.parametrize("act", ["replay_all", "discard_all"])
     def test_many_are_read_some_at_a_time(self, act: str, monkeypatch: pytest.MonkeyPatch) -> None:
         many = 2 * message_browser.CHUNK + 1
-        put_aside(*(f"reason {number}" for number in range(many)))
+        make_dead_letters(*(f"reason {number}" for number in range(many)))
         look, parts = content_queue.storage.dead_letters, []
 
         def counted(*place: int) -> Any:

@@ -177,11 +177,11 @@ class TestFailing:
         self, spare: Spare, immediate: bool
     ) -> None:
         spare.queue.immediate = immediate
-        put_aside: list[int] = []
+        dead: list[int] = []
 
         @task(spare.queue)
         def broken(word: str) -> None:
-            put_aside.append(len(spare.dead))
+            dead.append(len(spare.dead))
             raise ValueError(f"no such row: {word}")
 
         spare.queue.enqueue(broken.s("seven"))
@@ -190,7 +190,7 @@ class TestFailing:
             clock.travel(timedelta(minutes=1))
             spare.queue.drain()
 
-        assert put_aside == [0] * TRIES  # each try came before it was put aside
+        assert dead == [0] * TRIES  # each try came before it was put aside
         assert [letter.reason for letter in spare.dead] == [
             "it failed for good: ValueError('no such row: seven')"
         ]

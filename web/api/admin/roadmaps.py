@@ -40,20 +40,20 @@ class OperatorDecision(LazyModel):
     revision: int = Field(description="Number of the current plan; 0: none yet.")
 
 
-def search_roadmaps(call: Call[None, SearchQuery]) -> Reply[Page[admin_queries.OverseenRoadmap]]:
+def search_roadmaps(call: Call[None, SearchQuery]) -> Reply[Page[admin_queries.AdminRoadmap]]:
     """Roadmaps of all accounts, newest first."""
     return paged(
         call.request,
         call.query,
         admin_queries.search(
-            admin_queries.RoadmapSearch(**call.query.sought),
+            admin_queries.RoadmapSearch(**call.query.criteria),
             before=call.query.cursor,
             limit=call.query.limit,
         ),
     )
 
 
-def read_overseen(call: Call) -> admin_queries.OverseenDetail:
+def read_overseen(call: Call) -> admin_queries.AdminRoadmapDetail:
     """State of the work on a roadmap, and its unfinished parts.
 
     Without the learner's notes and answers.

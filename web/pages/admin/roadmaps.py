@@ -47,7 +47,7 @@ CHOICES = {  # of statuses
     "queued,planning,building": gettext_noop("In progress"),
     "failed,partial": gettext_noop("Failed or partly ready"),
 }
-DID = {
+SUCCESS_MESSAGES = {
     "roadmap.cancel": gettext_noop("The roadmap is cancelled."),
     "roadmap.retry": gettext_noop("Missing parts are being retried."),
     "roadmaps.transfer": gettext_noop(
@@ -97,8 +97,8 @@ def roadmaps_page(call: PageCall[RoadmapsQuery]) -> Response:
             moments[name] = f"{day + timedelta(days=later)}T00:00:00Z"
     try:
         query = filled(SearchQuery, {**given, **moments, "limit": ON_A_PAGE})
-        sought = admin_queries.RoadmapSearch(**query.sought)
-        found = admin_queries.search(sought, before=query.cursor, limit=ON_A_PAGE)
+        criteria = admin_queries.RoadmapSearch(**query.criteria)
+        found = admin_queries.search(criteria, before=query.cursor, limit=ON_A_PAGE)
     except Invalid as error:
         return _list(call, given, Page(items=[], next_cursor=None), error)
     return _list(call, given, found)
@@ -115,7 +115,9 @@ def roadmap_page(call: PageCall[RoadmapQuery], error: Conflict | None = None) ->
         call,
         "admin/roadmap.html",
         error,
-        message=words.gettext(DID[call.query.did]) if call.query.did in DID else "",
+        message=words.gettext(SUCCESS_MESSAGES[call.query.did])
+        if call.query.did in SUCCESS_MESSAGES
+        else "",
         roadmap=detail,
         may_cancel=detail.status in UNDER_WAY and detail.trashed_at is None,
         may_retry=has_ended and detail.trashed_at is None,
@@ -166,7 +168,7 @@ retry = partial(_decide, action=Action.roadmap_retry)
 def _list(
     call: PageCall[RoadmapsQuery],
     given: Mapping[str, str],
-    found: Page[admin_queries.OverseenRoadmap],
+    found: Page[admin_queries.AdminRoadmap],
     error: Invalid | Conflict | None = None,
 ) -> Response:
     words, did = texts_of(call.request), call.query.did
@@ -194,7 +196,7 @@ def _list(
         choices={key: words.gettext(text) for key, text in CHOICES.items()},
         statuses=list(RoadmapStatus),
         errors={name: words.gettext(rule) for name, rule in RULES.items() if name in wrong},
-        message=words.gettext(DID[did]) if did in DID else "",
+        message=words.gettext(SUCCESS_MESSAGES[did]) if did in SUCCESS_MESSAGES else "",
         new_owner=given.get("new_owner"),
     )
 

@@ -103,7 +103,7 @@ class LessonFacts:
     shown: progress.Attempt | None  # the attempt whose result is shown
     turn: str  # the id of the attempt before, by which options are shuffled
     returns: list[datetime]  # times at which questions of the shown attempt come back
-    lasts: bool  # until its state changes; a draft grows meanwhile
+    is_cacheable: bool  # until its state changes; a draft grows meanwhile
 
 
 def concept_page(
@@ -122,7 +122,11 @@ def concept_page(
     if error is None and quiz is None:
         source = DocumentSource(partial(lesson_state, *call.concept), partial(_read, call))
         return own_page(
-            call, "concept.html", source, partial(_context, call), lasts=attrgetter("lasts")
+            call,
+            "concept.html",
+            source,
+            partial(_context, call),
+            is_cacheable=attrgetter("is_cacheable"),
         )
     words, lesson = texts_of(call.request), _read(call)
     context = _context(call, lesson)

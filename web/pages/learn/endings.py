@@ -57,7 +57,7 @@ def _onward(tree: RoadmapTree, language: str) -> list[loader.Track]:
     learned = filter(None, map(loader.tracks().get, ids))
     onward = dict.fromkeys(id_ for track in learned for id_ in track.onward if id_ not in ids)
     following = map(loader.tracks().get, onward)
-    return [loader.shown_in(its, language) for its in following if its]
+    return [loader.shown_in(track, language) for track in following if track]
 
 
 PAGES = (

@@ -168,7 +168,7 @@ def _context(call: PageCall, values: Mapping[str, Any], **others: Any) -> dict[s
     return {
         "values": {**defaults, "language": "", "clarify": True, **values},
         "may_clarify": has_model(),
-        "counted": reviews.MOST_COUNTED,
+        "most_counted": reviews.MOST_COUNTED,
         "levels": list(Level),
         "choices": ROADMAP_LANGUAGES,
         "tracks": [loader.shown_in(each, language) for each in loader.tracks().values()]

@@ -46,7 +46,7 @@ def placement_page(
         made = placement.place(call.owner, call.ids["roadmap_id"], query)
     except (Conflict, Invalid) as changed:
         error = error or changed
-    its = course(call.owner, call.ids["roadmap_id"])
+    lessons = course(call.owner, call.ids["roadmap_id"])
     return form_page(
         call.request,
         "placement.html",
@@ -55,8 +55,8 @@ def placement_page(
         query=query,
         made=made,
         state=made and query.state(made),
-        course=its,
-        steps={step.id: step for step in its.steps},
+        course=lessons,
+        steps={step.id: step for step in lessons.steps},
         picked=picked,
     )
 

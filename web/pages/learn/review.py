@@ -169,7 +169,7 @@ def _page(
         checked=checked,
         picked=picked,
         due=due,
-        counted=reviews.MOST_COUNTED,
+        most_counted=reviews.MOST_COUNTED,
         now=clock.now(),
         limits=limits or due.limits,
         most_a_day=MOST_A_DAY,

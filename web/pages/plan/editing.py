@@ -37,7 +37,7 @@ UNSOUND = gettext_noop("That would break the order of the plan, so nothing was c
 OVERTAKEN = gettext_noop(
     "The plan has changed in the meantime. This is the current plan; your input is kept."
 )
-DID = {
+SUCCESS_MESSAGES = {
     "save": gettext_noop("Saved."),
     "up": gettext_noop("Moved."),
     "down": gettext_noop("Moved."),
@@ -69,7 +69,9 @@ def edit_page(
         status=status_of(error) if error else 200,
         tree=tree,
         refused=_refused(words, call.body, error, names, tree) if error else None,
-        message=words.gettext(DID[did]) if did in DID and error is None else "",
+        message=words.gettext(SUCCESS_MESSAGES[did])
+        if did in SUCCESS_MESSAGES and error is None
+        else "",
         earlier=revisions.plan_before(call.owner, tree.id, tree.revision),
         may_edit=tree.status in commands.EDITABLE and bool(tree.stages),
         follows_words=has_model(),
@@ -87,7 +89,7 @@ def edit(call: PageCall[OpenedQuery]) -> Response:
         apply_command(roadmap_id, made)
     except (Conflict, Invalid) as error:
         return edit_page(call, error, names)
-    did = form.text("do") if form.text("do") in DID else "save"
+    did = form.text("do") if form.text("do") in SUCCESS_MESSAGES else "save"
     stays = did not in ("remove", "add") and ID.fullmatch(form.text("id"))
     place = f"#{form.text('what')}-{form.text('id')}" if stays else ""
     return see_other(f"/roadmaps/{roadmap_id}/edit?did={did}{place}")
@@ -181,7 +183,7 @@ def _refused(
     do, place = form.text("do"), (form.text("what"), form.text("key"))
     nodes: list[Any] = [*tree.stages, *modules, *concepts_of(tree)]
     return {
-        "place": place if do in DID and place in places else None,
+        "place": place if do in SUCCESS_MESSAGES and place in places else None,
         "adds": do == "add",
         "typed": form,
         "errors": errors,

@@ -79,7 +79,7 @@ def roadmap_page(
             "roadmap.html",
             source,
             partial(_context, call.request),
-            lasts=lambda found: found[0].is_finished,
+            is_cacheable=lambda found: found[0].is_finished,
         )
     words = texts_of(call.request)
     errors = error_messages.of_fields(words, error.fields) if error else {}
