@@ -1,15 +1,13 @@
 """`backup`: write the database to a file, a folder or S3-compatible storage."""
 
-import errno
 import os
 from pathlib import Path
 
 import click
 
-from cli.backup_store import NAME_FORMAT, delete_old, opened, upload
+from cli.backup_store import NAME_FORMAT, delete_old, new_backup, opened
 from cli.output import CommandFailed, json_option, show
 from core import clock
-from core.backup_format import new_file
 from core.errors import Unavailable
 from core.settings import from_environment
 from roadmap.operations import backup as backup_
@@ -52,35 +50,11 @@ def backup(target: str, no_logs: bool, force: bool, keep: int | None, as_json: b
         }
     except Unavailable:  # the broker does not answer
         waiting = None
-    entry = EntryIfPossible(
-        audited(
-            Actor.of_command_line(),
-            Action.backup_make,
-            file,
-            {"logs": not no_logs, **({"keep": keep} if keep else {})},
-        )
-    )
-    try:
-        with opened(folder) as place:
-            made = backup_.write(
-                from_environment(os.environ),
-                new_file(place / name, replace=force)
-                if isinstance(place, Path)
-                else upload(place, name),
-                entry,
-                with_logs=not no_logs,
-            )
-    except FileExistsError:
-        raise CommandFailed(
-            f"{file} already exists. Choose another file, or replace it with --force."
-        ) from None
-    except OSError as error:
-        is_full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-        raise CommandFailed(
-            f"{file} cannot be written{': not enough space' if is_full else ''} "
-            f"({error.strerror}). {'No partial file remains. ' if is_full else ''}"
-            "Choose another path."
-        ) from None
+    facts = {"logs": not no_logs} | ({"keep": keep} if keep else {})
+    entry = EntryIfPossible(audited(Actor.of_command_line(), Action.backup_make, file, facts))
+    with new_backup(folder, name, replace=force) as opening:
+        settings = from_environment(os.environ)
+        made = backup_.write(settings, opening, entry, with_logs=not no_logs)
     try:
         with opened(folder) as place:
             deleted = delete_old(place, name, keep) if keep else []

@@ -4,15 +4,17 @@ A place is a Path or an S3Store of obstore. Backups there are named by time, and
 such a name are ever deleted.
 """
 
+import errno
 import os
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import Any
 
 from cli.output import CommandFailed
+from core.backup_format import new_file
 
 NAME_FORMAT = "roadmap-%Y-%m-%dT%H%M%SZ.backup"
 NAME = re.compile(r"roadmap-\d{4}-\d\d-\d\dT\d{6}Z\.backup", re.ASCII)
@@ -82,6 +84,27 @@ def upload(store: Any, name: str) -> Iterator[Any]:
 
     yield (sink := open_writer(store, name, buffer_size=10 * 1024 * 1024, max_concurrency=2))
     sink.close()  # after an error it is not called, and no file appears
+
+
+@contextmanager
+def new_backup(folder: str, name: str, *, replace: bool) -> Iterator[AbstractContextManager[Any]]:
+    """Yield what opens a new backup for writing. Raises CommandFailed, also for its block."""
+    file = os.path.join(folder, name)
+    try:
+        with opened(folder) as place:
+            is_local = isinstance(place, Path)
+            yield new_file(place / name, replace=replace) if is_local else upload(place, name)
+    except FileExistsError:
+        raise CommandFailed(
+            f"{file} already exists. Choose another file, or replace it with --force."
+        ) from None
+    except OSError as error:
+        is_full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+        raise CommandFailed(
+            f"{file} cannot be written{': not enough space' if is_full else ''} "
+            f"({error.strerror}). {'No partial file remains. ' if is_full else ''}"
+            "Choose another path."
+        ) from None
 
 
 def named_by_time(place: Any) -> list[str]:

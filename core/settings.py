@@ -611,66 +611,79 @@ class Settings(BaseModel):
     @model_validator(mode="after")
     def _adds_up(self) -> Self:
         """Check the rules between variables. Raises ValueError with all broken ones."""
-        has_database = self.database_url is not None
-        given, missing = (
-            ("DATABASE_URL", "REDIS_URL") if has_database else ("REDIS_URL", "DATABASE_URL")
+        modes, others = (
+            [rule.format(found) for rule, find in rules.items() if (found := find(self))]
+            for rules in (MODE_RULES, RULES)
         )
-        modes = {  # the first that is broken is reported
-            f"{given} is set but {missing} is not: "
-            "set both for server mode, or neither for embedded mode": (
-                has_database != (self.redis_url is not None)
-            ),
-            f"DATABASE_URL and REDIS_URL are needed for SERVICE_TYPE={self.service_type}: "
-            "embedded mode (SQLite) exists only under SERVICE_TYPE=all, "
-            "so that a single service never works on an empty queue of its own": (
-                self.embedded and self.service_type != ALL
-            ),
-            "HOST must be a loopback address in embedded mode, which has no accounts: "
-            "set DATABASE_URL and REDIS_URL to serve others": (
-                self.embedded and self.host not in ("", *LOOPBACK)
-            ),
-            "SECRET_KEY is needed in server mode: "
-            "set it to a random text of at least 32 characters, the same for every service": (
-                not self.embedded and not self.secret_keys
-            ),
-        }
-        password = self.admin_password.get_secret_value() if self.admin_password else ""
-        weakness = password_weakness(password, self.admin_email) if password else ""
-        without_price = {self.openai_model, *self.step_models.values()} - {
-            price.model for price in self.model_prices
-        }
-        others = {
-            f"SECRET_KEY must have at least {SHORTEST_KEY} characters "
-            "(each key, when there are several)": (
-                any(len(key) < SHORTEST_KEY for key in self.secret_keys)
-            ),
-            "ADMIN_EMAIL and ADMIN_PASSWORD go together: "
-            "set both for the first administrator, or neither": (
-                bool(self.admin_email) != bool(password)
-            ),
-            f"ADMIN_PASSWORD {weakness}": self.admin_email and weakness,
-            "MODEL_PRICES must name OPENAI_MODEL when there is a budget: "
-            "without its price, and those of OPENAI_MODEL_..., the cost of a call is unknown": (
-                self.has_budget and self.openai_api_key and without_price
-            ),
-            "SEARCH_KEY goes with SEARCH_PROVIDER=brave or tavily, which need one": (
-                (self.search_key is None) != (self.search_provider == SearchProvider.searxng)
-            ),
-            "SEARCH_URL must not contain a user name or a password": (
-                "@" in (self.search_url or "").partition("//")[2].partition("/")[0]
-            ),
-            "MODEL_TIMEOUT_SECONDS must be shorter than LEASE_SECONDS": (
-                self.model_timeout_seconds >= self.lease_seconds
-            ),
-            "HEARTBEAT_TTL_SECONDS must be at least three times HEARTBEAT_SECONDS": (
-                self.heartbeat_seconds * 3 > self.heartbeat_ttl_seconds
-            ),
-        }
-        problems = [rule for rule, is_broken in modes.items() if is_broken][:1]
-        problems += [rule for rule, is_broken in others.items() if is_broken]
-        if problems:
+        if problems := [*modes[:1], *others]:
             raise ValueError("\n".join(problems))
         return self
+
+
+# What finds that a rule is broken; its value is in the place of {}. Of modes the first is reported.
+MODE_RULES: dict[str, Callable[[Settings], object]] = {
+    "DATABASE_URL is set but REDIS_URL is not: "
+    "set both for server mode, or neither for embedded mode": (
+        lambda found: found.database_url is not None and found.redis_url is None
+    ),
+    "REDIS_URL is set but DATABASE_URL is not: "
+    "set both for server mode, or neither for embedded mode": (
+        lambda found: found.database_url is None and found.redis_url is not None
+    ),
+    "DATABASE_URL and REDIS_URL are needed for SERVICE_TYPE={}: "
+    "embedded mode (SQLite) exists only under SERVICE_TYPE=all, "
+    "so that a single service never works on an empty queue of its own": (
+        lambda found: found.embedded and found.service_type != ALL and found.service_type
+    ),
+    "HOST must be a loopback address in embedded mode, which has no accounts: "
+    "set DATABASE_URL and REDIS_URL to serve others": (
+        lambda found: found.embedded and found.host not in ("", *LOOPBACK)
+    ),
+    "SECRET_KEY is needed in server mode: "
+    "set it to a random text of at least 32 characters, the same for every service": (
+        lambda found: not found.embedded and not found.secret_keys
+    ),
+}
+RULES: dict[str, Callable[[Settings], object]] = {
+    f"SECRET_KEY must have at least {SHORTEST_KEY} characters (each key, when there are several)": (
+        lambda found: any(len(key) < SHORTEST_KEY for key in found.secret_keys)
+    ),
+    "ADMIN_EMAIL and ADMIN_PASSWORD go together: "
+    "set both for the first administrator, or neither": (
+        lambda found: bool(found.admin_email) != bool(found.admin_password)
+    ),
+    "ADMIN_PASSWORD {}": (
+        lambda found: (
+            found.admin_email
+            and found.admin_password
+            and password_weakness(found.admin_password.get_secret_value(), found.admin_email)
+        )
+    ),
+    "MODEL_PRICES must name OPENAI_MODEL when there is a budget: "
+    "without its price, and those of OPENAI_MODEL_..., the cost of a call is unknown": (
+        lambda found: (
+            found.has_budget
+            and found.openai_api_key
+            and {found.openai_model, *found.step_models.values()}.difference(
+                price.model for price in found.model_prices
+            )
+        )
+    ),
+    "SEARCH_KEY goes with SEARCH_PROVIDER=brave or tavily, which need one": (
+        lambda found: (
+            (found.search_key is None) != (found.search_provider == SearchProvider.searxng)
+        )
+    ),
+    "SEARCH_URL must not contain a user name or a password": (
+        lambda found: "@" in (found.search_url or "").partition("//")[2].partition("/")[0]
+    ),
+    "MODEL_TIMEOUT_SECONDS must be shorter than LEASE_SECONDS": (
+        lambda found: found.model_timeout_seconds >= found.lease_seconds
+    ),
+    "HEARTBEAT_TTL_SECONDS must be at least three times HEARTBEAT_SECONDS": (
+        lambda found: found.heartbeat_seconds * 3 > found.heartbeat_ttl_seconds
+    ),
+}
 
 
 def from_environment(environment: Mapping[str, str]) -> Settings:

@@ -19,11 +19,16 @@ def up(migrator: Any, db: peewee.Database) -> None:
         migrator.add_column("account", "disabled_at", peewee.DateTimeField(null=True)),
     )
 
-    class Account(db.Model):
+    class Table(db.Model):
         id = peewee.UUIDField(primary_key=True)
 
-    class LoginSession(db.Model):
-        id = peewee.UUIDField(primary_key=True)
+        class Meta:
+            legacy_table_names = False
+
+    class Account(Table):
+        pass
+
+    class LoginSession(Table):
         account = peewee.ForeignKeyField(Account, on_delete="CASCADE")
         created_at = peewee.DateTimeField()
         expires_at = peewee.DateTimeField()
@@ -32,11 +37,7 @@ def up(migrator: Any, db: peewee.Database) -> None:
         user_agent = peewee.CharField(max_length=200)
         address = peewee.CharField(max_length=45)
 
-        class Meta:
-            legacy_table_names = False
-
-    class ApiKey(db.Model):
-        id = peewee.UUIDField(primary_key=True)
+    class ApiKey(Table):
         account = peewee.ForeignKeyField(Account, on_delete="CASCADE")
         name = peewee.CharField(max_length=100)
         prefix = peewee.CharField(max_length=20)
@@ -47,11 +48,7 @@ def up(migrator: Any, db: peewee.Database) -> None:
         used_at = peewee.DateTimeField(null=True)
         revoked_at = peewee.DateTimeField(null=True, index=True)
 
-        class Meta:
-            legacy_table_names = False
-
-    class Invitation(db.Model):
-        id = peewee.UUIDField(primary_key=True)
+    class Invitation(Table):
         email = peewee.CharField(max_length=254, null=True)
         invited_by = peewee.ForeignKeyField(Account, null=True, on_delete="SET NULL")
         created_at = peewee.DateTimeField()

@@ -21,7 +21,6 @@ OFFLINE = (
 )
 SKIPPED = "No link was looked at, as it was asked for."
 NOT_MEASURABLE = 2
-WIDEST = 200  # characters of a table
 
 
 @click.command()
@@ -64,9 +63,7 @@ def main(
     runs: bool,
     as_json: bool,
 ) -> None:
-    """Measure what is taught: the built-in catalogue, a file, or a roadmap that is made for
-    GOAL.
-    """
+    """Measure what is taught: the catalogue, a file, or a roadmap that is made for GOAL."""
     console = Console(stderr=as_json)
     try:
         if runs:
@@ -96,14 +93,7 @@ def main(
     if as_json:
         click.echo(report.as_json(reports))
     else:
-        for each in reports:
-            table = report.table(each)
-            wide = console.options.update_width(WIDEST)
-            table.width = console.measure(table, options=wide).maximum
-            console.print(table, crop=False)  # a narrow terminal breaks lines, not words
-            for fault in each.faults:
-                console.print(fault, style="red", markup=False, soft_wrap=True)
-            console.print()
+        report.print_tables(reports, console)
         for fault in (
             fault for course in courses for fault in track_faults(course) if not (path or goal)
         ):

@@ -4,10 +4,13 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
+from rich.console import Console
 from rich.table import Table
 
 from quality.floor import faults
 from quality.measuring import ConceptMetrics
+
+WIDEST = 200  # characters of a table
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,3 +123,15 @@ def as_json(reports: Sequence[Report]) -> str:
         for report in reports
     ]
     return json.dumps(facts, ensure_ascii=False, indent=1, default=sorted)
+
+
+def print_tables(reports: Sequence[Report], console: Console) -> None:
+    """Print each report as a table with its faults; a narrow terminal breaks lines, not words."""
+    for each in reports:
+        shown = table(each)
+        wide = console.options.update_width(WIDEST)
+        shown.width = console.measure(shown, options=wide).maximum
+        console.print(shown, crop=False)
+        for fault in each.faults:
+            console.print(fault, style="red", markup=False, soft_wrap=True)
+        console.print()

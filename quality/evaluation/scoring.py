@@ -10,6 +10,7 @@ from core.net.link_probe import Visit
 from quality import floor, links, measuring
 from roadmap.generation import tutorial_lint
 from roadmap.plan.language_detection import matches_language
+from roadmap.plan.outline import ContentKind
 from scripts.marked import markdown
 
 CRITERIA = ("goal", "correct", "clear", "connected", "practice")  # of the judge, from 1 to 5
@@ -22,6 +23,23 @@ FREQUENT = {
 }
 NOISE = 0.05  # probability of as uneven a split by chance
 HEAD = ("score", "goals", "first", "second", "difference", "better, worse", "by chance", "")
+
+
+def floor_checks(concepts: Sequence[measuring.ConceptMetrics]) -> dict[str, Iterable[bool]]:
+    """Return what is written of the concepts, and what keeps to the floors."""
+    return {
+        "written": (kind not in each.missing for each in concepts for kind in ContentKind),
+        "floors": [
+            *(
+                not bound.fault(value)
+                for each in concepts
+                for bound in floor.FLOORS
+                if (value := bound.read(each)) is not None
+            ),
+            *(False for each in concepts for _ in each.missing),
+        ],
+        "above_floor": (not floor.faults(each) for each in concepts),
+    }
 
 
 def scored(
@@ -39,21 +57,7 @@ def scored(
     twice = tutorial_lint.introduced_twice(tutorials)
     urls = [item.url for each in course.concepts for item in each.resources or ()]
     checks: dict[str, Iterable[bool]] = {
-        "written": (
-            name not in each.missing
-            for each in concepts
-            for name in ("tutorial", "resources", "quiz")
-        ),
-        "floors": [
-            *(
-                not bound.fault(value)
-                for each in concepts
-                for bound in floor.FLOORS
-                if (value := bound.read(each)) is not None
-            ),
-            *(False for each in concepts for _ in each.missing),
-        ],
-        "above_floor": (not floor.faults(each) for each in concepts),
+        **floor_checks(concepts),
         "terms_once": (
             term.casefold() not in twice for each in lessons.values() for term in each.terms
         ),
@@ -72,14 +76,12 @@ def scored(
         ),
         "language": (
             _is_in(text, language)
-            for text, language in [
-                *(
-                    (lessons[each.key].prose, each.tutorial_language)
-                    for each in course.concepts
-                    if each.key in lessons
-                ),
-                *((each.quiz.text(), each.language) for each in course.concepts if each.quiz),
-            ]
+            for each in course.concepts
+            for text, language in (
+                (each.key in lessons and lessons[each.key].prose, each.tutorial_language),
+                (each.quiz and each.quiz.text(), each.language),
+            )
+            if isinstance(text, str)
         ),
     }
     return {name: fmean(found) if (found := [*shares]) else None for name, shares in checks.items()}

@@ -76,13 +76,11 @@ def import_roadmap(
 ) -> ImportResult:
     """Create a roadmap of this owner from a `RoadmapFile`, or a document made by `portable`.
 
-    `missing` is the reason that is stored for contents that the document does not have. With such
-    contents the roadmap is unfinished: raises RateLimited or Unavailable when the limits leave no
-    room for it.
+    `missing` is the reason that is stored for contents that the document lacks. With such contents
+    the roadmap is unfinished: raises RateLimited or Unavailable when the limits leave no room.
     """
     outline, request = document.outline, document.request
-    now = clock.now()
-    roadmap_id = new_id()
+    now, roadmap_id = clock.now(), new_id()
     facts: dict[str, Any] = {
         **request.model_dump(),
         "generator": document.generator,
@@ -92,12 +90,7 @@ def import_roadmap(
         **dict.fromkeys(("due_at", "created_at", "updated_at"), now),
     }
     with transaction():
-        parts = (  # concepts are read one by one, to save memory
-            document.concepts.get(concept.key, NOTHING).contents.of(kind)
-            for concept in document.outline.concepts()
-            for kind in ContentKind
-        )
-        if any(part is None for part in parts):
+        if not document.is_complete:
             create.check_room(owner_id, roadmap_id)
         Roadmap.insert({**facts, "id": roadmap_id, "owner": owner_id}).execute()
         row = Roadmap.get_by_id(roadmap_id)
@@ -107,14 +100,8 @@ def import_roadmap(
             hours_per_week=request.hours_per_week,
             deadline=request.deadline,
             today=now.date(),
-        )
-        revision = revisions.add(
-            row,
-            RevisionSource.imported,
-            outline,
-            base=0,
-            remarks=remarks[: revisions.MOST_PROBLEMS],
-        )
+        )[: revisions.MOST_PROBLEMS]
+        revision = revisions.add(row, RevisionSource.imported, outline, base=0, remarks=remarks)
         row, _ = adopt_outline(roadmap_id, outline, revision.number, all_at_once=True)
         concept_of = {
             each.key: each for each in Concept.select().where(Concept.roadmap == roadmap_id)

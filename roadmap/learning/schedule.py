@@ -10,6 +10,7 @@ from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, timedelta, tzinfo
+from itertools import accumulate
 from uuid import UUID
 
 from pydantic import Field
@@ -139,18 +140,16 @@ def schedule_of(tree: RoadmapTree, today: date, zone: tzinfo = UTC) -> Schedule:
     plan = calendar(begin, tree.hours_per_week, over)
     original = calendar(tree.begins_on, tree.hours_per_week)
     planned_end = original.day_of(max(total - 1, 0))
-    spans, at = [], 0
-    for concept in ahead:
-        spans.append(
-            ConceptSpan(
-                concept_id=concept.id,
-                title=concept.title,
-                hours=concept.hours,
-                begins_on=plan.day_of(at),
-                ends_on=plan.day_of(at + concept.hours - 1),
-            )
+    spans = [
+        ConceptSpan(
+            concept_id=concept.id,
+            title=concept.title,
+            hours=concept.hours,
+            begins_on=plan.day_of(end - concept.hours),
+            ends_on=plan.day_of(end - 1),
         )
-        at += concept.hours
+        for concept, end in zip(ahead, accumulate(each.hours for each in ahead), strict=True)
+    ]
     ends_on = spans[-1].ends_on if spans else None
     reached = ends_on or max(
         [each.progress_at.astimezone(zone).date() for each in kept if each.progress_at],

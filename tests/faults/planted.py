@@ -214,8 +214,8 @@ WORK = (
     Fault(
         name="tries-without-end",
         file="roadmap/lifecycle/making/attempts.py",
-        old="    if fault.lasting or row.attempts >= settings.max_attempts:",
-        new="    if fault.lasting:",
+        old="    elif fault.lasting or row.attempts >= settings.max_attempts:",
+        new="    elif fault.lasting:",
         lost="A part that a model cannot write is tried for ever, and its roadmap never ends.",
         found_by=("tests/unit/roadmap/lifecycle/test_jobs.py::TestFaults",),
     ),

@@ -280,8 +280,7 @@ def _environment(language: str) -> "Environment":
         instant=lambda at: at.isoformat(timespec="milliseconds"),
         local=pass_context(_local),
         moment=pass_context(lambda context, at: moment_text(_local(context, at))),
-        # For operators.
-        moment_exact=lambda at: f"{at:%Y-%m-%d %H:%M:%S} UTC",
+        moment_exact=lambda at: f"{at:%Y-%m-%d %H:%M:%S} UTC",  # for operators
         amount=amount_text,
         host=host_of,
         pretty=lambda document: json.dumps(document, indent=2, ensure_ascii=False),

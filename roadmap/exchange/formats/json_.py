@@ -269,6 +269,12 @@ class PortableRoadmap(Frozen):
         exclude_if=is_empty,
     )
 
+    @property
+    def is_complete(self) -> bool:
+        """Whether every concept has all its parts; one is read at a time, to save memory."""
+        found = map(self.concepts.get, (concept.key for concept in self.outline.concepts()))
+        return all(each is not None and None not in dict(each.contents).values() for each in found)
+
 
 def portable(
     owner_id: UUID,

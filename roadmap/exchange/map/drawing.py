@@ -96,45 +96,38 @@ def draw(
 ) -> str:
     """Return the SVG of a layout, whose `texts` these are.
 
-    `prefix` begins every id, so that a page can have several maps; `style` adds style sheet and
-    paper; with `href`, concepts are links.
+    `prefix` begins every id; `style` adds style sheet and paper; with `href`, concepts are links.
     """
     language = language_of(texts)
-    is_same = tree.language == language
     # Language of the roadmap's own texts (empty: unknown), and of the labels among them.
-    theirs, ours = f' lang="{svg_text(tree.language)}"', "" if is_same else f' lang="{language}"'
+    theirs = f' lang="{svg_text(tree.language)}"'
+    ours = "" if tree.language == language else f' lang="{language}"'
     width, height = rounded(layout.width), rounded(layout.height)
     classes = f"picture picture-{layout.direction}" + (" picture-alone" if style else "")
     curves, traced = _curves(layout, prefix)
     names = {concept.id: concept.title for concept in concepts_of(tree)}
     placed = [(block, card) for block in layout.stages for card in block.cards]
+    paper = f'<style>{STYLE}</style><rect class="p-paper" width="{width}" height="{height}"/>'
     desc = described(tree, texts, has_progress=layout.has_progress)
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" class="{classes}" width="{width}" '
         f'height="{height}" viewBox="0 0 {width} {height}" role="group" lang="{language}" '
         f'aria-labelledby="{prefix}-title" aria-describedby="{prefix}-desc">'
-        f'<title id="{prefix}-title"{"" if is_same else theirs}>'
+        f'<title id="{prefix}-title"{theirs if ours else ""}>'
         f"{svg_text(tree.title or tree.goal)}</title>"
-        f'<desc id="{prefix}-desc">{svg_text(desc)}</desc>'
+        f'<desc id="{prefix}-desc">{svg_text(desc)}</desc>{paper if style else ""}<g{theirs}>',
+        *map(_label, layout.heading[:1]),
+        *(_label(label, "p-quiet", ours) for label in layout.heading[1:]),
+        _bar(layout.bar) if layout.bar else "",
+        _label(layout.empty, "p-quiet", ours) if layout.empty else "",
+        *(_rect(card.box, "p-card", 12) for _, card in placed),
+        f'<g class="p-curves">{curves}</g>',
+        *(_label(card.label, "p-quiet p-over") for _, card in placed),
     ]
-    if style:
-        paper = f'<rect class="p-paper" width="{width}" height="{height}"/>'
-        parts.append(f"<style>{STYLE}</style>{paper}")
-    parts.append(f"<g{theirs}>")
-    for number, label in enumerate(layout.heading):
-        parts.append(_label(label, "p-quiet", ours) if number else _label(label))
-    if layout.bar:
-        parts.append(_bar(layout.bar))
-    if layout.empty:
-        parts.append(_label(layout.empty, "p-quiet", ours))
-    parts += [_rect(card.box, "p-card", 12) for _, card in placed]
-    parts.append(f'<g class="p-curves">{curves}</g>')
-    parts += [_label(card.label, "p-quiet p-over") for _, card in placed]
     for block in layout.stages:
         eyebrow, title, counts = block.labels
         parts += [_label(eyebrow, "p-quiet", ours), _label(title), _label(counts, "p-quiet", ours)]
-        if layout.has_progress:
-            parts.append(_bar(block.bar))
+        parts += [_bar(block.bar)] if layout.has_progress else []
     for block, card in placed:
         for pill in card.pills:
             words = _words(

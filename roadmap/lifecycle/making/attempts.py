@@ -95,52 +95,34 @@ def after_fault(
     After a `paid` call whose answer is not saved, a wait counts as an attempt: the next one pays
     for the call once more.
     """
-    place = place_of(row)
     has_waited = isinstance(fault, UnknownHere) and row.id < first_id(clock.now() - UPGRADE)
     if isinstance(fault, RetryLater) and not (paid or has_waited):
-        with transaction():
-            leases.release(
-                work.table,
-                row.id,
-                token,
-                status=work.waiting,
-                attempts=work.table.attempts - 1,  # this one does not count
-                due_at=clock.now() + timedelta(seconds=fault.wait),
-            )
-        record(
-            WAITING,
-            step,
-            f"{fault} It waits for {fault.wait:.1f} s.",
-            details={"try": AttemptMark.put_off, "wait": fault.wait, "cause": fault.cause},
-            **place,
-        )
-        return [Job(work.job, row.id, delay=fault.wait)]
-    if fault.lasting or row.attempts >= settings.max_attempts:
+        category, level, text, wait = WAITING, LogLevel.info, "It waits for", fault.wait
+        changes = {"attempts": work.table.attempts - 1}  # this one does not count
+        details: dict[str, Any] = {"try": AttemptMark.put_off}
+    elif fault.lasting or row.attempts >= settings.max_attempts:
         return give_up(str(fault))
-    wait = backoff(row.attempts, fault)
+    else:
+        category, level, text = RETRY, LogLevel.warning, "Tries again in"
+        wait = backoff(row.attempts, fault)
+        changes["error"] = str(fault)
+        details = {"try": AttemptMark.failed, "attempt": row.attempts, "worker": _worker_name()}
     with transaction():
         leases.release(
             work.table,
             row.id,
             token,
             status=work.waiting,
-            error=str(fault),
             due_at=clock.now() + timedelta(seconds=wait),
             **changes,
         )
     record(
-        RETRY,
+        category,
         step,
-        f"{fault} Tries again in {wait:.1f} s.",
-        level=LogLevel.warning,
-        details={
-            "try": AttemptMark.failed,
-            "attempt": row.attempts,
-            "wait": wait,
-            "cause": fault.cause,
-            "worker": _worker_name(),
-        },
-        **place,
+        f"{fault} {text} {wait:.1f} s.",
+        level=level,
+        details={**details, "wait": wait, "cause": fault.cause},
+        **place_of(row),
     )
     return [Job(work.job, row.id, delay=wait)]
 

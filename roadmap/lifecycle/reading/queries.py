@@ -83,7 +83,7 @@ def roadmap_tree(owner_id: UUID, roadmap_id: UUID, *, with_trash: bool = False) 
         stages = list(planned(Stage, roadmap_id))
         modules = _by(planned(Module, roadmap_id), "stage_id")
         concepts = _by(planned(Concept, roadmap_id), "module_id")
-        contents = _by(
+        parts = _by(
             Content.select(*STATE_OF_PART).where(Content.roadmap == roadmap_id).namedtuples(),
             "concept_id",
         )
@@ -102,10 +102,7 @@ def roadmap_tree(owner_id: UUID, roadmap_id: UUID, *, with_trash: bool = False) 
                 _node(
                     ModuleNode,
                     module,
-                    concepts=[
-                        _concept_node(concept, contents[concept.id])
-                        for concept in concepts[module.id]
-                    ],
+                    concepts=[_concept_node(each, parts[each.id]) for each in concepts[module.id]],
                 )
                 for module in modules[stage.id]
             ],
