@@ -14,7 +14,6 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
-from functools import partial
 from time import monotonic
 from types import TracebackType
 from typing import Any, Self
@@ -220,7 +219,7 @@ class BudgetedCall(MeteredCall):
             "ms": ms_since(self._started),
             **{f"{kind}_tokens": count for kind, count in tokens.items()},
         }
-        retry_save(partial(self._settle, result))
+        retry_save(self._settle, result)
         seconds, count = monotonic() - self._started, metric_counters.count
         model, step = self._facts["model"], self._facts["step"]
         count(MODEL_CALLS, model=model, step=step, outcome=outcome.value)

@@ -5,7 +5,7 @@ import random
 import threading
 from collections.abc import Callable
 from time import monotonic, sleep
-from typing import TypeVar
+from typing import ParamSpec, TypeVar
 
 from core.db import settings
 from core.errors import Unavailable
@@ -13,6 +13,7 @@ from roadmap.generation.context import GeneratorFault
 
 logger = logging.getLogger(__name__)
 
+Parameters = ParamSpec("Parameters")
 Result = TypeVar("Result")
 
 LONGEST_PAUSE = 300.0  # seconds between two attempts
@@ -27,15 +28,17 @@ def backoff(attempts: int, fault: GeneratorFault) -> float:
     return float(min(max(fault.retry_after or 0, doubling), LONGEST_PAUSE))
 
 
-def retry_save(save: Callable[[], Result]) -> Result:
-    """Return the result of `save`, retried while the database is away, to keep an answer.
+def retry_save(
+    save: Callable[Parameters, Result], *args: Parameters.args, **kwargs: Parameters.kwargs
+) -> Result:
+    """Call `save` and return its result; retried while the database is away, to keep an answer.
 
     Raises Unavailable after SAVE_PATIENCE seconds.
     """
     deadline = monotonic() + SAVE_PATIENCE
     while True:
         try:
-            return save()
+            return save(*args, **kwargs)
         except Unavailable as error:
             if monotonic() > deadline:
                 raise

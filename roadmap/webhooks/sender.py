@@ -79,7 +79,7 @@ def deliver(delivery_id: UUID) -> list[Job]:
                 return _end(delivery, token, DeliveryAttempt(None, refusal, 0))
             # A try is short: nothing has to stop it.
             with keeper.holding(DELIVERING, token, StopSignal()):
-                return retry_save(partial(_save, delivery, token, _send(delivery)))
+                return retry_save(_save, delivery, token, _send(delivery))
     except AtCapacity:
         return _defer(delivery_id)
     except (

@@ -180,23 +180,21 @@ def _write_and_save(
                 written = call_generator(lambda: _write(metered, kind, brief))
         except GeneratorFault as fault:
             return retry_save(
-                partial(
-                    after_fault,
-                    BUILDING,
-                    kind,
-                    content,
-                    token,
-                    fault,
-                    paid=meter.calls > 0,
-                    give_up=partial(_give_up, content, token),
-                )
+                after_fault,
+                BUILDING,
+                kind,
+                content,
+                token,
+                fault,
+                paid=meter.calls > 0,
+                give_up=partial(_give_up, content, token),
             )
         remarks: list[str] = []
         if isinstance(written, Quiz):
             written, remarks = _checked(content, written, brief, metered)
         if generator.repairs:
             remarks = [*floors.lacking(written, brief), *remarks]
-        jobs = retry_save(partial(_save_content, content, token, written, generator, remarks))
+        jobs = retry_save(_save_content, content, token, written, generator, remarks)
     record(
         "building",
         kind,

@@ -81,18 +81,16 @@ def _judge(row: Judgement, token: UUID, generator: Generator) -> list[Job]:
             found = call_generator(ask)
         except GeneratorFault as fault:
             return retry_save(
-                partial(
-                    after_fault,
-                    JUDGING,
-                    JUDGE_PROJECT,
-                    row,
-                    token,
-                    fault,
-                    paid=meter.calls > 0,
-                    give_up=partial(_give_up, row, token),
-                )
+                after_fault,
+                JUDGING,
+                JUDGE_PROJECT,
+                row,
+                token,
+                fault,
+                paid=meter.calls > 0,
+                give_up=partial(_give_up, row, token),
             )
-        return retry_save(partial(_save, row, token, found))
+        return retry_save(_save, row, token, found)
 
 
 @transaction()

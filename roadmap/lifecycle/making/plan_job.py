@@ -103,25 +103,23 @@ class Planning:
         try:
             analysis = self._analyse()
             if analysis.questions and self.row.clarify and self.row.answers is None:
-                return retry_save(partial(self._pause, analysis.questions))
+                return retry_save(self._pause, analysis.questions)
             outline = self._design(analysis)
         except GeneratorFault as fault:
             with suppress(LeaseLost):  # the worker that took it over logs its own attempts
                 return retry_save(
-                    partial(
-                        after_fault,
-                        PLANNING,
-                        "outline",
-                        self.row,
-                        self.token,
-                        fault,
-                        paid=self.meter.calls > self.saved_calls,
-                        give_up=self._give_up,
-                        updated_at=clock.now(),
-                    )
+                    after_fault,
+                    PLANNING,
+                    "outline",
+                    self.row,
+                    self.token,
+                    fault,
+                    paid=self.meter.calls > self.saved_calls,
+                    give_up=self._give_up,
+                    updated_at=clock.now(),
                 )
             return []
-        return retry_save(partial(self._accept, outline)) + pending_jobs(self.row.id)
+        return retry_save(self._accept, outline) + pending_jobs(self.row.id)
 
     def _analyse(self) -> Analysis:
         """Return the analysis, which is saved. Raises GeneratorFault."""
@@ -130,7 +128,7 @@ class Planning:
             with keeper.holding(PLANNING, self.token, self.stop):
                 ask = partial(self.generator.analyse, self.request, self.row.answers)
                 analysis = call_generator(ask)
-                retry_save(partial(self._save_analysis, analysis))
+                retry_save(self._save_analysis, analysis)
             record(
                 "planning",
                 "analysis",
@@ -215,7 +213,7 @@ class Planning:
                 level=LogLevel.warning,
                 roadmap_id=self.row.id,
             )
-        retry_save(partial(self._save_draft, draft, settings.repair_rounds, "repair"))
+        retry_save(self._save_draft, draft, settings.repair_rounds, "repair")
         return draft
 
     def _draft(
@@ -236,7 +234,7 @@ class Planning:
                 draft = revisions.CheckedOutline(fault.draft, None, fault.problems)
             if draft.outline is None and instead is not None and instead.outline is not None:
                 draft = instead
-            retry_save(partial(self._save_draft, draft, rounds, step))
+            retry_save(self._save_draft, draft, rounds, step)
         remarks = f"{len(draft.problems)} remarks" if draft.problems else "nothing to remark"
         record(
             "planning",

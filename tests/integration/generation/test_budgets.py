@@ -55,7 +55,7 @@ def limited(postgres: Postgres, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cal
     mine = settings.model_copy(update=server)
     migrate(mine)
     monkeypatch.setattr(
-        budget_, "retry_save", lambda save: save()
+        budget_, "retry_save", lambda save, *args: save(*args)
     )  # a deadlock is an error, not one more try
 
     def limit(*, roadmap: int = 0, month: int = 0) -> None:

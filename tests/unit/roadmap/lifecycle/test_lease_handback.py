@@ -247,11 +247,11 @@ class TestSaving:
     ) -> None:
         lost: list[Any] = []
 
-        def each_answer_lost(save: Callable[[], Any]) -> Any:
+        def each_answer_lost(save: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
             found: list[Any] = []
 
             def save_and_lose_the_answer() -> Any:
-                found.append(save())
+                found.append(save(*args, **kwargs))
                 if len(found) == 1:
                     raise Unavailable("the connection broke at the COMMIT")
                 return found[-1]
