@@ -1,6 +1,6 @@
 #!/bin/sh
 # Starts the service that SERVICE_TYPE names: api (default), huey_logs, huey_content, or all three in one instance.
-# core/startup/run_service.py checks the settings and starts it. `exec` passes signals on. ROADMAP_PYTHON names the
+# cli/run_services.py checks the settings and starts it. `exec` passes signals on. ROADMAP_PYTHON names the
 # interpreter, set by the commands that start this: installed in an environment of its own, `python` is another one.
 set -eu
 # The target of links: an upgrade may change one while this runs, and the image has one to the installed wheel.
@@ -11,4 +11,4 @@ export SERVICE_TYPE="${SERVICE_TYPE:-api}" PYTHONUNBUFFERED=1
 export MALLOC_ARENA_MAX=1 # of glibc: one for each thread keeps memory that no other may use
 export MALLOC_MMAP_THRESHOLD_=262144 # bytes; without it a freed password hash (19 MiB) stays in the heap
 unset PYTHONSAFEPATH # modules of this folder come before others of the same name
-exec "${ROADMAP_PYTHON:-python}" -m core.startup.run_service
+exec "${ROADMAP_PYTHON:-python}" -m cli.run_services

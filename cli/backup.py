@@ -53,8 +53,7 @@ def backup(target: str, no_logs: bool, force: bool, keep: int | None, as_json: b
     facts = {"logs": not no_logs} | ({"keep": keep} if keep else {})
     entry = EntryIfPossible(audited(Actor.of_command_line(), Action.backup_make, file, facts))
     with new_backup(folder, name, replace=force) as opening:
-        settings = from_environment(os.environ)
-        made = backup_.write(settings, opening, entry, with_logs=not no_logs)
+        made = backup_.write(from_environment(os.environ), opening, entry, with_logs=not no_logs)
     try:
         with opened(folder) as place:
             deleted = delete_old(place, name, keep) if keep else []

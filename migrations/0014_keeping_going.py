@@ -31,17 +31,22 @@ def up(migrator: Any, db: peewee.Database) -> None:
     for name, columns in INDEXES.items():
         db.execute_sql(f"CREATE INDEX {name} ON roadmap ({columns}) WHERE trashed_at IS NOT NULL")
 
-    class Account(db.Model):
+    class Table(db.Model):
         id = peewee.UUIDField(primary_key=True)
 
-    class Roadmap(db.Model):
-        id = peewee.UUIDField(primary_key=True)
+        class Meta:
+            legacy_table_names = False
 
-    class Concept(db.Model):
-        id = peewee.UUIDField(primary_key=True)
+    class Account(Table):
+        pass
 
-    class ReviewCard(db.Model):
-        id = peewee.UUIDField(primary_key=True)
+    class Roadmap(Table):
+        pass
+
+    class Concept(Table):
+        pass
+
+    class ReviewCard(Table):
         owner = peewee.ForeignKeyField(Account, on_delete="CASCADE", index=False)
         roadmap = peewee.ForeignKeyField(Roadmap, on_delete="CASCADE")
         concept = peewee.ForeignKeyField(Concept, on_delete="CASCADE", index=False)
@@ -59,17 +64,12 @@ def up(migrator: Any, db: peewee.Database) -> None:
         created_at = peewee.DateTimeField()
 
         class Meta:
-            legacy_table_names = False
             indexes = ((("concept", "question"), True), (("owner", "due_at"), False))
 
-    class SecretLink(db.Model):
-        id = peewee.UUIDField(primary_key=True)
+    class SecretLink(Table):
         roadmap = peewee.ForeignKeyField(Roadmap, on_delete="CASCADE")
         purpose = peewee.CharField(max_length=10)
         created_at = peewee.DateTimeField()
         expires_at = peewee.DateTimeField(null=True)
-
-        class Meta:
-            legacy_table_names = False
 
     db.create_tables([ReviewCard, SecretLink])

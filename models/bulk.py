@@ -74,8 +74,9 @@ def insert_rows(
             }
         )
     values = [None if same[name] is None else change(same[name]) for name, change in insert.common]
-    parameters = (*values, *insert.defaults, COMPACT.encode(own))
-    return int(database.execute_sql(insert.sql, parameters).rowcount)
+    return int(
+        database.execute_sql(insert.sql, (*values, *insert.defaults, COMPACT.encode(own))).rowcount
+    )
 
 
 @lru_cache
@@ -87,8 +88,11 @@ def _insert_statement(
     for_postgres: bool,
 ) -> InsertStatement:
     fields = table._meta.fields
-    found = {name: field.default for name, field in fields.items() if name not in (*own, *shared)}
-    defaults = {name: default for name, default in found.items() if default is not None}
+    defaults = {
+        name: field.default
+        for name, field in fields.items()
+        if name not in (*own, *shared) and field.default is not None
+    }
     if computed := [name for name, default in defaults.items() if callable(default)]:
         raise ValueError(f"{table.__name__}.{computed[0]} is computed for each row: pass a value")
     columns = ", ".join(f'"{fields[name].column_name}"' for name in (*shared, *defaults, *own))

@@ -8,6 +8,7 @@ The modules that do the work are loaded with the first task, since the API regis
 import logging
 from collections.abc import Sequence
 from datetime import timedelta
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -17,21 +18,21 @@ from core import clock
 from core.errors import Unavailable
 from roadmap.generation import generator
 from roadmap.lifecycle.making import leases
-from roadmap.plan.statuses import Job
+from roadmap.plan.statuses import Job, JobName
 from tasks.dispatcher import enqueue
-from tasks.queues import BEFORE_CONTENTS, content_queue, task
+from tasks.queues import BEFORE_CONTENTS, STOPS, content_queue, task
 
 logger = logging.getLogger(__name__)
 
 
-@task(content_queue, priority=BEFORE_CONTENTS, stop="roadmap.lifecycle.making.plan_job:stop")
+@task(content_queue, priority=BEFORE_CONTENTS)
 def plan_roadmap(roadmap_id: str) -> None:
     from roadmap.lifecycle.making import plan_job
 
     follow(plan_job.plan(UUID(roadmap_id), generator.current_generator()), UUID(roadmap_id))
 
 
-@task(content_queue, stop="roadmap.lifecycle.making.content_job:stop")
+@task(content_queue)
 def build_content(content_id: str) -> None:
     from roadmap.lifecycle.making import content_job
 
@@ -40,21 +41,21 @@ def build_content(content_id: str) -> None:
     )
 
 
-@task(content_queue, priority=BEFORE_CONTENTS, stop="roadmap.webhooks.sender:stop")
+@task(content_queue, priority=BEFORE_CONTENTS)
 def deliver_webhook(delivery_id: str) -> None:
     from roadmap.webhooks import sender
 
     follow(sender.deliver(UUID(delivery_id)), UUID(delivery_id))
 
 
-@task(content_queue, priority=BEFORE_CONTENTS, stop="roadmap.exchange.account_export:stop")
+@task(content_queue, priority=BEFORE_CONTENTS)
 def export_account(export_id: str) -> None:
     from roadmap.exchange import account_export
 
     follow(account_export.build(UUID(export_id)), UUID(export_id))
 
 
-@task(content_queue, priority=BEFORE_CONTENTS, stop="roadmap.lifecycle.making.judge_job:stop")
+@task(content_queue, priority=BEFORE_CONTENTS)
 def judge_project(judgement_id: str) -> None:
     from roadmap.lifecycle.making import judge_job
 
@@ -67,6 +68,24 @@ def look_after_links() -> None:
     from roadmap.lifecycle.links import link_checker
 
     enqueue(link_checker.run_checks(by_model=generator.current_generator().repairs))
+
+
+def stop(name: JobName, row_id: UUID, reason: str) -> list[Job]:
+    """End the row of a task for an operator, and return the jobs that follow."""
+    from roadmap.exchange import account_export
+    from roadmap.lifecycle.making import content_job, judge_job, plan_job
+    from roadmap.webhooks import sender
+
+    return {
+        JobName.plan_roadmap: plan_job.stop,
+        JobName.build_content: content_job.stop,
+        JobName.deliver_webhook: sender.stop,
+        JobName.export_account: account_export.stop,
+        JobName.judge_project: judge_job.stop,
+    }[name](row_id, reason)
+
+
+STOPS.update({name: partial(stop, name) for name in JobName})
 
 
 @content_queue.signal(SIGNAL_INTERRUPTED)  # type: ignore[untyped-decorator]

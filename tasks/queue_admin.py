@@ -8,7 +8,6 @@ import logging
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from functools import partial
-from pkgutil import resolve_name
 from typing import Annotated, Any, TypeVar
 from uuid import UUID
 
@@ -19,7 +18,6 @@ from core.json_types import LazyModel
 from core.sanitize import CLEAN, Rule, validate_printable
 from reliable_queue.queue import ReliableQueue
 from roadmap.operations.audit_log import Action, Actor, audited
-from roadmap.plan.statuses import Job
 from tasks.dispatcher import enqueue
 from tasks.message_browser import (
     LONGEST_SEARCH,
@@ -170,7 +168,7 @@ def revoke(queue_name: str, message_id: str) -> None:
             f"{queue_name} queue. It may be done, or a dead letter."
         )
     task = queue.deserialize_task(found[0][1])
-    if task.name not in STOPS:
+    if (stop := STOPS.get(task.name)) is None:
         raise Conflict(NOT_STOPPED.get(task.name, UPKEEP).format(task=task.name))
     try:
         row_id = UUID(*task.args)
@@ -178,7 +176,7 @@ def revoke(queue_name: str, message_id: str) -> None:
         raise Conflict(
             f"This {task.name} names no row to cancel. It will fail by itself."
         ) from error
-    jobs: list[Job] = resolve_name(STOPS[task.name])(row_id, STOPPED)
+    jobs = stop(row_id, STOPPED)
     try:  # it is revoked already: a message that stays finds nothing to do
         for state, data in found:
             if state != MessageState.held:

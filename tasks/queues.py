@@ -6,6 +6,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from functools import partial
 from typing import Any
+from uuid import UUID
 
 from huey.exceptions import RetryTask
 
@@ -20,6 +21,7 @@ from core.startup.gc_tuning import freeze_startup_objects_soon
 from core.tracing import Carried
 from reliable_queue.queue import ReliableQueue
 from roadmap.operations.metrics_store import saver
+from roadmap.plan.statuses import Job
 
 logger = logging.getLogger(__name__)
 # A task that fails unexpectedly is tried again after 1, 3 and 9 s, then becomes a dead letter.
@@ -27,7 +29,8 @@ RETRIES, FIRST_DELAY, BACKOFF = 3, 1, 3
 BEFORE_CONTENTS = 1  # priority
 OUTAGE_PAUSE = 2  # seconds between two tries while the database is away; the outage ends them
 REGISTRY: dict[str, Any] = {}  # tasks, by the name of their function
-STOPS: dict[str, str] = {}  # functions that end the row of a task, by the name of the task
+# What ends the row of a task for an operator, by the name of the task
+STOPS: dict[str, Callable[[UUID, str], list[Job]]] = {}
 QUEUES: dict[str, ReliableQueue] = {
     each.queue: make_queue(settings, each.queue, baggage=Carried()) for each in CONSUMERS
 }
@@ -50,14 +53,11 @@ for _queue in QUEUES.values():
     _queue.on_startup("garbage")(freeze_startup_objects_soon)
 
 
-def task(
-    queue: ReliableQueue, *, priority: int = 0, stop: str = ""
-) -> Callable[[Callable[..., None]], Any]:
+def task(queue: ReliableQueue, *, priority: int = 0) -> Callable[[Callable[..., None]], Any]:
     """Make a task of a function.
 
     Its name in a message is `module.function`: moving or renaming one orphans messages. While the
     database is away the worker waits with its message instead of passing on to the next ones.
-    `stop` names the function that ends the task's row for an operator, as `module:function`.
     """
 
     def decorate(function: Callable[..., None]) -> Any:
@@ -70,12 +70,9 @@ def task(
                 queue.wait(OUTAGE_PAUSE)
                 raise RetryTask(eta=clock.now() + timedelta(seconds=1)) from error
 
-        name = function.__name__
-        REGISTRY[name] = queue.task(
+        REGISTRY[function.__name__] = made = queue.task(
             retries=RETRIES, retry_delay=FIRST_DELAY, retry_backoff=BACKOFF, priority=priority
         )(run)
-        if stop:
-            STOPS[name] = stop
-        return REGISTRY[name]
+        return made
 
     return decorate

@@ -70,7 +70,7 @@ def roadmap(
 
 def refused(environment: dict[str, str]) -> FinishedCommand:
     """The end of a service that does not start, run as `entrypoint.sh` would run it."""
-    return _forked("core.startup.run_service", environment)
+    return _forked("cli.run_services", environment)
 
 
 def succeeded(

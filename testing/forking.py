@@ -39,7 +39,7 @@ MODULES = (
         "huey.bin.huey_consumer",
         "redis",
     ),
-    *("getpass", "roadmap_cli"),
+    *("getpass", "roadmap_cli", "cli.run_services"),
 )
 READS_SETTINGS = "core.db"
 KEPT = ("PATH", "HOME", "LANG", "TMPDIR")

@@ -102,7 +102,7 @@ class Service:
             self.log.touch()
             path = f"{Path(sys.executable).parent}:{self.environment['PATH']}"
             environment = {**self.environment, **OF_ENTRYPOINT, "PATH": path}
-            self.process = self.fork_server.start("core.startup.run_service", environment, self.log)
+            self.process = self.fork_server.start("cli.run_services", environment, self.log)
             return self
         command = self.command or [ENTRYPOINT]
         with self.log.open("ab") as sink:

@@ -76,7 +76,7 @@ SUBJECTS = (
         long=("pytest -n 3 --dist loadfile tests/benchmarks --long",),
         short=("tests/benchmarks",)),
     Subject("platforms", ("deploy/**", ".railway/**", "Dockerfile.railway", "entrypoint.sh",
-            "core/startup/run_service.py", "core/startup/supervisor.py",
+            "cli/run_services.py", "core/startup/supervisor.py",
             "core/startup/preflight.py", "docs/*RAILWAY*", "docs/DEPLOYMENT.md",
             "tests/platforms/**", "tests/railway/**", ".github/**", "scripts/lint_workflows.sh"),
         long=("pytest -n 3 --dist loadfile -rs tests/platforms --long",),

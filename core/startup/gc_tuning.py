@@ -21,4 +21,4 @@ def freeze_startup_objects() -> None:
     gc.collect()  # garbage of the imports
     gc.freeze()
     gc.set_threshold(SMALL)
-    gc.enable()  # `core.startup.run_service` has disabled it
+    gc.enable()  # `cli.run_services` has disabled it

@@ -1,7 +1,7 @@
 """Supervisor of SERVICE_TYPE=all: ends all services when one of them ends.
 
 Signals end them, too; they are blocked and waited for, so that none arrives between two steps. The
-process of `core/startup/run_service.py`, the parent of the services, executes this program, which
+process of `cli/run_services.py`, the parent of the services, executes this program, which
 imports the standard library alone and takes little memory.
 
     python -I -S core/startup/supervisor.py GRACE_SECONDS LOG_FORMAT ANNOUNCER_PID SERVICE_PID...
@@ -14,7 +14,7 @@ import time
 from collections.abc import Collection
 from contextlib import suppress
 
-# As in core/startup/run_service.py
+# As in cli/run_services.py
 ENDS = {signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGHUP}
 AFTER_GRACE = 15.0  # seconds; a service that hangs is killed then
 LEFT_BEHIND = 5.0  # seconds for children of ended services, such as the workers of uvicorn

@@ -56,8 +56,9 @@ def begin(account: Account, device: Device) -> Login:
         .order_by(LoginSession.id.desc())
         .limit(MOST_SESSIONS)
     )
-    surplus = LoginSession.update(ended_at=database_time())
-    surplus.where(open_of(account.id), LoginSession.id.not_in(kept)).execute()
+    LoginSession.update(ended_at=database_time()).where(
+        open_of(account.id), LoginSession.id.not_in(kept)
+    ).execute()
     return Login(session_id, account.id, bool(account.is_admin), bool(account.is_observer))
 
 

@@ -127,8 +127,7 @@ class ChatAnswer:
         ]
         self.key_of.setdefault(concept["title"].casefold(), concept["key"])
         self.place_of[concept["key"]] = place
-        contents = dict(self.contents(part))
-        if contents:
+        if contents := dict(self.contents(part)):
             self.concepts[concept["key"]] = {"contents": contents}
         return {
             **concept,

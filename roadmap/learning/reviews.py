@@ -269,10 +269,13 @@ def placed(
     # In one order, or two attempts at once could wait for each other.
     new.sort(key=lambda row: str(row["question"]))
     insert_rows(ReviewCard, new, common=common, pass_over=True)
-    stored = ReviewCard.select().where(
-        ReviewCard.concept == concept_id, ReviewCard.question.in_(list(number_of))
+    cards = list(
+        lock_for_update(
+            ReviewCard.select()
+            .where(ReviewCard.concept == concept_id, ReviewCard.question.in_(list(number_of)))
+            .order_by(ReviewCard.question)
+        )
     )
-    cards = list(lock_for_update(stored.order_by(ReviewCard.question)))
     for card in cards:
         number = number_of[card.question]
         if (card.version, card.number) != (version, number):

@@ -139,8 +139,12 @@ def _candidates(owner_id: UUID) -> Iterator[Sequence[UUID]]:
         .order_by(Concept.progress_at.desc())
         .limit(1)
     )
-    query = Roadmap.select(recent.c.id, learned_at.alias("at")).from_(recent)
-    written = query.where(recent.c.contents_ready > 0).order_by(recent.c.id.desc())
+    written = (
+        Roadmap.select(recent.c.id, learned_at.alias("at"))
+        .from_(recent)
+        .where(recent.c.contents_ready > 0)
+        .order_by(recent.c.id.desc())
+    )
     rows = [(Roadmap.id.python_value(id_), at) for id_, at in written.tuples()]
     begun = sorted((row for row in rows if row[1] is not None), key=itemgetter(1), reverse=True)
     others = [row for row in rows if row[1] is None]
@@ -295,8 +299,12 @@ def today_with(owner_id: UUID, lesson: NextLesson | None) -> Today:
 
 
 def _next_part(lesson: NextLesson) -> NextPart:
-    times = Concept.select(Concept.hours, Concept.studied).where(Concept.id == lesson.next_id)
-    hours, studied = times.tuples().get()
+    hours, studied = (
+        Concept.select(Concept.hours, Concept.studied)
+        .where(Concept.id == lesson.next_id)
+        .tuples()
+        .get()
+    )
     parts = parts_of(lesson.next_id, hours)
     part = next((each for each in parts if each.end > studied), parts[-1])
     return NextPart(

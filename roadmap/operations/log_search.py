@@ -168,8 +168,7 @@ def _query(wanted: LogFilter, between: Mapping[str, UUID]) -> peewee.Select:
     known = categories() if wanted.step and not wanted.categories else wanted.categories
     roadmap_id = wanted.roadmap_id
     if wanted.concept_id is not None and roadmap_id is None:
-        concept = Concept.select(Concept.roadmap).where(Concept.id == wanted.concept_id)
-        roadmap_id = concept.scalar()
+        roadmap_id = Concept.select(Concept.roadmap).where(Concept.id == wanted.concept_id).scalar()
     filters = {
         "level__in": wanted.levels,
         "category__in": known,

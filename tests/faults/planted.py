@@ -81,7 +81,7 @@ PROCESSES = (
         new="",
         lost="A consumer that hears SIGHUP is restarted without its end: "
         "its last records are lost.",
-        found_by=("tests/unit/core/test_run_service.py",),
+        found_by=("tests/unit/cli/test_run_services.py",),
     ),
     Fault(
         name="shell-stays-above-the-service",
@@ -97,11 +97,11 @@ PROCESSES = (
     ),
     Fault(
         name="grace-not-asked-for",
-        file="core/startup/run_service.py",
+        file="cli/run_services.py",
         old='"huey_consumer", "-q", "-g", "TERM", "-t",',
         new='"huey_consumer", "-q", "-t",',
         lost="At each deployment what is being written is broken off, and paid for once more.",
-        found_by=("tests/unit/core/test_run_service.py",),
+        found_by=("tests/unit/cli/test_run_services.py",),
     ),
     Fault(
         name="stopped-unit-counts-as-failed",

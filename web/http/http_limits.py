@@ -1,6 +1,6 @@
 """uvicorn's HTTP protocol with limits on the head of a request, which its parser has not.
 
-`core/startup/run_service.py` names it: uvicorn --http web.http.http_limits:BoundedProtocol.
+`cli/run_services.py` names it: uvicorn --http web.http.http_limits:BoundedProtocol.
 """
 
 import asyncio

@@ -78,8 +78,13 @@ def activity(owner_id: UUID, roadmap_id: UUID) -> Activity:
 def _parts_before(roadmap_id: UUID) -> int:
     """Return the number of parts of others that are due before the first of this one."""
     pending, is_own = Content.status == ContentStatus.pending, Content.roadmap == roadmap_id
-    own = Content.select(Content.due_at).where(is_own, pending)
-    first = own.order_by(Content.due_at).limit(1).scalar()
+    first = (
+        Content.select(Content.due_at)
+        .where(is_own, pending)
+        .order_by(Content.due_at)
+        .limit(1)
+        .scalar()
+    )
     if first is None:
         return 0
     building = Roadmap.status == RoadmapStatus.building  # parts that wait for review do not count

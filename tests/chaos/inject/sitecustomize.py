@@ -68,7 +68,7 @@ def install(at: str, mark: Path, since: Path | None) -> None:
 
 
 if (
-    "core.startup.run_service" in sys.orig_argv
+    "cli.run_services" in sys.orig_argv
     and "ROADMAP_KILL_AT" in os.environ
     and not (written := Path(os.environ["ROADMAP_KILL_MARK"])).exists()
 ):

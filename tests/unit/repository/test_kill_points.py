@@ -34,7 +34,7 @@ import sys
 del sys.argv[:2]
 from web.roadmaps import create_writer
 create_writer.create_many([])
-"""  # as a process that `core.startup.run_service` has made what the rest of its arguments says
+"""  # as a process that `cli.run_services` has made what the rest of its arguments says
 
 
 def application_files() -> Iterator[Path]:
@@ -59,7 +59,7 @@ def dies(folder: Path, *command: str) -> bool:
         "ROADMAP_KILL_AT": "accept.before",
         "ROADMAP_KILL_MARK": str(folder / "mark"),
     }
-    program = [sys.executable, "-c", ACCEPT, "core.startup.run_service", *command]
+    program = [sys.executable, "-c", ACCEPT, "cli.run_services", *command]
     done = subprocess.run(
         program,
         env=environment,

@@ -5,8 +5,8 @@ import signal
 import pytest
 from huey.consumer_options import OptionParserHandler
 
+from cli.run_services import commands_of
 from core.db import settings
-from core.startup.run_service import commands_of
 from reliable_queue.queue import ReliableQueue
 from tasks.queues import QUEUES
 from tests.unit.alone import run_alone
@@ -32,7 +32,8 @@ def test_a_consumer_that_gets_a_signal_finishes_what_it_runs(
 
 ENDS_WHILE_IT_LOADS = """
 import os, signal, weakref
-from core.startup import run_service, preflight
+import cli.run_services
+from core.startup import preflight
 
 class Loaded:
     pass
@@ -45,7 +46,7 @@ def check():
     return 1
 
 preflight.main = check
-run_service.main()
+cli.run_services.main()
 """
 
 

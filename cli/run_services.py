@@ -7,7 +7,6 @@ memory until they write to it. That process becomes their supervisor (`core/star
 
 import ctypes
 import gc
-import importlib
 import logging
 import os
 import signal
@@ -26,29 +25,8 @@ if TYPE_CHECKING:
 
 ENDS = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGQUIT)
 BLOCKED = {*ENDS, signal.SIGCHLD}  # from the first fork until the supervisor waits for them
-PRELOADED = (
-    *("roadmap_app", "web.http.http_limits", "uvicorn.main", "uvicorn.loops.auto"),
-    *("tasks", "huey.bin.huey_consumer", "core.startup.banner"),
-    *("roadmap.lifecycle.making.plan_job", "roadmap.lifecycle.making.content_job"),
-    *("roadmap.lifecycle.administration.account_deletion", "roadmap.operations.log_retention"),
-)
-# Used by every instance: their validators are built once instead of in each process, which saves 7
-# of 120 MB (PSS after a first roadmap).
-MODELS = {
-    "roadmap.generation.catalogue.loader": "CatalogueConcept TrackCapstones",
-    "roadmap.plan.outline": "Analysis Outline OutlineStage OutlineModule OutlineConcept Capstone "
-    "Tutorial Resources Quiz",
-    "roadmap.plan.schemas": "RoadmapRequest",
-    "roadmap.plan.statuses": "Progress",
-    "roadmap.plan.views": "StageProject StageNode ModuleNode ConceptNode Learned RoadmapTree",
-    "roadmap.accounts.schemas": "Credentials Registration User",
-    "web.api.accounts": "Session",
-    "web.api.health": "Alive Ready",
-    "web.api.roadmaps": "Accepted LinkedTree",
-    "web.endpoints.call": "NoQuery",
-}
 PR_SET_PDEATHSIG = 1  # prctl(2)
-SUPERVISOR = Path(__file__).with_name("supervisor.py")
+SUPERVISOR = Path(__file__).parents[1] / "core" / "startup" / "supervisor.py"
 
 Run = Callable[[], NoReturn]
 Handlers = dict[
@@ -103,6 +81,47 @@ def commands_of(settings: "Settings") -> dict[str, list[str]]:
     # fmt: on
 
 
+def preload(settings: "Settings") -> None:
+    """Load what the services share, and build validators that every instance uses.
+
+    Built once instead of in each process, they save 7 of 120 MB (PSS after a first roadmap).
+    """
+    import huey.bin.huey_consumer  # noqa: F401
+    import uvicorn.loops.auto
+    import uvicorn.main  # noqa: F401
+
+    import core.startup.banner  # noqa: F401
+    import roadmap_app  # noqa: F401
+    import web.http.http_limits  # noqa: F401
+    from roadmap.accounts import schemas as accounts_
+    from roadmap.generation.catalogue import generator, loader
+    from roadmap.lifecycle.making import content_job, plan_job  # noqa: F401
+    from roadmap.operations import log_retention  # noqa: F401
+    from roadmap.plan import outline, schemas, statuses, views
+    from tasks.queues import QUEUES
+    from web.api import accounts, health, roadmaps
+    from web.endpoints.call import NoQuery
+
+    for model in (
+        *(loader.CatalogueConcept, loader.TrackCapstones),
+        *(outline.Analysis, outline.Outline, outline.OutlineStage, outline.OutlineModule),
+        *(outline.OutlineConcept, outline.Capstone),
+        *(outline.Tutorial, outline.Resources, outline.Quiz),
+        *(schemas.RoadmapRequest, statuses.Progress),
+        *(views.StageProject, views.StageNode, views.ModuleNode, views.ConceptNode),
+        *(views.Learned, views.RoadmapTree),
+        *(accounts_.Credentials, accounts_.Registration, accounts_.User, accounts.Session),
+        *(health.Alive, health.Ready, roadmaps.Accepted, roadmaps.LinkedTree, NoQuery),
+    ):
+        model.model_rebuild()
+    if settings.openai_api_key is None:  # accepting and planning need its words and tracks
+        generator.find_tracks("")
+    else:
+        import roadmap.generation.llm.generator  # noqa: F401
+    for queue in QUEUES.values():
+        queue.storage.close()  # no two processes may have one connection
+
+
 def _serve(command: list[str]) -> NoReturn:
     sys.argv = command
     if "--workers" in command and command[command.index("--workers") + 1] != "1":
@@ -123,17 +142,7 @@ def _serve(command: list[str]) -> NoReturn:
 def _fork(commands: Iterable[list[str]], settings: "Settings", before: Handlers) -> NoReturn:
     from core.logging_setup import JsonFormatter, formatter_of_environment, say
 
-    for name in PRELOADED:
-        importlib.import_module(name)
-    for module, models in MODELS.items():
-        for name in models.split():
-            getattr(sys.modules[module], name).model_rebuild()
-    if settings.openai_api_key is None:  # accepting and planning need its words and tracks
-        importlib.import_module("roadmap.generation.catalogue.generator").find_tracks("")
-    else:
-        importlib.import_module("roadmap.generation.llm.generator")
-    for queue in sys.modules["tasks.queues"].QUEUES.values():
-        queue.storage.close()  # no two processes may have one connection
+    preload(settings)
     gc.freeze()  # without a collection: children would fill the holes, and copy their pages
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # if ignored, no end would be reported
     signal.pthread_sigmask(signal.SIG_BLOCK, BLOCKED)
@@ -143,9 +152,11 @@ def _fork(commands: Iterable[list[str]], settings: "Settings", before: Handlers)
             [_print_banner, *(partial(_serve, command) for command in commands)], children
         )
         if run is None:
-            is_json = isinstance(formatter_of_environment(), JsonFormatter)
-            grace = f"{settings.shutdown_grace_seconds:g}"
-            arguments = [grace, "json" if is_json else "text", *map(str, children)]
+            arguments = [
+                f"{settings.shutdown_grace_seconds:g}",
+                "json" if isinstance(formatter_of_environment(), JsonFormatter) else "text",
+                *map(str, children),
+            ]
             os.execv(sys.executable, [sys.executable, "-I", "-S", str(SUPERVISOR), *arguments])
     except OSError as error:  # no room for another process: end those that there are
         for pid in children:
@@ -182,8 +193,10 @@ def _forked(runs: Iterable[Run], children: list[int]) -> Run | None:
 
 
 def _print_banner() -> NoReturn:
+    from core.startup import banner
+
     setproctitle("core.startup.banner")
-    sys.exit(sys.modules["core.startup.banner"].main())
+    sys.exit(banner.main())
 
 
 def _restore(handlers: Handlers) -> None:
