@@ -64,10 +64,9 @@ def test_streams_that_end_are_noticed(bare: Bare) -> None:
         wait_until(lambda: not connections_of(bare.port), reason="the server has ended both")
 
 
-def test_a_run_leaves_figures_and_a_table(tmp_path: Path) -> None:
-    outputs = ("--json", "figures.json", "--markdown", "page.md")
+def test_a_run_leaves_figures_and_prints_a_table(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "benchmarks", "--only", "embedded", "--quick", "--rounds", "2"]
-    command += [part if part.startswith("-") else str(tmp_path / part) for part in outputs]
+    command += ["--json", str(tmp_path / "figures.json")]
     ended = subprocess.run(
         command,
         cwd=ROOT,
@@ -84,4 +83,3 @@ def test_a_run_leaves_figures_and_a_table(tmp_path: Path) -> None:
     ]
     assert "round 2 of 2" in ended.stderr
     assert "| embedded mode: goal to all contents | " in ended.stdout
-    assert (tmp_path / "page.md").read_text() == ended.stdout.removesuffix("\n")

@@ -13,7 +13,7 @@ MODULE = '''"""Checks of the archives of exports."""
 from uuid import UUID
 
 from core.db import transaction
-from models.exports import AccountExport
+from models.accounts import AccountExport
 from roadmap.lifecycle.making import leases
 from roadmap.lifecycle.making.leases import CHECKING
 from roadmap.plan.statuses import ExportStatus, Job, JobName
@@ -50,7 +50,7 @@ LEASE = """CHECKING = LeaseKind(
     AccountExport, "unchecked", "checking", JobName.check_export, among=True
 )
 """
-TASK = """@task(content_queue, priority=BEFORE_CONTENTS, stop="roadmap.exchange.export_check:stop")
+TASK = """@task(content_queue, priority=BEFORE_CONTENTS)
 def check_export(export_id: str) -> None:
     from roadmap.exchange import export_check
 
@@ -68,8 +68,7 @@ from starlette.testclient import TestClient
 
 from core import clock
 from core.db import session
-from models.accounts import Account
-from models.exports import AccountExport
+from models.accounts import Account, AccountExport
 from roadmap.exchange import account_export, export_check
 from roadmap.lifecycle.making import rescue
 from roadmap.plan.statuses import JobName
@@ -114,6 +113,14 @@ def test_the_recipe_adds_a_task(tmp_path: Path) -> None:
         f"{making}rescue.py", "        *_overdue(EXPORTING),\n", "        *_overdue(CHECKING),\n"
     )
     copy.insert(tasks, "@task(content_queue)\ndef look_after_links", TASK)
+    copy.replace(
+        tasks, "import account_export\n    from", "import account_export, export_check\n    from"
+    )
+    copy.insert(
+        tasks,
+        "        JobName.judge_project:",
+        "        JobName.check_export: export_check.stop,\n",
+    )
     copy.insert(names, '    "tasks.content.judge_project"', NAME)
     copy.add(test, TEST)
     copy.run("-m", "pytest", "-p", "no:xdist", test, names)

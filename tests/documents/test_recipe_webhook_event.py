@@ -35,9 +35,9 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Copy:
     update = "Roadmap.update(trashed_at=clock.now()).where(Roadmap.id == roadmap_id).execute()"
     copy.replace(
         trash,
-        f"        {update}\n",
-        "        row = events.bump(roadmap_id, trashed_at=clock.now())\n"
-        "        steps += events.append(row, EventType.trashed, {})\n",
+        f"    {update}\n",
+        "    row = events.bump(roadmap_id, trashed_at=clock.now())\n"
+        "    steps += events.append(row, EventType.trashed, {})\n",
     )
     collect_texts(copy)
     copy.replace(POT, f'msgid "{TEXT}"\nmsgstr ""', f'msgid "{TEXT}"\nmsgstr "{TRANSLATION}"')
