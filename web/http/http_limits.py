@@ -44,7 +44,8 @@ class JoiningTransport:
     def write(self, data: bytes) -> None:
         if self._head:
             head, self._head = self._head, b""
-            self._transport.writelines((head, data))
+            # Python 3.13 never ends a connection in whose buffer an empty piece is
+            self._transport.writelines((head, data) if data else (head,))
         elif data.startswith(b"HTTP/1.1 "):
             self._head = data
             self._loop.call_soon(self._flush)
