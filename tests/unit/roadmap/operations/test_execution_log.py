@@ -717,10 +717,12 @@ class TestClosing:
 
 FORKS = """
 import os
+import warnings
 from roadmap.operations.execution_log import buffer, record
 
 record("test", "step", "of the parent")
 source = buffer.id
+warnings.simplefilter("ignore", DeprecationWarning)  # Python 3.12 warns of forks beside threads
 if child := os.fork():
     assert os.waitpid(child, 0)[1] == 0
 else:
