@@ -8,7 +8,7 @@ import click
 from cli.backup_store import NAME_FORMAT, delete_old, new_backup, opened
 from cli.output import CommandFailed, json_option, show
 from core import clock
-from core.errors import Unavailable
+from core.errors import BrokerUnavailable
 from core.settings import from_environment
 from roadmap.operations import backup as backup_
 from roadmap.operations.audit_log import Action, Actor, EntryIfPossible, audited
@@ -48,7 +48,7 @@ def backup(target: str, no_logs: bool, force: bool, keep: int | None, as_json: b
         waiting = {
             state.name: state.ready + state.held + state.scheduled for state in queue_states()
         }
-    except Unavailable:  # the broker does not answer
+    except BrokerUnavailable:
         waiting = None
     facts = {"logs": not no_logs} | ({"keep": keep} if keep else {})
     entry = EntryIfPossible(audited(Actor.of_command_line(), Action.backup_make, file, facts))
