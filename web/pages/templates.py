@@ -34,7 +34,7 @@ from roadmap.plan.views import WORDS, ConceptMark, concepts_of, mark_of, written
 from web.auth.tokens import login_in_cookie
 from web.endpoints.call import Call
 from web.http.response_cache import DocumentSource, Facts, ResponseCache
-from web.http.responses import LEVEL, ZIPPED, Document, compressed, is_compressed, takes_gzip
+from web.http.responses import GZIP_HEADERS, Document, compress, encode, should_compress, takes_gzip
 from web.http.urls import path_and_query
 from web.pages import labels, static_files
 from web.pages.forms import page_of
@@ -105,7 +105,7 @@ def page(
     It takes time: for a thread.
     """
     content = rendered(request, template, **context).encode()
-    content, encoding = (content, {}) if holds_secret else compressed(request, content)
+    content, encoding = (content, {}) if holds_secret else encode(request, content)
     return _response(request, content, {**encoding, **(headers or {})}, status)
 
 
@@ -137,9 +137,9 @@ def public_page(
     encoding: Mapping[str, str] = {}
     if FORM.encode() in content:
         content = content.replace(FORM.encode(), secrets.token_urlsafe(16).encode())
-        content, encoding = compressed(request, content)
-    elif is_compressed(request, content):
-        content, encoding = document.shortened, ZIPPED
+        content, encoding = encode(request, content)
+    elif should_compress(request, content):
+        content, encoding = document.compressed, GZIP_HEADERS
     return _response(request, content, {**encoding, **(headers or {})})
 
 
@@ -170,16 +170,16 @@ def own_page(
         with snapshot():  # so that the state is that of the facts
             facts, state = source.read(), source.state()
         html = rendered(request, template, **context(facts)).encode()
-        known = Document(gzip.compress(html, LEVEL, mtime=0))
+        known = Document(compress(html))
         if request.method == "GET" and not request.scope["query_string"] and is_cacheable(facts):
             own_pages.keep(key, state, known)
     if not has_form and takes_gzip(request):
-        return _response(request, known.content, ZIPPED)
+        return _response(request, known.content, GZIP_HEADERS)
     content = gzip.decompress(known.content)
     encoding: Mapping[str, str] = {}
     if has_form:
         content = content.replace(FORM.encode(), secrets.token_urlsafe(16).encode())
-        content, encoding = compressed(request, content)
+        content, encoding = encode(request, content)
     return _response(request, content, encoding)
 
 
