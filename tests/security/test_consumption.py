@@ -11,7 +11,7 @@ import threading
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AsyncExitStack, aclosing, nullcontext, suppress
+from contextlib import ExitStack, nullcontext, suppress
 from ipaddress import ip_network
 from types import SimpleNamespace
 from typing import Any
@@ -519,16 +519,24 @@ class TestSizes:
         roadmap_id = client.post(ROADMAPS, json={"goal": GOAL, "review": True}).json()["id"]
 
         async def one_more() -> None:
-            async with AsyncExitStack() as streams:
+            with ExitStack() as streams:
                 for _ in range(2):
-                    stream = sse.poller.watch(LOCAL, UUID(roadmap_id), 0, 0)
-                    await anext(await streams.enter_async_context(aclosing(stream)))
+                    streams.enter_context(sse.poller.watch(LOCAL, UUID(roadmap_id), 0, 0))
                 for name, most in limits.items():
                     monkeypatch.setattr(sse, name, most)
                 with pytest.raises(refusal) if refusal else nullcontext():
-                    sse.poller.check_room(caller)
+                    streams.enter_context(sse.poller.watch(caller, UUID(roadmap_id), 0, 0))
 
         asyncio.run(one_more())
+
+    def test_it_is_refused_before_it_begins(
+        self, client: TestClient, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        path = client.post(ROADMAPS, json={"goal": GOAL, "review": True}).headers["location"]
+        monkeypatch.setattr(sse, "MOST_OF_ONE", 0)
+        for stream in (f"{path}/events", f"{path.removeprefix('/api/v1')}/live"):
+            answer = client.get(stream)
+            assert (answer.status_code, answer.headers["retry-after"]) == (429, "10"), stream
 
 
 @pytest.fixture(scope="module")

@@ -205,9 +205,7 @@ class TestVerdicts:
             "checked again."
         ]
 
-    def test_numbers_are_those_after_the_dropping(
-        self, server: Provider, teacher: Teacher
-    ) -> None:
+    def test_numbers_are_those_after_the_dropping(self, server: Provider, teacher: Teacher) -> None:
         prompts = ("Question 1 of the dough?", "Question 1 of the dough? (again)", TYPED["prompt"])
         teacher.answering = lambda each: (wrong if each["prompt"] in prompts else right)(each)
         found, remarks = checked(server, teacher)
