@@ -343,7 +343,7 @@ class ReliableQueue(Huey):
         None when there is none, or none that has a time.
         """
         stats = self.storage.stats()
-        since = [waiting.at or self.sent_at(waiting.data) for waiting in stats.first]
+        since = [waiting.at or self.sent_at(waiting.data) for waiting in stats.heads]
         known = [at for at in since if at is not None]
         return stats, max(0.0, self._epoch() - min(known)) if known else None
 

@@ -13,7 +13,7 @@ from urllib.parse import quote, unquote, urldefrag, urljoin, urlparse, urlsplit
 
 from core.net.ip_allowlist import Networks
 from core.net.safe_http import Target, Unreachable, parse, request
-from core.net.soft_404 import LARGEST_PAGE, Soft404, sign_of
+from core.net.soft_404 import LARGEST_PAGE, Soft404, find_soft_404
 from core.version import NUMBER
 
 LIMIT = 20.0  # seconds for all steps of a visit
@@ -139,7 +139,7 @@ def visit(
                     )
                 soft = None
                 if promised is not None:
-                    soft = sign_of(promised, asked, url, answer.content_type, answer.body)
+                    soft = find_soft_404(promised, asked, url, answer.content_type, answer.body)
                 return Visit(status, soft or "", soft=soft)
             whose = "the address to which it redirects"
             try:
