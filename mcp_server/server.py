@@ -46,6 +46,7 @@ from mcp_server.results import (
     without_answer,
 )
 from roadmap.exchange.formats.markdown import pluralize
+from roadmap.plan.schemas import MOST_HOURS_PER_WEEK
 from roadmap_client import ROADMAPS, ApiError, AsyncRoadmapClient
 from roadmap_client.results import Json
 
@@ -176,7 +177,7 @@ async def create_roadmap(
         str, Field(max_length=1000, description="What the learner wants to be able to do.")
     ],
     level: Literal["beginner", "intermediate", "advanced"] = "beginner",
-    hours_per_week: Annotated[int, Field(ge=1, le=80)] = 8,
+    hours_per_week: Annotated[int, Field(ge=1, le=MOST_HOURS_PER_WEEK)] = 8,
     background: Annotated[str, Field(description="What the learner already knows.")] = "",
     language: Annotated[
         str, Field(description="BCP 47 tag, such as en or zh-Hans; empty: that of the goal.")

@@ -2,7 +2,6 @@
 
 from collections import defaultdict
 from datetime import date
-from typing import Annotated
 from uuid import UUID
 
 from pydantic import Field
@@ -10,23 +9,21 @@ from pydantic import Field
 from core import clock
 from core.db import transaction
 from core.errors import Conflict, FieldError, Invalid
-from core.json_types import WHOLE, LazyModel
+from core.json_types import LazyModel
 from models.roadmaps import Concept, Roadmap
 from roadmap.accounts.access import transition
 from roadmap.learning.schedule import Schedule, schedule_of
 from roadmap.lifecycle.plan_rows import current_outline
 from roadmap.lifecycle.reading.queries import roadmap_tree
 from roadmap.plan.outline import total_weeks, weeks
-from roadmap.plan.schemas import FARTHEST_DEADLINE, ahead
+from roadmap.plan.schemas import FARTHEST_DEADLINE, HoursPerWeek, ahead
 from roadmap.plan.statuses import RoadmapStatus
 
 
 class ScheduleRequest(LazyModel, frozen=True, extra="forbid"):
     """The new schedule settings."""
 
-    hours_per_week: Annotated[int, Field(ge=1, le=80), WHOLE] = Field(
-        description="Hours for learning per week."
-    )
+    hours_per_week: HoursPerWeek = Field(description="Hours for learning per week.")
     deadline: date | None = Field(
         description="Target date; null: none. A past date can be kept, but not set."
     )
