@@ -5,12 +5,16 @@ from contextlib import AbstractContextManager, nullcontext
 from pydantic import Field
 
 from core.db import after_transaction
+from core.errors import Conflict
 from core.json_types import Page
 from roadmap.accounts import api_keys, invitations
+from roadmap.accounts.identity import Scope
 from roadmap.operations.audit_log import Action, audited
 from web.auth import tokens
 from web.auth.revocation_cache import revocations
-from web.endpoints.table import API, Call, Conflict, Endpoint, Scope, actor_of
+from web.endpoints.call import Call
+from web.endpoints.endpoint import Endpoint, actor_of
+from web.endpoints.table import API
 from web.http import limits
 from web.http.pagination import PageQuery, paged
 from web.http.responses import Reply

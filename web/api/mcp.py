@@ -13,9 +13,11 @@ from starlette.responses import Response
 from starlette.types import Message
 
 from core.db import settings
+from core.errors import NotFound
 from core.json_types import LazyModel
-from roadmap.accounts.identity import Principal
-from web.endpoints.table import Call, Endpoint, NotFound, Scope
+from roadmap.accounts.identity import Principal, Scope
+from web.endpoints.call import Call
+from web.endpoints.endpoint import Endpoint
 from web.http.concurrency import agent_slot
 from web.http.host_and_csrf import CSRF_HEADER, own_address
 from web.roadmaps.sse import poller

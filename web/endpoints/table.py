@@ -1,17 +1,9 @@
-"""Names for the tables of routes and their handlers: rows, calls, and paths that tables share."""
+"""Paths that tables of routes share, and the row of what operators may read."""
 
 from functools import partial
 
-from core.errors import Conflict, Forbidden, Gone, NotFound, Unauthenticated
 from roadmap.accounts.identity import Scope
-from web.endpoints.call import Call, EmptyBody, NoQuery
-from web.endpoints.endpoint import Endpoint, LargeBody, actor_of
-
-__all__ = (
-    "ADMIN", "API", "CONCEPT", "CONTENT", "QUEUE", "REVISION", "ROADMAP", "Call", "Conflict",
-    "EmptyBody", "Endpoint", "Forbidden", "Gone", "LargeBody", "NoQuery", "NotFound", "Scope",
-    "Unauthenticated", "actor_of", "observe",
-)  # fmt: skip
+from web.endpoints.endpoint import Endpoint
 
 API = "/api/v1"
 ROADMAP = API + "/roadmaps/{roadmap_id}"
