@@ -115,7 +115,7 @@ class Saver:
         """
         with self._saving:
             if self._batch is None:
-                buffer.count()
+                buffer.update_metric()
                 taken = metric_counters.taken()
                 if not taken and monotonic() - self._saved_at < HEARTBEAT:
                     return

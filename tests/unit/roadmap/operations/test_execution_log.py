@@ -770,6 +770,6 @@ def test_accepted_records_are_counted_once_by_several_threads_without_a_flush(
     monkeypatch.setattr(execution_log.metric_counters, "count", count)
     for _ in range(3):
         made.add(entry(), now=False)
-    made.count()
+    made.update_metric()
     other.join()
     assert sum(counted) == 3
