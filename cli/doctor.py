@@ -11,10 +11,10 @@ from cli.output import Exit, console, json_option, show
 from core.connection_errors import broker_trouble
 from core.db import settings
 from core.errors import Unavailable
+from core.i18n import pluralize
 from core.paths import START
 from core.startup import diagnostics
 from core.startup.diagnostics import Check, State
-from roadmap.exchange.formats.markdown import pluralize
 from roadmap.generation.catalogue import loader
 from roadmap.generation.context import GeneratorFault
 from roadmap.generation.llm import client

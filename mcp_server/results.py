@@ -4,8 +4,8 @@ import json
 
 from mcp_types import CallToolResult, TextContent
 
+from core.i18n import pluralize
 from core.paths import START
-from roadmap.exchange.formats.markdown import pluralize
 from roadmap.generation.tutorial_lint import without_solution
 from roadmap_client import ApiError, ApiProblem, InvalidRequest
 from roadmap_client.results import Json

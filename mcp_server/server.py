@@ -30,6 +30,7 @@ from mcp_types import (
 )
 from pydantic import Field, ValidationError
 
+from core.i18n import pluralize
 from core.version import MCP_AGENT, NUMBER
 from mcp_server.results import (
     COURSE_TEXT,
@@ -45,7 +46,6 @@ from mcp_server.results import (
     summary_of,
     without_answer,
 )
-from roadmap.exchange.formats.markdown import pluralize
 from roadmap.plan.schemas import MOST_HOURS_PER_WEEK
 from roadmap_client import ROADMAPS, ApiError, AsyncRoadmapClient
 from roadmap_client.results import Json

@@ -69,7 +69,7 @@ PUBLIC = {
         reading.read_states revisions schedule_settings timeline.spans timeline.timeline trash
     """,
     "exchange": """
-        account_export own_chat_answer formats.json_ formats.markdown formats.registry
+        account_export own_chat_answer formats.json_ formats.registry
         import_validation importer map.drawing map.style share_links
     """,
     "webhooks": "sender subscriptions",
