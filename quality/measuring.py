@@ -72,6 +72,15 @@ class ConceptMetrics:
         return self.tutorial_language.split("-")[0].lower() == "zh"
 
     @property
+    def parsed_blocks(self) -> int:
+        return self.blocks - len(self.broken_blocks) - self.unread_blocks
+
+    @property
+    def official(self) -> int:
+        """Number of resources of official publishers."""
+        return self.resources - len(self.unofficial)
+
+    @property
     def mean_support(self) -> float | None:
         return sum(self.support) / len(self.support) if self.support else None
 
