@@ -11,7 +11,7 @@ from core import clock
 from core.errors import BrokerUnavailable
 from core.settings import from_environment
 from roadmap.operations import backup as backup_
-from roadmap.operations.audit_log import Action, Actor, EntryIfPossible, audited
+from roadmap.operations.audit_log import Action, Actor, OptionalEntry, audited
 from tasks.queue_admin import queue_states
 
 
@@ -51,7 +51,7 @@ def backup(target: str, no_logs: bool, force: bool, keep: int | None, as_json: b
     except BrokerUnavailable:
         waiting = None
     facts = {"logs": not no_logs} | ({"keep": keep} if keep else {})
-    entry = EntryIfPossible(audited(Actor.of_command_line(), Action.backup_make, file, facts))
+    entry = OptionalEntry(audited(Actor.of_command_line(), Action.backup_make, file, facts))
     with new_backup(folder, name, replace=force) as opening:
         made = backup_.write(from_environment(os.environ), opening, entry, with_logs=not no_logs)
     try:

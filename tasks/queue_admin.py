@@ -248,8 +248,8 @@ def act_on(actor: Actor, action: Action, queue: str, *message: str) -> None:
 
 def act_on_dead(actor: Actor, action: Action, queue: str, which: DeadLettersRequest) -> int:
     """Retry or delete several dead letters, and return how many."""
-    with audited(actor, action, queue, which.model_dump(mode="json", exclude_none=True)) as act:
-        act.found["count"] = count = int(ACTS[action](queue, which.search, which.up_to))
+    with audited(actor, action, queue, which.model_dump(mode="json", exclude_none=True)) as entry:
+        entry.found["count"] = count = int(ACTS[action](queue, which.search, which.up_to))
     return count
 
 

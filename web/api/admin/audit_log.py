@@ -27,7 +27,7 @@ def list_audit(call: Call[None, AuditQuery]) -> Reply[Page[audit_log.AuditEntry]
     return paged(
         call.request,
         call.query,
-        audit_log.records(
+        audit_log.entries(
             limit=call.query.limit,
             before=call.query.cursor,
             action=call.query.action,

@@ -106,7 +106,7 @@ def audit_log_page(call: PageCall[AuditPageQuery]) -> Response:
         else None
     )
     action = query.action if query.action in ACTIONS else ""
-    log = audit_log.records(limit=SHOWN, before=query.cursor, action=action, outcome=outcome)
+    log = audit_log.entries(limit=SHOWN, before=query.cursor, action=action, outcome=outcome)
     kept = {"action": action, "outcome": outcome or ""}
     return admin_page(
         call,

@@ -13,7 +13,7 @@ from core import clock
 from core.db import StatementTimeout
 from core.i18n import ENGLISH, texts
 from roadmap.lifecycle.administration import admin_queries
-from roadmap.operations.audit_log import Action, AuditEntry, AuditOutcome, records
+from roadmap.operations.audit_log import Action, AuditEntry, AuditOutcome, entries
 from roadmap.operations.metrics_store import saver
 from tasks.message_browser import MessageState
 from tasks.queue_admin import messages, pause, queue_states, resume
@@ -76,7 +76,7 @@ def waiting() -> str:
 
 
 def newest() -> AuditEntry:
-    return records(limit=1).items[0]
+    return entries(limit=1).items[0]
 
 
 def text_of(html: str) -> str:
@@ -252,7 +252,7 @@ class TestActs:
             assert room.get(f"{QUEUE}/{act}").status_code == 200
         assert dead() == [letter]
         assert not queue_states()[1].is_paused
-        assert records(limit=1).items == []
+        assert entries(limit=1).items == []
 
     def test_the_form_that_pauses_the_logs_says_that_rescue_pauses_too(
         self, room: TestClient
