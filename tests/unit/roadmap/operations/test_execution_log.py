@@ -759,7 +759,7 @@ def test_accepted_records_are_counted_once_by_several_threads_without_a_flush(
         patch.setattr(execution_log, "threading", made_of)
         made = Buffer()
     counted: list[float] = []
-    other = threading.Thread(target=made.count)
+    other = threading.Thread(target=made.update_metric)
 
     def count(name: str, value: float = 1) -> None:
         counted.append(value)
