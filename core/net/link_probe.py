@@ -61,7 +61,7 @@ class Robots:
         self._known: OrderedDict[str, tuple[float, str]] = OrderedDict()
         self._lock = threading.Lock()
 
-    def allow(self, target: Target, networks: Networks, until: float) -> bool:
+    def allow(self, target: Target, networks: Networks, deadline: float) -> bool:
         """Return whether the site allows the visit. Raises Unreachable."""
         origin = f"{target.scheme}://{target.host_header}"
         with self._lock:
@@ -69,7 +69,12 @@ class Robots:
         if kept is None or kept[0] < monotonic():
             place = Target(target.scheme, target.host, target.port, "/robots.txt")
             answer = request(
-                "GET", place, HEADERS, networks=networks, until=until, most_body=LARGEST_ROBOTS
+                "GET",
+                place,
+                HEADERS,
+                networks=networks,
+                deadline=deadline,
+                most_body=LARGEST_ROBOTS,
             )
             # An error of the client allows all, one of the server nothing.
             text = (
@@ -110,24 +115,24 @@ def visit(
 
     With the title that is `promised`, an empty one included, soft 404s are found.
     """
-    until = monotonic() + limit
+    deadline = monotonic() + limit
     asked, whose = url, "its address"
     try:
         for _ in range(MOST_REDIRECTS + 1):
             try:
-                target = parse(spelled(url), networks, plain=True)
+                target = parse(spelled(url), networks, allow_http=True)
             except ValueError as error:
                 return Visit(None, f"{whose} {error}", refused=True)
-            if not robots.allow(target, networks, until):
+            if not robots.allow(target, networks, deadline):
                 return Visit(None, NOT_WANTED, unwelcome=True)
             answer = request(  # not by HEAD, which many servers answer badly
                 "GET",
                 target,
                 HEADERS,
                 networks=networks,
-                until=until,
+                deadline=deadline,
                 most_body=LARGEST_PAGE,
-                needed=False,
+                needs_body=False,
             )
             status, location = answer.status, answer.location
             if status not in REDIRECTS or not location:
