@@ -307,15 +307,11 @@ def _plain(details: Mapping[Any, Any]) -> Document:
 
     A record that cannot be sent would hold up all others.
     """
-    plain: Document = {}
-    for name, value in details.items():
-        if type(name) is not str or type(value) not in SIMPLE:
-            return _through_json(details)
-        plain[strip_nul(name)] = strip_nul(value) if type(value) is str else value
-    return plain
-
-
-def _through_json(details: Mapping[Any, Any]) -> Document:
+    if all(type(name) is str and type(value) in SIMPLE for name, value in details.items()):
+        return {
+            strip_nul(name): strip_nul(value) if type(value) is str else value
+            for name, value in details.items()
+        }
     try:
         text = json.dumps(details, default=str, skipkeys=True, allow_nan=False, ensure_ascii=False)
         plain: Document = json.loads(strip_nul_json(text))
