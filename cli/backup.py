@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from cli.backup_store import NAME_FORMAT, delete_old, new_backup, opened
+from cli.backup_store import NAME_FORMAT, delete_old, new_backup, open_place
 from cli.output import CommandFailed, json_option, show
 from core import clock
 from core.errors import BrokerUnavailable
@@ -55,7 +55,7 @@ def backup(target: str, no_logs: bool, force: bool, keep: int | None, as_json: b
     with new_backup(folder, name, replace=force) as opening:
         made = backup_.write(from_environment(os.environ), opening, entry, with_logs=not no_logs)
     try:
-        with opened(folder) as place:
+        with open_place(folder) as place:
             deleted = delete_old(place, name, keep) if keep else []
     except (CommandFailed, OSError) as error:
         raise CommandFailed(f"{file} was written, but older backups remain. {error}") from None

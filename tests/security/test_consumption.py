@@ -213,7 +213,7 @@ class TestSharing:
         self, broker: Redis, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         mine = Limiter()
-        exchange = SimpleNamespace(ask=SharedLimits(broker.url(), mine).exchange)
+        exchange = SimpleNamespace(request=SharedLimits(broker.url(), mine).exchange)
         monkeypatch.setattr(limits, "limiter", mine)
         monkeypatch.setattr(limits, "exchange", exchange)
         limits.count_login("ann@example.org")
@@ -248,7 +248,7 @@ class TestRefreshing:
             lambda: looked.append(1), name="Test", every=0.01, idle_after=0.05
         )
         refresher.start()
-        refresher.ask()
+        refresher.request()
         wait_until(lambda: looked)
         counts: list[int] = []
         assert wait_until(
@@ -256,7 +256,7 @@ class TestRefreshing:
             reason="it sleeps",
         )
         seen = len(looked)
-        refresher.ask()
+        refresher.request()
         assert wait_until(lambda: len(looked) > seen, reason="it has looked again")
         refresher.stop()
 
@@ -274,7 +274,7 @@ class TestRefreshing:
 
         refresher = BackgroundRefresh(away, name="Test", every=0.01)
         refresher.start()
-        assert not await refresher.at_most(5, patience=HANG)
+        assert not await refresher.is_recent(5, patience=HANG)
         refresher.stop()
 
     @pytest.mark.anyio
@@ -288,10 +288,10 @@ class TestRefreshing:
         refresher = BackgroundRefresh(look, name="Test", every=0.01)
         refresher.start()
         threading.Timer(0.1, gate.set).start()
-        assert await refresher.at_most(5, patience=HANG)
+        assert await refresher.is_recent(5, patience=HANG)
         assert looked
         gate.clear()
-        assert await refresher.at_most(5, patience=0)
+        assert await refresher.is_recent(5, patience=0)
         gate.set()
         refresher.stop()
 

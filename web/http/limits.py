@@ -152,7 +152,7 @@ def _limit_of_site(limit: Limit) -> Limit:
 def _hit(limit: Limit, key: str, *, publish: bool = True) -> None:
     wait = limiter.hit(limit, key, publish=publish)
     if exchange is not None:
-        exchange.ask()
+        exchange.request()
     _refuse(limit, wait)
 
 
