@@ -133,13 +133,13 @@ def public_page(
 
     key = (path, language_of(request), theme_of(request), *_rights(request))
     document = _pages.look_up(key, source, write)
-    content = document.content
     encoding: Mapping[str, str] = {}
-    if FORM.encode() in content:
-        content = content.replace(FORM.encode(), secrets.token_urlsafe(16).encode())
-        content, encoding = encode(request, content)
-    elif should_compress(request, content):
+    if FORM.encode() in document.content:
+        content, encoding = encode(request, _with_form_name(document.content))
+    elif should_compress(request, document.content):
         content, encoding = document.compressed, GZIP_HEADERS
+    else:
+        content = document.content
     return _response(request, content, {**encoding, **(headers or {})})
 
 
@@ -176,11 +176,13 @@ def own_page(
     if not has_form and takes_gzip(request):
         return _response(request, known.content, GZIP_HEADERS)
     content = gzip.decompress(known.content)
-    encoding: Mapping[str, str] = {}
-    if has_form:
-        content = content.replace(FORM.encode(), secrets.token_urlsafe(16).encode())
-        content, encoding = encode(request, content)
-    return _response(request, content, encoding)
+    if not has_form:
+        return _response(request, content, {})
+    return _response(request, *encode(request, _with_form_name(content)))
+
+
+def _with_form_name(content: bytes) -> bytes:
+    return content.replace(FORM.encode(), secrets.token_urlsafe(16).encode())
 
 
 def _response(
@@ -207,7 +209,7 @@ def rendered(
     is_known, may_observe = _rights(request)
     # The page to come back to after another language or theme was chosen.
     here = path_and_query(request) if request.method == "GET" else page_of(request)
-    around = {
+    common = {
         "request": request,
         "current_path": current_path or request.scope["path"],
         "here": "/" if context.get("code") is not None else current_path or here,
@@ -218,7 +220,7 @@ def rendered(
         "may_observe": may_observe,
         "zone": cache(lambda: zone or _zone(request)),  # no page of an error needs it
     }
-    return _environment(language).get_template(template).render(**around, **context)
+    return _environment(language).get_template(template).render(**common, **context)
 
 
 def _rights(request: Request) -> tuple[bool, bool]:

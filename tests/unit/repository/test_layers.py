@@ -77,6 +77,8 @@ PUBLIC = {
 # Modules that several pages of their folder share; all others are pages.
 PARTS_OF_PAGES = (
     "web.pages.admin.actions",
+    "web.pages.admin.formatters",
+    "web.pages.admin.labels",
     "web.pages.admin.layout",
 )
 # Packages with code in `__init__.py`, and the reason. All others load only what is imported.

@@ -21,8 +21,9 @@ from tasks.queues import RETRIES, content_queue
 from tests.cases import try_each
 from web.pages import timeline_view
 from web.pages.admin import queues
-from web.pages.admin.actions import ACTS
-from web.pages.admin.layout import ACTIONS, OUTCOMES, STATES, Formatters
+from web.pages.admin.actions import ACTION_TEXTS
+from web.pages.admin.formatters import Formatters
+from web.pages.admin.labels import ACTIONS, OUTCOMES, STATES
 
 pytestmark = pytest.mark.usefixtures("short")
 
@@ -383,7 +384,7 @@ class TestActs:
         ]
 
     def test_every_act_has_words_in_the_log_and_the_log_knows_no_other(self) -> None:
-        assert set(ACTS) < set(ACTIONS) == set(Action)
+        assert set(ACTION_TEXTS) < set(ACTIONS) == set(Action)
 
     def test_another_message_that_speaks_of_its_id_is_not_shown_for_it(
         self, room: TestClient
