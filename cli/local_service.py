@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Mapping
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 import httpx2
@@ -18,6 +19,7 @@ from core.paths import ROOT
 START_LIMIT = 60.0  # seconds for the services to answer
 STOP_LIMIT = 30.0  # seconds for the services to end
 POLL = 0.1
+PR_SET_PDEATHSIG = 1  # prctl(2)
 
 
 def start_services(environment: Mapping[str, str], log: Path) -> "subprocess.Popen[bytes]":
@@ -34,12 +36,10 @@ def start_services(environment: Mapping[str, str], log: Path) -> "subprocess.Pop
             stderr=sink,
             start_new_session=True,
             # A command has one thread here
-            preexec_fn=_end_with_parent if sys.platform == "linux" else None,  # noqa: PLW1509
+            preexec_fn=partial(ctypes.CDLL(None).prctl, PR_SET_PDEATHSIG, signal.SIGTERM)  # noqa: PLW1509
+            if sys.platform == "linux"
+            else None,
         )
-
-
-def _end_with_parent() -> None:
-    ctypes.CDLL(None).prctl(1, signal.SIGTERM)  # PR_SET_PDEATHSIG
 
 
 def answers(address: str) -> bool:

@@ -53,7 +53,17 @@ def reschedule(owner_id: UUID, roadmap_id: UUID, request: ScheduleRequest) -> No
         raise Conflict(
             "The roadmap has no plan yet. Wait until it is ready, then set the schedule."
         )
-    _check(row, request)
+    broken = []  # of changed fields only: a deadline may have passed meanwhile
+    if request.deadline not in (None, row.deadline):
+        try:
+            ahead(request.deadline)
+        except ValueError as error:
+            broken.append(FieldError("/deadline", str(error)))
+    begins_on, since = request.begins_on, row.begins_on or row.created_at.date()
+    if begins_on not in (None, since) and abs(begins_on - clock.now().date()) > FARTHEST_DEADLINE:
+        broken.append(FieldError("/begins_on", "must be within ten years"))
+    if broken:
+        raise Invalid("Some fields are not valid.", fields=tuple(broken))
     outline = current_outline(row)
     Roadmap.update(
         hours_per_week=request.hours_per_week,
@@ -70,18 +80,3 @@ def reschedule(owner_id: UUID, roadmap_id: UUID, request: ScheduleRequest) -> No
             keys[week].append(key)
     for week, changed in keys.items():
         Concept.update(week=week).where(planned, Concept.key.in_(changed)).execute()
-
-
-def _check(row: Roadmap, request: ScheduleRequest) -> None:
-    """Check changed fields only: a deadline may have passed meanwhile. Raises Invalid."""
-    broken = []
-    if request.deadline not in (None, row.deadline):
-        try:
-            ahead(request.deadline)
-        except ValueError as error:
-            broken.append(FieldError("/deadline", str(error)))
-    begins_on, since = request.begins_on, row.begins_on or row.created_at.date()
-    if begins_on not in (None, since) and abs(begins_on - clock.now().date()) > FARTHEST_DEADLINE:
-        broken.append(FieldError("/begins_on", "must be within ten years"))
-    if broken:
-        raise Invalid("Some fields are not valid.", fields=tuple(broken))

@@ -8,7 +8,6 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from starlette.concurrency import run_in_threadpool
-from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Message
 
@@ -61,28 +60,25 @@ async def serve_mcp(call: Call[bytes]) -> Response:
         handle_message = await run_in_threadpool(_load)
     except ModuleNotFoundError:
         raise NotFound(MISSING) from None
+    given = call.request.headers
+    passed_on: dict[str, str | bytes] = {
+        name: ("; " if name == "cookie" else ", ")
+        .join(given.getlist(name))
+        .encode("latin-1")  # the bytes that were sent
+        for name in PASSED_ON
+        if name in given
+    }
     async with agent_slot(call.owner):
         [start, *rest] = await handle_message(
             call.request.app,
             call.request.scope,
             call.body,
             url=own_address(call.request),
-            headers=_passed_on(call.request),
+            headers={**passed_on, "X-Request-ID": call.request.scope["state"]["request_id"]},
             is_ending=is_ending,
         )
     headers = {name.decode(): value.decode() for name, value in start["headers"]}
     return Response(b"".join(each.get("body", b"") for each in rest), start["status"], headers)
-
-
-def _passed_on(request: Request) -> dict[str, str | bytes]:
-    given: dict[str, str | bytes] = {
-        name: ("; " if name == "cookie" else ", ")
-        .join(request.headers.getlist(name))
-        .encode("latin-1")  # the bytes that were sent
-        for name in PASSED_ON
-        if name in request.headers
-    }
-    return {**given, "X-Request-ID": request.scope["state"]["request_id"]}
 
 
 # Not an operation of the API: JSON-RPC, which clients of MCP know
