@@ -117,8 +117,6 @@ def _show_messages(
     none: str,
     as_json: bool,
 ) -> None:
-    """Print a row for each message, or `none`."""
-
     def human() -> None:
         if rows:
             table(columns, rows, breakable="reason")

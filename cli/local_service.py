@@ -19,7 +19,6 @@ from core.paths import ROOT
 START_LIMIT = 60.0  # seconds for the services to answer
 STOP_LIMIT = 30.0  # seconds for the services to end
 POLL = 0.1
-PR_SET_PDEATHSIG = 1  # prctl(2)
 
 
 def start_services(environment: Mapping[str, str], log: Path) -> "subprocess.Popen[bytes]":
@@ -27,6 +26,8 @@ def start_services(environment: Mapping[str, str], log: Path) -> "subprocess.Pop
 
     On Linux they end with this process, however it ends.
     """
+    prctl = ctypes.CDLL(None).prctl if sys.platform == "linux" else None
+    end_with_parent = prctl and partial(prctl, 1, signal.SIGTERM)  # PR_SET_PDEATHSIG
     with log.open("wb") as sink:
         return subprocess.Popen(
             [str(ROOT / "entrypoint.sh")],
@@ -35,10 +36,7 @@ def start_services(environment: Mapping[str, str], log: Path) -> "subprocess.Pop
             stdout=sink,
             stderr=sink,
             start_new_session=True,
-            # A command has one thread here
-            preexec_fn=partial(ctypes.CDLL(None).prctl, PR_SET_PDEATHSIG, signal.SIGTERM)  # noqa: PLW1509
-            if sys.platform == "linux"
-            else None,
+            preexec_fn=end_with_parent,  # noqa: PLW1509 -- a command has one thread here
         )
 
 

@@ -33,7 +33,6 @@ def show_command(roadmap_id: str, client: RoadmapClient, as_json: bool) -> None:
 
 
 def print_tree(roadmap: dict[str, Any]) -> None:
-    """Print title and length, remarks, and a line for each stage, module and concept."""
     length = f"{pluralize(roadmap['hours'], 'hour')}, {pluralize(roadmap['weeks'], 'week')}"
     console.print(
         f"\n[bold]{_shown(roadmap['title'] or roadmap.get('goal', ''))}[/]: {length}\n",

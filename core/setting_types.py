@@ -58,7 +58,6 @@ def _check_each(pattern: str, rule: str) -> AfterValidator:
 
 
 def _check_digits(value: object) -> object:
-    """Accept whole numbers in digits only."""
     if isinstance(value, str) and not re.fullmatch(r"[0-9]{1,9}", value.strip()):
         raise ValueError("must be a whole number")
     return value
@@ -111,7 +110,6 @@ def _check_web_address(url: str) -> str:
 
 
 def _split_at_commas(value: object) -> object:
-    """Split a text at its commas."""
     if not isinstance(value, str):
         return value
     return tuple(part.strip() for part in value.split(",") if part.strip())

@@ -152,7 +152,6 @@ class Consumer:
 
     @property
     def service(self) -> str:
-        """Return the SERVICE_TYPE."""
         return f"huey_{self.queue}"
 
 

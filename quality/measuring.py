@@ -25,8 +25,6 @@ class Subject:
 
 @dataclass(frozen=True, slots=True)
 class FinishedRoadmap:
-    """A finished roadmap."""
-
     name: str
     concepts: tuple[Subject, ...]
 
@@ -77,7 +75,6 @@ class ConceptMetrics:
 
     @property
     def official(self) -> int:
-        """Number of resources of official publishers."""
         return self.resources - len(self.unofficial)
 
     @property

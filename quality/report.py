@@ -26,7 +26,6 @@ class Report:
 
     @property
     def faults(self) -> list[str]:
-        """Faults, each with its concept."""
         return [
             f"{self.course}, {each.key}: {fault}"
             for each in self.concepts

@@ -63,32 +63,31 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     *audit_log.ENDPOINTS,
 )
 BY_PATH = {endpoint.path: endpoint for endpoint in ENDPOINTS if endpoint.method == "GET"}
-ALL_PAGES = (
-    *home.PAGES,
-    *catalogue.PAGES,
-    *importing.PAGES,
-    *roadmap.PAGES,
-    *endings.PAGES,
-    *roadmap_stream.PAGES,
-    *timeline_view.PAGES,
-    *history.PAGES,
-    *editing.PAGES,
-    *placement.PAGES,
-    *concept.PAGES,
-    *project.PAGES,
-    *sharing.PAGES,
-    *review.PAGES,
-    *account.PAGES,
-    *webhook_pages.PAGES,
-    *admin_logs.PAGES,
-    *admin_roadmaps.PAGES,
-    *admin_overview.PAGES,
-    *admin_queues.PAGES,
-    *site.PAGES,
-)
 PAGES: tuple[PageRoute, ...] = tuple(  # beside an endpoint, which clients get that want no page
     replace(page, for_programs=BY_PATH[page.path]) if page.path in BY_PATH else page
-    for page in ALL_PAGES
+    for page in (
+        *home.PAGES,
+        *catalogue.PAGES,
+        *importing.PAGES,
+        *roadmap.PAGES,
+        *endings.PAGES,
+        *roadmap_stream.PAGES,
+        *timeline_view.PAGES,
+        *history.PAGES,
+        *editing.PAGES,
+        *placement.PAGES,
+        *concept.PAGES,
+        *project.PAGES,
+        *sharing.PAGES,
+        *review.PAGES,
+        *account.PAGES,
+        *webhook_pages.PAGES,
+        *admin_logs.PAGES,
+        *admin_roadmaps.PAGES,
+        *admin_overview.PAGES,
+        *admin_queues.PAGES,
+        *site.PAGES,
+    )
 )
 ROUTES = [each.route() for each in (*PAGES, *ENDPOINTS, mcp.MCP)]
 

@@ -86,7 +86,6 @@ class Saver:
         self.id, self._number, self._batch, self._thread = new_id(), 0, None, None
 
     def start(self) -> None:
-        """Start the thread, unless it runs."""
         with self._saving:
             if self._thread is None:
                 self._stopping.clear()
@@ -168,7 +167,6 @@ def gauges() -> Gauges:
 
 
 def this_process() -> Process:
-    """Return this process, as it is now."""
     return Process(settings.service_type, _process_name(), gauges())
 
 

@@ -239,5 +239,4 @@ class ProgressRequest(
 
 
 def notes_tag(notes: str) -> str:
-    """Return a tag that changes with the notes."""
     return hashlib.sha256(notes.encode()).hexdigest()[:16]

@@ -21,7 +21,7 @@ from tests.access.people import (
 )
 from web.api import keys
 from web.auth.revocation_cache import revocations
-from web.endpoints.table import API
+from web.endpoints.endpoint import API
 from web.pages.page_route import PageRoute
 
 

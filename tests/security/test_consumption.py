@@ -683,7 +683,7 @@ class TestTurns:
         busy, other, running, gate = new_id(), new_id(), [], anyio.Event()
 
         async def work(account: UUID) -> None:
-            async with concurrency.account_slot(account):
+            async with concurrency.handlers.slot(account):
                 running.append(account)
                 await gate.wait()
 

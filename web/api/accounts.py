@@ -20,8 +20,7 @@ from roadmap.accounts.schemas import (
 )
 from web.auth import logins
 from web.endpoints.call import Call, EmptyBody
-from web.endpoints.endpoint import Endpoint
-from web.endpoints.table import API
+from web.endpoints.endpoint import API, Endpoint
 from web.http.host_and_csrf import csrf_token
 from web.http.responses import Reply
 

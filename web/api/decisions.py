@@ -14,8 +14,7 @@ from roadmap.plan.schemas import AnswersRequest, ApproveRequest, RegenerateReque
 from roadmap.plan.statuses import RoadmapStatus
 from web.api.roadmaps import read_roadmap
 from web.endpoints.call import Call, EmptyBody
-from web.endpoints.endpoint import Endpoint
-from web.endpoints.table import CONCEPT, CONTENT, REVISION, ROADMAP
+from web.endpoints.endpoint import CONCEPT, CONTENT, REVISION, ROADMAP, Endpoint
 from web.http.responses import Reply
 from web.roadmaps.links import Links, links_of
 from web.roadmaps.roadmap_commands import apply_command

@@ -6,8 +6,7 @@ from core.errors import Conflict
 from roadmap.exchange.formats.json_ import Source
 from roadmap.exchange.formats.registry import FORMATS, ExportFormat, resolve
 from web.endpoints.call import Call, NoQuery
-from web.endpoints.endpoint import Endpoint
-from web.endpoints.table import ROADMAP
+from web.endpoints.endpoint import ROADMAP, Endpoint
 from web.http.host_and_csrf import own_address
 from web.http.responses import conditional_response
 from web.roadmaps.exported_files import file_of

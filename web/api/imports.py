@@ -2,8 +2,7 @@
 
 from roadmap.exchange.import_validation import RoadmapFile
 from web.endpoints.call import Call
-from web.endpoints.endpoint import LargeBody
-from web.endpoints.table import API
+from web.endpoints.endpoint import API, LargeBody
 from web.http.responses import Reply
 from web.roadmaps.links import ImportedRoadmap, imported_reply
 from web.roadmaps.roadmap_commands import import_document

@@ -13,8 +13,7 @@ from roadmap.operations.audit_log import Action, audited
 from web.auth import tokens
 from web.auth.revocation_cache import revocations
 from web.endpoints.call import Call
-from web.endpoints.endpoint import Endpoint, actor_of
-from web.endpoints.table import API
+from web.endpoints.endpoint import API, Endpoint, actor_of
 from web.http import limits
 from web.http.pagination import PageQuery, paged
 from web.http.responses import Reply

@@ -17,9 +17,8 @@ from roadmap.lifecycle.reading import read_states
 from roadmap.plan.schemas import ProgressRequest
 from tasks.dispatcher import send_after_commit
 from web.endpoints.call import Call, EmptyBody
-from web.endpoints.endpoint import Endpoint
+from web.endpoints.endpoint import API, CONCEPT, ROADMAP, Endpoint
 from web.endpoints.stated_endpoint import DocumentKind, DocumentPlace, StatedEndpoint
-from web.endpoints.table import API, CONCEPT, ROADMAP
 from web.http.pagination import Limit, PageQuery, paged
 from web.http.responses import Document, Reply
 from web.http.urls import quoted_path

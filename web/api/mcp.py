@@ -17,7 +17,7 @@ from core.json_types import LazyModel
 from roadmap.accounts.identity import Principal, Scope
 from web.endpoints.call import Call
 from web.endpoints.endpoint import Endpoint
-from web.http.concurrency import agent_slot
+from web.http.concurrency import agents
 from web.http.host_and_csrf import CSRF_HEADER, own_address
 from web.roadmaps.sse import poller
 
@@ -68,7 +68,7 @@ async def serve_mcp(call: Call[bytes]) -> Response:
         for name in PASSED_ON
         if name in given
     }
-    async with agent_slot(call.owner):
+    async with agents.slot(call.owner):
         [start, *rest] = await handle_message(
             call.request.app,
             call.request.scope,

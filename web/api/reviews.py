@@ -10,8 +10,7 @@ from core.json_types import LazyModel
 from roadmap.learning import reviews
 from roadmap.learning.daily_limits import ReviewForecast, ReviewLimits
 from web.endpoints.call import Call
-from web.endpoints.endpoint import Endpoint
-from web.endpoints.table import API
+from web.endpoints.endpoint import API, Endpoint
 
 REVIEW = API + "/reviews/{card_id}"
 

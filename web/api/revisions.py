@@ -9,8 +9,7 @@ from roadmap.budget import cost_report
 from roadmap.lifecycle import content_versions, revisions
 from roadmap.lifecycle.timeline.timeline import Trace, trace_of
 from web.endpoints.call import Call
-from web.endpoints.endpoint import Endpoint
-from web.endpoints.table import CONTENT, REVISION, ROADMAP
+from web.endpoints.endpoint import CONTENT, REVISION, ROADMAP, Endpoint
 from web.http.pagination import PageQuery, paged
 from web.http.responses import Reply
 

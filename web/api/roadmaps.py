@@ -29,9 +29,8 @@ from roadmap.plan.views import Activity, ConceptDetail, RoadmapSummary, RoadmapT
 from web.auth.authentication import run_for_principal
 from web.endpoints import idempotency
 from web.endpoints.call import Call
-from web.endpoints.endpoint import Endpoint
+from web.endpoints.endpoint import API, ROADMAP, Endpoint
 from web.endpoints.stated_endpoint import DocumentKind, DocumentPlace, StatedEndpoint
-from web.endpoints.table import API, ROADMAP
 from web.http.pagination import CURSOR, Limit, PageQuery, paged
 from web.http.responses import Document, Reply, to_response
 from web.roadmaps.create_writer import accept

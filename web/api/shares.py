@@ -13,8 +13,7 @@ from roadmap.exchange.formats.registry import FORMATS
 from roadmap.exchange.importer import IN_SHARED
 from roadmap.plan.views import RoadmapTree
 from web.endpoints.call import Call, EmptyBody
-from web.endpoints.endpoint import Endpoint
-from web.endpoints.table import API, ROADMAP
+from web.endpoints.endpoint import API, ROADMAP, Endpoint
 from web.http.host_and_csrf import own_address
 from web.http.response_cache import DocumentSource, ResponseCache
 from web.http.responses import UNLISTED, Document, Reply, conditional_response

@@ -6,8 +6,7 @@ from roadmap.plan.views import RoadmapSummary
 from tasks.dispatcher import send_after_commit
 from web.api.roadmaps import read_roadmap
 from web.endpoints.call import Call, EmptyBody
-from web.endpoints.endpoint import Endpoint
-from web.endpoints.table import API, ROADMAP
+from web.endpoints.endpoint import API, ROADMAP, Endpoint
 from web.http.pagination import Limit, PageQuery, paged
 from web.http.responses import Reply
 

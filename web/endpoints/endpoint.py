@@ -74,6 +74,16 @@ THINGS = {
 }
 
 
+# Paths that several modules have
+API = "/api/v1"
+ROADMAP = API + "/roadmaps/{roadmap_id}"
+REVISION = ROADMAP + "/revisions/{number}"
+CONCEPT = ROADMAP + "/concepts/{concept_id}"
+CONTENT = CONCEPT + "/{kind}"
+ADMIN = API + "/admin"
+QUEUE = ADMIN + "/queues/{queue}"
+
+
 @dataclass(frozen=True)
 class Endpoint:
     """One route and its handler.
@@ -271,6 +281,9 @@ class Endpoint:
         )
 
 
+observe = partial(Endpoint, "GET", scope=Scope.observe)  # what operators may read
+
+
 class LargeBody(Endpoint):
     """Endpoint that takes a body of up to LARGEST_DOCUMENT bytes, JSON or a text that has some."""
 
@@ -310,7 +323,8 @@ class LargeBody(Endpoint):
         try:
             return await run_in_parser_thread(function, sent)
         except RoadmapError:
-            limits.count_import(caller.account_id)  # one that is refused has cost as much
+            # One that is refused has cost as much
+            limits.count_for(limits.IMPORTS, caller.account_id)
             raise
 
 

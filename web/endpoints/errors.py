@@ -157,6 +157,5 @@ def _http(request: Request, error: HTTPException) -> Response:
 
 
 def _methods(request: Request, path: str) -> set[str]:
-    """Return every method of this path."""
     router: IndexedRouter = request.app.router
     return router.methods(request.scope, path) | {OPTIONS}

@@ -66,7 +66,7 @@ class AccountLimit:
                 del self.accounts[account_id]
 
 
-_handlers = AccountLimit(
+handlers = AccountLimit(
     AT_ONCE,
     WAITING,
     f"{AT_ONCE + WAITING} requests of this account are waiting. Wait for their responses.",
@@ -78,7 +78,7 @@ _large_bodies = AccountLimit(
     "Another large document of this account is being processed. Wait until it is done.",
     retry_after=5,
 )
-_agents = AccountLimit(
+agents = AccountLimit(
     AGENTS,
     0,
     f"{AGENTS} requests of this account to /mcp are running. Wait for their responses.",
@@ -142,11 +142,6 @@ def large_body_slot(account_id: UUID) -> AbstractAsyncContextManager[None]:
     return _large_bodies.slot(account_id)
 
 
-def agent_slot(account_id: UUID) -> AbstractAsyncContextManager[None]:
-    """Limit requests to the MCP server; none waits. Raises RateLimited."""
-    return _agents.slot(account_id)
-
-
 async def run_for_account(account_id: UUID, function: Callable[..., Result], *given: Any) -> Result:
     """Run it in a thread when it is the account's turn; at once in embedded mode.
 
@@ -164,10 +159,5 @@ async def await_for_account(
     """
     if settings.embedded:
         return await function(*given)
-    async with account_slot(account_id):
+    async with handlers.slot(account_id):
         return await function(*given)
-
-
-def account_slot(account_id: UUID) -> AbstractAsyncContextManager[None]:
-    """Wait for the account's turn to use a thread. Raises RateLimited."""
-    return _handlers.slot(account_id)

@@ -121,11 +121,6 @@ def check_import(account_id: UUID) -> None:
         _refuse(IMPORTS, limiter.wait(IMPORTS, account_id.hex))
 
 
-def count_import(account_id: UUID) -> None:
-    """Count an import. Raises RateLimited."""
-    count_for(IMPORTS, account_id)
-
-
 def count_for(limit: Limit, account_id: UUID) -> None:
     """Count what an account does. Raises RateLimited."""
     if not settings.embedded:

@@ -74,7 +74,6 @@ def language_of(request: Request) -> str:
 
 
 def texts_of(request: Request) -> NullTranslations:
-    """Return the texts in the reader's language."""
     return texts(language_of(request))
 
 

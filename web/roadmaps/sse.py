@@ -56,8 +56,6 @@ def last_event_id(request: Request) -> int:
 
 @dataclass(eq=False, slots=True)
 class Watcher:
-    """A client that watches a roadmap."""
-
     caller: Principal
     roadmap_id: UUID
     after: int  # the number of the last event that this client has

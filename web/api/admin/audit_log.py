@@ -8,7 +8,7 @@ from pydantic import Field
 from core.json_types import LazyModel, Page
 from roadmap.operations import audit_log
 from web.endpoints.call import Call
-from web.endpoints.table import ADMIN, observe
+from web.endpoints.endpoint import ADMIN, observe
 from web.http.pagination import CURSOR, Limit, paged
 from web.http.responses import Reply
 

@@ -15,8 +15,7 @@ from tasks import queue_admin
 from tasks.message_browser import LONGEST_SEARCH, MessageState
 from tasks.queue_admin import DeadLettersRequest, QueueCounts, act_on, act_on_dead
 from web.endpoints.call import Call, EmptyBody
-from web.endpoints.endpoint import Endpoint, actor_of
-from web.endpoints.table import ADMIN, QUEUE, observe
+from web.endpoints.endpoint import ADMIN, QUEUE, Endpoint, actor_of, observe
 from web.http.pagination import Limit, paged
 from web.http.responses import Reply
 

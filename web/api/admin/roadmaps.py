@@ -17,8 +17,7 @@ from roadmap.operations.audit_log import Action
 from roadmap.plan.statuses import RoadmapStatus
 from tasks.dispatcher import send_after_commit
 from web.endpoints.call import Call, EmptyBody
-from web.endpoints.endpoint import Endpoint, actor_of
-from web.endpoints.table import ADMIN, observe
+from web.endpoints.endpoint import ADMIN, Endpoint, actor_of, observe
 from web.http.pagination import paged
 from web.http.responses import Reply
 from web.operations.search_filters import SearchQuery
