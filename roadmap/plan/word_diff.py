@@ -19,6 +19,8 @@ WORD = re.compile(rf"[{UNSPACED}]|[^\W_{UNSPACED}]+|\s+|.", re.DOTALL)  # or the
 
 
 class Line(LazyModel):
+    """A line of a diff."""
+
     how: How = Field(description="In both, only in the later, or only in the earlier one.")
     text: str = Field(description="The line.")
 
