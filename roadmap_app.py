@@ -1,7 +1,12 @@
 """The ASGI application: composition only."""
 
+import asyncio
+import signal
+import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from types import FrameType
+from typing import Any
 
 import anyio.to_thread
 from starlette.applications import Starlette
@@ -27,7 +32,7 @@ from web.endpoints.errors import HANDLERS
 from web.http import limits
 from web.http.middleware import Application
 from web.roadmaps.create_writer import backlog, writer
-from web.roadmaps.sse import close_on_signals, poller
+from web.roadmaps.sse import poller
 from web.routes import ROUTES
 
 PARTS = (  # each with start() and stop(), which handles what was accepted
@@ -47,6 +52,22 @@ def warm_up() -> None:
             rehearse(current_generator().fit(RoadmapRequest(goal="Python backend")))
 
 
+def close_streams_on_signals() -> None:
+    """End the streams at SIGTERM and SIGINT, so that the server does not wait for them."""
+    if threading.current_thread() is not threading.main_thread():
+        return  # a test's client runs the application in another thread and sends no signals
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        servers = signal.getsignal(number)
+
+        def end(received: int, frame: FrameType | None, servers: Any = servers) -> None:
+            loop.call_soon_threadsafe(poller.close)
+            if callable(servers):
+                servers(received, frame)
+
+        signal.signal(number, end)
+
+
 @asynccontextmanager
 async def lifespan(app: Starlette) -> AsyncIterator[None]:
     anyio.to_thread.current_default_thread_limiter().total_tokens = API_HANDLERS
@@ -57,7 +78,7 @@ async def lifespan(app: Starlette) -> AsyncIterator[None]:
     for part in PARTS:
         part.start()
     await run_in_threadpool(warm_up)
-    close_on_signals()
+    close_streams_on_signals()
     freeze_startup_objects_soon()
     if settings.service_type == API:  # for `all`, core/startup/banner.py says so
         say("api ready")

@@ -5,13 +5,13 @@ from pathlib import Path
 
 import click
 
-from cli.backup_store import NAME_FORMAT, delete_old, new_backup, opened
+from cli.backup_store import NAME_FORMAT, delete_old, new_backup, open_place
 from cli.output import CommandFailed, json_option, show
 from core import clock
-from core.errors import Unavailable
+from core.errors import BrokerUnavailable
 from core.settings import from_environment
 from roadmap.operations import backup as backup_
-from roadmap.operations.audit_log import Action, Actor, EntryIfPossible, audited
+from roadmap.operations.audit_log import Action, Actor, OptionalEntry, audited
 from tasks.queue_admin import queue_states
 
 
@@ -48,14 +48,14 @@ def backup(target: str, no_logs: bool, force: bool, keep: int | None, as_json: b
         waiting = {
             state.name: state.ready + state.held + state.scheduled for state in queue_states()
         }
-    except Unavailable:  # the broker does not answer
+    except BrokerUnavailable:
         waiting = None
     facts = {"logs": not no_logs} | ({"keep": keep} if keep else {})
-    entry = EntryIfPossible(audited(Actor.of_command_line(), Action.backup_make, file, facts))
+    entry = OptionalEntry(audited(Actor.of_command_line(), Action.backup_make, file, facts))
     with new_backup(folder, name, replace=force) as opening:
         made = backup_.write(from_environment(os.environ), opening, entry, with_logs=not no_logs)
     try:
-        with opened(folder) as place:
+        with open_place(folder) as place:
             deleted = delete_old(place, name, keep) if keep else []
     except (CommandFailed, OSError) as error:
         raise CommandFailed(f"{file} was written, but older backups remain. {error}") from None

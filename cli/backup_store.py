@@ -20,7 +20,7 @@ NAME_FORMAT = "roadmap-%Y-%m-%dT%H%M%SZ.backup"
 NAME = re.compile(r"roadmap-\d{4}-\d\d-\d\dT\d{6}Z\.backup", re.ASCII)
 URL = r"https?://[\w.:\[\]-]+(/\S*)?"
 # Other values end obstore without a word of why.
-FORMS = {
+VALID_VALUES = {
     "the address": r"s3://[a-z0-9][a-z0-9.-]+[a-z0-9](/[^?#]*)?",
     **dict.fromkeys(("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT"), URL),
     **dict.fromkeys(("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"), r"[!-~]+"),
@@ -42,7 +42,7 @@ CAUSES = {
 
 
 @contextmanager
-def opened(address: str) -> Iterator[Any]:
+def open_place(address: str) -> Iterator[Any]:
     """Yield the place of an address. Raises CommandFailed with cause and fix for storage."""
     if not address.startswith("s3://"):
         yield Path(address)
@@ -57,7 +57,7 @@ def opened(address: str) -> Iterator[Any]:
     if wrong := [
         name
         for name, value in {**os.environ, "the address": address}.items()
-        if value and not re.fullmatch(FORMS.get(name, "(?s).*"), value)
+        if value and not re.fullmatch(VALID_VALUES.get(name, "(?s).*"), value)
     ]:
         raise CommandFailed(f"The storage cannot be used: {wrong[0]} is malformed. Correct it.")
     try:
@@ -91,7 +91,7 @@ def new_backup(folder: str, name: str, *, replace: bool) -> Iterator[AbstractCon
     """Yield what opens a new backup for writing. Raises CommandFailed, also for its block."""
     file = os.path.join(folder, name)
     try:
-        with opened(folder) as place:
+        with open_place(folder) as place:
             is_local = isinstance(place, Path)
             yield new_file(place / name, replace=replace) if is_local else upload(place, name)
     except FileExistsError:
@@ -107,7 +107,7 @@ def new_backup(folder: str, name: str, *, replace: bool) -> Iterator[AbstractCon
         ) from None
 
 
-def named_by_time(place: Any) -> list[str]:
+def list_backups(place: Any) -> list[str]:
     """Return the names of the backups of a place, the oldest first."""
     names = (
         [each.name for each in place.iterdir() if each.is_file()]
@@ -119,7 +119,7 @@ def named_by_time(place: Any) -> list[str]:
 
 def delete_old(place: Any, newest: str, keep: int) -> list[str]:
     """Delete the oldest backups but `keep`, never `newest`, and return their names."""
-    old = [each for each in named_by_time(place)[:-keep] if each != newest]
+    old = [each for each in list_backups(place)[:-keep] if each != newest]
     for each in old:
         if isinstance(place, Path):
             (place / each).unlink()
@@ -138,8 +138,8 @@ def local_file(address: str) -> Iterator[tuple[str, Path]]:
         address += "/"
     prefix, _, name = address.rpartition("/")
     with NamedTemporaryFile(prefix="roadmap-restore-") as file:
-        with opened(prefix) as store:
-            name = name or max(named_by_time(store), default="latest")
+        with open_place(prefix) as store:
+            name = name or max(list_backups(store), default="latest")
             file.writelines(store.get(name))
             file.flush()
         yield f"{prefix}/{name}", Path(file.name)

@@ -10,9 +10,9 @@ import click
 
 from cli.api_client import id_argument, service_options
 from cli.output import CommandFailed, Exit, capital, json_option, say, show, table
+from core.i18n import pluralize
 from core.paths import ROOT
 from core.sanitize import plain
-from roadmap.exchange.formats.markdown import pluralize
 from roadmap.generation import tutorial_lint
 from roadmap.generation.catalogue import authoring, loader
 from roadmap_client import ROADMAPS, RoadmapClient

@@ -18,9 +18,9 @@ from cli.api_client import service_client
 from cli.local_service import POLL, start_services, stop, wait_until_ready
 from cli.new import COLUMNS
 from cli.output import CommandFailed, console, status_sentence
-from cli.show import show
+from cli.show import print_tree
+from core.i18n import pluralize
 from core.paths import START
-from roadmap.exchange.formats.markdown import pluralize
 from roadmap_client import ROADMAPS, RoadmapClient
 
 GOAL = "Become a backend engineer in Python"  # as in the Makefile
@@ -59,7 +59,7 @@ def demo(goal: str, level: str, hours_per_week: int, output: Path) -> None:
         )
         if roadmap["stages"]:
             output.write_bytes(client.request("GET", roadmap["links"]["markdown"]).content)
-            show(roadmap)
+            print_tree(roadmap)
             show_cost(client.get(roadmap["links"]["receipt"]))
             console.print(
                 f"\nWritten to [bold]{output}[/]. To use it in a browser: [bold]{START}[/]"

@@ -11,10 +11,10 @@ from cli.output import Exit, console, json_option, show
 from core.connection_errors import broker_trouble
 from core.db import settings
 from core.errors import Unavailable
+from core.i18n import pluralize
 from core.paths import START
 from core.startup import diagnostics
 from core.startup.diagnostics import Check, State
-from roadmap.exchange.formats.markdown import pluralize
 from roadmap.generation.catalogue import loader
 from roadmap.generation.context import GeneratorFault
 from roadmap.generation.llm import client
@@ -38,17 +38,17 @@ def doctor(no_model: bool, as_json: bool) -> None:
     checks = [
         *diagnostics.of_database(settings),
         *diagnostics.of_broker(settings),
-        _model(no_model),
-        _catalogue(),
+        _check_model(no_model),
+        _check_catalogue(),
         diagnostics.of_secret(settings),
         diagnostics.of_drain_time(settings, os.environ),
         *diagnostics.of_disk(settings),
     ]
     reachable = {check.name for check in checks if check.state is not State.failed}
     if "broker" in reachable and "service" not in reachable:  # the check `service`: not started yet
-        checks += _queues()
+        checks += _check_queues()
     if {"database", "migrations"} <= reachable:
-        checks.append(_log())
+        checks.append(_check_log())
     counts = {state: sum(check.state is state for check in checks) for state in State}
 
     def human() -> None:
@@ -67,7 +67,7 @@ def doctor(no_model: bool, as_json: bool) -> None:
     raise click.exceptions.Exit(Exit.failed if counts[State.failed] else Exit.ok)
 
 
-def _catalogue() -> Check:
+def _check_catalogue() -> Check:
     tracks = loader.tracks().values()
     concepts = sum(len(track.concept_ids) for track in tracks)
     found = f"{len(tracks)} ready-made roadmaps, {concepts} concepts"
@@ -78,7 +78,7 @@ def _catalogue() -> Check:
     return Check("catalogue", State.failed, found, f"{broken[0]}{more}", fix)
 
 
-def _model(is_off: bool) -> Check:
+def _check_model(is_off: bool) -> Check:
     if settings.openai_api_key is None:
         return Check("model", State.ok, "built-in catalogue; OPENAI_API_KEY enables a model")
     if is_off:
@@ -96,11 +96,11 @@ def _model(is_off: bool) -> Check:
     return Check("model", State.ok, f"{settings.openai_model} answers in {seconds:.1f} s")
 
 
-def _queues() -> list[Check]:
+def _check_queues() -> list[Check]:
     try:
         from tasks.queue_admin import queue_states  # its import creates the queues of embedded mode
 
-        return [_queue(state) for state in queue_states()]
+        return [_check_queue(state) for state in queue_states()]
     except sqlite3.Error as error:
         fix = "move queue.db in DATA_DIR away: roadmaps are in the database"
         return [Check("queues", State.failed, "the file cannot be read", str(error), fix)]
@@ -111,7 +111,7 @@ def _queues() -> list[Check]:
         return [Check("queues", State.failed, trouble.what, trouble.cause, trouble.fix)]
 
 
-def _queue(state: "QueueState") -> Check:
+def _check_queue(state: "QueueState") -> Check:
     name = f"queue {state.name}"
     counts = (
         f"{state.ready:,} ready, {state.held:,} held, {state.scheduled:,} scheduled, "
@@ -130,7 +130,7 @@ def _queue(state: "QueueState") -> Check:
     return Check(name, State.ok, counts)
 
 
-def _log() -> Check:
+def _check_log() -> Check:
     counts = execution_log.ledger()
     found = (
         f"{counts.stored:,} records stored, {counts.missing:,} missing, {counts.dropped:,} dropped"

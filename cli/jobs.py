@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import click
 
 from cli.output import json_option, say, show, table
+from core.i18n import pluralize
 from core.sanitize import plain
-from roadmap.exchange.formats.markdown import pluralize
 from roadmap.operations.audit_log import Action, Actor
 from tasks import queue_admin
 from tasks.message_browser import MessagePage, MessageState
@@ -117,8 +117,6 @@ def _show_messages(
     none: str,
     as_json: bool,
 ) -> None:
-    """Print a row for each message, or `none`."""
-
     def human() -> None:
         if rows:
             table(columns, rows, breakable="reason")

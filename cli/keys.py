@@ -7,9 +7,9 @@ from pydantic import ValidationError
 
 from cli.output import json_option, say, show, table
 from cli.users import email_argument
+from core.i18n import pluralize
 from roadmap.accounts import accounts, api_keys
 from roadmap.accounts.identity import Scope
-from roadmap.exchange.formats.markdown import pluralize
 from roadmap.operations.audit_log import Action, Actor, audited
 
 COLUMNS = ("id", "name", "prefix", "scopes", "created", "expires", "last used")
@@ -77,9 +77,9 @@ def create(email: str, name: str, scopes: tuple[str, ...], days: int, as_json: b
         Action.key_create,
         email,
         {"name": name, "scopes": " ".join(scopes)},
-    ) as act:
+    ) as entry:
         made = api_keys.create(accounts.by_email(email).id, asked)
-        act.found["key"] = str(made.id)
+        entry.found["key"] = str(made.id)
     say(made.key, as_json, made)
 
 

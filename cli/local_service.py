@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Mapping
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 import httpx2
@@ -25,6 +26,8 @@ def start_services(environment: Mapping[str, str], log: Path) -> "subprocess.Pop
 
     On Linux they end with this process, however it ends.
     """
+    prctl = ctypes.CDLL(None).prctl if sys.platform == "linux" else None
+    end_with_parent = prctl and partial(prctl, 1, signal.SIGTERM)  # PR_SET_PDEATHSIG
     with log.open("wb") as sink:
         return subprocess.Popen(
             [str(ROOT / "entrypoint.sh")],
@@ -33,13 +36,8 @@ def start_services(environment: Mapping[str, str], log: Path) -> "subprocess.Pop
             stdout=sink,
             stderr=sink,
             start_new_session=True,
-            # A command has one thread here
-            preexec_fn=_end_with_parent if sys.platform == "linux" else None,  # noqa: PLW1509
+            preexec_fn=end_with_parent,  # noqa: PLW1509 -- a command has one thread here
         )
-
-
-def _end_with_parent() -> None:
-    ctypes.CDLL(None).prctl(1, signal.SIGTERM)  # PR_SET_PDEATHSIG
 
 
 def answers(address: str) -> bool:

@@ -21,7 +21,7 @@ from rich.measure import Measurement
 from rich.table import Table
 
 from core.connection_errors import broker_trouble, database_trouble
-from core.errors import RoadmapError, Unavailable
+from core.errors import BrokerUnavailable, RoadmapError, Unavailable
 from core.logging_setup import NOT_PLAIN
 from core.sanitize import plain
 from core.settings import Settings
@@ -92,7 +92,7 @@ def failure(error: RoadmapError, settings: Settings) -> CommandFailed:
         return CommandFailed(detail)
     if not isinstance(cause, Exception):
         return ServiceUnreachable(detail)
-    if "broker" in detail:
+    if isinstance(error, BrokerUnavailable):
         trouble = broker_trouble(cause)
         detail = f"{detail} {capital(trouble.cause.rstrip('.'))}; {trouble.fix}."
     else:
@@ -128,19 +128,15 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[Any]], *, breakable: s
     """
     cells = [[plain(cell(each)) for each in row] for row in rows]
     for box in (HEAVY_HEAD, None):
-        shown, narrowest = (Table(box=box, pad_edge=box is not None) for _ in range(2))
+        shown = Table(box=box, pad_edge=box is not None)
         for name in columns:  # an id is not wrapped, so that it can be copied
-            shown.add_column(name, overflow="fold", no_wrap=name == "id")
-            narrowest.add_column(name, no_wrap=name == "id")
+            most = NARROW if name == breakable else None  # while it is measured
+            shown.add_column(name, overflow="fold", no_wrap=name == "id", max_width=most)
         for row in cells:
             shown.add_row(*row)
-            narrowest.add_row(
-                *(
-                    each[:NARROW] if name == breakable else each
-                    for name, each in zip(columns, row, strict=True)
-                )
-            )
-        least = Measurement.get(console, console.options.update(width=WIDE), narrowest).minimum
+        least = Measurement.get(console, console.options.update(width=WIDE), shown).minimum
+        for column in shown.columns:
+            column.max_width = None
         if least <= console.width:
             return console.print(shown, markup=False, highlight=False)
     for number, row in enumerate(cells):

@@ -53,7 +53,7 @@ def main() -> None:
     if settings.service_type == ALL:
         _fork(commands.values(), settings, before)
     _restore(before)
-    _serve(commands[settings.service_type])
+    _run_service(commands[settings.service_type])
 
 
 def commands_of(settings: "Settings") -> dict[str, list[str]]:
@@ -122,7 +122,8 @@ def preload(settings: "Settings") -> None:
         queue.storage.close()  # no two processes may have one connection
 
 
-def _serve(command: list[str]) -> NoReturn:
+def _run_service(command: list[str]) -> NoReturn:
+    """Become the program of a service: uvicorn or a consumer of Huey."""
     sys.argv = command
     if "--workers" in command and command[command.index("--workers") + 1] != "1":
         # A new process: the one above several workers stays small without what is imported here
@@ -149,7 +150,7 @@ def _fork(commands: Iterable[list[str]], settings: "Settings", before: Handlers)
     children: list[int] = []
     try:
         run = _forked(
-            [_print_banner, *(partial(_serve, command) for command in commands)], children
+            [_print_banner, *(partial(_run_service, command) for command in commands)], children
         )
         if run is None:
             arguments = [

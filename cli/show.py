@@ -6,10 +6,9 @@ import click
 from rich.markup import escape
 
 from cli.api_client import id_argument, page_of, service_options
-from cli.output import console, json_option, status_sentence
-from cli.output import show as print_result
+from cli.output import console, json_option, show, status_sentence
+from core.i18n import pluralize
 from core.sanitize import plain
-from roadmap.exchange.formats.markdown import pluralize
 from roadmap_client import RoadmapClient
 
 
@@ -25,15 +24,15 @@ def show_command(roadmap_id: str, client: RoadmapClient, as_json: bool) -> None:
     roadmap = client.get(f"/api/v1/roadmaps/{roadmap_id}")
 
     def human() -> None:
-        show(roadmap)
+        print_tree(roadmap)
         if roadmap["status"] != "ready":
             click.echo(f"\n{status_sentence(roadmap)}")
         click.echo(f"\n{page_of(client, roadmap)}")
 
-    print_result(roadmap, as_json, human)
+    show(roadmap, as_json, human)
 
 
-def show(roadmap: dict[str, Any]) -> None:
+def print_tree(roadmap: dict[str, Any]) -> None:
     length = f"{pluralize(roadmap['hours'], 'hour')}, {pluralize(roadmap['weeks'], 'week')}"
     console.print(
         f"\n[bold]{_shown(roadmap['title'] or roadmap.get('goal', ''))}[/]: {length}\n",

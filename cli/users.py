@@ -6,10 +6,10 @@ import click
 from pydantic import TypeAdapter, ValidationError
 
 from cli.output import json_option, say, show, table
+from core.i18n import pluralize
 from core.sanitize import Email
 from roadmap.accounts import accounts, invitations
 from roadmap.accounts import transfer as transfer_
-from roadmap.exchange.formats.markdown import pluralize
 from roadmap.operations.audit_log import Action, Actor, audited
 from web.auth import tokens
 

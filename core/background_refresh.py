@@ -14,7 +14,7 @@ POLL = 0.01  # seconds between two looks of a request that waits for the first r
 
 
 class BackgroundRefresh:
-    """Runs `refresh` in its own thread every `every` seconds while `ask()` is called."""
+    """Runs `refresh` in its own thread every `every` seconds while `request()` is called."""
 
     def __init__(
         self,
@@ -25,39 +25,39 @@ class BackgroundRefresh:
         idle_after: float = 60.0,
     ) -> None:
         self._refresh, self._name, self._every, self._idle_after = refresh, name, every, idle_after
-        self._asked = threading.Event()
+        self._requested = threading.Event()
         self._stopping = threading.Event()
-        self._asked_at = self._done_at = self._failed_at = float("-inf")
+        self._requested_at = self._done_at = self._failed_at = float("-inf")
         self._thread: threading.Thread | None = None
 
     def start(self) -> None:
         """Refresh at once, so that the first request does not wait."""
         self._stopping.clear()
-        self.ask()
+        self.request()
         self._thread = threading.Thread(target=self._run, name=self._name, daemon=True)
         self._thread.start()
 
     def stop(self) -> None:
         """Refresh once more, so that no count is lost, and end the thread."""
         self._stopping.set()
-        self._asked.set()
+        self._requested.set()
         if self._thread is not None:
             self._thread.join()
             self._thread = None
 
-    def ask(self) -> None:
-        self._asked_at = monotonic()
-        if not self._asked.is_set():
-            self._asked.set()
+    def request(self) -> None:
+        self._requested_at = monotonic()
+        if not self._requested.is_set():
+            self._requested.set()
 
     @property
     def age(self) -> float:
         """Seconds since the last refresh that succeeded."""
         return monotonic() - self._done_at
 
-    async def at_most(self, age: float, *, patience: float) -> bool:
+    async def is_recent(self, age: float, *, patience: float) -> bool:
         """Return whether the last refresh is recent; wait `patience` seconds for one."""
-        self.ask()
+        self.request()
         began = monotonic()
         while self.age > age:
             if (
@@ -68,7 +68,7 @@ class BackgroundRefresh:
             await asyncio.sleep(POLL)
         return True
 
-    def now(self) -> None:
+    def refresh_now(self) -> None:
         """Refresh in this thread, for values that are needed at once."""
         began = monotonic()
         self._refresh()
@@ -76,18 +76,21 @@ class BackgroundRefresh:
 
     def _run(self) -> None:
         while not self._stopping.is_set():
-            if monotonic() - self._asked_at > self._idle_after:
-                self._asked.clear()
-                # Again, since `ask` may have been called in between
-                if monotonic() - self._asked_at > self._idle_after and not self._stopping.is_set():
-                    self._asked.wait()
+            if monotonic() - self._requested_at > self._idle_after:
+                self._requested.clear()
+                # Again, since `request` may have been called in between
+                if (
+                    monotonic() - self._requested_at > self._idle_after
+                    and not self._stopping.is_set()
+                ):
+                    self._requested.wait()
             self._try()
             self._stopping.wait(self._every)
         self._try()
 
     def _try(self) -> None:
         try:
-            self.now()
+            self.refresh_now()
         except RoadmapError as error:
             self._failed_at = monotonic()
             # core/db.py warns that the database is away.

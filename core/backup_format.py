@@ -24,9 +24,9 @@ from pydantic import BaseModel, Field, ValidationError
 FORMAT, FORMAT_VERSION = "roadmap-backup", 1
 LONGEST_LINE = 64 * 1024 * 1024  # bytes; no row is near that
 MOST_NODES = 1_000_000  # lists and objects of a line, which take 60 bytes of memory each
-TEXT = re.compile(rb'"(?:[^"\\]|\\.)*+"')
-LEVEL = 6  # of compression: higher ones take much longer for little
-GZIP = 31  # wbits of zlib: with the header and checksum of gzip
+JSON_STRING = re.compile(rb'"(?:[^"\\]|\\.)*+"')
+COMPRESSION_LEVEL = 6  # of compression: higher ones take much longer for little
+GZIP_WBITS = 31  # wbits of zlib: with the header and checksum of gzip
 
 
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
@@ -64,7 +64,7 @@ class Writer:
 
     def __init__(self, sink: BinaryIO, manifest: Manifest) -> None:
         self._sink = sink
-        self._zip = zlib.compressobj(LEVEL, wbits=GZIP)
+        self._zip = zlib.compressobj(COMPRESSION_LEVEL, wbits=GZIP_WBITS)
         self._sum = hashlib.sha256()
         self.rows: dict[str, int] = {}
         self._table, self.size = "", 0  # bytes of the file
@@ -124,7 +124,7 @@ class Reader:
 
     def manifest(self) -> Manifest:
         with closing(self._lines()) as lines:
-            return self._head(next(lines, b""))
+            return self._parse_manifest(next(lines, b""))
 
     def tables(self) -> Iterator[tuple[TableHead, Iterator[list[Any]]]]:
         """Yield each table with its rows, which must be read before the next table.
@@ -133,10 +133,10 @@ class Reader:
         """
         with closing(self._lines()) as lines:
             first = next(lines, b"")
-            manifest, digest = self._head(first), hashlib.sha256(first)
+            manifest, digest = self._parse_manifest(first), hashlib.sha256(first)
             heads, self.rows = {each.name: each for each in manifest.tables}, {}
             line = next(lines, b"")
-            while "end" not in (document := self._document(line)):
+            while "end" not in (document := self._parse_document(line)):
                 table = heads.pop(str(document.get("table")), None)
                 if table is None:
                     raise NotABackup("it has a table that its header does not list")
@@ -163,24 +163,24 @@ class Reader:
                 self._following = line
                 return
             digest.update(line)
-            row = _json(line)
+            row = _parse_line(line)
             if len(row) != len(table.columns):
                 raise NotABackup(f"a row of {table.name} does not have its columns")
             self.rows[table.name] += 1
             yield row
         raise NotABackup("it is cut short")
 
-    def _document(self, line: bytes) -> dict[str, Any]:
+    def _parse_document(self, line: bytes) -> dict[str, Any]:
         if not line:
             raise NotABackup("it is cut short")
-        document = _json(line)
+        document = _parse_line(line)
         if not isinstance(document, dict):
             raise NotABackup("it is damaged")
         return document
 
-    def _head(self, line: bytes) -> Manifest:
+    def _parse_manifest(self, line: bytes) -> Manifest:
         try:
-            document = _json(line)
+            document = _parse_line(line)
             is_ours = document["format"] == FORMAT
         except (NotABackup, TypeError, KeyError):
             is_ours = False
@@ -214,8 +214,8 @@ class Reader:
                 raise NotABackup("it is damaged") from None
 
 
-def _json(line: bytes) -> Any:
-    rest = TEXT.sub(b"", line) if len(line) > MOST_NODES else b""
+def _parse_line(line: bytes) -> Any:
+    rest = JSON_STRING.sub(b"", line) if len(line) > MOST_NODES else b""
     if rest.count(b"[") + rest.count(b"{") > MOST_NODES:
         raise NotABackup("it is damaged")
     try:

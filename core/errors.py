@@ -102,6 +102,10 @@ class Unavailable(RoadmapError):
     """A dependency is away or full. The request changed nothing and can be repeated."""
 
 
+class BrokerUnavailable(Unavailable):
+    """The broker of the queues does not respond; `__cause__` is the driver's error."""
+
+
 def required(value: Value | None, missing: str) -> Value:
     """Return a value that is there. Raises NotFound with the sentence `missing` for None."""
     if value is None:

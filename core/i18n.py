@@ -27,6 +27,10 @@ def gettext_noop(text: str) -> str:
     return text
 
 
+def pluralize(count: int, thing: str) -> str:
+    return f"{count:,} {thing}{'' if count == 1 else 's'}"
+
+
 @cache
 def texts(language: str) -> NullTranslations:
     """Return the catalogue of one of LANGUAGES, with `gettext` and `ngettext`."""

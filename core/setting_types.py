@@ -24,7 +24,7 @@ BROKER_OPTIONS = (
 )  # fmt: skip
 
 
-def _scheme(*allowed: str, always: str = "") -> AfterValidator:
+def _check_scheme(*allowed: str, always: str = "") -> AfterValidator:
     """Check the scheme of a URL, and write it in lower case or as `always`."""
 
     def check(url: SecretStr) -> SecretStr:
@@ -46,7 +46,7 @@ def _scheme(*allowed: str, always: str = "") -> AfterValidator:
     return AfterValidator(check)
 
 
-def _each(pattern: str, rule: str) -> AfterValidator:
+def _check_each(pattern: str, rule: str) -> AfterValidator:
     """Check every text of a list against a pattern, and write it in lower case."""
 
     def check(texts: tuple[str, ...]) -> tuple[str, ...]:
@@ -57,8 +57,7 @@ def _each(pattern: str, rule: str) -> AfterValidator:
     return AfterValidator(check)
 
 
-def _digits(value: object) -> object:
-    """Accept whole numbers in digits only."""
+def _check_digits(value: object) -> object:
     if isinstance(value, str) and not re.fullmatch(r"[0-9]{1,9}", value.strip()):
         raise ValueError("must be a whole number")
     return value
@@ -77,7 +76,7 @@ class Price:
     cached: Decimal | None = None
 
 
-def _prices(value: object) -> object:
+def _parse_prices(value: object) -> object:
     """Parse `gpt-5-mini=0.25/2, other=0.1/0.4/0.01`.
 
     A name may contain an equals sign or a slash.
@@ -99,7 +98,7 @@ def _prices(value: object) -> object:
     return tuple(prices)
 
 
-def _web_address(url: str) -> str:
+def _check_web_address(url: str) -> str:
     try:
         parts = urlsplit(url)
         is_readable = bool(parts.hostname) and parts.port != 0 and not re.search(r"\s", url)
@@ -110,14 +109,13 @@ def _web_address(url: str) -> str:
     return url
 
 
-def _split(value: object) -> object:
-    """Split a text at its commas."""
+def _split_at_commas(value: object) -> object:
     if not isinstance(value, str):
         return value
     return tuple(part.strip() for part in value.split(",") if part.strip())
 
 
-def _networks(whose: str, risk: str) -> AfterValidator:
+def _check_networks(whose: str, risk: str) -> AfterValidator:
     def check(networks: tuple[str, ...]) -> tuple[str, ...]:
         for network in networks:
             try:
@@ -134,7 +132,7 @@ def _networks(whose: str, risk: str) -> AfterValidator:
     return AfterValidator(check)
 
 
-def _broker(url: SecretStr) -> SecretStr:
+def _check_broker_url(url: SecretStr) -> SecretStr:
     """Check host and options. The driver takes any option, and ignores empty ones."""
     parts = urlsplit(url.get_secret_value())
     try:
@@ -149,23 +147,27 @@ def _broker(url: SecretStr) -> SecretStr:
     return url
 
 
-def _token(token: SecretStr) -> SecretStr:
+def _check_token(token: SecretStr) -> SecretStr:
     if not re.fullmatch(rf"[!-~]{{{SHORTEST_TOKEN},}}", token.get_secret_value()):
         raise ValueError(f"must be at least {SHORTEST_TOKEN} characters of ASCII without spaces")
     return token
 
 
-PostgresUrl = Annotated[SecretStr, _scheme("postgresql", "postgres", always="postgresql")] | None
-RedisUrl = Annotated[SecretStr, _scheme("redis", "rediss"), AfterValidator(_broker)] | None
-Count = Annotated[int, BeforeValidator(_digits)]
+PostgresUrl = (
+    Annotated[SecretStr, _check_scheme("postgresql", "postgres", always="postgresql")] | None
+)
+RedisUrl = (
+    Annotated[SecretStr, _check_scheme("redis", "rediss"), AfterValidator(_check_broker_url)] | None
+)
+Count = Annotated[int, BeforeValidator(_check_digits)]
 Money = Annotated[Decimal, Field(ge=0, le=1_000_000, decimal_places=6)]
-Prices = Annotated[tuple[Price, ...], BeforeValidator(_prices)]
-WebAddress = Annotated[str, AfterValidator(_web_address)]
-Token = Annotated[SecretStr, AfterValidator(_token)] | None
-Texts = Annotated[tuple[str, ...], BeforeValidator(_split)]
+Prices = Annotated[tuple[Price, ...], BeforeValidator(_parse_prices)]
+WebAddress = Annotated[str, AfterValidator(_check_web_address)]
+Token = Annotated[SecretStr, AfterValidator(_check_token)] | None
+Texts = Annotated[tuple[str, ...], BeforeValidator(_split_at_commas)]
 Hosts = Annotated[
     Texts,
-    _each(
+    _check_each(
         r"(\*\.)?[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?",
         "must be names of hosts, without scheme and port, separated by commas; "
         "*.example.org for all below",
@@ -173,15 +175,17 @@ Hosts = Annotated[
 ]
 Origins = Annotated[
     Texts,
-    _each(
+    _check_each(
         r"https?://[A-Za-z0-9.-]+(:[0-9]{1,5})?",
         "must be origins as browsers send them, such as https://app.example.org, "
         "separated by commas",
     ),
 ]
-Proxies = Annotated[Texts, _networks("of proxies", "a client could then claim any address")]
-Receivers = Annotated[
-    Texts, _networks("of receivers", "a webhook could then go to every server inside")
+Proxies = Annotated[Texts, _check_networks("of proxies", "a client could then claim any address")]
+WebhookNetworks = Annotated[
+    Texts, _check_networks("of receivers", "a webhook could then go to every server inside")
 ]
-Linked = Annotated[Texts, _networks("of pages", "a link could then tell of every server inside")]
+LinkNetworks = Annotated[
+    Texts, _check_networks("of pages", "a link could then tell of every server inside")
+]
 Seconds = Annotated[float, Field(gt=0, le=86_400)]

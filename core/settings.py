@@ -31,17 +31,17 @@ from core.sanitize import normalize_email
 from core.setting_types import (
     Count,
     Hosts,
-    Linked,
+    LinkNetworks,
     Money,
     Origins,
     PostgresUrl,
     Prices,
     Proxies,
-    Receivers,
     RedisUrl,
     Seconds,
     Token,
     WebAddress,
+    WebhookNetworks,
 )
 
 
@@ -72,8 +72,10 @@ SMALL = {
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 LOOPBACK_NETWORKS = ("127.0.0.0/8", "::1/128")
 SHORTEST_KEY = 32  # characters of a SECRET_KEY
-A_LETTER = 0.94  # REQUEST_PER_MINUTE to REQUESTS_PER_MINUTE, REDIS_URLS to REDIS_URL
-CLOSE = 0.88  # REDIS_URI to REDIS_URL; UV_LOG_LEVEL, of another program, is farther from LOG_LEVEL
+ONE_LETTER_CUTOFF = 0.94  # REQUEST_PER_MINUTE to REQUESTS_PER_MINUTE, REDIS_URLS to REDIS_URL
+SIMILAR_CUTOFF = (
+    0.88  # REDIS_URI to REDIS_URL; UV_LOG_LEVEL, of another program, is farther from LOG_LEVEL
+)
 # The services that read a setting: compose.yaml and .railway/railway.ts pass it on to these, and
 # `make format` writes their lists. Settings without one of these have values there, and so has a
 # setting in the file by which it is given.
@@ -150,7 +152,6 @@ class Consumer:
 
     @property
     def service(self) -> str:
-        """Return the SERVICE_TYPE."""
         return f"huey_{self.queue}"
 
 
@@ -180,14 +181,14 @@ CONSUMERS = (
 SERVICES = (API, *(each.service for each in CONSUMERS))
 
 
-def _service_type(name: str) -> str:
+def _check_service_type(name: str) -> str:
     name = SERVICE_ALIASES.get(name, name)
     if name not in (*SERVICES, ALL):
         raise ValueError(f"must be {', '.join(SERVICES)} or {ALL}")
     return name
 
 
-def _folder_of_tracks(path: Path) -> Path:
+def _check_tracks_dir(path: Path) -> Path:
     path = resolved(path)
     if not path.is_dir() or (path / "track.toml").exists():
         raise ValueError("must be a folder that holds the folders of tracks")
@@ -199,7 +200,7 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="ignore", str_strip_whitespace=True)
 
-    service_type: Annotated[str, AfterValidator(_service_type)] = Field(
+    service_type: Annotated[str, AfterValidator(_check_service_type)] = Field(
         API,
         description="This process: api, huey_logs, huey_content, or all three in one instance.",
     )
@@ -242,7 +243,7 @@ class Settings(BaseModel):
         "commas: the first signs, all verify. Required in server mode.",
         json_schema_extra={**EVERY_SERVICE, "given_by": "compose.yaml"},  # an error where absent
     )
-    tracks_dir: Annotated[Path, AfterValidator(_folder_of_tracks)] | None = Field(
+    tracks_dir: Annotated[Path, AfterValidator(_check_tracks_dir)] | None = Field(
         None,
         description="Folder with tracks of your own, beside the built-in ones. Read at the start. "
         "A relative path is relative to the code or, installed from a wheel, to the current "
@@ -467,7 +468,7 @@ class Settings(BaseModel):
         "Default: none; on Railway its edge.",
         json_schema_extra=API_ALONE,
     )
-    webhook_networks: Receivers = Field(
+    webhook_networks: WebhookNetworks = Field(
         (),
         description="Private addresses or networks that webhooks may reach, also over http. "
         "Default: none; in embedded mode this machine.",
@@ -481,7 +482,7 @@ class Settings(BaseModel):
         "checks.",
         json_schema_extra=EVERY_SERVICE,
     )
-    link_networks: Linked = Field(
+    link_networks: LinkNetworks = Field(
         (),
         description="Private addresses or networks that link checks may reach, such as those of a "
         "wiki.",
@@ -609,7 +610,7 @@ class Settings(BaseModel):
         }
 
     @model_validator(mode="after")
-    def _adds_up(self) -> Self:
+    def _check_rules(self) -> Self:
         """Check the rules between variables. Raises ValueError with all broken ones."""
         modes, others = (
             [rule.format(found) for rule, find in rules.items() if (found := find(self))]
@@ -707,7 +708,7 @@ def from_environment(environment: Mapping[str, str]) -> Settings:
     try:
         return Settings.model_validate(values)
     except ValidationError as error:
-        lines = _sentences(error)
+        lines = _broken_rules(error)
     bad = {line.partition(":")[0] for line in lines} & {name.upper() for name in values}
     try:  # the rules that join variables, for those that are good by themselves
         Settings.model_validate(
@@ -716,7 +717,7 @@ def from_environment(environment: Mapping[str, str]) -> Settings:
     except ValidationError as error:
         lines += [
             line
-            for line in _sentences(error)
+            for line in _broken_rules(error)
             if line not in lines and not any(name in line for name in bad)
         ]
     raise SettingsError("\n".join(lines))
@@ -738,14 +739,14 @@ def misspelt(environment: Mapping[str, str]) -> dict[str, str]:
     found = {}
     for name in environment:
         if name not in ours and re.fullmatch("[A-Za-z0-9_]{5,60}", name):
-            close = get_close_matches(name.upper(), unset, n=1, cutoff=CLOSE)
-            close += get_close_matches(name.upper(), ours, n=1, cutoff=A_LETTER)
+            close = get_close_matches(name.upper(), unset, n=1, cutoff=SIMILAR_CUTOFF)
+            close += get_close_matches(name.upper(), ours, n=1, cutoff=ONE_LETTER_CUTOFF)
             if meant := close[0] if close else shortened.get(name.upper()):
                 found[name] = meant
     return dict(sorted(found.items()))
 
 
-def _sentences(error: ValidationError) -> list[str]:
+def _broken_rules(error: ValidationError) -> list[str]:
     """Return the broken rules, each after the name of its variable, if it has one."""
     lines = []
     for problem in error.errors(include_url=False):

@@ -15,9 +15,11 @@ from uuid import UUID
 
 HEADER = "traceparent"
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
-FORM = re.compile(r"([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?", re.DOTALL)
+TRACEPARENT = re.compile(
+    r"([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?", re.DOTALL
+)
 LONGEST = 512  # characters of the header; later versions of the standard may append fields
-NONE = {"0" * 32, "0" * 16}
+INVALID_IDS = {"0" * 32, "0" * 16}
 FORBIDDEN, CURRENT, SAMPLED = "ff", "00", 0x01
 
 
@@ -45,26 +47,33 @@ current = _current.get  # the trace of this thread or coroutine, or None
 enter = _current.set  # for this coroutine and those that it starts
 
 
-def begun(request_id: str | None = "") -> TraceContext:
+def new_trace(request_id: str | None = "") -> TraceContext:
     """Return a new trace. Without a request id (None) it has that of the span."""
-    trace_id = f"{_ids.getrandbits(64):016x}{_ids.getrandbits(64):016x}"
-    span_id = f"{_ids.getrandbits(64):016x}"
+    trace_id, span_id = f"{_span_id()}{_span_id()}", _span_id()
     return TraceContext(trace_id, span_id, request_id=span_id if request_id is None else request_id)
 
 
-def received(headers: Sequence[str], request_id: str | None = "") -> TraceContext:
+def _span_id() -> str:
+    return f"{_ids.getrandbits(64):016x}"
+
+
+def trace_of_headers(headers: Sequence[str], request_id: str | None = "") -> TraceContext:
     """Return the trace of one valid traceparent header, or else a new trace."""
     if not headers:
-        return begun(request_id)
-    found = FORM.fullmatch(headers[0]) if len(headers) == 1 and len(headers[0]) <= LONGEST else None
+        return new_trace(request_id)
+    found = (
+        TRACEPARENT.fullmatch(headers[0])
+        if len(headers) == 1 and len(headers[0]) <= LONGEST
+        else None
+    )
     if (
         found is None
         or found[1] == FORBIDDEN
         or (found[1] == CURRENT and found[5])
-        or NONE & {found[2], found[3]}
+        or INVALID_IDS & {found[2], found[3]}
     ):
-        return begun(request_id)
-    span_id = f"{_ids.getrandbits(64):016x}"
+        return new_trace(request_id)
+    span_id = _span_id()
     return TraceContext(
         found[2],
         span_id,
@@ -74,7 +83,7 @@ def received(headers: Sequence[str], request_id: str | None = "") -> TraceContex
 
 
 @contextmanager
-def entered(trace: TraceContext | None) -> Iterator[None]:
+def use_trace(trace: TraceContext | None) -> Iterator[None]:
     """Set the trace of this thread while the block runs."""
     before = _current.set(trace)
     try:
@@ -83,14 +92,14 @@ def entered(trace: TraceContext | None) -> Iterator[None]:
         _current.reset(before)
 
 
-def outgoing() -> dict[str, str]:
+def outgoing_headers() -> dict[str, str]:
     """Return the header of an outgoing request, with its own span, if any."""
     if (trace := _current.get()) is None:
         return {}
-    return packed(TraceContext(trace.id, f"{_ids.getrandbits(64):016x}", trace.is_sampled))
+    return message_fields(TraceContext(trace.id, _span_id(), trace.is_sampled))
 
 
-def packed(trace: TraceContext | None) -> dict[str, str]:
+def message_fields(trace: TraceContext | None) -> dict[str, str]:
     """Return the fields that a queue message carries."""
     if trace is None:
         return {}
@@ -101,15 +110,17 @@ def packed(trace: TraceContext | None) -> dict[str, str]:
     return fields
 
 
-class Carried:
+class TraceBaggage:
     """Baggage of the queues: a task runs in the trace of its cause, or begins one."""
 
     def packed(self) -> dict[str, str]:
-        return packed(_current.get())
+        return message_fields(_current.get())
 
     @contextmanager
     def unpacked(self, carried: Mapping[str, str]) -> Iterator[None]:
         request_id = str(carried.get("request_id", ""))
         known = request_id if REQUEST_ID.fullmatch(request_id) else ""
-        with entered(received([str(carried[HEADER])] if HEADER in carried else [], known)):
+        with use_trace(
+            trace_of_headers([str(carried[HEADER])] if HEADER in carried else [], known)
+        ):
             yield

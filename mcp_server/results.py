@@ -4,8 +4,8 @@ import json
 
 from mcp_types import CallToolResult, TextContent
 
+from core.i18n import pluralize
 from core.paths import START
-from roadmap.exchange.formats.markdown import pluralize
 from roadmap.generation.tutorial_lint import without_solution
 from roadmap_client import ApiError, ApiProblem, InvalidRequest
 from roadmap_client.results import Json
@@ -66,7 +66,14 @@ def plan_result(tree: Json, number: int | None) -> Result:
             shown = module["concepts"][:left]
             left -= len(shown)
             hidden += len(module["concepts"]) - len(shown)
-            concepts += (concept_summary(each) for each in shown)
+            concepts += (
+                {
+                    "concept_id": each["id"],
+                    **{name: each[name] for name in ("title", "hours", "week", "progress")},
+                    "is_written": is_written(each),
+                }
+                for each in shown
+            )
             lines += (
                 f"  - [{each['progress']}] {each['title']}, {each['hours']} h, "
                 f"week {each['week']}, concept_id {each['id']}"
@@ -102,14 +109,6 @@ def summary_line(roadmap: Json) -> str:
         roadmap["error"],
     )
     return ", ".join(filter(None, words))
-
-
-def concept_summary(concept: Json) -> Json:
-    return {
-        "concept_id": concept["id"],
-        **{name: concept[name] for name in ("title", "hours", "week", "progress")},
-        "is_written": is_written(concept),
-    }
 
 
 def is_written(concept: Json) -> bool:

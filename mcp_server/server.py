@@ -30,6 +30,7 @@ from mcp_types import (
 )
 from pydantic import Field, ValidationError
 
+from core.i18n import pluralize
 from core.version import MCP_AGENT, NUMBER
 from mcp_server.results import (
     COURSE_TEXT,
@@ -45,7 +46,7 @@ from mcp_server.results import (
     summary_of,
     without_answer,
 )
-from roadmap.exchange.formats.markdown import pluralize
+from roadmap.plan.schemas import MOST_HOURS_PER_WEEK
 from roadmap_client import ROADMAPS, ApiError, AsyncRoadmapClient
 from roadmap_client.results import Json
 
@@ -176,7 +177,7 @@ async def create_roadmap(
         str, Field(max_length=1000, description="What the learner wants to be able to do.")
     ],
     level: Literal["beginner", "intermediate", "advanced"] = "beginner",
-    hours_per_week: Annotated[int, Field(ge=1, le=80)] = 8,
+    hours_per_week: Annotated[int, Field(ge=1, le=MOST_HOURS_PER_WEEK)] = 8,
     background: Annotated[str, Field(description="What the learner already knows.")] = "",
     language: Annotated[
         str, Field(description="BCP 47 tag, such as en or zh-Hans; empty: that of the goal.")

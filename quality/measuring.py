@@ -25,8 +25,6 @@ class Subject:
 
 @dataclass(frozen=True, slots=True)
 class FinishedRoadmap:
-    """A finished roadmap."""
-
     name: str
     concepts: tuple[Subject, ...]
 
@@ -70,6 +68,14 @@ class ConceptMetrics:
     @property
     def is_chinese(self) -> bool:
         return self.tutorial_language.split("-")[0].lower() == "zh"
+
+    @property
+    def parsed_blocks(self) -> int:
+        return self.blocks - len(self.broken_blocks) - self.unread_blocks
+
+    @property
+    def official(self) -> int:
+        return self.resources - len(self.unofficial)
 
     @property
     def mean_support(self) -> float | None:

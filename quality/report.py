@@ -26,7 +26,6 @@ class Report:
 
     @property
     def faults(self) -> list[str]:
-        """Faults, each with its concept."""
         return [
             f"{self.course}, {each.key}: {fault}"
             for each in self.concepts
@@ -58,15 +57,14 @@ def table(report: Report) -> Table:
         made.add_column(name, justify="right")
     made.add_column("", justify="center")
     for each in report.concepts:
-        parsed = each.blocks - len(each.broken_blocks) - each.unread_blocks
         support = f"{each.mean_support:.0%}, {min(each.support):.0%}" if each.support else "-"
         made.add_row(
             each.key.rpartition("/")[2],
             "" if each.words is None else f"{each.words:,}",
             "" if each.level is None else f"{each.level:.1f}",
-            f"{parsed}/{each.blocks}" if each.blocks else "-",
+            f"{each.parsed_blocks}/{each.blocks}" if each.blocks else "-",
             "yes" if each.exercise_words and each.solution_words else "no",
-            f"{each.resources - len(each.unofficial)}/{each.resources}",
+            f"{each.official}/{each.resources}",
             "?" if each.alive is None else f"{each.alive}/{each.resources}",
             f"{each.questions}{'!' if each.quiz_faults else ''}",
             support,
@@ -78,36 +76,35 @@ def table(report: Report) -> Table:
 
 def summary(reports: Sequence[Report]) -> str:
     """Return a line for each course, and one for all."""
-    lines = [f"{report.course}: {_mean(report)}" for report in reports]
+    lines = [f"{report.course}: {_totals(report)}" for report in reports]
     concepts = sum(len(report.concepts) for report in reports)
     below = sum(report.below for report in reports)
     last = f"{concepts} concepts, {below} below the floor of docs/QUALITY.md"
     return "\n".join([*lines, last])
 
 
-def _mean(report: Report) -> str:
-    of = report.concepts
-    words = [each.words for each in of if each.words is not None]
-    support = [value for each in of for value in each.support]
-    blocks, unread = sum(each.blocks for each in of), sum(each.unread_blocks for each in of)
-    parsed = blocks - unread - sum(len(each.broken_blocks) for each in of)
-    links = sum(each.resources for each in of)
-    official = links - sum(len(each.unofficial) for each in of)
+def _totals(report: Report) -> str:
+    """Return sums and means of all concepts of a course, in one line."""
+    concepts = report.concepts
+    words = [each.words for each in concepts if each.words is not None]
+    support = [share for each in concepts for share in each.support]
+    blocks, parsed = sum(each.blocks for each in concepts), sum(x.parsed_blocks for x in concepts)
+    links, official = sum(each.resources for each in concepts), sum(x.official for x in concepts)
     facts = [
-        f"{len(of)} concepts",
+        f"{len(concepts)} concepts",
         f"{sum(words) // max(1, len(words)):,} words a tutorial",
         f"{parsed}/{blocks} blocks of code parse",
         f"{official}/{links} links official",
-        f"{sum(each.questions for each in of)} questions",
+        f"{sum(each.questions for each in concepts)} questions",
     ]
     if support:
         facts.append(f"{sum(support) / len(support):.0%} answerable")
     if report.visited:
-        alive, dead = sum(each.alive or 0 for each in of), sum(len(each.dead) for each in of)
+        alive, dead = sum(x.alive or 0 for x in concepts), sum(len(x.dead) for x in concepts)
         facts.append(f"{alive}/{links} links alive, {dead} dead")
-    if unread:
+    if unread := sum(each.unread_blocks for each in concepts):
         facts.append(f"{unread} blocks in languages that nothing here reads")
-    if mixed := sum(1 for each in of if each.not_measured):
+    if mixed := sum(1 for each in concepts if each.not_measured):
         facts.append(f"{mixed} quizzes not compared with a tutorial in another language")
     return ", ".join(facts) + f"; {report.below} below the floor"
 

@@ -171,7 +171,10 @@ class ReliableQueue(Huey):
             claim = self.storage.claim(timeout, self._worker.finished)
             self._forget_finished()
             if not self._has_polled and not self._immediate:
-                self._say_ready()
+                with self._saying:  # once, by the first of the workers
+                    has_polled, self._has_polled = self._has_polled, True
+                if not has_polled:
+                    self._say(f"huey@{self.name} ready")
             if claim is None:
                 return None
             if self._handed_back.is_set():
@@ -186,13 +189,6 @@ class ReliableQueue(Huey):
             task.claim = claim
             self._known.add(claim.receipt)
             return task
-
-    def _say_ready(self) -> None:
-        """Say once that the first of the workers has polled."""
-        with self._saying:
-            has_polled, self._has_polled = self._has_polled, True
-        if not has_polled:
-            self._say(f"huey@{self.name} ready")
 
     def deserialize_task(self, data: bytes) -> Task:
         """Return a verified task.
@@ -343,7 +339,7 @@ class ReliableQueue(Huey):
         None when there is none, or none that has a time.
         """
         stats = self.storage.stats()
-        since = [waiting.at or self.sent_at(waiting.data) for waiting in stats.first]
+        since = [waiting.at or self.sent_at(waiting.data) for waiting in stats.heads]
         known = [at for at in since if at is not None]
         return stats, max(0.0, self._epoch() - min(known)) if known else None
 

@@ -176,9 +176,9 @@ class ReliableRedisStorage(ReliableStorage, RedisStorage):
     # Looking
 
     def stats(self) -> QueueStats:
-        counts, alive, paused, first = self._run(scripts.STATS, self._now())
+        counts, alive, paused, heads = self._run(scripts.STATS, self._now())
         ready, held, scheduled, dead = counts
-        return QueueStats(ready, held, scheduled, dead, alive, bool(paused), _waiting(first))
+        return QueueStats(ready, held, scheduled, dead, alive, bool(paused), _waiting(heads))
 
     def consumers(self) -> list[ConsumerInfo]:
         now = time.time()
@@ -192,11 +192,13 @@ class ReliableRedisStorage(ReliableStorage, RedisStorage):
             for id_, info, left, held in self._run(scripts.CONSUMERS, HELD_SHOWN)
         ]
 
-    def ready(self, first: int, count: int) -> list[Waiting]:
-        return _waiting(self._run(scripts.READY, first, count))
+    def ready(self, offset: int, count: int) -> list[Waiting]:
+        return _waiting(self._run(scripts.READY, offset, count))
 
-    def scheduled(self, first: int, count: int) -> list[Waiting]:
-        found: Any = self.conn.zrange(self.schedule_key, first, first + count - 1, withscores=True)
+    def scheduled(self, offset: int, count: int) -> list[Waiting]:
+        found: Any = self.conn.zrange(
+            self.schedule_key, offset, offset + count - 1, withscores=True
+        )
         return [Waiting(entry[1:], due) for entry, due in found]
 
     def remove(self, data: bytes) -> bool:
@@ -212,10 +214,10 @@ class ReliableRedisStorage(ReliableStorage, RedisStorage):
 
     # Dead letters
 
-    def dead_letters(self, limit: int = 100, first: int = 0) -> list[DeadLetter]:
+    def dead_letters(self, limit: int = 100, offset: int = 0) -> list[DeadLetter]:
         if limit <= 0:
             return []
-        letters: Any = self.conn.lrange(self._dead_key, first, first + limit - 1)
+        letters: Any = self.conn.lrange(self._dead_key, offset, offset + limit - 1)
         return [
             DeadLetter(id=id_.decode(), data=entry[1:], reason=reason.decode(), at=float(at))
             for id_, at, reason, entry in (letter.split(b"\n", 3) for letter in letters)

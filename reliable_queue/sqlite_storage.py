@@ -68,7 +68,7 @@ TABLES = {
 INSERT_MESSAGE = "insert into message (queue, data, priority, ready_at) values (?, ?, ?, ?)"
 READY = "from message where queue = ? and holder is null"
 SCHEDULED = "from schedule where queue = ?"
-FIRST = f"""select * from (select data, ready_at {READY} and priority > 0
+HEADS = f"""select * from (select data, ready_at {READY} and priority > 0
         order by priority desc, id limit 1)
     union all select * from (select data, ready_at {READY} and priority <= 0
         order by priority desc, id limit 1)
@@ -168,7 +168,7 @@ class ReliableSqliteStorage(ReliableStorage, SqliteStorage):
             ((is_ready,),) = self.sql(look, (self.name, self.name, *until_now), results=True)
             if not is_ready:
                 return None
-        first = (
+        next_id = (
             f"select id from (select id {READY} order by priority desc, id limit 1) "
             "where not exists (select 1 from paused where queue = ?)"
         )
@@ -179,7 +179,7 @@ class ReliableSqliteStorage(ReliableStorage, SqliteStorage):
             if cursor.rowcount > 0:
                 cursor.execute(f"delete {due}", until_now)
             cursor.execute(
-                f"update message set holder = ? where id = ({first}) returning id, data",
+                f"update message set holder = ? where id = ({next_id}) returning id, data",
                 (self.consumer, self.name, self.name),
             )
             row = cursor.fetchone()
@@ -291,7 +291,7 @@ class ReliableSqliteStorage(ReliableStorage, SqliteStorage):
         with self.db() as cursor:
             cursor.execute("begin")  # all of one moment
             try:
-                first = cursor.execute(FIRST, (*[self.name] * 3, self._now())).fetchall()
+                heads = cursor.execute(HEADS, (*[self.name] * 3, self._now())).fetchall()
                 return QueueStats(
                     ready=self._count(cursor, "message where queue = ? and holder is null"),
                     held=self._count(cursor, "message where queue = ? and holder is not null"),
@@ -301,7 +301,7 @@ class ReliableSqliteStorage(ReliableStorage, SqliteStorage):
                         cursor, "consumer where queue = ? and alive_until >= ?", time.time()
                     ),
                     is_paused=bool(self._count(cursor, "paused where queue = ?")),
-                    first=[Waiting(*row) for row in first],
+                    heads=[Waiting(*row) for row in heads],
                 )
             finally:
                 cursor.execute("rollback")
@@ -330,25 +330,25 @@ class ReliableSqliteStorage(ReliableStorage, SqliteStorage):
                 for id_, info, alive_until in members
             ]
 
-    def ready(self, first: int, count: int) -> list[Waiting]:
+    def ready(self, offset: int, count: int) -> list[Waiting]:
         return self._waiting(
-            f"select data, ready_at {READY} order by priority desc, id", first, count
+            f"select data, ready_at {READY} order by priority desc, id", offset, count
         )
 
-    def scheduled(self, first: int, count: int) -> list[Waiting]:
+    def scheduled(self, offset: int, count: int) -> list[Waiting]:
         return self._waiting(
-            f"select data, timestamp {SCHEDULED} order by timestamp, id", first, count
+            f"select data, timestamp {SCHEDULED} order by timestamp, id", offset, count
         )
 
-    def _waiting(self, query: str, first: int, count: int) -> list[Waiting]:
-        rows = self.sql(f"{query} limit ? offset ?", (self.name, count, first), results=True)
+    def _waiting(self, query: str, offset: int, count: int) -> list[Waiting]:
+        rows = self.sql(f"{query} limit ? offset ?", (self.name, count, offset), results=True)
         return [Waiting(data, at) for data, at in rows]
 
     def remove(self, data: bytes) -> bool:
         with self.db(commit=True) as cursor:
             for table, rows in (("message", READY), ("schedule", SCHEDULED)):
-                first = f"select id {rows} and data = ? limit 1"
-                cursor.execute(f"delete from {table} where id = ({first})", (self.name, data))
+                found = f"select id {rows} and data = ? limit 1"
+                cursor.execute(f"delete from {table} where id = ({found})", (self.name, data))
                 if cursor.rowcount:
                     return True
         return False
@@ -367,9 +367,9 @@ class ReliableSqliteStorage(ReliableStorage, SqliteStorage):
 
     # Dead letters
 
-    def dead_letters(self, limit: int = 100, first: int = 0) -> list[DeadLetter]:
+    def dead_letters(self, limit: int = 100, offset: int = 0) -> list[DeadLetter]:
         query = "select id, data, reason, at from dead_letter where queue = ? order by id desc"
-        rows = self.sql(f"{query} limit ? offset ?", (self.name, limit, first), results=True)
+        rows = self.sql(f"{query} limit ? offset ?", (self.name, limit, offset), results=True)
         return [DeadLetter(str(id_), data, reason, at) for id_, data, reason, at in rows]
 
     def replay(self, *letter_ids: str) -> int:
@@ -382,12 +382,12 @@ class ReliableSqliteStorage(ReliableStorage, SqliteStorage):
     def discard(self, *letter_ids: str) -> int:
         return self._take_dead(letter_ids)
 
-    def _take_dead(self, letter_ids: Sequence[str], first: str | None = None) -> int:
+    def _take_dead(self, letter_ids: Sequence[str], copy: str | None = None) -> int:
         which = "from dead_letter where queue = ? and id in (select value from json_each(?))"
         values = (self.name, json.dumps(letter_ids))
         with self.db(commit=True) as cursor:
-            if first is not None:
-                cursor.execute(f"{first} {which} order by id", values)
+            if copy is not None:
+                cursor.execute(f"{copy} {which} order by id", values)
             cursor.execute(f"delete {which}", values)
             return int(cursor.rowcount)
 

@@ -58,7 +58,7 @@ class Waiting:
 class QueueStats:
     """Messages by state, consumers that live, and the next messages.
 
-    One of `first` has been ready for the longest time.
+    One of `heads`, the next of each lane, has been ready for the longest time.
     """
 
     ready: int
@@ -67,7 +67,7 @@ class QueueStats:
     dead: int
     consumers: int
     is_paused: bool
-    first: list[Waiting]
+    heads: list[Waiting]
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,11 +163,11 @@ class ReliableStorage(ABC):
         """Return consumers that live or hold messages (up to HELD_SHOWN of each)."""
 
     @abstractmethod
-    def ready(self, first: int, count: int) -> list[Waiting]:
-        """Return `count` ready messages in the order of claims, from position `first` on."""
+    def ready(self, offset: int, count: int) -> list[Waiting]:
+        """Return `count` ready messages in the order of claims, from position `offset` on."""
 
     @abstractmethod
-    def scheduled(self, first: int, count: int) -> list[Waiting]:
+    def scheduled(self, offset: int, count: int) -> list[Waiting]:
         """Return `count` scheduled messages in the order of their times."""
 
     @abstractmethod
@@ -177,8 +177,8 @@ class ReliableStorage(ABC):
     @abstractmethod
     def add_to_schedule(self, data: bytes, ts: datetime, priority: int | None = None) -> None: ...
     @abstractmethod
-    def dead_letters(self, limit: int = 100, first: int = 0) -> list[DeadLetter]:
-        """Return dead letters, the newest first, from position `first` on."""
+    def dead_letters(self, limit: int = 100, offset: int = 0) -> list[DeadLetter]:
+        """Return dead letters, the newest first, from position `offset` on."""
 
     @abstractmethod
     def replay(self, *letter_ids: str) -> int:

@@ -27,10 +27,11 @@ from benchmarks.targets import (
 )
 from scripts.marked import ROOT, markdown
 
-BEHIND = """\
-To be fair: one hand-written file without log, metrics and goal matching accepts {} times as many
-goals, Celery with one threaded worker takes {} MB, and {} of our {} performance targets are
-missed."""
+BEHIND = (
+    "To be fair: one hand-written file without log, metrics and goal matching accepts {ahead} times"
+    " as many\ngoals, Celery with one threaded worker takes {memory} MB, and {missed} of our"
+    " {targets} performance targets are\nmissed."
+)
 CHINESE = {
     "of": "指标",
     "this service": "本服务",
@@ -46,19 +47,20 @@ CHINESE = {
     "GET with ETag, requests/s": "带 ETag 的 GET，请求/秒",
     "PSS, MB": "PSS，MB",
     "tasks/s": "任务/秒",
-    "Measured on {}; {} has all of it.": "测量于 {}，全部数据见 {}。",
+    "Measured on {date}; {page} has all of it.": "测量于 {date}，全部数据见 {page}。",
     "goals accepted per second": "每秒接受的目标数",
     "roadmaps read per second": "每秒读取的路线图数",
     "tasks per second, each at least once": "每秒执行的任务数（至少一次）",
     "memory of API and workers, MB": "API 和工作进程的内存，MB",
     "installed packages, MB": "安装的依赖包，MB",
-    "`make bench` on {}, {} cores ({}, {}). [All figures]({}).": (
-        "{} 用 `make bench` 测得，{} 核（{}，{}）。[全部数据]({})。"
+    "`make bench` on {date}, {cores} cores ({processor}, {memory}). [All figures]({page}).": (
+        "{date} 用 `make bench` 测得，{cores} 核（{processor}，{memory}）。[全部数据]({page})。"
     ),
     BEHIND: (
         "需要说明的是：一个手写的单文件程序（没有日志、指标和目标匹配）"
-        "每秒接受的目标数是本服务的 {0} 倍；\n"
-        "Celery 只用一个多线程工作进程时占用 {1} MB；自设的 {3} 项性能指标中有 {2} 项未达标。"
+        "每秒接受的目标数是本服务的 {ahead} 倍；\n"
+        "Celery 只用一个多线程工作进程时占用 {memory} MB；"
+        "自设的 {targets} 项性能指标中有 {missed} 项未达标。"
     ),
 }
 REPLACED = (FASTAPI, PREFORK, CELERY)  # peers of the replaced stack
@@ -88,7 +90,9 @@ def of_what_it_replaces(text: Callable[[str], str]) -> str:
     )
     head = ("", *map(text, ("of", "this service", "FastAPI + Celery", "ratio")))
     source = "[PERFORMANCE.md](PERFORMANCE.md#against-what-it-replaces)"
-    measured_on = text("Measured on {}; {} has all of it.").format(results.date, source)
+    measured_on = text("Measured on {date}; {page} has all of it.").format(
+        date=results.date, page=source
+    )
     return f"{markdown(head, rows)}\n\n{measured_on}"
 
 
@@ -97,14 +101,16 @@ def of_the_first_screen(text: Callable[[str], str]) -> str:
     results = _results()
     rows = ((text(target.title), *figures) for target, *figures in _compared(results, FIRST_SCREEN))
     head = ("", *map(text, ("Roadmap", "FastAPI + Celery", "ratio")))
-    machine = (results.machine.get(name, "") for name in ("cores", "processor", "memory"))
-    measured_on = text("`make bench` on {}, {} cores ({}, {}). [All figures]({}).")
-    source = measured_on.format(results.date, *machine, "docs/PERFORMANCE.md")
+    machine = {name: results.machine.get(name, "") for name in ("cores", "processor", "memory")}
+    source = text(
+        "`make bench` on {date}, {cores} cores ({processor}, {memory}). [All figures]({page})."
+    ).format(date=results.date, page="docs/PERFORMANCE.md", **machine)
     ahead = Target("", ACCEPT, POSTS, 0, LEAN, peer=OURS).found(results.samples)
     smallest = values_of(results.samples, MEMORY, PSS, ONE_WORKER)
     if ahead and smallest:  # not of a run of other subjects
+        count, targets = missed(results.samples)
         behind = text(BEHIND).format(
-            number(ahead.median), number(smallest[0]), *missed(results.samples)
+            ahead=number(ahead.median), memory=number(smallest[0]), missed=count, targets=targets
         )
         source = f"{source}\n{behind}"
     return f"{markdown(head, rows)}\n\n{source}"

@@ -217,10 +217,6 @@ def is_(status: str) -> Callable[[Answer], bool]:
     return lambda tree: bool(tree["status"] == status)
 
 
-def are_idle(queues: Answer) -> bool:
-    return not any(queue["running"] for queue in queues["items"])
-
-
 def are_counted(tasks: Answer) -> bool:
     """Whether the metrics of all tasks of the story are saved."""
     done: dict[str, int] = {task["task"]: task["done"] for task in tasks["items"]}
@@ -480,7 +476,11 @@ STORY: list[Step | Callable[[Story], Any]] = [
     lambda story: make_dead_letters(
         story.stack, "draw_picture", "draw_picture", "translate_content"
     ),
-    Step("list_queues", as_="$admin", until=are_idle),
+    Step(
+        "list_queues",
+        as_="$admin",
+        until=lambda queues: not any(each["running"] for each in queues["items"]),
+    ),
     Step("read_queue", as_="$admin"),
     Step("list_queue_messages", as_="$admin", query={"state": "dead"}, keep={"letters": "items"}),
     Step("list_workers", as_="$admin", until=lambda found: len(found["items"]) == 2),

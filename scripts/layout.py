@@ -47,7 +47,6 @@ def longest_imports(trees: dict[str, ast.Module]) -> list[str]:
 
 
 def matches(pattern: str, texts: dict[str, str]) -> list[str]:
-    """List each match in the lines of the files."""
     return [
         f"{file}:{number}: {match[0]}"
         for file, text in texts.items()

@@ -32,7 +32,6 @@ class Marked:
 
 
 def row(cells: Row) -> str:
-    """Return a row of a table in Markdown."""
     escaped = (cell.replace("|", "\\|") for cell in cells)
     return f"| {' | '.join(escaped)} |"
 

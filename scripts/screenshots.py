@@ -191,7 +191,6 @@ def of_one_who_comes_back(browser: Browser, stack: Stack, *, words: Words) -> No
 
 
 def of_operations(browser: Browser, stack: Stack, teacher: Teacher) -> None:
-    """Take the admin pages of a busy day."""
     remember_a_day(stack)
     make_busy(stack, teacher)
     take_page(browser, stack, "admin", "/admin", TALL)
@@ -228,7 +227,6 @@ def opened(
 def take_page(
     browser: Browser, stack: Stack, name: str, path: str, size: tuple[int, int], **options: Any
 ) -> None:
-    """Take a page as it is when it is opened."""
     with opened(browser, stack, path, size, **options) as page:
         take(page, name)
 

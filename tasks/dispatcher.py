@@ -40,7 +40,7 @@ def enqueue(jobs: Iterable[Job]) -> None:
         priority = BEFORE_CONTENTS if job.first else None  # that of the task
         task = REGISTRY[job.name]
         messages.append(task.s(str(job.id), eta=eta, priority=priority, id=new_hex()))
-        messages[-1].carried = tracing.packed(job.trace)
+        messages[-1].carried = tracing.message_fields(job.trace)
     content_queue.enqueue_many(messages)
 
 

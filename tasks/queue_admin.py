@@ -1,6 +1,6 @@
 """State of the queues and their workers, and what an operator can do about it.
 
-All functions raise NotFound for an unknown queue, and Unavailable when the broker does not answer.
+All functions raise NotFound for an unknown queue, and BrokerUnavailable when the broker is away.
 `act_on` and `act_on_dead` write an entry in the audit log.
 """
 
@@ -13,7 +13,7 @@ from uuid import UUID
 
 from pydantic import AwareDatetime, Field
 
-from core.errors import Conflict, NotFound, Unavailable
+from core.errors import BrokerUnavailable, Conflict, NotFound
 from core.json_types import LazyModel
 from core.sanitize import CLEAN, Rule, validate_printable
 from reliable_queue.queue import ReliableQueue
@@ -102,7 +102,7 @@ class DeadLettersRequest(LazyModel, extra="forbid"):
 
 
 def check_brokers() -> None:
-    """Raise Unavailable when a queue does not answer."""
+    """Raise BrokerUnavailable when a queue does not answer."""
     for queue in QUEUES.values():
         _ask(ReliableQueue.pending_count, queue)
 
@@ -194,13 +194,13 @@ def revoke(queue_name: str, message_id: str) -> None:
 
 
 def replay(queue_name: str, letter_id: str) -> None:
-    """Deliver a dead letter again. Raises NotFound, Unavailable."""
+    """Deliver a dead letter again. Raises NotFound, BrokerUnavailable."""
     if not _ask(lambda queue: queue.storage.replay(letter_id), _queue(queue_name)):
         raise NotFound(f"The {queue_name} queue has no dead letter {letter_id}.")
 
 
 def discard(queue_name: str, letter_id: str) -> None:
-    """Delete a dead letter. Raises NotFound, Unavailable."""
+    """Delete a dead letter. Raises NotFound, BrokerUnavailable."""
     if not _ask(lambda queue: queue.storage.discard(letter_id), _queue(queue_name)):
         raise NotFound(f"The {queue_name} queue has no dead letter {letter_id}.")
 
@@ -248,8 +248,8 @@ def act_on(actor: Actor, action: Action, queue: str, *message: str) -> None:
 
 def act_on_dead(actor: Actor, action: Action, queue: str, which: DeadLettersRequest) -> int:
     """Retry or delete several dead letters, and return how many."""
-    with audited(actor, action, queue, which.model_dump(mode="json", exclude_none=True)) as act:
-        act.found["count"] = count = int(ACTS[action](queue, which.search, which.up_to))
+    with audited(actor, action, queue, which.model_dump(mode="json", exclude_none=True)) as entry:
+        entry.found["count"] = count = int(ACTS[action](queue, which.search, which.up_to))
     return count
 
 
@@ -270,7 +270,9 @@ def _ask(question: Callable[[ReliableQueue], Result], queue: ReliableQueue) -> R
     try:
         return question(queue)
     except queue.storage.faults as error:
-        raise Unavailable("The broker does not respond. Try again later.", retry_after=2) from error
+        raise BrokerUnavailable(
+            "The broker does not respond. Try again later.", retry_after=2
+        ) from error
 
 
 def _state(queue: ReliableQueue, *, with_retrying: bool) -> QueueState:

@@ -18,7 +18,7 @@ from core.metric_definitions import TASK_SECONDS, TASKS
 from core.queue_factory import make_queue
 from core.settings import CONSUMERS
 from core.startup.gc_tuning import freeze_startup_objects_soon
-from core.tracing import Carried
+from core.tracing import TraceBaggage
 from reliable_queue.queue import ReliableQueue
 from roadmap.operations.metrics_store import saver
 from roadmap.plan.statuses import Job
@@ -32,7 +32,7 @@ REGISTRY: dict[str, Any] = {}  # tasks, by the name of their function
 # What ends the row of a task for an operator, by the name of the task
 STOPS: dict[str, Callable[[UUID, str], list[Job]]] = {}
 QUEUES: dict[str, ReliableQueue] = {
-    each.queue: make_queue(settings, each.queue, baggage=Carried()) for each in CONSUMERS
+    each.queue: make_queue(settings, each.queue, baggage=TraceBaggage()) for each in CONSUMERS
 }
 logs_queue = QUEUES["logs"]
 content_queue = QUEUES["content"]

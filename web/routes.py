@@ -40,22 +40,53 @@ from web.pages.plan import editing, history, roadmap, roadmap_stream
 from web.pages.share import importing, sharing
 
 ENDPOINTS: tuple[Endpoint, ...] = (
-    *(*health.ENDPOINTS, *docs.ENDPOINTS, *metrics.ENDPOINTS, *accounts.ENDPOINTS),
-    *(*account_export.ENDPOINTS, *keys.ENDPOINTS, *roadmaps_.ENDPOINTS, *trash.ENDPOINTS),
-    *(*exports.ENDPOINTS, *imports.ENDPOINTS, *decisions.ENDPOINTS, *revisions.ENDPOINTS),
-    *(*learning.ENDPOINTS, *shares.ENDPOINTS, *reviews.ENDPOINTS, *webhooks.ENDPOINTS),
-    *(*logs.ENDPOINTS, *roadmaps.ENDPOINTS, *queues.ENDPOINTS, *task_stats.ENDPOINTS),
+    *health.ENDPOINTS,
+    *docs.ENDPOINTS,
+    *metrics.ENDPOINTS,
+    *accounts.ENDPOINTS,
+    *account_export.ENDPOINTS,
+    *keys.ENDPOINTS,
+    *roadmaps_.ENDPOINTS,
+    *trash.ENDPOINTS,
+    *exports.ENDPOINTS,
+    *imports.ENDPOINTS,
+    *decisions.ENDPOINTS,
+    *revisions.ENDPOINTS,
+    *learning.ENDPOINTS,
+    *shares.ENDPOINTS,
+    *reviews.ENDPOINTS,
+    *webhooks.ENDPOINTS,
+    *logs.ENDPOINTS,
+    *roadmaps.ENDPOINTS,
+    *queues.ENDPOINTS,
+    *task_stats.ENDPOINTS,
     *audit_log.ENDPOINTS,
 )
 BY_PATH = {endpoint.path: endpoint for endpoint in ENDPOINTS if endpoint.method == "GET"}
 PAGES: tuple[PageRoute, ...] = tuple(  # beside an endpoint, which clients get that want no page
     replace(page, for_programs=BY_PATH[page.path]) if page.path in BY_PATH else page
     for page in (
-        *(*home.PAGES, *catalogue.PAGES, *importing.PAGES, *roadmap.PAGES, *endings.PAGES),
-        *(*roadmap_stream.PAGES, *timeline_view.PAGES, *history.PAGES, *editing.PAGES),
-        *(*placement.PAGES, *concept.PAGES, *project.PAGES, *sharing.PAGES, *review.PAGES),
-        *(*account.PAGES, *webhook_pages.PAGES, *admin_logs.PAGES, *admin_roadmaps.PAGES),
-        *(*admin_overview.PAGES, *admin_queues.PAGES, *site.PAGES),
+        *home.PAGES,
+        *catalogue.PAGES,
+        *importing.PAGES,
+        *roadmap.PAGES,
+        *endings.PAGES,
+        *roadmap_stream.PAGES,
+        *timeline_view.PAGES,
+        *history.PAGES,
+        *editing.PAGES,
+        *placement.PAGES,
+        *concept.PAGES,
+        *project.PAGES,
+        *sharing.PAGES,
+        *review.PAGES,
+        *account.PAGES,
+        *webhook_pages.PAGES,
+        *admin_logs.PAGES,
+        *admin_roadmaps.PAGES,
+        *admin_overview.PAGES,
+        *admin_queues.PAGES,
+        *site.PAGES,
     )
 )
 ROUTES = [each.route() for each in (*PAGES, *ENDPOINTS, mcp.MCP)]

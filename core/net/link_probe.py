@@ -13,7 +13,7 @@ from urllib.parse import quote, unquote, urldefrag, urljoin, urlparse, urlsplit
 
 from core.net.ip_allowlist import Networks
 from core.net.safe_http import Target, Unreachable, parse, request
-from core.net.soft_404 import LARGEST_PAGE, Soft404, sign_of
+from core.net.soft_404 import LARGEST_PAGE, Soft404, find_soft_404
 from core.version import NUMBER
 
 LIMIT = 20.0  # seconds for all steps of a visit
@@ -61,7 +61,7 @@ class Robots:
         self._known: OrderedDict[str, tuple[float, str]] = OrderedDict()
         self._lock = threading.Lock()
 
-    def allow(self, target: Target, networks: Networks, until: float) -> bool:
+    def allow(self, target: Target, networks: Networks, deadline: float) -> bool:
         """Return whether the site allows the visit. Raises Unreachable."""
         origin = f"{target.scheme}://{target.host_header}"
         with self._lock:
@@ -69,7 +69,12 @@ class Robots:
         if kept is None or kept[0] < monotonic():
             place = Target(target.scheme, target.host, target.port, "/robots.txt")
             answer = request(
-                "GET", place, HEADERS, networks=networks, until=until, most_body=LARGEST_ROBOTS
+                "GET",
+                place,
+                HEADERS,
+                networks=networks,
+                deadline=deadline,
+                most_body=LARGEST_ROBOTS,
             )
             # An error of the client allows all, one of the server nothing.
             text = (
@@ -110,24 +115,24 @@ def visit(
 
     With the title that is `promised`, an empty one included, soft 404s are found.
     """
-    until = monotonic() + limit
+    deadline = monotonic() + limit
     asked, whose = url, "its address"
     try:
         for _ in range(MOST_REDIRECTS + 1):
             try:
-                target = parse(spelled(url), networks, plain=True)
+                target = parse(spelled(url), networks, allow_http=True)
             except ValueError as error:
                 return Visit(None, f"{whose} {error}", refused=True)
-            if not robots.allow(target, networks, until):
+            if not robots.allow(target, networks, deadline):
                 return Visit(None, NOT_WANTED, unwelcome=True)
             answer = request(  # not by HEAD, which many servers answer badly
                 "GET",
                 target,
                 HEADERS,
                 networks=networks,
-                until=until,
+                deadline=deadline,
                 most_body=LARGEST_PAGE,
-                needed=False,
+                needs_body=False,
             )
             status, location = answer.status, answer.location
             if status not in REDIRECTS or not location:
@@ -139,7 +144,7 @@ def visit(
                     )
                 soft = None
                 if promised is not None:
-                    soft = sign_of(promised, asked, url, answer.content_type, answer.body)
+                    soft = find_soft_404(promised, asked, url, answer.content_type, answer.body)
                 return Visit(status, soft or "", soft=soft)
             whose = "the address to which it redirects"
             try:

@@ -102,13 +102,13 @@ class Target:
         return host if self.port == default else f"{host}:{self.port}"
 
 
-def parse(url: str, networks: Networks, *, plain: bool = False) -> Target:
+def parse(url: str, networks: Networks, *, allow_http: bool = False) -> Target:
     """Parse a URL and check its form, a literal address and the service's own names.
 
-    `plain` allows http to every host. Raises ValueError with the broken rule, as a sentence
+    `allow_http` allows http to every host. Raises ValueError with the broken rule, as a sentence
     continues after the name of a field.
     """
-    if len(url) > (longest := LONGEST_PLAIN if plain else LONGEST_URL):
+    if len(url) > (longest := LONGEST_PLAIN if allow_http else LONGEST_URL):
         raise ValueError(f"should have at most {longest} characters")
     if not re.fullmatch(r"[!-~]+", url) or any(c in url for c in '\\"<>^`{|}'):
         raise ValueError(
@@ -127,7 +127,7 @@ def parse(url: str, networks: Networks, *, plain: bool = False) -> Target:
     is_name = len(host) <= 253 and NAME.fullmatch(host) and not parts.netloc.startswith("[")
     rules = {
         "must not have a fragment (#)": "#" not in url,
-        HTTPS: scheme == "https" or (is_http and (plain or networks)),
+        HTTPS: scheme == "https" or (is_http and (allow_http or networks)),
         "must not contain a user name or a password": "@" not in parts.netloc,
         "must contain a host": host,
         "must use port 443, no port, or a port from 1024": (
@@ -142,7 +142,7 @@ def parse(url: str, networks: Networks, *, plain: bool = False) -> Target:
         raise ValueError(broken)
     if is_own_name(host, port) or (literal and is_own(literal, port, ())):
         raise ValueError(OWN)
-    if literal and is_http and not plain and not is_in(literal, networks):
+    if literal and is_http and not allow_http and not is_in(literal, networks):
         raise ValueError(HTTPS)
     return Target(scheme, host, port, path)
 
@@ -161,15 +161,15 @@ def post(
     `discreet` hides the cause of an error in one of the networks, so that users cannot map
     their hosts and ports.
     """
-    until = monotonic() + limit
+    deadline = monotonic() + limit
     try:
         target = parse(url, networks)
     except ValueError as error:
         raise Unreachable(f"the URL {error}") from None
-    addresses = _resolved(target, networks, until, plain=False)
+    addresses = _resolve(target, networks, deadline, allow_http=False)
     headers = {"Content-Length": str(len(body)), **headers}
     try:
-        return _exchange("POST", target, headers, addresses, until, body=body)
+        return _exchange("POST", target, headers, addresses, deadline, body=body)
     except Unreachable:
         if discreet and any(is_in(address, networks) for address in addresses):
             raise Unreachable(UNREACHED, discreet=True) from None
@@ -190,42 +190,55 @@ def request(
     headers: dict[str, str],
     *,
     networks: Networks,
-    until: float,
+    deadline: float,
     body: bytes = b"",
     most_body: int = 0,
-    needed: bool = True,
+    needs_body: bool = True,
 ) -> FetchedResponse:
     """HEAD, GET or POST once, also by http, and keep `most_body` bytes of the answer's body.
 
-    Raises Unreachable when no answer comes before `until`, by the monotonic clock. Of a body that
-    is not `needed` only what comes at once is kept.
+    Raises Unreachable when no answer comes before `deadline`, by the monotonic clock. Unless
+    `needs_body`, only what comes at once of the body is kept.
     """
-    addresses = _resolved(target, networks, until, plain=True)
+    addresses = _resolve(target, networks, deadline, allow_http=True)
     headers = {**headers, **({"Content-Length": str(len(body))} if body else {})}
     return _exchange(
-        method, target, headers, addresses, until, body=body, most_body=most_body, needed=needed
+        method,
+        target,
+        headers,
+        addresses,
+        deadline,
+        body=body,
+        most_body=most_body,
+        needs_body=needs_body,
     )
 
 
-def _resolved(target: Target, networks: Networks, until: float, *, plain: bool) -> list[Address]:
+def _resolve(
+    target: Target, networks: Networks, deadline: float, *, allow_http: bool
+) -> list[Address]:
     """Return the addresses of the host if all are allowed, or raise Unreachable.
 
     The message is the same for a name without address and for a private or own address.
     """
     literal, own_names = target.literal, names_to_look_up()
-    found = _look_up(own_names if literal else [target.host, *own_names], target.port, until)
+    found = _look_up(own_names if literal else [target.host, *own_names], target.port, deadline)
     addresses = [literal] if literal else found[target.host]
     own = [address for name in own_names for address in found[name]]
     if not addresses or not all(
         is_allowed(each, networks) and not is_own(each, target.port, own) for each in addresses
     ):
         raise Unreachable(NOWHERE)
-    if target.scheme == "http" and not plain and not all(is_in(a, networks) for a in addresses):
+    if (
+        target.scheme == "http"
+        and not allow_http
+        and not all(is_in(a, networks) for a in addresses)
+    ):
         raise Unreachable(PLAIN)
     return addresses[:MOST_ADDRESSES]
 
 
-def _look_up(names: list[str], port: int, until: float) -> dict[str, list[Address]]:
+def _look_up(names: list[str], port: int, deadline: float) -> dict[str, list[Address]]:
     """Resolve all names at once, each in a thread, since a lookup has no timeout.
 
     Raises Unreachable when a lookup fails or takes too long; a name without address is no failure.
@@ -250,7 +263,7 @@ def _look_up(names: list[str], port: int, until: float) -> dict[str, list[Addres
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(max(0.0, until - monotonic()))
+        thread.join(max(0.0, deadline - monotonic()))
     if found.keys() != set(names):
         raise Unreachable(NOWHERE)
     return found
@@ -261,11 +274,11 @@ def _exchange(
     target: Target,
     headers: dict[str, str],
     addresses: list[Address],
-    until: float,
+    deadline: float,
     *,
     body: bytes = b"",
     most_body: int = 0,
-    needed: bool = True,
+    needs_body: bool = True,
 ) -> FetchedResponse:
     """Send one request over a connection of its own and return the answer.
 
@@ -278,15 +291,17 @@ def _exchange(
     rest = memoryview(b"".join(parts))
     try:
         with ExitStack() as opened:
-            connection = opened.enter_context(_connect(addresses, target.port, until))
+            connection = opened.enter_context(_connect(addresses, target.port, deadline))
             if target.scheme == "https":
-                connection.settimeout(_left(until))  # of the whole handshake
+                connection.settimeout(_left(deadline))  # of the whole handshake
                 secured = tls_context().wrap_socket(connection, server_hostname=target.host)
                 connection = opened.enter_context(secured)
             while rest:
-                connection.settimeout(_left(until))
+                connection.settimeout(_left(deadline))
                 rest = rest[connection.send(rest) :]
-            return _read_answer(http, connection, until, most_body, needed=needed and most_body > 0)
+            return _read_answer(
+                http, connection, deadline, most_body, needs_body=needs_body and most_body > 0
+            )
     except h11.RemoteProtocolError:
         raise Unreachable(NOT_HTTP) from None
     except (OSError, ValueError) as error:
@@ -294,14 +309,14 @@ def _exchange(
         raise Unreachable(reason) from None
 
 
-def _connect(addresses: list[Address], port: int, until: float) -> socket.socket:
+def _connect(addresses: list[Address], port: int, deadline: float) -> socket.socket:
     """Return a connection to the first address that accepts one."""
     for address in addresses:
         family = socket.AF_INET6 if address.version == 6 else socket.AF_INET
         connection = socket.socket(family, socket.SOCK_STREAM)
         is_last = address == addresses[-1]
         try:
-            connection.settimeout(min(LIMIT if is_last else CONNECTING, _left(until)))
+            connection.settimeout(min(LIMIT if is_last else CONNECTING, _left(deadline)))
             connection.connect((str(address), port))
             break
         except BaseException as error:
@@ -314,10 +329,10 @@ def _connect(addresses: list[Address], port: int, until: float) -> socket.socket
 def _read_answer(
     http: h11.Connection,
     connection: socket.socket,
-    until: float,
+    deadline: float,
     most_body: int,
     *,
-    needed: bool,
+    needs_body: bool,
 ) -> FetchedResponse:
     """Read the final answer and `most_body` bytes of its body.
 
@@ -329,7 +344,7 @@ def _read_answer(
         while not isinstance(event := http.next_event(), h11.EndOfMessage):
             if isinstance(event, h11.Response):
                 response = event
-                until = until if needed else min(until, monotonic() + PARTING)
+                deadline = deadline if needs_body else min(deadline, monotonic() + PARTING)
             elif isinstance(event, h11.Data):
                 body += event.data
                 if 0 < most_body <= len(body):
@@ -337,14 +352,14 @@ def _read_answer(
             elif event is h11.NEED_DATA:
                 if received >= LARGEST_ANSWER + most_body:
                     break
-                connection.settimeout(_left(until))
+                connection.settimeout(_left(deadline))
                 data = connection.recv(4096)
                 if not data and not received:
                     raise ConnectionError
                 http.receive_data(data)
                 received += len(data)
     except (OSError, h11.RemoteProtocolError) as error:
-        if response is None or (needed and isinstance(error, OSError)):
+        if response is None or (needs_body and isinstance(error, OSError)):
             raise
     if response is None or response.status_code > 599:
         raise Unreachable(NOT_HTTP)
@@ -359,9 +374,9 @@ def _read_answer(
     )
 
 
-def _left(until: float) -> float:
-    """Return the seconds before `until`, or raise TimeoutError."""
-    left = until - monotonic()
+def _left(deadline: float) -> float:
+    """Return the seconds before `deadline`, or raise TimeoutError."""
+    left = deadline - monotonic()
     if left <= 0:
         raise TimeoutError
     return left

@@ -9,7 +9,8 @@ from enum import StrEnum
 from html import unescape
 from urllib.parse import unquote, urlsplit
 
-LARGEST_PAGE, TINY = 64 * 1024, 400  # bytes that are read; characters of little text
+LARGEST_PAGE = 64 * 1024  # bytes that are read
+LITTLE_TEXT = 400  # characters
 HTML = ("text/html", "application/xhtml+xml")
 CHARSET = re.compile(r"charset\s*=[\s\"']*([\w-]{1,40})", re.IGNORECASE)
 META = re.compile(rb"<meta\b[^<>]{0,1000}", re.IGNORECASE)
@@ -78,44 +79,45 @@ class Soft404(StrEnum):
     empty = "it is nearly empty, and its title has nothing of what was promised"
 
 
-def sign_of(
-    promised: str, asked: str, reached: str, content_type: str, body: bytes
+def find_soft_404(
+    promised: str, requested_url: str, final_url: str, content_type: str, body: bytes
 ) -> Soft404 | None:
     """Return the sign that a page is a soft 404, if it has one.
 
-    `promised` is a title, `asked` the URL where it should be, `reached` that behind all redirects,
-    `body` the first LARGEST_PAGE bytes.
+    The title `promised` should be at `requested_url`; `final_url` is the one behind all redirects,
+    and `body` has its first LARGEST_PAGE bytes.
     """
     if content_type.partition(";")[0].strip().lower() not in HTML:
         return None
-    text = decoded(content_type, body)
-    found = next(filter(None, (pattern.search(text) for pattern in TITLES)), None)
-    title = " ".join(unescape(found[1] if found else "").split())
+    text = decode_page(content_type, body)
+    match = next(filter(None, (pattern.search(text) for pattern in TITLES)), None)
+    title = " ".join(unescape(match[1] if match else "").split())
     if "\ufffd" in title:  # decoded wrongly
         return None
-    old, new = urlsplit(asked), urlsplit(reached)
-    about = f"{promised} {old.path}?{old.query}"  # a port may have these digits
-    if is_missing(title) and not (is_missing(promised) or ABOUT_MISSING.search(about)):
+    requested, final = urlsplit(requested_url), urlsplit(final_url)
+    about = f"{promised} {requested.path}?{requested.query}"  # a port may have these digits
+    if says_missing(title) and not (says_missing(promised) or ABOUT_MISSING.search(about)):
         return Soft404.missing
     words, in_one_script = _words(title), bool(WIDE.search(title)) == bool(WIDE.search(promised))
     if not (promised and words and in_one_script) or BEFORE.search(title):
         return None
-    is_start = ROOT.fullmatch(new.path) and not new.query and not ROOT.fullmatch(old.path)
-    if is_start and len({str(each.hostname).removeprefix("www.") for each in (old, new)}) == 1:
-        return None if words & _words(f"{promised} {unquote(old.path)}") else Soft404.start
-    is_tiny = len(" ".join(TAG.sub(" ", text).split())) < TINY
-    is_all = len(body) < LARGEST_PAGE and not FILLED.search(text)
-    is_like = words & _words(f"{promised} {unquote(asked)} {reached}")
-    return Soft404.empty if is_tiny and is_all and not is_like else None
+    sites = {str(url.hostname).removeprefix("www.") for url in (requested, final)}
+    was_start, is_start = (bool(ROOT.fullmatch(url.path)) for url in (requested, final))
+    if len(sites) == 1 and is_start and not final.query and not was_start:
+        return None if words & _words(f"{promised} {unquote(requested.path)}") else Soft404.start
+    is_short = len(" ".join(TAG.sub(" ", text).split())) < LITTLE_TEXT
+    is_whole = len(body) < LARGEST_PAGE and not FILLED.search(text)
+    shares_words = words & _words(f"{promised} {unquote(requested_url)} {final_url}")
+    return Soft404.empty if is_short and is_whole and not shares_words else None
 
 
-def is_missing(title: str) -> bool:
+def says_missing(title: str) -> bool:
     """Return whether a segment of a title says nothing but that a page is missing."""
     segments = (" ".join(WORD.findall(each.casefold())) for each in SEGMENT.split(title[:300]))
     return any(MISSING.fullmatch(segment) for segment in segments)
 
 
-def decoded(content_type: str, body: bytes) -> str:
+def decode_page(content_type: str, body: bytes) -> str:
     """Decode a page by its mark, its header or its <meta>, else as UTF-8."""
     metas = " ".join(tag.decode("ascii", "replace") for tag in META.findall(body))
     named = CHARSET.search(content_type) or CHARSET.search(metas)

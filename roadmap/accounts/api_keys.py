@@ -72,7 +72,6 @@ class KeyList(LazyModel):
 
 
 def scopes_of(holder: Account | Login) -> frozenset[Scope]:
-    """Return all scopes that an account has."""
     without = {
         Scope.admin: not holder.is_admin,
         Scope.observe: not (holder.is_admin or holder.is_observer),

@@ -85,11 +85,12 @@ class BudgetReserved(RetryLater):
     """The rest of the budget is reserved for calls that run. They take seconds."""
 
     cause = Cause.budget
-    _turns = RetryStagger()
+    _stagger = RetryStagger()
 
     def __init__(self) -> None:
         super().__init__(
-            "What is left of the budget is reserved for calls that run.", 2 * self._turns.next()
+            "What is left of the budget is reserved for calls that run.",
+            2 * self._stagger.next_delay(),
         )
 
 

@@ -141,7 +141,19 @@ def receipt(owner_id: UUID, roadmap_id: UUID, *, limit: int, after: UUID | None)
         MonthlySpending.owner_id == owner_id, MonthlySpending.month == month
     )
     row = get_owned(owner_id, roadmap_id)
-    calls = [_record(call) for call in page.limit(limit + 1)]
+    oldest = oldest_running()
+    calls = [
+        from_row(
+            CallRecord,
+            call,
+            at=call.started_at,
+            price=money(call.price),
+            outcome=CallOutcome.lost
+            if call.outcome == CallOutcome.running and call.started_at <= oldest
+            else call.outcome,
+        )
+        for call in page.limit(limit + 1)
+    ]
     to_come = pending_estimate(roadmap_id)
     reserved = ModelCall.select(total_of(ModelCall.reserved)).where(of_roadmap, *is_running())
     return Receipt(
@@ -263,17 +275,6 @@ def _measured(step: str, model: str) -> tuple[int, int, int]:
     totals = last.select_from(peewee.fn.COUNT(peewee.SQL("*")), *sums).tuples()
     count, prompt, completion = map(int, totals.get())
     return count, prompt, completion
-
-
-def _record(row: ModelCall) -> CallRecord:
-    lost = row.outcome == CallOutcome.running and row.started_at <= oldest_running()
-    return from_row(
-        CallRecord,
-        row,
-        at=row.started_at,
-        price=money(row.price),
-        outcome=CallOutcome.lost if lost else row.outcome,
-    )
 
 
 def _steps(roadmap_id: UUID) -> list[StepCost]:

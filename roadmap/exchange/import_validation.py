@@ -51,7 +51,13 @@ class RoadmapFile(PortableRoadmap):
         """Validate each concept by itself: pydantic needs 300 bytes for a list of one number."""
         content = json_data.encode() if isinstance(json_data, str) else json_data
         if own_chat_answer.is_answer(content):
-            return cls._of_answer(content)
+            answer = own_chat_answer.ChatAnswer(content)
+            try:
+                return cls.model_validate(answer.document())
+            except ValidationError as error:  # with places in the answer
+                wrong = error.errors(include_url=False, include_input=False)[:MOST_ERRORS]
+                rules = ((answer.place(each["loc"]), each["msg"]) for each in wrong)
+                raise own_chat_answer.refused(*rules) from None
         concepts, head = _taken_apart(json_data)
         errors: list[InitErrorDetails] = []
         found = {}
@@ -75,17 +81,6 @@ class RoadmapFile(PortableRoadmap):
             raise ValidationError.from_exception_data(cls.__name__, errors)
         roadmap_file = cls.model_construct(**{**dict(roadmap), "concepts": found})
         return _checked(roadmap_file)  # type: ignore[return-value] # it is
-
-    @classmethod
-    def _of_answer(cls, content: bytes | bytearray) -> Self:
-        """Validate the answer of a chat. Raises Invalid, with places in the answer."""
-        answer = own_chat_answer.ChatAnswer(content)
-        try:
-            return cls.model_validate(answer.document())
-        except ValidationError as error:
-            wrong = error.errors(include_url=False, include_input=False)[:MOST_ERRORS]
-            rules = ((answer.place(each["loc"]), each["msg"]) for each in wrong)
-            raise own_chat_answer.refused(*rules) from None
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle each concept by itself: a receiving process holds one of them at a time."""

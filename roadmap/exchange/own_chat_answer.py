@@ -19,7 +19,12 @@ from core.sanitize import format_size, one_line, plain, strip_nul
 from roadmap.plan.format_version import FORMAT, LARGEST_ANSWER, VERSION
 from roadmap.plan.language_detection import chinese_of
 from roadmap.plan.outline import Level
-from roadmap.plan.schemas import DEFAULT_LANGUAGE, RoadmapRequest, fault_of_goal
+from roadmap.plan.schemas import (
+    DEFAULT_LANGUAGE,
+    MOST_HOURS_PER_WEEK,
+    RoadmapRequest,
+    fault_of_goal,
+)
 
 CHAT = "chat"  # generator of the parts
 ANSWER = "answer"  # kind of its errors
@@ -93,7 +98,9 @@ class ChatAnswer:
             "request": {
                 "goal": f"Roadmap {title}" if fault_of_goal(goal) else goal,
                 "level": level if level in [*Level] else Level.beginner,
-                "hours_per_week": _number(self.answer.get("hours_per_week"), hours, 80),
+                "hours_per_week": _number(
+                    self.answer.get("hours_per_week"), hours, MOST_HOURS_PER_WEEK
+                ),
                 "begins_on": now.date(),
                 "language": language,
             },

@@ -92,7 +92,7 @@ def ask(base: str, brief: ConceptBrief) -> bytes:
         query, body = {}, json.dumps({"query": wanted, "max_results": MOST}).encode()
     url = f"{base.rstrip('/')}/search{'?' if query else ''}{urlencode(query)}"
     try:
-        target = parse(url, networks, plain=True)
+        target = parse(url, networks, allow_http=True)
     except ValueError as error:
         raise ValueError(f"SEARCH_URL {error}") from None
     answer = request(
@@ -100,7 +100,7 @@ def ask(base: str, brief: ConceptBrief) -> bytes:
         target,
         headers,
         networks=networks,
-        until=monotonic() + LIMIT,
+        deadline=monotonic() + LIMIT,
         body=body,
         most_body=LARGEST_ANSWER,
     )
@@ -126,7 +126,7 @@ def read(answer: bytes) -> tuple[dict[str, str], ...]:
         snippet = _line(fields.get("content") or fields.get("description"))[:LONGEST_SNIPPET]
         if title and isinstance(url, str) and PAGE.fullmatch(url) and url.isprintable():
             with suppress(ValueError):
-                parse(spelled(url), settings.linked, plain=True)
+                parse(spelled(url), settings.linked, allow_http=True)
                 found.setdefault(url, {"title": title, "url": url, "snippet": snippet})
     return tuple(found.values())[:MOST]
 

@@ -46,7 +46,7 @@ from roadmap.lifecycle.plan_rows import (
     removed_keys,
 )
 from roadmap.plan import edits
-from roadmap.plan.outline import Analysis, ClarifyingQuestion, ContentKind, Outline
+from roadmap.plan.outline import Analysis, ContentKind, Outline
 from roadmap.plan.schemas import ChosenAnswer, accepted_request
 from roadmap.plan.statuses import (
     BEING_MADE,
@@ -97,7 +97,17 @@ def answer(owner_id: UUID, roadmap_id: UUID, answers: Sequence[ChosenAnswer]) ->
     """
     with _locked(owner_id, roadmap_id, [RoadmapStatus.awaiting_answers], "answered") as row:
         questions = Analysis.model_validate(row.analysis).questions
-        chosen = _answered(questions, answers)
+        if answers and len(answers) != len(questions):
+            raise _unanswerable("/answers", f"should have {len(questions)} items, one a question")
+        chosen = []
+        for number, (asked, given) in enumerate(zip(questions, answers, strict=False)):
+            text, choice = given.text, given.choice
+            if choice is not None and choice >= len(asked.suggestions):
+                raise _unanswerable(f"/answers/{number}/choice", "is not the index of a suggestion")
+            if not text and choice is not None:
+                text = asked.suggestions[choice]
+            if text:
+                chosen.append({"question": asked.question, "answer": text})
         events.bump_and_append(
             row.id,
             EventType.answered,
@@ -448,24 +458,6 @@ def _expect_plan(row: Roadmap) -> None:
         raise Conflict(
             "The roadmap has no outline to change. Retry the roadmap, or create a new one."
         )
-
-
-def _answered(
-    questions: Sequence[ClarifyingQuestion], answers: Sequence[ChosenAnswer]
-) -> list[dict[str, str]]:
-    """Return the answered questions with their answers. Raises Invalid."""
-    if answers and len(answers) != len(questions):
-        raise _unanswerable("/answers", f"should have {len(questions)} items, one a question")
-    chosen = []
-    for number, (asked, given) in enumerate(zip(questions, answers, strict=False)):
-        text, choice = given.text, given.choice
-        if choice is not None and choice >= len(asked.suggestions):
-            raise _unanswerable(f"/answers/{number}/choice", "is not the index of a suggestion")
-        if not text and choice is not None:
-            text = asked.suggestions[choice]
-        if text:
-            chosen.append({"question": asked.question, "answer": text})
-    return chosen
 
 
 def _unanswerable(pointer: str, rule: str) -> Invalid:

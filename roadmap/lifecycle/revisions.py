@@ -192,11 +192,6 @@ def open_(row: Roadmap, source: RevisionSource, instruction: str = "") -> Revisi
     )
 
 
-def being_designed(row: Roadmap) -> Revision:
-    """Return the open revision; open the first one of a roadmap."""
-    return _find_open(row.id) or open_(row, RevisionSource.goal)
-
-
 def update(revision: Revision, **facts: Any) -> None:
     """Change the row of a revision, and `revision` as well."""
     Revision.update(facts).where(
@@ -212,7 +207,7 @@ def close(revision: Revision, status: RevisionStatus, error: str = "") -> None:
 
 def close_open(roadmap_id: UUID, status: RevisionStatus, error: str) -> Revision | None:
     """Close the open revision, if there is one, and return it."""
-    revision = _find_open(roadmap_id)
+    revision = find_open(roadmap_id)
     if revision is not None:
         close(revision, status, error)
     return revision
@@ -340,7 +335,7 @@ def _highest(condition: Any) -> int:
     )
 
 
-def _find_open(roadmap_id: UUID) -> Revision | None:
+def find_open(roadmap_id: UUID) -> Revision | None:
     found: Revision | None = Revision.get_or_none(
         Revision.roadmap == roadmap_id, Revision.status == RevisionStatus.open
     )

@@ -2,7 +2,6 @@
 
 from collections import defaultdict
 from datetime import date
-from typing import Annotated
 from uuid import UUID
 
 from pydantic import Field
@@ -10,23 +9,21 @@ from pydantic import Field
 from core import clock
 from core.db import transaction
 from core.errors import Conflict, FieldError, Invalid
-from core.json_types import WHOLE, LazyModel
+from core.json_types import LazyModel
 from models.roadmaps import Concept, Roadmap
 from roadmap.accounts.access import transition
 from roadmap.learning.schedule import Schedule, schedule_of
 from roadmap.lifecycle.plan_rows import current_outline
 from roadmap.lifecycle.reading.queries import roadmap_tree
 from roadmap.plan.outline import total_weeks, weeks
-from roadmap.plan.schemas import FARTHEST_DEADLINE, ahead
+from roadmap.plan.schemas import FARTHEST_DEADLINE, HoursPerWeek, ahead
 from roadmap.plan.statuses import RoadmapStatus
 
 
 class ScheduleRequest(LazyModel, frozen=True, extra="forbid"):
     """The new schedule settings."""
 
-    hours_per_week: Annotated[int, Field(ge=1, le=80), WHOLE] = Field(
-        description="Hours for learning per week."
-    )
+    hours_per_week: HoursPerWeek = Field(description="Hours for learning per week.")
     deadline: date | None = Field(
         description="Target date; null: none. A past date can be kept, but not set."
     )
@@ -56,7 +53,17 @@ def reschedule(owner_id: UUID, roadmap_id: UUID, request: ScheduleRequest) -> No
         raise Conflict(
             "The roadmap has no plan yet. Wait until it is ready, then set the schedule."
         )
-    _check(row, request)
+    broken = []  # of changed fields only: a deadline may have passed meanwhile
+    if request.deadline not in (None, row.deadline):
+        try:
+            ahead(request.deadline)
+        except ValueError as error:
+            broken.append(FieldError("/deadline", str(error)))
+    begins_on, since = request.begins_on, row.begins_on or row.created_at.date()
+    if begins_on not in (None, since) and abs(begins_on - clock.now().date()) > FARTHEST_DEADLINE:
+        broken.append(FieldError("/begins_on", "must be within ten years"))
+    if broken:
+        raise Invalid("Some fields are not valid.", fields=tuple(broken))
     outline = current_outline(row)
     Roadmap.update(
         hours_per_week=request.hours_per_week,
@@ -73,18 +80,3 @@ def reschedule(owner_id: UUID, roadmap_id: UUID, request: ScheduleRequest) -> No
             keys[week].append(key)
     for week, changed in keys.items():
         Concept.update(week=week).where(planned, Concept.key.in_(changed)).execute()
-
-
-def _check(row: Roadmap, request: ScheduleRequest) -> None:
-    """Check changed fields only: a deadline may have passed meanwhile. Raises Invalid."""
-    broken = []
-    if request.deadline not in (None, row.deadline):
-        try:
-            ahead(request.deadline)
-        except ValueError as error:
-            broken.append(FieldError("/deadline", str(error)))
-    begins_on, since = request.begins_on, row.begins_on or row.created_at.date()
-    if begins_on not in (None, since) and abs(begins_on - clock.now().date()) > FARTHEST_DEADLINE:
-        broken.append(FieldError("/begins_on", "must be within ten years"))
-    if broken:
-        raise Invalid("Some fields are not valid.", fields=tuple(broken))

@@ -1,13 +1,13 @@
-"""Audit log: acts of operators and agents, with their time, origin and outcome.
+"""Audit log: an entry for each action of operators and agents, with time, origin and outcome.
 
-The row of an act is written before the act, so that no act is missing: while the database is away,
-acts are refused. The outcome is written after it. A row without an outcome belongs to a process
-that has died: the act may be done or not. A change of the database itself shares a transaction with
-its row, and both stay or neither; a refusal or a failure is written also when that transaction is
+An entry is written before its action, so that none is missing: while the database is away, actions
+are refused. The outcome is written after it. An entry without an outcome belongs to a process that
+has died: the action may be done or not. A change of the database itself shares a transaction with
+its entry, and both stay or neither; a refusal or a failure is written also when that transaction is
 undone.
 
-Rows are never changed otherwise, except that the address of a deleted account becomes its id, and
-are deleted after a year. They hold names and ids, no secret and no text of a learner.
+Entries are never changed otherwise, except that the address of a deleted account becomes its id,
+and are deleted after a year. They hold names and ids, no secret and no text of a learner.
 """
 
 import getpass
@@ -67,7 +67,7 @@ class Actor:
 
 
 class Action(StrEnum):
-    """Acts of operators on pages, over the API and at the command line, and of agents."""
+    """Actions of operators on pages, over the API and at the command line, and of agents."""
 
     queue_pause = "queue.pause"
     queue_resume = "queue.resume"
@@ -96,8 +96,8 @@ class Action(StrEnum):
 
 
 @dataclass(slots=True)
-class AuditedAction:
-    """Act in progress. `found` is added to its details at its end: counts and new ids."""
+class OpenEntry:
+    """Entry of an action in progress. `found` is added to its details: counts and new ids."""
 
     id: UUID
     found: dict[str, Detail] = field(default_factory=dict)
@@ -129,15 +129,15 @@ class AuditEntry(LazyModel):
 @contextmanager
 def audited(
     actor: Actor, action: Action, target: str, details: Mapping[str, Detail] | None = None
-) -> Iterator[AuditedAction]:
-    """Run the block as an act of this actor, which is logged before and after.
+) -> Iterator[OpenEntry]:
+    """Run the block as an action of this actor, with an entry before it and its outcome after it.
 
-    Raises Unavailable, with the block not begun, when it cannot be logged; and what the block
+    Raises Unavailable, with the block not begun, when there can be no entry; and what the block
     raises.
     """
-    act = AuditedAction(new_id())
+    entry = OpenEntry(new_id())
     row: dict[str, Any] = {
-        "id": act.id,
+        "id": entry.id,
         "account_id": actor.account_id,
         "actor": _short(actor.name),
         "address": actor.address[:100],
@@ -153,7 +153,7 @@ def audited(
         AuditRecord.insert(row).execute()
     outcome, error = AuditOutcome.failed, ""
     try:
-        yield act
+        yield entry
         outcome = AuditOutcome.done
     except Unavailable as refusal:
         error = refusal.detail
@@ -165,7 +165,7 @@ def audited(
         ended = {
             "outcome": outcome,
             "error": _short(error),
-            "details": _bounded({**row["details"], **act.found}),
+            "details": _bounded({**row["details"], **entry.found}),
             "ended_at": clock.now(),
         }
         if outcome is AuditOutcome.done:
@@ -174,7 +174,7 @@ def audited(
             after_transaction(partial(_end, row, ended))
 
 
-class EntryIfPossible(ExitStack):
+class OptionalEntry(ExitStack):
     """Audit entry that may be missing, as in a backup of a read-only server."""
 
     def __init__(self, entry: AbstractContextManager[object]) -> None:
@@ -188,7 +188,7 @@ class EntryIfPossible(ExitStack):
         return self
 
 
-def records(
+def entries(
     *, limit: int, before: UUID | None = None, action: str = "", outcome: AuditOutcome | None = None
 ) -> Page[AuditEntry]:
     """Return a page, the newest first.
@@ -205,14 +205,14 @@ def records(
 
 @transaction()
 def purge_expired() -> None:
-    """Delete acts of more than a year ago."""
+    """Delete entries of more than a year ago."""
     AuditRecord.delete().where(AuditRecord.id < first_id(clock.now() - KEPT)).execute()
 
 
 def _end(row: dict[str, Any], ended: dict[str, Any]) -> None:
     """Write the outcome.
 
-    When that fails, the act counts, and its outcome stays unknown.
+    When that fails, the action counts, and its outcome stays unknown.
     """
     try:
         with transaction():

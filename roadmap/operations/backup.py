@@ -96,11 +96,11 @@ def kind_of(field: peewee.Field) -> str:
 def write(
     settings: Settings,
     file: AbstractContextManager[BinaryIO],
-    act: AbstractContextManager[object],
+    entry: AbstractContextManager[object],
     *,
     with_logs: bool = True,
 ) -> Summary:
-    """Back up the database into `file`, inside of `act`, an audit entry that is not in it.
+    """Back up the database into `file`, inside of `entry`, an audit log entry that is not in it.
 
     Raises Conflict, OSError, Unavailable, and what the driver raises.
     """
@@ -133,8 +133,8 @@ def write(
                     for each in kept
                 ),
             )
-            with act, file as sink:
-                writer = Writer(sink, manifest)
+            with entry, file as output:
+                writer = Writer(output, manifest)
                 for table, head in zip(kept, manifest.tables, strict=True):
                     writer.begin(head.name)
                     _write_rows(database, table, head, writer)

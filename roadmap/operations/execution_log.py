@@ -46,7 +46,7 @@ CAPACITY, CAPACITY_BYTES = 100_000, 16 * 2**20
 RENEWED = timedelta(days=1)
 SETTLED = timedelta(minutes=1)  # records that are missing for longer are not on their way
 # Written out: building it with Peewee takes as long as a hundred records do.
-COUNT = """
+UPDATE_SOURCE = """
 INSERT INTO log_source AS known
     (id, service, last_seq, dropped, stored, expired, behind_since, updated_at)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?)
@@ -73,6 +73,7 @@ Document = dict[str, Any]
 # Nanoseconds, level, category, step, message, details, duration_ms, and the ids of roadmap, concept
 # and trace
 Entry = tuple[int, str, str, str, str, Any, int | None, str | None, str | None, str | None]
+# Takes records and their source, or raises any error when it refuses them
 Sink = Callable[[list[Document], Document], None]
 
 
@@ -117,7 +118,7 @@ class Buffer:
         self.sink: Sink | None = None  # wired by tasks/logs.py
         self._refused = False  # by the sink, at the last try; logged once
         self.accepted = self.sent = self.dropped = 0
-        self._counting, self._counted = threading.Lock(), 0  # accepted records in the metric
+        self._metric_lock, self._in_metric = threading.Lock(), 0  # accepted records in the metric
         self._begun = clock.now()  # as the source that it is
         self._sent_before = self._dropped_before = self._dropped_sent = 0
 
@@ -131,7 +132,7 @@ class Buffer:
         self._entries.clear()
         self._next.clear()
         self._bytes_taken, self.accepted, self._timer = self._bytes_added, self.sent, None
-        self._flushing, self._counting = threading.Lock(), threading.Lock()
+        self._flushing, self._metric_lock = threading.Lock(), threading.Lock()
         self._arrived, self._urgent = threading.Event(), threading.Event()
         self.renew_source()
 
@@ -165,7 +166,7 @@ class Buffer:
 
     def flush(self) -> None:
         """Send all buffered records. Those that the sink refuses stay for the next flush."""
-        self.count()
+        self.update_metric()
         if self.sink is not None:
             with self._flushing:
                 self._send(self.sink)
@@ -216,13 +217,13 @@ class Buffer:
             self.sent += len(records)
             self._dropped_sent = self._dropped_before + dropped
 
-    def count(self) -> None:
-        """Add accepted records to the metric: many at once, before counts are saved."""
-        with self._counting:
+    def update_metric(self) -> None:
+        """Add accepted records to the metric: many at once, before metrics are saved."""
+        with self._metric_lock:
             accepted = self.accepted
-            if accepted > self._counted:
-                metric_counters.count(LOG_ACCEPTED, accepted - self._counted)
-                self._counted = accepted
+            if accepted > self._in_metric:
+                metric_counters.count(LOG_ACCEPTED, accepted - self._in_metric)
+                self._in_metric = accepted
 
     def __len__(self) -> int:
         return len(self._next) + len(self._entries)
@@ -306,15 +307,11 @@ def _plain(details: Mapping[Any, Any]) -> Document:
 
     A record that cannot be sent would hold up all others.
     """
-    plain: Document = {}
-    for name, value in details.items():
-        if type(name) is not str or type(value) not in SIMPLE:
-            return _through_json(details)
-        plain[strip_nul(name)] = strip_nul(value) if type(value) is str else value
-    return plain
-
-
-def _through_json(details: Mapping[Any, Any]) -> Document:
+    if all(type(name) is str and type(value) in SIMPLE for name, value in details.items()):
+        return {
+            strip_nul(name): strip_nul(value) if type(value) is str else value
+            for name, value in details.items()
+        }
     try:
         text = json.dumps(details, default=str, skipkeys=True, allow_nan=False, ensure_ascii=False)
         plain: Document = json.loads(strip_nul_json(text))
@@ -362,10 +359,11 @@ def store_batch(records: Sequence[Document], source: Mapping[str, Any] | None = 
             ids, common = [{"id": row["id"]} for row in late], {"counted_at": clock.now()}
             expired = insert_rows(ExpiredLogRecord, ids, common=common, pass_over=True)
         if source is not None:
-            _count(source, stored, expired)
+            _update_source(source, stored, expired)
 
 
-def _count(source: Mapping[str, Any], stored: int, expired: int) -> None:
+def _update_source(source: Mapping[str, Any], stored: int, expired: int) -> None:
+    """Add what was stored to the row of the process that numbered the records."""
     now = clock.now()
     row = {
         "id": source["id"],
@@ -381,7 +379,9 @@ def _count(source: Mapping[str, Any], stored: int, expired: int) -> None:
         None if value is None else LogSource._meta.fields[name].db_value(value)
         for name, value in row.items()
     ]
-    database.execute_sql(COUNT.replace("?", "%s") if is_postgres() else COUNT, values)
+    database.execute_sql(
+        UPDATE_SOURCE.replace("?", "%s") if is_postgres() else UPDATE_SOURCE, values
+    )
 
 
 @session()

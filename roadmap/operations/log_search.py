@@ -63,7 +63,6 @@ class Term:
 
     @property
     def words(self) -> str:
-        """The words, with a space between each two."""
         return " ".join(APART.sub(r" \1 ", self.text.translate(SPACES)).split())
 
 

@@ -86,7 +86,6 @@ class Saver:
         self.id, self._number, self._batch, self._thread = new_id(), 0, None, None
 
     def start(self) -> None:
-        """Start the thread, unless it runs."""
         with self._saving:
             if self._thread is None:
                 self._stopping.clear()
@@ -115,7 +114,7 @@ class Saver:
         """
         with self._saving:
             if self._batch is None:
-                buffer.count()
+                buffer.update_metric()
                 taken = metric_counters.taken()
                 if not taken and monotonic() - self._saved_at < HEARTBEAT:
                     return
@@ -168,7 +167,6 @@ def gauges() -> Gauges:
 
 
 def this_process() -> Process:
-    """Return this process, as it is now."""
     return Process(settings.service_type, _process_name(), gauges())
 
 

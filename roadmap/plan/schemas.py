@@ -16,6 +16,7 @@ from roadmap.plan.outline import MOST_CLARIFYING_QUESTIONS, MOST_SUGGESTIONS, Le
 from roadmap.plan.statuses import ConceptProgress
 
 SHORTEST_GOAL = 2  # characters
+MOST_HOURS_PER_WEEK = 80  # for learning: more is no advice
 FARTHEST_DEADLINE = timedelta(days=3650)
 
 
@@ -60,6 +61,7 @@ def ahead(day: date) -> date:
 
 
 Number = Annotated[int, Field(ge=1, le=1_000_000), WHOLE]
+HoursPerWeek = Annotated[int, Field(ge=1, le=MOST_HOURS_PER_WEEK), WHOLE]
 Text = Annotated[str, Field(max_length=2000), PRINTABLE]
 DEFAULT_LANGUAGE = "en"
 LanguageTag = Annotated[str, Field(pattern=LANGUAGE_TAG, max_length=35)]
@@ -80,9 +82,7 @@ class RoadmapRequest(LazyModel, frozen=True, extra="forbid", str_strip_whitespac
         examples=["Become a backend engineer in Python"],
     )
     level: Level = Field(Level.beginner, description="Prior knowledge.")
-    hours_per_week: Annotated[int, Field(ge=1, le=80), WHOLE] = Field(
-        8, description="Hours for learning per week."
-    )
+    hours_per_week: HoursPerWeek = Field(8, description="Hours for learning per week.")
     deadline: Annotated[date, AfterValidator(ahead)] | None = Field(
         None, description="Target date."
     )
@@ -239,5 +239,4 @@ class ProgressRequest(
 
 
 def notes_tag(notes: str) -> str:
-    """Return a tag that changes with the notes."""
     return hashlib.sha256(notes.encode()).hexdigest()[:16]

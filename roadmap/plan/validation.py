@@ -15,6 +15,7 @@ from roadmap.plan.outline import (
     hours_until,
     total_weeks,
 )
+from roadmap.plan.schemas import MOST_HOURS_PER_WEEK
 
 MOST_CONCEPTS = 200
 MOST_STAGES = 20
@@ -26,7 +27,6 @@ LONGEST_QUOTE = 80
 # By so much the mean difficulty of a stage may be below that of the stage before.
 DIFFICULTY_TOLERANCE = 0.25
 HARDER = 2  # steps of difficulty that make a prerequisite too hard
-MOST_HOURS_PER_WEEK = 80  # of a request: more is no advice
 # Punctuation with a meaning: C and C#, A and A* differ; + and = are no punctuation.
 TELLING_MARKS = "#%&*@"
 

@@ -155,7 +155,7 @@ def _send(delivery: WebhookDelivery) -> DeliveryAttempt:
         "webhook-signature": " ".join(
             sign(secret, delivery.id, timestamp, payload) for secret in secrets
         ),
-        **tracing.outgoing(),
+        **tracing.outgoing_headers(),
     }
     # The log of the service keeps nothing of the URL: receivers put secrets into it.
     try:

@@ -34,8 +34,7 @@ from tests.access.people import (
 )
 from tests.copies import Copies
 from web.auth import authentication
-from web.endpoints.endpoint import Endpoint
-from web.endpoints.table import API
+from web.endpoints.endpoint import API, Endpoint
 from web.http import host_and_csrf, limits
 
 ENDS_LOGINS = {

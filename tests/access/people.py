@@ -55,8 +55,7 @@ from web.api.account_export import EXPORT
 from web.api.admin.roadmaps import OVERSEEN
 from web.api.trash import TRASHED
 from web.endpoints.call import EmptyBody
-from web.endpoints.endpoint import Endpoint
-from web.endpoints.table import API, CONTENT, REVISION, ROADMAP
+from web.endpoints.endpoint import API, CONTENT, REVISION, ROADMAP, Endpoint
 from web.pages.account.webhooks import HOOK
 from web.pages.admin.queues import MESSAGE_PAGE, QUEUE_PAGE
 from web.pages.admin.roadmaps import ADMIN_ROADMAP

@@ -21,7 +21,7 @@ from tests.access.people import (
     Person,
     everything,
 )
-from web.endpoints.table import API
+from web.endpoints.endpoint import API
 
 EMPTY = {"/import"}  # pages that show a form and nothing of anybody
 # Nothing that names anybody.

@@ -27,8 +27,7 @@ from tests.access.people import (
     names_of,
     success_of,
 )
-from web.endpoints.endpoint import Endpoint
-from web.endpoints.table import API, ROADMAP
+from web.endpoints.endpoint import API, ROADMAP, Endpoint
 from web.pages.page_route import LESSON, PAGE
 from web.routes import ENDPOINTS, PAGES
 

@@ -7,7 +7,7 @@ import pytest
 
 from roadmap.accounts.accounts import set_observer
 from roadmap.accounts.identity import Scope
-from roadmap.operations.audit_log import AuditOutcome, records
+from roadmap.operations.audit_log import AuditOutcome, entries
 from testing.stack import GOAL
 from tests.access.people import (
     ALL,
@@ -21,7 +21,7 @@ from tests.access.people import (
 )
 from web.api import keys
 from web.auth.revocation_cache import revocations
-from web.endpoints.table import API
+from web.endpoints.endpoint import API
 from web.pages.page_route import PageRoute
 
 
@@ -96,7 +96,7 @@ class TestKeys:
             with case(endpoint) as (_, _, eve, _):
                 things, key = eve.things_for(endpoint), eve.key("admin")
                 assert eve.ask(endpoint, things, key).status_code == success_of(endpoint)
-                last = records(limit=1).items[0]
+                last = entries(limit=1).items[0]
                 assert (last.account_id, last.outcome, last.details["key"]) == (
                     eve.account_id(),
                     AuditOutcome.done,
@@ -108,7 +108,7 @@ class TestKeys:
         with case(revoke) as (_, _, eve, _):
             made = eve.made("/api-keys", name="of an operator", scopes=["observe"])
             assert eve.ask(revoke, {"key_id": made["id"]}).status_code == 204
-            acts = [(each.action, each.target) for each in records(limit=2).items]
+            acts = [(each.action, each.target) for each in entries(limit=2).items]
             assert acts == [("key.revoke", "of an operator"), ("key.create", "of an operator")]
 
     def test_what_needs_a_login_takes_no_key_whatever_it_may_do(self, case: Case) -> None:

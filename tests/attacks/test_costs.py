@@ -25,8 +25,7 @@ from testing.processes import Api
 from testing.stack import PASSWORD, Stack, embedded_stack, running
 from tests.access.people import BODIES, FORMS, IN_TRASH, names_of
 from tests.portables import AT, BY, DOCUMENT, FIRST, QUESTIONS
-from web.endpoints.endpoint import Endpoint
-from web.endpoints.table import API, ROADMAP
+from web.endpoints.endpoint import API, ROADMAP, Endpoint
 from web.pages.page_route import PageRoute
 from web.routes import ENDPOINTS, PAGES
 

@@ -11,7 +11,7 @@ from core.settings import Settings
 from testing.stack import ROOT, Stack, clean_environment
 from tests.cases import try_each
 from tests.pages import Names, Section, Step, difference, outputs_of, sections
-from web.endpoints.table import ROADMAP
+from web.endpoints.endpoint import ROADMAP
 from web.http.problems import TYPES
 from web.routes import ENDPOINTS
 

@@ -169,7 +169,7 @@ PROCESSES = (
     Fault(
         name="limits-not-shared",
         file="web/http/limits.py",
-        old="    if exchange is not None:\n        exchange.ask()\n    _refuse(limit, wait)",
+        old="    if exchange is not None:\n        exchange.request()\n    _refuse(limit, wait)",
         new="    _refuse(limit, wait)",
         lost="With several instances passwords can be guessed as often at each of them.",
         found_by=("tests/security/test_consumption.py::TestSharing",),

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from cli.backup_store import NAME, named_by_time, opened, upload
+from cli.backup_store import NAME, list_backups, open_place, upload
 from core import clock
 from core.db import settings
 from core.ids import new_id
@@ -104,7 +104,7 @@ def test_backups_go_to_a_bucket_and_the_latest_comes_back(
     migrate(source.settings)
     with source.serving() as client:
         post_goal(client)
-    with opened("s3://backups/of") as store, upload(store, f"roadmap/{mode}/notes.txt") as sink:
+    with open_place("s3://backups/of") as store, upload(store, f"roadmap/{mode}/notes.txt") as sink:
         sink.write(b"not a backup")
     files, deleted = [], []
     for _ in range(3):
@@ -115,8 +115,8 @@ def test_backups_go_to_a_bucket_and_the_latest_comes_back(
     names = [each.removeprefix(f"{at}/") for each in files]
     assert all(map(NAME.fullmatch, names))
     assert deleted == [[], [], [names[0]]]
-    with opened(at) as store:
-        assert named_by_time(store) == names[1:]
+    with open_place(at) as store:
+        assert list_backups(store) == names[1:]
         assert bytes(store.get("notes.txt").bytes()) == b"not a backup"
         listed = {each["path"]: each["size"] for each in store.list_with_delimiter()["objects"]}
     assert listed[names[2]] == body["bytes"]
@@ -149,7 +149,7 @@ def test_the_commands_of_the_page_do_what_it_says(tmp_path: Path) -> None:
     source = place(tmp_path / "source", "embedded")
     migrate(source.settings)
     assert source.roadmap(*to_folder).code == 0
-    assert len(named_by_time(folder)) == 1
+    assert len(list_backups(folder)) == 1
     assert source.roadmap(*to_bucket).code == 0
     done = place(tmp_path / "empty", "embedded").roadmap(*latest)
     assert (done.code, done.output.startswith("Restored ")) == (0, True)
@@ -157,7 +157,7 @@ def test_the_commands_of_the_page_do_what_it_says(tmp_path: Path) -> None:
 
 def test_a_file_goes_up_in_parts_and_not_at_all_after_an_error() -> None:
     parts = [os.urandom(1024 * 1024) for _ in range(25)]
-    with opened(AT) as store:
+    with open_place(AT) as store:
         with upload(store, "large") as sink:
             for each in parts:
                 sink.write(each)

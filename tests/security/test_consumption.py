@@ -11,7 +11,7 @@ import threading
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AsyncExitStack, aclosing, nullcontext, suppress
+from contextlib import ExitStack, nullcontext, suppress
 from ipaddress import ip_network
 from types import SimpleNamespace
 from typing import Any
@@ -213,7 +213,7 @@ class TestSharing:
         self, broker: Redis, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         mine = Limiter()
-        exchange = SimpleNamespace(ask=SharedLimits(broker.url(), mine).exchange)
+        exchange = SimpleNamespace(request=SharedLimits(broker.url(), mine).exchange)
         monkeypatch.setattr(limits, "limiter", mine)
         monkeypatch.setattr(limits, "exchange", exchange)
         limits.count_login("ann@example.org")
@@ -248,7 +248,7 @@ class TestRefreshing:
             lambda: looked.append(1), name="Test", every=0.01, idle_after=0.05
         )
         refresher.start()
-        refresher.ask()
+        refresher.request()
         wait_until(lambda: looked)
         counts: list[int] = []
         assert wait_until(
@@ -256,7 +256,7 @@ class TestRefreshing:
             reason="it sleeps",
         )
         seen = len(looked)
-        refresher.ask()
+        refresher.request()
         assert wait_until(lambda: len(looked) > seen, reason="it has looked again")
         refresher.stop()
 
@@ -274,7 +274,7 @@ class TestRefreshing:
 
         refresher = BackgroundRefresh(away, name="Test", every=0.01)
         refresher.start()
-        assert not await refresher.at_most(5, patience=HANG)
+        assert not await refresher.is_recent(5, patience=HANG)
         refresher.stop()
 
     @pytest.mark.anyio
@@ -288,10 +288,10 @@ class TestRefreshing:
         refresher = BackgroundRefresh(look, name="Test", every=0.01)
         refresher.start()
         threading.Timer(0.1, gate.set).start()
-        assert await refresher.at_most(5, patience=HANG)
+        assert await refresher.is_recent(5, patience=HANG)
         assert looked
         gate.clear()
-        assert await refresher.at_most(5, patience=0)
+        assert await refresher.is_recent(5, patience=0)
         gate.set()
         refresher.stop()
 
@@ -519,16 +519,24 @@ class TestSizes:
         roadmap_id = client.post(ROADMAPS, json={"goal": GOAL, "review": True}).json()["id"]
 
         async def one_more() -> None:
-            async with AsyncExitStack() as streams:
+            with ExitStack() as streams:
                 for _ in range(2):
-                    stream = sse.poller.watch(LOCAL, UUID(roadmap_id), 0, 0)
-                    await anext(await streams.enter_async_context(aclosing(stream)))
+                    streams.enter_context(sse.poller.watch(LOCAL, UUID(roadmap_id), 0, 0))
                 for name, most in limits.items():
                     monkeypatch.setattr(sse, name, most)
                 with pytest.raises(refusal) if refusal else nullcontext():
-                    sse.poller.check_room(caller)
+                    streams.enter_context(sse.poller.watch(caller, UUID(roadmap_id), 0, 0))
 
         asyncio.run(one_more())
+
+    def test_it_is_refused_before_it_begins(
+        self, client: TestClient, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        path = client.post(ROADMAPS, json={"goal": GOAL, "review": True}).headers["location"]
+        monkeypatch.setattr(sse, "MOST_OF_ONE", 0)
+        for stream in (f"{path}/events", f"{path.removeprefix('/api/v1')}/live"):
+            answer = client.get(stream)
+            assert (answer.status_code, answer.headers["retry-after"]) == (429, "10"), stream
 
 
 @pytest.fixture(scope="module")
@@ -670,19 +678,17 @@ class TestTurns:
         return "asyncio"
 
     @pytest.mark.anyio
-    async def test_an_account_does_not_keep_all_threads_and_its_line_has_an_end(
-        self, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        monkeypatch.setattr(concurrency, "WAITING", 3)
+    async def test_an_account_does_not_keep_all_threads_and_its_line_has_an_end(self) -> None:
+        most = concurrency.AT_ONCE + concurrency.WAITING
         busy, other, running, gate = new_id(), new_id(), [], anyio.Event()
 
         async def work(account: UUID) -> None:
-            async with concurrency.account_slot(account):
+            async with concurrency.handlers.slot(account):
                 running.append(account)
                 await gate.wait()
 
         async with anyio.create_task_group() as group:
-            for _ in range(concurrency.AT_ONCE + 3):
+            for _ in range(most):
                 group.start_soon(work, busy)
             await anyio.wait_all_tasks_blocked()
             assert running == [busy] * concurrency.AT_ONCE
@@ -693,7 +699,7 @@ class TestTurns:
             assert running[-1] == other
             gate.set()
         await work(busy)  # its places are free again
-        assert running.count(busy) == concurrency.AT_ONCE + 4
+        assert running.count(busy) == most + 1
 
     @pytest.mark.anyio
     async def test_in_embedded_mode_there_is_no_line(self) -> None:

@@ -22,7 +22,7 @@ from roadmap.accounts.accounts import AddressTaken
 from roadmap.accounts.api_keys import KeyRequest
 from roadmap.accounts.identity import Device, Principal, Scope
 from roadmap.accounts.schemas import Credentials, EmailChange, PasswordChange, User
-from roadmap.operations.audit_log import Action, Actor, records
+from roadmap.operations.audit_log import Action, Actor, entries
 from testing.database import using
 from testing.servers import Postgres
 from testing.stack import PASSWORD, Stack, answer_to
@@ -144,7 +144,7 @@ class TestAddress:
         assert (
             len(sessions.list_open(people[moved.index(False)].id, None).items) == 1
         )  # it is still logged in
-        outcomes = [entry.outcome for entry in records(limit=2, action=Action.user_email).items]
+        outcomes = [entry.outcome for entry in entries(limit=2, action=Action.user_email).items]
         assert sorted(map(str, outcomes)) == ["done", "refused"]
 
 

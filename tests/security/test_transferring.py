@@ -20,7 +20,7 @@ from roadmap.accounts.accounts import LOCAL_EMAIL
 from roadmap.accounts.identity import LOCAL_OWNER
 from roadmap.accounts.transfer import NewOwnerCannotLogIn
 from roadmap.lifecycle.administration import admin_queries
-from roadmap.operations.audit_log import Actor, AuditOutcome, records
+from roadmap.operations.audit_log import Actor, AuditOutcome, entries
 from roadmap_app import app
 from tests.cases import try_each
 from tests.portables import DOCUMENT
@@ -104,7 +104,7 @@ def test_all_that_hangs_on_them_goes_along_and_the_rest_stays(
         len(ann.get(f"{API}/webhooks").json()["items"]),
         bob.get(f"{API}/webhooks").json()["items"],
     ) == (1, [])
-    entry = records(limit=1).items[0]
+    entry = entries(limit=1).items[0]
     assert (entry.action, entry.target, entry.details) == (
         "roadmaps.transfer",
         ann.email,
@@ -145,7 +145,7 @@ def test_nothing_goes_to_somebody_who_cannot_log_in(ann: Person, bob: Person, en
     assert ann.row is not None
     with session():
         assert Roadmap.get_by_id(UUID(path.rpartition("/")[2])).owner_id == ann.id
-    assert records(limit=1).items[0].outcome == AuditOutcome.refused
+    assert entries(limit=1).items[0].outcome == AuditOutcome.refused
 
 
 @try_each("named", ["owner", "new_owner"])

@@ -16,7 +16,8 @@ from roadmap.exchange import account_export
 from roadmap.plan.statuses import ExportStatus
 from tasks.dispatcher import send_after_commit
 from web.auth.authentication import run_for_principal
-from web.endpoints.table import Call, EmptyBody, Endpoint
+from web.endpoints.call import Call, EmptyBody
+from web.endpoints.endpoint import Endpoint
 from web.http import limits
 from web.http.responses import Reply
 from web.http.security_log import log_security_event

@@ -6,6 +6,7 @@ from typing import Literal
 from pydantic import Field
 
 from core.db import settings
+from core.errors import Conflict, Forbidden, Unauthenticated
 from core.json_types import LazyModel
 from roadmap.accounts import accounts, sessions
 from roadmap.accounts.schemas import (
@@ -18,7 +19,8 @@ from roadmap.accounts.schemas import (
     User,
 )
 from web.auth import logins
-from web.endpoints.table import API, Call, Conflict, EmptyBody, Endpoint, Forbidden, Unauthenticated
+from web.endpoints.call import Call, EmptyBody
+from web.endpoints.endpoint import API, Endpoint
 from web.http.host_and_csrf import csrf_token
 from web.http.responses import Reply
 

@@ -5,6 +5,7 @@ from uuid import UUID
 
 from pydantic import Field
 
+from core.errors import Conflict
 from core.json_types import LazyModel
 from roadmap.generation.generator import check_feedback, has_model
 from roadmap.lifecycle import commands
@@ -12,16 +13,8 @@ from roadmap.plan.edits import EditRequest
 from roadmap.plan.schemas import AnswersRequest, ApproveRequest, RegenerateRequest, ReviseRequest
 from roadmap.plan.statuses import RoadmapStatus
 from web.api.roadmaps import read_roadmap
-from web.endpoints.table import (
-    CONCEPT,
-    CONTENT,
-    REVISION,
-    ROADMAP,
-    Call,
-    Conflict,
-    EmptyBody,
-    Endpoint,
-)
+from web.endpoints.call import Call, EmptyBody
+from web.endpoints.endpoint import CONCEPT, CONTENT, REVISION, ROADMAP, Endpoint
 from web.http.responses import Reply
 from web.roadmaps.links import Links, links_of
 from web.roadmaps.roadmap_commands import apply_command

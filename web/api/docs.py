@@ -7,7 +7,8 @@ from pydantic import Field
 from starlette.responses import Response
 
 from core.json_types import LazyModel
-from web.endpoints.table import Call, Endpoint
+from web.endpoints.call import Call
+from web.endpoints.endpoint import Endpoint
 from web.http.problems import TYPES, ProblemType, problem_type
 from web.http.responses import Document, conditional_response
 from web.openapi_file import description

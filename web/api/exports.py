@@ -2,9 +2,11 @@
 
 from starlette.responses import Response
 
+from core.errors import Conflict
 from roadmap.exchange.formats.json_ import Source
 from roadmap.exchange.formats.registry import FORMATS, ExportFormat, resolve
-from web.endpoints.table import ROADMAP, Call, Conflict, Endpoint, NoQuery
+from web.endpoints.call import Call, NoQuery
+from web.endpoints.endpoint import ROADMAP, Endpoint
 from web.http.host_and_csrf import own_address
 from web.http.responses import conditional_response
 from web.roadmaps.exported_files import file_of

@@ -11,7 +11,8 @@ from core.json_types import LazyModel
 from core.migrate import pending
 from core.version import COMMIT, NUMBER
 from tasks.queue_admin import check_brokers
-from web.endpoints.table import Call, Endpoint
+from web.endpoints.call import Call
+from web.endpoints.endpoint import Endpoint
 from web.http.concurrency import share_probe
 from web.http.responses import to_response
 

@@ -1,7 +1,8 @@
 """Import of roadmaps exported as JSON."""
 
 from roadmap.exchange.import_validation import RoadmapFile
-from web.endpoints.table import API, Call, LargeBody
+from web.endpoints.call import Call
+from web.endpoints.endpoint import API, LargeBody
 from web.http.responses import Reply
 from web.roadmaps.links import ImportedRoadmap, imported_reply
 from web.roadmaps.roadmap_commands import import_document

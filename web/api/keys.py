@@ -5,12 +5,15 @@ from contextlib import AbstractContextManager, nullcontext
 from pydantic import Field
 
 from core.db import after_transaction
+from core.errors import Conflict
 from core.json_types import Page
 from roadmap.accounts import api_keys, invitations
+from roadmap.accounts.identity import Scope
 from roadmap.operations.audit_log import Action, audited
 from web.auth import tokens
 from web.auth.revocation_cache import revocations
-from web.endpoints.table import API, Call, Conflict, Endpoint, Scope, actor_of
+from web.endpoints.call import Call
+from web.endpoints.endpoint import API, Endpoint, actor_of
 from web.http import limits
 from web.http.pagination import PageQuery, paged
 from web.http.responses import Reply
@@ -37,9 +40,9 @@ def create_key(call: Call[api_keys.KeyRequest]) -> Reply[api_keys.NewKey]:
     limits.count_for(limits.NEW_KEYS, call.owner)
     if FOR_OPERATORS & set(call.body.scopes) and FOR_OPERATORS & call.caller.scopes:
         details = {"scopes": ", ".join(sorted(call.body.scopes))}
-        with audited(actor_of(call), Action.key_create, call.body.name, details) as act:
+        with audited(actor_of(call), Action.key_create, call.body.name, details) as entry:
             made = api_keys.create(call.owner, call.body)
-            act.found["key"] = str(made.id)
+            entry.found["key"] = str(made.id)
     else:
         made = api_keys.create(call.owner, call.body)
     log_security_event(
@@ -77,9 +80,9 @@ def create_invitation(call: Call[invitations.InvitationRequest]) -> Reply[NewInv
     """
     with audited(
         actor_of(call), Action.invitation_create, call.body.email or "anyone with the invitation"
-    ) as act:
+    ) as entry:
         made = invitations.invite(call.owner, call.body)
-        act.found["invitation"] = str(made.id)
+        entry.found["invitation"] = str(made.id)
     log_security_event(call.request, "invited", account=call.owner, invitation=made.id)
     body = NewInvitation(**made.model_dump(), invitation=tokens.invitation_token(made.id))
     return Reply(body, headers={"Location": f"{quoted_path(call.request.scope['path'])}/{made.id}"})

@@ -8,6 +8,7 @@ from starlette.responses import Response
 
 from core import clock
 from core.db import transaction
+from core.errors import Conflict
 from roadmap.generation.generator import has_model
 from roadmap.learning import placement, progress, projects, today
 from roadmap.learning.schedule import Schedule
@@ -15,8 +16,9 @@ from roadmap.lifecycle import schedule_settings
 from roadmap.lifecycle.reading import read_states
 from roadmap.plan.schemas import ProgressRequest
 from tasks.dispatcher import send_after_commit
+from web.endpoints.call import Call, EmptyBody
+from web.endpoints.endpoint import API, CONCEPT, ROADMAP, Endpoint
 from web.endpoints.stated_endpoint import DocumentKind, DocumentPlace, StatedEndpoint
-from web.endpoints.table import API, CONCEPT, ROADMAP, Call, Conflict, EmptyBody, Endpoint
 from web.http.pagination import Limit, PageQuery, paged
 from web.http.responses import Document, Reply
 from web.http.urls import quoted_path

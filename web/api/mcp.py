@@ -8,15 +8,16 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from starlette.concurrency import run_in_threadpool
-from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Message
 
 from core.db import settings
+from core.errors import NotFound
 from core.json_types import LazyModel
-from roadmap.accounts.identity import Principal
-from web.endpoints.table import Call, Endpoint, NotFound, Scope
-from web.http.concurrency import agent_slot
+from roadmap.accounts.identity import Principal, Scope
+from web.endpoints.call import Call
+from web.endpoints.endpoint import Endpoint
+from web.http.concurrency import agents
 from web.http.host_and_csrf import CSRF_HEADER, own_address
 from web.roadmaps.sse import poller
 
@@ -59,28 +60,25 @@ async def serve_mcp(call: Call[bytes]) -> Response:
         handle_message = await run_in_threadpool(_load)
     except ModuleNotFoundError:
         raise NotFound(MISSING) from None
-    async with agent_slot(call.owner):
+    given = call.request.headers
+    passed_on: dict[str, str | bytes] = {
+        name: ("; " if name == "cookie" else ", ")
+        .join(given.getlist(name))
+        .encode("latin-1")  # the bytes that were sent
+        for name in PASSED_ON
+        if name in given
+    }
+    async with agents.slot(call.owner):
         [start, *rest] = await handle_message(
             call.request.app,
             call.request.scope,
             call.body,
             url=own_address(call.request),
-            headers=_passed_on(call.request),
+            headers={**passed_on, "X-Request-ID": call.request.scope["state"]["request_id"]},
             is_ending=is_ending,
         )
     headers = {name.decode(): value.decode() for name, value in start["headers"]}
     return Response(b"".join(each.get("body", b"") for each in rest), start["status"], headers)
-
-
-def _passed_on(request: Request) -> dict[str, str | bytes]:
-    given: dict[str, str | bytes] = {
-        name: ("; " if name == "cookie" else ", ")
-        .join(request.headers.getlist(name))
-        .encode("latin-1")  # the bytes that were sent
-        for name in PASSED_ON
-        if name in request.headers
-    }
-    return {**given, "X-Request-ID": request.scope["state"]["request_id"]}
 
 
 # Not an operation of the API: JSON-RPC, which clients of MCP know

@@ -3,9 +3,10 @@
 from starlette.requests import Request
 from starlette.responses import Response
 
-from roadmap.accounts.identity import Principal
+from roadmap.accounts.identity import Principal, Scope
 from web.auth.authentication import MONITOR, is_monitor
-from web.endpoints.table import Call, Endpoint, Scope
+from web.endpoints.call import Call
+from web.endpoints.endpoint import Endpoint
 from web.http import limits
 
 

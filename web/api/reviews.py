@@ -5,10 +5,12 @@ from uuid import UUID
 
 from pydantic import Field
 
+from core.errors import Conflict, NotFound
 from core.json_types import LazyModel
 from roadmap.learning import reviews
 from roadmap.learning.daily_limits import ReviewForecast, ReviewLimits
-from web.endpoints.table import API, Call, Conflict, Endpoint, NotFound
+from web.endpoints.call import Call
+from web.endpoints.endpoint import API, Endpoint
 
 REVIEW = API + "/reviews/{card_id}"
 

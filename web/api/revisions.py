@@ -8,7 +8,8 @@ from core.json_types import LazyModel
 from roadmap.budget import cost_report
 from roadmap.lifecycle import content_versions, revisions
 from roadmap.lifecycle.timeline.timeline import Trace, trace_of
-from web.endpoints.table import CONTENT, REVISION, ROADMAP, Call, Endpoint
+from web.endpoints.call import Call
+from web.endpoints.endpoint import CONTENT, REVISION, ROADMAP, Endpoint
 from web.http.pagination import PageQuery, paged
 from web.http.responses import Reply
 

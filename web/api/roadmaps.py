@@ -2,7 +2,7 @@
 
 import asyncio
 import re
-from contextlib import aclosing, suppress
+from contextlib import suppress
 from functools import cache, partial
 from typing import Annotated
 from uuid import UUID
@@ -28,13 +28,14 @@ from roadmap.plan.statuses import TERMINAL, EventType, RoadmapStatus
 from roadmap.plan.views import Activity, ConceptDetail, RoadmapSummary, RoadmapTree
 from web.auth.authentication import run_for_principal
 from web.endpoints import idempotency
+from web.endpoints.call import Call
+from web.endpoints.endpoint import API, ROADMAP, Endpoint
 from web.endpoints.stated_endpoint import DocumentKind, DocumentPlace, StatedEndpoint
-from web.endpoints.table import API, ROADMAP, Call, Endpoint
 from web.http.pagination import CURSOR, Limit, PageQuery, paged
 from web.http.responses import Document, Reply, to_response
 from web.roadmaps.create_writer import accept
 from web.roadmaps.links import Links, links_of
-from web.roadmaps.sse import last_event_id, poller, stream
+from web.roadmaps.sse import EventStream, encode_events, last_event_id, poller
 
 tree_kind = DocumentKind(read_states.tree_states)
 concept_kind = DocumentKind(read_states.concept_states)
@@ -148,12 +149,11 @@ class CreateEndpoint(Endpoint):
             tree = _tree(caller.account_id, roadmap_id)
             return to_response(request, Reply(tree, headers=headers), 201)
 
-        with suppress(TimeoutError, RoadmapError):
-            poller.check_room(caller)
-            async with (
-                asyncio.timeout(seconds),
-                aclosing(poller.watch(caller, roadmap_id, after=0, last_seq=0)) as batches,
-            ):
+        with (
+            suppress(TimeoutError, RoadmapError),
+            poller.watch(caller, roadmap_id, after=0, last_seq=0) as batches,
+        ):
+            async with asyncio.timeout(seconds):
                 async for events in batches:  # it ends without an outline when the process does
                     if any(event.type in OUTLINED for event in events):
                         return await run_for_principal(caller, answer_tree)
@@ -293,7 +293,8 @@ async def watch_roadmap(call: Call[None, EventsQuery]) -> Response:
         )
     if call.request.method == "HEAD":
         return Response(media_type="text/event-stream")
-    return stream(call.caller, roadmap_id, after, last_seq, drafts=call.query.drafts)
+    watching = poller.watch(call.caller, roadmap_id, after, last_seq, drafts=call.query.drafts)
+    return EventStream(watching, encode_events)
 
 
 def _tree(owner_id: UUID, roadmap_id: UUID) -> LinkedTree:

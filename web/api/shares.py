@@ -5,13 +5,15 @@ from functools import partial
 from pydantic import BaseModel
 from starlette.responses import Response
 
+from core.errors import Conflict, Gone
 from core.json_types import LazyModel
 from roadmap.exchange import share_links
 from roadmap.exchange.formats.json_ import Source
 from roadmap.exchange.formats.registry import FORMATS
 from roadmap.exchange.importer import IN_SHARED
 from roadmap.plan.views import RoadmapTree
-from web.endpoints.table import API, ROADMAP, Call, Conflict, EmptyBody, Endpoint, Gone
+from web.endpoints.call import Call, EmptyBody
+from web.endpoints.endpoint import API, ROADMAP, Endpoint
 from web.http.host_and_csrf import own_address
 from web.http.response_cache import DocumentSource, ResponseCache
 from web.http.responses import UNLISTED, Document, Reply, conditional_response

@@ -5,7 +5,8 @@ from roadmap.lifecycle import trash
 from roadmap.plan.views import RoadmapSummary
 from tasks.dispatcher import send_after_commit
 from web.api.roadmaps import read_roadmap
-from web.endpoints.table import API, ROADMAP, Call, EmptyBody, Endpoint
+from web.endpoints.call import Call, EmptyBody
+from web.endpoints.endpoint import API, ROADMAP, Endpoint
 from web.http.pagination import Limit, PageQuery, paged
 from web.http.responses import Reply
 

@@ -4,11 +4,13 @@ from collections.abc import Sequence
 
 from pydantic import Field
 
+from core.errors import Conflict
 from core.json_types import Page
 from roadmap.plan.statuses import DeliveryStatus, Job
 from roadmap.webhooks import subscriptions
 from tasks.dispatcher import send_after_commit
-from web.endpoints.table import API, Call, Conflict, EmptyBody, Endpoint
+from web.endpoints.call import Call, EmptyBody
+from web.endpoints.endpoint import API, Endpoint
 from web.http.pagination import Limit, PageQuery, paged
 from web.http.responses import Reply
 from web.http.security_log import log_security_event

@@ -52,7 +52,7 @@ class RevocationCache:
 
     def refresh(self) -> None:
         """Refresh at once, for a login or key that this request ended. Raises Unavailable."""
-        self._refresher.now()
+        self._refresher.refresh_now()
 
     async def check_login(self, login: Login) -> None:
         """Raise Unauthenticated if the login has ended, or Unavailable."""
@@ -95,11 +95,11 @@ class RevocationCache:
 
     def has_ended(self, *proofs: UUID | None) -> bool:
         """Whether one of these logins or keys is known to have ended. Asks no server."""
-        self._refresher.ask()
+        self._refresher.request()
         return any(proof in self._ended for proof in proofs)
 
     async def _be_current(self) -> None:
-        if not await self._refresher.at_most(OLDEST, patience=PATIENCE):
+        if not await self._refresher.is_recent(OLDEST, patience=PATIENCE):
             raise Unavailable("The database does not respond. Try again later.", retry_after=2)
 
     def _refresh(self) -> None:

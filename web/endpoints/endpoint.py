@@ -26,7 +26,7 @@ from roadmap.accounts import accounts
 from roadmap.accounts.identity import IdempotencyKey, Principal, Scope
 from roadmap.accounts.principals import confirm
 from roadmap.learning import reviews
-from roadmap.operations.audit_log import Action, Actor, AuditedAction, audited
+from roadmap.operations.audit_log import Action, Actor, OpenEntry, audited
 from roadmap.plan.format_version import LARGEST_DOCUMENT
 from roadmap.plan.outline import ContentKind
 from web.auth.authentication import ANONYMOUS, check_scope, identify, run_for_principal
@@ -72,6 +72,16 @@ THINGS = {
     "token": "link",
     "track": "ready-made roadmap",
 }
+
+
+# Paths that several modules have
+API = "/api/v1"
+ROADMAP = API + "/roadmaps/{roadmap_id}"
+REVISION = ROADMAP + "/revisions/{number}"
+CONCEPT = ROADMAP + "/concepts/{concept_id}"
+CONTENT = CONCEPT + "/{kind}"
+ADMIN = API + "/admin"
+QUEUE = ADMIN + "/queues/{queue}"
 
 
 @dataclass(frozen=True)
@@ -203,17 +213,17 @@ class Endpoint:
         """
         limits.count_for(limits.AGENT_CHANGES, call.owner)
         operation = self.handler.__name__
-        entry, act = await run_for_principal(call.caller, _begin_audited, call, operation)
+        context, entry = await run_for_principal(call.caller, _begin_audited, call, operation)
         try:
             response = await self.respond(call)
             if operation == "create_roadmap":
-                act.found["roadmap"] = response.headers["location"].rpartition("/")[2]
+                entry.found["roadmap"] = response.headers["location"].rpartition("/")[2]
             if "idempotency-replayed" in response.headers:
-                act.found["repeated"] = True  # nothing has changed again
+                entry.found["repeated"] = True  # nothing has changed again
             return response
         finally:
             with anyio.CancelScope(shield=True):  # a cancelled request has an outcome too
-                await run_in_threadpool(entry.__exit__, *sys.exc_info())
+                await run_in_threadpool(context.__exit__, *sys.exc_info())
 
     async def respond(self, call: Call) -> Response:
         """Run the handler in the loop, or in a thread when it is the caller's turn."""
@@ -271,6 +281,9 @@ class Endpoint:
         )
 
 
+observe = partial(Endpoint, "GET", scope=Scope.observe)  # what operators may read
+
+
 class LargeBody(Endpoint):
     """Endpoint that takes a body of up to LARGEST_DOCUMENT bytes, JSON or a text that has some."""
 
@@ -310,7 +323,8 @@ class LargeBody(Endpoint):
         try:
             return await run_in_parser_thread(function, sent)
         except RoadmapError:
-            limits.count_import(caller.account_id)  # one that is refused has cost as much
+            # One that is refused has cost as much
+            limits.count_for(limits.IMPORTS, caller.account_id)
             raise
 
 
@@ -350,11 +364,11 @@ def ids_of(request: Request) -> dict[str, Any]:
 
 def _begin_audited(
     call: Call, operation: str
-) -> tuple[AbstractContextManager[AuditedAction], AuditedAction]:
+) -> tuple[AbstractContextManager[OpenEntry], OpenEntry]:
     roadmap_id = call.ids.get("roadmap_id")
     if card_id := call.ids.get("card_id"):
         with suppress(NotFound):  # a refused change has an entry too
             roadmap_id = reviews.read_card(call.owner, card_id).roadmap_id
     target = {"roadmap": str(roadmap_id)} if roadmap_id else {}
-    entry = audited(actor_of(call), Action.agent_change, operation, target)
-    return entry, entry.__enter__()
+    context = audited(actor_of(call), Action.agent_change, operation, target)
+    return context, context.__enter__()

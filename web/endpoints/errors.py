@@ -63,7 +63,10 @@ async def answer_unexpected(request: Request, error: Exception) -> Response:
         logger.error(
             "request %s failed: %s %r: %s", request_id, request.method, path, place, exc_info=traced
         )
-    return await _respond(request, _unexpected, error)
+    if not wants_page(request):
+        detail = "Unexpected error. The request ID identifies it in the log."
+        return problem(request, INTERNAL, detail)
+    return await _respond(request, lambda _, known: problem_page(request, 500, known), error)
 
 
 async def answer_disconnect(request: Request, error: Exception) -> Response:
@@ -153,14 +156,6 @@ def _http(request: Request, error: HTTPException) -> Response:
     return response
 
 
-def _unexpected(request: Request, error: Exception) -> Response:
-    if wants_page(request):
-        return problem_page(request, 500, error)
-    detail = "Unexpected error. The request ID identifies it in the log."
-    return problem(request, INTERNAL, detail)
-
-
 def _methods(request: Request, path: str) -> set[str]:
-    """Return every method of this path."""
     router: IndexedRouter = request.app.router
     return router.methods(request.scope, path) | {OPTIONS}

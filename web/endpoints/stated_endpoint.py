@@ -77,6 +77,6 @@ class StatedEndpoint(Endpoint):
                 if (unchanged := not_modified(call.request, etag(state))) is not None:
                     return unchanged
                 known = documents.get(place, state)
-                if known is not None and (known.is_shortened or not takes_gzip(call.request)):
+                if known is not None and (known.is_ready or not takes_gzip(call.request)):
                     return conditional_response(call.request, known, self.media_type, known.headers)
         return await super().respond(call)

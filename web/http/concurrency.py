@@ -35,14 +35,55 @@ AGENTS = 10  # requests of one account to the MCP server, which may wait for a r
 TOO_BUSY = "Too many concurrent requests without an account. Try again later."
 
 
-class _Line:
+class AccountRequests:
+    """Requests of one kind that one account has: some run, and others wait for their turn."""
+
     def __init__(self, at_once: int) -> None:
-        self.turns, self.length = asyncio.Semaphore(at_once), 0
+        self.turns, self.count = asyncio.Semaphore(at_once), 0
 
 
-_lines: dict[UUID, _Line] = {}  # of requests, by account
-_large: dict[UUID, _Line] = {}  # of requests with large bodies, by account
-_agents: dict[UUID, _Line] = {}  # of requests to the MCP server, by account
+class AccountLimit:
+    """Limit of concurrent requests of each account; as many as `waiting` wait for their turn."""
+
+    def __init__(self, at_once: int, waiting: int, refusal: str, retry_after: int) -> None:
+        self._at_once, self._most = at_once, at_once + waiting
+        self._refusal, self._retry_after = refusal, retry_after
+        self.accounts: dict[UUID, AccountRequests] = {}  # that have requests
+
+    @asynccontextmanager
+    async def slot(self, account_id: UUID) -> AsyncIterator[None]:
+        """Wait for the account's turn. Raises RateLimited when too many of its requests wait."""
+        requests = self.accounts.setdefault(account_id, AccountRequests(self._at_once))
+        if requests.count >= self._most:
+            raise RateLimited(self._refusal, retry_after=self._retry_after)
+        requests.count += 1
+        try:
+            async with requests.turns:
+                yield
+        finally:
+            requests.count -= 1
+            if not requests.count:
+                del self.accounts[account_id]
+
+
+handlers = AccountLimit(
+    AT_ONCE,
+    WAITING,
+    f"{AT_ONCE + WAITING} requests of this account are waiting. Wait for their responses.",
+    retry_after=1,
+)
+_large_bodies = AccountLimit(
+    1,
+    LARGE_OF_ONE - 1,
+    "Another large document of this account is being processed. Wait until it is done.",
+    retry_after=5,
+)
+agents = AccountLimit(
+    AGENTS,
+    0,
+    f"{AGENTS} requests of this account to /mcp are running. Wait for their responses.",
+    retry_after=5,
+)
 _public = anyio.CapacityLimiter(PUBLIC_HANDLERS)
 _by_link = anyio.CapacityLimiter(PUBLIC_HANDLERS - 1)  # a thread is left for the login
 # Public requests that run or wait, by address; and those by a link.
@@ -88,32 +129,17 @@ async def in_public_thread(
             del requests[address]
 
 
-@asynccontextmanager
-async def large_body_slot(account_id: UUID) -> AsyncIterator[None]:
-    """Limit requests whose bodies may be large, from reading to response.
+def large_body_slot(account_id: UUID) -> AbstractAsyncContextManager[None]:
+    """Limit requests whose bodies may be large, from reading to response. Raises RateLimited.
 
-    Two of an account follow each other, as when a form is sent twice. Raises RateLimited.
+    Two of an account follow each other, as when a form is sent twice.
     """
-    if account_id not in _large and len(_large) >= LARGE_AT_ONCE:
+    busy = _large_bodies.accounts
+    if account_id not in busy and len(busy) >= LARGE_AT_ONCE:
         raise RateLimited(
-            f"{len(_large)} large documents are being processed. Try again later.",
-            retry_after=5,
+            f"{len(busy)} large documents are being processed. Try again later.", retry_after=5
         )
-    refusal = RateLimited(
-        "Another large document of this account is being processed. Wait until it is done.",
-        retry_after=5,
-    )
-    async with _in_line(_large, account_id, 1, LARGE_OF_ONE, refusal):
-        yield
-
-
-def agent_slot(account_id: UUID) -> AbstractAsyncContextManager[None]:
-    """Limit requests to the MCP server; none waits. Raises RateLimited."""
-    refusal = RateLimited(
-        f"{AGENTS} requests of this account to /mcp are running. Wait for their responses.",
-        retry_after=5,
-    )
-    return _in_line(_agents, account_id, AGENTS, AGENTS, refusal)
+    return _large_bodies.slot(account_id)
 
 
 async def run_for_account(account_id: UUID, function: Callable[..., Result], *given: Any) -> Result:
@@ -133,32 +159,5 @@ async def await_for_account(
     """
     if settings.embedded:
         return await function(*given)
-    async with account_slot(account_id):
+    async with handlers.slot(account_id):
         return await function(*given)
-
-
-def account_slot(account_id: UUID) -> AbstractAsyncContextManager[None]:
-    """Wait for the account's turn to use a thread. Raises RateLimited."""
-    most = AT_ONCE + WAITING
-    refusal = RateLimited(
-        f"{most} requests of this account are waiting. Wait for their responses.", retry_after=1
-    )
-    return _in_line(_lines, account_id, AT_ONCE, most, refusal)
-
-
-@asynccontextmanager
-async def _in_line(
-    lines: dict[UUID, _Line], account_id: UUID, at_once: int, most: int, refusal: RateLimited
-) -> AsyncIterator[None]:
-    """Wait for a turn in the line of this account, unless that has `most` requests already."""
-    line = lines.setdefault(account_id, _Line(at_once))
-    if line.length >= most:
-        raise refusal
-    line.length += 1
-    try:
-        async with line.turns:
-            yield
-    finally:
-        line.length -= 1
-        if not line.length:
-            del lines[account_id]

@@ -121,11 +121,6 @@ def check_import(account_id: UUID) -> None:
         _refuse(IMPORTS, limiter.wait(IMPORTS, account_id.hex))
 
 
-def count_import(account_id: UUID) -> None:
-    """Count an import. Raises RateLimited."""
-    count_for(IMPORTS, account_id)
-
-
 def count_for(limit: Limit, account_id: UUID) -> None:
     """Count what an account does. Raises RateLimited."""
     if not settings.embedded:
@@ -152,7 +147,7 @@ def _limit_of_site(limit: Limit) -> Limit:
 def _hit(limit: Limit, key: str, *, publish: bool = True) -> None:
     wait = limiter.hit(limit, key, publish=publish)
     if exchange is not None:
-        exchange.ask()
+        exchange.request()
     _refuse(limit, wait)
 
 

@@ -105,7 +105,7 @@ class RequestMiddleware:
         status, is_stream = NO_ANSWER, False
         headers = Headers(scope=scope)
         given = headers.get("x-request-id", "")
-        trace = tracing.received(
+        trace = tracing.trace_of_headers(
             headers.getlist(tracing.HEADER), given if tracing.REQUEST_ID.fullmatch(given) else None
         )
         tracing.enter(trace)

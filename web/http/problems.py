@@ -256,7 +256,6 @@ def problem(
     fields: tuple[FieldError, ...] = (),
     members: Mapping[str, Any] | None = None,
 ) -> Response:
-    """Return the problem document as a response."""
     request_id = request.scope.get("state", {}).get("request_id")
     document = Problem(
         type=kind.uri,

@@ -22,11 +22,11 @@ from core.errors import PreconditionFailed
 # The body of a response; a Document may also be a file.
 Model_co = TypeVar("Model_co", bound=BaseModel | None, covariant=True, default=Any)
 UNLISTED = {"X-Robots-Tag": "noindex, nofollow"}  # for pages and documents behind share links
-SHORTEST = 1000  # bytes; compressing less saves nothing
-LEVEL = 6
-ZIPPED = {"Vary": "Accept-Encoding", "Content-Encoding": "gzip"}
-COMPRESSED = "-gzip"
-GZIP = re.compile(
+SHORTEST_COMPRESSED = 1000  # bytes; compressing less saves nothing
+GZIP_LEVEL = 6
+GZIP_HEADERS = {"Vary": "Accept-Encoding", "Content-Encoding": "gzip"}
+GZIP_SUFFIX = "-gzip"  # of the ETag of a compressed content
+ACCEPTS_GZIP = re.compile(
     r"(?:^|,)\s*(?:gzip|\*)\s*(?:;\s*q\s*=\s*(?!0(?:\.0*)?\s*(?:,|$))[0-9.]+\s*)?(?=,|$)",
     re.IGNORECASE,
 )
@@ -57,13 +57,14 @@ class Document(Generic[Model_co]):
         return etag(self.content if self.state is None else self.state)
 
     @cached_property
-    def shortened(self) -> bytes:
+    def compressed(self) -> bytes:
         """Return the compressed content. Takes time: call it in a thread."""
-        return gzip.compress(self.content, LEVEL, mtime=0)
+        return compress(self.content)
 
     @property
-    def is_shortened(self) -> bool:
-        return "shortened" in self.__dict__ or len(self.content) < SHORTEST
+    def is_ready(self) -> bool:
+        """Whether it can be sent to a client that takes gzip without compressing it first."""
+        return "compressed" in self.__dict__ or len(self.content) < SHORTEST_COMPRESSED
 
 
 Answer = BaseModel | Document | Reply | Response | None
@@ -111,17 +112,17 @@ def conditional_response(
     may_be_kept: bool = True,
 ) -> Response:
     """Return the response to a GET, or 304."""
-    is_short = is_compressed(request, document.content)
+    uses_gzip = should_compress(request, document.content)
     vary = ", ".join(filter(None, (headers.get("Vary"), "Accept-Encoding")))
-    tag = compressed_tag(document.tag) if is_short else document.tag
+    tag = compressed_tag(document.tag) if uses_gzip else document.tag
     sent = {**headers, "ETag": tag, "Vary": vary}
     if may_be_kept:
         sent.setdefault("Cache-Control", "private, no-cache")
     if is_not_modified(request, document.tag):
         return Response(status_code=304, headers=sent)
-    if is_short:
+    if uses_gzip:
         sent["Content-Encoding"] = "gzip"
-    content = document.shortened if is_short else document.content
+    content = document.compressed if uses_gzip else document.content
     return Response(content, 200, sent, media_type=media_type)
 
 
@@ -130,29 +131,34 @@ def not_modified(request: Request, tag: str) -> Response | None:
 
     `*` names no form: only the content tells which one is meant.
     """
-    named, packed = request.headers.get("if-none-match", ""), compressed_tag(tag)
+    named, of_gzip = request.headers.get("if-none-match", ""), compressed_tag(tag)
     if named == "*" or not is_not_modified(request, tag):
         return None
-    sent = packed if packed in named else tag
+    sent = of_gzip if of_gzip in named else tag
     headers = {"ETag": sent, "Vary": "Accept-Encoding", "Cache-Control": "private, no-cache"}
     return Response(status_code=304, headers=headers)
 
 
 def takes_gzip(request: Request) -> bool:
-    return bool(GZIP.search(request.headers.get("accept-encoding", "")))
+    return bool(ACCEPTS_GZIP.search(request.headers.get("accept-encoding", "")))
 
 
-def is_compressed(request: Request, content: bytes) -> bool:
-    return len(content) >= SHORTEST and takes_gzip(request)
+def should_compress(request: Request, content: bytes) -> bool:
+    return len(content) >= SHORTEST_COMPRESSED and takes_gzip(request)
 
 
-def compressed(request: Request, content: bytes) -> tuple[bytes, dict[str, str]]:
+def compress(content: bytes) -> bytes:
+    """Compress as gzip. The same content gives the same bytes, so that they are cacheable."""
+    return gzip.compress(content, GZIP_LEVEL, mtime=0)
+
+
+def encode(request: Request, content: bytes) -> tuple[bytes, dict[str, str]]:
     """Return the content and its encoding headers. Takes time: call it in a thread.
 
     Never compress a content with a secret: its length would tell of it.
     """
-    if is_compressed(request, content):
-        return gzip.compress(content, LEVEL, mtime=0), ZIPPED
+    if should_compress(request, content):
+        return compress(content), GZIP_HEADERS
     return content, {"Vary": "Accept-Encoding"}
 
 
@@ -161,7 +167,7 @@ def etag(content: bytes) -> str:
 
 
 def compressed_tag(tag: str) -> str:
-    return f'{tag[:-1]}{COMPRESSED}"'
+    return f'{tag[:-1]}{GZIP_SUFFIX}"'
 
 
 def tag_of(answer: Answer) -> str:
@@ -206,7 +212,7 @@ def check_match(request: Request, tag: str) -> None:
 def _names(request: Request, header: str, tag: str, *, weak: bool = True) -> bool:
     given = (each.strip() for line in request.headers.getlist(header) for each in line.split(","))
     plain = {
-        each.removeprefix("W/").replace(f'{COMPRESSED}"', '"')
+        each.removeprefix("W/").replace(f'{GZIP_SUFFIX}"', '"')
         for each in given
         if weak or not each.startswith("W/")
     }

@@ -88,7 +88,6 @@ def answer_in(form: Form, name: str) -> list[int] | str:
 
 
 def wants_page(request: Request) -> bool:
-    """Whether the response is for a browser."""
     return not request.scope["path"].startswith("/api/") and bool(
         ACCEPTED.search(request.headers.get("accept", ""))
     )

@@ -19,7 +19,6 @@ tutorials = ResponseCache(2 * 1024 * 1024)
 
 
 def prose(markdown: str, **options: Any) -> Markup:
-    """Return Markdown as HTML."""
     from web.pages.markdown_html import prose
 
     return prose(markdown, **options)

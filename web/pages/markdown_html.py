@@ -177,7 +177,10 @@ class _Page:
         kind = f' class="language-{language}"' if language else ""
         run = f' data-run="{token.meta["run"]}"' if "run" in token.meta else ""
         label, looks = self._code_label, "code"
-        if _is_output(token, self._tokens[place - 1] if place else None):
+        # It shows what the block before prints if it says so, or is plain text behind code
+        before = self._tokens[place - 1] if place else None
+        is_after_code = before is not None and before.tag == "code" and _named(before) not in PLAIN
+        if _named(token) in OUTPUT or (is_after_code and _named(token) in PLAIN):
             label, looks = self._output_label, "code output"
         return (
             f'<pre class="{looks}" tabindex="0" role="group" aria-label="{escape(label)}"{run}>'
@@ -217,12 +220,6 @@ class _Page:
             return ""
         link = CLEANER.clean(f'<a href="{escape(address)}">')  # without an address of no host
         return address if "href" in link else ""
-
-
-def _is_output(token: Token, before: Token | None) -> bool:
-    """Whether a block shows what the block before prints: it says so, or is plain text."""
-    is_after_code = before is not None and before.tag == "code" and _named(before) not in PLAIN
-    return _named(token) in OUTPUT or (is_after_code and _named(token) in PLAIN)
 
 
 def _named(token: Token) -> str:

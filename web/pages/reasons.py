@@ -10,6 +10,9 @@ from gettext import NullTranslations
 
 from core.i18n import gettext_noop
 
+STORED_BY_EARLIER_VERSIONS = (
+    gettext_noop("Question %(number)s was left out: second answers were not its key."),
+)
 KNOWN = (
     gettext_noop("It was cancelled."),
     gettext_noop("It was cancelled before anything was written"),
@@ -53,8 +56,17 @@ KNOWN = (
     ),
     gettext_noop("The %(language)s code in line %(line)s does not parse: %(error)s."),
     gettext_noop("Question %(number)s was rewritten: a second answer was not its key."),
-    gettext_noop("Question %(number)s was left out: second answers were not its key."),
     gettext_noop("Question %(number)s is disputed: second answers were not its key."),
+    gettext_noop(
+        "Question %(number)s is disputed: a second answer was not its key, and it could not be"
+        " checked again."
+    ),
+    gettext_noop("Questions left out: %(count)s; second answers were not their key."),
+    gettext_noop(
+        "Questions left out: %(count)s; a second answer was not their key, and they could not be"
+        " checked again."
+    ),
+    *STORED_BY_EARLIER_VERSIONS,
     gettext_noop("Its owner has disabled it."),
     gettext_noop("The account is disabled."),
     gettext_noop("No delivery has succeeded for days."),

@@ -6,6 +6,7 @@ from gettext import NullTranslations
 
 from core.i18n import gettext_noop
 from roadmap.learning.schedule import Schedule
+from roadmap.plan.schemas import MOST_HOURS_PER_WEEK
 from web.pages.labels import with_count
 
 MONTHS = (
@@ -22,7 +23,6 @@ MONTHS = (
     gettext_noop("November"),
     gettext_noop("December"),
 )
-MOST_HOURS = 80  # a week, that can be set
 # From these on, a time is given in the next unit.
 MINUTES_AT_MOST, HOURS_AT_MOST, DAYS_AT_MOST, MONTHS_AT_MOST = 60, 24, 60, 24
 
@@ -146,7 +146,7 @@ class ScheduleText:
         hours = of.hours_per_week_needed
         if hours is None or not _is_late(of):
             return ""
-        if hours > MOST_HOURS:
+        if hours > MOST_HOURS_PER_WEEK:
             return self.texts.gettext(
                 "Even 80 hours a week is not enough: choose a later target date, or skip some"
                 " concepts."

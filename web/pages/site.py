@@ -88,7 +88,6 @@ def problem_type_page(call: PageCall) -> Response:
 
 
 def change_preferences(call: PageCall) -> Response:
-    """Keep a choice, and go back to its page."""
     answer = see_other(local_path(call.body.text("next")))
     for name, allowed in (("language", LANGUAGES), ("theme", THEMES)):
         value = call.body.text(name)

@@ -39,7 +39,6 @@ def address(name: str) -> str:
 
 @cache
 def files() -> dict[str, Document]:
-    """Return each file by its name."""
     sheets = [(FOLDER / name).read_text("utf-8") for name in SHEETS]
     scripts = {SCRIPT: SCRIPTS, LESSON_SCRIPT: LESSON_SCRIPTS}
     contents = {

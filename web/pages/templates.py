@@ -34,7 +34,7 @@ from roadmap.plan.views import WORDS, ConceptMark, concepts_of, mark_of, written
 from web.auth.tokens import login_in_cookie
 from web.endpoints.call import Call
 from web.http.response_cache import DocumentSource, Facts, ResponseCache
-from web.http.responses import LEVEL, ZIPPED, Document, compressed, is_compressed, takes_gzip
+from web.http.responses import GZIP_HEADERS, Document, compress, encode, should_compress, takes_gzip
 from web.http.urls import path_and_query
 from web.pages import labels, static_files
 from web.pages.forms import page_of
@@ -74,7 +74,6 @@ def language_of(request: Request) -> str:
 
 
 def texts_of(request: Request) -> NullTranslations:
-    """Return the texts in the reader's language."""
     return texts(language_of(request))
 
 
@@ -105,7 +104,7 @@ def page(
     It takes time: for a thread.
     """
     content = rendered(request, template, **context).encode()
-    content, encoding = (content, {}) if holds_secret else compressed(request, content)
+    content, encoding = (content, {}) if holds_secret else encode(request, content)
     return _response(request, content, {**encoding, **(headers or {})}, status)
 
 
@@ -133,13 +132,13 @@ def public_page(
 
     key = (path, language_of(request), theme_of(request), *_rights(request))
     document = _pages.look_up(key, source, write)
-    content = document.content
     encoding: Mapping[str, str] = {}
-    if FORM.encode() in content:
-        content = content.replace(FORM.encode(), secrets.token_urlsafe(16).encode())
-        content, encoding = compressed(request, content)
-    elif is_compressed(request, content):
-        content, encoding = document.shortened, ZIPPED
+    if FORM.encode() in document.content:
+        content, encoding = encode(request, _with_form_name(document.content))
+    elif should_compress(request, document.content):
+        content, encoding = document.compressed, GZIP_HEADERS
+    else:
+        content = document.content
     return _response(request, content, {**encoding, **(headers or {})})
 
 
@@ -170,17 +169,19 @@ def own_page(
         with snapshot():  # so that the state is that of the facts
             facts, state = source.read(), source.state()
         html = rendered(request, template, **context(facts)).encode()
-        known = Document(gzip.compress(html, LEVEL, mtime=0))
+        known = Document(compress(html))
         if request.method == "GET" and not request.scope["query_string"] and is_cacheable(facts):
             own_pages.keep(key, state, known)
     if not has_form and takes_gzip(request):
-        return _response(request, known.content, ZIPPED)
+        return _response(request, known.content, GZIP_HEADERS)
     content = gzip.decompress(known.content)
-    encoding: Mapping[str, str] = {}
-    if has_form:
-        content = content.replace(FORM.encode(), secrets.token_urlsafe(16).encode())
-        content, encoding = compressed(request, content)
-    return _response(request, content, encoding)
+    if not has_form:
+        return _response(request, content, {})
+    return _response(request, *encode(request, _with_form_name(content)))
+
+
+def _with_form_name(content: bytes) -> bytes:
+    return content.replace(FORM.encode(), secrets.token_urlsafe(16).encode())
 
 
 def _response(
@@ -207,7 +208,7 @@ def rendered(
     is_known, may_observe = _rights(request)
     # The page to come back to after another language or theme was chosen.
     here = path_and_query(request) if request.method == "GET" else page_of(request)
-    around = {
+    common = {
         "request": request,
         "current_path": current_path or request.scope["path"],
         "here": "/" if context.get("code") is not None else current_path or here,
@@ -218,7 +219,7 @@ def rendered(
         "may_observe": may_observe,
         "zone": cache(lambda: zone or _zone(request)),  # no page of an error needs it
     }
-    return _environment(language).get_template(template).render(**around, **context)
+    return _environment(language).get_template(template).render(**common, **context)
 
 
 def _rights(request: Request) -> tuple[bool, bool]:

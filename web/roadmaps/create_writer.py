@@ -44,7 +44,7 @@ async def accept(new: NewRoadmap) -> StoredAnswer | None:
 
     Raises Unavailable, also when new roadmaps would wait too long, RateLimited, Unauthenticated.
     """
-    backlog.refresher.ask()
+    backlog.refresher.request()
     if backlog.waiting >= settings.most_queued_roadmaps:  # may be a second old
         raise too_long_a_queue(backlog.waiting)
     result = await writer.submit(new)

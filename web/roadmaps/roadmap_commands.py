@@ -37,7 +37,7 @@ def import_document(
 
     Raises RateLimited, Unavailable.
     """
-    limits.count_import(owner_id)
+    limits.count_for(limits.IMPORTS, owner_id)
     made = import_roadmap(owner_id, document, missing)
     send_after_commit(made.steps)
     return made.roadmap

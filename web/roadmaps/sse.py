@@ -5,21 +5,19 @@ Last-Event-ID.
 """
 
 import asyncio
-import contextlib
 import logging
 import re
-import signal
 import threading
 from collections import defaultdict
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from time import monotonic
-from types import FrameType
-from typing import Any
 from uuid import UUID
 
 from starlette.requests import Request
 from starlette.responses import StreamingResponse
+from starlette.types import Receive, Scope, Send
 
 from core import clock
 from core.errors import FieldError, Invalid, RateLimited, Unavailable
@@ -58,8 +56,6 @@ def last_event_id(request: Request) -> int:
 
 @dataclass(eq=False, slots=True)
 class Watcher:
-    """A client that watches a roadmap."""
-
     caller: Principal
     roadmap_id: UUID
     after: int  # the number of the last event that this client has
@@ -78,7 +74,7 @@ class Watcher:
             return
         if event is not None and self.queue.qsize() >= WAITING - 1:
             event = None
-        with contextlib.suppress(asyncio.QueueFull):
+        with suppress(asyncio.QueueFull):
             self.queue.put_nowait(event)
 
     async def next_batch(self, silence: float) -> list[Event | None]:
@@ -90,6 +86,25 @@ class Watcher:
         while not self.queue.empty():
             arrived.append(self.queue.get_nowait())
         return arrived
+
+    async def batches(self, last_seq: int, silence: float) -> AsyncGenerator[list[Event]]:
+        """Yield batches of events, up to the roadmap's last one; empty ones after silence.
+
+        A terminal event before `last_seq` is not the end: the roadmap has been changed since.
+        """
+        until = monotonic() + LONGEST_STREAM
+        while monotonic() < until:
+            batch = await self.next_batch(silence)
+            events = [event for event in batch if event is not None]
+            ends = [
+                number
+                for number, event in enumerate(events, 1)
+                if event.is_terminal and event.seq >= last_seq
+            ]
+            if events or not batch:
+                yield events[: ends[0]] if ends else events
+            if ends or len(events) < len(batch):
+                return
 
 
 class EventPoller:
@@ -124,7 +139,8 @@ class EventPoller:
             self._thread.join()
             self._thread = None
 
-    async def watch(
+    @contextmanager
+    def watch(
         self,
         caller: Principal,
         roadmap_id: UUID,
@@ -133,12 +149,12 @@ class EventPoller:
         *,
         silence: float = HEARTBEAT,
         drafts: bool = False,
-    ) -> AsyncGenerator[list[Event]]:
-        """Yield batches of events after number `after`, up to the roadmap's last one.
+    ) -> Iterator[AsyncGenerator[list[Event]]]:
+        """Give batches of events after number `after`, up to the roadmap's last one.
 
         A batch is empty after so many seconds of silence. `drafts` of tutorials are among the
-        events if they are asked for. A terminal event before `last_seq` is not the end: the roadmap
-        has been changed since.
+        events if they are asked for. `last_seq` is the number of the newest event so far. Raises
+        Unavailable or RateLimited when too many watch.
         """
         watcher = Watcher(
             caller,
@@ -149,36 +165,23 @@ class EventPoller:
             asyncio.get_running_loop(),
         )
         with self._lock:
+            self._check_limits(caller.account_id)
             if self._stopping.is_set():  # the poller does not end it any more
                 watcher.deliver(None)
             else:
                 self._watchers.add(watcher)
         self._arrived.set()
-        until = monotonic() + LONGEST_STREAM
         try:
-            while monotonic() < until:
-                batch = await watcher.next_batch(silence)
-                events = [event for event in batch if event is not None]
-                ends = [
-                    number
-                    for number, event in enumerate(events, 1)
-                    if event.is_terminal and event.seq >= last_seq
-                ]
-                if events or not batch:
-                    yield events[: ends[0]] if ends else events
-                if ends or len(events) < len(batch):
-                    return
+            yield watcher.batches(last_seq, silence)
         finally:
             with self._lock:
                 self._watchers.discard(watcher)
 
-    def check_room(self, caller: Principal) -> None:
-        """Raise Unavailable or RateLimited when too many watch."""
-        with self._lock:
-            watchers = [watcher.caller.account_id for watcher in self._watchers]
-        own = watchers.count(caller.account_id)
+    def _check_limits(self, account_id: UUID) -> None:
+        count = len(self._watchers)
+        own = sum(watcher.caller.account_id == account_id for watcher in self._watchers)
         # Beyond the limit each account may have one stream: others cannot keep it out.
-        if len(watchers) >= (MOST_WATCHERS if own else 2 * MOST_WATCHERS):
+        if count >= (MOST_WATCHERS if own else 2 * MOST_WATCHERS):
             raise Unavailable("Too many event streams are open. Try again later.", retry_after=10)
         if own >= MOST_OF_ONE:
             raise RateLimited(
@@ -258,50 +261,38 @@ class EventPoller:
 poller = EventPoller()
 
 
-def close_on_signals() -> None:
-    """End the streams at SIGTERM and SIGINT, so that the server does not wait for them."""
-    if threading.current_thread() is not threading.main_thread():
-        return  # a test's client runs the application in another thread and sends no signals
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        servers = signal.getsignal(number)
+class EventStream(StreamingResponse):
+    """Response of a watched roadmap. It counts as a stream from its first byte to its last.
 
-        def end(received: int, frame: FrameType | None, servers: Any = servers) -> None:
-            loop.call_soon_threadsafe(poller.close)
-            if callable(servers):
-                servers(received, frame)
+    Raises Unavailable or RateLimited, before the response begins, when too many watch.
+    """
 
-        signal.signal(number, end)
+    def __init__(
+        self,
+        watching: AbstractContextManager[AsyncGenerator[list[Event]]],
+        encode: Callable[[AsyncGenerator[list[Event]]], AsyncIterator[bytes]],
+    ) -> None:
+        headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+        super().__init__((), media_type="text/event-stream", headers=headers)
+        self._watching, self._encode = watching, encode
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        with self._watching as batches:
+            self.body_iterator = self._encode(batches)
+            await super().__call__(scope, receive, send)
 
 
-async def encoded(batches: AsyncGenerator[list[Event]]) -> AsyncGenerator[bytes]:
+async def encode_events(batches: AsyncGenerator[list[Event]]) -> AsyncGenerator[bytes]:
     """Encode batches, with `retry` before the first and a comment after silence.
 
     Each stored event has its number as `id`, from which Last-Event-ID resumes.
     """
     yield RETRY
-    async with contextlib.aclosing(batches):
-        async for events in batches:
-            texts = [
-                f"id: {event.seq}\nevent: {event.type}\ndata: {event.model_dump_json()}\n\n"
-                if event.seq
-                else f"event: {event.type}\ndata: {event.model_dump_json(exclude={'seq'})}\n\n"
-                for event in events
-            ]
-            yield "".join(texts).encode() or STILL_HERE
-
-
-def stream(
-    caller: Principal, roadmap_id: UUID, after: int, last_seq: int, *, drafts: bool
-) -> StreamingResponse:
-    """Return a stream of events; `last_seq` is the number of the newest one so far.
-
-    Raises Unavailable or RateLimited, before the response begins, when too many watch.
-    """
-    poller.check_room(caller)
-    return streamed(encoded(poller.watch(caller, roadmap_id, after, last_seq, drafts=drafts)))
-
-
-def streamed(messages: AsyncIterator[bytes]) -> StreamingResponse:
-    headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-    return StreamingResponse(messages, media_type="text/event-stream", headers=headers)
+    async for events in batches:
+        texts = [
+            f"id: {event.seq}\nevent: {event.type}\ndata: {event.model_dump_json()}\n\n"
+            if event.seq
+            else f"event: {event.type}\ndata: {event.model_dump_json(exclude={'seq'})}\n\n"
+            for event in events
+        ]
+        yield "".join(texts).encode() or STILL_HERE

@@ -64,6 +64,7 @@ from roadmap.plan.schemas import (
     MOST_QUESTIONS,
     PRINTABLE,
     SHORTEST_GOAL,
+    HoursPerWeek,
     LanguageTag,
     RoadmapRequest,
     Text,
@@ -118,9 +119,7 @@ class PortableGoal(Frozen):
         description="What the learner wants to be able to do."
     )
     level: Level = Field(description="Prior knowledge.")
-    hours_per_week: Annotated[int, Field(ge=1, le=80), WHOLE] = Field(
-        description="Hours for learning per week."
-    )
+    hours_per_week: HoursPerWeek = Field(description="Hours for learning per week.")
     deadline: Day | None = Field(None, description="Target date.")
     begins_on: Day = Field(description="First day of the schedule.")
     background: Text = Field("", description="Prior experience.")

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from gettext import NullTranslations
 from typing import Any
 
-from core.i18n import ENGLISH, sentence_gap
+from core.i18n import ENGLISH, pluralize, sentence_gap
 from core.sanitize import one_line, strip_nul
 from roadmap.plan.markdown_sanitizer import LINE_END, Sanitizer
 from roadmap.plan.outline import CONTENT_KINDS
@@ -63,10 +63,6 @@ def name_of(title: str, number: int) -> str:
     while len(name.encode()) > MOST_BYTES:
         name = name[:-1]
     return f"{number:02d}-{name}".strip("-")
-
-
-def pluralize(count: int, thing: str) -> str:
-    return f"{count:,} {thing}{'' if count == 1 else 's'}"
 
 
 def framed(tree: Json, texts: NullTranslations) -> str:

@@ -140,7 +140,6 @@ def draw(
 def described(
     tree: RoadmapTree, texts: NullTranslations = ENGLISH, *, has_progress: bool = True
 ) -> str:
-    """Return the map in words."""
     if not tree.stages:
         return texts.gettext("No concepts yet.")
     facts, of_stage = (

@@ -240,7 +240,7 @@ class ModelClient:
             dialect = dialect._replace(form=OF_THE_REST)
         stream = AnswerStream()
         future = asyncio.run_coroutine_threadsafe(
-            self._ask(messages, shape, dialect, stream, tracing.outgoing()), self._loop
+            self._ask(messages, shape, dialect, stream, tracing.outgoing_headers()), self._loop
         )
         until = monotonic() + self._timeout + MARGIN
         try:
@@ -341,7 +341,16 @@ class ModelClient:
         call.used(_count(usage.get("prompt_tokens")), written, _count(cached))
         choice = first_choice(answer)
         if error := answer.get("error") or choice.get("error"):
-            raise self._fault_within(error)
+            # Within a status 200, which OpenRouter sends too early
+            fields = error if isinstance(error, dict) else {"message": error}
+            code = _words(fields.get("code"))
+            kind = TooManyRequests if code == "429" else GeneratorFault
+            reason = self._shown(_words(fields.get("message")) or code)
+            hint = f" ({HINTS[402]})" if code == "402" else ""
+            raise kind(
+                f"The provider answered with an error: {reason}{hint}.",
+                lasting=code in LASTING_WITHIN,
+            )
         if not isinstance(choice.get("message"), dict):
             raise GeneratorFault(
                 "The server's answer is not a chat completion; is OPENAI_BASE_URL right?"
@@ -385,17 +394,6 @@ class ModelClient:
             f"The provider answered {status}: {reason}.",
             lasting=lasting,
             retry_after=float(wait) if re.fullmatch(r"[0-9]{1,6}(\.[0-9]+)?", wait) else None,
-        )
-
-    def _fault_within(self, error: object) -> GeneratorFault:
-        """Return the fault of an error within a status 200, which OpenRouter sends too early."""
-        fields = error if isinstance(error, dict) else {"message": error}
-        code = _words(fields.get("code"))
-        kind = TooManyRequests if code == "429" else GeneratorFault
-        reason = self._shown(_words(fields.get("message")) or code)
-        hint = f" ({HINTS[402]})" if code == "402" else ""
-        return kind(
-            f"The provider answered with an error: {reason}{hint}.", lasting=code in LASTING_WITHIN
         )
 
     def _interruption(self, error: Exception, call: MeteredCall) -> GeneratorFault:

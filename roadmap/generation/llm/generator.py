@@ -37,7 +37,7 @@ from roadmap.generation.llm.client import AnswerCut, ModelClient, TooManyRequest
 from roadmap.generation.llm.compat import Message
 from roadmap.generation.llm.outline_in_stages import LARGE, SMALL, Size, stage_form, titles_form
 from roadmap.generation.llm.prompt import Prompt, prompt
-from roadmap.generation.llm.rate_control import ProviderRateLimited, RateControl
+from roadmap.generation.llm.rate_control import AdaptiveConcurrencyLimit, ProviderRateLimited
 from roadmap.generation.llm.schemas import AnalysisDraft, OutlineDraft, VerdictsDraft
 from roadmap.generation.llm.server_profile import SMALL_CONTEXT, ServerProfile, shorter_form
 from roadmap.plan.language_detection import language_error
@@ -107,7 +107,7 @@ class ModelGenerator(Generator):
             )
             for name in {model, *self._models.values()}
         }
-        self._rate_control, self._may_restrict = RateControl(concurrency), may_restrict
+        self._limiter, self._may_restrict = AdaptiveConcurrencyLimit(concurrency), may_restrict
         self._profile = ServerProfile(
             profile, base_url=base_url, key=key, model=model, learned=self._fit_context
         )
@@ -125,7 +125,7 @@ class ModelGenerator(Generator):
         return prompt(step, small=self._profile.is_small())
 
     def slot(self, *, first: bool = False) -> AbstractContextManager[None]:
-        return self._rate_control.slot(first=first)
+        return self._limiter.slot(first=first)
 
     def metered(self, meter: UsageMeter) -> Self:
         twin = copy.copy(self)
@@ -250,7 +250,7 @@ class ModelGenerator(Generator):
         for client in self._clients.values():
             client.fit(context)
         if context < SMALL_CONTEXT and self._may_restrict:
-            self._rate_control.restrict(1)
+            self._limiter.restrict(1)
 
     def check_quiz(self, quiz: Quiz, brief: ConceptBrief) -> tuple[Quiz, list[str]]:
         return quiz_check.checked(quiz, brief, self.ask)
@@ -292,7 +292,7 @@ class ModelGenerator(Generator):
         if self._profile.is_small():
             shape = shorter_form(shape)
         try:
-            self._rate_control.begin()
+            self._limiter.begin()
         except ProviderRateLimited as busy:  # a pause that began after the slot was taken
             raise RetryLater(str(busy), busy.retry_after) from busy
         messages: list[Message] = [
@@ -324,9 +324,9 @@ class ModelGenerator(Generator):
         try:
             answer = self._clients[model].complete(messages, shape, begin)
         except TooManyRequests as fault:
-            self._rate_control.slow_down(fault.retry_after)
+            self._limiter.on_rate_limited(fault.retry_after)
             raise
-        self._rate_control.went_well()
+        self._limiter.on_success()
         return answer
 
 

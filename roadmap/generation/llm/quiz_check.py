@@ -6,7 +6,6 @@ again; those that are still disputed are left out, or marked if too few would be
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from typing import Annotated, Any
 
 from pydantic import Field
@@ -20,6 +19,13 @@ from roadmap.plan.outline import Question, Quiz, shuffled
 
 # Step, form, facts, and what to make of a form that is filled in.
 Ask = Callable[[str, type[Any], dict[str, Any], Callable[[Any], Any]], Any]
+
+# Why one question is disputed, and why several were left out.
+AFTER_TWO_ANSWERS = ("second answers were not its key.", "second answers were not their key.")
+AFTER_ONE_ANSWER = (
+    "a second answer was not its key, and it could not be checked again.",
+    "a second answer was not their key, and they could not be checked again.",
+)
 
 
 class AnswerDraft(Draft):
@@ -53,19 +59,24 @@ def checked(quiz: Quiz, brief: ConceptBrief, ask: Ask) -> tuple[Quiz, list[str]]
     }
     now = dict(enumerate(quiz.questions, 1))
     still = disputed = _disputed(now, facts, ask)
+    reason, reason_of_several = AFTER_TWO_ANSWERS
     if disputed:
-        with suppress(GeneratorFault, Unavailable):  # then they stay disputed
+        try:
             now |= _rewritten({number: now[number] for number in disputed}, facts, brief, ask)
             still = _disputed({number: now[number] for number in disputed}, facts, ask)
+        except (GeneratorFault, Unavailable):  # then they stay disputed
+            reason, reason_of_several = AFTER_ONE_ANSWER
     left_out = still[: max(0, len(now) - FEWEST_QUESTIONS)]
-    fates = {
-        **dict.fromkeys(disputed, "was rewritten: a second answer was not its key"),
-        **dict.fromkeys(still, "is disputed: second answers were not its key"),
-        **dict.fromkeys(left_out, "was left out: second answers were not its key"),
-    }
-    remarks = [f"Question {number} {fates[number]}." for number in disputed]
-    kept = [question for number, question in now.items() if number not in left_out]
-    return Quiz(questions=tuple(kept)), remarks
+    kept = [number for number in now if number not in left_out]
+    remarks = []
+    for shown, number in enumerate(kept, 1):  # a learner sees the numbers of those that are kept
+        if number in still:
+            remarks.append(f"Question {shown} is disputed: {reason}")
+        elif number in disputed:
+            remarks.append(f"Question {shown} was rewritten: a second answer was not its key.")
+    if left_out:
+        remarks.append(f"Questions left out: {len(left_out)}; {reason_of_several}")
+    return Quiz(questions=tuple(now[number] for number in kept)), remarks
 
 
 def _disputed(questions: Mapping[int, Question], facts: dict[str, Any], ask: Ask) -> list[int]:

@@ -1,6 +1,7 @@
-"""Leases on rows: a token and an expiry time in the row itself.
+"""Leases: the right of one worker to work on a row and to save it, until a time.
 
-A lease lasts for HEARTBEAT_TTL_SECONDS and is renewed with every heartbeat while its work runs,
+A lease is a token and that time, both in the row itself: who saves must still hold the token. It
+lasts for HEARTBEAT_TTL_SECONDS and is renewed with every heartbeat while its work runs,
 for LEASE_SECONDS at most. So the row of a dead worker is free soon, and that of a live one is not,
 however long its model thinks.
 

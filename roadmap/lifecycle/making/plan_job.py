@@ -66,7 +66,9 @@ def plan(roadmap_id: UUID, generator: Generator) -> list[Job]:
                 if token is not None:
                     row = Roadmap.get_by_id(roadmap_id)
                     check_quarantine(row)
-                    revision = revisions.being_designed(row)
+                    revision = revisions.find_open(row.id) or revisions.open_(
+                        row, RevisionSource.goal
+                    )
                     data = {"attempt": row.attempts, "revision": revision.number}
                     # It is there already if this attempt was deferred before.
                     if not events.was_last(row, EventType.planning, data):

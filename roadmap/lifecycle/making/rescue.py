@@ -62,4 +62,4 @@ def _overdue(work: LeaseKind, most: int | None = None, patience: int = 1) -> lis
     if ids:
         table.update(due_at=now).where(table.id.in_(ids)).execute()
     # The request that it came from is not known any more: each begins a trace.
-    return [Job(work.job, id_, trace=tracing.begun()) for id_ in ids]
+    return [Job(work.job, id_, trace=tracing.new_trace()) for id_ in ids]

@@ -177,12 +177,12 @@ class TestVerdicts:
         assert [each.prompt for each in found.questions] == [
             f"{each['prompt']} (again)" for each in MIXED["questions"][1:]
         ]
-        assert remarks == [
-            "Question 1 was left out: second answers were not its key.",
+        assert remarks == [  # numbers are those of the quiz that a learner sees
             *(
                 f"Question {number} is disputed: second answers were not its key."
-                for number in (2, 3, 4, 5)
+                for number in (1, 2, 3, 4)
             ),
+            "Questions left out: 1; second answers were not their key.",
         ]
         assert len(teacher.checks) == 3
 
@@ -200,7 +200,37 @@ class TestVerdicts:
         with providing(teacher) as server:
             found, remarks = checked(server, teacher)
         assert found.questions == made_of(MIXED).questions[1:]
-        assert remarks == ["Question 1 was left out: second answers were not its key."]
+        assert remarks == [
+            "Questions left out: 1; a second answer was not their key, and they could not be "
+            "checked again."
+        ]
+
+    def test_numbers_are_those_after_the_dropping(self, server: Provider, teacher: Teacher) -> None:
+        prompts = ("Question 1 of the dough?", "Question 1 of the dough? (again)", TYPED["prompt"])
+        teacher.answering = lambda each: (wrong if each["prompt"] in prompts else right)(each)
+        found, remarks = checked(server, teacher)
+        assert found.questions[1].prompt == f"{TYPED['prompt']} (again)"
+        assert remarks == [
+            "Question 2 was rewritten: a second answer was not its key.",
+            "Questions left out: 1; second answers were not their key.",
+        ]
+
+    def test_a_failure_of_the_second_check_is_named(
+        self, server: Provider, teacher: Teacher
+    ) -> None:
+        teacher.quiz, teacher.answering = quiz(choice(1)), wrong
+
+        def rewrite_then_fail(disputed: list[Any]) -> Any:
+            teacher.instead = garbage
+            return Teacher().rewriting(disputed)
+
+        teacher.rewriting = rewrite_then_fail  # type: ignore[method-assign]
+        found, remarks = checked(server, teacher)
+        assert [each.prompt for each in found.questions] == ["Question 1 of the dough? (again)"]
+        assert remarks == [
+            "Question 1 is disputed: a second answer was not its key, and it could not be checked "
+            "again."
+        ]
 
     def test_what_is_not_answered_is_not_disputed(self, server: Provider, teacher: Teacher) -> None:
         teacher.answering = lambda each: right(each) if each["number"] in (3, 5) else ["Zero", "99"]

@@ -120,5 +120,5 @@ def in_seconds(seconds: float) -> datetime:
 def oldest(storage: Storage) -> float | None:
     """Since when the oldest message is ready, as far as the storage knows."""
     return min(
-        (waiting.at for waiting in storage.stats().first if waiting.at is not None), default=None
+        (waiting.at for waiting in storage.stats().heads if waiting.at is not None), default=None
     )

@@ -55,9 +55,9 @@ class TestLooking:
 
     def test_stats_contain_the_next_messages_of_each_lane(self, consumer: Open) -> None:
         storage = consumer()
-        assert storage.stats().first == []
+        assert storage.stats().heads == []
         storage.enqueue_many([(b"a", 0), (b"B", 1), (b"c", 0), (b"D", 1)])
-        body = {waiting.data for waiting in storage.stats().first}
+        body = {waiting.data for waiting in storage.stats().heads}
         assert body <= {b"a", b"B"}
         assert body
 

@@ -18,7 +18,7 @@ from roadmap.plan.statuses import Event
 from testing.stack import NO_TLS, Stack
 from testing.waiting import HANG
 from tests.integration.conftest import SMALL
-from web.roadmaps.sse import encoded
+from web.roadmaps.sse import encode_events
 
 STREAM = {"content-type": "text/event-stream"}
 
@@ -68,7 +68,7 @@ def test_silence_is_no_event() -> None:
             yield [event] if seq else []
 
     async def sent() -> bytes:
-        return b"".join([message async for message in encoded(batches())])
+        return b"".join([message async for message in encode_events(batches())])
 
     stream = anyio.run(sent)
     assert stream.count(b": still here") == 3

@@ -17,7 +17,7 @@ from tests.security.browsers.visitors import (
     raw,
     send,
 )
-from web.endpoints.table import API
+from web.endpoints.endpoint import API
 
 COOKIE = "__Host-roadmap"
 

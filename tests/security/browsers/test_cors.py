@@ -8,7 +8,7 @@ import pytest
 from core.ids import new_id
 from testing.stack import GOAL, PASSWORD, Stack
 from tests.security.browsers.visitors import FRIEND, ME, STRANGER, Visitor, assert_careful, send
-from web.endpoints.table import API
+from web.endpoints.endpoint import API
 
 
 def allowed(answer: httpx2.Response) -> dict[str, str]:

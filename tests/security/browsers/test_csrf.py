@@ -25,8 +25,7 @@ from tests.security.browsers.visitors import (
     send,
     wait_for,
 )
-from web.endpoints.endpoint import Endpoint
-from web.endpoints.table import API
+from web.endpoints.endpoint import API, Endpoint
 from web.pages.page_route import PageRoute
 
 UNSAFE = [endpoint for endpoint in EVERY if endpoint.method != "GET"]

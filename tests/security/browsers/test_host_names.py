@@ -18,7 +18,7 @@ from tests.security.browsers.visitors import (
     raw,
     send,
 )
-from web.endpoints.table import API
+from web.endpoints.endpoint import API
 
 HEALTH_CHECK = "healthcheck.railway.app"
 PROBES = ("/health", "/health/live", "/health/ready")

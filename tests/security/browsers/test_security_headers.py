@@ -26,7 +26,7 @@ from tests.security.browsers.visitors import (
     in_server_mode,
     send,
 )
-from web.endpoints.table import API
+from web.endpoints.endpoint import API
 from web.http.middleware import hsts
 from web.routes import PAGES
 

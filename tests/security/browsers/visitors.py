@@ -15,7 +15,7 @@ import pytest
 
 from testing.stack import GOAL, PASSWORD, Stack, answer_to
 from testing.waiting import HANG, wait_until
-from web.endpoints.table import API
+from web.endpoints.endpoint import API
 from web.routes import ENDPOINTS, PAGES
 
 NAME, BELOW, PUBLIC, PRIVATE = (

@@ -18,7 +18,7 @@ from roadmap.accounts import accounts
 from roadmap.accounts.accounts import RETURN
 from roadmap.exchange import account_export as account_export_
 from roadmap.lifecycle.administration import account_deletion
-from roadmap.operations.audit_log import Action, Actor, audited, records
+from roadmap.operations.audit_log import Action, Actor, audited, entries
 from tasks.queues import content_queue
 from tests.security.self_service.people import (
     ANOTHER,
@@ -59,7 +59,7 @@ class TestEmail:
         assert ann.log_in().status_code == 401
         ann.email = new
         assert ann.log_in().status_code == 200
-        entry = records(limit=1).items[0]
+        entry = entries(limit=1).items[0]
         assert (entry.action, entry.target, entry.account_id) == (
             Action.user_email,
             str(ann.id),
@@ -85,7 +85,7 @@ class TestEmail:
         refused = ann.answer("PUT", EMAIL, json={"email": bob.email, "password": PASSWORD})
         assert (refused.status_code, refused.json()["errors"][0]["pointer"]) == (409, "#/email")
         assert ann.get(ME).json()["email"] == ann.email
-        entry = records(limit=1).items[0]
+        entry = entries(limit=1).items[0]
         assert (entry.outcome, entry.details) == (
             "refused",
             {"before": ann.email},
@@ -124,7 +124,7 @@ class TestEmail:
         ann.delete()
         clock.travel(RETURN + timedelta(minutes=1))
         assert account_deletion.purge_expired() == 1
-        body = json.dumps([entry.model_dump(mode="json") for entry in records(limit=100).items])
+        body = json.dumps([entry.model_dump(mode="json") for entry in entries(limit=100).items])
         assert (before in body, "after@example.org" in body, str(ann.id) in body) == (
             False,
             False,

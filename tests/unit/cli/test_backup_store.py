@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from cli.backup_store import NAME, NAME_FORMAT, delete_old, named_by_time, opened
+from cli.backup_store import NAME, NAME_FORMAT, delete_old, list_backups, open_place
 from cli.output import CommandFailed
 from core import clock
 from roadmap.operations import backup as backup_
@@ -71,9 +71,9 @@ def test_the_oldest_of_this_naming_are_deleted_and_no_other_file(tmp_path: Path)
     for each in OTHERS:
         (tmp_path / each).touch()
     (tmp_path / name_at(datetime(2001, 1, 1, tzinfo=UTC))).mkdir()
-    before = named_by_time(tmp_path)
+    before = list_backups(tmp_path)
     assert delete_old(tmp_path, before[-1], 2) == before[:3]
-    assert named_by_time(tmp_path) == before[3:]
+    assert list_backups(tmp_path) == before[3:]
     assert {*OTHERS} < {each.name for each in tmp_path.iterdir()}
     assert delete_old(tmp_path, before[-1], 2) == []
 
@@ -82,22 +82,22 @@ def test_the_new_backup_stays_although_a_clock_was_ahead(tmp_path: Path) -> None
     planted(tmp_path, 3, datetime(2099, 1, 1, tzinfo=UTC))
     mine = name_at(clock.now())
     (tmp_path / mine).touch()
-    ahead = named_by_time(tmp_path)[1:]
+    ahead = list_backups(tmp_path)[1:]
     assert delete_old(tmp_path, mine, 1) == ahead[:2]
-    assert named_by_time(tmp_path) == [mine, ahead[2]]
+    assert list_backups(tmp_path) == [mine, ahead[2]]
 
 
 @pytest.mark.usefixtures("immediate")
 def test_a_folder_gets_named_backups_and_keeps_the_newest(tmp_path: Path) -> None:
     planted(tmp_path, 2)
-    old = named_by_time(tmp_path)
+    old = list_backups(tmp_path)
     assert run(tmp_path).exit_code == 0
-    assert len(named_by_time(tmp_path)) == 3  # nothing is deleted without --keep
+    assert len(list_backups(tmp_path)) == 3  # nothing is deleted without --keep
     clock.travel(timedelta(seconds=1))
     done = run(tmp_path, "--keep", 2)
     assert done.exit_code == 0, done.output
     assert done.stdout.endswith(f"Deleted the older {old[0]}.\nDeleted the older {old[1]}.\n")
-    assert [(tmp_path / each).stat().st_size > 0 for each in named_by_time(tmp_path)] == [True] * 2
+    assert [(tmp_path / each).stat().st_size > 0 for each in list_backups(tmp_path)] == [True] * 2
 
 
 def fails_with(number: int) -> Callable[..., None]:
@@ -116,7 +116,7 @@ def test_a_backup_that_fails_deletes_nothing(
     done = run(tmp_path, "--keep", 1)
     assert done.exit_code == 1
     assert "not enough space" in done.stderr
-    assert len(named_by_time(tmp_path)) == 3
+    assert len(list_backups(tmp_path)) == 3
 
 
 @pytest.mark.usefixtures("immediate")
@@ -129,7 +129,7 @@ def test_it_says_so_when_only_the_deletion_fails(
     done = run(tmp_path, "--keep", 1)
     assert done.exit_code == 1
     assert ".backup was written, but older backups remain. [Errno" in done.stderr
-    assert len(named_by_time(tmp_path)) == 2
+    assert len(list_backups(tmp_path)) == 2
 
 
 def test_keep_with_a_file_is_refused(tmp_path: Path) -> None:
@@ -173,7 +173,7 @@ def test_a_malformed_address_or_variable_is_named_without_its_value(
     with pytest.MonkeyPatch.context() as patch:
         for name, value in variables.items():
             patch.setenv(name, value)
-        with pytest.raises(CommandFailed) as refused, opened(address):
+        with pytest.raises(CommandFailed) as refused, open_place(address):
             pass
     assert str(refused.value) == f"The storage cannot be used: {wrong} is malformed. Correct it."
 
@@ -192,13 +192,13 @@ def test_a_malformed_address_or_variable_is_named_without_its_value(
     ],
 )
 def test_an_error_has_cause_and_fix_and_no_secret(error: str, expected: str) -> None:
-    with pytest.raises(CommandFailed) as refused, opened("s3://backups/a"):
+    with pytest.raises(CommandFailed) as refused, open_place("s3://backups/a"):
         raise OSError(f"Error performing PUT: {error} {SECRET}")
     assert expected in str(refused.value)
     assert SECRET not in str(refused.value)
 
 
 def test_a_full_disk_of_this_machine_is_no_fault_of_the_server() -> None:
-    with pytest.raises(CommandFailed) as refused, opened("s3://backups/a"):
+    with pytest.raises(CommandFailed) as refused, open_place("s3://backups/a"):
         raise OSError(errno.ENOSPC, "No space left on device")
     assert "the temporary file cannot be written. Free some space" in str(refused.value)

@@ -10,7 +10,7 @@ import pytest
 
 from core.logging_setup import JsonFormatter, TextFormatter, formatter_of_environment
 from core.settings import LogFormat
-from core.tracing import entered, received
+from core.tracing import trace_of_headers, use_trace
 from tests.unit.alone import run_alone
 
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
@@ -46,7 +46,7 @@ def test_a_line_has_the_request_and_the_trace_that_it_belongs_to(
     logger: logging.Logger, sink: io.StringIO
 ) -> None:
     logger.info("before %d", 1)
-    with entered(received([f"00-{TRACE}-00f067aa0ba902b7-01"], "r-1")):
+    with use_trace(trace_of_headers([f"00-{TRACE}-00f067aa0ba902b7-01"], "r-1")):
         logger.warning("inside")
     before, inside = lines(sink)
     if "json" in logger.name:

@@ -7,7 +7,7 @@ import pytest
 
 from core.net import safe_http
 from core.net.link_probe import Visit, visit
-from core.net.soft_404 import LARGEST_PAGE, Soft404, sign_of
+from core.net.soft_404 import LARGEST_PAGE, Soft404, find_soft_404
 from roadmap.generation.catalogue.loader import load_concept, tracks
 from testing.site import Answer, Site, endless, page
 from testing.waiting import BRIEF, HANG
@@ -37,7 +37,7 @@ def seen(site: Site, path: str = "/guides/knead", promised: str = PROMISED) -> V
 def sign(
     title: str, *, promised: str = PROMISED, url: str = "https://a.example/knead", text: str = TEXT
 ) -> Soft404 | None:
-    return sign_of(promised, url, url, HTML, html(title, text))
+    return find_soft_404(promised, url, url, HTML, html(title, text))
 
 
 class TestMissing:
@@ -94,7 +94,7 @@ class TestMissing:
 
     def test_the_title_for_other_sites_stands_in_for_a_missing_one(self) -> None:
         head = "<meta content='Page not found' property='og:title'><title> </title>"
-        assert sign_of(PROMISED, "https://a/b", "https://a/b", HTML, head.encode()) is (
+        assert find_soft_404(PROMISED, "https://a/b", "https://a/b", HTML, head.encode()) is (
             Soft404.missing
         )
 
@@ -202,13 +202,13 @@ class TestReading:
         )
         body = f"{head}<title>{title}</title>".encode(codec)
         url = "https://a.example/b"
-        assert sign_of(PROMISED, url, url, content_type, body) is Soft404.missing
+        assert find_soft_404(PROMISED, url, url, content_type, body) is Soft404.missing
 
     def test_one_in_another_charset_than_it_says_is_no_sign(self) -> None:
         body = "<title>某某公司首页</title>".encode("gbk")
         url = "https://a.example/b"
-        assert sign_of("如何和面", url, url, "text/html; charset=utf-8", body) is None
-        assert sign_of(PROMISED, url, url, "text/html; charset=latin1", body) is None
+        assert find_soft_404("如何和面", url, url, "text/html; charset=utf-8", body) is None
+        assert find_soft_404(PROMISED, url, url, "text/html; charset=latin1", body) is None
 
     @pytest.mark.parametrize("kind", ["application/pdf", "text/plain", "image/png", ""])
     def test_only_pages_are_read(self, site: Site, kind: str) -> None:
@@ -252,15 +252,15 @@ class TestReading:
     def test_a_hostile_page_takes_no_time(self, hostile: str) -> None:
         body, url = hostile.encode()[:LARGEST_PAGE], "https://a.example/b"
         began = thread_time()
-        sign_of(PROMISED, url, url, "text/html", body)
+        find_soft_404(PROMISED, url, url, "text/html", body)
         assert thread_time() - began < 2
 
     @try_each("page", [b"<title>Acme</title>", (b"<meta charset=" + b" " * 980 + b"!>") * 66])
     def test_a_hostile_charset_takes_no_time(self, page: bytes) -> None:
         url, content_type = "https://a.example/b", f"text/html; charset={' ' * 16_000}!"
         began = thread_time()
-        sign_of(PROMISED, url, url, content_type, page)
-        sign_of(PROMISED, url, url, "text/html", page)
+        find_soft_404(PROMISED, url, url, content_type, page)
+        find_soft_404(PROMISED, url, url, "text/html", page)
         assert thread_time() - began < 2
 
 
@@ -275,11 +275,11 @@ def test_the_links_of_the_catalogue_stay_alive_behind_any_title_of_theirs() -> N
                     start = "/".join(each.url.split("/")[:3]) + "/"
                     name = f"{each.title} - Example"
                     found = [
-                        sign_of(each.title, each.url, each.url, HTML, html(each.title, "")),
-                        sign_of(each.title, each.url, start, HTML, html(name)),
-                        sign_of(each.title, each.url, each.url, HTML, html("Example")),
-                        sign_of(each.title, each.url, each.url, HTML, html("", "")),
-                        sign_of(
+                        find_soft_404(each.title, each.url, each.url, HTML, html(each.title, "")),
+                        find_soft_404(each.title, each.url, start, HTML, html(name)),
+                        find_soft_404(each.title, each.url, each.url, HTML, html("Example")),
+                        find_soft_404(each.title, each.url, each.url, HTML, html("", "")),
+                        find_soft_404(
                             each.title, each.url, each.url, HTML, html("App", "<script></script>")
                         ),
                     ]

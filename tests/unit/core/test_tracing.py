@@ -10,7 +10,16 @@ from hypothesis import strategies as st
 from starlette.testclient import TestClient
 
 from core import clock
-from core.tracing import Carried, TraceContext, begun, current, entered, outgoing, packed, received
+from core.tracing import (
+    TraceBaggage,
+    TraceContext,
+    current,
+    message_fields,
+    new_trace,
+    outgoing_headers,
+    trace_of_headers,
+    use_trace,
+)
 from roadmap.accounts.identity import LOCAL_OWNER
 from roadmap.lifecycle.making.create import NewRoadmap, create_many
 from roadmap.lifecycle.making.rescue import overdue
@@ -37,11 +46,11 @@ class TestHeader:
         ],
     )
     def test_a_good_one_is_taken_in_a_span_of_our_own(self, header: str, is_sampled: bool) -> None:
-        trace = received([header], "r1")
+        trace = trace_of_headers([header], "r1")
         assert (trace.trace_id, trace.is_sampled, trace.request_id) == (UUID(ID), is_sampled, "r1")
         assert trace.span_id != SPAN
-        assert received([packed(trace)["traceparent"]]).trace_id == UUID(ID)
-        assert packed(trace)["traceparent"].startswith(
+        assert trace_of_headers([message_fields(trace)["traceparent"]]).trace_id == UUID(ID)
+        assert message_fields(trace)["traceparent"].startswith(
             f"00-{ID}-{trace.span_id}-0{int(is_sampled)}"
         )
 
@@ -64,33 +73,35 @@ class TestHeader:
         ],
     )
     def test_a_bad_one_begins_a_new_trace(self, headers: list[str]) -> None:
-        one, other = received(headers, "r1"), received(headers, "r1")
+        one, other = trace_of_headers(headers, "r1"), trace_of_headers(headers, "r1")
         assert one.request_id == "r1"
         assert UUID(ID) != one.trace_id != other.trace_id
 
     @given(st.text())
     def test_whatever_comes_what_goes_out_is_well_formed(self, header: str) -> None:
-        assert received([packed(received([header]))["traceparent"]]).trace_id
+        assert trace_of_headers(
+            [message_fields(trace_of_headers([header]))["traceparent"]]
+        ).trace_id
 
 
 class TestContext:
     def test_what_is_entered_lasts_as_long_as_the_block(self) -> None:
-        one, other = begun(), begun()
-        assert (current(), outgoing()) == (None, {})
-        with entered(one):
-            with entered(other):
+        one, other = new_trace(), new_trace()
+        assert (current(), outgoing_headers()) == (None, {})
+        with use_trace(one):
+            with use_trace(other):
                 assert current() is other
             assert current() is one
-            (name, header), *more = outgoing().items()
+            (name, header), *more = outgoing_headers().items()
             assert (name, more) == ("traceparent", [])
-            asked = received([header])
+            asked = trace_of_headers([header])
             assert asked.trace_id == one.trace_id
             assert one.span_id not in header  # a span of its own
         assert current() is None
 
     def test_a_task_is_of_the_trace_that_its_message_has_brought(self) -> None:
-        trace = received([GOOD], "r1")
-        with Carried().unpacked(packed(trace)):
+        trace = trace_of_headers([GOOD], "r1")
+        with TraceBaggage().unpacked(message_fields(trace)):
             inside = current()
         assert inside is not None
         assert (inside.trace_id, inside.is_sampled, inside.request_id) == (UUID(ID), True, "r1")
@@ -99,7 +110,7 @@ class TestContext:
         "carried", [{}, {"traceparent": "rubbish", "request_id": "a\nb"}, {"other": "x"}]
     )
     def test_one_that_has_brought_none_begins_a_new_one(self, carried: dict[str, str]) -> None:
-        with Carried().unpacked(carried):
+        with TraceBaggage().unpacked(carried):
             trace = current()
         assert trace is not None
         assert trace.request_id == ""
@@ -111,22 +122,22 @@ class TestSteps:
     ) -> None:
         content_queue.immediate = False
         content_queue.storage.flush_queue()
-        trace = begun("r1")
-        with entered(trace):
+        trace = new_trace("r1")
+        with use_trace(trace):
             step = Job(JobName.plan_roadmap, UUID(ID))
-        with entered(begun()):  # the trace of another sender
+        with use_trace(new_trace()):  # the trace of another sender
             enqueue([step])
         (data,) = content_queue.storage.enqueued_items()
-        assert content_queue.deserialize_task(data).carried == packed(trace)
+        assert content_queue.deserialize_task(data).carried == message_fields(trace)
         assert step == Job(JobName.plan_roadmap, UUID(ID))
 
     def test_roadmaps_that_are_committed_together_keep_the_traces_of_their_requests(
         self, immediate: None
     ) -> None:
-        traces = [begun(f"r{number}") for number in range(3)]
+        traces = [new_trace(f"r{number}") for number in range(3)]
         batch = []
         for trace in traces:
-            with entered(trace):
+            with use_trace(trace):
                 batch.append(
                     NewRoadmap(
                         LOCAL_OWNER, RoadmapRequest(goal="Become a backend engineer in Python")
@@ -143,7 +154,7 @@ class TestSteps:
         ]
         create_many(batch)
         clock.travel(timedelta(hours=1))
-        with entered(begun()):
+        with use_trace(new_trace()):
             ours = current()
             found = [step.trace for step in overdue() if step.id in {new.id for new in batch}]
         assert len({trace.trace_id for trace in found if trace is not None}) == 2

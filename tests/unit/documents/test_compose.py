@@ -6,7 +6,7 @@ from typing import Any
 
 import yaml
 
-from cli.backup_store import FORMS
+from cli.backup_store import VALID_VALUES
 from roadmap_cli import OPERATORS
 from testing.stack import ROOT
 from tests.cases import try_each
@@ -48,7 +48,8 @@ def test_the_backup_has_the_servers_and_a_folder_that_it_may_write() -> None:
     image = (ROOT / "Dockerfile.railway").read_text("utf-8")
     assert "DATA_DIR=/app/data" in image  # which the user of the image owns
     assert backup["volumes"] == ["backups:/app/data"]
-    assert {name for name in environment("backup") if name.startswith("AWS_")} <= FORMS.keys()
+    aws = {name for name in environment("backup") if name.startswith("AWS_")}
+    assert aws <= VALID_VALUES.keys()
 
 
 def test_the_commands_of_the_page_are_for_services_and_commands_that_there_are() -> None:

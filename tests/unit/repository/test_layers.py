@@ -69,7 +69,7 @@ PUBLIC = {
         reading.read_states revisions schedule_settings timeline.spans timeline.timeline trash
     """,
     "exchange": """
-        account_export own_chat_answer formats.json_ formats.markdown formats.registry
+        account_export own_chat_answer formats.json_ formats.registry
         import_validation importer map.drawing map.style share_links
     """,
     "webhooks": "sender subscriptions",
@@ -77,6 +77,8 @@ PUBLIC = {
 # Modules that several pages of their folder share; all others are pages.
 PARTS_OF_PAGES = (
     "web.pages.admin.actions",
+    "web.pages.admin.formatters",
+    "web.pages.admin.labels",
     "web.pages.admin.layout",
 )
 # Packages with code in `__init__.py`, and the reason. All others load only what is imported.

@@ -6,7 +6,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from roadmap.accounts.identity import LOCAL_OWNER, Principal, Scope
-from roadmap.operations.audit_log import AuditOutcome, records
+from roadmap.operations.audit_log import AuditOutcome, entries
 from web.endpoints.call import Call
 from web.endpoints.endpoint import Endpoint
 
@@ -32,5 +32,5 @@ def test_a_cancelled_request_has_an_outcome() -> None:
             await Endpoint("PUT", "/", set_progress, "").respond_audited(call)
 
     anyio.run(cancelled)
-    [entry] = records(limit=1).items
+    [entry] = entries(limit=1).items
     assert (entry.target, entry.outcome) == ("set_progress", AuditOutcome.failed)

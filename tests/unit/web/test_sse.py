@@ -8,7 +8,7 @@ from typing import Any
 from core.ids import new_id
 from roadmap.accounts.identity import LOCAL_OWNER, Principal
 from roadmap.plan.statuses import Event
-from web.roadmaps.sse import DRAFT, MOST_DRAFTS, Watcher, encoded
+from web.roadmaps.sse import DRAFT, MOST_DRAFTS, Watcher, encode_events
 
 AT = datetime(2026, 11, 30, tzinfo=UTC)
 
@@ -37,7 +37,7 @@ def test_a_draft_has_no_number() -> None:
         async def batches() -> AsyncGenerator[list[Event]]:
             yield [event(0, DRAFT, markdown="# A"), event(7)]
 
-        return [message async for message in encoded(batches())]
+        return [message async for message in encode_events(batches())]
 
     _, message = asyncio.run(sent())
     draft, stored, rest = message.decode().split("\n\n")

@@ -7,7 +7,8 @@ from pydantic import Field
 
 from core.json_types import LazyModel, Page
 from roadmap.operations import audit_log
-from web.endpoints.table import ADMIN, Call, observe
+from web.endpoints.call import Call
+from web.endpoints.endpoint import ADMIN, observe
 from web.http.pagination import CURSOR, Limit, paged
 from web.http.responses import Reply
 
@@ -26,7 +27,7 @@ def list_audit(call: Call[None, AuditQuery]) -> Reply[Page[audit_log.AuditEntry]
     return paged(
         call.request,
         call.query,
-        audit_log.records(
+        audit_log.entries(
             limit=call.query.limit,
             before=call.query.cursor,
             action=call.query.action,

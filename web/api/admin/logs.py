@@ -13,7 +13,8 @@ from roadmap.operations import log_search
 from roadmap.operations.audit_log import Action, audited
 from web.auth.authentication import run_for_principal
 from web.auth.revocation_cache import revocations
-from web.endpoints.table import ADMIN, Call, actor_of, observe
+from web.endpoints.call import Call
+from web.endpoints.endpoint import ADMIN, actor_of, observe
 from web.http.pagination import paged
 from web.http.responses import Reply
 from web.operations.search_filters import FilterQuery, LogSearchQuery

@@ -6,23 +6,16 @@ from typing import Annotated
 
 from pydantic import Field
 
+from core.errors import Conflict
 from core.json_types import LazyModel, from_row
 from core.sanitize import CLEAN
+from roadmap.accounts.identity import Scope
 from roadmap.operations.audit_log import Action
 from tasks import queue_admin
 from tasks.message_browser import LONGEST_SEARCH, MessageState
 from tasks.queue_admin import DeadLettersRequest, QueueCounts, act_on, act_on_dead
-from web.endpoints.table import (
-    ADMIN,
-    QUEUE,
-    Call,
-    Conflict,
-    EmptyBody,
-    Endpoint,
-    Scope,
-    actor_of,
-    observe,
-)
+from web.endpoints.call import Call, EmptyBody
+from web.endpoints.endpoint import ADMIN, QUEUE, Endpoint, actor_of, observe
 from web.http.pagination import Limit, paged
 from web.http.responses import Reply
 

@@ -7,24 +7,17 @@ from uuid import UUID
 
 from pydantic import Field
 
+from core.errors import Conflict, NotFound
 from core.json_types import LazyModel, Page
 from roadmap.accounts import transfer
+from roadmap.accounts.identity import Scope
 from roadmap.lifecycle.administration import admin_queries
 from roadmap.lifecycle.timeline.timeline import Trace, trace_of
 from roadmap.operations.audit_log import Action
 from roadmap.plan.statuses import RoadmapStatus
 from tasks.dispatcher import send_after_commit
-from web.endpoints.table import (
-    ADMIN,
-    Call,
-    Conflict,
-    EmptyBody,
-    Endpoint,
-    NotFound,
-    Scope,
-    actor_of,
-    observe,
-)
+from web.endpoints.call import Call, EmptyBody
+from web.endpoints.endpoint import ADMIN, Endpoint, actor_of, observe
 from web.http.pagination import paged
 from web.http.responses import Reply
 from web.operations.search_filters import SearchQuery

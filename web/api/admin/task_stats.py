@@ -7,7 +7,8 @@ from pydantic import Field
 from core.json_types import LazyModel
 from roadmap.operations import task_stats
 from tasks.queue_admin import queue_state
-from web.endpoints.table import ADMIN, QUEUE, Call, observe
+from web.endpoints.call import Call
+from web.endpoints.endpoint import ADMIN, QUEUE, observe
 
 
 class SpanQuery(LazyModel, extra="forbid"):

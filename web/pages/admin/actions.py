@@ -18,32 +18,32 @@ IF_PAUSED = {each.queue: each.if_paused for each in CONSUMERS}
 
 
 @dataclass(frozen=True, slots=True)
-class QueueAction:
+class ActionTexts:
     """The texts of an action, in which `count` is the number of messages.
 
-    On the page that asks: its title, its button, and what it `will` do; afterwards: `did`.
+    On the page that asks before it: title, button and consequences; afterwards: `success`.
     """
 
-    asked: str
+    question: str
     button: str
-    will: tuple[str, ...]
-    did: str
+    consequences: tuple[str, ...]
+    success: str
 
 
-ACTS = {
-    "queue.pause": QueueAction(
+ACTION_TEXTS = {
+    "queue.pause": ActionTexts(
         gettext_noop("Pause the queue %(queue)s?"),
         gettext_noop("Pause"),
         (STAYS,),
         gettext_noop("The queue %(queue)s is paused."),
     ),
-    "queue.resume": QueueAction(
+    "queue.resume": ActionTexts(
         gettext_noop("Resume the queue %(queue)s?"),
         gettext_noop("Resume"),
         (gettext_noop("Its workers take messages again, by priority, then by age."),),
         gettext_noop("The queue %(queue)s is resumed."),
     ),
-    "message.retry": QueueAction(
+    "message.retry": ActionTexts(
         gettext_noop("Retry this dead letter?"),
         gettext_noop("Retry"),
         (
@@ -54,13 +54,13 @@ ACTS = {
         ),
         gettext_noop("The message is back in the queue %(queue)s."),
     ),
-    "message.delete": QueueAction(
+    "message.delete": ActionTexts(
         gettext_noop("Delete this dead letter?"),
         gettext_noop("Delete"),
         (GONE,),
         gettext_noop("The dead letter is deleted."),
     ),
-    "message.revoke": QueueAction(
+    "message.revoke": ActionTexts(
         gettext_noop("Revoke this message?"),
         gettext_noop("Revoke"),
         (
@@ -74,7 +74,7 @@ ACTS = {
         ),
         gettext_noop("The message is revoked."),
     ),
-    "dead.retry": QueueAction(
+    "dead.retry": ActionTexts(
         gettext_noop("Retry dead letters (%(count)s)?"),
         gettext_noop("Retry %(count)s"),
         (
@@ -85,7 +85,7 @@ ACTS = {
         ),
         gettext_noop("Dead letters returned to the queue %(queue)s: %(count)s."),
     ),
-    "dead.delete": QueueAction(
+    "dead.delete": ActionTexts(
         gettext_noop("Delete dead letters (%(count)s)?"),
         gettext_noop("Delete %(count)s"),
         (GONE,),
@@ -94,18 +94,18 @@ ACTS = {
 }
 
 
-def success_message(words: NullTranslations, act: str, queue: str, count: int) -> str:
+def success_message(words: NullTranslations, action: str, queue: str, count: int) -> str:
     """Return the message after an action; empty for an unknown one, as anybody can make a URL."""
-    if act not in ACTS or queue not in IF_PAUSED:
+    if action not in ACTION_TEXTS or queue not in IF_PAUSED:
         return ""
-    return words.gettext(ACTS[act].did) % {"queue": queue, "count": count}
+    return words.gettext(ACTION_TEXTS[action].success) % {"queue": queue, "count": count}
 
 
-def consequences(words: NullTranslations, act: str, queue: str, count: int) -> list[str]:
+def consequences(words: NullTranslations, action: str, queue: str, count: int) -> list[str]:
     """Return the consequences of an action, a sentence or two each."""
-    of_queue = IF_PAUSED[queue] if act == "queue.pause" else ""
+    of_queue = IF_PAUSED[queue] if action == "queue.pause" else ""
     return [
         words.gettext(text) % {"queue": queue, "count": count}
-        for text in (*ACTS[act].will, of_queue)
+        for text in (*ACTION_TEXTS[action].consequences, of_queue)
         if text
     ]

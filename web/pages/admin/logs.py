@@ -15,7 +15,8 @@ from core.i18n import gettext_noop
 from core.json_types import Page
 from roadmap.operations import audit_log, log_search
 from web.operations.search_filters import LogSearchQuery
-from web.pages.admin.layout import ACTIONS, OUTCOMES, address, admin_page, observe_page
+from web.pages.admin.labels import ACTIONS, OUTCOMES
+from web.pages.admin.layout import address, admin_page, observe_page
 from web.pages.forms import AnyQuery, filled
 from web.pages.labels import LOG_LEVELS
 from web.pages.page_route import PageCall
@@ -106,7 +107,7 @@ def audit_log_page(call: PageCall[AuditPageQuery]) -> Response:
         else None
     )
     action = query.action if query.action in ACTIONS else ""
-    log = audit_log.records(limit=SHOWN, before=query.cursor, action=action, outcome=outcome)
+    log = audit_log.entries(limit=SHOWN, before=query.cursor, action=action, outcome=outcome)
     kept = {"action": action, "outcome": outcome or ""}
     return admin_page(
         call,

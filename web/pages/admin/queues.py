@@ -14,8 +14,9 @@ from tasks.message_browser import LONGEST_SEARCH, MessageState
 from tasks.queue_admin import DeadLettersRequest, act_on, act_on_dead
 from web.endpoints.endpoint import actor_of
 from web.operations.search_filters import EARLIEST
-from web.pages.admin.actions import ACTS, consequences, success_message
-from web.pages.admin.layout import STATES, act_page, address, admin_page, observe_page
+from web.pages.admin.actions import ACTION_TEXTS, consequences, success_message
+from web.pages.admin.labels import STATES
+from web.pages.admin.layout import act_page, address, admin_page, observe_page
 from web.pages.forms import AnyQuery, filled, is_part, see_other
 from web.pages.page_route import PageCall
 from web.pages.templates import texts_of
@@ -59,7 +60,7 @@ class QueueQuery(AnyQuery):
     count: int = 0
 
 
-class ActQuery(AnyQuery):
+class ReturnQuery(AnyQuery):
     """The page to go back to: `state` and `search` of the list, or `back` overview."""
 
     state: str = ""
@@ -125,10 +126,10 @@ def queue_page(call: PageCall[QueueQuery]) -> Response:
     )
 
 
-def perform(call: PageCall[ActQuery], *, name: str) -> Response:
+def perform(call: PageCall[ReturnQuery], *, name: str) -> Response:
     """Do an action and go back to its page, or give the reason why it was not done."""
     form, queue, action = call.body, call.ids["queue"], Action(name)
-    sent = ActQuery(**{field: form.text(field) for field in ActQuery.model_fields})
+    sent = ReturnQuery(**{field: form.text(field) for field in ReturnQuery.model_fields})
     count: int | str = ""
     try:
         if name.startswith("dead."):
@@ -145,8 +146,8 @@ def perform(call: PageCall[ActQuery], *, name: str) -> Response:
 
 
 def confirm_page(
-    call: PageCall[ActQuery],
-    sent: ActQuery | None = None,
+    call: PageCall[ReturnQuery],
+    sent: ReturnQuery | None = None,
     error: RoadmapError | None = None,
     *,
     name: str,
@@ -154,7 +155,7 @@ def confirm_page(
     """Return the page that asks before an action, or the reason why it was not done."""
     query = sent or call.query
     search = query.search[:LONGEST_SEARCH]
-    words, act = texts_of(call.request), ACTS[name]
+    words, texts = texts_of(call.request), ACTION_TEXTS[name]
     queue = queue_admin.queue_state(call.ids["queue"])
     kept, count = {"state": query.state, "search": search, "back": query.back}, 1
     if name.startswith("dead."):
@@ -173,8 +174,8 @@ def confirm_page(
         "admin/confirm.html",
         error,
         instead=NOT_THERE if isinstance(error, NotFound) else "",
-        asked=words.gettext(act.asked) % values,
-        button=words.gettext(act.button) % values,
+        asked=words.gettext(texts.question) % values,
+        button=words.gettext(texts.button) % values,
         will=consequences(words, name, queue.name, count),
         queue=queue,
         message=message,
@@ -185,7 +186,7 @@ def confirm_page(
     )
 
 
-def _listed(query: ActQuery) -> dict[str, str]:
+def _listed(query: ReturnQuery) -> dict[str, str]:
     """Return the query of the list to go back to."""
     state = query.state if query.state in list(MessageState) else ""
     return {"state": state, "search": query.search[:LONGEST_SEARCH]}

@@ -36,10 +36,10 @@ ON_A_PAGE = 50
 LAST_RECORDS = 20
 LEVELS = tuple(level for level in LogLevel if level is not LogLevel.debug)  # of these
 DAYS = ("since", "until")
-TOO_SLOW = gettext_noop(
+SEARCH_TOO_SLOW = gettext_noop(
     "The search took too long. Narrow it by owner, status or time, or search for whole words."
 )
-NO_WAY_IN = gettext_noop(
+NEW_OWNER_CANNOT_LOG_IN = gettext_noop(
     "That account cannot log in, so the roadmaps would be unreachable. Choose another one."
 )
 CHOICES = {  # of statuses
@@ -100,8 +100,8 @@ def roadmaps_page(call: PageCall[RoadmapsQuery]) -> Response:
         criteria = admin_queries.RoadmapSearch(**query.criteria)
         found = admin_queries.search(criteria, before=query.cursor, limit=ON_A_PAGE)
     except Invalid as error:
-        return _list(call, given, Page(items=[], next_cursor=None), error)
-    return _list(call, given, found)
+        return _list_page(call, given, Page(items=[], next_cursor=None), error)
+    return _list_page(call, given, found)
 
 
 def roadmap_page(call: PageCall[RoadmapQuery], error: Conflict | None = None) -> Response:
@@ -145,13 +145,13 @@ def transfer(call: PageCall[RoadmapsQuery]) -> Response:
         found = admin_queries.search(
             admin_queries.RoadmapSearch(owner=given["owner"]), before=None, limit=ON_A_PAGE
         )
-        return _list(call, given, found, error)
+        return _list_page(call, given, found, error)
     return see_other(
         address("/admin/roadmaps", owner=made.new_owner.email, did="roadmaps.transfer")
     )
 
 
-def _decide(call: PageCall[RoadmapQuery], *, action: Action) -> Response:
+def _run_command(call: PageCall[RoadmapQuery], *, action: Action) -> Response:
     """Run a command and go back to the roadmap, with a message or the error."""
     try:
         made = admin_queries.decide(actor_of(call), action, call.ids["roadmap_id"])
@@ -161,27 +161,29 @@ def _decide(call: PageCall[RoadmapQuery], *, action: Action) -> Response:
     return see_other(address(f"/admin/roadmaps/{call.ids['roadmap_id']}", did=action))
 
 
-cancel = partial(_decide, action=Action.roadmap_cancel)
-retry = partial(_decide, action=Action.roadmap_retry)
+cancel = partial(_run_command, action=Action.roadmap_cancel)
+retry = partial(_run_command, action=Action.roadmap_retry)
 
 
-def _list(
+def _list_page(
     call: PageCall[RoadmapsQuery],
     given: Mapping[str, str],
     found: Page[admin_queries.AdminRoadmap],
     error: Invalid | Conflict | None = None,
 ) -> Response:
     words, did = texts_of(call.request), call.query.did
-    wrong = {field.pointer.strip("/").split("/")[0] for field in error.fields} if error else set()
+    invalid_fields = (
+        {field.pointer.strip("/").split("/")[0] for field in error.fields} if error else set()
+    )
     filters = {name: value for name, value in given.items() if name not in ("cursor", "new_owner")}
     following = urlencode({**filters, "cursor": found.next_cursor}) if found.next_cursor else ""
     values = {name: filters.get(name, "") for name in RoadmapsQuery.model_fields}
     for name in DAYS:  # browsers show only a day in such a field
         day = re.match(r"\d{4}-\d{2}-\d{2}", values[name])
         values[name] = day[0] if day else ""
-    instead = NO_WAY_IN if isinstance(error, transfer_.NewOwnerCannotLogIn) else ""
+    instead = NEW_OWNER_CANNOT_LOG_IN if isinstance(error, transfer_.NewOwnerCannotLogIn) else ""
     if error and error.detail == admin_queries.SLOW:
-        instead = TOO_SLOW
+        instead = SEARCH_TOO_SLOW
     return admin_page(
         call,
         "admin/roadmaps.html",
@@ -195,7 +197,9 @@ def _list(
         following=following,
         choices={key: words.gettext(text) for key, text in CHOICES.items()},
         statuses=list(RoadmapStatus),
-        errors={name: words.gettext(rule) for name, rule in RULES.items() if name in wrong},
+        errors={
+            name: words.gettext(rule) for name, rule in RULES.items() if name in invalid_fields
+        },
         message=words.gettext(SUCCESS_MESSAGES[did]) if did in SUCCESS_MESSAGES else "",
         new_owner=given.get("new_owner"),
     )

@@ -163,7 +163,6 @@ def versions_page(call: PageCall[VersionsQuery], error: Conflict | None = None) 
 
 
 def restore_version(call: PageCall[VersionsQuery]) -> Response:
-    """Restore a version, and go to the concept."""
     _, roadmap_id, concept_id, kind = place = (*call.concept, call.ids["kind"])
     try:
         apply_command(roadmap_id, commands.restore_version(*place, call.ids["number"]))

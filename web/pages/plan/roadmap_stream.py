@@ -9,7 +9,7 @@ import asyncio
 import logging
 import re
 from collections.abc import AsyncGenerator, Sequence
-from contextlib import aclosing
+from functools import partial
 from uuid import UUID
 
 from pydantic import Field
@@ -18,7 +18,6 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from core.errors import InTrash, NotFound, RateLimited, Unauthenticated, Unavailable
-from roadmap.accounts.identity import Principal
 from roadmap.generation.generator import has_model
 from roadmap.lifecycle.reading import queries
 from roadmap.plan.outline import ContentKind
@@ -30,7 +29,7 @@ from web.pages.lazy import tutorial_html
 from web.pages.page_route import PAGE, PageCall, PageRoute
 from web.pages.roadmap_view import view_of
 from web.pages.templates import rendered, texts_of
-from web.roadmaps.sse import LARGEST_SEQ, RETRY, STILL_HERE, last_event_id, poller, streamed
+from web.roadmaps.sse import LARGEST_SEQ, RETRY, STILL_HERE, EventStream, last_event_id, poller
 
 logger = logging.getLogger(__name__)
 
@@ -72,64 +71,59 @@ async def watch(call: PageCall[LiveQuery]) -> Response:
         return Response(media_type="text/event-stream")
     if after > last_seq:  # restored from a backup: the page shows what has not happened
         after = 0
-    poller.check_room(call.caller)
+    watch_page = partial(poller.watch, call.caller, roadmap_id, silence=SILENCE)
     if draft is not None:
-        return streamed(_draft_messages(call.request, call.caller, roadmap_id, draft, last_seq))
-    return streamed(_messages(call.request, call.caller, roadmap_id, after, last_seq))
+        watching = watch_page(last_seq, last_seq, drafts=True)
+        return EventStream(watching, partial(_draft_messages, call.request, draft))
+    return EventStream(watch_page(after, last_seq), partial(_messages, call, last_seq))
 
 
 async def _messages(
-    request: Request, caller: Principal, roadmap_id: UUID, after: int, last_seq: int
+    call: PageCall[LiveQuery], last_seq: int, batches: AsyncGenerator[list[Event]]
 ) -> AsyncGenerator[bytes]:
     """Yield messages; after an error the stream ends, and the browser comes back."""
     yield START
     last = b""
     try:
-        async with aclosing(
-            poller.watch(caller, roadmap_id, after, last_seq, silence=SILENCE)
-        ) as batches:
-            async for events in batches:
-                message = await run_for_principal(
-                    caller, _message, request, caller.account_id, roadmap_id, events
-                )
-                yield STILL_HERE if message in (last, b"") else message
-                last = b"" if events else message
-                if events and events[-1].is_terminal and events[-1].seq >= last_seq:
-                    yield END
-                    return
-                await asyncio.sleep(CALM)
+        async for events in batches:
+            message = await run_for_principal(
+                call.caller, _message, call.request, call.owner, call.ids["roadmap_id"], events
+            )
+            yield STILL_HERE if message in (last, b"") else message
+            last = b"" if events else message
+            if events and events[-1].is_terminal and events[-1].seq >= last_seq:
+                yield END
+                return
+            await asyncio.sleep(CALM)
     except (NotFound, RateLimited, Unauthenticated, Unavailable) as error:
         logger.warning("live updates of a roadmap page stopped: %s", error)
 
 
 async def _draft_messages(
-    request: Request, caller: Principal, roadmap_id: UUID, concept_id: UUID, last_seq: int
+    request: Request, concept_id: UUID, batches: AsyncGenerator[list[Event]]
 ) -> AsyncGenerator[bytes]:
     """Yield the tutorial of a concept while it grows, until it is written or given up."""
     yield START
-    async with aclosing(
-        poller.watch(caller, roadmap_id, last_seq, last_seq, silence=SILENCE, drafts=True)
-    ) as batches:
-        async for events in batches:
-            ours = [
-                event.data
-                for event in events
-                if event.data.get("concept_id") == str(concept_id)
-                and event.data.get("kind") == ContentKind.tutorial
-            ]
-            if any("markdown" not in data for data in ours) or any(
-                event.is_terminal for event in events
-            ):
-                yield WRITTEN + END
-                return
-            if not ours:
-                yield STILL_HERE
-                continue
-            html = await run_in_threadpool(
-                tutorial_html, ours[-1]["markdown"], texts_of(request), keep=False
-            )
-            lines = [f"data: {line}\n" for line in LINE_END.split(html)]  # empty ones are code's
-            yield f"{''.join(lines)}\n".encode()
+    async for events in batches:
+        ours = [
+            event.data
+            for event in events
+            if event.data.get("concept_id") == str(concept_id)
+            and event.data.get("kind") == ContentKind.tutorial
+        ]
+        if any("markdown" not in data for data in ours) or any(
+            event.is_terminal for event in events
+        ):
+            yield WRITTEN + END
+            return
+        if not ours:
+            yield STILL_HERE
+            continue
+        html = await run_in_threadpool(
+            tutorial_html, ours[-1]["markdown"], texts_of(request), keep=False
+        )
+        lines = [f"data: {line}\n" for line in LINE_END.split(html)]  # empty ones are code's
+        yield f"{''.join(lines)}\n".encode()
 
 
 def _message(request: Request, owner_id: UUID, roadmap_id: UUID, events: Sequence[Event]) -> bytes:

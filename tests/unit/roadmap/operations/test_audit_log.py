@@ -24,7 +24,7 @@ from roadmap.operations.audit_log import (
     AuditEntry,
     AuditOutcome,
     audited,
-    records,
+    entries,
 )
 
 ADA = Actor(UUID(int=7), "ada@example.org", "192.0.2.1", "request-1")
@@ -33,7 +33,7 @@ pytestmark = pytest.mark.usefixtures("immediate", "short")
 
 
 def newest() -> AuditEntry:
-    return records(limit=1).items[0]
+    return entries(limit=1).items[0]
 
 
 def test_an_act_is_written_down_before_it_is_done_and_its_outcome_after() -> None:
@@ -134,15 +134,15 @@ def test_pages_meet_and_filters_hold() -> None:
             pass
     with pytest.raises(NotFound), audited(ADA, "queue.pause", "7"):
         raise NotFound("This queue does not exist.")
-    first = records(limit=3)
+    first = entries(limit=3)
     assert first.next_cursor is not None
-    rest = records(limit=100, before=UUID(first.next_cursor))
+    rest = entries(limit=100, before=UUID(first.next_cursor))
     assert [entry.target for entry in (*first.items, *rest.items)] == list("76543210")
     assert rest.next_cursor is None
-    assert [entry.target for entry in records(limit=100, action="queue.resume").items] == list(
+    assert [entry.target for entry in entries(limit=100, action="queue.resume").items] == list(
         "6420"
     )
-    assert [entry.target for entry in records(limit=100, outcome=AuditOutcome.refused).items] == [
+    assert [entry.target for entry in entries(limit=100, outcome=AuditOutcome.refused).items] == [
         "7"
     ]
 
@@ -155,7 +155,7 @@ def test_an_act_is_forgotten_after_a_year() -> None:
     assert newest().target == "content"
     clock.travel(timedelta(days=2))
     audit_log.purge_expired()
-    assert records(limit=1).items == []
+    assert entries(limit=1).items == []
 
 
 def test_what_is_done_in_the_database_shares_its_transaction() -> None:
@@ -167,7 +167,7 @@ def test_what_is_done_in_the_database_shares_its_transaction() -> None:
 
     with pytest.raises(ZeroDivisionError):
         do()
-    assert records(limit=1).items == []
+    assert entries(limit=1).items == []
 
 
 @pytest.mark.parametrize("caught", [False, True])
@@ -185,7 +185,7 @@ def test_what_was_refused_is_written_down_whatever_becomes_of_the_transaction_ar
 
     with suppress(Conflict), transaction(), suppress(Conflict) if caught else nullcontext():
         refuse()
-    (entry,) = records(limit=10).items
+    (entry,) = entries(limit=10).items
     assert (entry.outcome, entry.error, entry.details) == (
         AuditOutcome.refused,
         "It is over.",
@@ -199,7 +199,7 @@ def test_what_was_overtaken_is_done_again_and_written_down_once() -> None:
         with suppress(ZeroDivisionError), audited(ADA, "roadmap.cancel", "7"):
             raise ZeroDivisionError
         raise SerializationConflict
-    assert records(limit=1).items == []
+    assert entries(limit=1).items == []
 
 
 @pytest.mark.parametrize("headers", [{}, {"Idempotency-Key": "once"}], ids=["once", "under a name"])
@@ -258,4 +258,4 @@ class TestWhoGivesAccess:
             for _ in range(2)
         ]
         assert [answer.status_code for answer in answers] == [201, 409]
-        assert len(records(limit=10).items) == 1
+        assert len(entries(limit=10).items) == 1

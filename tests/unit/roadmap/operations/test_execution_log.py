@@ -15,7 +15,7 @@ from core import clock
 from core.db import session, transaction
 from core.errors import Unavailable
 from core.ids import EPOCH, new_id
-from core.tracing import TraceContext, entered
+from core.tracing import TraceContext, use_trace
 from models.records import ExecutionLog, LogSource
 from roadmap.operations import execution_log
 from roadmap.operations.execution_log import (
@@ -407,7 +407,7 @@ class TestStoring:
 
     def test_a_record_about_other_work_has_the_trace_of_that_work(self) -> None:
         ours, theirs = new_id(), new_id()
-        with entered(TraceContext(ours.hex, "0" * 16)):
+        with use_trace(TraceContext(ours.hex, "0" * 16)):
             record("test", "step", "message", trace=TraceContext(theirs.hex, "0" * 16))
             record("test", "step", "message")
         execution_log.buffer.flush()
@@ -761,7 +761,7 @@ def test_accepted_records_are_counted_once_by_several_threads_without_a_flush(
         patch.setattr(execution_log, "threading", made_of)
         made = Buffer()
     counted: list[float] = []
-    other = threading.Thread(target=made.count)
+    other = threading.Thread(target=made.update_metric)
 
     def count(name: str, value: float = 1) -> None:
         counted.append(value)
@@ -772,6 +772,6 @@ def test_accepted_records_are_counted_once_by_several_threads_without_a_flush(
     monkeypatch.setattr(execution_log.metric_counters, "count", count)
     for _ in range(3):
         made.add(entry(), now=False)
-    made.count()
+    made.update_metric()
     other.join()
     assert sum(counted) == 3

@@ -13,12 +13,11 @@ from roadmap.generation.catalogue.generator import CatalogueGenerator
 from roadmap.generation.catalogue.loader import tracks
 from roadmap.generation.context import DesignBrief
 from roadmap.plan.outline import Level, Outline, OutlineConcept, OutlineModule, OutlineStage
-from roadmap.plan.schemas import RoadmapRequest
+from roadmap.plan.schemas import MOST_HOURS_PER_WEEK, RoadmapRequest
 from roadmap.plan.validation import (
     LONGEST_DESCRIPTION,
     LONGEST_OUTCOME,
     MOST_CONCEPTS,
-    MOST_HOURS_PER_WEEK,
     MOST_OUTCOMES,
     MOST_PREREQUISITES,
     MOST_STAGES,

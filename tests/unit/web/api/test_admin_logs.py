@@ -109,7 +109,7 @@ class TestSearching:
 
         def export(wanted: Any) -> Iterator[bytes]:
             yield b"one\n"
-            seen.extend(audit_log.records(limit=10).items)
+            seen.extend(audit_log.entries(limit=10).items)
 
         monkeypatch.setattr(log_search, "export", export)
         client.head(EXPORT)

@@ -13,7 +13,7 @@ from core import clock
 from core.db import StatementTimeout
 from core.i18n import ENGLISH, texts
 from roadmap.lifecycle.administration import admin_queries
-from roadmap.operations.audit_log import Action, AuditEntry, AuditOutcome, records
+from roadmap.operations.audit_log import Action, AuditEntry, AuditOutcome, entries
 from roadmap.operations.metrics_store import saver
 from tasks.message_browser import MessageState
 from tasks.queue_admin import messages, pause, queue_states, resume
@@ -21,8 +21,9 @@ from tasks.queues import RETRIES, content_queue
 from tests.cases import try_each
 from web.pages import timeline_view
 from web.pages.admin import queues
-from web.pages.admin.actions import ACTS
-from web.pages.admin.layout import ACTIONS, OUTCOMES, STATES, Formatters
+from web.pages.admin.actions import ACTION_TEXTS
+from web.pages.admin.formatters import Formatters
+from web.pages.admin.labels import ACTIONS, OUTCOMES, STATES
 
 pytestmark = pytest.mark.usefixtures("short")
 
@@ -76,7 +77,7 @@ def waiting() -> str:
 
 
 def newest() -> AuditEntry:
-    return records(limit=1).items[0]
+    return entries(limit=1).items[0]
 
 
 def text_of(html: str) -> str:
@@ -252,7 +253,7 @@ class TestActs:
             assert room.get(f"{QUEUE}/{act}").status_code == 200
         assert dead() == [letter]
         assert not queue_states()[1].is_paused
-        assert records(limit=1).items == []
+        assert entries(limit=1).items == []
 
     def test_the_form_that_pauses_the_logs_says_that_rescue_pauses_too(
         self, room: TestClient
@@ -383,7 +384,7 @@ class TestActs:
         ]
 
     def test_every_act_has_words_in_the_log_and_the_log_knows_no_other(self) -> None:
-        assert set(ACTS) < set(ACTIONS) == set(Action)
+        assert set(ACTION_TEXTS) < set(ACTIONS) == set(Action)
 
     def test_another_message_that_speaks_of_its_id_is_not_shown_for_it(
         self, room: TestClient
