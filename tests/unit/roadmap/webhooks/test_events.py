@@ -237,14 +237,14 @@ class RecordedDeliveries:
 
 
 class TestSteps:
+    """A writer of an event returns the step that delivers it: rescue would find it only later."""
+
+    pytestmark = pytest.mark.usefixtures("immediate")
+
     @pytest.fixture(autouse=True)
     def by_a_model(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """The designer of these tests writes everything."""
         monkeypatch.setattr("roadmap.generation.generator.has_model", lambda: True)
-
-    """A writer of an event returns the step that delivers it: rescue would find it only later."""
-
-    pytestmark = pytest.mark.usefixtures("immediate")
 
     @pytest.mark.parametrize(
         ("of", "expected"),
