@@ -378,6 +378,7 @@ STORY: list[Step | Callable[[Story], Any]] = [
     Step("read_version", places={"number": 1}),
     Step("compare_versions", places={"number": 2}),
     Step("restore_version", {}, places={"number": 1}),
+    Step("write_contents", {"resources": [{"title": "My page", "url": "https://example.org/"}]}),
     Step("list_logs", until=lambda page: page["next_cursor"]),
     Step("read_receipt"),
     Step("read_trace"),

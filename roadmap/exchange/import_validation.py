@@ -8,19 +8,27 @@ from datetime import datetime, timedelta
 from functools import partial
 from itertools import islice
 from time import thread_time
-from typing import Any, Self, TypeVar
+from typing import Annotated, Any, Self, TypeVar
 
-from pydantic import BaseModel, ValidationError, model_validator
+from pydantic import BaseModel, Field, ValidationError, model_validator
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from core import clock
+from core.json_types import LazyModel
 from roadmap.exchange import own_chat_answer
 from roadmap.exchange.formats.json_ import PortableAttempt, PortableConcept, PortableRoadmap
 from roadmap.learning.grading import fits, is_right, rule_of
 from roadmap.learning.spaced_repetition import faults
 from roadmap.plan import validation
-from roadmap.plan.outline import LONGEST_WORDS, MOST_ITEMS, Outline, Question
-from roadmap.plan.schemas import fault_of_goal, printable
+from roadmap.plan.outline import (
+    LONGEST_WORDS,
+    MOST_ITEMS,
+    ContentKind,
+    Contents,
+    Outline,
+    Question,
+)
+from roadmap.plan.schemas import MOST_QUESTIONS, fault_of_goal, printable
 
 MOST_ERRORS = 20
 LONGEST_TUTORIAL = 200_000  # characters: the 100,000 of a model, if all have to be escaped
@@ -51,13 +59,7 @@ class RoadmapFile(PortableRoadmap):
         """Validate each concept by itself: pydantic needs 300 bytes for a list of one number."""
         content = json_data.encode() if isinstance(json_data, str) else json_data
         if own_chat_answer.is_answer(content):
-            answer = own_chat_answer.ChatAnswer(content)
-            try:
-                return cls.model_validate(answer.document())
-            except ValidationError as error:  # with places in the answer
-                wrong = error.errors(include_url=False, include_input=False)[:MOST_ERRORS]
-                rules = ((answer.place(each["loc"]), each["msg"]) for each in wrong)
-                raise own_chat_answer.refused(*rules) from None
+            return cls._of_answer(content)
         concepts, head = _taken_apart(json_data)
         errors: list[InitErrorDetails] = []
         found = {}
@@ -82,6 +84,19 @@ class RoadmapFile(PortableRoadmap):
         roadmap_file = cls.model_construct(**{**dict(roadmap), "concepts": found})
         return _checked(roadmap_file)  # type: ignore[return-value] # it is
 
+    @classmethod
+    def _of_answer(cls, content: bytes | bytearray, around: str = "") -> Self:
+        """Validate the answer of a chat. Raises Invalid, with places in it, or inside of one."""
+        answer = own_chat_answer.ChatAnswer(content)
+        try:
+            return cls.model_validate(answer.document())
+        except ValidationError as error:
+            wrong = error.errors(include_url=False, include_input=False)[:MOST_ERRORS]
+            rules = (
+                (answer.place(each["loc"]).removeprefix(around), each["msg"]) for each in wrong
+            )
+            raise own_chat_answer.refused(*rules) from None
+
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle each concept by itself: a receiving process holds one of them at a time."""
         concepts = {
@@ -90,6 +105,42 @@ class RoadmapFile(PortableRoadmap):
         }
         facts = {**dict(self), "concepts": _PickledConcepts(concepts)}
         return partial(RoadmapFile.model_construct, **facts), ()
+
+
+class OwnContents(LazyModel, frozen=True, extra="forbid"):
+    """Contents that the learner has written, as in the answer of a chat; empty parts stay."""
+
+    tutorial: Annotated[str, Field(max_length=LONGEST_WORDS)] = Field(
+        "", description="The lesson in Markdown. HTML becomes text."
+    )
+    resources: Annotated[list[dict[str, Any]], Field(max_length=MOST_QUESTIONS)] = Field(
+        [], description="Links, each with `title`, `url` and optionally `why` it is useful."
+    )
+    quiz: Annotated[list[dict[str, Any]], Field(max_length=MOST_QUESTIONS)] = Field(
+        [],
+        description="Questions, each with `question`, `options`, those that are right as `answer`, "
+        "and an `explanation`.",
+    )
+
+    def bodies(self) -> dict[ContentKind, Contents]:
+        """Return the parts by the rules of imports. Raises Invalid, with places in these fields."""
+        document = RoadmapFile._of_answer(
+            json.dumps(
+                {
+                    "title": "Own course",
+                    "stages": [
+                        {"title": "Own", "concepts": [{**self.model_dump(), "title": "Own"}]}
+                    ],
+                }
+            ).encode(),
+            around="/stages/0/modules/0/concepts/0",
+        )
+        return {
+            ContentKind(kind): written.body
+            for concept in document.concepts.values()
+            for kind, written in concept.contents
+            if written is not None
+        }
 
 
 class _PickledConcepts(Mapping[str, PortableConcept]):

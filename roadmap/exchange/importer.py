@@ -1,7 +1,7 @@
 """Import of portable documents: a new roadmap with the contents and the progress of the document.
 
 All of it is one transaction, and workers have nothing to do: contents that the document does not
-have are marked as failed, and can be retried.
+have are marked as failed, and can be retried. What nothing here can write is left to the person.
 """
 
 from collections.abc import Mapping
@@ -29,7 +29,7 @@ from roadmap.exchange.formats.json_ import PortableConcept, PortableProject, Por
 from roadmap.lifecycle import events, revisions
 from roadmap.lifecycle.making import completion, create
 from roadmap.lifecycle.making.activate_plan import adopt_outline
-from roadmap.lifecycle.plan_rows import ROWS, subject
+from roadmap.lifecycle.plan_rows import ROWS, leave_to_person, subject
 from roadmap.lifecycle.reading import queries
 from roadmap.plan.outline import ContentKind
 from roadmap.plan.statuses import ContentStatus, EventType, Job, RevisionSource, RoadmapStatus
@@ -107,6 +107,7 @@ def import_roadmap(
             each.key: each for each in Concept.select().where(Concept.roadmap == roadmap_id)
         }
         _write(roadmap_id, concept_of, document.concepts, missing)
+        leave_to_person(roadmap_id)
         _learn(owner_id, roadmap_id, concept_of, document.concepts)
         _judge(roadmap_id, document.projects)
         completion.save_counts(row)

@@ -2,18 +2,20 @@
 
 Trusted as little as the output of a model. What chats add or leave out is forgiven: text around the
 JSON, line ends within texts, missing numbers, prerequisites that are no earlier concepts. The
-prompt is `roadmap/generation/own_chat_prompt.py`.
+prompt is `roadmap/generation/own_chat_prompt.py`. An outline by hand is a title, and below it a
+line for each stage, module, concept and outcome, indented below each other.
 """
 
 import json
 import math
 import re
-from collections.abc import Iterator
-from itertools import islice
+from collections.abc import Iterator, Sequence
+from itertools import islice, pairwise
 from typing import Any
 
 from core import clock
 from core.errors import FieldError, Invalid
+from core.i18n import gettext_noop
 from core.json_types import LANGUAGE_TAG
 from core.sanitize import format_size, one_line, plain, strip_nul
 from roadmap.plan.format_version import FORMAT, LARGEST_ANSWER, VERSION
@@ -34,12 +36,17 @@ LONGEST_TUTORIAL = 100_000  # characters
 LONGEST_RULE = 300
 NOISE = re.compile(r"^(?:\w+ (?=should)|Value error, )| after validation, not \d+$")  # of a rule
 NUMBER = re.compile(r"[0-9]{1,6}(?:\.[0-9]{1,6})?")
+LINES = re.compile(rb"[^{]*\n[ \t]+[^\s{][^{]*\Z")  # of several depths, and not JSON
+LINE = re.compile(r"^( *)(?:[#*•-]+ )? *(.*?)(?: *[(\uff08]([0-9.]+) *(?:h|小时)[)\uff09])? *$")
+BELOW = ("modules", "concepts", "outcomes")  # of a stage, a module, a concept
 LETTER = re.compile(r"([A-Z])[.):]?", re.IGNORECASE)  # of an option
 
 
 def is_answer(content: bytes | bytearray) -> bool:
-    """Whether it has stages, and is no export, which has a format and an outline."""
-    return b'"stages"' in content and not (b'"format"' in content or b'"outline"' in content)
+    """Whether it has lines or stages, and is no export, which has a format and an outline."""
+    return (b'"stages"' in content or LINES.match(content) is not None) and not (
+        b'"format"' in content or b'"outline"' in content
+    )
 
 
 def refused(*rules: tuple[str, str]) -> Invalid:
@@ -47,7 +54,38 @@ def refused(*rules: tuple[str, str]) -> Invalid:
     fields = (
         FieldError(place, NOISE.sub("", rule)[:LONGEST_RULE], ANSWER) for place, rule in rules
     )
-    return Invalid("This answer is not a course.", fields=tuple(fields))
+    return Invalid("Some fields are not valid.", fields=tuple(fields))
+
+
+def outline_in(text: str) -> dict[str, Any]:
+    """Return an outline in lines as an answer. Raises Invalid, with the number of a line."""
+    (_, _, title, _), *lines = [
+        (number, len(space), title, hours)
+        for number, line in enumerate(text.expandtabs(4).splitlines()[:MOST_PARTS], start=1)
+        for space, title, hours in LINE.findall(line)
+        if title
+    ]
+    return {"title": title, "stages": _nodes(lines)}
+
+
+def _nodes(lines: Sequence[tuple[int, int, str, str]], depth: int = 0) -> list[Any]:
+    starts = [at for at, line in enumerate(lines) if line[1] <= lines[0][1]]
+    groups = [lines[start:end] for start, end in pairwise([*starts, len(lines)])]
+    for (number, _, title, _), *below in groups:
+        rules = {
+            gettext_noop("Below a stage are modules, below these concepts."): below or depth > 1,
+            gettext_noop("Below a concept are outcomes, and nothing below these."): depth < 3
+            or not below,
+            gettext_noop("A title has at most 200 characters."): len(title) <= 200,
+        }
+        if broken := [(f"line {number}", rule) for rule, is_kept in rules.items() if not is_kept]:
+            raise refused(*broken)
+    return [
+        {"title": title, "hours": hours, BELOW[depth]: _nodes(below, depth + 1)}
+        if depth < len(BELOW)
+        else title
+        for (_, _, title, hours), *below in groups
+    ]
 
 
 def _found(text: str) -> dict[str, Any]:
@@ -69,7 +107,9 @@ class ChatAnswer:
     def __init__(self, content: bytes | bytearray) -> None:
         if len(content) > LARGEST_ANSWER:
             raise refused(("", f"should have at most {format_size(LARGEST_ANSWER)}"))
-        self.answer = _found(content.decode(errors="replace"))
+        self.answer = (outline_in if LINES.match(content) else _found)(
+            content.decode(errors="replace")
+        )
         self.parts = 0
         self.key_of: dict[str, str] = {}  # of concepts, by title
         self.place_of: dict[str, str] = {}  # in the answer, by key

@@ -55,6 +55,14 @@ def has_model() -> bool:
     return current_generator().name != BUILT_IN
 
 
+def is_writable(key: str) -> bool:
+    """Whether contents of the concept with this key can be made here.
+
+    The catalogue has its own keys alone; all others are for the person to write.
+    """
+    return "/" in key or has_model()
+
+
 def check_feedback(pointer: str) -> None:
     """Raise Invalid, about this field, unless the generator follows words."""
     if not has_model():

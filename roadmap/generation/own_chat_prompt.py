@@ -6,6 +6,7 @@
 import json
 from typing import Any
 
+from core.sanitize import one_line
 from roadmap.plan.schemas import RoadmapRequest
 
 PROMPT = """\
@@ -32,15 +33,13 @@ repeats the right option, or is a list if several are right.
 {form}
 ```
 """
-OUTLINE: dict[str, Any] = {
+CONCEPT: dict[str, Any] = {
     "title": "Title of the concept",
     "description": "Its content in one sentence",
     "hours": 3,
     "difficulty": 1,
     "prerequisites": [],
     "outcomes": ["What one can do afterwards"],
-}
-CONTENTS: dict[str, Any] = {
     "tutorial": "Markdown",
     "resources": [
         {"title": "Title of the page", "url": "https://example.org/", "why": "Why it is useful"}
@@ -59,24 +58,29 @@ CONTENTS: dict[str, Any] = {
 def prompt_of(request: RoadmapRequest) -> str:
     """Return a prompt for any chat, with the form of its answer."""
     about = {"Prior experience": request.background, "Preferences": request.preferences}
+    wishes = request.model_dump(
+        mode="json", include={"goal", "level", "hours_per_week", "language"}
+    )
+    modules = [{"title": "Title of the module", "concepts": [CONCEPT]}]
+    form = {
+        **wishes,
+        "title": "Title of the course",
+        "stages": [{"title": "Title of the stage", "modules": modules}],
+    }
     return PROMPT.format(
-        **request.model_dump(mode="json", include={"goal", "level", "hours_per_week", "language"}),
+        **wishes,
         until=f", until {request.deadline}" if request.deadline else "",
         more="".join(f"\n- {name}: {text}" for name, text in about.items() if text),
-        form=_form(request, {**OUTLINE, **CONTENTS}),
+        form=json.dumps(form, ensure_ascii=False, indent=2),
     )
 
 
 def outline_of(request: RoadmapRequest) -> str:
-    """Return an outline of one concept as JSON, which can be filled in by hand and imported."""
-    return _form(request, OUTLINE)
-
-
-def _form(request: RoadmapRequest, concept: dict[str, Any]) -> str:
-    wishes = request.model_dump(
-        mode="json", include={"goal", "level", "hours_per_week", "language"}
-    )
-    module = {"title": "Title of the module", "concepts": [concept]}
-    stage = {"title": "Title of the stage", "modules": [module]}
-    form = {**wishes, "title": "Title of the course", "stages": [stage]}
-    return json.dumps(form, ensure_ascii=False, indent=2)
+    """Return an outline of one concept in lines, which can be filled in by hand and imported."""
+    return f"""\
+{one_line(request.goal)[:200]}
+Title of the stage
+  Title of the module
+    Title of the concept (3 h)
+      - What one can do afterwards
+"""

@@ -17,13 +17,14 @@ from uuid import UUID
 from core import clock
 from core.db import session, transaction
 from core.errors import Conflict, FieldError, Invalid, RoadmapError, required
-from models.roadmaps import Content, ContentVersion, Roadmap
+from core.ids import new_id
+from models.roadmaps import Concept, Content, ContentVersion, Roadmap
 from roadmap.accounts.access import transition
 from roadmap.accounts.locks import lock_account
 from roadmap.generation.context import BUILT_IN
 from roadmap.learning import reviews
 from roadmap.lifecycle import events, revisions
-from roadmap.lifecycle.content_versions import find_content
+from roadmap.lifecycle.content_versions import find_content, read_content
 from roadmap.lifecycle.making import completion, create
 from roadmap.lifecycle.making.activate_plan import (
     adopt_outline,
@@ -36,17 +37,26 @@ from roadmap.lifecycle.plan_rows import (
     IS_CURRENT,
     MOST_VERSIONS,
     PENDING,
+    add_version,
     contents_that_fit,
     current_outline,
     due,
     fitting_version,
+    leave_to_person,
     newest_version,
     open_due,
     ready,
     removed_keys,
+    subject,
 )
 from roadmap.plan import edits
-from roadmap.plan.outline import Analysis, ContentKind, Outline
+from roadmap.plan.outline import (
+    BY_HAND,
+    Analysis,
+    ContentKind,
+    Contents,
+    Outline,
+)
 from roadmap.plan.schemas import ChosenAnswer, accepted_request
 from roadmap.plan.statuses import (
     BEING_MADE,
@@ -343,7 +353,13 @@ def replace_links(owner_id: UUID, roadmap_id: UUID, content_id: UUID) -> list[Jo
 
 @transaction()
 def restore_version(
-    owner_id: UUID, roadmap_id: UUID, concept_id: UUID, kind: ContentKind, number: int
+    owner_id: UUID,
+    roadmap_id: UUID,
+    concept_id: UUID,
+    kind: ContentKind,
+    number: int,
+    *,
+    event: EventType = EventType.content_restored,
 ) -> CommandResult:
     """Show an earlier version of a part again.
 
@@ -371,7 +387,7 @@ def restore_version(
     completion.save_counts(row)
     events.bump_and_append(
         row.id,
-        EventType.content_restored,
+        event,
         {
             "concept_id": str(concept_id),
             "kind": kind,
@@ -382,6 +398,50 @@ def restore_version(
     # The last event of a finished roadmap is its end.
     jobs = completion.finish(row.id, completion.outcome(row)) if row.status in ENDED else []
     return _result(row, f"Restored version {number} of a {kind}", jobs)
+
+
+@transaction()
+def write(
+    owner_id: UUID, roadmap_id: UUID, concept_id: UUID, bodies: Mapping[ContentKind, Contents]
+) -> CommandResult:
+    """Show parts that the person has written, as new versions unless they are the same.
+
+    Raises NotFound, Conflict.
+    """
+    row = transition(owner_id, roadmap_id, EDITABLE, "changed")
+    concept = required(
+        Concept.get_or_none(
+            Concept.id == concept_id, Concept.roadmap == roadmap_id, ~Concept.removed
+        ),
+        "This concept does not exist in this roadmap.",
+    )
+    steps: list[Job] = []
+    for kind, body in bodies.items():
+        content, _ = Content.get_or_create(
+            concept=concept_id,
+            kind=kind,
+            defaults={
+                "id": new_id(),
+                "roadmap": roadmap_id,
+                "status": ContentStatus.ready,
+                "due_at": clock.now(),
+            },
+        )
+        if newest_version(content.id) >= MOST_VERSIONS:
+            raise Conflict(f"The maximum of {MOST_VERSIONS} versions is reached for this {kind}.")
+        if read_content(content) != body:
+            number = add_version(
+                {
+                    "content": content.id,
+                    "body": body.model_dump(mode="json"),
+                    "generator": BY_HAND,
+                    "subject": subject(concept),
+                }
+            )
+            steps += restore_version(
+                owner_id, roadmap_id, concept_id, kind, number, event=EventType.content_ready
+            ).steps
+    return _result(row, "Wrote contents by hand", steps)
 
 
 def _adopt(
@@ -426,6 +486,7 @@ def _reopen(row: Roadmap, contents: Iterable[Content], *, instruction: str = "")
     Content.update({**PENDING, "instruction": instruction, "due_at": clock.now()}).where(
         Content.id.in_(ids)
     ).execute()
+    leave_to_person(row.id)
     completion.save_counts(row)
     status = _open_status(row)
     changed = events.bump_and_append(

@@ -20,7 +20,9 @@ from core.errors import Conflict
 from core.ids import new_id
 from models.bulk import insert_rows
 from models.roadmaps import Concept, Content, ContentVersion, Module, Roadmap, Stage
+from roadmap.generation.generator import is_writable
 from roadmap.plan.outline import (
+    BY_HAND,
     ContentKind,
     Outline,
     OutlineConcept,
@@ -119,7 +121,8 @@ def apply(
     """Make the rows what the outline says.
 
     Return the contents to be written now, and the concepts that may have another quiz. A concept
-    that has changed is written again, unless its key is in `as_written` or an earlier version fits.
+    that has changed is written again, unless its key is in `as_written`, an earlier version fits,
+    or nothing here can write it. Texts that the person has written stay.
     `reopen`: cancelled contents are to be written as well. `all_at_once`: so are lessons that are
     not due yet.
     """
@@ -132,16 +135,18 @@ def apply(
     ).execute()
     wanted = {concept_of[concept.key]: subject(concept) for concept in outline.concepts()}
     kept = {node.id: node for node in before if node.id in wanted}
-    changed = {id_ for id_, node in kept.items() if subject(node) != wanted[id_]}
+    changed = {
+        id_ for id_, node in kept.items() if subject(node) != wanted[id_] and is_writable(node.key)
+    }
     # Texts that stay as they are become versions that fit the new subject of their concept.
-    former = {id_: subject(kept[id_]) for id_ in changed if kept[id_].key in as_written}
+    former = {id_: kept[id_].key in as_written and subject(kept[id_]) for id_ in changed}
     current = ContentVersion.select(ContentVersion, Content).join(Content, on=IS_CURRENT)
     for version in current.where(Content.concept.in_(list(former))):
         concept_id = version.content.concept_id
-        if version.subject == former[concept_id]:
-            Content.update(version=_copy(version, wanted[concept_id])).where(
-                Content.id == version.content_id
-            ).execute()
+        if version.subject == former[concept_id] or version.generator == BY_HAND:
+            Content.update(
+                version=add_version({**version.__data__, "subject": wanted[concept_id]})
+            ).where(Content.id == version.content_id).execute()
     cancelled = set(wanted) if reopen else {id_ for id_, node in kept.items() if node.removed}
     by_now = wanted if all_at_once else due(row.id)
     opened = _open_contents(row.id, wanted, changed, cancelled, by_now)
@@ -149,31 +154,41 @@ def apply(
 
 
 def due(roadmap_id: UUID) -> dict[UUID, bool]:
-    """Return the concepts to be written by now, and whether each has contents.
+    """Return the concepts to be written here by now, and whether each has contents.
 
     With a model these are the concept that the learner comes to, LESSONS_AHEAD more, and those
     being learned.
     """
     written = Content.select(Content.concept).where(Content.roadmap == roadmap_id)
     query = (
-        Concept.select(Concept.id, Concept.id.in_(written), Concept.progress)
+        Concept.select(Concept.id, Concept.id.in_(written), Concept.progress, Concept.key)
         .join(Module)
         .join(Stage)
         .where(Concept.roadmap == roadmap_id, ~Concept.removed)
         .order_by(Stage.position, Module.position, Concept.position)
     )
-    concepts = list(query.tuples())
+    concepts = [each for each in query.tuples() if is_writable(each[3])]
     if settings.lessons_ahead and settings.openai_api_key:
         open_ = [each for each in concepts if each[2] in (ConceptProgress.todo, LEARNING)]
         near = open_[: settings.lessons_ahead + 1]
         concepts = [*near, *(each for each in open_[len(near) :] if each[2] == LEARNING)]
-    return {id_: bool(is_there) for id_, is_there, _ in concepts}
+    return {id_: bool(is_there) for id_, is_there, *_ in concepts}
 
 
 def open_due(roadmap_id: UUID) -> list[UUID]:
     """Make contents pending of concepts that are due and have none; return their ids."""
     now_due = due(roadmap_id)
     return _open_contents(roadmap_id, dict.fromkeys(now_due, ""), set(), set(), now_due)
+
+
+def leave_to_person(roadmap_id: UUID) -> None:
+    """Delete parts without a version that nothing here can write: a person may."""
+    own = [
+        concept.id
+        for concept in Concept.select(Concept.id, Concept.key).where(Concept.roadmap == roadmap_id)
+        if not is_writable(concept.key)
+    ]
+    Content.delete().where(Content.concept.in_(own), Content.version == 0).execute()
 
 
 def removed_keys(roadmap_id: UUID) -> frozenset[str]:
@@ -290,15 +305,13 @@ def fitting_version(version: ContentVersion, concept_id: UUID) -> int:
         return int(version.version)
     if newest_version(version.content_id) >= MOST_VERSIONS:
         raise Conflict(f"The maximum of {MOST_VERSIONS} versions is reached for this part.")
-    return _copy(version, current)
+    return add_version({**version.__data__, "subject": current})
 
 
-def _copy(version: ContentVersion, subject_: str) -> int:
-    """Save a version again as one that was written for this subject; its number."""
-    number = newest_version(version.content_id) + 1
-    ContentVersion.insert(
-        {**version.__data__, "version": number, "subject": subject_, "created_at": clock.now()}
-    ).execute()
+def add_version(facts: Mapping[str, Any]) -> int:
+    """Save a version of a content under the next number; return it."""
+    number = newest_version(facts["content"]) + 1
+    ContentVersion.insert({**facts, "version": number, "created_at": clock.now()}).execute()
     return number
 
 

@@ -47,6 +47,7 @@ class Frozen(LazyModel, frozen=True, extra="forbid"):
 Title = Annotated[str, Field(min_length=1, max_length=200)]
 # One error per list: a small file could have millions, each of which takes memory.
 FIRST_ONLY = FailFast()
+BY_HAND = "person"  # generator of contents that the learner has written
 LONGEST_WORDS = 20_000  # characters of any text in contents but a tutorial
 MOST_ITEMS = 1000  # resources, or questions
 MOST_LINES, MOST_ACCEPTED = 20, 20  # lines to put in order; accepted texts of a typed answer

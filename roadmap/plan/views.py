@@ -220,7 +220,13 @@ class ConceptNode(GroupNode):
         exclude_if=is_none,
     )
     contents: dict[ContentKind, ContentState] = Field(
-        description=f"State of its parts: {', '.join(ContentKind)}."
+        description=f"State of its parts: {', '.join(ContentKind)}; empty: none is to be written."
+    )
+    yours: Literal[True] | None = Field(
+        None,
+        description="Its contents are the learner's to write: the catalogue does not have them, "
+        "and there is no model; left out: they are not.",
+        exclude_if=is_none,
     )
 
     @property
@@ -360,6 +366,7 @@ class ConceptMark(StrEnum):
     building = "building"
     failed = "failed"
     cancelled = "cancelled"
+    own = "own"
     ready = "ready"
     learning = "learning"
     learned = "learned"
@@ -372,6 +379,7 @@ WORDS = {
     ConceptMark.building: gettext_noop("being written"),
     ConceptMark.failed: gettext_noop("failed"),
     ConceptMark.cancelled: gettext_noop("cancelled"),
+    ConceptMark.own: gettext_noop("yours to write"),
     ConceptMark.ready: gettext_noop("ready to learn"),
     ConceptMark.learning: gettext_noop("learning"),
     ConceptMark.learned: gettext_noop("learned"),
@@ -404,7 +412,7 @@ def written_of(concept: ConceptNode) -> ConceptMark:
     ):
         return ConceptMark.building
     if ContentStatus.pending in statuses or not statuses:
-        return ConceptMark.queued
+        return ConceptMark.own if concept.yours else ConceptMark.queued
     return ConceptMark.cancelled if ContentStatus.cancelled in statuses else ConceptMark.ready
 
 
@@ -412,13 +420,11 @@ def next_of(concepts: Sequence[ConceptNode]) -> UUID | None:
     """Return the concept to continue with, or None.
 
     It is one that is being learned, else the first one with contents and all prerequisites
-    finished, else the first one with contents.
+    finished, else the first one with contents. Without any, it is one to write.
     """
     behind = {concept.id for concept in concepts if mark_of(concept) in BEHIND}
-    open_ = [
-        concept
-        for concept in concepts
-        if concept.id not in behind and any(state.version for state in concept.contents.values())
+    open_ = [concept for concept in concepts if concept.id not in behind and concept.written] or [
+        concept for concept in concepts if concept.id not in behind and concept.yours
     ]
     learning = [concept for concept in open_ if concept.progress == ConceptProgress.learning]
     known = {concept.id for concept in concepts}

@@ -22,7 +22,7 @@ from roadmap.accounts.identity import Scope
 from roadmap.accounts.invitations import InvitationRequest
 from roadmap.accounts.schemas import DeletionRequest, EmailChange, PasswordChange
 from roadmap.accounts.transfer import TransferRequest
-from roadmap.exchange.import_validation import RoadmapFile
+from roadmap.exchange.import_validation import OwnContents, RoadmapFile
 from roadmap.exchange.share_links import LinkRequest
 from roadmap.learning.daily_limits import ReviewLimits
 from roadmap.learning.placement import PlacementRequest, SkipRequest
@@ -86,6 +86,7 @@ BODIES: dict[type[BaseModel], dict[str, Any]] = {
     ApproveRequest: {"revision": 1},
     ReviseRequest: {"feedback": "More about testing, please."},
     EditRequest: {"operations": [{"op": "rewrite", "what": "concept", "key": KEY, "hours": 9}]},
+    OwnContents: {"tutorial": "Mine."},
     RegenerateRequest: {"instructions": "Shorter, please."},
     RoadmapRequest: {"goal": GOAL},
     KeyRequest: {"name": "another"},
@@ -140,6 +141,7 @@ FORMS: dict[str, dict[str, Any]] = {  # and what a page is sent
     "/review/{card_id}/undo": {"reviews": "1"},
     "/review/limits": {"reviews": "40", "new": "10"},
     LESSON + "/upgrade": {},
+    LESSON + "/write": {"tutorial": "Mine."},
     LESSON + "/progress": {"progress": "done"},
     LESSON + "/part": {"part": "1"},
     LESSON + "/notes": {"notes": "Mine."},

@@ -341,9 +341,7 @@ EXHIBITS: dict[str, Callable[[Gallery, str], Exhibit]] = {
     "no roadmaps": lambda g, _: Exhibit("/roadmaps", g.newcomer, g.town.url),
     "bring in": lambda g, _: g.owned("/import"),
     "bring in with errors": lambda g, _: Exhibit("/import", g.owner, g.town.url, ("/import", {})),
-    "own chat": lambda g, language: g.owned(
-        f"/import?goal={GOALS[language]}&language={language}&outline=true"
-    ),
+    "own chat": lambda g, language: g.owned(f"/import?goal={GOALS[language]}&language={language}"),
     "own chat with errors": lambda g, _: Exhibit(
         p := "/import?goal=Bread&level=beginner&hours_per_week=8&language=",
         g.owner,

@@ -5,6 +5,7 @@ from typing import Literal
 
 from playwright.sync_api import Page, expect
 
+from testing.stack import Stack
 from tests.browser.conftest import School, Visiting
 
 SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
@@ -45,3 +46,26 @@ def test_on_paper_everything_is_black_on_white(page: Page, alone: School) -> Non
     link = page.locator(".resources a").first
     assert "https://" in link.evaluate("a => getComputedStyle(a, '::after').content")
     assert len(page.pdf()) > 20_000
+
+
+def test_an_outline_by_hand_is_written_and_learned(page: Page, service: Stack) -> None:
+    """Without a model: lines become a course, and its lesson is the person's own."""
+    page.goto(f"{service.url}/import")
+    outline = "Bread\nThe starter\n  Flour\n    Feed it (2 h)\n      - keep it alive\n"
+    page.get_by_label("The chat's reply, or your outline").fill(outline)
+    page.get_by_role("button", name="Create the roadmap").click()
+    expect(page.locator("#plan li.concept")).to_contain_text("yours to write")
+    page.get_by_role("link", name="Continue", exact=True).click()
+    expect(page.locator("#mark")).to_have_text("yours to write")
+    page.get_by_role("link", name="Write it yourself").click()
+    page.get_by_label("Text", exact=True).fill("# Feeding\n\nTake **equal** parts.")
+    first = page.get_by_role("group", name="Question 1")
+    first.get_by_label("Question", exact=True).fill("How often?")
+    first.get_by_label("Right answers").fill("Daily")
+    first.get_by_label("Wrong answers").fill("Never\nOnce")
+    page.get_by_role("button", name="Save", exact=True).click()
+    expect(page.locator("#mark")).to_have_text("ready to learn")
+    page.get_by_label("Daily").check()
+    page.get_by_role("button", name="Check", exact=True).click()
+    page.get_by_role("button", name="Show the result").click()
+    expect(page.locator("#mark")).to_have_text("learned")

@@ -7,6 +7,7 @@ from pydantic import Field
 
 from core.errors import Conflict
 from core.json_types import LazyModel
+from roadmap.exchange.import_validation import OwnContents
 from roadmap.generation.generator import check_feedback, has_model
 from roadmap.lifecycle import commands
 from roadmap.plan.edits import EditRequest
@@ -111,6 +112,14 @@ def restore_version(call: Call[EmptyBody]) -> Reply[Decision]:
     )
 
 
+def write_contents(call: Call[OwnContents]) -> Reply[Decision]:
+    """Show contents that the learner has written, as new versions; earlier ones stay.
+
+    Parts that are left out stay as they are. The rules are those of imported answers.
+    """
+    return _decided(call, commands.write(*call.concept, call.body.bodies()))
+
+
 def _decided(call: Call, made: commands.CommandResult) -> Reply[Decision]:
     roadmap_id = call.ids["roadmap_id"]
     apply_command(roadmap_id, made)
@@ -135,6 +144,15 @@ ENDPOINTS = (
     command(ROADMAP + "/cancel", cancel_roadmap, "Cancel a roadmap"),
     command(ROADMAP + "/retry", retry_roadmap, "Retry failed parts"),
     command(REVISION + "/restore", restore_revision, "Restore a revision"),
+    Endpoint(
+        "PUT",
+        CONCEPT + "/contents",
+        write_contents,
+        "Write contents by hand",
+        status=202,
+        current=read_roadmap,
+        raises=(Conflict,),
+    ),
     command(CONTENT + "/retry", retry_part, "Retry a failed part"),
     command(CONTENT + "/regenerate", regenerate_part, "Regenerate a part"),
     command(CONTENT + "/versions/{number}/restore", restore_version, "Restore a version of a part"),

@@ -242,7 +242,7 @@ class Problem(BaseModel):
         None, description="For such a goal: a prompt for any chat, whose answer can be imported."
     )
     outline: str | None = Field(
-        None, description="For such a goal: an outline as JSON, to be filled in and imported."
+        None, description="For such a goal: an outline in lines, to be filled in and imported."
     )
     request_id: str | None = Field(
         None, description="Identifies the request in the log.", examples=["9f86d081884c7d65"]

@@ -13,7 +13,15 @@ from markupsafe import Markup
 from core.i18n import gettext_noop, sentence_gap
 from roadmap.generation.context import BUILT_IN
 from roadmap.operations.execution_log import LogLevel
-from roadmap.plan.outline import CONTENT_KINDS, QUESTION_HINTS, ContentKind, Judge, Level, Mark
+from roadmap.plan.outline import (
+    BY_HAND,
+    CONTENT_KINDS,
+    QUESTION_HINTS,
+    ContentKind,
+    Judge,
+    Level,
+    Mark,
+)
 from roadmap.plan.statuses import (
     TEST,
     ConceptProgress,
@@ -128,7 +136,7 @@ DELIVERIES = {
     DeliveryStatus.delivered: gettext_noop("Delivered"),
     DeliveryStatus.failed: gettext_noop("Failed"),
 }
-MADE_HERE = gettext_noop("Ready-made")
+MAKERS = {BUILT_IN: gettext_noop("Ready-made"), BY_HAND: gettext_noop("Written by hand")}
 TESTED = gettext_noop("Test")
 # An event of a newer version, which this process does not know.
 ANOTHER = gettext_noop("Other event")
@@ -144,7 +152,7 @@ class Sentences:
 
     def maker(self, of: str) -> str:
         """Return the generator of a plan or a text: a model has its own name."""
-        return self._text(MADE_HERE) if of == BUILT_IN else of
+        return self._text(MAKERS[of]) if of in MAKERS else of
 
     def now(self, activity: Activity) -> str:
         """Return the present activity of a roadmap."""

@@ -12,23 +12,22 @@ from web.pages.forms import AnyQuery
 
 
 class ChatQuery(AnyQuery):
-    """Wishes for a course; with `outline`, the box has one to fill in by hand."""
+    """Wishes for a course."""
 
     goal: str = ""
     level: Level = Level.beginner
     hours_per_week: int = 8
     language: str = ""
-    outline: bool = False
 
 
 def box(query: ChatQuery, answer: str = "") -> dict[str, Any]:
     """Return what the part needs; without a goal there is no prompt."""
-    wishes = query.model_dump(exclude={"outline"})
+    wishes = query.model_dump()
     language = query.language or chinese_of(query.goal) or DEFAULT_LANGUAGE
     request = RoadmapRequest.model_construct(**{**wishes, "language": language})
     return {
         "form": secrets.token_urlsafe(16),
         "query": urlencode(wishes),
         "prompt": own_chat_prompt.prompt_of(request) if query.goal else "",
-        "answer": answer or (own_chat_prompt.outline_of(request) if query.outline else ""),
+        "answer": answer,
     }

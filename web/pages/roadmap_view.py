@@ -70,7 +70,9 @@ class View:
     @property
     def has_later(self) -> bool:
         """Whether lessons are still to be written as the learner comes near them."""
-        return self.tree.status in GOING_ON and not all(each.contents for each in self.concepts)
+        return self.tree.status in GOING_ON and not all(
+            each.contents or each.yours for each in self.concepts
+        )
 
     @property
     def schedule(self) -> Schedule:

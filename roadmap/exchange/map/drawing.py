@@ -45,6 +45,7 @@ SHAPES = {
     ConceptMark.failed: '<path class="p-mark" d="M0 -6L6.5 5.5H-6.5Z"/>'
     '<path class="p-mark" d="M0 -1.5V1.5M0 3.4V3.5"/>',
     ConceptMark.cancelled: f'{SQUARE}<path class="p-mark" d="M-2 -2L2 2M2 -2L-2 2"/>',
+    ConceptMark.own: '<path class="p-mark" d="M-5.5 5.5L-4.5 2L3 -5.5L5.5 -3L-2 4.5Z"/>',
     ConceptMark.ready: '<circle class="p-mark" r="5.5"/>',
     ConceptMark.learning: '<circle class="p-mark" r="5.5"/>'
     '<path class="p-full" d="M0 -5.5A5.5 5.5 0 0 0 0 5.5Z"/>',

@@ -39,9 +39,9 @@ from roadmap.lifecycle.making.attempts import after_fault, held_up, log_begun, p
 from roadmap.lifecycle.making.leases import BUILDING, CHALLENGE, keeper
 from roadmap.lifecycle.plan_rows import (
     IS_CURRENT,
+    add_version,
     contents_that_fit,
     current_outline,
-    newest_version,
     ready,
     subject,
 )
@@ -245,19 +245,17 @@ def _save_content(
 ) -> list[Job]:
     """Save a version and make it current. Raises LeaseLost, which saves nothing."""
     row = events.bump(content.roadmap_id, contents_ready=Roadmap.contents_ready + 1)
-    version = newest_version(content.id) + 1
+    facts = {
+        "content": content.id,
+        "body": written.model_dump(mode="json"),
+        "generator": generator.name_of(content.kind),
+        "prompt_version": generator.prompt_version(content.kind),
+        "instruction": content.instruction,
+        "subject": subject(content.concept),
+        "remarks": remarks,
+    }
+    version = add_version(facts)
     leases.release(Content, content.id, token, **ready(version))
-    ContentVersion.insert(
-        content=content.id,
-        version=version,
-        body=written.model_dump(mode="json"),
-        generator=generator.name_of(content.kind),
-        prompt_version=generator.prompt_version(content.kind),
-        instruction=content.instruction,
-        subject=subject(content.concept),
-        remarks=remarks,
-        created_at=clock.now(),
-    ).execute()
     if content.kind == ContentKind.quiz:
         reviews.follow([content.concept_id])
     events.append(

@@ -13,6 +13,7 @@ from models.roadmaps import Concept, Content, ContentVersion, Module, Revision, 
 from roadmap.accounts.access import FIRST, get_owned, newest_of
 from roadmap.budget.budget import money
 from roadmap.budget.cost_report import pending_estimate
+from roadmap.generation.generator import is_writable
 from roadmap.lifecycle.links.link_status import checked
 from roadmap.lifecycle.making.completion import progress
 from roadmap.lifecycle.plan_rows import IS_CURRENT, key_of, planned
@@ -228,7 +229,12 @@ def _node(shape: type[Node], row: Stage | Module, **inside: list[Any]) -> Node:
 def _concept_node(concept: Concept, contents: Iterable[Content]) -> ConceptNode:
     ordered = sorted(contents, key=lambda content: KINDS.index(content.kind))
     states = {content.kind: from_row(ContentState, content) for content in ordered}
-    return from_row(ConceptNode, concept, contents=states)
+    return from_row(
+        ConceptNode,
+        concept,
+        contents=states,
+        yours=None if states or is_writable(concept.key) else True,
+    )
 
 
 def _detail(kind: ContentKind, version: ContentVersion | None) -> Any:

@@ -1,4 +1,4 @@
-"""A plan to edit by hand: its outline with a form at each node.
+"""A plan to edit by hand: its outline with a form at each node; and a concept to write by hand.
 
 A form is an edit of the plan that was shown.
 """
@@ -13,6 +13,8 @@ from starlette.responses import Response
 
 from core.errors import Conflict, Invalid
 from core.i18n import gettext_noop
+from roadmap.exchange.formats.json_ import portable
+from roadmap.exchange.import_validation import OwnContents
 from roadmap.generation.generator import has_model
 from roadmap.lifecycle import commands, revisions
 from roadmap.lifecycle.reading import queries
@@ -22,7 +24,7 @@ from roadmap.plan.views import RoadmapTree, concepts_of
 from web.http.problems import status_of
 from web.pages import error_messages
 from web.pages.forms import Form, OpenedQuery, filled, see_other
-from web.pages.page_route import PAGE, PageCall, PageRoute
+from web.pages.page_route import LESSON, PAGE, PageCall, PageRoute
 from web.pages.templates import page, texts_of
 from web.roadmaps.roadmap_commands import apply_command
 
@@ -193,7 +195,60 @@ def _refused(
     }
 
 
+def write_page(call: PageCall, error: Conflict | Invalid | None = None) -> Response:
+    """Return the page on which a concept is written; after an error, it keeps what was typed."""
+    concept = queries.concept_detail(*call.concept)
+    return page(
+        call.request,
+        "write.html",
+        status=status_of(error) if error else 200,
+        concept=concept,
+        document=portable(call.owner, concept.roadmap_id, with_learner=False),
+        typed=call.body if error else None,
+        error=error,
+        problem=error_messages.sentence(texts_of(call.request), error) if error else "",
+        follows_words=has_model(),
+    )
+
+
+def write(call: PageCall) -> Response:
+    """Save what is written; fields that are empty leave a part as it is."""
+    text = call.body.text
+
+    def lines(name: str) -> list[str]:
+        return [line.strip() for line in text(name).splitlines() if line.strip()]
+
+    try:
+        contents = filled(
+            OwnContents,
+            {
+                "tutorial": text("tutorial"),
+                "resources": [
+                    {"title": text(f"title{n}"), "url": text(f"url{n}")}
+                    for n in range(len(call.body))
+                    if text(f"title{n}") or text(f"url{n}")
+                ],
+                "quiz": [
+                    {
+                        "question": text(f"question{n}"),
+                        "options": sorted({*lines(f"right{n}"), *lines(f"wrong{n}")}),
+                        "answer": lines(f"right{n}"),
+                        "explanation": text(f"why{n}"),
+                    }
+                    for n in range(len(call.body))
+                    if text(f"question{n}") or text(f"right{n}") or text(f"wrong{n}")
+                ],
+            },
+        )
+        apply_command(call.ids["roadmap_id"], commands.write(*call.concept, contents.bodies()))
+    except (Conflict, Invalid) as error:
+        return write_page(call, error)
+    return see_other(f"/roadmaps/{call.ids['roadmap_id']}/concepts/{call.ids['concept_id']}")
+
+
 PAGES = (
+    PageRoute("GET", LESSON + "/write", write_page),
+    PageRoute("POST", LESSON + "/write", write),
     PageRoute("GET", PAGE + "/edit", edit_page),
     PageRoute("POST", PAGE + "/edit", edit),
 )

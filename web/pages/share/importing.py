@@ -32,8 +32,8 @@ NOT_FITTING = gettext_noop(
     "This file is not valid, and nothing was changed. It was altered or is damaged:"
 )
 NO_ANSWER = gettext_noop(
-    "This answer cannot be imported, and nothing was changed. Correct it, or send these remarks to"
-    " the chat:"
+    "This cannot be imported, and nothing was changed. Correct it, or send these remarks to the"
+    " chat:"
 )
 
 

@@ -76,16 +76,20 @@ class TestComingBack:
         assert len(ids) > 30
         assert not [each for each in (*ids, str(LOCAL_OWNER), '"spent"') if each in text]
 
+    @pytest.mark.usefixtures("short")
     def test_parts_that_are_not_there_have_failed_and_can_be_retried(
-        self, client: TestClient
+        self, client: TestClient, roadmap: str
     ) -> None:
-        path = made(client, small())
+        document = taken(client, roadmap)
+        key = document["outline"]["stages"][0]["modules"][0]["concepts"][1]["key"]
+        del document["concepts"][key]["contents"]["quiz"]
+        path = made(client, {**document, "exported_at": "2026-01-01T00:00:00Z"})
         tree = client.get(path).json()
         assert (tree["status"], tree["progress"]) == (
             "partial",
-            {"ready": 4, "failed": 2, "total": 6},
+            {"ready": 8, "failed": 1, "total": 9},
         )
-        assert tree["error"] == "2 of 6 parts were not in the file"
+        assert tree["error"] == "1 of 9 parts were not in the file"
         second = tree["stages"][0]["modules"][0]["concepts"][1]
         assert second["contents"]["quiz"] == {
             "status": "failed",
@@ -93,6 +97,16 @@ class TestComingBack:
             "error": IN_FILE.part,
         }
         assert client.post(f"{path}/retry", json={}).status_code == 202
+        assert client.get(path).json()["status"] == "ready"
+
+    def test_parts_that_nothing_here_can_write_are_left_to_the_person(
+        self, client: TestClient
+    ) -> None:
+        tree = client.get(made(client, small())).json()
+        assert (tree["status"], tree["progress"]) == (
+            "ready",
+            {"ready": 4, "failed": 0, "total": 4},
+        )
 
     def test_one_with_every_part_is_ready_and_has_its_events(self, client: TestClient) -> None:
         answer = sent(client, whole())

@@ -509,6 +509,8 @@ class TestLanguages:
         ]
         learned = a_concept(9, "路由", (), done)
         third.append(learned.model_copy(update={"learned_at": datetime.now(UTC)}))
+        own = a_concept(10, "自学", (), todo)
+        third.append(own.model_copy(update={"contents": {}, "yours": True}))
         tree = a_tree(
             [[first, second], [third]], ("数据库",), title="后端工程师", language="zh-Hans"
         )
@@ -539,6 +541,7 @@ class TestLanguages:
             "生成中",
             "失败",
             "已取消",
+            "由你来写",
             "可以学习",
             "学习中",
             "先修关系",
@@ -551,9 +554,9 @@ class TestLanguages:
 
     def test_the_description_is_whole_sentences(self) -> None:
         assert described(self.everything(), ZH) == (
-            "2 个阶段，9 个知识点，24 小时，3 周，已完成 2/8。"
+            "2 个阶段，10 个知识点，24 小时，3 周，已完成 2/9。"
             "第 1 阶段“数据库”，已完成 1/4。模块：数据库；数据库。"
-            "第 2 阶段“数据库”，已完成 1/4。模块：数据库。"
+            "第 2 阶段“数据库”，已完成 1/5。模块：数据库。"
         )
         root = parsed(exported(self.everything(), texts=ZH))
         found = [

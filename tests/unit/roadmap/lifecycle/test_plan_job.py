@@ -158,6 +158,7 @@ class TestPipeline:
         assert (tree.status, tree.hours) == ("ready", 203)
         assert "203 hours do not fit" in tree.remarks[0]
 
+    @pytest.mark.usefixtures("designer")
     def test_a_language_is_asked_for_again_also_by_who_takes_the_work_up(self) -> None:
         (step,) = create_many(
             [NewRoadmap(LOCAL_OWNER, RoadmapRequest(goal="学会烤面包", language="zh"))]
@@ -172,6 +173,7 @@ class TestPipeline:
         assert (first.asked[1:], second.asked) == (["outline", "repair"], ["repair"])
         assert second.problems == [["The text is not in zh."]]
 
+    @pytest.mark.usefixtures("designer")
     def test_a_worker_that_dies_over_a_draft_leaves_what_was_saved_before(self) -> None:
         """Passing faults after the analysis and after a draft: neither is asked for again."""
         step = accepted()
@@ -189,6 +191,7 @@ class TestPipeline:
         )
         assert the_roadmap(step.id).attempts == 3
 
+    @pytest.mark.usefixtures("designer")
     def test_who_has_to_wait_has_not_tried_and_says_nothing_twice(self) -> None:
         step = accepted()
         waiting = Designer(*[RetryLater("No room.", retry_after=7)] * 3)

@@ -241,6 +241,11 @@ class TestSteps:
 
     pytestmark = pytest.mark.usefixtures("immediate")
 
+    @pytest.fixture(autouse=True)
+    def by_a_model(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """The designer of these tests writes everything."""
+        monkeypatch.setattr("roadmap.generation.generator.has_model", lambda: True)
+
     @pytest.mark.parametrize(
         ("of", "expected"),
         [

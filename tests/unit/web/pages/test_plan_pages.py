@@ -325,7 +325,7 @@ class TestEditing:
         self, person: TestClient, roadmap: str
     ) -> None:
         page = person.get(f"{roadmap}/edit")
-        assert "concepts that you add have no tutorial, resources or quiz." in text_of(page)
+        assert "you write the text, links and questions of concepts that you add." in text_of(page)
         assert 'name="regenerate"' not in page.text
         before = concepts_of(person, roadmap)
         form = {
@@ -349,8 +349,10 @@ class TestEditing:
             "concept_difficulty": "1",
         }
         assert person.post(f"{roadmap}/edit", data=new).status_code == 303
-        assert tree_of(person, roadmap)["status"] == "partial"
-        assert "The tutorial on “Mine” failed" in text_of(person.get(roadmap))
+        made = tree_of(person, roadmap)
+        assert (made["status"], made["progress"]["failed"]) == ("ready", 0)
+        assert made["progress"] == after["progress"]
+        assert "Mine yours to write" in text_of(person.get(roadmap))
 
 
 class TestPlans:
