@@ -216,6 +216,12 @@ def immediate(schema: None) -> Iterator[None]:
 
 
 @pytest.fixture
+def with_model(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Concepts that are not of the catalogue are written here, not left to the person."""
+    monkeypatch.setattr("roadmap.generation.generator.has_model", lambda: True)
+
+
+@pytest.fixture
 def client(immediate: None) -> Iterator[TestClient]:
     """The application in this process, in immediate mode, called as its local owner."""
     with TestClient(app, base_url="http://127.0.0.1", raise_server_exceptions=False) as made:

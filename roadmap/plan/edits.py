@@ -1,16 +1,14 @@
 """Edits of an outline: operations on stages, modules and concepts, which have keys."""
 
-import re
-import unicodedata
 from collections.abc import Sequence, Set
-from itertools import chain, count
+from itertools import chain
 from typing import Annotated, Any, Literal, NoReturn
 
 from pydantic import Field, StringConstraints
 
 from core.errors import FieldError, Invalid
 from core.json_types import WHOLE, LazyModel
-from roadmap.plan.outline import Frozen, Outline
+from roadmap.plan.outline import LONGEST_KEY, Frozen, Outline, What, made_key
 from roadmap.plan.schemas import PRINTABLE, Number
 from roadmap.plan.validation import (
     LONGEST_DESCRIPTION,
@@ -19,12 +17,10 @@ from roadmap.plan.validation import (
     MOST_PREREQUISITES,
 )
 
-LONGEST_KEY = 200
 MOST_OPERATIONS = 100
 MOST_NAMED = 5  # of an edit
 HOW = {"remove": "removed", "move": "moved", "rewrite": "changed"}
 
-What = Literal["stage", "module", "concept"]
 PARENT: dict[What, What] = {"module": "stage", "concept": "module"}
 PARTS: dict[What, str] = {"stage": "modules", "module": "concepts"}  # fields of children
 Key = Annotated[str, Field(min_length=1, max_length=LONGEST_KEY)]
@@ -275,16 +271,3 @@ class _Tree:
             "An operation is not possible. Nothing was changed.",
             fields=(FieldError(self._pointer + field, rule),),
         )
-
-
-def made_key(title: str, what: What, used: Set[str]) -> str:
-    """Return the title in ASCII, or the kind if it has no such letters; numbered if needed."""
-    plain = "".join(c for c in unicodedata.normalize("NFKD", title) if not unicodedata.combining(c))
-    slug = re.sub(r"[^a-z0-9]+", "-", plain.lower()).strip("-")[:LONGEST_KEY].rstrip("-")
-    worded = re.search("[a-z]", slug) is not None
-    if worded and slug not in used:
-        return slug
-    base = slug[: LONGEST_KEY - 10].rstrip("-") if worded else what  # 10: room for any number
-    return next(
-        key for number in count(2 if worded else 1) if (key := f"{base}-{number}") not in used
-    )

@@ -3,19 +3,23 @@
 import hashlib
 import json
 import math
+import re
 import unicodedata
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
 from functools import cached_property
+from itertools import count
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import FailFast, Field, StringConstraints, model_validator
 
 from core.i18n import gettext_noop
 from core.json_types import LazyModel
+
+What = Literal["stage", "module", "concept"]
 
 
 class Level(StrEnum):
@@ -50,6 +54,7 @@ FIRST_ONLY = FailFast()
 BY_HAND = "person"  # generator of contents that the learner has written
 LONGEST_WORDS = 20_000  # characters of any text in contents but a tutorial
 MOST_ITEMS = 1000  # resources, or questions
+LONGEST_KEY = 200  # characters
 MOST_LINES, MOST_ACCEPTED = 20, 20  # lines to put in order; accepted texts of a typed answer
 LONGEST_ACCEPTED = 200  # characters of one of them
 Points = Annotated[
@@ -511,3 +516,16 @@ def total_weeks(outline: Outline, hours_per_week: int) -> int:
 def hours_until(deadline: date, today: date, hours_per_week: int) -> int:
     """Return the hours of learning until a deadline, those of one week at least."""
     return hours_per_week * max((deadline - today).days, 7) // 7
+
+
+def made_key(title: str, what: What, used: Set[str]) -> str:
+    """Return the title in ASCII, or the kind if it has no such letters; numbered if needed."""
+    plain = "".join(c for c in unicodedata.normalize("NFKD", title) if not unicodedata.combining(c))
+    slug = re.sub(r"[^a-z0-9]+", "-", plain.lower()).strip("-")[:LONGEST_KEY].rstrip("-")
+    worded = re.search("[a-z]", slug) is not None
+    if worded and slug not in used:
+        return slug
+    base = slug[: LONGEST_KEY - 10].rstrip("-") if worded else what  # 10: room for any number
+    return next(
+        key for number in count(2 if worded else 1) if (key := f"{base}-{number}") not in used
+    )

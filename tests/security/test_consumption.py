@@ -46,6 +46,8 @@ from web.http.rate_limiter import Limit, Limiter, SharedLimits
 from web.http.request_body import LARGEST_BODY
 from web.roadmaps import create_writer, sse
 
+pytestmark = pytest.mark.usefixtures("with_model")
+
 Factory = pytest.TempPathFactory
 
 ROADMAPS = "/api/v1/roadmaps"

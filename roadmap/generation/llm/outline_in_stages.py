@@ -11,8 +11,13 @@ from pydantic import AfterValidator, BeforeValidator, Field, create_model
 
 from core.sanitize import one_line, plain
 from roadmap.generation.llm.schemas import CapstoneField, Draft, Several, sized, up_to, whole
-from roadmap.plan.edits import made_key
-from roadmap.plan.outline import Outline, OutlineConcept, OutlineModule, OutlineStage
+from roadmap.plan.outline import (
+    Outline,
+    OutlineConcept,
+    OutlineModule,
+    OutlineStage,
+    made_key,
+)
 from roadmap.plan.validation import meaning
 
 Heading = Annotated[

@@ -36,6 +36,8 @@ from testing.waiting import BRIEF, HANG
 from tests.portables import FIRST, SECOND, small, whole
 from tests.unit.roadmap.lifecycle.test_jobs import rows
 
+pytestmark = pytest.mark.usefixtures("with_model")
+
 OWNER, OTHER = new_id(), new_id()
 MADE = ("queued", "planning", "building")
 Decide = Callable[[UUID], object]

@@ -22,6 +22,8 @@ from testing.servers import Postgres
 from testing.stack import Stack
 from tests.portables import FIRST, SECOND, small
 
+pytestmark = pytest.mark.usefixtures("with_model")
+
 IMPORT = "/api/v1/imports"
 
 

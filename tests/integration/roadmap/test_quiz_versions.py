@@ -30,6 +30,8 @@ from testing.logbook import MODES, own_database
 from testing.waiting import BRIEF
 from tests.integration.roadmap.test_reviews import QUESTIONS, RIGHT, Place, made, write
 
+pytestmark = pytest.mark.usefixtures("with_model")
+
 OTHERS: list[dict[str, Any]] = [QUESTIONS[3], {**QUESTIONS[0], "prompt": "Another?"}]
 DONE = ProgressRequest(progress=ConceptProgress.done)
 
