@@ -26,13 +26,22 @@ from models.roadmaps import (
     Stage,
 )
 from roadmap.exchange.formats.json_ import PortableConcept, PortableProject, PortableRoadmap
+from roadmap.learning.parts import cut
 from roadmap.lifecycle import events, revisions
 from roadmap.lifecycle.making import completion, create
 from roadmap.lifecycle.making.activate_plan import adopt_outline
 from roadmap.lifecycle.plan_rows import ROWS, subject
 from roadmap.lifecycle.reading import queries
+from roadmap.plan.format_version import BY_PLAN
 from roadmap.plan.outline import ContentKind
-from roadmap.plan.statuses import ContentStatus, EventType, Job, RevisionSource, RoadmapStatus
+from roadmap.plan.statuses import (
+    ConceptProgress,
+    ContentStatus,
+    EventType,
+    Job,
+    RevisionSource,
+    RoadmapStatus,
+)
 from roadmap.plan.validation import doubts
 from roadmap.plan.views import RoadmapSummary
 
@@ -45,6 +54,7 @@ LEARNER = (
     "notes",
     "exercise_attempt",
     "learned_at",
+    "forgotten_at",
 )  # of a concept
 LARGE_ROWS = 20  # in one statement: a tutorial may have 200 KB
 
@@ -107,7 +117,7 @@ def import_roadmap(
             each.key: each for each in Concept.select().where(Concept.roadmap == roadmap_id)
         }
         _write(roadmap_id, concept_of, document.concepts, missing)
-        _learn(owner_id, roadmap_id, concept_of, document.concepts)
+        _learn(owner_id, roadmap_id, concept_of, document)
         _judge(roadmap_id, document.projects)
         completion.save_counts(row)
         facts = {
@@ -165,12 +175,14 @@ def _learn(
     owner_id: UUID,
     roadmap_id: UUID,
     concept_of: Mapping[str, Concept],
-    concepts: Mapping[str, PortableConcept],
+    document: PortableRoadmap,
 ) -> None:
     """Store progress, notes, attempts and cards."""
     for key, concept in concept_of.items():
-        found = concepts.get(key, NOTHING)
-        left = {name: getattr(found, name) for name in LEARNER}
+        found = document.concepts.get(key, NOTHING)
+        left = {name: getattr(found, name) for name in LEARNER} | {"spent": found.spent or 0}
+        if document.version <= BY_PLAN:
+            left |= _of_plan(found, concept.hours)
         if left != {name: getattr(concept, name) for name in left}:
             Concept.update(left).where(Concept.id == concept.id).execute()
         # New ids are in the order of the attempts.
@@ -199,6 +211,18 @@ def _learn(
         for batch in peewee.chunked(cards, ROWS):
             # Not as JSON, as above: numbers could change in their last bit.
             ReviewCard.insert_many(batch).execute()
+
+
+def _of_plan(found: PortableConcept, hours: int) -> dict[str, int]:
+    """Return the time that the plan credited, which stays as time spent, and the place of reading.
+
+    The place was a share of the hours, of which the exercise took half.
+    """
+    is_done = found.progress == ConceptProgress.done
+    tutorial = found.contents.tutorial
+    minutes = cut(tutorial.body.markdown)[-1].end if tutorial else 0
+    place = min(found.studied / (hours * 30), 1) * minutes
+    return {"spent": (hours * 60 if is_done else found.studied) * 60, "studied": round(place)}
 
 
 def _judge(roadmap_id: UUID, projects: Mapping[str, PortableProject]) -> None:

@@ -23,8 +23,13 @@ class StageEnd(LazyModel):
     """Result of a stage; skipped concepts do not count."""
 
     title: str = Field(description="Title.")
-    hours: int = Field(description="Hours of its concepts that are done.")
-    outcomes: list[str] = Field(description="Learning outcomes of its concepts that are done.")
+    hours: int = Field(description="Hours spent on its concepts that are done.")
+    minutes: int = Field(description="The same in minutes.")
+    outcomes: list[str] = Field(description="The same as `outcomes_learned`.")
+    outcomes_learned: list[str] = Field(description="Outcomes of its concepts that are learned.")
+    outcomes_done: list[str] = Field(
+        description="Outcomes of its concepts that are done and not learned."
+    )
 
 
 class Completion(LazyModel):
@@ -32,9 +37,10 @@ class Completion(LazyModel):
 
     begun_on: date = Field(description="First day.")
     ended_on: date | None = Field(description="Day of the last concept; null: some are open.")
-    hours: int = Field(description="Hours of the concepts that are done.")
+    hours: int = Field(description="Hours spent on the concepts that are done.")
+    minutes: int = Field(description="The same in minutes.")
     done: int = Field(description="Concepts that are done.")
-    learned: int = Field(description="Of those, concepts with a passed quiz or a checked exercise.")
+    learned: int = Field(description="Of those, concepts that are learned.")
     skipped: int = Field(description="Concepts that were skipped.")
     total: int = Field(description="All concepts.")
     stages: list[StageEnd] = Field(description="Stages with a concept that is done, in order.")
@@ -59,10 +65,18 @@ def ended_stage(course: Course, concept_id: UUID) -> int:
 
 def stage_end(stage: StageNode) -> StageEnd:
     done = [each for each in stage.concepts if each.progress == ConceptProgress.done]
+    minutes = sum(each.spent_minutes for each in done)
+    learned, marked = (
+        [outcome for each in done if each.is_learned is wanted for outcome in each.outcomes]
+        for wanted in (True, False)
+    )
     return StageEnd(
         title=stage.title,
-        hours=sum(each.hours for each in done),
-        outcomes=[outcome for each in done for outcome in each.outcomes],
+        hours=minutes // 60,
+        minutes=minutes,
+        outcomes=learned,
+        outcomes_learned=learned,
+        outcomes_done=marked,
     )
 
 
@@ -73,12 +87,17 @@ def completion_of(tree: RoadmapTree) -> Completion:
     return Completion(
         begun_on=min([tree.begins_on, *days]),
         ended_on=max([tree.begins_on, *days]) if is_over(concepts) else None,
-        hours=sum(end.hours for end in ends),
+        hours=sum(end.minutes for end in ends) // 60,
+        minutes=sum(end.minutes for end in ends),
         done=tree.learned.done,
         learned=tree.learned.learned,
         skipped=tree.learned.skipped,
         total=tree.learned.total,
-        stages=[end for end in ends if end.hours],
+        stages=[
+            end
+            for end, stage in zip(ends, tree.stages, strict=True)
+            if any(each.progress == ConceptProgress.done for each in stage.concepts)
+        ],
     )
 
 

@@ -1,7 +1,8 @@
-"""Days of learning: how long, by the plan, and how many in a row.
+"""Days of learning: how long, and how many in a row.
 
 A day is that of the person's time zone when they learned. Answers, parts, progress and reviews note
-it in their transactions, after all other rows.
+it in their transactions. They credit the time since the credit before, on this account, so that no
+time counts twice; a lesson that is opened after a pause begins a new count.
 """
 
 from collections.abc import Collection
@@ -10,13 +11,44 @@ from uuid import UUID
 
 import peewee
 
-from models.accounts import LearningDay
+from core import clock
+from core.db import session, transaction
+from models.accounts import Account, LearningDay
 from roadmap.accounts.zones import today_of, zone_of
 
 MOST_DAYS = 400  # that are read, and of a streak
 MOST_SECONDS = 100_000_000  # of a day; the column ends at 2,147,483,647
 FORGIVING = 7  # days, in which one may be missed
-A_DAY = timedelta(days=1)
+A_DAY, A_SECOND = timedelta(days=1), timedelta(seconds=1)
+PAUSE = timedelta(minutes=30)  # after which an opened lesson begins a sitting
+
+
+def credit(owner_id: UUID, most: int, since: datetime | None = None) -> int:
+    """Add the seconds since the last credit to today, at most `most`, and return them.
+
+    `since` is used if there was no credit yet. Needs a locked account.
+    """
+    now = clock.now()
+    begin = min(_credited_at(owner_id) or since or now, now)
+    passed = (now - begin) // A_SECOND
+    credit_from(owner_id, begin + passed * A_SECOND)
+    seconds = min(passed, max(most, 0))
+    note(owner_id, seconds)
+    return seconds
+
+
+def begin_sitting(owner_id: UUID) -> None:
+    """Count time from now on, unless something was credited a short time ago."""
+    with session():
+        now, before = clock.now(), _credited_at(owner_id)
+    if before is None or now - before > PAUSE:
+        credit_from(owner_id, now)
+
+
+@transaction()
+def credit_from(owner_id: UUID, at: datetime) -> None:
+    """Count time from a moment on."""
+    Account.update(credited_at=at).where(Account.id == owner_id).execute()
 
 
 def note(owner_id: UUID, seconds: int = 0) -> None:
@@ -45,6 +77,11 @@ def read(owner_id: UUID) -> dict[date, int]:
         LearningDay.account == owner_id
     )
     return dict(latest.order_by(LearningDay.day.desc()).limit(MOST_DAYS).tuples())
+
+
+def _credited_at(owner_id: UUID) -> datetime | None:
+    at: datetime | None = Account.select(Account.credited_at).where(Account.id == owner_id).scalar()
+    return at
 
 
 def streak(days: Collection[date], today: date) -> int:

@@ -74,6 +74,7 @@ from roadmap.plan.views import RoadmapTree, concepts_of, with_kinds, without_ans
 
 NEWER: Literal["newer_version"] = "newer_version"  # kind of an error
 IS_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}").fullmatch
+MOST_SECONDS = 10_000_000  # spent on a concept
 FIRST_YEAR, LAST_YEAR = 2000, 2200  # a card that was known for years comes back decades later
 
 
@@ -106,6 +107,7 @@ Moment = Annotated[AwareDatetime, AfterValidator(_plausible)]
 Day = Annotated[date, AfterValidator(_plausible)]
 Count = Annotated[int, Field(ge=0, le=1_000_000), WHOLE]
 Index = Annotated[int, Field(ge=0, le=1000), WHOLE]
+Asked = Annotated[tuple[Index, ...], Field(max_length=MOST_QUESTIONS), FIRST_ONLY]
 Times = Annotated[int, Field(ge=0, le=MOST_REVIEWS), WHOLE]
 Days = Annotated[float, Field(ge=0, le=MOST_STABILITY, allow_inf_nan=False)]
 Difficulty = Annotated[float, Field(ge=0, le=10, allow_inf_nan=False)]
@@ -171,6 +173,9 @@ class PortableAttempt(Frozen):
     ] = Field(description="For each question, in order: chosen indexes, or a typed text.")
     score: Count = Field(description="Number of correct answers.")
     total: Count = Field(description="Number of questions.")
+    asked: Asked | None = Field(
+        None, description="Questions of a retry; left out: all.", exclude_if=is_none
+    )
     created_at: Moment = Field(description="Time of the attempt.")
 
 
@@ -207,7 +212,15 @@ class PortableConcept(Frozen):
     progress: ConceptProgress = Field(ConceptProgress.todo, description="Progress of the learner.")
     progress_at: Moment | None = Field(None, description="Since when; null: not started.")
     studied: Count = Field(
-        0, description="Minutes up to the end of the last part that is done.", exclude_if=not_
+        0,
+        description="Minutes of reading up to the end of the last part that is done; before "
+        "version 3 minutes of the plan.",
+        exclude_if=not_,
+    )
+    spent: Annotated[int, Field(ge=0, le=MOST_SECONDS), WHOLE] | None = Field(
+        None,
+        description="Seconds spent; left out before version 3: those of the plan.",
+        exclude_if=is_none,
     )
     notes: Annotated[str, Field(max_length=LONGEST_NOTES), PRINTABLE] = Field(
         "", description="Notes of the learner."
@@ -217,8 +230,11 @@ class PortableConcept(Frozen):
     )
     learned_at: Moment | None = Field(
         None,
-        description="When its quiz was passed or its exercise was checked; left out: not yet.",
+        description="When it was first learned; left out: not yet.",
         exclude_if=is_none,
+    )
+    forgotten_at: Moment | None = Field(
+        None, description="When a test took that away; left out: never.", exclude_if=is_none
     )
     attempts: Annotated[
         tuple[PortableAttempt, ...], Field(max_length=MOST_ATTEMPTS), FIRST_ONLY
@@ -251,7 +267,7 @@ class PortableRoadmap(Frozen):
 
     format: Annotated[str, AfterValidator(_format)] = Field(description="`roadmap`.")
     version: Annotated[int, AfterValidator(_version), WHOLE] = Field(
-        description=f"Version of the format: {VERSION}; 1 is read as well."
+        description=f"Version of the format: {VERSION}; 1 and 2 are read as well."
     )
     exported_at: Moment = Field(description="Time of creation.")
     request: PortableGoal = Field(description="The request.")
@@ -453,6 +469,8 @@ def _concept(
         notes=row.notes,
         exercise_attempt=row.exercise_attempt,
         learned_at=row.learned_at,
+        spent=row.spent,
+        forgotten_at=row.forgotten_at,
         attempts=tuple(
             PortableAttempt(**{name: getattr(each, name) for name in PortableAttempt.model_fields})
             for each in attempts

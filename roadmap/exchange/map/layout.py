@@ -233,6 +233,20 @@ def hours_of(hours: int, texts: NullTranslations = ENGLISH) -> str:
     return texts.ngettext("%(count)d hour", "%(count)d hours", hours) % {"count": hours}
 
 
+def times_of(concept: ConceptNode, texts: NullTranslations = ENGLISH) -> str:
+    """Return the time to read and that to practise, or the hours of what is not written."""
+    if not concept.reading_minutes:
+        return hours_of(concept.hours, texts)
+    hours = round(concept.practice_minutes / 60)
+    count = hours if concept.practice_minutes >= 60 else concept.practice_minutes
+    text = (
+        texts.gettext("%(read)d min to read, about %(count)d h to practise")
+        if count == hours
+        else texts.gettext("%(read)d min to read, about %(count)d min to practise")
+    )
+    return text % {"read": concept.reading_minutes, "count": count}
+
+
 def facts_of(tree: RoadmapTree, texts: NullTranslations = ENGLISH) -> dict[str, str]:
     """Return the numbers of stages, concepts, hours, weeks and done concepts as texts."""
     stages, concepts = len(tree.stages), concepts_of(tree)

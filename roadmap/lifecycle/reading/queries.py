@@ -13,6 +13,7 @@ from models.roadmaps import Concept, Content, ContentVersion, Module, Revision, 
 from roadmap.accounts.access import FIRST, get_owned, newest_of
 from roadmap.budget.budget import money
 from roadmap.budget.cost_report import pending_estimate
+from roadmap.learning.parts import minutes_of
 from roadmap.lifecycle.links.link_status import checked
 from roadmap.lifecycle.making.completion import progress
 from roadmap.lifecycle.plan_rows import IS_CURRENT, key_of, planned
@@ -39,6 +40,7 @@ from roadmap.plan.views import (
 Node = TypeVar("Node", StageNode, ModuleNode)
 KINDS = list(ContentKind)
 STATE_OF_PART = (  # without its lease
+    Content.id,
     Content.concept.alias("concept_id"),
     *(getattr(Content, name) for name in ("kind", *ContentState.model_fields)),
 )
@@ -94,6 +96,11 @@ def roadmap_tree(owner_id: UUID, roadmap_id: UUID, *, with_trash: bool = False) 
             .where(Revision.roadmap == roadmap_id, Revision.number == row.revision)
             .scalar()
         )
+        node_of = {
+            each.id: _concept_node(each, parts[each.id])
+            for inside in concepts.values()
+            for each in inside
+        }
     nodes = [
         _node(
             StageNode,
@@ -102,7 +109,7 @@ def roadmap_tree(owner_id: UUID, roadmap_id: UUID, *, with_trash: bool = False) 
                 _node(
                     ModuleNode,
                     module,
-                    concepts=[_concept_node(each, parts[each.id]) for each in concepts[module.id]],
+                    concepts=[node_of[each.id] for each in concepts[module.id]],
                 )
                 for module in modules[stage.id]
             ],
@@ -167,7 +174,6 @@ def concept_detail(owner_id: UUID, roadmap_id: UUID, concept_id: UUID) -> Concep
         roadmap_id=roadmap_id,
         notes=concept.notes,
         notes_tag=notes_tag(concept.notes),
-        studied=concept.studied,
         exercise_attempt=concept.exercise_attempt,
         remarks={kind: version.remarks for kind, version in versions.items() if version.remarks},
         **details,
@@ -228,7 +234,16 @@ def _node(shape: type[Node], row: Stage | Module, **inside: list[Any]) -> Node:
 def _concept_node(concept: Concept, contents: Iterable[Content]) -> ConceptNode:
     ordered = sorted(contents, key=lambda content: KINDS.index(content.kind))
     states = {content.kind: from_row(ContentState, content) for content in ordered}
-    return from_row(ConceptNode, concept, contents=states)
+    tutorial = next((each for each in ordered if each.kind == ContentKind.tutorial), None)
+    reading = minutes_of(tutorial.id, tutorial.version) if tutorial and tutorial.version else 0
+    return from_row(
+        ConceptNode,
+        concept,
+        contents=states,
+        reading_minutes=reading,
+        practice_minutes=max(concept.hours * 60 - reading, 0),
+        spent_minutes=concept.spent // 60,
+    )
 
 
 def _detail(kind: ContentKind, version: ContentVersion | None) -> Any:
