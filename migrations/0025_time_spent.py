@@ -10,17 +10,19 @@ from typing import Any
 
 import peewee
 
+FALSE = [peewee.SQL("DEFAULT FALSE")]
 COLUMNS: tuple[tuple[str, str, peewee.Field], ...] = (
     ("concept", "forgotten_at", peewee.DateTimeField(null=True)),
+    ("concept", "spent", peewee.IntegerField(default=0, constraints=[peewee.SQL("DEFAULT 0")])),
     ("account", "credited_at", peewee.DateTimeField(null=True)),
+    ("account", "explains_hours", peewee.BooleanField(default=False, constraints=FALSE)),
     ("quiz_attempt", "asked", peewee.JSONField(null=True)),
+    ("quiz_attempt", "passed", peewee.BooleanField(default=False, constraints=FALSE)),
     ("quiz_attempt", "reread_at", peewee.DateTimeField(null=True)),
 )
-WITH_DEFAULT = (
-    ("concept", "spent", "INTEGER NOT NULL DEFAULT 0"),
-    ("account", "explains_hours", "BOOLEAN NOT NULL DEFAULT FALSE"),
-)
 KEEP = (
+    """UPDATE quiz_attempt SET passed = TRUE WHERE score * 100 >= total * 80
+    AND CAST(answers AS text) NOT LIKE '%%[]%%' AND CAST(answers AS text) NOT LIKE '%%\"\"%%'""",
     """UPDATE concept SET spent = CASE progress WHEN 'done' THEN hours * 3600
     ELSE studied * 60 END WHERE progress = 'done' OR studied > 0""",
     """UPDATE concept SET studied = 11 * CASE WHEN studied < hours * 30 THEN studied
@@ -32,7 +34,5 @@ KEEP = (
 
 def up(migrator: Any, db: peewee.Database) -> None:
     migrator.migrate(*(migrator.add_column(*column) for column in COLUMNS))
-    for table, name, kind in WITH_DEFAULT:
-        db.execute_sql(f"ALTER TABLE {table} ADD COLUMN {name} {kind}")
     for statement in KEEP:
         db.execute_sql(statement)

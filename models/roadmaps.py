@@ -197,6 +197,7 @@ class QuizAttempt(Identified):
     answers = peewee.JSONField()  # lists of indexes, or typed texts
     score = peewee.IntegerField()
     total = peewee.IntegerField()
+    passed = peewee.BooleanField(default=False)
     asked = peewee.JSONField(null=True)  # list of indexes of a retry; null: all questions
     # When the learner opened the tutorial again after it; null: not yet
     reread_at = UtcDateTimeField(null=True)

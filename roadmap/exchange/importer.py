@@ -26,7 +26,7 @@ from models.roadmaps import (
     Stage,
 )
 from roadmap.exchange.formats.json_ import PortableConcept, PortableProject, PortableRoadmap
-from roadmap.learning.parts import cut
+from roadmap.learning.progress import PASSING_PERCENT
 from roadmap.lifecycle import events, revisions
 from roadmap.lifecycle.making import completion, create
 from roadmap.lifecycle.making.activate_plan import adopt_outline
@@ -51,6 +51,7 @@ LEARNER = (
     "progress",
     "progress_at",
     "studied",
+    "spent",
     "notes",
     "exercise_attempt",
     "learned_at",
@@ -180,14 +181,23 @@ def _learn(
     """Store progress, notes, attempts and cards."""
     for key, concept in concept_of.items():
         found = document.concepts.get(key, NOTHING)
-        left = {name: getattr(found, name) for name in LEARNER} | {"spent": found.spent or 0}
-        if document.version <= BY_PLAN:
-            left |= _of_plan(found, concept.hours)
+        left = {name: getattr(found, name) for name in LEARNER}
+        if document.version <= BY_PLAN:  # as in migration 0025
+            is_done, half = found.progress == ConceptProgress.done, concept.hours * 30
+            left["spent"] = 120 * half if is_done else found.studied * 60
+            left["studied"] = 11 * min(found.studied, half) // half
         if left != {name: getattr(concept, name) for name in left}:
             Concept.update(left).where(Concept.id == concept.id).execute()
         # New ids are in the order of the attempts.
         attempts = (
-            {**attempt.model_dump(), "id": new_id(), "concept": concept.id}
+            {
+                **attempt.model_dump(),
+                "asked": attempt.asked or None,
+                "passed": attempt.score * 100 >= attempt.total * PASSING_PERCENT
+                and all(attempt.answers),
+                "id": new_id(),
+                "concept": concept.id,
+            }
             for attempt in found.attempts
         )
         for batch in peewee.chunked(attempts, ROWS * 10):
@@ -211,18 +221,6 @@ def _learn(
         for batch in peewee.chunked(cards, ROWS):
             # Not as JSON, as above: numbers could change in their last bit.
             ReviewCard.insert_many(batch).execute()
-
-
-def _of_plan(found: PortableConcept, hours: int) -> dict[str, int]:
-    """Return the time that the plan credited, which stays as time spent, and the place of reading.
-
-    The place was a share of the hours, of which the exercise took half.
-    """
-    is_done = found.progress == ConceptProgress.done
-    tutorial = found.contents.tutorial
-    minutes = cut(tutorial.body.markdown)[-1].end if tutorial else 0
-    place = min(found.studied / (hours * 30), 1) * minutes
-    return {"spent": (hours * 60 if is_done else found.studied) * 60, "studied": round(place)}
 
 
 def _judge(roadmap_id: UUID, projects: Mapping[str, PortableProject]) -> None:

@@ -23,9 +23,7 @@ class StageEnd(LazyModel):
     """Result of a stage; skipped concepts do not count."""
 
     title: str = Field(description="Title.")
-    hours: int = Field(description="Hours spent on its concepts that are done.")
-    minutes: int = Field(description="The same in minutes.")
-    outcomes: list[str] = Field(description="The same as `outcomes_learned`.")
+    minutes: int = Field(description="Minutes spent on its concepts that are done.")
     outcomes_learned: list[str] = Field(description="Outcomes of its concepts that are learned.")
     outcomes_done: list[str] = Field(
         description="Outcomes of its concepts that are done and not learned."
@@ -37,8 +35,7 @@ class Completion(LazyModel):
 
     begun_on: date = Field(description="First day.")
     ended_on: date | None = Field(description="Day of the last concept; null: some are open.")
-    hours: int = Field(description="Hours spent on the concepts that are done.")
-    minutes: int = Field(description="The same in minutes.")
+    minutes: int = Field(description="Minutes spent on the concepts that are done.")
     done: int = Field(description="Concepts that are done.")
     learned: int = Field(description="Of those, concepts that are learned.")
     skipped: int = Field(description="Concepts that were skipped.")
@@ -65,18 +62,11 @@ def ended_stage(course: Course, concept_id: UUID) -> int:
 
 def stage_end(stage: StageNode) -> StageEnd:
     done = [each for each in stage.concepts if each.progress == ConceptProgress.done]
-    minutes = sum(each.spent_minutes for each in done)
-    learned, marked = (
-        [outcome for each in done if each.is_learned is wanted for outcome in each.outcomes]
-        for wanted in (True, False)
-    )
     return StageEnd(
         title=stage.title,
-        hours=minutes // 60,
-        minutes=minutes,
-        outcomes=learned,
-        outcomes_learned=learned,
-        outcomes_done=marked,
+        minutes=sum(each.spent_minutes for each in done),
+        outcomes_learned=[text for each in done if each.is_learned for text in each.outcomes],
+        outcomes_done=[text for each in done if not each.is_learned for text in each.outcomes],
     )
 
 
@@ -87,7 +77,6 @@ def completion_of(tree: RoadmapTree) -> Completion:
     return Completion(
         begun_on=min([tree.begins_on, *days]),
         ended_on=max([tree.begins_on, *days]) if is_over(concepts) else None,
-        hours=sum(end.minutes for end in ends) // 60,
         minutes=sum(end.minutes for end in ends),
         done=tree.learned.done,
         learned=tree.learned.learned,

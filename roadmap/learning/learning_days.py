@@ -14,7 +14,7 @@ import peewee
 from core import clock
 from core.db import session, transaction
 from models.accounts import Account, LearningDay
-from roadmap.accounts.zones import today_of, zone_of
+from roadmap.accounts.zones import today_of
 
 MOST_DAYS = 400  # that are read, and of a streak
 MOST_SECONDS = 100_000_000  # of a day; the column ends at 2,147,483,647
@@ -28,46 +28,35 @@ def credit(owner_id: UUID, most: int, since: datetime | None = None) -> int:
 
     `since` is used if there was no credit yet. Needs a locked account.
     """
-    now = clock.now()
-    begin = min(_credited_at(owner_id) or since or now, now)
-    passed = (now - begin) // A_SECOND
-    credit_from(owner_id, begin + passed * A_SECOND)
+    now, own = clock.now(), Account.id == owner_id
+    before = Account.select(Account.credited_at).where(own).scalar() or since or now
+    passed = max((now - before) // A_SECOND, 0)
+    Account.update(credited_at=min(before, now) + passed * A_SECOND).where(own).execute()
     seconds = min(passed, max(most, 0))
     note(owner_id, seconds)
     return seconds
 
 
+@session()
 def begin_sitting(owner_id: UUID) -> None:
     """Count time from now on, unless something was credited a short time ago."""
-    with session():
-        now, before = clock.now(), _credited_at(owner_id)
-    if before is None or now - before > PAUSE:
-        credit_from(owner_id, now)
-
-
-@transaction()
-def credit_from(owner_id: UUID, at: datetime) -> None:
-    """Count time from a moment on."""
-    Account.update(credited_at=at).where(Account.id == owner_id).execute()
+    now = clock.now()
+    is_idle = Account.credited_at.is_null() | (Account.credited_at < now - PAUSE)
+    idle = (Account.id == owner_id) & is_idle
+    if Account.select().where(idle).exists():
+        with transaction():
+            Account.update(credited_at=now).where(idle).execute()
 
 
 def note(owner_id: UUID, seconds: int = 0) -> None:
-    """Add to the learning of today. Needs a transaction."""
+    """Add to the learning of today, or take away. Needs a transaction."""
     total = LearningDay.seconds + seconds
-    LearningDay.insert(account=owner_id, day=today_of(owner_id), seconds=seconds).on_conflict(
+    bounded = peewee.Case(None, [(total < 0, 0), (total < MOST_SECONDS, total)], MOST_SECONDS)
+    LearningDay.insert(
+        account=owner_id, day=today_of(owner_id), seconds=max(seconds, 0)
+    ).on_conflict(
         conflict_target=[LearningDay.account, LearningDay.day],
-        update={
-            LearningDay.seconds: peewee.Case(None, [(total < MOST_SECONDS, total)], MOST_SECONDS)
-        },
-    ).execute()
-
-
-def take_back(owner_id: UUID, seconds: int, at: datetime) -> None:
-    """Remove what was noted at a time. Needs a transaction."""
-    left = peewee.Case(None, [(LearningDay.seconds > seconds, LearningDay.seconds - seconds)], 0)
-    LearningDay.update(seconds=left).where(
-        LearningDay.account == owner_id,
-        LearningDay.day == at.astimezone(zone_of(owner_id)).date(),
+        update={LearningDay.seconds: bounded},
     ).execute()
 
 
@@ -77,11 +66,6 @@ def read(owner_id: UUID) -> dict[date, int]:
         LearningDay.account == owner_id
     )
     return dict(latest.order_by(LearningDay.day.desc()).limit(MOST_DAYS).tuples())
-
-
-def _credited_at(owner_id: UUID) -> datetime | None:
-    at: datetime | None = Account.select(Account.credited_at).where(Account.id == owner_id).scalar()
-    return at
 
 
 def streak(days: Collection[date], today: date) -> int:

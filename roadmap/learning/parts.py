@@ -13,6 +13,7 @@ from functools import lru_cache
 from itertools import accumulate, pairwise
 from uuid import UUID
 
+from core.db import session
 from models.roadmaps import ContentVersion
 
 SHORTEST, LONGEST = 5, 30  # minutes of a part; a shorter tutorial is one part
@@ -58,8 +59,9 @@ def cut(markdown: str) -> list[LessonPart]:
 
 
 @lru_cache(maxsize=20_000)
+@session()
 def minutes_of(content_id: UUID, version: int) -> int:
-    """Return the minutes of reading of a tutorial. Needs a session. Versions never change."""
+    """Return the minutes of reading of a tutorial. Versions never change."""
     its = (ContentVersion.content == content_id) & (ContentVersion.version == version)
     body = ContentVersion.select(ContentVersion.body).where(its).scalar()
     return cut(body["markdown"])[-1].end

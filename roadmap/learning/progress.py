@@ -10,7 +10,6 @@ days. A quiz that was not passed is retried with what was missed, after reading 
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 from uuid import UUID
@@ -50,7 +49,6 @@ if TYPE_CHECKING:
 
 PASSING_PERCENT = 80  # of the questions of a quiz
 RETRY_AFTER = timedelta(minutes=10)  # without reading again
-MOST_OF_PLAN = 4  # times the hours of a concept, that a learner may state as time spent
 NO_ATTEMPT = "Write your attempt at the exercise before you check it."
 COLUMNS = ("time_zone", "weekly_goal")  # of a profile, in the table of accounts
 NO_CONCEPT = "This concept does not exist in this roadmap."
@@ -100,18 +98,6 @@ class LearnerConcept(LazyModel):
         description="When the quiz was passed and the exercise attempted, or the quiz passed on a "
         "second day; null: not yet."
     )
-
-
-class TimeRequest(LazyModel, frozen=True, extra="forbid"):
-    """The time spent on a concept, also on paper or on another device."""
-
-    minutes: Annotated[int, Field(ge=0, le=100_000), WHOLE] = Field(
-        description=f"Minutes in all, at most {MOST_OF_PLAN} times the hours of the concept."
-    )
-
-
-class RetryTooEarly(Conflict):
-    """A quiz is retried before its sections were read again."""
 
 
 class AttemptRequest(LazyModel, frozen=True, extra="forbid"):
@@ -165,15 +151,6 @@ class Attempts(Page[AttemptSummary]):
         description="From when the next attempt is accepted; earlier once the lesson was read "
         "again; null: now.",
     )
-
-
-@dataclass(frozen=True, slots=True)
-class QuizRetry:
-    """The attempt after one that was not passed."""
-
-    asks: list[int]
-    opens_at: datetime | None  # null: it is open
-    before: list[GradedQuestion]
 
 
 class WeeklyGoal(LazyModel, frozen=True, extra="forbid"):
@@ -238,7 +215,10 @@ def set_progress(
     *,
     takes_time: bool = True,
 ) -> LearnerConcept:
-    """Set progress; questions of a done concept come back for review. Raises NotFound."""
+    """Set progress; questions of a done concept come back for review.
+
+    Raises NotFound, and Invalid for more time than is plausible.
+    """
     since = None if request.progress == ConceptProgress.todo else clock.now()
     # The same progress again keeps its time.
     is_other = (
@@ -251,6 +231,8 @@ def set_progress(
         _credit(owner_id, before)
     elif is_new and request.progress in (ConceptProgress.done, ConceptProgress.learning):
         learning_days.note(owner_id)
+    if request.spent_minutes is not None:
+        _state_time(owner_id, before, request.spent_minutes)
     changed = _change(
         owner_id,
         roadmap_id,
@@ -293,25 +275,6 @@ def finish_part(
         progress_at=clock.now(),
         studied=studied,
     )
-
-
-@transaction()
-def set_time(
-    owner_id: UUID, roadmap_id: UUID, concept_id: UUID, request: TimeRequest
-) -> LearnerConcept:
-    """Set the time that the learner says to have spent. Raises NotFound, Invalid."""
-    row = _locked(owner_id, roadmap_id, concept_id)
-    if request.minutes > (most := row.hours * 60 * MOST_OF_PLAN):
-        rule = f"must be at most {most}: {MOST_OF_PLAN} times the hours of the concept"
-        raise Invalid("Some fields are not valid.", fields=(FieldError("/minutes", rule),))
-    more = request.minutes * 60 - row.spent
-    now = clock.now()
-    learning_days.credit_from(owner_id, now)  # or the time until now would count as well
-    if more > 0:
-        learning_days.note(owner_id, more)
-    else:
-        learning_days.take_back(owner_id, -more, now)
-    return _change(owner_id, roadmap_id, concept_id, spent=row.spent + more)
 
 
 @transaction()
@@ -395,20 +358,22 @@ def attempt(owner_id: UUID, roadmap_id: UUID, concept_id: UUID, request: Attempt
     """Grade and save answers; the questions come back for review (`note_answers`).
 
     If they pass the quiz, the concept is done. Raises NotFound, Conflict when the quiz has another
-    version now, RetryTooEarly, and Invalid.
+    version now or may not be retried yet, and Invalid.
     """
     with transaction():
         row = _locked(owner_id, roadmap_id, concept_id)
         quiz = _quiz(owner_id, roadmap_id, concept_id, request.version)
         graded = answered = grade_all(quiz, request.answers)
-        if retry := _retry(concept_id, request.version, quiz):
-            if retry.opens_at is not None:
-                raise RetryTooEarly(
-                    "Read the lesson again before you retry its quiz, or wait until "
-                    f"{retry.opens_at:%Y-%m-%dT%H:%M:%SZ}."
-                )
-            graded = [each if each.id in retry.asks else retry.before[each.id] for each in graded]
-            only = [each if n in retry.asks else () for n, each in enumerate(request.answers)]
+        before, opens_at = _missed(concept_id, request.version, quiz)
+        if opens_at is not None:
+            when = f"{opens_at:%Y-%m-%dT%H:%M:%SZ}"
+            raise Conflict(
+                f"Read the lesson again before you retry its quiz, or wait until {when}."
+            )
+        asks = [each.id for each in before if not each.is_right]
+        if asks:
+            graded = [each if each.id in asks else before[each.id] for each in graded]
+            only = [each if n in asks else () for n, each in enumerate(request.answers)]
             answered = grade_all(quiz, only)
         made = AttemptSummary(
             id=new_id(),
@@ -417,11 +382,11 @@ def attempt(owner_id: UUID, roadmap_id: UUID, concept_id: UUID, request: Attempt
             total=len(graded),
             unanswered=sum(not question.answer for question in graded),
             passed=is_passed(graded),
-            asked=retry and retry.asks,
+            asked=asks or None,
             created_at=clock.now(),
         )
         QuizAttempt.insert(
-            **made.model_dump(exclude={"unanswered", "passed"}),
+            **made.model_dump(exclude={"unanswered"}),
             roadmap=roadmap_id,
             concept=concept_id,
             answers=[question.answer for question in graded],
@@ -467,12 +432,13 @@ def read_attempt(owner_id: UUID, roadmap_id: UUID, concept_id: UUID, attempt_id:
     )
     quiz = Quiz.model_validate(body)
     result = _result(concept_id, quiz, grade_all(quiz, row.answers))
-    return from_row(Attempt, row, **_outcome(row), **result)
+    return from_row(Attempt, row, unanswered=_blanks(row), **result)
 
 
 def is_passed(graded: Sequence[GradedQuestion]) -> bool:
     right = sum(question.is_right for question in graded)
-    return all(question.answer for question in graded) and _is_enough(right, len(graded))
+    is_complete = all(question.answer for question in graded)
+    return is_complete and right * 100 >= len(graded) * PASSING_PERCENT
 
 
 def list_attempts(
@@ -487,15 +453,15 @@ def list_attempts(
     )
     with session():
         _find(owner_id, roadmap_id, concept_id)
-        found = [from_row(AttemptSummary, row, **_outcome(row)) for row in query]
+        found = [from_row(AttemptSummary, row, unanswered=_blanks(row)) for row in query]
         current = reviews.current_quiz(concept_id)
-        retry = current and _retry(concept_id, *current)
+        missed, opens_at = _missed(concept_id, *current) if current else ([], None)
     items = found[:limit]
     return Attempts(
         items=items,
         next_cursor=str(items[-1].id) if len(found) > limit else None,
-        asks=retry and retry.asks,
-        opens_at=retry and retry.opens_at,
+        asks=[each.id for each in missed if not each.is_right] or None,
+        opens_at=opens_at,
     )
 
 
@@ -615,16 +581,28 @@ def _credit(owner_id: UUID, row: Concept, most: int | None = None) -> None:
     Concept.update(spent=Concept.spent + seconds).where(Concept.id == row.id).execute()
 
 
-def _retry(concept_id: UUID, version: int, quiz: Quiz) -> QuizRetry | None:
-    """Return the retry that follows a missed attempt; None: all is asked. Needs a session."""
+def _state_time(owner_id: UUID, row: Concept, minutes: int) -> None:
+    """Set the time of a concept that is locked, as the learner says. Raises Invalid."""
+    if minutes > (most := row.hours * 60 * 4):
+        rule = f"must be at most {most}: four times the hours of the concept"
+        raise Invalid("Some fields are not valid.", fields=(FieldError("/spent_minutes", rule),))
+    learning_days.credit(owner_id, 0)  # or the time until now would count as well
+    learning_days.note(owner_id, minutes * 60 - row.spent)
+    Concept.update(spent=minutes * 60).where(Concept.id == row.id).execute()
+
+
+def _missed(
+    concept_id: UUID, version: int, quiz: Quiz
+) -> tuple[list[GradedQuestion], datetime | None]:
+    """Return the last attempt, if it was not passed, and from when a retry is open; null: now.
+
+    Needs a session.
+    """
     last = _newest(concept_id, QuizAttempt).first()
-    if last is None or last.version != version or _outcome(last)["passed"]:
-        return None
-    before = grade_all(quiz, last.answers)
+    if last is None or last.version != version or last.passed:
+        return [], None
     at = last.created_at + RETRY_AFTER
-    is_open = last.reread_at is not None or at <= clock.now()
-    missed = [each.id for each in before if not each.is_right]
-    return QuizRetry(missed, None if is_open else at, before)
+    return grade_all(quiz, last.answers), None if last.reread_at or at <= clock.now() else at
 
 
 def _newest(concept_id: UUID, *columns: Any) -> Any:
@@ -635,12 +613,9 @@ def _newest(concept_id: UUID, *columns: Any) -> Any:
 
 def _passed_at(concept: Concept) -> list[datetime]:
     """Return when its quiz was passed, since it was last forgotten. Needs a session."""
+    passed = _newest(concept.id, QuizAttempt).where(QuizAttempt.passed)
     since = concept.forgotten_at
-    return [
-        row.created_at
-        for row in _newest(concept.id, QuizAttempt)
-        if _outcome(row)["passed"] and (since is None or row.created_at > since)
-    ]
+    return [row.created_at for row in passed if since is None or row.created_at > since]
 
 
 def _quiz(owner_id: UUID, roadmap_id: UUID, concept_id: UUID, version: int) -> Quiz:
@@ -655,14 +630,9 @@ def _quiz(owner_id: UUID, roadmap_id: UUID, concept_id: UUID, version: int) -> Q
     return found[1]
 
 
-def _outcome(row: QuizAttempt) -> dict[str, Any]:
-    """Return the number of questions without an answer, and whether it was passed."""
-    blanks = sum(not answer for answer in row.answers)
-    return {"unanswered": blanks, "passed": not blanks and _is_enough(row.score, row.total)}
-
-
-def _is_enough(right: int, total: int) -> bool:
-    return right * 100 >= total * PASSING_PERCENT
+def _blanks(row: QuizAttempt) -> int:
+    """Return the number of questions without an answer."""
+    return sum(not answer for answer in row.answers)
 
 
 @transaction()

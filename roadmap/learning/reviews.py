@@ -451,7 +451,7 @@ def undo(owner_id: UUID, card_id: UUID, request: UndoRequest) -> CardState:
     if not restored.where((ReviewCard.id == card_id) & unchanged).execute():
         raise Conflict(NOT_LAST)
     Account.update(last_rating=None).where(Account.id == owner_id).execute()
-    learning_days.take_back(owner_id, last.seconds, last.at)
+    learning_days.note(owner_id, -last.seconds)
     return _card_state(card_id, last.before)
 
 

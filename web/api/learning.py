@@ -38,7 +38,10 @@ class AttemptsQuery(PageQuery):
 
 
 def set_progress(call: Call[ProgressRequest]) -> progress.LearnerConcept:
-    """Set the learner's progress with this concept."""
+    """Set the learner's progress with this concept, and the time spent if it is stated.
+
+    Otherwise that is the time between requests that mark something, within the plan.
+    """
     made = progress.set_progress(*call.concept, call.body)
     write_ahead(call.owner, call.ids["roadmap_id"])
     return made
@@ -50,14 +53,6 @@ def finish_part(call: Call[progress.PartRequest]) -> progress.LearnerConcept:
     `GET /api/v1/today` names the next part. The last one ends with the concept.
     """
     return progress.finish_part(*call.concept, call.body)
-
-
-def set_time(call: Call[progress.TimeRequest]) -> progress.LearnerConcept:
-    """State the time spent on the concept, such as on paper or on another device.
-
-    Otherwise it is the time between requests that mark something, within the plan.
-    """
-    return progress.set_time(*call.concept, call.body)
 
 
 def note_reading(call: Call[EmptyBody]) -> progress.LearnerConcept:
@@ -218,8 +213,6 @@ ENDPOINTS = (
     Endpoint("PUT", CONCEPT + "/part", finish_part, "Finish a part of a concept",
         current=read_progress, raises=(Conflict,)),
     Endpoint("PUT", CONCEPT + "/progress", set_progress, "Set the progress of a concept",
-        current=read_progress),
-    Endpoint("PUT", CONCEPT + "/time", set_time, "State the time spent on a concept",
         current=read_progress),
     Endpoint("PUT", CONCEPT + "/reading", note_reading, "Note that a lesson is opened",
         current=read_progress),

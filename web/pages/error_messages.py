@@ -72,7 +72,7 @@ FIELDS = {
     "reviews": gettext_noop("Enter a whole number from 1 to 500."),
     "new": gettext_noop("Enter a whole number from 0 to 500."),
     "events": gettext_noop("Choose at least one."),
-    "minutes": gettext_noop("Enter whole minutes, at most four times the hours of the concept."),
+    "spent_minutes": gettext_noop("Enter whole minutes, at most four times the concept's hours."),
     "text": gettext_noop("Enter at least one word, at most 500 characters in one line."),
     "category": gettext_noop("Enter names of categories, separated by commas."),
     "step": gettext_noop("Enter the name of a step, at most 80 characters."),

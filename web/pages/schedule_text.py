@@ -127,12 +127,6 @@ class ScheduleText:
         )
         return with_count(ahead if of.days_behind < 0 else behind, days)
 
-    def learned(self, of: Schedule) -> str:
-        """Return the time spent, and the hours of the plan that remain."""
-        text = self.texts.gettext("%(time)s spent; %(left)d of %(total)d hours remain.")
-        time = self.duration(of.minutes_learned)
-        return text % {"time": time, "left": of.hours_left, "total": of.hours}
-
     def week(self, of: Schedule) -> str:
         """Return the planned and learned hours of this week; empty if none are planned."""
         this = [week for week in of.weeks if week.begins_on <= of.today]

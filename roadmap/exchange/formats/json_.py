@@ -74,7 +74,6 @@ from roadmap.plan.views import RoadmapTree, concepts_of, with_kinds, without_ans
 
 NEWER: Literal["newer_version"] = "newer_version"  # kind of an error
 IS_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}").fullmatch
-MOST_SECONDS = 10_000_000  # spent on a concept
 FIRST_YEAR, LAST_YEAR = 2000, 2200  # a card that was known for years comes back decades later
 
 
@@ -107,7 +106,6 @@ Moment = Annotated[AwareDatetime, AfterValidator(_plausible)]
 Day = Annotated[date, AfterValidator(_plausible)]
 Count = Annotated[int, Field(ge=0, le=1_000_000), WHOLE]
 Index = Annotated[int, Field(ge=0, le=1000), WHOLE]
-Asked = Annotated[tuple[Index, ...], Field(max_length=MOST_QUESTIONS), FIRST_ONLY]
 Times = Annotated[int, Field(ge=0, le=MOST_REVIEWS), WHOLE]
 Days = Annotated[float, Field(ge=0, le=MOST_STABILITY, allow_inf_nan=False)]
 Difficulty = Annotated[float, Field(ge=0, le=10, allow_inf_nan=False)]
@@ -173,8 +171,8 @@ class PortableAttempt(Frozen):
     ] = Field(description="For each question, in order: chosen indexes, or a typed text.")
     score: Count = Field(description="Number of correct answers.")
     total: Count = Field(description="Number of questions.")
-    asked: Asked | None = Field(
-        None, description="Questions of a retry; left out: all.", exclude_if=is_none
+    asked: Annotated[tuple[Index, ...], Field(max_length=MOST_QUESTIONS), FIRST_ONLY] = Field(
+        (), description="Questions of a retry, by index; left out: all.", exclude_if=is_empty
     )
     created_at: Moment = Field(description="Time of the attempt.")
 
@@ -217,10 +215,8 @@ class PortableConcept(Frozen):
         "version 3 minutes of the plan.",
         exclude_if=not_,
     )
-    spent: Annotated[int, Field(ge=0, le=MOST_SECONDS), WHOLE] | None = Field(
-        None,
-        description="Seconds spent; left out before version 3: those of the plan.",
-        exclude_if=is_none,
+    spent: Annotated[int, Field(ge=0, le=10_000_000), WHOLE] = Field(
+        0, description="Seconds spent; before version 3 those of the plan.", exclude_if=not_
     )
     notes: Annotated[str, Field(max_length=LONGEST_NOTES), PRINTABLE] = Field(
         "", description="Notes of the learner."
@@ -472,7 +468,10 @@ def _concept(
         spent=row.spent,
         forgotten_at=row.forgotten_at,
         attempts=tuple(
-            PortableAttempt(**{name: getattr(each, name) for name in PortableAttempt.model_fields})
+            PortableAttempt(
+                **{name: getattr(each, name) for name in PortableAttempt.model_fields}
+                | {"asked": each.asked or ()}
+            )
             for each in attempts
             if each.version == version
         ),

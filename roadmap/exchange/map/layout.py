@@ -237,14 +237,11 @@ def times_of(concept: ConceptNode, texts: NullTranslations = ENGLISH) -> str:
     """Return the time to read and that to practise, or the hours of what is not written."""
     if not concept.reading_minutes:
         return hours_of(concept.hours, texts)
-    hours = round(concept.practice_minutes / 60)
-    count = hours if concept.practice_minutes >= 60 else concept.practice_minutes
-    text = (
-        texts.gettext("%(read)d min to read, about %(count)d h to practise")
-        if count == hours
-        else texts.gettext("%(read)d min to read, about %(count)d min to practise")
-    )
-    return text % {"read": concept.reading_minutes, "count": count}
+    hours, minutes = round(concept.practice_minutes / 60), concept.practice_minutes
+    practice = texts.gettext("%(count)d h" if minutes >= 60 else "%(count)d min")
+    text = texts.gettext("%(read)d min to read, about %(practice)s to practise")
+    count = {"count": hours if minutes >= 60 else minutes}
+    return text % {"read": concept.reading_minutes, "practice": practice % count}
 
 
 def facts_of(tree: RoadmapTree, texts: NullTranslations = ENGLISH) -> dict[str, str]:

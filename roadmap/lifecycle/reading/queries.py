@@ -96,11 +96,6 @@ def roadmap_tree(owner_id: UUID, roadmap_id: UUID, *, with_trash: bool = False) 
             .where(Revision.roadmap == roadmap_id, Revision.number == row.revision)
             .scalar()
         )
-        node_of = {
-            each.id: _concept_node(each, parts[each.id])
-            for inside in concepts.values()
-            for each in inside
-        }
     nodes = [
         _node(
             StageNode,
@@ -109,7 +104,7 @@ def roadmap_tree(owner_id: UUID, roadmap_id: UUID, *, with_trash: bool = False) 
                 _node(
                     ModuleNode,
                     module,
-                    concepts=[node_of[each.id] for each in concepts[module.id]],
+                    concepts=[_concept_node(each, parts[each.id]) for each in concepts[module.id]],
                 )
                 for module in modules[stage.id]
             ],

@@ -149,8 +149,9 @@ def concept_page(
         context["answering"] = quiz
         if error is not None:
             is_ours = error.detail in (EMPTY, UNCHOSEN, UNORDERED, UNANSWERED)
-            problem = error.detail if is_ours else QUIZ.get(type(error))
-            context["quiz_problem"] = problem and words.gettext(problem)
+            problem = error.detail if is_ours else QUIZ[type(error)]
+            is_early = lesson.attempts.opens_at is not None  # which the page says
+            context["quiz_problem"] = "" if is_early else words.gettext(problem)
             context["is_lacking"] = error.detail == UNANSWERED
     elif error is not None:
         context["errors"] = error_messages.of_fields(words, error.fields)
@@ -170,13 +171,15 @@ def concept_page(
 
 def set_progress(call: PageCall) -> Response:
     """Set the progress; then go to the end of what is over, or with `next` to that concept."""
-    request = filled(ProgressForm, call.body.given("progress", "status", "next", "panel"))
+    request = filled(
+        ProgressForm, call.body.given("progress", "status", "spent_minutes", "next", "panel")
+    )
     progress.set_progress(*call.concept, request)
     write_ahead(call.owner, call.ids["roadmap_id"])
     roadmap_path = f"/roadmaps/{call.ids['roadmap_id']}"
     if request.panel:
         return see_other(_path(call) + "/panel?changed=on")
-    if request.progress in endings.BEHIND:
+    if request.progress in endings.BEHIND and request.spent_minutes is None:
         now = course(call.owner, call.ids["roadmap_id"])
         if endings.is_over(now.steps):
             return see_other(f"{roadmap_path}/completion")
@@ -229,16 +232,6 @@ def save_exercise(call: PageCall[ConceptQuery]) -> Response:
         return concept_page(call, error=error, exercise_attempt=text)
     write_ahead(call.owner, call.ids["roadmap_id"])
     return see_other(_path(call) + ("#checked" if request.checked else "#attempt"))
-
-
-def set_time(call: PageCall[ConceptQuery]) -> Response:
-    """Set the time that the learner says to have spent."""
-    try:
-        request = filled(progress.TimeRequest, call.body.given("minutes"))
-        progress.set_time(*call.concept, request)
-    except Invalid as error:
-        return concept_page(call, error=error)
-    return see_other(_path(call) + "#progress")
 
 
 def answer(call: PageCall[ConceptQuery]) -> Response:
@@ -412,7 +405,6 @@ PAGES = (
     PageRoute("POST", LESSON + "/part", finish_part),
     PageRoute("POST", LESSON + "/notes", set_notes),
     PageRoute("POST", LESSON + "/exercise", save_exercise),
-    PageRoute("POST", LESSON + "/time", set_time),
     PageRoute("POST", LESSON + "/quiz", answer),
     PageRoute("POST", LESSON + "/upgrade", upgrade),
     PageRoute("POST", LESSON + "/{kind}/regenerate", regenerate),
