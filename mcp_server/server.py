@@ -264,13 +264,26 @@ async def read_lesson(
 @tool(READ)
 async def take_quiz(roadmap_id: RoadmapId, concept_id: ConceptId) -> Result:
     """Read the questions of a concept's quiz, without answers. Ask them to the user, then
-    answer_quiz."""
+    answer_quiz. After a quiz that was not passed, these are the missed ones, and opens_at may name
+    the time before which they are refused, unless the user reads the lesson again."""
     concept = await read_part(roadmap_id, concept_id, "quiz")
-    version, questions = concept["quiz"]["version"], concept["quiz"]["questions"]
+    version, count = concept["quiz"]["version"], len(concept["quiz"]["questions"])
+    last = await get(f"{ROADMAPS}/{roadmap_id}/concepts/{concept_id}/quiz/attempts", limit=1)
+    asked = [
+        each
+        for each in concept["quiz"]["questions"]
+        if each["id"] in (last["asks"] or range(count))
+    ]
+    retry = f" A retry: [] for the {count - len(asked)} others." if last["asks"] else ""
     return (
-        f"Quiz of {concept['title']}, version {version}. {COURSE_TEXT}"
-        + "\n".join(f"{at}. {question_text(each)}" for at, each in enumerate(questions, 1)),
-        {"version": version, "questions": [without_answer(each) for each in questions]},
+        f"Quiz of {concept['title']}, version {version}, {count} questions.{retry} {COURSE_TEXT}"
+        + "\n".join(f"{each['id'] + 1}. {question_text(each)}" for each in asked),
+        {
+            "version": version,
+            "questions": [without_answer(each) for each in asked],
+            "count": count,
+            "opens_at": last["opens_at"],
+        },
     )
 
 
@@ -285,8 +298,10 @@ async def answer_quiz(
     ],
 ) -> Result:
     """Grade and save the user's answers. Passed (every question answered, 80 % right) marks the
-    concept as done; all questions come back in reviews. If not passed, do not submit corrected
-    answers yourself; let the user read again."""
+    concept as done, and as learned with an attempt at its exercise or a second pass on another day;
+    all questions come back in reviews. If not passed, only the missed ones are asked again, after
+    the user has read again (record_progress with lesson_read) or ten minutes; earlier answers are
+    refused."""
     path = f"{ROADMAPS}/{roadmap_id}/concepts/{concept_id}/quiz/attempts"
     graded = await agent_session.get().client.post(path, {"version": version, "answers": answers})
     again = f": {', '.join(graded['read_again'])}" if graded["read_again"] else ""
@@ -311,25 +326,39 @@ async def record_progress(
     part: Annotated[
         int | None, Field(ge=1, description="Finish this part of today instead.")
     ] = None,
+    *,
+    exercise_attempt: Annotated[
+        str, Field(description="Save this instead: the user's own attempt at the exercise.")
+    ] = "",
     exercise_done: Annotated[
-        bool,
-        Field(description="The user's own attempt works by the solution: the concept is done."),
+        bool, Field(description="The user's saved attempt works by the solution: done.")
     ] = False,
+    lesson_read: Annotated[
+        bool, Field(description="Note instead that the user has opened the lesson (again).")
+    ] = False,
+    spent_minutes: Annotated[
+        int | None, Field(ge=0, description="Minutes spent in all, as the user states them.")
+    ] = None,
 ) -> Result:
-    """Set the learner's progress with a concept, or finish one part of it or its exercise."""
+    """Set the learner's progress with a concept, or finish one part of it or its exercise. Time
+    counts by the clock from one to the next, within the plan; the user may state it."""
+    attempt = {"exercise_attempt": exercise_attempt} if exercise_attempt else {}
+    time = {} if spent_minutes is None else {"spent_minutes": spent_minutes}
     what, path, body = (
-        ("Exercise done", "exercise", {"checked": True})
-        if exercise_done
+        ("Exercise saved", "exercise", {"checked": exercise_done, **attempt})
+        if exercise_done or attempt
+        else ("Reading noted", "reading", {})
+        if lesson_read
         else (f"Part {part} finished", "part", {"part": part})
         if part
-        else ("Saved", "progress", {"progress": progress})
+        else ("Saved", "progress", {"progress": progress, **time})
     )
     saved = await agent_session.get().client.call(
         "PUT", f"{ROADMAPS}/{roadmap_id}/concepts/{concept_id}/{path}", body
     )
     return (
-        f"{what}. The concept is now: {saved['progress']}.",
-        {"concept_id": saved["concept_id"], "progress": saved["progress"]},
+        f"{what}. The concept is now: {'learned' if saved['learned_at'] else saved['progress']}.",
+        {name: saved[name] for name in ("concept_id", "progress", "learned_at", "spent_minutes")},
     )
 
 
@@ -341,7 +370,8 @@ async def today() -> Result:
     part, (text, review) = found["next"], await next_review()
     lesson = (
         f"Next: {part['concept_title']}, part {part['part']} of {part['parts']}, from "
-        f"{repr(part['section']) if part['section'] else 'the introduction'}, {part['minutes']} min"
+        f"{repr(part['section']) if part['section'] else 'the introduction'}, "
+        f"{part['minutes']} min to read"
         f"{', which ends with the quiz' if part['part'] == part['parts'] else ''}; "
         f"roadmap_id {part['roadmap_id']}, concept_id {part['concept_id']}."
         if part

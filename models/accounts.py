@@ -23,6 +23,10 @@ class Account(Identified):
     weekly_goal = peewee.JSONField(null=True)  # a WeeklyGoal; null: that of the schedule
     review_limits = peewee.JSONField(null=True)  # a ReviewLimits; null: its defaults
     last_rating = peewee.JSONField(null=True)  # a LastRating, which can be undone; null: none
+    # Up to when time was credited, or since when a lesson is open; null: nothing yet
+    credited_at = UtcDateTimeField(null=True)
+    # Hours were credited by the plan before, and the note about that was not dismissed
+    explains_hours = peewee.BooleanField(default=False)
     created_at = UtcDateTimeField()
 
 
@@ -31,7 +35,7 @@ class LearningDay(Table):
 
     account = peewee.ForeignKeyField(Account, on_delete="CASCADE", index=False)
     day = peewee.DateField()
-    seconds = peewee.IntegerField()  # by the plan, not by a clock
+    seconds = peewee.IntegerField()  # spent
 
     class Meta:
         primary_key = peewee.CompositeKey("account", "day")

@@ -126,11 +126,14 @@ class Concept(PlanPart):
     # Of the last change; null: not begun, or set by an older version
     progress_at = UtcDateTimeField(null=True)
     notes = peewee.TextField(default="")  # of the learner
-    # Minutes of the plan up to the end of the last part that is done
+    # Minutes of reading up to the end of the last part that is done
     studied = peewee.IntegerField(default=0)
+    spent = peewee.IntegerField(default=0)  # seconds, by the clock or as the learner says
     exercise_attempt = peewee.TextField(default="")  # a text of the learner
-    # When the quiz was passed or the exercise checked; null: not yet
+    # When the learner first showed it by quiz and exercise, or by two quizzes; null: not yet
     learned_at = UtcDateTimeField(null=True)
+    # When a test took `learned_at` away: quizzes passed before no longer count
+    forgotten_at = UtcDateTimeField(null=True)
 
     class Meta:
         indexes = ((("roadmap", "key"), True),)
@@ -183,7 +186,10 @@ class RoadmapEvent(Table):
 
 
 class QuizAttempt(Identified):
-    """Answers to one version of a quiz, with the score."""
+    """Answers to one version of a quiz, with the score.
+
+    A retry has the right answers of the attempt before to what it did not ask.
+    """
 
     roadmap = peewee.ForeignKeyField(Roadmap, on_delete="CASCADE")
     concept = peewee.ForeignKeyField(Concept, on_delete="CASCADE", index=False)
@@ -191,6 +197,10 @@ class QuizAttempt(Identified):
     answers = peewee.JSONField()  # lists of indexes, or typed texts
     score = peewee.IntegerField()
     total = peewee.IntegerField()
+    passed = peewee.BooleanField(default=False)
+    asked = peewee.JSONField(null=True)  # list of indexes of a retry; null: all questions
+    # When the learner opened the tutorial again after it; null: not yet
+    reread_at = UtcDateTimeField(null=True)
     created_at = UtcDateTimeField()
 
     class Meta:

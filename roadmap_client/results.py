@@ -45,6 +45,9 @@ class NodeJson(TypedDict):
 class ConceptNodeJson(NodeJson):
     week: int
     progress: str
+    reading_minutes: int
+    practice_minutes: int
+    spent_minutes: int
     contents: dict[str, Json]
 
 

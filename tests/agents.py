@@ -147,6 +147,12 @@ async def learn(client: Client) -> dict[str, str]:
     assert not graded["passed"]
     right = [each["accepted"][:1] or each["right"] for each in graded["questions"]]
     answers = [each[0] if isinstance(each[0], str) else each for each in right]
+    early = await client.call_tool("answer_quiz", {**attempt, "answers": answers})
+    assert early.is_error
+    assert "Read the lesson again before you retry its quiz" in text_of(early)
+    assert (await call(client, "take_quiz", **place))["opens_at"]
+    assert (await call(client, "record_progress", **place, lesson_read=True))["learned_at"] is None
+    assert (await call(client, "take_quiz", **place))["opens_at"] is None
     passed = await call(client, "answer_quiz", **attempt, answers=answers)
     assert passed["passed"]
 
@@ -154,9 +160,12 @@ async def learn(client: Client) -> dict[str, str]:
     assert "from the introduction, " in text_of(await client.call_tool("today", {}))
     finished = text_of(await client.call_tool("record_progress", {**other, "part": 1}))
     assert finished == "Part 1 finished. The concept is now: learning."
-    assert (await call(client, "record_progress", **other, exercise_done=True))[
-        "progress"
-    ] == "done"
+    empty_handed = await client.call_tool("record_progress", {**other, "exercise_done": True})
+    assert "Write your attempt at the exercise" in text_of(empty_handed)
+    tried = {**other, "exercise_attempt": "My own attempt.", "exercise_done": True}
+    assert (await call(client, "record_progress", **tried))["progress"] == "done"
+    stated = await call(client, "record_progress", **other, progress="done", spent_minutes=40)
+    assert stated["spent_minutes"] == 40
     assert (await call(client, "record_progress", **other, progress="done"))["progress"] == "done"
     result = await client.call_tool("today", {})
     assert " min on 1 day.\n" in text_of(result)

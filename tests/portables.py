@@ -28,7 +28,7 @@ QUESTIONS = [
 ]
 DOCUMENT: dict[str, Any] = {
     "format": "roadmap",
-    "version": 2,
+    "version": 3,
     "exported_at": AT,
     "request": {
         **{

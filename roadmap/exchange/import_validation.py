@@ -285,6 +285,7 @@ def _times(document: PortableRoadmap) -> Iterator[Found]:
         happened += [
             ((*place, "progress_at"), concept.progress_at),
             ((*place, "learned_at"), concept.learned_at),
+            ((*place, "forgotten_at"), concept.forgotten_at),
             *(
                 ((*place, "attempts", n, "created_at"), x.created_at)
                 for n, x in enumerate(concept.attempts)

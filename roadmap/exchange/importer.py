@@ -26,13 +26,22 @@ from models.roadmaps import (
     Stage,
 )
 from roadmap.exchange.formats.json_ import PortableConcept, PortableProject, PortableRoadmap
+from roadmap.learning.progress import PASSING_PERCENT
 from roadmap.lifecycle import events, revisions
 from roadmap.lifecycle.making import completion, create
 from roadmap.lifecycle.making.activate_plan import adopt_outline
 from roadmap.lifecycle.plan_rows import ROWS, leave_to_person, subject
 from roadmap.lifecycle.reading import queries
+from roadmap.plan.format_version import BY_PLAN
 from roadmap.plan.outline import ContentKind
-from roadmap.plan.statuses import ContentStatus, EventType, Job, RevisionSource, RoadmapStatus
+from roadmap.plan.statuses import (
+    ConceptProgress,
+    ContentStatus,
+    EventType,
+    Job,
+    RevisionSource,
+    RoadmapStatus,
+)
 from roadmap.plan.validation import doubts
 from roadmap.plan.views import RoadmapSummary
 
@@ -42,9 +51,11 @@ LEARNER = (
     "progress",
     "progress_at",
     "studied",
+    "spent",
     "notes",
     "exercise_attempt",
     "learned_at",
+    "forgotten_at",
 )  # of a concept
 LARGE_ROWS = 20  # in one statement: a tutorial may have 200 KB
 
@@ -108,7 +119,7 @@ def import_roadmap(
         }
         _write(roadmap_id, concept_of, document.concepts, missing)
         leave_to_person(roadmap_id)
-        _learn(owner_id, roadmap_id, concept_of, document.concepts)
+        _learn(owner_id, roadmap_id, concept_of, document)
         _judge(roadmap_id, document.projects)
         completion.save_counts(row)
         facts = {
@@ -166,17 +177,28 @@ def _learn(
     owner_id: UUID,
     roadmap_id: UUID,
     concept_of: Mapping[str, Concept],
-    concepts: Mapping[str, PortableConcept],
+    document: PortableRoadmap,
 ) -> None:
     """Store progress, notes, attempts and cards."""
     for key, concept in concept_of.items():
-        found = concepts.get(key, NOTHING)
+        found = document.concepts.get(key, NOTHING)
         left = {name: getattr(found, name) for name in LEARNER}
+        if document.version <= BY_PLAN:  # as in migration 0025
+            is_done, half = found.progress == ConceptProgress.done, concept.hours * 30
+            left["spent"] = 120 * half if is_done else found.studied * 60
+            left["studied"] = 11 * min(found.studied, half) // half
         if left != {name: getattr(concept, name) for name in left}:
             Concept.update(left).where(Concept.id == concept.id).execute()
         # New ids are in the order of the attempts.
         attempts = (
-            {**attempt.model_dump(), "id": new_id(), "concept": concept.id}
+            {
+                **attempt.model_dump(),
+                "asked": attempt.asked or None,
+                "passed": attempt.score * 100 >= attempt.total * PASSING_PERCENT
+                and all(attempt.answers),
+                "id": new_id(),
+                "concept": concept.id,
+            }
             for attempt in found.attempts
         )
         for batch in peewee.chunked(attempts, ROWS * 10):

@@ -23,8 +23,11 @@ class StageEnd(LazyModel):
     """Result of a stage; skipped concepts do not count."""
 
     title: str = Field(description="Title.")
-    hours: int = Field(description="Hours of its concepts that are done.")
-    outcomes: list[str] = Field(description="Learning outcomes of its concepts that are done.")
+    minutes: int = Field(description="Minutes spent on its concepts that are done.")
+    outcomes_learned: list[str] = Field(description="Outcomes of its concepts that are learned.")
+    outcomes_done: list[str] = Field(
+        description="Outcomes of its concepts that are done and not learned."
+    )
 
 
 class Completion(LazyModel):
@@ -32,9 +35,9 @@ class Completion(LazyModel):
 
     begun_on: date = Field(description="First day.")
     ended_on: date | None = Field(description="Day of the last concept; null: some are open.")
-    hours: int = Field(description="Hours of the concepts that are done.")
+    minutes: int = Field(description="Minutes spent on the concepts that are done.")
     done: int = Field(description="Concepts that are done.")
-    learned: int = Field(description="Of those, concepts with a passed quiz or a checked exercise.")
+    learned: int = Field(description="Of those, concepts that are learned.")
     skipped: int = Field(description="Concepts that were skipped.")
     total: int = Field(description="All concepts.")
     stages: list[StageEnd] = Field(description="Stages with a concept that is done, in order.")
@@ -61,8 +64,9 @@ def stage_end(stage: StageNode) -> StageEnd:
     done = [each for each in stage.concepts if each.progress == ConceptProgress.done]
     return StageEnd(
         title=stage.title,
-        hours=sum(each.hours for each in done),
-        outcomes=[outcome for each in done for outcome in each.outcomes],
+        minutes=sum(each.spent_minutes for each in done),
+        outcomes_learned=[text for each in done if each.is_learned for text in each.outcomes],
+        outcomes_done=[text for each in done if not each.is_learned for text in each.outcomes],
     )
 
 
@@ -73,12 +77,16 @@ def completion_of(tree: RoadmapTree) -> Completion:
     return Completion(
         begun_on=min([tree.begins_on, *days]),
         ended_on=max([tree.begins_on, *days]) if is_over(concepts) else None,
-        hours=sum(end.hours for end in ends),
+        minutes=sum(end.minutes for end in ends),
         done=tree.learned.done,
         learned=tree.learned.learned,
         skipped=tree.learned.skipped,
         total=tree.learned.total,
-        stages=[end for end in ends if end.hours],
+        stages=[
+            end
+            for end, stage in zip(ends, tree.stages, strict=True)
+            if any(each.progress == ConceptProgress.done for each in stage.concepts)
+        ],
     )
 
 

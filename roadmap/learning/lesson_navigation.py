@@ -18,16 +18,15 @@ USED = """FROM content c JOIN link_use u ON u.content_id = c.id
     JOIN checked_link l ON l.digest = u.link_id WHERE c.concept_id = n.id"""
 OWN = """FROM concept n JOIN roadmap r ON r.id = n.roadmap_id
     WHERE n.id = {0} AND r.id = {0} AND r.owner_id = {0} AND r.trashed_at IS NULL"""
-ATTEMPT = (
-    """(SELECT a.id FROM quiz_attempt a WHERE a.concept_id = n.id ORDER BY a.id DESC LIMIT 1)"""
-)
+ATTEMPT = """(SELECT CAST(a.id AS text) || ' ' || coalesce(CAST(a.reread_at AS text), '')
+    FROM quiz_attempt a WHERE a.concept_id = n.id ORDER BY a.id DESC LIMIT 1)"""
 ZONE = "(SELECT time_zone FROM account WHERE id = r.owner_id)"
 # Done and open concepts of its stage
 IN_STAGE = """(SELECT count(CASE WHEN o.progress = 'done' THEN 1 END) || ' ' ||
     count(CASE WHEN o.progress IN ('todo', 'learning') THEN 1 END)
     FROM concept o JOIN module m ON m.id = o.module_id WHERE NOT o.removed
     AND m.stage_id = (SELECT stage_id FROM module WHERE id = n.module_id))"""
-STATE_ON_POSTGRES = f"""SELECT r::text, n::text, {ATTEMPT}::text, {IN_STAGE}, {ZONE},
+STATE_ON_POSTGRES = f"""SELECT r::text, n::text, {ATTEMPT}, {IN_STAGE}, {ZONE},
     (SELECT string_agg({PARTS}, ' ' ORDER BY c.id) FROM content c WHERE c.concept_id = n.id),
     (SELECT string_agg({LINKS}, ' ' ORDER BY l.digest) {USED}) {OWN.format("%s")}"""
 STATE_ON_SQLITE = f"""SELECT r.*, n.*, {ATTEMPT}, {IN_STAGE}, {ZONE},

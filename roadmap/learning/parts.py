@@ -1,21 +1,23 @@
-"""Parts of a concept: sittings of at most half an hour.
+"""Parts of a concept: sittings of at most half an hour, by the time that reading takes.
 
-A tutorial is cut at its sections (`##`). Each takes a share of the concept's hours by its words and
-its lines of code. The exercise, which with its solution ends a tutorial, takes half of them all.
-Short sections that follow each other are one part, and a long one is several.
+A tutorial is cut at its sections (`##`). The time to read one comes from its words, its lines of
+code and its language. Short sections that follow each other are one part, and a long one is
+several. What remains of a concept's hours beside reading is for practice. The solution belongs to
+the exercise before it.
 """
 
 import re
 from bisect import bisect_right
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import accumulate, pairwise
 from uuid import UUID
 
-from roadmap.learning.reviews import current_version
-from roadmap.plan.outline import ContentKind
+from core.db import session
+from models.roadmaps import ContentVersion
 
-SHORTEST, LONGEST = 15, 30  # minutes of a part
-WORDS_A_MINUTE, LINES_A_MINUTE = 100, 2  # to read, and to try out
+SHORTEST, LONGEST = 5, 30  # minutes of a part; a shorter tutorial is one part
+WORDS_A_MINUTE, LINES_A_MINUTE = 150, 10  # of a text that teaches, and of code
 HEADING = re.compile(r" {0,3}##[ \t]+(.*)")
 FENCE = re.compile(r" {0,3}(`{3,}|~{3,})")
 ASIAN = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")  # without spaces: half a word
@@ -23,7 +25,7 @@ ASIAN = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")  # without spac
 
 @dataclass(frozen=True, slots=True)
 class LessonPart:
-    """A sitting, from minute `begin` to minute `end` of its concept.
+    """A sitting, from minute `begin` to minute `end` of reading.
 
     `title` and `line` are those of the section in which it begins; several may begin in one.
     """
@@ -35,17 +37,17 @@ class LessonPart:
     end: int
 
 
-def cut(markdown: str, hours: int) -> list[LessonPart]:
-    """Return the parts of a tutorial in their order; there is at least one."""
+def cut(markdown: str) -> list[LessonPart]:
+    """Return the parts of a tutorial in their order; there is at least one, of one minute."""
     titles, lines, work = _sections(markdown)
     if len(work) > 2:  # the solution belongs to the exercise
-        work[-2:] = [max(sum(work[:-2]), work[-2] + work[-1])]
-    ends = [round(hours * 60 * each / (sum(work) or 1)) for each in accumulate(work)]
-    ends[-1] = hours * 60
+        work[-2:] = [work[-2] + work[-1]]
+    ends = [round(each) for each in accumulate(work)]
+    ends[-1] = max(ends[-1], 1)
     bounds = [0]
-    for at, end in enumerate(ends):
-        since = bounds[-1]
-        if end < ends[-1] and (end - since < SHORTEST or ends[at + 1] - since <= LONGEST):
+    for end in ends:
+        since, rest = bounds[-1], ends[-1] - end
+        if rest and (end - since < SHORTEST or rest < SHORTEST):
             continue
         count = -(-(end - since) // LONGEST)
         bounds += [since + (end - since) * step // count for step in range(1, count + 1)]
@@ -56,10 +58,13 @@ def cut(markdown: str, hours: int) -> list[LessonPart]:
     return parts
 
 
-def parts_of(concept_id: UUID, hours: int) -> list[LessonPart]:
-    """Return the parts of a concept by its current tutorial. Needs a session."""
-    written = current_version(concept_id, ContentKind.tutorial)
-    return cut(written.body["markdown"] if written else "", hours)
+@lru_cache(maxsize=20_000)
+@session()
+def minutes_of(content_id: UUID, version: int) -> int:
+    """Return the minutes of reading of a tutorial. Versions never change."""
+    its = (ContentVersion.content == content_id) & (ContentVersion.version == version)
+    body = ContentVersion.select(ContentVersion.body).where(its).scalar()
+    return cut(body["markdown"])[-1].end
 
 
 def _sections(markdown: str) -> tuple[list[str], list[int], list[float]]:

@@ -21,6 +21,7 @@ from core.errors import Conflict, NotFound
 from core.json_types import WHOLE, LazyModel
 from models.roadmaps import Concept, Content, Module, Stage
 from roadmap.accounts.access import get_owned, lock_owned
+from roadmap.accounts.locks import lock_account
 from roadmap.learning import reviews
 from roadmap.learning.grading import Answer, grade_one
 from roadmap.learning.progress import set_progress
@@ -167,6 +168,7 @@ def place(owner_id: UUID, roadmap_id: UUID, request: PlacementRequest) -> Placem
 @transaction()
 def skip(owner_id: UUID, roadmap_id: UUID, request: SkipRequest) -> SkippedConcepts:
     """Set the progress of concepts together. Raises NotFound, and Conflict for another plan."""
+    lock_account(owner_id)
     lock_owned(owner_id, roadmap_id)
     _checked(owner_id, roadmap_id, request.revision)
     changed = [
@@ -174,10 +176,9 @@ def skip(owner_id: UUID, roadmap_id: UUID, request: SkipRequest) -> SkippedConce
         for concept in _planned_concepts(roadmap_id, None)
         if concept.is_asked and concept.id in request.concept_ids
     ]
-    if request.progress == ConceptProgress.done:  # what was known took no time
-        Concept.update(studied=Concept.hours * 60).where(Concept.id.in_(changed)).execute()
-    for each in changed:
-        set_progress(owner_id, roadmap_id, each, ProgressRequest(progress=request.progress))
+    for each in changed:  # what was known took no time
+        wanted = ProgressRequest(progress=request.progress)
+        set_progress(owner_id, roadmap_id, each, wanted, takes_time=False)
     return SkippedConcepts(concept_ids=changed)
 
 

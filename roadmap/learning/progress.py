@@ -2,11 +2,15 @@
 
 It needs no worker, appends no event, and survives every change of the plan. What places cards locks
 the roadmap's row first, as changes of contents and deletion do: so of a concept that is marked as
-done and a quiz that is saved at the same moment, one transaction sees the other.
+done and a quiz that is saved at the same moment, one transaction sees the other. What credits time
+locks the account before.
+
+A concept is learned when its quiz was passed and its exercise attempted, or the quiz passed on two
+days. A quiz that was not passed is retried with what was missed, after reading again or a pause.
 """
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 from uuid import UUID
 
@@ -15,17 +19,17 @@ from pydantic import Field, model_validator
 
 from core import clock
 from core.db import session, transaction
-from core.errors import Conflict, NotFound, required
+from core.errors import Conflict, FieldError, Invalid, NotFound, required
 from core.ids import new_id
 from core.json_types import WHOLE, LazyModel, MergePatch, Page, from_row
 from models.accounts import Account
 from models.roadmaps import Concept, Content, ContentVersion, QuizAttempt, Roadmap
 from roadmap.accounts.access import LAST, get_owned, lock_owned
 from roadmap.accounts.locks import lock_account
-from roadmap.accounts.zones import ZoneName
+from roadmap.accounts.zones import ZoneName, zone_of
 from roadmap.learning import learning_days, reviews
 from roadmap.learning.grading import Answer, GradedQuestion, grade_all
-from roadmap.learning.parts import parts_of
+from roadmap.learning.parts import LessonPart, cut
 from roadmap.learning.schedule import DAYS
 from roadmap.plan.outline import ContentKind, Level, Quiz, is_none
 from roadmap.plan.schemas import (
@@ -44,6 +48,8 @@ if TYPE_CHECKING:
     from roadmap.generation.tutorial_lint import Lesson
 
 PASSING_PERCENT = 80  # of the questions of a quiz
+RETRY_AFTER = timedelta(minutes=10)  # without reading again
+NO_ATTEMPT = "Write your attempt at the exercise before you check it."
 COLUMNS = ("time_zone", "weekly_goal")  # of a profile, in the table of accounts
 NO_CONCEPT = "This concept does not exist in this roadmap."
 
@@ -71,8 +77,8 @@ class ExerciseRequest(LazyModel, frozen=True, extra="forbid"):
     )
     checked: bool = Field(
         False,
-        description="Whether the learner has checked the attempt and it works. The concept is then "
-        "learned, and done unless it is skipped; this is never taken back.",
+        description="Whether the learner has checked the attempt, which must have a text, and it "
+        "works. The concept is then done, unless it is skipped.",
     )
 
 
@@ -83,11 +89,14 @@ class LearnerConcept(LazyModel):
     progress: ConceptProgress = Field(description="Progress of the learner.")
     notes: str = Field(description="Notes of the learner.")
     notes_tag: str = Field(description="Tag of the notes; `base` of a change.")
-    studied: int = Field(description="Minutes up to the end of the last part that is done.")
+    studied: int = Field(
+        description="Minutes of reading up to the end of the last part that is done."
+    )
+    spent_minutes: int = Field(description="Minutes that the learner has spent on it.")
     exercise_attempt: str = Field(description="What the learner wrote at the exercise.")
     learned_at: datetime | None = Field(
-        description="When the quiz was passed or the exercise was checked for the first time; "
-        "null: not yet."
+        description="When the quiz was passed and the exercise attempted, or the quiz passed on a "
+        "second day; null: not yet."
     )
 
 
@@ -100,7 +109,7 @@ class AttemptRequest(LazyModel, frozen=True, extra="forbid"):
         Field(min_length=1, max_length=MOST_QUESTIONS),
     ] = Field(
         description="For each question, in order: indexes of the chosen options, of all lines in "
-        "order, or a typed text; empty: not answered."
+        "order, or a typed text; empty: not answered. A retry leaves out what it does not ask."
     )
 
 
@@ -109,18 +118,22 @@ class AttemptSummary(LazyModel):
 
     id: UUID
     version: int = Field(description="Version of the quiz.")
-    score: int = Field(description="Number of correct answers.")
+    score: int = Field(
+        description="Number of correct answers, with those of the attempt before to what a retry "
+        "does not ask."
+    )
     total: int = Field(description="Number of questions.")
     unanswered: int = Field(description="Number of questions without an answer: not scored.")
+    passed: bool = Field(
+        description=f"Whether all questions were answered, and {PASSING_PERCENT} % of them "
+        "correctly."
+    )
+    asked: list[int] | None = Field(description="Questions of a retry, by index; null: all.")
     created_at: datetime
 
 
 class Attempt(AttemptSummary):
     questions: list[GradedQuestion]
-    passed: bool = Field(
-        description=f"Whether all questions were answered, and {PASSING_PERCENT} % of them "
-        "correctly."
-    )
     read_again: list[str] = Field(
         description="Titles of the sections of the tutorial that the missed questions are about, "
         "if it was not passed."
@@ -129,6 +142,15 @@ class Attempt(AttemptSummary):
 
 class Attempts(Page[AttemptSummary]):
     """A page, newest first. `next_cursor` is null on the last page."""
+
+    asks: list[int] | None = Field(
+        None, description="Questions that the next attempt asks, by index; null: all."
+    )
+    opens_at: datetime | None = Field(
+        None,
+        description="From when the next attempt is accepted; earlier once the lesson was read "
+        "again; null: now.",
+    )
 
 
 class WeeklyGoal(LazyModel, frozen=True, extra="forbid"):
@@ -186,17 +208,31 @@ class PartRequest(LazyModel, frozen=True, extra="forbid"):
 
 @transaction()
 def set_progress(
-    owner_id: UUID, roadmap_id: UUID, concept_id: UUID, request: ProgressRequest
+    owner_id: UUID,
+    roadmap_id: UUID,
+    concept_id: UUID,
+    request: ProgressRequest,
+    *,
+    takes_time: bool = True,
 ) -> LearnerConcept:
-    """Set progress; questions of a done concept come back for review. Raises NotFound."""
+    """Set progress; questions of a done concept come back for review.
+
+    Raises NotFound, and Invalid for more time than is plausible.
+    """
     since = None if request.progress == ConceptProgress.todo else clock.now()
     # The same progress again keeps its time.
     is_other = (
         Concept.progress != request.progress,
         peewee.Value(since, Concept.progress_at.db_value),
     )
-    lock_owned(owner_id, roadmap_id)
-    before = _find(owner_id, roadmap_id, concept_id)
+    before = _locked(owner_id, roadmap_id, concept_id)
+    is_new = request.progress != before.progress
+    if is_new and request.progress == ConceptProgress.done and takes_time:
+        _credit(owner_id, before)
+    elif is_new and request.progress in (ConceptProgress.done, ConceptProgress.learning):
+        learning_days.note(owner_id)
+    if request.spent_minutes is not None:
+        _state_time(owner_id, before, request.spent_minutes)
     changed = _change(
         owner_id,
         roadmap_id,
@@ -209,7 +245,6 @@ def set_progress(
         reviews.begin(owner_id, roadmap_id, concept_id)
     else:
         reviews.withdraw(concept_id)
-    _note_progress(owner_id, before, request.progress)
     return changed
 
 
@@ -221,9 +256,8 @@ def finish_part(
 
     Raises NotFound, and Conflict for the last part, which ends with the concept.
     """
-    lock_owned(owner_id, roadmap_id)
-    row = _find(owner_id, roadmap_id, concept_id)
-    parts = parts_of(concept_id, row.hours)
+    row = _locked(owner_id, roadmap_id, concept_id)
+    parts = parts_of(concept_id)
     if request.part >= len(parts):
         raise Conflict(
             f"This concept has {len(parts)} parts. The last one ends with the concept: answer "
@@ -232,7 +266,8 @@ def finish_part(
     if row.progress in (ConceptProgress.done, ConceptProgress.skipped):
         return _learner(row)
     studied = parts[request.part - 1].end
-    changed = _change(
+    _credit(owner_id, row, (studied - row.studied) * 60)
+    return _change(
         owner_id,
         roadmap_id,
         concept_id,
@@ -240,8 +275,37 @@ def finish_part(
         progress_at=clock.now(),
         studied=studied,
     )
-    learning_days.note(owner_id, max(studied - row.studied, 0) * 60)
-    return changed
+
+
+@transaction()
+def note_reading(owner_id: UUID, roadmap_id: UUID, concept_id: UUID) -> LearnerConcept:
+    """Note that the tutorial is opened: time counts, and a missed quiz may be retried.
+
+    Raises NotFound.
+    """
+    row = _locked(owner_id, roadmap_id, concept_id)
+    learning_days.begin_sitting(owner_id)
+    last = _newest(concept_id).limit(1)
+    QuizAttempt.update(reread_at=clock.now()).where(
+        QuizAttempt.id.in_(last), QuizAttempt.reread_at.is_null()
+    ).execute()
+    return _learner(row)
+
+
+def parts_of(concept_id: UUID) -> list[LessonPart]:
+    """Return the parts of a concept by its current tutorial. Needs a session."""
+    written = reviews.current_version(concept_id, ContentKind.tutorial)
+    return cut(written.body["markdown"] if written else "")
+
+
+def forget(concept_id: UUID) -> None:
+    """Take *learned* away; a quiz that was passed before no longer counts.
+
+    Needs a transaction that holds the roadmap's row.
+    """
+    Concept.update(learned_at=None, forgotten_at=clock.now()).where(
+        Concept.id == concept_id
+    ).execute()
 
 
 def set_notes(
@@ -273,33 +337,52 @@ def set_notes(
 def save_exercise(
     owner_id: UUID, roadmap_id: UUID, concept_id: UUID, request: ExerciseRequest
 ) -> LearnerConcept:
-    """Save the attempt at the exercise, and that it was checked. Raises NotFound."""
-    lock_owned(owner_id, roadmap_id)
+    """Save the attempt at the exercise, and that it was checked. Raises NotFound, Invalid."""
+    row = _locked(owner_id, roadmap_id, concept_id)
+    text = row.exercise_attempt
     if request.exercise_attempt is not None:
-        _change(owner_id, roadmap_id, concept_id, exercise_attempt=request.exercise_attempt)
+        text = request.exercise_attempt
+        _change(owner_id, roadmap_id, concept_id, exercise_attempt=text)
     if request.checked:
         if not ((lesson := _lesson(concept_id)) and lesson.has_solution):
             raise NotFound("The tutorial of this concept has no exercise with a solution.")
-        _master(owner_id, roadmap_id, concept_id)
+        if not text.strip():
+            raise Invalid(NO_ATTEMPT, fields=(FieldError("/exercise_attempt", NO_ATTEMPT),))
+    if text.strip():
+        _credit(owner_id, row)
+        _note_learned(owner_id, roadmap_id, concept_id, is_done=request.checked)
     return read_learner(owner_id, roadmap_id, concept_id)
 
 
 def attempt(owner_id: UUID, roadmap_id: UUID, concept_id: UUID, request: AttemptRequest) -> Attempt:
     """Grade and save answers; the questions come back for review (`note_answers`).
 
-    Who passes has learned the concept. Raises NotFound, Conflict when the quiz has another version
-    now, and Invalid.
+    If they pass the quiz, the concept is done. Raises NotFound, Conflict when the quiz has another
+    version now or may not be retried yet, and Invalid.
     """
     with transaction():
-        lock_owned(owner_id, roadmap_id)
+        row = _locked(owner_id, roadmap_id, concept_id)
         quiz = _quiz(owner_id, roadmap_id, concept_id, request.version)
-        graded = grade_all(quiz, request.answers)
+        graded = answered = grade_all(quiz, request.answers)
+        before, opens_at = _missed(concept_id, request.version, quiz)
+        if opens_at is not None:
+            when = f"{opens_at:%Y-%m-%dT%H:%M:%SZ}"
+            raise Conflict(
+                f"Read the lesson again before you retry its quiz, or wait until {when}."
+            )
+        asks = [each.id for each in before if not each.is_right]
+        if asks:
+            graded = [each if each.id in asks else before[each.id] for each in graded]
+            only = [each if n in asks else () for n, each in enumerate(request.answers)]
+            answered = grade_all(quiz, only)
         made = AttemptSummary(
             id=new_id(),
             version=request.version,
             score=sum(question.is_right for question in graded),
             total=len(graded),
             unanswered=sum(not question.answer for question in graded),
+            passed=is_passed(graded),
+            asked=asks or None,
             created_at=clock.now(),
         )
         QuizAttempt.insert(
@@ -308,21 +391,16 @@ def attempt(owner_id: UUID, roadmap_id: UUID, concept_id: UUID, request: Attempt
             concept=concept_id,
             answers=[question.answer for question in graded],
         ).execute()
-        newest = (
-            QuizAttempt.select(QuizAttempt.id)
-            .where(QuizAttempt.concept == concept_id)
-            .order_by(QuizAttempt.id.desc())
-            .limit(MOST_ATTEMPTS)
-        )
         QuizAttempt.delete().where(
-            QuizAttempt.concept == concept_id, QuizAttempt.id.not_in(newest)
+            QuizAttempt.concept == concept_id,
+            QuizAttempt.id.not_in(_newest(concept_id).limit(MOST_ATTEMPTS)),
         ).execute()
         reviews.note_answers(
-            owner_id, roadmap_id, concept_id, version=request.version, quiz=quiz, graded=graded
+            owner_id, roadmap_id, concept_id, version=request.version, quiz=quiz, graded=answered
         )
-        learning_days.note(owner_id)
-        if is_passed(graded):
-            _master(owner_id, roadmap_id, concept_id)
+        _credit(owner_id, row)
+        if made.passed:
+            _note_learned(owner_id, roadmap_id, concept_id, is_done=True)
     return Attempt(**made.model_dump(), **_result(concept_id, quiz, graded))
 
 
@@ -376,8 +454,21 @@ def list_attempts(
     with session():
         _find(owner_id, roadmap_id, concept_id)
         found = [from_row(AttemptSummary, row, unanswered=_blanks(row)) for row in query]
+        current = reviews.current_quiz(concept_id)
+        missed, opens_at = _missed(concept_id, *current) if current else ([], None)
     items = found[:limit]
-    return Attempts(items=items, next_cursor=str(items[-1].id) if len(found) > limit else None)
+    return Attempts(
+        items=items,
+        next_cursor=str(items[-1].id) if len(found) > limit else None,
+        asks=[each.id for each in missed if not each.is_right] or None,
+        opens_at=opens_at,
+    )
+
+
+@session()
+def has_passed(concept_id: UUID) -> bool:
+    """Return whether its quiz was passed, and not forgotten since."""
+    return bool(_passed_at(Concept.get_by_id(concept_id)))
 
 
 @session()
@@ -388,7 +479,7 @@ def read_learner(owner_id: UUID, roadmap_id: UUID, concept_id: UUID) -> LearnerC
 
 @session()
 def hours_learned(owner_id: UUID, roadmap_ids: Sequence[UUID]) -> dict[UUID, tuple[int, int]]:
-    """Return the learned and all hours of roadmaps with a plan, without skipped concepts."""
+    """Return the hours of what is done and of all, without skipped concepts, of roadmaps."""
     done = peewee.Case(None, [(Concept.progress == ConceptProgress.done, Concept.hours)], 0)
     sums = Concept.select(Concept.roadmap, peewee.fn.SUM(done), peewee.fn.SUM(Concept.hours))
     kept = Roadmap.id.in_(list(roadmap_ids)) & (Roadmap.owner == owner_id) & ~Concept.removed
@@ -416,6 +507,12 @@ def save_profile(owner_id: UUID, profile: Profile) -> Profile:
 
 
 @transaction()
+def dismiss_note(owner_id: UUID) -> None:
+    """Explain no longer why hours changed."""
+    Account.update(explains_hours=False).where(Account.id == owner_id).execute()
+
+
+@transaction()
 def change_profile(owner_id: UUID, patch: ProfilePatch) -> Profile:
     """Change named fields; of two requests at once, both count."""
     lock_account(owner_id)
@@ -425,14 +522,14 @@ def change_profile(owner_id: UUID, patch: ProfilePatch) -> Profile:
 
 def _result(concept_id: UUID, quiz: Quiz, graded: list[GradedQuestion]) -> dict[str, Any]:
     """Return what an attempt has led to, as fields of it."""
-    passed, sections = is_passed(graded), list[str]()
+    sections = list[str]()
     with session():
-        if not passed and (lesson := _lesson(concept_id)):
+        if not is_passed(graded) and (lesson := _lesson(concept_id)):
             from roadmap.generation.floors import sections_to_reread  # as in _lesson
 
             missed = [quiz.questions[each.id] for each in graded if not each.is_right]
             sections = sections_to_reread(lesson, missed)
-    return {"questions": graded, "passed": passed, "read_again": sections}
+    return {"questions": graded, "read_again": sections}
 
 
 def _lesson(concept_id: UUID) -> "Lesson | None":
@@ -442,12 +539,17 @@ def _lesson(concept_id: UUID) -> "Lesson | None":
     return written and read(written.body["markdown"])
 
 
-def _master(owner_id: UUID, roadmap_id: UUID, concept_id: UUID) -> None:
-    """Mark a concept as learned, and as done unless it is skipped. Needs a locked roadmap."""
+def _note_learned(owner_id: UUID, roadmap_id: UUID, concept_id: UUID, *, is_done: bool) -> None:
+    """Mark a concept as learned if that was shown, and as done unless it is skipped.
+
+    Needs a locked roadmap.
+    """
     concept = _find(owner_id, roadmap_id, concept_id)
-    if concept.learned_at is None:
+    days = {at.astimezone(zone_of(owner_id)).date() for at in _passed_at(concept)}
+    is_shown = len(days) > 1 or (days and concept.exercise_attempt.strip())
+    if is_shown and concept.learned_at is None:
         _change(owner_id, roadmap_id, concept_id, learned_at=clock.now())
-    if concept.progress != ConceptProgress.skipped:
+    if is_done and concept.progress != ConceptProgress.skipped:
         set_progress(
             owner_id, roadmap_id, concept_id, ProgressRequest(progress=ConceptProgress.done)
         )
@@ -460,15 +562,60 @@ def _find(owner_id: UUID, roadmap_id: UUID, concept_id: UUID) -> Concept:
     return row
 
 
-def _note_progress(owner_id: UUID, before: Concept, progress: ConceptProgress) -> None:
-    """Note the learning of a changed progress, or take it back. Needs a transaction."""
-    rest = max(before.hours * 60 - before.studied, 0) * 60
-    if progress == before.progress:
-        return
-    if before.progress == ConceptProgress.done and before.progress_at is not None:
-        learning_days.take_back(owner_id, rest, before.progress_at)
-    if progress in (ConceptProgress.done, ConceptProgress.learning):
-        learning_days.note(owner_id, rest if progress == ConceptProgress.done else 0)
+def _locked(owner_id: UUID, roadmap_id: UUID, concept_id: UUID) -> Concept:
+    """Lock the account and the roadmap, and return a concept. Raises NotFound."""
+    lock_account(owner_id)
+    lock_owned(owner_id, roadmap_id)
+    return _find(owner_id, roadmap_id, concept_id)
+
+
+def _credit(owner_id: UUID, row: Concept, most: int | None = None) -> None:
+    """Credit the time since the last credit to a concept that is locked, within its hours.
+
+    `most` seconds are those of the plan for what is done.
+    """
+    rest = row.hours * 3600 - row.spent
+    seconds = learning_days.credit(
+        owner_id, rest if most is None else min(most, rest), row.roadmap.created_at
+    )
+    Concept.update(spent=Concept.spent + seconds).where(Concept.id == row.id).execute()
+
+
+def _state_time(owner_id: UUID, row: Concept, minutes: int) -> None:
+    """Set the time of a concept that is locked, as the learner says. Raises Invalid."""
+    if minutes > (most := row.hours * 60 * 4):
+        rule = f"must be at most {most}: four times the hours of the concept"
+        raise Invalid("Some fields are not valid.", fields=(FieldError("/spent_minutes", rule),))
+    learning_days.credit(owner_id, 0)  # or the time until now would count as well
+    learning_days.note(owner_id, minutes * 60 - row.spent)
+    Concept.update(spent=minutes * 60).where(Concept.id == row.id).execute()
+
+
+def _missed(
+    concept_id: UUID, version: int, quiz: Quiz
+) -> tuple[list[GradedQuestion], datetime | None]:
+    """Return the last attempt, if it was not passed, and from when a retry is open; null: now.
+
+    Needs a session.
+    """
+    last = _newest(concept_id, QuizAttempt).first()
+    if last is None or last.version != version or last.passed:
+        return [], None
+    at = last.created_at + RETRY_AFTER
+    return grade_all(quiz, last.answers), None if last.reread_at or at <= clock.now() else at
+
+
+def _newest(concept_id: UUID, *columns: Any) -> Any:
+    """Select attempts at a quiz, the newest first; only their ids unless columns are named."""
+    query = QuizAttempt.select(*(columns or (QuizAttempt.id,)))
+    return query.where(QuizAttempt.concept == concept_id).order_by(QuizAttempt.id.desc())
+
+
+def _passed_at(concept: Concept) -> list[datetime]:
+    """Return when its quiz was passed, since it was last forgotten. Needs a session."""
+    passed = _newest(concept.id, QuizAttempt).where(QuizAttempt.passed)
+    since = concept.forgotten_at
+    return [row.created_at for row in passed if since is None or row.created_at > since]
 
 
 def _quiz(owner_id: UUID, roadmap_id: UUID, concept_id: UUID, version: int) -> Quiz:
@@ -505,7 +652,8 @@ def _change(
 
 
 def _learner(row: Concept) -> LearnerConcept:
-    return from_row(LearnerConcept, row, concept_id=row.id, notes_tag=notes_tag(row.notes))
+    facts = {"concept_id": row.id, "notes_tag": notes_tag(row.notes)}
+    return from_row(LearnerConcept, row, **facts, spent_minutes=row.spent // 60)
 
 
 def _in_plan(roadmap_id: UUID, concept_id: UUID) -> object:

@@ -142,6 +142,7 @@ class LastRating(LazyModel):
     id: UUID
     at: datetime
     before: Memory
+    seconds: int = SECONDS_A_REVIEW  # that were credited
 
 
 class CardState(LazyModel):
@@ -430,9 +431,9 @@ def review(owner_id: UUID, card_id: UUID, request: ReviewRequest) -> CardState:
         )
     if request.rating != ReviewRating.again and _gave_up(card, now):
         raise Invalid(GAVE_UP, fields=(FieldError("/rating", "must be `again`"),))
-    last = LastRating(id=card_id, at=now, before=before).model_dump(mode="json")
+    seconds = learning_days.credit(owner_id, SECONDS_A_REVIEW)
+    last = LastRating(id=card_id, at=now, before=before, seconds=seconds).model_dump(mode="json")
     Account.update(last_rating=last).where(Account.id == owner_id).execute()
-    learning_days.note(owner_id, SECONDS_A_REVIEW)
     return _card_state(card_id, after)
 
 
@@ -450,7 +451,7 @@ def undo(owner_id: UUID, card_id: UUID, request: UndoRequest) -> CardState:
     if not restored.where((ReviewCard.id == card_id) & unchanged).execute():
         raise Conflict(NOT_LAST)
     Account.update(last_rating=None).where(Account.id == owner_id).execute()
-    learning_days.take_back(owner_id, SECONDS_A_REVIEW, last.at)
+    learning_days.note(owner_id, -last.seconds)
     return _card_state(card_id, last.before)
 
 

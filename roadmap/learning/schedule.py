@@ -1,9 +1,9 @@
-"""Schedule of a roadmap from progress so far and hours per week. Pure.
+"""Schedule of a roadmap from what remains of it and hours per week. Pure.
 
-Hours are spent in the order of the plan and evenly over the days of a week; weeks begin on Monday.
+Hours of the plan are spent in its order and evenly over the days of a week; weeks begin on Monday.
 The plan is recalculated every day: missed hours move everything behind them, early ones make room.
-A week never has more hours than were set for it, learned ones included, and a week that has begun
-no more than its remaining days can have.
+A week never has more hours than were set for it, with those spent, and a week that has begun no
+more than its remaining days can have. Time spent does not move the end; what is done does.
 """
 
 from bisect import bisect_left
@@ -28,7 +28,7 @@ class ConceptSpan(LazyModel):
 
     concept_id: UUID
     title: str = Field(description="Title.")
-    hours: int = Field(description="Hours of study.")
+    hours: int = Field(description="Hours of the parts that remain.")
     begins_on: date = Field(description="First day.")
     ends_on: date = Field(description="Last day.")
 
@@ -43,7 +43,9 @@ class Share(LazyModel):
 
 class Week(LazyModel):
     begins_on: date = Field(description="Monday of the week.")
-    hours_learned: int = Field(description="Hours of the concepts marked as done in this week.")
+    hours_learned: int = Field(
+        description="Hours spent on the concepts that were last learned in this week."
+    )
     hours_ahead: int = Field(description="Hours planned for the rest of the week.")
     shares: list[Share] = Field(description="Planned concepts, in the order of learning.")
 
@@ -54,7 +56,8 @@ class StageSchedule(LazyModel):
     stage_id: UUID
     title: str = Field(description="Title.")
     hours: int = Field(description="Hours of its concepts.")
-    hours_learned: int = Field(description="Hours of concepts that are done.")
+    hours_learned: int = Field(description="Hours spent on its concepts.")
+    hours_left: int = Field(description="Hours of the plan for what is not done.")
     begins_on: date | None = Field(
         description="First day of the remaining concepts; null: none remain."
     )
@@ -72,7 +75,9 @@ class Schedule(LazyModel):
     hours_per_week: int = Field(description="Hours for learning per week.")
     deadline: date | None = Field(description="Target date.")
     hours: int = Field(description="Hours of all concepts that are not skipped.")
-    hours_learned: int = Field(description="Hours of concepts that are done.")
+    hours_learned: int = Field(description="Hours spent, as the clock or the learner says.")
+    minutes_learned: int = Field(description="The same in minutes.")
+    hours_left: int = Field(description="Hours of the plan for what is not done.")
     hours_expected: int = Field(description=("Hours due by now according to the first schedule."))
     planned_end: date = Field(description="End according to the first schedule.")
     ends_on: date | None = Field(description="Expected end; null: finished.")
@@ -127,14 +132,15 @@ def schedule_of(tree: RoadmapTree, today: date, zone: tzinfo = UTC) -> Schedule:
     """Return the schedule of a roadmap as of a day in a time zone."""
     kept = [concept for concept in concepts_of(tree) if concept.progress != ConceptProgress.skipped]
     ahead = [concept for concept in kept if concept.progress != ConceptProgress.done]
-    total, left = sum(each.hours for each in kept), sum(each.hours for each in ahead)
+    total, left = sum(each.hours for each in kept), sum(each.hours_left for each in ahead)
+    spent = sum(each.spent_minutes for each in kept)
     this_week = sum(
-        each.hours
+        each.spent_minutes
         for each in kept
-        if each.progress == ConceptProgress.done
-        and each.progress_at is not None
+        if each.progress_at is not None
         and monday(each.progress_at.astimezone(zone).date()) == monday(today)
     )
+    this_week //= 60
     begin = max(today, tree.begins_on)
     over = this_week if monday(begin) == monday(today) else 0
     plan = calendar(begin, tree.hours_per_week, over)
@@ -144,11 +150,11 @@ def schedule_of(tree: RoadmapTree, today: date, zone: tzinfo = UTC) -> Schedule:
         ConceptSpan(
             concept_id=concept.id,
             title=concept.title,
-            hours=concept.hours,
-            begins_on=plan.day_of(end - concept.hours),
+            hours=concept.hours_left,
+            begins_on=plan.day_of(end - concept.hours_left),
             ends_on=plan.day_of(end - 1),
         )
-        for concept, end in zip(ahead, accumulate(each.hours for each in ahead), strict=True)
+        for concept, end in zip(ahead, accumulate(each.hours_left for each in ahead), strict=True)
     ]
     ends_on = spans[-1].ends_on if spans else None
     reached = ends_on or max(
@@ -161,7 +167,9 @@ def schedule_of(tree: RoadmapTree, today: date, zone: tzinfo = UTC) -> Schedule:
         hours_per_week=tree.hours_per_week,
         deadline=tree.deadline,
         hours=total,
-        hours_learned=total - left,
+        hours_learned=spent // 60,
+        minutes_learned=spent,
+        hours_left=left,
         hours_expected=bisect_left(range(total), today, key=original.day_of),
         planned_end=planned_end,
         ends_on=ends_on,
@@ -200,14 +208,15 @@ def _needed(left: int, begin: date, deadline: date | None, learned: int) -> int 
 
 def _stage(stage: StageNode, spans: Sequence[ConceptSpan]) -> StageSchedule:
     concepts = [concept for module in stage.modules for concept in module.concepts]
-    hours = sum(each.hours for each in concepts if each.progress != ConceptProgress.skipped)
+    kept = [each for each in concepts if each.progress != ConceptProgress.skipped]
     ids = {each.id for each in concepts}
     planned = [span for span in spans if span.concept_id in ids]
     return StageSchedule(
         stage_id=stage.id,
         title=stage.title,
-        hours=hours,
-        hours_learned=hours - sum(span.hours for span in planned),
+        hours=sum(each.hours for each in kept),
+        hours_learned=sum(each.spent_minutes for each in kept) // 60,
+        hours_left=sum(span.hours for span in planned),
         begins_on=planned[0].begins_on if planned else None,
         ends_on=planned[-1].ends_on if planned else None,
     )
@@ -220,10 +229,10 @@ def _weeks(
     found = {this_week: _week(this_week, learned)} if learned else {}
     at = 0
     for concept in ahead:
-        for week in range(plan.week_of(at), plan.week_of(at + concept.hours - 1) + 1):
+        for week in range(plan.week_of(at), plan.week_of(at + concept.hours_left - 1) + 1):
             ends = plan.first + week * plan.hours_per_week
             begins = ends - plan.hours_per_week if week else 0
-            hours = min(ends, at + concept.hours) - max(begins, at)
+            hours = min(ends, at + concept.hours_left) - max(begins, at)
             begins_on = plan.monday_of(week)
             if begins_on not in found:
                 if len(found) == MOST_WEEKS:
@@ -233,7 +242,7 @@ def _weeks(
                 Share(concept_id=concept.id, title=concept.title, hours=hours)
             )
             found[begins_on].hours_ahead += hours
-        at += concept.hours
+        at += concept.hours_left
     return list(found.values())
 
 

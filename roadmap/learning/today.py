@@ -25,8 +25,7 @@ from roadmap.accounts.access import LAST, newest_of
 from roadmap.accounts.zones import zone_named, zone_of
 from roadmap.learning import learning_days, reviews
 from roadmap.learning.learning_days import MOST_DAYS
-from roadmap.learning.parts import parts_of
-from roadmap.learning.progress import WeeklyGoal
+from roadmap.learning.progress import WeeklyGoal, parts_of
 from roadmap.learning.reviews import DUE, due_keys
 from roadmap.learning.schedule import Schedule, monday, schedule_of
 from roadmap.plan.outline import ContentKind
@@ -49,7 +48,7 @@ OPEN = (ConceptProgress.todo, ConceptProgress.learning)
 # A content that can be read, whatever it is.
 SOMETHING = {ContentKind.tutorial: ContentState(status=ContentStatus.ready, version=1, error="")}
 # Of a concept, for its schedule and the choice of the next one.
-FACTS = ("id", "title", "hours", "progress_at")
+FACTS = ("id", "title", "hours", "progress_at", "studied")
 # The state of the home page, for each visit, in SQL: peewee writes a statement more slowly than it
 # is run. RECENT has bounds on all columns of an index, and their order: see in_order_of_id.
 RECENT = """FROM roadmap r WHERE r.owner_id >= ? AND (r.owner_id, r.id) < (?, ?)
@@ -60,14 +59,15 @@ ORDER = f"""SELECT string_agg(id || ready || coalesce(at, ''), ' ') FROM (
     SELECT CAST(r.id AS text) AS id, CAST(r.contents_ready > 0 AS text) AS ready,
     CAST(({LEARNED_AT}) AS text) AS at {RECENT} LIMIT {LOOKED_AT}) AS recent"""
 PROGRESS = """SELECT
-    string_agg(n.id || n.progress || n.studied || coalesce(CAST(n.progress_at AS text), ''), ' ')
+    string_agg(n.id || n.progress || n.studied || ' ' || n.spent ||
+    coalesce(CAST(n.progress_at AS text), ''), ' ')
     FROM concept n WHERE n.roadmap_id = r.id"""
 LEARNED_ON = f"""SELECT count(*) || ' ' || sum(seconds) || ' ' || max(day) FROM (
     SELECT CAST(day AS text) AS day, seconds FROM learning_day WHERE account_id = ?
     ORDER BY learning_day.day DESC LIMIT {MOST_DAYS}) AS days"""
 STATE = f"""SELECT
-    (SELECT coalesce(CAST(a.profile AS text), '') || coalesce(CAST(a.weekly_goal AS text), '')
-    FROM account a WHERE a.id = ?), ({LEARNED_ON}), {DUE}, ({ORDER}),
+    (SELECT coalesce(CAST(a.profile AS text), '') || coalesce(CAST(a.weekly_goal AS text), '') ||
+    a.explains_hours FROM account a WHERE a.id = ?), ({LEARNED_ON}), {DUE}, ({ORDER}),
     (SELECT string_agg(r, ' ') FROM (SELECT <r> AS r {RECENT} LIMIT ?) AS latest),
     (SELECT string_agg(<r> || coalesce(({PROGRESS}), ''), ' ') FROM roadmap r
     WHERE r.id IN (<ids>))"""
@@ -167,6 +167,7 @@ def _read(ids: Sequence[UUID], zone: tzinfo) -> list[NextLesson]:
             Concept.id.in_(written),
             Concept.prerequisites,
             Concept.progress,
+            Concept.spent,
             *[getattr(Concept, name) for name in FACTS],
         )
         .join(Module)
@@ -219,11 +220,14 @@ def _lesson(row: Roadmap, concepts: Sequence[tuple[Any, ...]], zone: tzinfo) -> 
     )
 
 
-def _concept(readable: bool | int, needs: list[str], progress: str, *values: Any) -> Any:
+def _concept(
+    readable: bool | int, needs: list[str], progress: str, spent: int, *values: Any
+) -> Any:
     return _part(
         ConceptNode,
         **dict(zip(FACTS, values, strict=True)),
         progress=ConceptProgress(progress),
+        spent_minutes=spent // 60,
         prerequisites=[UUID(each) for each in needs],
         contents=SOMETHING if readable else {},
     )
@@ -244,7 +248,10 @@ class NextPart(LazyModel):
     section: str = Field(description="Heading where the part begins; empty: the introduction.")
     part: int = Field(description="Number of the part, from 1.")
     parts: int = Field(description="Number of parts of the concept.")
-    minutes: int = Field(description="Its share of the hours of the concept.")
+    minutes: int = Field(description="Minutes to read it, by its words and code.")
+    practice_minutes: int = Field(
+        description="Estimated minutes to practise the concept, beside reading."
+    )
 
 
 class Today(LazyModel):
@@ -257,10 +264,14 @@ class Today(LazyModel):
     next: NextPart | None = Field(description="The next part; null: nothing is left to learn.")
     days: int = Field(description="Days of this week with learning; weeks begin on Monday.")
     minutes: int = Field(
-        description="Time of this week for parts, concepts and reviews, by the plan."
+        description="Minutes spent this week on lessons, quizzes and reviews, within the plan."
     )
     goal: WeeklyGoal | None = Field(
         description="Goal of the profile, or the hours per week of the roadmap of `next`."
+    )
+    explains_hours: bool = Field(
+        description="Whether hours changed from those of the plan to time spent, and the note "
+        "about it was not dismissed."
     )
     streak: int = Field(
         description="Days of learning up to today; one missed day in 7 does not end them."
@@ -275,8 +286,8 @@ def read_today(owner_id: UUID) -> Today:
 def today_with(owner_id: UUID, lesson: NextLesson | None) -> Today:
     """Return what to learn today, of which the lesson to continue with is known."""
     with session():
-        stored = Account.select(Account.time_zone, Account.weekly_goal)
-        zone, goal = stored.where(Account.id == owner_id).tuples().get()
+        stored = Account.select(Account.time_zone, Account.weekly_goal, Account.explains_hours)
+        zone, goal, explains = stored.where(Account.id == owner_id).tuples().get()
         now = clock.now().astimezone(zone_named(zone))
         today = now.date()
         due = reviews.count_due(owner_id, now)
@@ -294,6 +305,7 @@ def today_with(owner_id: UUID, lesson: NextLesson | None) -> Today:
         days=len(week),
         minutes=sum(week) // 60,
         goal=goal and WeeklyGoal.model_validate(goal),
+        explains_hours=explains,
         streak=learning_days.streak(days, today),
     )
 
@@ -305,7 +317,7 @@ def _next_part(lesson: NextLesson) -> NextPart:
         .tuples()
         .get()
     )
-    parts = parts_of(lesson.next_id, hours)
+    parts = parts_of(lesson.next_id)
     part = next((each for each in parts if each.end > studied), parts[-1])
     return NextPart(
         roadmap_id=lesson.id,
@@ -316,4 +328,5 @@ def _next_part(lesson: NextLesson) -> NextPart:
         part=part.number,
         parts=len(parts),
         minutes=part.end - part.begin,
+        practice_minutes=max(hours * 60 - parts[-1].end, 0),
     )

@@ -210,6 +210,11 @@ class ProgressRequest(
         default_factory=lambda: ConceptProgress.todo,
         description="Progress. Every change is allowed.",
     )
+    spent_minutes: Annotated[int, Field(ge=0, le=48_000), WHOLE] | None = Field(
+        None,
+        description="Minutes spent on the concept in all, also on paper or another device, at most "
+        "four times its hours; null: as counted.",
+    )
     status: ConceptProgress = Field(
         default_factory=lambda: ConceptProgress.todo,
         deprecated=True,

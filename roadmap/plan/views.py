@@ -206,7 +206,7 @@ class GroupNode(LazyModel):
 class ConceptNode(GroupNode):
     """A concept of the plan. `key` identifies it in all revisions and edits."""
 
-    hours: int = Field(description="Hours of study.")
+    hours: int = Field(description="Estimated hours in all: to read and to practise.")
     week: int = Field(description="Week in which it starts, from 1.")
     difficulty: int = Field(description="Difficulty from 1 (easy) to 5 (hard).")
     prerequisites: list[UUID] = Field(description="IDs of the prerequisites.")
@@ -215,10 +215,20 @@ class ConceptNode(GroupNode):
     progress_at: datetime | None = Field(description="Since when; null: not started.")
     learned_at: datetime | None = Field(
         None,
-        description="When its quiz was passed or its exercise was checked for the first time; "
-        "left out: not yet, also if it is only marked as done.",
+        description="When its quiz was passed and its exercise attempted, or its quiz passed on a "
+        "second day; left out: not yet, also if it is only marked as done.",
         exclude_if=is_none,
     )
+    reading_minutes: int = Field(
+        0, description="Minutes to read the tutorial, by its words and code; 0: not written."
+    )
+    practice_minutes: int = Field(
+        0, description="Estimated minutes to practise: the rest of the hours."
+    )
+    studied: int = Field(
+        0, description="Minutes of reading up to the end of the last part that is done."
+    )
+    spent_minutes: int = Field(0, description="Minutes that the learner has spent on it.")
     contents: dict[ContentKind, ContentState] = Field(
         description=f"State of its parts: {', '.join(ContentKind)}; empty: none is to be written."
     )
@@ -232,6 +242,13 @@ class ConceptNode(GroupNode):
     @property
     def is_learned(self) -> bool:
         return self.progress == ConceptProgress.done and self.learned_at is not None
+
+    @property
+    def hours_left(self) -> int:
+        """Hours of the plan for what is not done yet."""
+        if self.progress in (ConceptProgress.done, ConceptProgress.skipped):
+            return 0
+        return max(-(-(self.hours * 60 - self.studied) // 60), 1)
 
     @property
     def written(self) -> list[ContentKind]:
@@ -330,7 +347,6 @@ class OwnConcept(ConceptNode):
     roadmap_id: UUID
     notes: str = Field(description="Notes of the learner.")
     notes_tag: str = Field(description="Tag of the notes; `base` of a change.")
-    studied: int = Field(description="Minutes up to the end of the last part that is done.")
     exercise_attempt: str = Field("", description="What the learner wrote at the exercise.")
     remarks: dict[ContentKind, list[str]] = Field(
         {}, description="What parts lack, by kind, in English; without those that lack nothing."

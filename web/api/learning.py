@@ -40,7 +40,10 @@ class AttemptsQuery(PageQuery):
 
 
 def set_progress(call: Call[ProgressRequest]) -> progress.LearnerConcept:
-    """Set the learner's progress with this concept."""
+    """Set the learner's progress with this concept, and the time spent if it is stated.
+
+    Otherwise that is the time between requests that mark something, within the plan.
+    """
     made = progress.set_progress(*call.concept, call.body)
     write_ahead(call.owner, call.ids["roadmap_id"])
     return made
@@ -52,6 +55,14 @@ def finish_part(call: Call[progress.PartRequest]) -> progress.LearnerConcept:
     `GET /api/v1/today` names the next part. The last one ends with the concept.
     """
     return progress.finish_part(*call.concept, call.body)
+
+
+def note_reading(call: Call[EmptyBody]) -> progress.LearnerConcept:
+    """Note that the lesson is opened. Time counts from then on, after a pause.
+
+    After a quiz that was not passed, it is the reading that a retry needs.
+    """
+    return progress.note_reading(*call.concept)
 
 
 def read_today(call: Call) -> today.Today:
@@ -68,7 +79,10 @@ def set_notes(call: Call[progress.NotesRequest]) -> progress.LearnerConcept:
 
 
 def save_exercise(call: Call[progress.ExerciseRequest]) -> progress.LearnerConcept:
-    """Save the attempt at the exercise of the tutorial, and that it was checked."""
+    """Save the attempt at the exercise of the tutorial, and that it was checked.
+
+    With a passed quiz, the attempt makes the concept learned.
+    """
     made = progress.save_exercise(*call.concept, call.body)
     write_ahead(call.owner, call.ids["roadmap_id"])
     return made
@@ -77,7 +91,9 @@ def save_exercise(call: Call[progress.ExerciseRequest]) -> progress.LearnerConce
 def answer_quiz(call: Call[progress.AttemptRequest]) -> Reply[progress.Attempt]:
     """Grade the answers. The response has the correct answers and explanations.
 
-    If it is passed, the concept is learned, and done unless it is skipped.
+    If it is passed, the concept is done unless it is skipped, and learned with its exercise or with
+    a second pass on another day. If not, the next attempt asks only what was missed, after
+    `PUT .../reading` or ten minutes: see `asks` and `opens_at` of the list. 409 before that.
     """
     made = progress.attempt(*call.concept, call.body)
     if made.passed:
@@ -199,6 +215,8 @@ ENDPOINTS = (
     Endpoint("PUT", CONCEPT + "/part", finish_part, "Finish a part of a concept",
         current=read_progress, raises=(Conflict,)),
     Endpoint("PUT", CONCEPT + "/progress", set_progress, "Set the progress of a concept",
+        current=read_progress),
+    Endpoint("PUT", CONCEPT + "/reading", note_reading, "Note that a lesson is opened",
         current=read_progress),
     Endpoint("GET", CONCEPT + "/notes", read_notes, "Read the notes"),
     Endpoint("PUT", CONCEPT + "/notes", set_notes, "Save the notes", current=read_notes,

@@ -25,6 +25,7 @@ from core.errors import (
 )
 from core.i18n import gettext_noop
 from roadmap.accounts.accounts import TAKEN
+from roadmap.learning.progress import NO_ATTEMPT
 from roadmap.learning.projects import NO_WORK
 from web.http.problems import status_of
 from web.pages.forms import is_part, page_of
@@ -71,6 +72,7 @@ FIELDS = {
     "reviews": gettext_noop("Enter a whole number from 1 to 500."),
     "new": gettext_noop("Enter a whole number from 0 to 500."),
     "events": gettext_noop("Choose at least one."),
+    "spent_minutes": gettext_noop("Enter whole minutes, at most four times the concept's hours."),
     "text": gettext_noop("Enter at least one word, at most 500 characters in one line."),
     "category": gettext_noop("Enter names of categories, separated by commas."),
     "step": gettext_noop("Enter the name of a step, at most 80 characters."),
@@ -83,6 +85,7 @@ FIELDS = {
 DETAILS = {  # before FIELDS
     TAKEN: gettext_noop("This email address is already registered."),
     NO_WORK: gettext_noop("Describe what you made first, or paste a link to it."),
+    NO_ATTEMPT: gettext_noop("Write your attempt at the exercise before you check it."),
 }
 PROBLEMS: dict[type[RoadmapError], str] = {
     InTrash: gettext_noop("This roadmap is in the trash. Restore it from “My roadmaps”."),

@@ -15,11 +15,9 @@ START = re.compile("^ {0,3}##[ \t]+")
 MARKED = re.compile(f"(?=<h[1-6][^<>]*>{MARK})")
 
 
-def pieces_of(
-    markdown: str, hours: int, words: NullTranslations
-) -> list[tuple[Markup, list[LessonPart]]]:
+def pieces_of(markdown: str, words: NullTranslations) -> list[tuple[Markup, list[LessonPart]]]:
     """Return the HTML of a tutorial in pieces, each with the parts that begin in it."""
-    parts = cut(markdown, hours)
+    parts = cut(markdown)
     groups = [list(group) for _, group in groupby(parts, key=attrgetter("line"))]
     lines = markdown.replace(MARK, "").split("\n")
     for group in groups[1:]:

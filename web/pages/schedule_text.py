@@ -71,9 +71,9 @@ class ScheduleText:
 
     def stands(self, of: Schedule) -> str:
         """Return the one sentence that matters most."""
-        if of.ends_on is None or (of.days_late or 0) > 0 or of.hours_learned == 0:
+        if of.ends_on is None or (of.days_late or 0) > 0 or of.hours_left == of.hours:
             return self.end(of)
-        if of.hours_learned != of.hours_expected:
+        if of.days_behind:
             return self.against_plan(of)
         return self.week(of) or self.against_plan(of)
 
@@ -109,23 +109,23 @@ class ScheduleText:
         return (late if of.days_late > 0 else early) % {**day, "count": days}
 
     def against_plan(self, of: Schedule) -> str:
-        """Compare hours learned with those planned by now; empty if the plan itself is late."""
+        """Compare the end of what remains with the first plan; empty if that itself is late."""
         if of.deadline is not None and _is_late(of) and of.planned_end > of.deadline:
             return ""
-        hours = of.hours_learned - of.hours_expected
-        if hours == 0:
+        if of.days_behind == 0:
             return self.texts.gettext("You are on schedule.")
+        days = abs(of.days_behind)
         ahead = self.texts.ngettext(
-            "You are %(count)d hour ahead of schedule.",
-            "You are %(count)d hours ahead of schedule.",
-            abs(hours),
+            "You will finish %(count)d day earlier than first planned.",
+            "You will finish %(count)d days earlier than first planned.",
+            days,
         )
         behind = self.texts.ngettext(
-            "You are %(count)d hour behind schedule.",
-            "You are %(count)d hours behind schedule.",
-            abs(hours),
+            "You will finish %(count)d day later than first planned.",
+            "You will finish %(count)d days later than first planned.",
+            days,
         )
-        return with_count(ahead if hours > 0 else behind, abs(hours))
+        return with_count(ahead if of.days_behind < 0 else behind, days)
 
     def week(self, of: Schedule) -> str:
         """Return the planned and learned hours of this week; empty if none are planned."""

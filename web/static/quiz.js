@@ -22,7 +22,8 @@
     part("[data-skip]").addEventListener("click", () => left() < 0 ? form.requestSubmit(part("[data-last]")) : show(left(), true));
     form.addEventListener("change", exchange);
     form.addEventListener("input", keep);
-    show(Number(form.dataset.asked ?? Math.max(questions.findIndex(each => !isOver(each)), 0)));
+    const asked = questions.findIndex(each => each.dataset.number === form.dataset.asked);
+    show(asked >= 0 ? asked : Math.max(questions.findIndex(each => !isOver(each)), 0));
     if (questions.some(isOver)) keep();
     else if (isFirst) restore(localStorage.getItem(key()));
   }
@@ -36,7 +37,7 @@
     questions.forEach((each, place) => { each.hidden = place !== at; });
     const over = isOver(questions[at]), isLast = left() < 0;
     part("[name=check]").hidden = part("[data-skip]").hidden = over;
-    part("[name=check]").value = at;
+    part("[name=check]").value = questions[at].dataset.number;
     part("[data-next]").hidden = !over || isLast;
     part("[data-last]").hidden = !over || !isLast;
     if (!moves) return;

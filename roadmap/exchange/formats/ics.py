@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from core.sanitize import one_line, plain, strip_nul
 from roadmap.exchange.formats.json_ import Source
-from roadmap.exchange.map.layout import hours_of
+from roadmap.exchange.map.layout import times_of
 from roadmap.learning.schedule import schedule_of
 from roadmap.plan.views import concepts_of
 
@@ -46,7 +46,7 @@ def render(source: Source) -> bytes:
         address = f"{page}/concepts/{concept.id}"
         event = _event(f"concept-{concept.id}", now, span.begins_on, span.ends_on, address)
         event.add("SUMMARY", _line(concept.title))
-        lines = [hours_of(span.hours, texts), plain(strip_nul(concept.description)).strip()]
+        lines = [times_of(concept, texts), plain(strip_nul(concept.description)).strip()]
         event.add("DESCRIPTION", "\n".join(filter(None, lines)))
         calendar.add_component(event)
     if tree.deadline is not None:

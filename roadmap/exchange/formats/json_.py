@@ -170,6 +170,9 @@ class PortableAttempt(Frozen):
     ] = Field(description="For each question, in order: chosen indexes, or a typed text.")
     score: Count = Field(description="Number of correct answers.")
     total: Count = Field(description="Number of questions.")
+    asked: Annotated[tuple[Index, ...], Field(max_length=MOST_QUESTIONS), FIRST_ONLY] = Field(
+        (), description="Questions of a retry, by index; left out: all.", exclude_if=is_empty
+    )
     created_at: Moment = Field(description="Time of the attempt.")
 
 
@@ -206,7 +209,13 @@ class PortableConcept(Frozen):
     progress: ConceptProgress = Field(ConceptProgress.todo, description="Progress of the learner.")
     progress_at: Moment | None = Field(None, description="Since when; null: not started.")
     studied: Count = Field(
-        0, description="Minutes up to the end of the last part that is done.", exclude_if=not_
+        0,
+        description="Minutes of reading up to the end of the last part that is done; before "
+        "version 3 minutes of the plan.",
+        exclude_if=not_,
+    )
+    spent: Annotated[int, Field(ge=0, le=10_000_000), WHOLE] = Field(
+        0, description="Seconds spent; before version 3 those of the plan.", exclude_if=not_
     )
     notes: Annotated[str, Field(max_length=LONGEST_NOTES), PRINTABLE] = Field(
         "", description="Notes of the learner."
@@ -216,8 +225,11 @@ class PortableConcept(Frozen):
     )
     learned_at: Moment | None = Field(
         None,
-        description="When its quiz was passed or its exercise was checked; left out: not yet.",
+        description="When it was first learned; left out: not yet.",
         exclude_if=is_none,
+    )
+    forgotten_at: Moment | None = Field(
+        None, description="When a test took that away; left out: never.", exclude_if=is_none
     )
     attempts: Annotated[
         tuple[PortableAttempt, ...], Field(max_length=MOST_ATTEMPTS), FIRST_ONLY
@@ -250,7 +262,7 @@ class PortableRoadmap(Frozen):
 
     format: Annotated[str, AfterValidator(_format)] = Field(description="`roadmap`.")
     version: Annotated[int, AfterValidator(_version), WHOLE] = Field(
-        description=f"Version of the format: {VERSION}; 1 is read as well."
+        description=f"Version of the format: {VERSION}; 1 and 2 are read as well."
     )
     exported_at: Moment = Field(description="Time of creation.")
     request: PortableGoal = Field(description="The request.")
@@ -452,8 +464,13 @@ def _concept(
         notes=row.notes,
         exercise_attempt=row.exercise_attempt,
         learned_at=row.learned_at,
+        spent=row.spent,
+        forgotten_at=row.forgotten_at,
         attempts=tuple(
-            PortableAttempt(**{name: getattr(each, name) for name in PortableAttempt.model_fields})
+            PortableAttempt(
+                **{name: getattr(each, name) for name in PortableAttempt.model_fields}
+                | {"asked": each.asked or ()}
+            )
             for each in attempts
             if each.version == version
         ),

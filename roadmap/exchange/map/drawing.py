@@ -23,7 +23,7 @@ from roadmap.exchange.map.layout import (
     arrange,
     done_of,
     facts_of,
-    hours_of,
+    times_of,
 )
 from roadmap.exchange.map.style import STYLE
 from roadmap.plan.views import WORDS, ConceptMark, RoadmapTree, concepts_of, written_of
@@ -223,7 +223,7 @@ def _words(
     sentences = [
         texts.gettext("Stage %(number)d, %(stage)s, %(module)s.")
         % {"number": block.number, "stage": block.stage.title, "module": card.module.title},
-        texts.gettext("It takes %(hours)s.") % {"hours": hours_of(concept.hours, texts)},
+        texts.gettext("It takes %(hours)s.") % {"hours": times_of(concept, texts)},
     ]
     if has_progress:
         sentences.append(

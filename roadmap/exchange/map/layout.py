@@ -233,6 +233,17 @@ def hours_of(hours: int, texts: NullTranslations = ENGLISH) -> str:
     return texts.ngettext("%(count)d hour", "%(count)d hours", hours) % {"count": hours}
 
 
+def times_of(concept: ConceptNode, texts: NullTranslations = ENGLISH) -> str:
+    """Return the time to read and that to practise, or the hours of what is not written."""
+    if not concept.reading_minutes:
+        return hours_of(concept.hours, texts)
+    hours, minutes = round(concept.practice_minutes / 60), concept.practice_minutes
+    practice = texts.gettext("%(count)d h" if minutes >= 60 else "%(count)d min")
+    text = texts.gettext("%(read)d min to read, about %(practice)s to practise")
+    count = {"count": hours if minutes >= 60 else minutes}
+    return text % {"read": concept.reading_minutes, "practice": practice % count}
+
+
 def facts_of(tree: RoadmapTree, texts: NullTranslations = ENGLISH) -> dict[str, str]:
     """Return the numbers of stages, concepts, hours, weeks and done concepts as texts."""
     stages, concepts = len(tree.stages), concepts_of(tree)

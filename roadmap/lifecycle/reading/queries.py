@@ -14,6 +14,7 @@ from roadmap.accounts.access import FIRST, get_owned, newest_of
 from roadmap.budget.budget import money
 from roadmap.budget.cost_report import pending_estimate
 from roadmap.generation.generator import is_writable
+from roadmap.learning.parts import minutes_of
 from roadmap.lifecycle.links.link_status import checked
 from roadmap.lifecycle.making.completion import progress
 from roadmap.lifecycle.plan_rows import IS_CURRENT, key_of, planned
@@ -40,6 +41,7 @@ from roadmap.plan.views import (
 Node = TypeVar("Node", StageNode, ModuleNode)
 KINDS = list(ContentKind)
 STATE_OF_PART = (  # without its lease
+    Content.id,
     Content.concept.alias("concept_id"),
     *(getattr(Content, name) for name in ("kind", *ContentState.model_fields)),
 )
@@ -168,7 +170,6 @@ def concept_detail(owner_id: UUID, roadmap_id: UUID, concept_id: UUID) -> Concep
         roadmap_id=roadmap_id,
         notes=concept.notes,
         notes_tag=notes_tag(concept.notes),
-        studied=concept.studied,
         exercise_attempt=concept.exercise_attempt,
         remarks={kind: version.remarks for kind, version in versions.items() if version.remarks},
         **details,
@@ -229,11 +230,16 @@ def _node(shape: type[Node], row: Stage | Module, **inside: list[Any]) -> Node:
 def _concept_node(concept: Concept, contents: Iterable[Content]) -> ConceptNode:
     ordered = sorted(contents, key=lambda content: KINDS.index(content.kind))
     states = {content.kind: from_row(ContentState, content) for content in ordered}
+    tutorial = next((each for each in ordered if each.kind == ContentKind.tutorial), None)
+    reading = minutes_of(tutorial.id, tutorial.version) if tutorial and tutorial.version else 0
     return from_row(
         ConceptNode,
         concept,
         contents=states,
         yours=None if states or is_writable(concept.key) else True,
+        reading_minutes=reading,
+        practice_minutes=max(concept.hours * 60 - reading, 0),
+        spent_minutes=concept.spent // 60,
     )
 
 

@@ -19,6 +19,7 @@ from roadmap.generation.context import BUILT_IN
 from roadmap.generation.generator import check_feedback, has_model
 from roadmap.learning import endings, progress, reviews
 from roadmap.learning.grading import GradedQuestion
+from roadmap.learning.learning_days import begin_sitting
 from roadmap.learning.lesson_navigation import (
     Course,
     are_links_registered,
@@ -74,8 +75,12 @@ class ProgressForm(ProgressRequest):
 
 
 class ConceptQuery(AnyQuery):
-    """`attempt`: at the quiz, to show its result; `seen`: the version shown during a rewrite."""
+    """`attempt`: at the quiz, to show its result; `seen`: the version shown during a rewrite.
 
+    `read`: the tutorial is read again, after a missed quiz.
+    """
+
+    read: bool = False
     attempt: UUID | None = None
     seen: int = 0
 
@@ -85,12 +90,17 @@ class QuizState:
     """The quiz while it is answered; `graded` has what was checked, one question at a time."""
 
     chosen: list[list[int] | str]
+    asks: list[int] | None = None  # the questions of a retry; None: all
     graded: dict[int, GradedQuestion] = field(default_factory=dict)
     asked: int | None = None  # the question that was to be checked, or that lacks something
 
     @property
     def blanks(self) -> int:
-        return sum(not each for each in self.chosen)
+        return sum(
+            not each
+            for number, each in enumerate(self.chosen)
+            if self.asks is None or number in self.asks
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,10 +109,11 @@ class LessonFacts:
 
     concept: ConceptDetail
     course: Course
-    last_attempt: list[progress.AttemptSummary]
+    attempts: progress.Attempts  # the last one, and what the next one asks
     shown: progress.Attempt | None  # the attempt whose result is shown
     turn: str  # the id of the attempt before, by which options are shuffled
     returns: list[datetime]  # times at which questions of the shown attempt come back
+    has_passed: bool
     is_cacheable: bool  # until its state changes; a draft grows meanwhile
 
 
@@ -119,6 +130,10 @@ def concept_page(
 
     For htmx, of a quiz only the quiz is returned.
     """
+    if call.query.read:
+        progress.note_reading(*call.concept)
+    else:
+        begin_sitting(call.owner)
     if error is None and quiz is None:
         source = DocumentSource(partial(lesson_state, *call.concept), partial(_read, call))
         return own_page(
@@ -134,7 +149,9 @@ def concept_page(
         context["answering"] = quiz
         if error is not None:
             is_ours = error.detail in (EMPTY, UNCHOSEN, UNORDERED, UNANSWERED)
-            context["quiz_problem"] = words.gettext(error.detail if is_ours else QUIZ[type(error)])
+            problem = error.detail if is_ours else QUIZ[type(error)]
+            is_early = lesson.attempts.opens_at is not None  # which the page says
+            context["quiz_problem"] = "" if is_early else words.gettext(problem)
             context["is_lacking"] = error.detail == UNANSWERED
     elif error is not None:
         context["errors"] = error_messages.of_fields(words, error.fields)
@@ -154,13 +171,15 @@ def concept_page(
 
 def set_progress(call: PageCall) -> Response:
     """Set the progress; then go to the end of what is over, or with `next` to that concept."""
-    request = filled(ProgressForm, call.body.given("progress", "status", "next", "panel"))
+    request = filled(
+        ProgressForm, call.body.given("progress", "status", "spent_minutes", "next", "panel")
+    )
     progress.set_progress(*call.concept, request)
     write_ahead(call.owner, call.ids["roadmap_id"])
     roadmap_path = f"/roadmaps/{call.ids['roadmap_id']}"
     if request.panel:
         return see_other(_path(call) + "/panel?changed=on")
-    if request.progress in endings.BEHIND:
+    if request.progress in endings.BEHIND and request.spent_minutes is None:
         now = course(call.owner, call.ids["roadmap_id"])
         if endings.is_over(now.steps):
             return see_other(f"{roadmap_path}/completion")
@@ -226,7 +245,8 @@ def answer(call: PageCall[ConceptQuery]) -> Response:
     unordered = [
         n for n, each in enumerate(answers) if isinstance(each, list) and INCOMPLETE in each
     ]
-    quiz = QuizState(answers, asked=index_of(form.text("check")))
+    asks = progress.list_attempts(*call.concept, limit=1).asks
+    quiz = QuizState(answers, asks, asked=index_of(form.text("check")))
     whole = [[] if number in unordered else each for number, each in enumerate(answers)]
     checked = {quiz.asked, *map(index_of, form.getlist("checked"))}
     try:
@@ -279,9 +299,9 @@ def upgrade(call: PageCall) -> Response:
 def _read(call: PageCall[ConceptQuery]) -> LessonFacts:
     """Raises NotFound."""
     concept = queries.concept_detail(*call.concept)
-    last = progress.list_attempts(*call.concept, limit=1).items
+    attempts = progress.list_attempts(*call.concept, limit=1)
     shown = _shown_attempt(call, concept)
-    before, returns = last, []
+    before, returns = attempts.items, []
     if shown is not None:
         before = progress.list_attempts(*call.concept, limit=1, before=shown.id).items
         answered = [each for each in shown.questions if each.answer]
@@ -290,11 +310,14 @@ def _read(call: PageCall[ConceptQuery]) -> LessonFacts:
     return LessonFacts(
         concept,
         course(call.owner, call.ids["roadmap_id"]),
-        last,
+        attempts,
         shown,
         str(before[0].id) if before else "",
         returns,
-        concept.tutorial is not None and are_links_registered(concept.id),
+        progress.has_passed(concept.id),
+        concept.tutorial is not None
+        and attempts.opens_at is None
+        and are_links_registered(concept.id),
     )
 
 
@@ -307,7 +330,7 @@ def _context(call: PageCall[ConceptQuery], lesson: LessonFacts) -> dict[str, Any
     )
     status = lesson.course.status
     words = texts_of(call.request)
-    pieces = pieces_of(tutorial.markdown, concept.hours, words) if tutorial else []
+    pieces = pieces_of(tutorial.markdown, words) if tutorial else []
     is_open = any(state.status in OPEN for state in concept.contents.values())
     is_built_in = tutorial is not None and tutorial.generator == BUILT_IN
     return {
@@ -326,7 +349,10 @@ def _context(call: PageCall[ConceptQuery], lesson: LessonFacts) -> dict[str, Any
         "open": OPEN,
         "shown": lesson.shown,
         "turn": lesson.turn,
-        "attempts": lesson.last_attempt,
+        "attempts": lesson.attempts.items,
+        "asks": lesson.attempts.asks,
+        "opens_at": lesson.attempts.opens_at,
+        "has_passed": lesson.has_passed,
         "returns": lesson.returns,
         "now": clock.now(),
         "answering": None,

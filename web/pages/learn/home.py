@@ -100,6 +100,12 @@ def roadmaps_page(call: PageCall[OpenedQuery]) -> Response:
     )
 
 
+def dismiss_note(call: PageCall) -> Response:
+    """Explain no longer why hours changed."""
+    progress.dismiss_note(call.owner)
+    return see_other("/")
+
+
 async def create(call: PageCall) -> Response:
     """Create a roadmap and go to it; after an error, the form keeps its values."""
     sentences: Mapping[str, str] = {}
@@ -188,4 +194,5 @@ PAGES = (
     PageRoute("GET", "/", home_page),
     PageRoute("GET", "/roadmaps", roadmaps_page),
     PageRoute("POST", "/roadmaps", create),
+    PageRoute("POST", "/hours-note", dismiss_note),
 )

@@ -52,6 +52,7 @@ NASTY = [
     '"quoted" <b>bold</b> [link](javascript:x) ![i](x)',
     "{{c1::cloze}} [sound:a.mp3] $$x$$",
 ]
+WORK = "1 min to read, about 2 h to practise"
 NOW = datetime(2026, 11, 27, 12, tzinfo=UTC)
 TODAY = date(2026, 11, 27)
 
@@ -307,7 +308,7 @@ class TestCalendar:
         )
         assert first["TRANSP"] == "TRANSPARENT"
         assert first["DTSTAMP"].dt == NOW
-        assert first["DESCRIPTION"] == "2 hours\nWhat it is."
+        assert first["DESCRIPTION"] == f"{WORK}\nWhat it is."
         assert b"DTSTART;VALUE=DATE:" in first.to_ical()
         assert (deadline["SUMMARY"], deadline["DTSTART"].dt) == (
             "Target date: Bread",
@@ -333,7 +334,7 @@ class TestCalendar:
         seen = " ".join(title.translate({0x202E: None, 0x202C: None}).split())
         first = calendar.walk("VEVENT")[0]
         assert first["SUMMARY"] == seen
-        assert " ".join(first["DESCRIPTION"].split()) == f"2 hours {seen}"
+        assert " ".join(first["DESCRIPTION"].split()) == f"{WORK} {seen}"
         assert calendar["NAME"] == seen
 
     def test_lines_are_folded_as_the_standard_says(self, client: TestClient) -> None:

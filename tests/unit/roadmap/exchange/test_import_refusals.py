@@ -33,8 +33,8 @@ LINK = (*LEFT, "contents", "resources", "body", "items", 0, "url")
 # The field, its value, the place that the error names, and a part of its detail.
 REFUSALS: list[tuple[tuple[str | int, ...], Any, str, str]] = [
     (("format",), "anki", "/format", "not a roadmap exported"),
-    (("version",), 3, "/version", "a newer version of Roadmap (3); this version reads 2"),
-    (("version",), 0, "/version", "must be between 1 and 2"),
+    (("version",), 4, "/version", "a newer version of Roadmap (4); this version reads 3"),
+    (("version",), 0, "/version", "must be between 1 and 3"),
     (("version",), "1", "/version", "whole number"),
     (("id",), "01a21e86-8855-7f6c-aa1f-4d0e57f09005", "/id", "not a known field"),
     ((*LEFT, "id"), "01a21e86-8855-7f6c-aa1f-4d0e57f09005", f"{IN_LEFT}/id", "not a known field"),

@@ -183,7 +183,7 @@ class TestThePage:
             (b"{", 400, "This is not a complete roadmap."),
             (b"{}", 422, "This file contains no roadmap."),
             (
-                json.dumps(small() | {"version": 3}).encode(),
+                json.dumps(small() | {"version": 4}).encode(),
                 422,
                 "comes from a newer version of Roadmap",
             ),

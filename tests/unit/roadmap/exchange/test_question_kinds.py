@@ -11,8 +11,10 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 from starlette.testclient import TestClient
 
+from core import clock
 from roadmap.exchange.formats.anki import deck_of
 from roadmap.exchange.import_validation import RoadmapFile
+from roadmap.learning import progress
 from roadmap.learning.grading import fits, grade_one, is_right
 from roadmap.plan.outline import MARKS, QUOTES, Question, normalized
 from roadmap.plan.views import as_asked
@@ -217,7 +219,9 @@ class TestApi:
         read = self.attempt(client, concept, [], [], "salt", wrong, []).json()
         assert read["score"] == 0
         assert read["questions"][3]["chosen"] == wrong
+        clock.travel(progress.RETRY_AFTER)
         assert self.attempt(client, concept, [], [], [], [], []).json()["score"] == 0
+        clock.travel(progress.RETRY_AFTER)
         assert self.attempt(client, concept, [], [], "", [], []).json()["score"] == 0
 
     @try_each(
@@ -427,7 +431,7 @@ class TestFormats:
         answers = [[0], [], "sugar", right_order(options), []]
         TestApi().attempt(client, concept, *answers)
         exported = taken(client, concept.rpartition("/concepts/")[0])
-        assert exported["version"] == 2
+        assert exported["version"] == 3
         found = exported["concepts"][FIRST]
         assert found["contents"]["quiz"]["body"]["questions"] == ALL
         assert found["attempts"][0]["answers"] == answers

@@ -95,11 +95,12 @@ def test_a_completion_is_shown_to_others_by_a_link_that_says_so(
     hidden, shown = completions()
     today = str(clock.now().date())
     assert hidden is None
-    assert shown.pop("stages")[0]["outcomes"] == concepts[0]["outcomes"]
+    [stage] = shown.pop("stages")
+    assert (stage["outcomes_learned"], stage["outcomes_done"]) == ([], concepts[0]["outcomes"])
     assert shown == {
         "begun_on": today,
         "ended_on": today,
-        "hours": concepts[0]["hours"],
+        "minutes": 0,
         "done": 1,
         "learned": 0,
         "skipped": len(concepts) - 1,

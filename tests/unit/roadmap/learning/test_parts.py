@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from roadmap.generation.catalogue import loader
 from roadmap.learning.learning_days import streak
-from roadmap.learning.parts import LONGEST, SHORTEST, cut
+from roadmap.learning.parts import LINES_A_MINUTE, LONGEST, SHORTEST, WORDS_A_MINUTE, cut
 from tests.cases import try_each
 
 TEXT = """An introduction.
@@ -32,21 +32,40 @@ Done.
 DAY = date(2026, 11, 30)
 
 
+def section(title: str, minutes: int) -> str:
+    return f"## {title}\n\n" + "word " * (minutes * WORDS_A_MINUTE) + "\n"
+
+
+def ends(markdown: str) -> list[int]:
+    return [part.end for part in cut(markdown)]
+
+
+def test_a_short_tutorial_is_one_part_of_as_many_minutes_as_it_takes() -> None:
+    assert ends(TEXT) == ends("") == [1]
+    assert ends("Two short paragraphs.\n\nThis one.") == [1]
+
+
 def test_parts_begin_at_sections_and_the_solution_belongs_to_the_exercise() -> None:
-    parts = cut(TEXT, 2)
-    assert [part.title for part in parts] == ["", "First `code`", "Exercise", "Exercise"]
-    assert [TEXT.split("\n")[part.line] for part in parts[1:3]] == [
-        "## First `code`",
-        "## Exercise",
-    ]
-    assert parts[2].begin == 60  # half of the hours
+    text = "".join(
+        section(*each)
+        for each in (("A", 3), ("B", 4), ("C", 6), ("D", 2), ("Exercise", 4), ("Solution", 3))
+    )
+    parts = cut(text)
+    assert [(part.title, part.end) for part in parts] == [("A", 7), ("C", 13), ("D", 22)]
+    assert [text.split("\n")[part.line] for part in parts] == ["## A", "## C", "## D"]
+    assert ends(section("Long", 70) + section("Short", 3)) == [24, 48, 73]
 
 
-@given(st.text(alphabet="# ab`\n\r\t~字", max_size=200), st.integers(1, 40))
-def test_parts_of_any_text_take_all_hours(text: str, hours: int) -> None:
-    parts = cut(text, hours)
+def test_reading_depends_on_language_and_code() -> None:
+    assert ends("字" * 2 * 10 * WORDS_A_MINUTE) == ends("word " * 10 * WORDS_A_MINUTE) == [10]
+    code = "x = 1\n" * 10 * LINES_A_MINUTE
+    assert ends(f"```python\n{code}```\n") == [10]
+
+
+@given(st.text(alphabet="# ab`\n\r\t~字", max_size=200), st.integers(1, 400))
+def test_parts_of_any_text_follow_each_other(text: str, times: int) -> None:
+    parts = cut(f"{text}\n" * times)
     assert [part.begin for part in parts] == [0, *(part.end for part in parts[:-1])]
-    assert parts[-1].end == hours * 60
     assert all(0 < part.end - part.begin <= LONGEST for part in parts)
 
 
@@ -54,8 +73,9 @@ def test_parts_of_the_catalogue_are_sittings() -> None:
     for track in loader.tracks().values():
         for key in track.concept_ids:
             concept = loader.load_concept(track.id, key, track.language)
-            parts = cut(concept.tutorial, concept.hours)
+            parts = cut(concept.tutorial)
             assert all(SHORTEST <= part.end - part.begin <= LONGEST for part in parts), key
+            assert parts[-1].end < concept.hours * 60, key
 
 
 @try_each(

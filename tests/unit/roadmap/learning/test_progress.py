@@ -181,7 +181,7 @@ class TestExercise:
         assert found["exercise_attempt"] == "mine"
         assert "learned_at" not in found
 
-    def test_who_has_checked_it_has_learned_the_concept_for_good(
+    def test_who_has_checked_it_and_passed_the_quiz_has_learned_the_concept(
         self, client: TestClient, roadmap: str, concept: str
     ) -> None:
         client.put(f"{concept}/exercise", json={"exercise_attempt": "mine"})
@@ -189,14 +189,18 @@ class TestExercise:
         assert client.get(roadmap).json()["learned"]["learned"] == 0  # it was only marked
         made = client.put(f"{concept}/exercise", json={"checked": True}).json()
         assert (made["exercise_attempt"], made["progress"]) == ("mine", "done")
+        assert client.get(roadmap).json()["learned"]["learned"] == 0  # the quiz was not passed
         assert client.get(f"{API}/reviews").json()["due"] > 0  # as of any concept that is done
+        answers = {"version": 1, "answers": right_answers(concept)}
+        client.post(f"{concept}/quiz/attempts", json=answers)
+        made = client.get(f"{concept}/exercise").json()
         tree = client.get(roadmap).json()
         assert (tree["learned"]["done"], tree["learned"]["learned"]) == (1, 1)
         client.put(f"{concept}/progress", json={"progress": "todo"})
         client.put(f"{concept}/exercise", json={"exercise_attempt": ""})
         assert client.get(concept).json()["learned_at"] == made["learned_at"]
         assert client.get(roadmap).json()["learned"]["learned"] == 0  # of those that are done
-        client.put(f"{concept}/exercise", json={"checked": True})
+        client.put(f"{concept}/exercise", json={"exercise_attempt": "other", "checked": True})
         assert client.get(concept).json()["learned_at"] == made["learned_at"]
 
     def test_an_exercise_that_is_not_written_cannot_be_checked(self, client: TestClient) -> None:
@@ -243,21 +247,23 @@ class TestQuiz:
         )
         assert [each["typed"] or each["chosen"] for each in made["questions"]] == wrong(right)
 
-    def test_who_passes_has_learned_the_concept(self, client: TestClient, concept: str) -> None:
+    def test_who_passes_has_done_the_concept(self, client: TestClient, concept: str) -> None:
         right = right_answers(concept)
         least = ceil(0.8 * len(right))
         blank, four_fifths = [[], *right[1:]], [*right[:least], *wrong(right)[least:]]
         assert not self.answer(client, concept, blank).json()["passed"]
-        assert "learned_at" not in client.get(concept).json()
+        assert client.get(concept).json()["progress"] == "todo"
+        clock.travel(progress.RETRY_AFTER)
         made = self.answer(client, concept, four_fifths).json()
         assert (made["passed"], made["read_again"]) == (True, [])
         found = client.get(concept).json()
-        assert (found["progress"], bool(found["learned_at"])) == ("done", True)
+        assert (found["progress"], found.get("learned_at")) == ("done", None)
 
     def test_a_skipped_concept_that_is_passed_stays_skipped(
         self, client: TestClient, concept: str
     ) -> None:
         client.put(f"{concept}/progress", json={"progress": "skipped"})
+        client.put(f"{concept}/exercise", json={"exercise_attempt": "mine"})
         self.answer(client, concept, right_answers(concept))
         found = client.get(concept).json()
         assert (found["progress"], bool(found["learned_at"])) == ("skipped", True)
@@ -294,13 +300,14 @@ class TestQuiz:
             "needs_tutorial",
         }
         listed = client.get(f"{concept}/quiz/attempts").json()["items"]
-        assert set(listed[0]) == {"id", "version", "score", "total", "unanswered", "created_at"}
+        facts = {"id", "version", "score", "total", "unanswered", "created_at"}
+        assert set(listed[0]) == {*facts, "passed", "asked"}
 
     def test_attempts_are_listed_the_newest_first(self, client: TestClient, concept: str) -> None:
         right = right_answers(concept)
         scores = [
             self.answer(client, concept, answers).json()["score"]
-            for answers in (wrong(right), right, wrong(right))
+            for answers in (right, right, wrong(right))
         ]
         items = client.get(f"{concept}/quiz/attempts").json()["items"]
         assert [item["score"] for item in items] == scores[::-1]

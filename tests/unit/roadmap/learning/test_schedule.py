@@ -23,8 +23,13 @@ weekly = st.integers(1, 80)
 states = st.tuples(st.integers(1, 200), st.sampled_from(ConceptProgress), st.integers(0, 60))
 
 
-def concept(hours: int, progress: ConceptProgress = TODO, at: date | None = None) -> ConceptNode:
+def concept(
+    hours: int, progress: ConceptProgress = TODO, at: date | None = None, **more: int
+) -> ConceptNode:
+    """By default as much time was spent on what is done as was planned."""
+    spent = {"spent_minutes": hours * 60 if progress == DONE else 0}
     return ConceptNode(
+        **spent | more,
         id=uuid4(),
         key="k",
         title="T",
@@ -149,6 +154,18 @@ class TestSchedule:
         assert made.ends_on == MONDAY + timedelta(days=13)  # this week's hours are spent
         made = schedule_of(tree(concept(7, DONE, MONDAY - timedelta(days=3)), concept(7)), MONDAY)
         assert (made.ends_on, made.days_behind) == (MONDAY + timedelta(days=6), -7)
+
+    def test_what_was_read_elsewhere_leaves_its_hours_to_what_remains(self) -> None:
+        read = concept(7, DONE, MONDAY, spent_minutes=0)
+        made = schedule_of(tree(read, concept(7)), MONDAY)
+        assert (made.hours_left, made.hours_learned) == (7, 0)
+        assert (made.ends_on, made.days_behind) == (MONDAY + timedelta(days=6), -7)
+
+    def test_of_what_is_being_learned_the_parts_that_remain_count(self) -> None:
+        begun = concept(3, LEARNING, MONDAY, studied=70, spent_minutes=50)
+        made = schedule_of(tree(begun, concept(2)), MONDAY)
+        assert [span.hours for span in made.spans] == [2, 2]
+        assert (made.hours_left, made.hours, made.minutes_learned) == (4, 5, 50)
 
     def test_a_plan_may_begin_later(self) -> None:
         made = schedule_of(tree(concept(3), begins_on=MONDAY), MONDAY - timedelta(days=30))

@@ -74,8 +74,14 @@ def schedule(*learned: bool, weeks_later: int = 0, deadline: int | None = None) 
             "With the hours you have set, you will finish on 22 March 2026, "
             "7 days after your target date.",
         ),
-        (schedule(True, False, weeks_later=2), "You are 7 hours behind schedule."),
-        (schedule(True, True, False, weeks_later=1), "You are 7 hours ahead of schedule."),
+        (
+            schedule(True, False, weeks_later=2),
+            "You will finish 7 days later than first planned.",
+        ),
+        (
+            schedule(True, True, False, weeks_later=1),
+            "You will finish 7 days earlier than first planned.",
+        ),
         (schedule(True, False, weeks_later=1), "This week: 0 of 7 planned hours."),
         (schedule(True), "You have finished."),
     ],
@@ -87,7 +93,7 @@ def test_the_sentence_that_matters_most(of: Schedule, expected: str) -> None:
 def test_what_would_reach_the_deadline() -> None:
     made = schedule(True, False, False, weeks_later=2, deadline=20)
     assert EN.needed(made) == "With 14 hours a week you would finish by your target date."
-    assert EN.against_plan(made) == "You are 7 hours behind schedule."
+    assert EN.against_plan(made) == "You will finish 7 days later than first planned."
     far = schedule(*[False] * 20, weeks_later=19, deadline=20 * 7 - 1)
     assert EN.needed(far).startswith("Even 80 hours a week is not enough")
     assert EN.needed(schedule(False, deadline=6)) == EN.needed(schedule(False)) == ""
@@ -110,7 +116,8 @@ def test_a_plan_that_never_reached_the_deadline_has_no_lead() -> None:
 
 def test_who_is_in_time_with_such_a_plan_is_ahead_of_it() -> None:
     made = schedule(True, True, False, deadline=13).model_copy(update={"days_late": -1})
-    assert (EN.needed(made), EN.against_plan(made)) == ("", "You are 14 hours ahead of schedule.")
+    ahead = "You will finish 7 days earlier than first planned."
+    assert (EN.needed(made), EN.against_plan(made)) == ("", ahead)
     learned = schedule(True, True, deadline=3)
     assert EN.needed(learned) == ""
 
