@@ -269,6 +269,11 @@ def set_notes(
         )
 
 
+def forget(concept_id: UUID) -> None:
+    """Take *learned* away from a concept. Needs a transaction that holds the roadmap's row."""
+    Concept.update(learned_at=None).where(Concept.id == concept_id).execute()
+
+
 @transaction()
 def save_exercise(
     owner_id: UUID, roadmap_id: UUID, concept_id: UUID, request: ExerciseRequest
