@@ -48,6 +48,9 @@ class Roadmap(Leased):
     updated_at = UtcDateTimeField()
     finished_at = UtcDateTimeField(null=True)
     trashed_at = UtcDateTimeField(null=True)  # null: it is not in the trash
+    # State of the placement that was left, as the next request sends it; null: none
+    placement = peewee.JSONField(null=True)
+    test = peewee.JSONField(null=True)  # of all concepts: see `Stage.test`
 
     class Meta:
         indexes = (
@@ -107,6 +110,9 @@ class Stage(PlanPart):
     # SHA-256 of the token that admits one judgement, in hexadecimal; null: no link
     token_hash = peewee.CharField(max_length=64, null=True)
     link_until = UtcDateTimeField(null=True)
+    # Newest mixed test: its `questions` are lists of a concept's id, a Question as it was drawn and
+    # its answer (null: it is open); `taken_at`, `score` and `total` are of the last one taken
+    test = peewee.JSONField(null=True)
 
 
 class Module(PlanPart):
@@ -231,6 +237,7 @@ class ReviewCard(Identified):
     created_at = UtcDateTimeField()
     begun_at = UtcDateTimeField(null=True)  # of the first rating; null also of an older version
     gave_up_at = UtcDateTimeField(null=True)  # when it was last checked without an answer
+    missed_at = UtcDateTimeField(null=True)  # when it was last checked with a wrong one
 
     class Meta:
         # Migration 0026 adds three by owner, of new, known and rated ones.

@@ -433,6 +433,14 @@ STORY: list[Step | Callable[[Story], Any]] = [
     Step("rate_review", {"rating": "good", "reviews": "$reviews"}, keep={"rated": "reviews"}),
     Step("undo_review", {"reviews": "$rated"}),
     Step("read_forecast"),
+    # The mixed test of a stage whose concepts are done.
+    Step(
+        "read_roadmap", keep={"tested": "stages.1.id", "last": "stages.1.modules.0.concepts.1.id"}
+    ),
+    Step("set_progress", {"progress": "done"}, places={"concept_id": "$last"}),
+    Step("take_test", {}, places={"test_id": "$tested"}),
+    Step("take_test", {"answers": [[2], [0, 1], [0], [1]]}, places={"test_id": "$tested"}),
+    Step("read_test", places={"test_id": "$tested"}),
     Step("save_limits", {"reviews": 40, "new": 10}),
     Step("read_limits"),
     # A share link for people without an account, valid for a month, and a calendar.

@@ -279,7 +279,9 @@ def _nodes(outline: Outline) -> Iterator[tuple[str, Place, Any]]:
 def _times(document: PortableRoadmap) -> Iterator[Found]:
     """Yield times of past events that are in the future."""
     latest = clock.now() + SKEW
-    happened: list[tuple[Place, datetime | None]] = []
+    happened: list[tuple[Place, datetime | None]] = [
+        (("test", "taken_at"), document.test.taken_at if document.test else None)
+    ]
     for key, concept in document.concepts.items():
         place: Place = ("concepts", key)
         happened += [

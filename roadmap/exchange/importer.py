@@ -95,6 +95,7 @@ def import_roadmap(
     facts: dict[str, Any] = {
         **request.model_dump(),
         "generator": document.generator,
+        "test": document.test and {"questions": [], **document.test.model_dump(mode="json")},
         "analysis": document.analysis and document.analysis.model_dump(mode="json"),
         "status": RoadmapStatus.building,
         "last_seq": 1,

@@ -12,7 +12,7 @@ import math
 import re
 import secrets
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
 from typing import Annotated, Any
@@ -41,6 +41,7 @@ from roadmap.plan.schemas import RoadmapRequest
 from roadmap.plan.statuses import ConceptProgress, ContentStatus, Progress, RoadmapStatus
 from roadmap.plan.views import (
     DETAILS,
+    LONG_AGO,
     ConceptNode,
     ContentState,
     Learned,
@@ -246,7 +247,6 @@ def _info(row: ShareLink) -> LinkInfo:
 
 
 NIL_UUID = UUID(int=0)
-LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 WRITTEN = ContentState.model_construct(status=ContentStatus.ready, version=1, error="")
 UNWRITTEN = ContentState.model_construct(status=ContentStatus.pending, version=0, error="")
 FACTS = ("id", "title", "description", "hours", "difficulty", "prerequisites", "outcomes")

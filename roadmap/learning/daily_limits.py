@@ -36,9 +36,14 @@ class ForecastDay(LazyModel):
 
 
 class ReviewForecast(LazyModel):
-    """Questions of the next days, without those that come back after a rating of these days."""
+    """Questions of the next days, without those that come back after a rating of these days.
+
+    And how many would be recalled now.
+    """
 
     days: list[ForecastDay] = Field(description=f"The next {DAYS} days, beginning with today.")
+    recalled: int = Field(0, description="Questions that you would recall now, by FSRS.")
+    rated: int = Field(0, description="All questions that you have rated, up to 5000.")
 
 
 @dataclass(frozen=True, slots=True)

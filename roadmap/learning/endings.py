@@ -1,22 +1,24 @@
-"""Ends of a stage and of a roadmap: what the learner can do now, and what to keep warm."""
+"""Ends of a stage and of a roadmap: what the learner can do now."""
 
-from collections.abc import Iterable, Sequence
-from datetime import date, datetime
+from collections.abc import Sequence
+from datetime import date
 from uuid import UUID
 
-import peewee
 from pydantic import Field
 
-from core.db import session
 from core.json_types import LazyModel
-from models.roadmaps import Content, ReviewCard
 from roadmap.learning.lesson_navigation import Course, CourseStep
-from roadmap.learning.reviews import OF_CARD
 from roadmap.plan.statuses import ConceptProgress
-from roadmap.plan.views import ConceptNode, RoadmapTree, StageNode, concepts_of
+from roadmap.plan.views import (
+    ConceptNode,
+    RoadmapTree,
+    StageNode,
+    StageProject,
+    TestState,
+    concepts_of,
+)
 
 BEHIND = {ConceptProgress.done, ConceptProgress.skipped}
-MOST_WARM = 3  # concepts of a stage that are named
 
 
 class StageEnd(LazyModel):
@@ -41,6 +43,10 @@ class Completion(LazyModel):
     skipped: int = Field(description="Concepts that were skipped.")
     total: int = Field(description="All concepts.")
     stages: list[StageEnd] = Field(description="Stages with a concept that is done, in order.")
+    projects: list[StageProject] = Field([], description="Projects that are done, with judges.")
+    test: TestState | None = Field(
+        None, description="Mixed test 60 days after the last concept; null: some are open."
+    )
 
 
 def is_over(concepts: Sequence[ConceptNode | CourseStep]) -> bool:
@@ -87,27 +93,6 @@ def completion_of(tree: RoadmapTree) -> Completion:
             for end, stage in zip(ends, tree.stages, strict=True)
             if any(each.progress == ConceptProgress.done for each in stage.concepts)
         ],
+        projects=[each.project for each in tree.stages if each.project and each.project.done_at],
+        test=tree.test,
     )
-
-
-@session()
-def keep_warm(
-    owner_id: UUID, concepts: Iterable[ConceptNode]
-) -> list[tuple[ConceptNode, datetime]]:
-    """Return the concepts whose questions are remembered worst, with the next due time of each.
-
-    A question that was never reviewed comes first.
-    """
-    named = {concept.id: concept for concept in concepts}
-    due_at = peewee.fn.MIN(ReviewCard.due_at)
-    weakest = peewee.fn.MIN(peewee.fn.COALESCE(ReviewCard.stability, 0))
-    rows = (
-        ReviewCard.select(ReviewCard.concept, due_at)
-        .join(Content, on=OF_CARD)
-        .where(ReviewCard.owner == owner_id, ReviewCard.concept.in_(list(named)))
-        .group_by(ReviewCard.concept)
-        .order_by(weakest, due_at, ReviewCard.concept)
-        .limit(MOST_WARM)
-        .tuples()
-    )
-    return [(named[concept_id], at) for concept_id, at in rows]

@@ -1,9 +1,10 @@
 """Placement: a short quiz of a plan's own questions that proposes which concepts to skip.
 
-Nothing is stored. The client keeps the results so far, and the next question and the proposal
-follow from them, the plan and a seed. In a whole plan it asks once about a concept: first in the
-middle of the order of learning, then later after a right answer and earlier after a wrong one. To
-test out of a module, it asks about each of its concepts, twice if there is room.
+The client sends the results so far, and the next question and the proposal follow from them, the
+plan and a seed. The row of the roadmap keeps the last ones, so that the placement can be continued.
+In a whole plan it asks once about a concept: first in the middle of those whose difficulty fits the
+level, then later after a right answer and earlier after a wrong one. To test out of a module, it
+asks about each of its concepts, twice if there is room.
 """
 
 import re
@@ -19,20 +20,21 @@ from pydantic import Field
 from core.db import snapshot, transaction
 from core.errors import Conflict, NotFound
 from core.json_types import WHOLE, LazyModel
-from models.roadmaps import Concept, Content, Module, Stage
+from models.roadmaps import Concept, Content, Module, Roadmap, Stage
 from roadmap.accounts.access import get_owned, lock_owned
 from roadmap.accounts.locks import lock_account
 from roadmap.learning import reviews
 from roadmap.learning.grading import Answer, grade_one
 from roadmap.learning.progress import set_progress
 from roadmap.learning.today import OPEN
-from roadmap.plan.outline import ContentKind, Question, Seed, shuffled
+from roadmap.plan.outline import ContentKind, Level, Question, Seed, shuffled
 from roadmap.plan.schemas import Number, ProgressRequest
 from roadmap.plan.statuses import ConceptProgress
 from roadmap.plan.validation import MOST_CONCEPTS
 from roadmap.plan.views import QuizQuestion, as_asked
 
 MOST, LEAST = 15, 10  # questions; fewer than LEAST only if nothing is left to find out
+MIDDLE = {Level.beginner: 2, Level.intermediate: 3, Level.advanced: 4}  # difficulty, by level
 RESULTS = r"^([0-9]{1,3}[rw](\.[0-9]{1,3}[rw]){0,14})?$"
 Result = tuple[int, bool]  # position of a concept in the plan, and whether the answer was right
 Revision = Annotated[int, Field(ge=0, le=1_000_000), WHOLE]
@@ -43,7 +45,9 @@ class PlacementRequest(LazyModel, frozen=True, extra="forbid"):
 
     revision: Revision | None = Field(None, description="As in the last response; null: begin.")
     seed: Seed | None = Field(
-        None, description="As in the last response; null: a new one, for other questions."
+        None,
+        description="As in the last response, or another one to start over; null: continue what "
+        "was left, or begin with a new one.",
     )
     module_id: UUID | None = Field(
         None, description="Test out of this module; null: the whole plan."
@@ -125,16 +129,21 @@ class PlannedConcept:
     hours: int
     before: frozenset[int]
     is_asked: bool
+    difficulty: int = 3
 
 
 def place(owner_id: UUID, roadmap_id: UUID, request: PlacementRequest) -> Placement:
-    """Return the next question and the proposal. Changes nothing.
+    """Return the next question and the proposal; an answer is kept, until there is a proposal.
 
     Raises NotFound, Invalid, and Conflict when the plan or the answered question has changed.
     """
-    seed = secrets.randbelow(2**32) if request.seed is None else request.seed
-    with snapshot():
-        revision = _checked(owner_id, roadmap_id, request.revision)
+    with transaction() if request.concept_id else snapshot():
+        row = _checked(owner_id, roadmap_id, request.revision)
+        scope = [row.revision, request.module_id and str(request.module_id)]
+        left_off = None if request.results or request.seed is not None else row.placement
+        if left_off and left_off["scope"] == scope:
+            request = request.model_copy(update=left_off["state"])
+        seed = secrets.randbelow(2**32) if request.seed is None else request.seed
         plan = _planned_concepts(roadmap_id, request.module_id)
         results = [
             (int(at), mark == "r")
@@ -145,16 +154,24 @@ def place(owner_id: UUID, roadmap_id: UUID, request: PlacementRequest) -> Placem
             results.append(_graded(plan, results, seed, request))
         count = sum(concept.is_asked for concept in plan)
         each = 2 if request.module_id and 2 * count <= MOST else 1
-        choose = partial(in_order, each=each) if request.module_id else adaptive
+        choose = (
+            partial(in_order, each=each)
+            if request.module_id
+            else partial(adaptive, middle=MIDDLE[row.level])
+        )
         asked, left = None, [*plan]
         while len(results) < MOST and (at := choose(left, results)) is not None:
             if (asked := _question(plan[at].id, at, results, seed)) is not None:
                 break
             left[at] = replace(plan[at], is_asked=False)
+        so_far = ".".join(f"{at}{'r' if right else 'w'}" for at, right in results)
+        if request.concept_id is not None:
+            row.placement = {"scope": scope, "state": {"seed": seed, "results": so_far}}
+            row.save()
     return Placement(
-        revision=revision,
+        revision=row.revision,
         seed=seed,
-        results=".".join(f"{at}{'r' if right else 'w'}" for at, right in results),
+        results=so_far,
         most=min(each * count, MOST),
         question=asked and asked[1],
         proposed=[
@@ -176,6 +193,7 @@ def skip(owner_id: UUID, roadmap_id: UUID, request: SkipRequest) -> SkippedConce
         for concept in _planned_concepts(roadmap_id, None)
         if concept.is_asked and concept.id in request.concept_ids
     ]
+    Roadmap.update(placement=None).where(Roadmap.id == roadmap_id).execute()
     for each in changed:  # what was known took no time
         wanted = ProgressRequest(progress=request.progress)
         set_progress(owner_id, roadmap_id, each, wanted, takes_time=False)
@@ -198,9 +216,12 @@ def known(plan: Sequence[PlannedConcept], results: Sequence[Result]) -> dict[int
     return shown
 
 
-def adaptive(plan: Sequence[PlannedConcept], results: Sequence[Result]) -> int | None:
+def adaptive(
+    plan: Sequence[PlannedConcept], results: Sequence[Result], middle: int = 3
+) -> int | None:
     """Return the position of the concept to ask about next in a whole plan; None: it is over.
 
+    The first one has a difficulty near the `middle` of the level, rather below than above.
     Concepts that build on something unknown are not asked about, and those that seem known only to
     come to LEAST questions.
     """
@@ -216,6 +237,9 @@ def adaptive(plan: Sequence[PlannedConcept], results: Sequence[Result]) -> int |
     if results:
         last, was_right = results[-1]
         pool = [at for at in pool if (at > last) == was_right] or pool
+    elif pool:
+        far = [(abs(plan[at].difficulty - middle), plan[at].difficulty) for at in pool]
+        pool = [at for at, each in zip(pool, far, strict=True) if each == min(far)]
     return pool[len(pool) // 2] if pool else None
 
 
@@ -227,14 +251,14 @@ def in_order(plan: Sequence[PlannedConcept], results: Sequence[Result], each: in
     )
 
 
-def _checked(owner_id: UUID, roadmap_id: UUID, wanted: int | None) -> int:
-    """Return the revision of the plan. Raises NotFound, and Conflict if another is wanted."""
-    revision: int = get_owned(owner_id, roadmap_id).revision
-    if wanted not in (None, revision):
+def _checked(owner_id: UUID, roadmap_id: UUID, wanted: int | None) -> Roadmap:
+    """Return the roadmap. Raises NotFound, and Conflict if another revision is wanted."""
+    row = get_owned(owner_id, roadmap_id)
+    if wanted not in (None, row.revision):
         raise Conflict(
-            f"The plan now has revision {revision}, not {wanted}. Begin the placement again."
+            f"The plan now has revision {row.revision}, not {wanted}. Begin the placement again."
         )
-    return revision
+    return row
 
 
 def _planned_concepts(roadmap_id: UUID, module_id: UUID | None) -> list[PlannedConcept]:
@@ -244,19 +268,22 @@ def _planned_concepts(roadmap_id: UUID, module_id: UUID | None) -> list[PlannedC
     )
     may_skip = Concept.progress.in_(OPEN) & Concept.id.in_(written)
     rows = (
-        Concept.select(Concept.id, Concept.hours, Concept.module, Concept.prerequisites, may_skip)
+        Concept.select(
+            *(Concept.id, Concept.hours, Concept.module, Concept.prerequisites),
+            *(Concept.difficulty, may_skip),
+        )
         .join(Module)
         .join(Stage)
         .where(Concept.roadmap == roadmap_id, ~Concept.removed)
         .order_by(Stage.position, Module.position, Concept.position)
     )
     position, plan, modules = dict[str, int](), list[PlannedConcept](), {None}
-    for id_, hours, its_module, prerequisites, is_asked in rows.tuples():
+    for id_, hours, its_module, prerequisites, difficulty, is_asked in rows.tuples():
         needs = [position[each] for each in prerequisites if each in position]
         before = frozenset(needs).union(*(plan[at].before for at in needs))
         is_here = bool(is_asked) and module_id in (None, its_module)
         position[str(id_)] = len(plan)
-        plan.append(PlannedConcept(id_, hours, before, is_here))
+        plan.append(PlannedConcept(id_, hours, before, is_here, difficulty))
         modules.add(its_module)
     if module_id not in modules:
         raise NotFound("This module does not exist in this roadmap.")

@@ -35,19 +35,26 @@ from roadmap.accounts.locks import lock_account
 from roadmap.accounts.zones import now_of
 from roadmap.learning import learning_days
 from roadmap.learning.daily_limits import (
-    DAYS,
     DueCounts,
     ReviewForecast,
     ReviewLimits,
     forecast_of,
 )
 from roadmap.learning.grading import Answer, GradedQuestion, grade_one
-from roadmap.learning.spaced_repetition import Memory, MemoryState, ReviewRating, outcomes, rated
+from roadmap.learning.spaced_repetition import (
+    Memory,
+    MemoryState,
+    ReviewRating,
+    outcomes,
+    rated,
+    retrievability,
+)
 from roadmap.plan.outline import ContentKind, Question, Quiz
 from roadmap.plan.statuses import ConceptProgress
 from roadmap.plan.views import QuizQuestion, as_asked
 
 MOST_AT_ONCE = 50  # cards of one answer
+EACH = 2  # questions of a concept in a mixed test
 MOST_COUNTED = 1000  # of those that are due
 SECONDS_A_REVIEW = 40
 # Columns of a card and of where it belongs
@@ -83,6 +90,7 @@ DUE = f"""{FOUND} AND k.reviews > 0 AND k.reviewed_at >= ? {FIRST},
     {RATED}), {RATED} AND k.begun_at >= ?),
     (SELECT CAST(a.review_limits AS text) FROM account a WHERE a.id = ?)"""
 GAVE_UP = "This question was checked without an answer. Rate it `again`."
+MISSED = "This question was answered incorrectly. Rate it `again` or `hard`."
 NOT_LAST = (
     f"Only the last rating can be undone, once and within {SITTING // timedelta(minutes=1)} "
     "minutes. Read the due questions again."
@@ -186,15 +194,6 @@ class Reviews(LazyModel):
     last_rating: RatedCard | None = Field(description="The rating that can be undone; null: none.")
 
 
-class Outcomes(LazyModel):
-    """Next due time of the card, by rating."""
-
-    again: datetime = Field(description="Next due time if forgotten.")
-    hard: datetime = Field(description="Next due time if hard to remember.")
-    good: datetime = Field(description="Next due time if remembered.")
-    easy: datetime = Field(description="Next due time if easy.")
-
-
 class CheckedReview(LazyModel):
     """A graded answer, and the effect of each rating."""
 
@@ -203,9 +202,10 @@ class CheckedReview(LazyModel):
     question: GradedQuestion = Field(
         description="The chosen and the correct options, and the explanation."
     )
-    leads_to: Outcomes = Field(description="Next due time by rating.")
+    leads_to: dict[ReviewRating, datetime] = Field(description="Next due time by rating.")
     ratings: list[ReviewRating] = Field(
-        description="Accepted ratings: without an answer, `again` alone."
+        description="Accepted ratings: without an answer, `again` alone; after a wrong one, `hard` "
+        "as well."
     )
 
 
@@ -341,20 +341,22 @@ def due_keys(owner_id: UUID, at: datetime, roadmap_id: UUID | None = None) -> li
 
 
 def forecast(owner_id: UUID) -> ReviewForecast:
-    """Return the numbers of questions of the next days."""
+    """Return the numbers of questions of the next days, and of those remembered now."""
     now = now_of(owner_id)
     today = day_of(now)
     with session():
         counts = _counts(owner_id, now)
-        known = _asked(owner_id, None, ReviewCard.due_at, ReviewCard.reviewed_at).where(
-            ReviewCard.reviews > 0, ReviewCard.due_at < today + timedelta(DAYS)
-        )
+        wanted = (ReviewCard.due_at, ReviewCard.reviewed_at, ReviewCard.stability)
+        known = _asked(owner_id, None, *wanted).where(ReviewCard.reviews > 0)
         cards = list(known.order_by(ReviewCard.due_at).limit(MOST_FORESEEN).tuples())
     days = Counter(
-        max(0, (due_at.astimezone(now.tzinfo).date() - today.date()).days) for due_at, _ in cards
+        max(0, (due_at.astimezone(now.tzinfo).date() - today.date()).days) for due_at, *_ in cards
     )
-    again = sum(due_at < today + timedelta(1) and at >= today for due_at, at in cards)
-    return forecast_of(today.date(), days, counts, again=again)
+    again = sum(due_at < today + timedelta(1) and at >= today for due_at, at, _ in cards)
+    recalled = sum(retrievability(stability, at, clock.now()) for _, at, stability in cards)
+    return forecast_of(today.date(), days, counts, again=again).model_copy(
+        update={"recalled": round(recalled), "rated": len(cards)}
+    )
 
 
 @session()
@@ -394,23 +396,25 @@ def check(
 ) -> CheckedReview:
     """Grade an answer; the learner rates it later. Raises NotFound, Invalid.
 
-    Without an answer only `again` may follow, which is stored, unless it is just shown once more.
+    What may follow an answer that is not right is stored, unless it is just shown once more.
     """
     now = clock.now()
     with session() if is_shown else transaction():
         card, question = _found(owner_id, card_id)
         graded = grade_one(card.number, question, request.chosen)
-        if not (graded.answer or is_shown):
-            ReviewCard.update(gave_up_at=now).where(
-                ReviewCard.id == card_id, ReviewCard.reviews == card.reviews
-            ).execute()
-    is_open = graded.answer and not _gave_up(card, now)
+        if not graded.is_right:
+            name = "missed_at" if graded.answer else "gave_up_at"
+            setattr(card, name, now)
+            if not is_shown:
+                ReviewCard.update({name: now}).where(
+                    ReviewCard.id == card_id, ReviewCard.reviews == card.reviews
+                ).execute()
     return CheckedReview(
         id=card.id,
         reviews=card.reviews,
         question=graded,
-        leads_to=Outcomes(**outcomes(_memory(card), now)),
-        ratings=list(ReviewRating) if is_open else [ReviewRating.again],
+        leads_to=outcomes(_memory(card), now),
+        ratings=_accepted(card, now),
     )
 
 
@@ -429,8 +433,11 @@ def review(owner_id: UUID, card_id: UUID, request: ReviewRequest) -> CardState:
             f"This question does not have {request.reviews} ratings. It may have been "
             "rated elsewhere. Read the due questions again."
         )
-    if request.rating != ReviewRating.again and _gave_up(card, now):
-        raise Invalid(GAVE_UP, fields=(FieldError("/rating", "must be `again`"),))
+    if request.rating not in (accepted := _accepted(card, now)):
+        raise Invalid(
+            MISSED if ReviewRating.hard in accepted else GAVE_UP,
+            fields=(FieldError("/rating", f"must be {' or '.join(map('`{}`'.format, accepted))}"),),
+        )
     seconds = learning_days.credit(owner_id, SECONDS_A_REVIEW)
     last = LastRating(id=card_id, at=now, before=before, seconds=seconds).model_dump(mode="json")
     Account.update(last_rating=last).where(Account.id == owner_id).execute()
@@ -495,6 +502,21 @@ def note_answers(
             rating = ReviewRating.good if answer.is_right else ReviewRating.again
             after = asdict(rated(memory, rating, now))
             ReviewCard.update(**after).where(ReviewCard.id == card.id).execute()
+
+
+def draw(owner_id: UUID, roadmap_id: UUID, concepts: Sequence[UUID], most: int) -> list[Any]:
+    """Return questions of those concepts that are done, with their ids. Needs a session.
+
+    Those that were reviewed least recently come first: one of each concept, then a second one.
+    """
+    order = (ReviewCard.reviewed_at.asc(nulls="first"), ReviewCard.id)
+    rank = peewee.fn.ROW_NUMBER().over(partition_by=[ReviewCard.concept], order_by=list(order))
+    done = _asked(owner_id, roadmap_id, *WITH_PLACE, rank.alias("rank")).where(
+        Concept.id.in_(concepts), Concept.progress == ConceptProgress.done
+    )
+    cards = [card for card in done.order_by(rank, *order).limit(most) if card.rank <= EACH]
+    questions = _questions(cards)
+    return [(str(card.concept_id), questions[card.id]) for card in cards]
 
 
 def _asked(owner_id: UUID, roadmap_id: UUID | None = None, *wanted: Any) -> peewee.ModelSelect:
@@ -562,10 +584,11 @@ def _card_state(card_id: UUID, memory: Memory) -> CardState:
     return CardState(id=card_id, **asdict(memory) | {"state": memory.name})
 
 
-def _gave_up(card: ReviewCard, now: datetime) -> bool:
-    """Return whether it was checked without an answer in this sitting, and not rated since."""
-    at = card.gave_up_at
-    return bool(at and at > max(now - SITTING, card.reviewed_at or at - SITTING))
+def _accepted(card: ReviewCard, now: datetime) -> list[ReviewRating]:
+    """Return the ratings that may follow its checks of this sitting, after the last rating."""
+    since = max(now - SITTING, card.reviewed_at or now - SITTING)
+    gave_up, missed = (bool(at and at > since) for at in (card.gave_up_at, card.missed_at))
+    return list(ReviewRating)[: 1 if gave_up else 2 if missed else 4]
 
 
 def _undoable(stored: Any) -> LastRating | None:

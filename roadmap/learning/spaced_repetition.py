@@ -135,6 +135,12 @@ def rated(memory: Memory, rating: ReviewRating, at: datetime) -> Memory:
     )
 
 
+def retrievability(stability: float, reviewed_at: datetime, at: datetime) -> float:
+    """Return the probability that a rated question is answered at this time, in UTC."""
+    card = fsrs.Card(card_id=0, stability=stability, due=at, last_review=reviewed_at)
+    return SCHEDULER.get_card_retrievability(card, at)
+
+
 def outcomes(memory: Memory, at: datetime) -> dict[ReviewRating, datetime]:
     """Return the time of the next review for each rating at this time."""
     return {rating: rated(memory, rating, at).due_at for rating in ReviewRating}

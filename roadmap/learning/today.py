@@ -31,6 +31,7 @@ from roadmap.learning.schedule import Schedule, monday, schedule_of
 from roadmap.plan.outline import ContentKind
 from roadmap.plan.statuses import ConceptProgress, ContentStatus
 from roadmap.plan.views import (
+    TEST_AFTER,
     ConceptNode,
     ContentState,
     ModuleNode,
@@ -45,6 +46,7 @@ BEGUN = 60  # of those, last learned
 NEWEST = 20  # of the others
 AT_ONCE = 3  # roadmaps that are read together: as many as home shows
 OPEN = (ConceptProgress.todo, ConceptProgress.learning)
+FINISHED = ((ConceptProgress.skipped, 0), (ConceptProgress.done, 1))  # others are open: 2
 # A content that can be read, whatever it is.
 SOMETHING = {ContentKind.tutorial: ContentState(status=ContentStatus.ready, version=1, error="")}
 # Of a concept, for its schedule and the choice of the next one.
@@ -276,6 +278,9 @@ class Today(LazyModel):
     streak: int = Field(
         description="Days of learning up to today; one missed day in 7 does not end them."
     )
+    test_of: UUID | None = Field(
+        description="A roadmap whose test of all concepts is due; null: none."
+    )
 
 
 def read_today(owner_id: UUID) -> Today:
@@ -293,6 +298,20 @@ def today_with(owner_id: UUID, lesson: NextLesson | None) -> Today:
         due = reviews.count_due(owner_id, now)
         days = learning_days.read(owner_id)
         part = None if lesson is None else _next_part(lesson)
+        newest = newest_of(owner_id).columns(Roadmap.id).limit(LOOKED_AT)
+        test_of = (
+            Concept.select(Concept.roadmap)
+            .where(
+                Concept.roadmap.in_(newest.where(Roadmap.test["taken_at"].is_null())),
+                ~Concept.removed,
+            )
+            .group_by(Concept.roadmap)
+            .having(
+                peewee.fn.MAX(peewee.Case(Concept.progress, FINISHED, 2)) == 1,
+                peewee.fn.MAX(Concept.progress_at) <= now - TEST_AFTER,
+            )
+            .scalar()
+        )
     if goal is None and lesson is not None:
         goal = {"amount": lesson.schedule.hours_per_week, "unit": "hours"}
     week = [days[day] for day in days if monday(day) == monday(today)]
@@ -307,6 +326,7 @@ def today_with(owner_id: UUID, lesson: NextLesson | None) -> Today:
         goal=goal and WeeklyGoal.model_validate(goal),
         explains_hours=explains,
         streak=learning_days.streak(days, today),
+        test_of=test_of,
     )
 
 

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from datetime import date, datetime
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
 from typing import Any, Literal
@@ -18,6 +18,7 @@ from roadmap.plan.outline import (
     Analysis,
     ClarifyingQuestion,
     ContentKind,
+    Judge,
     Level,
     Question,
     QuestionType,
@@ -28,6 +29,9 @@ from roadmap.plan.outline import (
     shuffled,
 )
 from roadmap.plan.statuses import ConceptProgress, ContentStatus, LinkState, Progress, RoadmapStatus
+
+TEST_AFTER = timedelta(days=60)  # from the last concept to the test of all
+LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)  # in place of unknown or hidden times
 
 
 class Owner(LazyModel):
@@ -266,12 +270,36 @@ class StageProject(LazyModel):
     done_at: datetime | None = Field(
         description="Time of the first judgement that found it done; null: none."
     )
+    judges: list[Judge] = Field(
+        [],
+        description="Judges whose newest judgement finds it done; left out: none.",
+        exclude_if=is_empty,
+    )
+
+
+class TestState(LazyModel):
+    """Offer and last result of the mixed test of a stage, or of the whole roadmap."""
+
+    due_at: datetime | None = Field(
+        description="When it is offered, or was; null: not again, or not all concepts are finished."
+    )
+    taken_at: datetime | None = Field(description="When it was last taken; null: never.")
+    score: int = Field(description="Number of correct answers then.")
+    total: int = Field(description="Number of questions then.")
+    imported: Literal[True] | None = Field(
+        None, description="It was taken elsewhere, by an imported file.", exclude_if=is_none
+    )
 
 
 class StageNode(GroupNode):
     modules: list[ModuleNode] = Field(description="In the order of learning.")
     project: StageProject | None = Field(
         None, description="Project at its end; left out: none.", exclude_if=is_none
+    )
+    test: TestState | None = Field(
+        None,
+        description="Mixed test of its concepts; left out: not all are finished.",
+        exclude_if=is_none,
     )
 
     @property
@@ -311,6 +339,12 @@ class RoadmapTree(RoadmapSummary):
     )
     learned: Learned = Field(description="Progress of the learner.")
     stages: list[StageNode] = Field(description="The plan; empty: none yet.")
+    test: TestState | None = Field(
+        None,
+        description="Mixed test of all concepts, 60 days after the last one was finished; left "
+        "out: not all are finished.",
+        exclude_if=is_none,
+    )
 
 
 class TutorialDetail(LazyModel):
@@ -374,6 +408,26 @@ def learned_of(stages: list[StageNode]) -> Learned:
         total=len(concepts),
         hours_done=sum(concept.hours for concept in concepts if concept.progress in behind),
         learned=sum(concept.is_learned for concept in concepts),
+    )
+
+
+def test_state(concepts: Sequence[Any], stored: Any, *, is_whole: bool) -> TestState | None:
+    """Return the offer and the last result of a mixed test; None if there is neither.
+
+    `concepts` are those of the stage or roadmap, and `stored` is its column `test`.
+    """
+    stored, progress = stored or {}, {each.progress for each in concepts}
+    taken_at = stored.get("taken_at")
+    is_over = ConceptProgress.done in progress and progress <= {"done", "skipped"}
+    if not is_over and not taken_at:
+        return None
+    end = max(each.progress_at or LONG_AGO for each in concepts) if is_over else LONG_AGO
+    return TestState(
+        due_at=end + TEST_AFTER * is_whole if is_over and not (is_whole and taken_at) else None,
+        taken_at=taken_at,
+        score=stored.get("score", 0),
+        total=stored.get("total", 0),
+        imported=True if taken_at and not stored["questions"] else None,
     )
 
 

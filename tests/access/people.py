@@ -25,6 +25,7 @@ from roadmap.accounts.transfer import TransferRequest
 from roadmap.exchange.import_validation import OwnContents, RoadmapFile
 from roadmap.exchange.share_links import LinkRequest
 from roadmap.learning.daily_limits import ReviewLimits
+from roadmap.learning.mixed_test import MixedTestRequest
 from roadmap.learning.placement import PlacementRequest, SkipRequest
 from roadmap.learning.progress import (
     AttemptRequest,
@@ -94,6 +95,7 @@ BODIES: dict[type[BaseModel], dict[str, Any]] = {
     ProgressRequest: {"progress": "done"},
     PartRequest: {"part": 1},
     PlacementRequest: {"seed": 7},
+    MixedTestRequest: {},
     SkipRequest: {"concept_ids": [str(UUID(int=7))]},
     NotesRequest: {"notes": "Mine."},
     ExerciseRequest: {"exercise_attempt": "Mine.", "checked": True},
@@ -131,6 +133,7 @@ FORMS: dict[str, dict[str, Any]] = {  # and what a page is sent
     PAGE + "/cancel": {},
     PAGE + "/retry": {},
     PAGE + "/placement": {"unknown": "on"},
+    PAGE + "/tests/{test_id}": {},
     PAGE + "/placement/skip": {"concept": str(UUID(int=7))},
     SHARED_PAGE + "/copy": {},
     PAGE + "/sharing": {"purpose": "reading"},
@@ -196,6 +199,7 @@ PLACES = {
     "roadmap_id",
     "concept_id",
     "stage_id",
+    "test_id",
     "number",
     "kind",
     "session_id",
@@ -328,6 +332,15 @@ class Person:
         assert self.call("PUT", project, json=BODIES[ProjectRequest]).status_code == 200
         return stage_id
 
+    def mixed_test(self, roadmap_id: str) -> str:
+        """That of the first stage, whose concepts are done."""
+        path = f"{API}/roadmaps/{roadmap_id}"
+        stage = self.call("GET", path).json()["stages"][0]
+        for concept in [each for module in stage["modules"] for each in module["concepts"]]:
+            done = f"{path}/concepts/{concept['id']}/progress"
+            assert self.call("PUT", done, json=BODIES[ProgressRequest]).status_code == 200
+        return str(stage["id"])
+
     def project(self) -> tuple[str, str]:
         """The ids of a roadmap and of a stage with work on its project."""
         roadmap_id = self.roadmap()
@@ -387,6 +400,7 @@ class Person:
             "roadmap_id": lambda: self.roadmap_for(endpoint),
             "concept_id": lambda: self.concept(things["roadmap_id"]),
             "stage_id": lambda: self.stage(things["roadmap_id"]),
+            "test_id": lambda: self.mixed_test(things["roadmap_id"]),
             "attempt_id": lambda: self.attempt(things),
             "token": lambda: self.made(f"/roadmaps/{self.roadmap()}/links", **BODIES[LinkRequest])[
                 "url"

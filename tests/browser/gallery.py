@@ -229,6 +229,14 @@ class Gallery:
         url = self._ask("POST", f"/api/v1{path}/links", json=link)["url"]
         self.places["shared-completion", language] = url.removeprefix(self.town.stack.url)
         self.places["ended-stage", language] = f"{path}/stages/1"
+        first, second = (
+            f"{path}/tests/{stage['id']}" for stage in self._ask("GET", f"/api/v1{path}")["stages"]
+        )
+        for each in (first, second):
+            count = len(self._ask("POST", f"/api/v1{each}", json={})["questions"])
+        self._ask("POST", f"/api/v1{first}", json={"answers": [[]] * count})
+        self.places["test-result", language], self.places["test-open", language] = first, second
+        self.places["test-later", language] = f"{path}/tests/{path.rpartition('/')[2]}"
         self.places["completed", language] = f"{path}/completion"
 
     def _make_project(self, path: str, language: str) -> None:
@@ -410,6 +418,9 @@ EXHIBITS: dict[str, Callable[[Gallery, str], Exhibit]] = {
     ),
     "stage": lambda g, language: g.owned(g.place("ready", language) + "/stages/1"),
     "stage that is over": _state("ended-stage"),
+    "mixed test": _state("test-open"),
+    "mixed test with a result": _state("test-result"),
+    "mixed test that comes later": _state("test-later"),
     "completion": lambda g, language: g.owned(g.place("ready", language) + "/completion"),
     "completion of all": _state("completed"),
     "shared completion": lambda g, language: g.strange(g.place("shared-completion", language)),

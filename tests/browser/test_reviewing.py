@@ -99,3 +99,30 @@ def test_the_bars_of_a_pace_are_compared(page: Page, home: School, roadmap: str)
         assert len({(box["x"], box["width"]) for box in boxes if box}) == 1
         assert boxes[0] is not None
         assert boxes[0]["width"] > 100
+
+
+def test_a_stage_is_tested_and_what_was_missed_is_due(
+    visit: Visiting, home: School, roadmap: str
+) -> None:
+    stage = home.stack.request("GET", roadmap).json()["stages"][1]
+    concepts = [each["id"] for module in stage["modules"] for each in module["concepts"]]
+    for concept in concepts:
+        path = f"{roadmap}/concepts/{concept}/progress"
+        assert home.stack.request("PUT", path, json={"progress": "done"}).is_success
+    page = visit().open(f"{home.url}{roadmap.removeprefix('/api/v1')}/stages/2")
+    page.get_by_role("link", name="Take the test").click()
+    expect(page.locator("main")).to_contain_text("takes “learned” away from its concept")
+    page.get_by_role("button", name="Begin the test").click()
+    count = 2 * len(concepts)
+    expect(page.locator("main fieldset.question")).to_have_count(count)
+    page.get_by_role("button", name="Check my answers").click()  # it has to be finished first
+    expect(page.locator(".result")).to_have_count(0)
+    page.reload()
+    expect(page.locator("main fieldset.question")).to_have_count(count)
+    page.get_by_role("checkbox", name="I have finished").check()
+    page.get_by_role("button", name="Check my answers").click()
+    expect(page.locator(".result")).to_be_focused()
+    expect(page.locator(".result")).to_contain_text(f"0 of {count} correct")
+    expect(page.locator("main")).to_contain_text("no longer learned")
+    page.get_by_role("link", name="Continue").click()
+    expect(page.get_by_role("link", name="Take the test again")).to_be_visible()

@@ -51,6 +51,7 @@ REFUSED = {
     "save_project": "a mark for each criterion",
     "save_profile": "the time zone is known, and a week has seven days",
     "patch_profile": "the same",
+    "take_test": "so many answers as the test has questions",
     "set_progress": "its old name may not say something else",
     "watch_roadmap": "the last event that was seen is one of this roadmap",
 }

@@ -10,7 +10,7 @@ from core import clock
 from core.db import transaction
 from core.errors import Conflict
 from roadmap.generation.generator import has_model
-from roadmap.learning import placement, progress, projects, today
+from roadmap.learning import mixed_test, placement, progress, projects, today
 from roadmap.learning.schedule import Schedule
 from roadmap.lifecycle import schedule_settings
 from roadmap.lifecycle.reading import read_states
@@ -25,6 +25,7 @@ from web.http.urls import quoted_path
 from web.roadmaps.roadmap_commands import write_ahead
 
 PROJECT = ROADMAP + "/stages/{stage_id}/project"
+TEST = ROADMAP + "/tests/{test_id}"
 
 
 def _schedule_states(places: Sequence[read_states.Ids]) -> list[bytes | None]:
@@ -155,11 +156,28 @@ def order_judgement(call: Call[EmptyBody]) -> Reply[projects.Project]:
     return Reply(made, headers={"Location": place, "Retry-After": "1"})
 
 
+def read_test(call: Call) -> mixed_test.MixedTestDetail:
+    """Mixed test of a stage, or of all concepts: its ID is that of the stage or the roadmap.
+
+    A stage has one once all its concepts are done or skipped, a roadmap 60 days later.
+    """
+    return mixed_test.read(call.owner, call.ids["roadmap_id"], call.ids["test_id"])
+
+
+def take_test(call: Call[mixed_test.MixedTestRequest]) -> mixed_test.MixedTestDetail:
+    """Begin the mixed test, which draws its questions; with answers, end it.
+
+    A wrong or missing answer takes *learned* away from its concept, and its questions are due. The
+    test of a whole roadmap can be taken once.
+    """
+    return mixed_test.take(call.owner, call.ids["roadmap_id"], call.ids["test_id"], call.body)
+
+
 def place_learner(call: Call[placement.PlacementRequest]) -> placement.Placement:
     """Ask up to 15 of the plan's questions, one per request, and propose concepts to skip.
 
-    Begin with `{}`. Each response has the state to send with the answer to its question. Nothing
-    is stored, and a repeated request gets the same response.
+    Begin with `{}`, which continues a placement that was left; a seed starts over. Each response
+    has the state to send with the answer to its question. The same request gets the same response.
     """
     return placement.place(call.owner, call.ids["roadmap_id"], call.body)
 
@@ -233,6 +251,8 @@ ENDPOINTS = (
     Endpoint("PUT", PROJECT, save_project, "Save the work on a project", current=read_project),
     Endpoint("POST", PROJECT + "/judgement", order_judgement, "Have a project judged by the model",
         status=202, raises=(Conflict,)),
+    Endpoint("GET", TEST, read_test, "Read a mixed test"),
+    Endpoint("POST", TEST, take_test, "Take a mixed test", raises=(Conflict,)),
     Endpoint("POST", ROADMAP + "/placement", place_learner, "Ask what the learner knows already",
         raises=(Conflict,)),
     Endpoint("POST", ROADMAP + "/placement/skip", skip_concepts, "Skip known concepts",

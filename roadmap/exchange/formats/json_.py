@@ -257,6 +257,14 @@ class PortableProject(Frozen):
     )
 
 
+class PortableTest(Frozen):
+    """Result of the test 60 days after the last concept."""
+
+    score: Index = Field(description="Number of correct answers.")
+    total: Index = Field(description="Number of questions.")
+    taken_at: Moment = Field(description="Time of the test.")
+
+
 class PortableRoadmap(Frozen):
     """A roadmap exported as JSON."""
 
@@ -278,6 +286,9 @@ class PortableRoadmap(Frozen):
         {},
         description="The learner's projects by the keys of their stages; left out: none.",
         exclude_if=is_empty,
+    )
+    test: PortableTest | None = Field(
+        None, description="Mixed test of all concepts; left out: not taken.", exclude_if=is_none
     )
 
     @property
@@ -341,6 +352,9 @@ def portable(
             for stage, old in zip(outline.stages, current.stages, strict=True)
             if old.key in projects
         },
+        test=PortableTest(**{name: row.test[name] for name in PortableTest.model_fields})
+        if with_learner and "taken_at" in (row.test or {})
+        else None,
     )
 
 

@@ -9,7 +9,16 @@ from core.db import session
 from core.errors import NotFound, required
 from core.json_types import Page, from_row, page_of
 from models.records import ExecutionLog
-from models.roadmaps import Concept, Content, ContentVersion, Module, Revision, Roadmap, Stage
+from models.roadmaps import (
+    Concept,
+    Content,
+    ContentVersion,
+    Judgement,
+    Module,
+    Revision,
+    Roadmap,
+    Stage,
+)
 from roadmap.accounts.access import FIRST, get_owned, newest_of
 from roadmap.budget.budget import money
 from roadmap.budget.cost_report import pending_estimate
@@ -22,7 +31,7 @@ from roadmap.lifecycle.reading import read_states
 from roadmap.operations.execution_log import LogRecord
 from roadmap.plan.outline import CONTENT_KINDS, ContentKind, Quiz
 from roadmap.plan.schemas import notes_tag
-from roadmap.plan.statuses import FINAL, Progress, RoadmapStatus
+from roadmap.plan.statuses import FINAL, ContentStatus, Progress, RoadmapStatus
 from roadmap.plan.views import (
     CheckedResource,
     ConceptDetail,
@@ -35,6 +44,7 @@ from roadmap.plan.views import (
     StageProject,
     TutorialDetail,
     learned_of,
+    test_state,
     without_answers,
 )
 
@@ -80,7 +90,7 @@ def status_of(owner_id: UUID, roadmap_id: UUID) -> RoadmapStatus:
 
 
 def roadmap_tree(owner_id: UUID, roadmap_id: UUID, *, with_trash: bool = False) -> RoadmapTree:
-    """Return the whole roadmap as it is planned now, in six queries. Raises NotFound."""
+    """Return the whole roadmap as it is planned now, in seven queries. Raises NotFound."""
     with session():
         row = get_owned(owner_id, roadmap_id, with_trash=with_trash)
         stages = list(planned(Stage, roadmap_id))
@@ -90,6 +100,10 @@ def roadmap_tree(owner_id: UUID, roadmap_id: UUID, *, with_trash: bool = False) 
             Content.select(*STATE_OF_PART).where(Content.roadmap == roadmap_id).namedtuples(),
             "concept_id",
         )
+        judged = Judgement.select().where(
+            Judgement.roadmap == row, Judgement.status == ContentStatus.ready
+        )
+        judges = [(x.stage_id, x.judge) for x in judged if "no" not in x.marks]
         waits = row.status == RoadmapStatus.awaiting_review
         estimate = pending_estimate(roadmap_id) if waits else None
         remarks = (
@@ -112,7 +126,16 @@ def roadmap_tree(owner_id: UUID, roadmap_id: UUID, *, with_trash: bool = False) 
         ).model_copy(
             update={
                 "project": stage.capstone
-                and StageProject(title=stage.capstone["title"], done_at=stage.done_at)
+                and StageProject(
+                    title=stage.capstone["title"],
+                    done_at=stage.done_at,
+                    judges=[judge for stage_id, judge in judges if stage_id == stage.id],
+                ),
+                "test": test_state(
+                    [each for module in modules[stage.id] for each in concepts[module.id]],
+                    stage.test,
+                    is_whole=False,
+                ),
             }
         )
         for stage in stages
@@ -126,6 +149,7 @@ def roadmap_tree(owner_id: UUID, roadmap_id: UUID, *, with_trash: bool = False) 
         questions=row.analysis["questions"] if row.status == RoadmapStatus.awaiting_answers else [],
         learned=learned_of(nodes),
         stages=nodes,
+        test=test_state([x for each in concepts.values() for x in each], row.test, is_whole=True),
     )
 
 

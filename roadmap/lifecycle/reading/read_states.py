@@ -30,7 +30,8 @@ def tree_states(places: Sequence[Ids]) -> list[bytes | None]:
         f"""{_hash(_columns(Roadmap, "r"))},
         (SELECT {_hash_all(PART)} FROM content c WHERE c.roadmap_id = r.id),
         (SELECT {_hash_all(LEARNER)} FROM concept n WHERE n.roadmap_id = r.id),
-        (SELECT {_hash_all("s.id, s.done_at")} FROM stage s WHERE s.roadmap_id = r.id)""",
+        (SELECT {_hash_all("s.id, s.done_at, s.test")} FROM stage s WHERE s.roadmap_id = r.id),
+        (SELECT {_hash_all("j.id, j.status")} FROM judgement j WHERE j.roadmap_id = r.id)""",
         """JOIN roadmap r ON r.owner_id = o.column2 AND r.id = o.column3
         WHERE r.trashed_at IS NULL""",
         places,

@@ -18,16 +18,18 @@ from core.errors import Conflict
 from core.ids import new_id
 from models.accounts import Account
 from models.roadmaps import Concept, Content, ContentVersion, Module, ReviewCard, Roadmap, Stage
-from roadmap.learning import progress, reviews
+from roadmap.learning import mixed_test, progress, reviews
+from roadmap.learning.mixed_test import MixedTestRequest
 from roadmap.learning.progress import AttemptRequest
 from roadmap.learning.reviews import KEPT, ReviewRequest
 from roadmap.learning.spaced_repetition import Memory, ReviewRating, rated
-from roadmap.learning.today import find_lessons
+from roadmap.learning.today import find_lessons, read_today
 from roadmap.lifecycle import schedule_settings
 from roadmap.lifecycle.schedule_settings import ScheduleRequest
 from roadmap.plan.outline import ContentKind
 from roadmap.plan.schemas import ProgressRequest
 from roadmap.plan.statuses import ConceptProgress, ContentStatus, RoadmapStatus
+from roadmap.plan.views import TEST_AFTER
 from testing.logbook import MODES, own_database
 
 QUESTIONS = [
@@ -247,3 +249,26 @@ def test_hours_and_days_are_changed(lesson: Place) -> None:
     with session():
         row = Roadmap.get_by_id(roadmap)
     assert (row.weeks, row.begins_on) == (3, wish.begins_on)
+
+
+def test_of_two_answers_to_a_mixed_test_at_once_one_counts(lesson: Place) -> None:
+    owner, roadmap, concept = lesson
+    progress.set_progress(*lesson, ProgressRequest(progress=ConceptProgress.done))
+    clock.travel(TEST_AFTER)
+    assert read_today(owner).test_of == roadmap
+    found = mixed_test.take(owner, roadmap, roadmap, MixedTestRequest())
+    assert found.concept_ids == [concept] * 2
+    request = MixedTestRequest(answers=tuple([] for _ in found.questions))
+
+    def take() -> bool:
+        try:
+            mixed_test.take(owner, roadmap, roadmap, request)
+        except Conflict:
+            return False
+        return True
+
+    with ThreadPoolExecutor(4) as threads:
+        answered = [threads.submit(take) for _ in range(4)]
+        assert sum(each.result() for each in answered) == 1
+    assert read_today(owner).test_of is None
+    assert all(card.due_at <= clock.now() for card in cards())

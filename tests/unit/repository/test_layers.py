@@ -58,7 +58,7 @@ PUBLIC = {
     """,
     "budget": "budget cost_report",
     "learning": """
-        daily_limits endings grading lesson_navigation parts placement
+        daily_limits endings grading lesson_navigation mixed_test parts placement
         progress projects reviews schedule spaced_repetition today
     """,
     "lifecycle": """

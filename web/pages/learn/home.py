@@ -67,13 +67,16 @@ def home_page(call: PageCall[StartQuery]) -> Response:
         if query.language is not None:
             values["language"] = query.language if query.language in ROADMAP_LANGUAGES else ""
         lessons, _read_for(owner)[:] = find_lessons(owner, limit=MOST_CONTINUED)
+        today = today_with(owner, next(iter(lessons), None))
         return _context(
             call,
             {**values, "goal": query.goal[:1000], "form": FORM},
             problem="",
             errors={},
             going_on=lessons,
-            today=today_with(owner, next(iter(lessons), None)),
+            today=today,
+            recall=reviews.forecast(owner),
+            tested_roadmap=today.test_of and queries.summary(owner, today.test_of),
         )
 
     return own_page(call, "start.html", DocumentSource(state, read), dict, has_form=True)

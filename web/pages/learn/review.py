@@ -39,6 +39,9 @@ TEXTS = {  # by detail, before those of PROBLEMS
     reviews.GAVE_UP: gettext_noop(
         "You chose “I don't know” for this question, so it can only be rated “Again”."
     ),
+    reviews.MISSED: gettext_noop(
+        "Your answer was incorrect, so it can only be rated “Again” or “Hard”."
+    ),
     reviews.NOT_LAST: gettext_noop(
         "This rating can no longer be undone. Only the last one can, within 30 minutes."
     ),
@@ -173,7 +176,7 @@ def _page(
         now=clock.now(),
         limits=limits or due.limits,
         most_a_day=MOST_A_DAY,
-        forecast=reviews.forecast(call.owner).days if asked is None else [],
+        forecast=reviews.forecast(call.owner) if asked is None else None,
         onward=find_lessons(call.owner, limit=1)[0] if asked is None else [],
     )
 

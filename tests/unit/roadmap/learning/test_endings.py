@@ -6,8 +6,6 @@ from typing import Any
 from starlette.testclient import TestClient
 
 from core import clock
-from core.db import transaction
-from models.roadmaps import ReviewCard
 from roadmap.generation.catalogue import loader
 
 API = "/api/v1"
@@ -59,21 +57,6 @@ def test_the_last_concept_leads_to_the_end_of_its_stage_and_of_the_roadmap(
     assert mark(client, roadmap, last, "skipped").endswith("#progress")
 
 
-def test_what_is_remembered_worst_is_named_first(client: TestClient, roadmap: str) -> None:
-    page, (first, *_) = roadmap.removeprefix(API), stages_of(client, roadmap)
-    for concept in first:
-        mark(client, roadmap, concept, "done")
-    weakest, strong, middle = (each["id"] for each in first[:3])
-    with transaction():
-        ReviewCard.update(stability=9.0).execute()
-        for concept_id, stability in ((weakest, 1.0), (strong, 100.0), (middle, 2.0)):
-            its = ReviewCard.concept == concept_id
-            ReviewCard.update(stability=stability, due_at=clock.now()).where(its).execute()
-    listed = client.get(f"{page}/stages/1").text.partition('<ul class="plain">')[2]
-    assert re.findall(r"/concepts/([0-9a-f-]{36})", listed)[:2] == [weakest, middle]
-    assert strong not in listed.partition("</ul>")[0]
-
-
 def test_a_completion_is_shown_to_others_by_a_link_that_says_so(
     client: TestClient, roadmap: str
 ) -> None:
@@ -97,7 +80,9 @@ def test_a_completion_is_shown_to_others_by_a_link_that_says_so(
     assert hidden is None
     [stage] = shown.pop("stages")
     assert (stage["outcomes_learned"], stage["outcomes_done"]) == ([], concepts[0]["outcomes"])
+    assert shown.pop("test")["taken_at"] is None
     assert shown == {
+        "projects": [],
         "begun_on": today,
         "ended_on": today,
         "minutes": 0,

@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
@@ -13,6 +14,7 @@ from roadmap.generation.catalogue import loader
 from roadmap.learning import reviews
 from roadmap.learning.placement import (
     LEAST,
+    MIDDLE,
     MOST,
     PlannedConcept,
     Result,
@@ -20,7 +22,7 @@ from roadmap.learning.placement import (
     in_order,
     known,
 )
-from roadmap.plan.outline import ContentKind, Question
+from roadmap.plan.outline import ContentKind, Level, Question
 from tests.cases import try_each
 
 API = "/api/v1"
@@ -78,6 +80,25 @@ class TestChoice:
         later, earlier = adaptive(plan, [(15, True)]), adaptive(plan, [(15, False)])
         assert None not in (later, earlier)
         assert (later or 0) > 15 > (earlier or 0)
+
+    def test_it_begins_in_the_middle_of_the_level(self) -> None:
+        hard = [replace(each, difficulty=1 + at // 6) for at, each in enumerate(planned([[]] * 30))]
+        found = {middle: adaptive(hard, [], middle) for middle in MIDDLE.values()}
+        assert found == {2: 9, 3: 15, 4: 21}
+        harder = [replace(each, difficulty=at % 3 + 3) for at, each in enumerate(hard)]
+        first = adaptive(harder, [], 2)
+        assert first is not None
+        assert harder[first].difficulty == 3
+        for track in loader.tracks().values():
+            plan = [
+                replace(each, difficulty=loader.load_concept(track.id, id_).difficulty)
+                for each, id_ in zip(
+                    planned([[]] * len(track.concept_ids)), track.concept_ids, strict=True
+                )
+            ]
+            first = adaptive(plan, [], MIDDLE[Level.beginner])
+            assert first is not None
+            assert plan[first].difficulty <= 2
 
     def test_who_knows_everything_skips_what_was_shown_and_who_knows_nothing_is_soon_done(
         self,
@@ -158,7 +179,7 @@ class TestPlacement:
             assert not {"answers", "accepted", "explanation"} & {*found["question"]["question"]}
             again = posted(client, place, body := answered(found))
             found, count = posted(client, place, body), count + 1
-            assert found == again  # nothing is stored
+            assert found == again
         assert LEAST <= count <= MOST == found["most"]
         proposed = {each["concept_id"]: each["shown_by"] for each in found["proposed"]}
         assert len(proposed) > count
@@ -175,6 +196,35 @@ class TestPlacement:
             id_: "done" if id_ == done else "skipped" if id_ in proposed else "todo"
             for id_ in after
         }
+
+    def test_one_that_was_left_is_continued_until_the_proposal_is_confirmed(
+        self, client: TestClient, roadmap: str
+    ) -> None:
+        place = f"{roadmap}/placement"
+        begun = posted(client, place, {"seed": 7})
+        second = posted(client, place, answered(begun))
+        assert posted(client, place, {}) == second
+        module = {"module_id": modules_of(client, roadmap)[1]["id"]}
+        assert posted(client, place, module)["results"] == ""  # another one
+        page = client.get(roadmap.removeprefix(API) + "/placement").text
+        assert "Question 2 of at most" in page
+        assert f'placement?seed={begun["seed"] + 1}"' in page
+        over = client.get(f"{roadmap.removeprefix(API)}/placement?seed=8").text
+        assert "Question 1 of at most" in over
+        assert posted(client, place, {"seed": 8})["results"] == ""  # started over
+        form = {"concept_id": second["question"]["concept_id"], "unknown": "on"}
+        state = f"revision=1&seed=7&results={second['results']}"
+        client.post(
+            f"{roadmap.removeprefix(API)}/placement?{state}",
+            data={**form, "version": second["question"]["version"]},
+        )
+        third = posted(client, place, {})
+        assert third["results"].count(".") == 1
+        ids = [each["concept_id"] for each in third["proposed"]][:1] or [
+            *concepts_of(client, roadmap)
+        ]
+        posted(client, f"{place}/skip", {"revision": 1, "concept_ids": ids[:1]})
+        assert posted(client, place, {})["results"] == ""
 
     def test_who_knows_nothing_skips_nothing(self, client: TestClient, roadmap: str) -> None:
         found = posted(client, f"{roadmap}/placement", {})

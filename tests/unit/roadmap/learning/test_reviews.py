@@ -177,6 +177,7 @@ class TestReview:
         right = right_answers(done)[0]
         card = due(client)["items"][0]
         before = cards()[0].__data__
+        del before["missed_at"]
         for chosen, is_right in ((right, True), (wrong([right])[0], False)):
             body = client.post(f"{REVIEWS}/{card['id']}/check", json={"chosen": chosen}).json()
             assert (body["id"], body["reviews"], body["question"]["is_right"]) == (
@@ -191,15 +192,61 @@ class TestReview:
                 for rating in ("again", "hard", "good", "easy")
             ]
             assert comes_back == sorted(comes_back)
-        assert cards()[0].__data__ == before
+        after = cards()[0].__data__
+        assert after.pop("missed_at") is not None  # which bounds its rating
+        assert after == before
+
+    def test_a_wrong_answer_leaves_again_and_hard(self, client: TestClient, done: str) -> None:
+        right = right_answers(done)[0]
+        card = due(client)["items"][0]
+        check = f"{REVIEWS}/{card['id']}/check"
+        found = client.post(check, json={"chosen": wrong([right])[0]}).json()
+        assert found["ratings"] == ["again", "hard"]
+        again = client.post(check, json={"chosen": right}).json()  # it was shown before
+        assert again["ratings"] == ["again", "hard"]
+        for rating in ("good", "easy"):
+            refused = problem(rate(client, card, rating), 422)
+            assert refused["detail"] == (
+                "This question was answered incorrectly. Rate it `again` or `hard`."
+            )
+            assert refused["errors"] == [
+                {"pointer": "#/rating", "detail": "must be `again` or `hard`"}
+            ]
+        unknown = client.post(check, json={"chosen": []}).json()
+        assert unknown["ratings"] == ["again"]
+        assert problem(rate(client, card, "hard"), 422)["errors"][0]["detail"] == "must be `again`"
+        assert rate(client, card, "again").status_code == 200
+        card = {**card, "reviews": 1}
+        clock.travel(timedelta(minutes=31))
+        found = client.post(check, json={"chosen": right}).json()
+        assert found["ratings"] == ["again", "hard", "good", "easy"]
+        assert rate(client, card, "good").status_code == 200
+
+    def test_a_forecast_says_how_many_would_be_recalled(
+        self, client: TestClient, done: str
+    ) -> None:
+        forecast = f"{API}/review-forecast"
+        assert client.get(forecast).json()["rated"] == 0
+        assert "You would recall" not in client.get("/review").text
+        for card in due(client)["items"]:
+            rate(client, card, "good")
+        found = client.get(forecast).json()
+        assert (found["recalled"], found["rated"]) == (QUESTIONS, QUESTIONS)
+        clock.travel(timedelta(days=400))
+        later = client.get(forecast).json()
+        assert 0 < later["recalled"] < QUESTIONS == later["rated"]
+        text = f"You would recall {later['recalled']} of {QUESTIONS} questions today."
+        assert text in client.get("/", headers={"Accept": "text/html"}).text
+        for card in due(client)["items"]:
+            rate(client, card, "good")
+        assert f"You would recall {QUESTIONS} of {QUESTIONS}" in client.get("/review").text
 
     def test_it_comes_back_as_it_was_promised(
         self, client: TestClient, done: str, still: None
     ) -> None:
-        for card, rating in zip(
-            due(client)["items"], ("again", "hard", "good", "easy"), strict=False
-        ):
-            promised = client.post(f"{REVIEWS}/{card['id']}/check", json={"chosen": [0]}).json()[
+        ratings, right = ("again", "hard", "good", "easy"), right_answers(done)
+        for card, rating, chosen in zip(due(client)["items"], ratings, right, strict=False):
+            promised = client.post(f"{REVIEWS}/{card['id']}/check", json={"chosen": chosen}).json()[
                 "leads_to"
             ][rating]
             then = rate(client, card, rating).json()

@@ -43,12 +43,16 @@ def all_pages(person: TestClient, roadmap: str, lesson: str) -> Iterator[str]:
         "{message}": "gone",
     }
     link = person.post(f"{API}{roadmap}/links", json={"purpose": "reading"}).json()["url"]
-    stage = person.get(f"{API}{roadmap}").json()["stages"][0]["id"]
+    first = person.get(f"{API}{roadmap}").json()["stages"][0]
+    stage = first["id"]
+    for concept in [each for module in first["modules"] for each in module["concepts"]]:
+        done = f"{API}{roadmap}/concepts/{concept['id']}/progress"
+        assert person.put(done, json={"progress": "done"}).is_success  # it ends with a test
     project = f"{roadmap}/stages/{stage}/project"
     if not person.get(f"{API}{project}").json()["work"]:
         person.put(f"{API}{project}", json={"work": "It works."})
     judging = person.post(f"{project}/link").text.partition("/judge/")[2].partition('"')[0]
-    places |= {"{token}": link.rpartition("/")[2], "{stage_id}": stage}
+    places |= {"{token}": link.rpartition("/")[2], "{stage_id}": stage, "{test_id}": stage}
     places |= {"{number}": "1", "{kind}": "tutorial"}
     for page in PAGES:
         if page.method == "GET" and not page.path.endswith(

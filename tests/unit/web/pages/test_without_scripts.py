@@ -35,9 +35,9 @@ def test_questions_above_the_daily_limit_wait(person: TestClient, roadmap: str) 
     saved = person.post("/review/limits", data={"reviews": "60", "new": "0"})
     assert saved.status_code == 303
     waiting = person.get(page)
-    assert re.search(r"That is it for today: \d+ more questions wait\.", text_of(waiting))
+    assert "Done for today. The rest comes over the next days." in text_of(waiting)
     assert re.search(r'<p class="lead asked" tabindex="-1" autofocus>', waiting.text)
-    beyond = re.search(r'href="([^"]+)">Go on anyway', waiting.text)
+    beyond = re.search(r'href="([^"]+)">Keep reviewing', waiting.text)
     assert beyond is not None
     asked = person.get(beyond[1].replace("&amp;", "&")).text
     card = re.search(r'action="(/review/[0-9a-f-]{36})/check', asked)
