@@ -10,14 +10,14 @@ from typing import Any
 
 import peewee
 
-FALSE = [peewee.SQL("DEFAULT FALSE")]
+ZERO, FALSE = peewee.SQL("DEFAULT 0"), peewee.SQL("DEFAULT FALSE")
 COLUMNS: tuple[tuple[str, str, peewee.Field], ...] = (
     ("concept", "forgotten_at", peewee.DateTimeField(null=True)),
-    ("concept", "spent", peewee.IntegerField(default=0, constraints=[peewee.SQL("DEFAULT 0")])),
+    ("concept", "spent", peewee.IntegerField(default=0, constraints=[ZERO])),
     ("account", "credited_at", peewee.DateTimeField(null=True)),
-    ("account", "explains_hours", peewee.BooleanField(default=False, constraints=FALSE)),
+    ("account", "explains_hours", peewee.BooleanField(default=False, constraints=[FALSE])),
     ("quiz_attempt", "asked", peewee.JSONField(null=True)),
-    ("quiz_attempt", "passed", peewee.BooleanField(default=False, constraints=FALSE)),
+    ("quiz_attempt", "passed", peewee.BooleanField(default=False, constraints=[FALSE])),
     ("quiz_attempt", "reread_at", peewee.DateTimeField(null=True)),
 )
 KEEP = (

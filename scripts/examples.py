@@ -404,6 +404,7 @@ STORY: list[Step | Callable[[Story], Any]] = [
     Step("place_learner", {"seed": 7}, keep={"plan": "revision", "asked": "question.concept_id"}),
     Step("skip_concepts", {"revision": "$plan", "concept_ids": ["$asked"]}),
     Step("set_progress", {"progress": "learning"}),
+    Step("note_reading", {}),
     Step("finish_part", {"part": 1}),
     Step("read_today"),
     Step("set_notes", {"notes": "Salt makes the net tighter."}),

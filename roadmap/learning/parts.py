@@ -8,18 +8,22 @@ the exercise before it.
 
 import re
 from bisect import bisect_right
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 from itertools import accumulate, pairwise
+from typing import Any
 from uuid import UUID
 
 from core.db import session
-from models.roadmaps import ContentVersion
+from models.roadmaps import Content, ContentVersion
+from roadmap.plan.outline import ContentKind
 
 SHORTEST, LONGEST = 5, 30  # minutes of a part; a shorter tutorial is one part
 WORDS_A_MINUTE, LINES_A_MINUTE = 150, 10  # of a text that teaches, and of code
 HEADING = re.compile(r" {0,3}##[ \t]+(.*)")
 FENCE = re.compile(r" {0,3}(`{3,}|~{3,})")
+MOST_KNOWN = 20_000  # tutorials whose minutes are kept in memory
+_known: list[dict[tuple[UUID, int], int]] = [{}]
 ASIAN = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")  # without spaces: half a word
 
 
@@ -58,13 +62,22 @@ def cut(markdown: str) -> list[LessonPart]:
     return parts
 
 
-@lru_cache(maxsize=20_000)
 @session()
-def minutes_of(content_id: UUID, version: int) -> int:
-    """Return the minutes of reading of a tutorial. Versions never change."""
-    its = (ContentVersion.content == content_id) & (ContentVersion.version == version)
-    body = ContentVersion.select(ContentVersion.body).where(its).scalar()
-    return cut(body["markdown"])[-1].end
+def reading_minutes(contents: Iterable[Any]) -> Mapping[tuple[UUID, int], int]:
+    """Return the minutes to read current tutorials, by content and version, and of other ones.
+
+    `contents` are rows with their id, kind and version. A version never changes.
+    """
+    if len(_known[0]) > MOST_KNOWN:
+        _known[0] = {}
+    known, kind = _known[0], ContentKind.tutorial
+    wanted = {(each.id, each.version) for each in contents if each.kind == kind and each.version}
+    if unknown := [id_ for id_, _ in wanted - known.keys()]:
+        current = ContentVersion.version == Content.version
+        rows = ContentVersion.select().join(Content).where(current, Content.id.in_(unknown))
+        for row in rows:
+            known[row.content_id, row.version] = cut(row.body["markdown"])[-1].end
+    return known
 
 
 def _sections(markdown: str) -> tuple[list[str], list[int], list[float]]:

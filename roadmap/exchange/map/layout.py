@@ -238,10 +238,13 @@ def times_of(concept: ConceptNode, texts: NullTranslations = ENGLISH) -> str:
     if not concept.reading_minutes:
         return hours_of(concept.hours, texts)
     hours, minutes = round(concept.practice_minutes / 60), concept.practice_minutes
-    practice = texts.gettext("%(count)d h" if minutes >= 60 else "%(count)d min")
+    practice = (
+        texts.gettext("%(count)d h") % {"count": hours}
+        if minutes >= 60
+        else texts.gettext("%(count)d min") % {"count": minutes}
+    )
     text = texts.gettext("%(read)d min to read, about %(practice)s to practise")
-    count = {"count": hours if minutes >= 60 else minutes}
-    return text % {"read": concept.reading_minutes, "practice": practice % count}
+    return text % {"read": concept.reading_minutes, "practice": practice}
 
 
 def facts_of(tree: RoadmapTree, texts: NullTranslations = ENGLISH) -> dict[str, str]:

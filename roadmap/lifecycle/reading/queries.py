@@ -1,7 +1,7 @@
 """Queries on an account's roadmaps; roadmaps of others raise NotFound."""
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -23,7 +23,7 @@ from roadmap.accounts.access import FIRST, get_owned, newest_of
 from roadmap.budget.budget import money
 from roadmap.budget.cost_report import pending_estimate
 from roadmap.generation.generator import is_writable
-from roadmap.learning.parts import minutes_of
+from roadmap.learning.parts import reading_minutes
 from roadmap.lifecycle.links.link_status import checked
 from roadmap.lifecycle.making.completion import progress
 from roadmap.lifecycle.plan_rows import IS_CURRENT, key_of, planned
@@ -104,6 +104,7 @@ def roadmap_tree(owner_id: UUID, roadmap_id: UUID, *, with_trash: bool = False) 
             Judgement.roadmap == row, Judgement.status == ContentStatus.ready
         )
         judges = [(x.stage_id, x.judge) for x in judged if "no" not in x.marks]
+        minutes = reading_minutes(part for inside in parts.values() for part in inside)
         waits = row.status == RoadmapStatus.awaiting_review
         estimate = pending_estimate(roadmap_id) if waits else None
         remarks = (
@@ -119,7 +120,9 @@ def roadmap_tree(owner_id: UUID, roadmap_id: UUID, *, with_trash: bool = False) 
                 _node(
                     ModuleNode,
                     module,
-                    concepts=[_concept_node(each, parts[each.id]) for each in concepts[module.id]],
+                    concepts=[
+                        _concept_node(each, parts[each.id], minutes) for each in concepts[module.id]
+                    ],
                 )
                 for module in modules[stage.id]
             ],
@@ -182,7 +185,8 @@ def concept_detail(owner_id: UUID, roadmap_id: UUID, concept_id: UUID) -> Concep
             ),
             "This concept does not exist in this roadmap.",
         )
-        node = _concept_node(concept, Content.select().where(Content.concept == concept_id))
+        contents = list(Content.select().where(Content.concept == concept_id))
+        node = _concept_node(concept, contents, reading_minutes(contents))
         written = ContentVersion.select(ContentVersion, Content).join(Content, on=IS_CURRENT)
         versions = {
             version.content.kind: version
@@ -251,11 +255,12 @@ def _node(shape: type[Node], row: Stage | Module, **inside: list[Any]) -> Node:
     )
 
 
-def _concept_node(concept: Concept, contents: Iterable[Content]) -> ConceptNode:
+def _concept_node(
+    concept: Concept, contents: Iterable[Any], minutes: Mapping[tuple[UUID, int], int]
+) -> ConceptNode:
     ordered = sorted(contents, key=lambda content: KINDS.index(content.kind))
     states = {content.kind: from_row(ContentState, content) for content in ordered}
-    tutorial = next((each for each in ordered if each.kind == ContentKind.tutorial), None)
-    reading = minutes_of(tutorial.id, tutorial.version) if tutorial and tutorial.version else 0
+    reading = sum(minutes.get((each.id, each.version), 0) for each in ordered)
     return from_row(
         ConceptNode,
         concept,

@@ -58,7 +58,7 @@ PUBLIC = {
     """,
     "budget": "budget cost_report",
     "learning": """
-        daily_limits endings grading lesson_navigation mixed_test parts placement
+        daily_limits endings grading learning_days lesson_navigation mixed_test parts placement
         progress projects reviews schedule spaced_repetition today
     """,
     "lifecycle": """
@@ -70,7 +70,7 @@ PUBLIC = {
     """,
     "exchange": """
         account_export own_chat_answer formats.json_ formats.registry
-        import_validation importer map.drawing map.style share_links
+        import_validation importer map.drawing map.layout map.style share_links
     """,
     "webhooks": "sender subscriptions",
 }

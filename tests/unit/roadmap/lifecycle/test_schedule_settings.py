@@ -170,8 +170,11 @@ def test_progress_moves_it(client: TestClient, roadmap: str) -> None:
     first = concepts_of(client.get(roadmap).json())[0]
     client.put(f"{roadmap}/concepts/{first['id']}/progress", json={"progress": "done"})
     body = client.get(f"{roadmap}/schedule").json()
-    assert (body["hours_learned"], body["spans"][0]["concept_id"] == first["id"]) == (
-        first["hours"],
-        False,
-    )
-    assert body["weeks"][0]["hours_learned"] == first["hours"]
+    assert body["spans"][0]["concept_id"] != first["id"]
+    assert body["hours_left"] == body["hours"] - first["hours"]
+    assert body["hours_learned"] == 0  # a click takes no time
+    stated = {"progress": "done", "spent_minutes": 150}
+    client.put(f"{roadmap}/concepts/{first['id']}/progress", json=stated)
+    body = client.get(f"{roadmap}/schedule").json()
+    assert (body["hours_learned"], body["minutes_learned"]) == (2, 150)
+    assert body["weeks"][0]["hours_learned"] == 2

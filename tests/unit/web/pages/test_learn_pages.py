@@ -303,7 +303,7 @@ class TestPace:
         stages = tree_of(person, roadmap)["stages"]
         part = page.text.partition('<section id="pace">')[2].partition('<section id="plan">')[0]
         assert part.count("<progress ") == 1 + len(stages)
-        assert "hours learned" in text_of(page)
+        assert "hours remain." in text_of(page)
         assert "With the hours you have set, you will finish on" in part
 
     def test_hours_deadline_and_beginning_are_changed(
