@@ -2,22 +2,25 @@
 
 import re
 import zlib
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence, Set
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import chain
 from pkgutil import resolve_name
 from statistics import fmean
 from typing import Any
 
+from core import clock
 from core.errors import FieldError, Invalid, Unavailable
 from roadmap.generation import own_chat_prompt
 from roadmap.generation.catalogue import loader as files
-from roadmap.generation.catalogue.goal_matching import CHINESE, INTENT
+from roadmap.generation.catalogue.goal_matching import CHINESE, INTENT, Lexicon
+from roadmap.generation.catalogue.goal_reading import Reading, read_goal, track_of
 from roadmap.generation.catalogue.loader import (
     RANK,
     BrokenFile,
     CatalogueConcept,
+    Entry,
     Track,
     language_of,
     tracks,
@@ -33,12 +36,14 @@ from roadmap.generation.context import (
 )
 from roadmap.generation.preferences import learning_preferences
 from roadmap.plan.language_detection import script_of
+from roadmap.plan.match import Choice, Match, Scope
 from roadmap.plan.outline import (
     CONTENT_KINDS,
     LONGEST_ASKED,
     Analysis,
     ContentKind,
     Contents,
+    Level,
     Outline,
     OutlineConcept,
     OutlineModule,
@@ -47,12 +52,14 @@ from roadmap.plan.outline import (
     Resource,
     Resources,
     Tutorial,
+    hours_until,
 )
 from roadmap.plan.schemas import RoadmapRequest
 
 NO_TRACK = "No built-in track fits this goal; set OPENAI_API_KEY to have it designed."
 # Of tracks beside a goal that none covers: points, words that they lack for each that they have
 NEAR, MOST_LACKS = 3, 3
+MOST_NAMED = 3  # concepts in a title
 MOST_NEAR, MOST_WORDS = 3, 5  # tracks, and words of each, that are named
 
 
@@ -79,12 +86,15 @@ class CatalogueGenerator(Generator):
         is_near = script_of(request.language) == "Hant" and files.CHINESE in track.languages
         return request.in_language(files.CHINESE if is_near else track.languages[0])
 
+    def match(self, request: RoadmapRequest) -> Match:
+        return _options(request).match
+
     def analyse(self, request: RoadmapRequest, answers: Answers = None) -> Analysis:
-        course = _course(request)
+        course = _options(request).course(request.scope)
         stages = chain.from_iterable(track.stages for track in course.tracks)
         return Analysis(
             aim=" ".join(track.summary for track in course.tracks),
-            known=tuple(course.concepts[key].title for key in course.known),
+            known=tuple(map(course.titled, course.known)),
             subjects=tuple(module.title for stage in stages for module in stage.modules),
             remark=course.remark,
         )
@@ -103,7 +113,7 @@ class CatalogueGenerator(Generator):
             raise GeneratorFault(
                 "The built-in catalogue does not follow words; set OPENAI_API_KEY.", lasting=True
             )
-        course = _course(request)
+        course = _options(request).course(request.scope)
         return Outline(title=course.title, stages=tuple(course.stages()))
 
     def write(self, kind: ContentKind, brief: ConceptBrief) -> Contents:
@@ -163,32 +173,36 @@ def find_tracks(goal: str) -> tuple[Track, ...]:
     is planned.
     """
     try:
-        lexicon = files.lexicon()
+        return tuple(read_goal(goal).tracks)
     except BrokenFile as broken:
         raise Unavailable(f"The built-in catalogue cannot be used: {broken}.") from None
-    ids = lexicon.choose(goal, {track.id: track.match for track in tracks().values()})
-    found = [tracks()[id_] for id_ in ids]
-    return tuple(each for each in found if set(each.languages) & set(found[0].languages))
 
 
 @dataclass(frozen=True, slots=True)
 class _Course:
-    """Tracks of a request in its language, with all of their `concepts` by key, in order.
+    """Tracks of a request in its language, with entries of their concepts by key, in order.
 
     `planned` are those to learn. Of the others, `covered` are taught by a planned one, and
-    `skills` that the goal names leave out some.
+    `skills` that the goal names leave out some. `named` are those that the goal asks for.
     """
 
     tracks: list[Track]
-    concepts: dict[str, CatalogueConcept]
+    concepts: dict[str, Entry]
     planned: set[str]
     covered: dict[str, str]
     skills: dict[str, set[str]]
+    named: Set[str]
 
     @property
     def title(self) -> str:
-        """Return the titles of the tracks of which something is left to learn."""
-        left = {key.partition("/")[0] for key in self.planned}
+        """Return the titles of what the goal names, or of the tracks that it is about."""
+        if self.named:
+            titles = [self.titled(key) for key in self.order() if key in self.named]
+            heads = [re.split(r"[:\uff1a]", title)[0] for title in titles[:MOST_NAMED]]
+            return " + ".join(dict.fromkeys(heads)) + (
+                " \u2026" if len(titles) > MOST_NAMED else ""
+            )
+        left = {track_of(key) for key in self.planned}
         return " + ".join(track.title for track in self.tracks if track.id in left)
 
     @property
@@ -202,11 +216,36 @@ class _Course:
         if not self.skills:
             return ""
         left_out = set().union(*self.skills.values())
-        titles = [each.title for key, each in self.concepts.items() if key in left_out]
+        titles = [self.titled(key) for key in self.concepts if key in left_out]
         sentence, comma, semicolon = files.LEFT_OUT[self.tracks[0].language]
         return sentence.format(comma.join(self.skills), semicolon.join(titles))[:LONGEST_ASKED]
 
+    @property
+    def hours(self) -> int:
+        return sum(self.concepts[key].hours for key in self.planned)
+
+    def titled(self, key: str) -> str:
+        return self.concepts[key].titles[self.tracks[0].language]
+
+    def order(self) -> list[str]:
+        """Return the keys of the planned concepts in the order of learning."""
+        return [key for stage in self._order() for key in self._keys(*stage)]
+
+    def within(self, hours: int) -> "_Course":
+        """Return the first concepts that these hours hold, each with what it needs."""
+        taken: set[str] = set()
+        for key in self.order():
+            left = hours - sum(self.concepts[each].hours for each in taken)
+            if self.concepts[key].hours <= left and taken.issuperset(self._prerequisites(key)):
+                taken.add(key)
+        return replace(self, planned=taken, named=self.named & taken)
+
     def stages(self) -> Iterator[OutlineStage]:
+        placed: set[str] = set()
+        for track, number in self._order():
+            yield self._stage(track, number, placed)
+
+    def _order(self) -> Iterator[tuple[Track, int]]:
         """Yield the stages, each after those that it needs, of several tracks the easier first."""
         left = [
             [(track, number) for number in range(len(track.stages)) if self._keys(track, number)]
@@ -220,7 +259,8 @@ class _Course:
                 key=lambda each: fmean(self.concepts[key].difficulty for key in self._keys(*each)),
             )
             left = [[each for each in stages if each != (track, number)] for stages in left]
-            yield self._stage(track, number, placed)
+            placed.update(self._keys(track, number))
+            yield track, number
 
     def _keys(self, track: Track, number: int) -> list[str]:
         """Return the keys of the planned concepts of a stage."""
@@ -236,7 +276,7 @@ class _Course:
     def _prerequisites(self, key: str) -> Iterator[str]:
         """Yield the keys of the planned prerequisites, or of what covers them."""
         for needed in self.concepts[key].prerequisites:
-            other = needed if "/" in needed else f"{key.partition('/')[0]}/{needed}"
+            other = needed if "/" in needed else f"{track_of(key)}/{needed}"
             while other in self.covered:
                 other = self.covered[other]
             if other in self.planned:
@@ -275,7 +315,8 @@ class _Course:
         )
 
     def _concept(self, key: str, placed: set[str]) -> OutlineConcept:
-        concept = self.concepts[key]
+        track_id, _, id_ = key.partition("/")
+        concept = _loaded(next(track for track in self.tracks if track.id == track_id), id_)
         needed = dict.fromkeys(each for each in self._prerequisites(key) if each in placed)
         placed.add(key)
         return OutlineConcept(
@@ -289,20 +330,26 @@ class _Course:
         )
 
 
-def _course(request: RoadmapRequest) -> _Course:
-    """Return the course of a request in its language. Raises GeneratorFault."""
-    found, language = find_tracks(request.goal), language_of(request.language) or files.ENGLISH
-    if not found:
+def _course(request: RoadmapRequest, scope: Scope) -> _Course:
+    """Return a course for a request in its language. Raises GeneratorFault, BrokenFile."""
+    reading, language = read_goal(request.goal), language_of(request.language) or files.ENGLISH
+    if not reading.tracks:
         raise UnknownHere(NO_TRACK)
     if request.level not in RANK:
         raise UnknownHere(f"The level {request.level} is unknown.")
-    translated = [_in(track, language) for track in found]
-    concepts = {
-        f"{track.id}/{id_}": _loaded(track, id_)
-        for track in translated
-        for id_ in track.concept_ids
+    wanted: Set[str] = set()
+    found = reading.tracks
+    if scope == Scope.fitting:
+        wanted = reading.named | reading.around
+        more = (tracks()[id_] for id_ in dict.fromkeys(map(track_of, sorted(reading.named))))
+        found = [*found, *(each for each in more if each not in found)]
+    translated = [_in(track, language) for track in found if language in track.languages]
+    keys = [f"{track.id}/{id_}" for track in translated for id_ in track.concept_ids]
+    concepts = {key: files.entry_of(key) for key in keys}
+    chosen = _with_prerequisites(wanted & concepts.keys(), concepts) if wanted else set(keys)
+    planned = {
+        key for key in chosen if key in reading.named or concepts[key].is_news_to(request.level)
     }
-    planned = {key for key, each in concepts.items() if each.is_news_to(request.level)}
     skills: dict[str, set[str]] = {}
     for word, names in files.lexicon().read(request.goal).known:
         taught = (
@@ -311,7 +358,7 @@ def _course(request: RoadmapRequest) -> _Course:
             for name in names
             for id_ in track.teaches.get(name, ())
         )
-        if left_out := planned.intersection(taught):
+        if left_out := planned.intersection(taught) - reading.named:
             skills[word] = left_out
     rest = planned.difference(*skills.values())
     if not rest:  # they are what the person wants to learn
@@ -323,7 +370,109 @@ def _course(request: RoadmapRequest) -> _Course:
             if key in rest and by is not None:
                 rest.remove(key)
                 covered[key] = by
-    return _Course(translated, concepts, rest, covered, skills)
+    return _Course(translated, concepts, rest, covered, skills, wanted & rest)
+
+
+@dataclass(frozen=True, slots=True)
+class _Options:
+    """Match of a goal and the catalogue, with the courses to choose from."""
+
+    match: Match
+    courses: dict[Scope, _Course]
+
+    def course(self, scope: Scope) -> _Course:
+        return self.courses.get(scope, self.courses[self.match.choices[0].scope])
+
+
+def _options(request: RoadmapRequest) -> _Options:
+    """Return the options for a request. Raises GeneratorFault."""
+    today, hours = clock.now().date(), None
+    if request.deadline is not None:
+        hours = hours_until(request.deadline, today, request.hours_per_week)
+    language = language_of(request.language)
+    try:
+        return _cached_options(request.goal, request.level, language, hours, files.lexicon())
+    except BrokenFile as broken:
+        raise GeneratorFault(f"The built-in catalogue cannot be used: {broken}.") from None
+
+
+@lru_cache(maxsize=500)
+def _cached_options(
+    goal: str, level: Level, language: str, until: int | None, _: Lexicon
+) -> _Options:
+    request = RoadmapRequest.model_construct(goal=goal, level=level, language=language)
+    reading, whole = read_goal(goal), _course(request, Scope.track)
+    courses = {Scope.track: whole}
+    part = _course(request, Scope.fitting) if reading.named or reading.around else whole
+    made, available = (part if reading.named else whole), reading.hours or until
+    fits_in_time = available is None or made.hours <= available
+    if not fits_in_time:
+        within = part.within(available or 0)
+        part = within if within.named or part is whole else part
+    if part.planned and part.planned != whole.planned:
+        courses = {Scope.fitting: part, **courses}
+    match = Match(
+        covered=list(dict.fromkeys(reading.covered)),
+        partly=list(dict.fromkeys(reading.partly)),
+        missing=list(dict.fromkeys(reading.missing)),
+        hours_available=available,
+        fits_in_time=fits_in_time,
+        asks=bool(reading.partly or reading.missing or not fits_in_time),
+        summary="",
+        choices=[
+            Choice(
+                scope=scope,
+                title=course.title,
+                concepts=list(map(course.titled, course.order())),
+                hours=course.hours,
+            )
+            for scope, course in courses.items()
+        ],
+    )
+    summary = _summary(match, whole, made, reading)
+    return _Options(match.model_copy(update={"summary": summary}), courses)
+
+
+def _summary(match: Match, whole: _Course, made: _Course, reading: Reading) -> str:
+    """Return what a person should know before the course is made; empty: all fits."""
+    language = whole.tracks[0].language
+    partly, missing, time, fitting, only = files.SAYS[language]
+    _, comma, semicolon = files.LEFT_OUT[language]
+    first = match.choices[0]
+    facts = {
+        "all": len(whole.planned),
+        "title": whole.title,
+        "count": len(first.concepts),
+        "titles": semicolon.join(first.concepts),
+    }
+    said = []
+    if match.partly:
+        titles = [" ".join(each.titles.values()).lower() for each in whole.concepts.values()]
+        taught = sum(any(word.lower() in title for word in match.partly) for title in titles)
+        words, around = comma.join(match.partly), len(reading.around & whole.planned)
+        said.append(partly.format(words=words, taught=taught, around=around, **facts))
+    if match.missing:
+        said.append(missing.format(words=comma.join(match.missing)))
+    if not match.fits_in_time:
+        facts["title"] = made.title
+        said.append(time.format(hours=made.hours, available=match.hours_available, **facts))
+        facts["all"] = len(made.planned)
+        if first.hours <= (match.hours_available or 0):
+            said.append(fitting.format(hours=first.hours, **facts))
+    elif reading.named:
+        said.append(only.format(words=comma.join(match.covered), hours=first.hours, **facts))
+    return "".join(said) if language == files.CHINESE else " ".join(said)
+
+
+def _with_prerequisites(keys: Set[str], concepts: Mapping[str, Entry]) -> set[str]:
+    """Return the keys with those of all that they need of their tracks."""
+    found, left = set(keys), [*keys]
+    while left:
+        key = left.pop()
+        needed = {f"{track_of(key)}/{each}" for each in concepts[key].prerequisites}
+        left += needed & concepts.keys() - found
+        found |= needed & concepts.keys()
+    return found
 
 
 def _in(track: Track, language: str) -> Track:

@@ -4,13 +4,14 @@ Tracks are built in, or in TRACKS_DIR, which is read when it is first needed. Er
 the place in it and the rule. A broken file makes only its track unusable.
 """
 
+import json
 import os
 import tomllib
 from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from functools import cached_property, lru_cache, partial
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, NamedTuple, TypeVar
 
 from pydantic import BaseModel, Field, ValidationError
 
@@ -35,6 +36,26 @@ LEFT_OUT = {
     ENGLISH: ("Left out, because you know {}: {}.", ", ", "; "),
     CHINESE: ("你已掌握 {}，因此略去：{}。", "、", "；"),
 }
+# Sentences on a goal that is covered in part, has no contents, or not the time; and a small course
+SAYS = {
+    ENGLISH: (
+        "You asked for {words}. {taught} of {all} concepts of {title} teach {words}; "
+        "{around} teach what surrounds it.",
+        "Nothing here teaches {words}.",
+        "{title} takes {hours} hours, and you have {available}.",
+        "What fits: {count} of {all} concepts, {hours} hours: {titles}.",
+        "Only what {words} needs: {count} concepts, {hours} hours.",
+    ),
+    CHINESE: (
+        "你想学 {words}。“{title}”的 {all} 个知识点中，{taught} 个讲 {words}，"
+        "{around} 个讲与之相关的内容。",
+        "这里没有讲 {words} 的内容。",
+        "“{title}”需要 {hours} 小时，而你有 {available} 小时。",
+        "来得及学的是 {all} 个知识点中的 {count} 个，共 {hours} 小时：{titles}。",
+        "只包含 {words} 所需的内容：{count} 个知识点，共 {hours} 小时。",
+    ),
+}
+EXACT = "="  # before the key of a concept whose title it is
 RANK = {Level.beginner: 0, Level.intermediate: 1, Level.advanced: 2}
 
 Named = Annotated[Title, Field(pattern="[A-Za-z0-9㐀-鿿]")]  # characters of its key
@@ -83,6 +104,9 @@ class Track(Strict):
     words: Words = Field(default_factory=dict)
     teaches: dict[str, list[str]] = Field(default_factory=dict)  # ids of concepts, by meaning
     same_as: dict[str, list[str]] = Field(default_factory=dict)  # keys of other tracks, by id
+    about: list[str] = Field(default_factory=list)  # meanings that ask for all of it
+    around: dict[str, list[str]] = Field(default_factory=dict)  # what surrounds a meaning: ids
+    topics: dict[str, list[str]] = Field(default_factory=dict)  # words for a concept, by id
     stages: list[TrackStage] = Field(min_length=1)
 
     @property
@@ -99,6 +123,19 @@ class Track(Strict):
             if tag == tracks()[self.id].language
             or (folder_of(self.id) / tag / "track.toml").is_file()
         ]
+
+
+class Entry(NamedTuple):
+    """Facts of a concept that a course is planned with; titles are by language."""
+
+    titles: dict[str, str]
+    hours: int
+    difficulty: int
+    known_from: Level | None
+    prerequisites: list[str]
+
+    def is_news_to(self, level: Level) -> bool:
+        return self.known_from is None or RANK[level] < RANK[self.known_from]
 
 
 class MoreWords(Strict):
@@ -126,7 +163,7 @@ class CatalogueConcept(Described):
     tutorial_language: str = ENGLISH
 
     def is_news_to(self, level: Level) -> bool:
-        return self.known_from is None or RANK[level] < RANK[self.known_from]
+        return Entry.is_news_to(self, level)  # type: ignore[arg-type]
 
 
 class TranslatedStage(Described):
@@ -234,6 +271,46 @@ def lexicon() -> Lexicon:
     for name, forms in added:
         known.meanings[name] = [*known.meanings.get(name, ()), *forms]
     return Lexicon(known)
+
+
+@lru_cache(maxsize=1)
+def topics(_: Lexicon) -> Lexicon:
+    """Return the lexicon with topics and titles of concepts as well, named by their keys."""
+    file = TRACKS / "words.toml"
+    known = _read(file, Vocabulary, _toml(file, _text(file)))
+    for track in tracks().values():
+        for name, forms in track.words.items():
+            known.meanings[name] = [*known.meanings.get(name, ()), *forms]
+        for id_, words in track.topics.items():
+            known.meanings[f"{track.id}/{id_}"] = list(words)
+    titles = {key: each.titles.values() for key, each in index().items() if has(*key.split("/"))}
+    known.meanings |= {EXACT + key: list(words) for key, words in titles.items()}
+    return Lexicon(known)
+
+
+@lru_cache(maxsize=1)
+def index() -> dict[str, Entry]:
+    """Return the built-in concepts by key, from the file that `make format` writes."""
+    file = TRACKS / "index.json"
+    return {key: Entry(*facts) for key, facts in json.loads(file.read_text("utf-8")).items()}
+
+
+def entry_of(key: str) -> Entry:
+    """Return the entry of a concept; the file of one of TRACKS_DIR is read. Raises BrokenFile."""
+    track_id, _, id_ = key.partition("/")
+    if folder_of(track_id).parent == TRACKS and key in index():
+        return index()[key]
+    return read_entry(track_id, id_)
+
+
+def read_entry(track_id: str, concept_id: str) -> Entry:
+    """Return the entry of a concept by its files. Raises BrokenFile."""
+    concept = load_concept(track_id, concept_id)
+    titles = {
+        tag: load_concept(track_id, concept_id, tag).title for tag in tracks()[track_id].languages
+    }
+    facts = (concept.hours, concept.difficulty, concept.known_from, concept.prerequisites)
+    return Entry(titles, *facts)
 
 
 def more_words() -> Words:
