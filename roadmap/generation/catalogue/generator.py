@@ -403,7 +403,9 @@ def _cached_options(
     request = RoadmapRequest.model_construct(goal=goal, level=level, language=language)
     reading, whole = read_goal(goal), _course(request, Scope.track)
     courses = {Scope.track: whole}
-    part = _course(request, Scope.fitting) if reading.named or reading.around else whole
+    is_covered = not (reading.partly or reading.missing)
+    has_part = reading.named or (reading.around and not is_covered)
+    part = _course(request, Scope.fitting) if has_part else whole
     made, available = (part if reading.named else whole), reading.hours or until
     fits_in_time = available is None or made.hours <= available
     if not fits_in_time:
@@ -417,7 +419,7 @@ def _cached_options(
         missing=list(dict.fromkeys(reading.missing)),
         hours_available=available,
         fits_in_time=fits_in_time,
-        asks=bool(reading.partly or reading.missing or not fits_in_time),
+        asks=not (is_covered and fits_in_time),
         summary="",
         choices=[
             Choice(

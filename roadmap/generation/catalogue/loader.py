@@ -292,7 +292,8 @@ def topics(_: Lexicon) -> Lexicon:
 def index() -> dict[str, Entry]:
     """Return the built-in concepts by key, from the file that `make format` writes."""
     file = TRACKS / "index.json"
-    return {key: Entry(*facts) for key, facts in json.loads(file.read_text("utf-8")).items()}
+    found = json.loads(file.read_text("utf-8")) if file.is_file() else {}
+    return {key: Entry(*facts) for key, facts in found.items()}
 
 
 def entry_of(key: str) -> Entry:
