@@ -78,17 +78,14 @@ def choose_course(client: RoadmapClient, made: dict[str, Any]) -> None:
     match = made.get("match")
     if not match or not match["asks"]:
         return
-    lines = [match["summary"]] + [
-        f"{number}. {each['scope']}: {each['title']}, {len(each['concepts'])} concepts, "
-        f"{each['hours']} h"
-        for number, each in enumerate(match["choices"], 1)
-    ]
-    click.echo(plain("\n".join(lines)), err=True)
-    number = 1
+    click.echo(plain(match["summary"]), err=True)
+    choices = {each["scope"]: each for each in match["choices"]}
+    for scope, each in choices.items():
+        size = f"{len(each['concepts'])} concepts, {each['hours']} h"
+        click.echo(f"  {scope}: {plain(each['title'])}, {size}", err=True)
+    scope = next(iter(choices))
     if sys.stdin.isatty():
-        numbers = click.IntRange(1, len(match["choices"]))
-        number = click.prompt("Which course", default=1, type=numbers, err=True)
-    scope = match["choices"][number - 1]["scope"]
+        scope = click.prompt("Which one", type=click.Choice([*choices]), default=scope, err=True)
     click.echo(f"Making: {scope}. Choose in advance with --scope.", err=True)
     if client.wait(made["id"])["status"] == "awaiting_answers":
         client.post(f"{made['links']['self']}/answers", {"scope": scope})

@@ -171,7 +171,7 @@ async def read_part(roadmap_id: UUID, concept_id: UUID, kind: str) -> Json:
 
 
 @tool(ADD)
-async def create_roadmap(
+async def create_roadmap(  # noqa: PLR0917 -- arguments have names for agents
     goal: Annotated[
         str, Field(max_length=1000, description="What the learner wants to be able to do.")
     ],

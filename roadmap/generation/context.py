@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Any, ClassVar, Protocol, Self
 
 from core.sanitize import strip_nul
-from roadmap.plan.match import Match
+from roadmap.plan.match import GoalMatch
 from roadmap.plan.outline import Analysis, Capstone, ContentKind, Contents, Mark, Outline, Quiz
 from roadmap.plan.schemas import RoadmapRequest
 
@@ -179,7 +179,7 @@ class Generator(Protocol):
         """
         return request
 
-    def match(self, request: RoadmapRequest) -> Match | None:
+    def match(self, request: RoadmapRequest) -> GoalMatch | None:
         """Return how the goal and the catalogue fit; None: any goal fits. Raise GeneratorFault."""
         return None
 

@@ -46,7 +46,7 @@ from roadmap.lifecycle.plan_rows import (
     removed_keys,
 )
 from roadmap.plan import edits
-from roadmap.plan.match import Scope
+from roadmap.plan.match import CourseScope
 from roadmap.plan.outline import Analysis, ClarifyingQuestion, ContentKind, Outline
 from roadmap.plan.schemas import ChosenAnswer, accepted_request
 from roadmap.plan.statuses import (
@@ -95,7 +95,7 @@ def answer(
     owner_id: UUID,
     roadmap_id: UUID,
     answers: Sequence[ChosenAnswer],
-    scope: Scope | None = None,
+    scope: CourseScope | None = None,
 ) -> CommandResult:
     """Plan with the answers to the questions, or the course of a scope that the match offers.
 

@@ -1,4 +1,4 @@
-"""What of a goal the built-in catalogue covers, and the courses to choose from. No database."""
+"""Match of a goal and the built-in catalogue, with the courses to choose from. No database."""
 
 from enum import StrEnum
 
@@ -7,7 +7,7 @@ from pydantic import Field
 from core.json_types import LazyModel
 
 
-class Scope(StrEnum):
+class CourseScope(StrEnum):
     """Course to make of a goal: `ask` waits for a choice if the goal is not covered."""
 
     ask = "ask"
@@ -18,14 +18,16 @@ class Scope(StrEnum):
 class Choice(LazyModel):
     """A course that can be made of the catalogue."""
 
-    scope: Scope = Field(description="`fitting`: only what fits the goal; `track`: all of it.")
+    scope: CourseScope = Field(
+        description="`fitting`: only what fits the goal; `track`: all of it."
+    )
     title: str = Field(description="Title of the course.")
     concepts: list[str] = Field(description="Titles of its concepts, in order.")
     hours: int = Field(description="Hours of its concepts.")
 
 
-class Match(LazyModel):
-    """How a goal and the built-in catalogue fit. Words are those of the goal."""
+class GoalMatch(LazyModel):
+    """Match of a goal and the built-in catalogue. Words are those of the goal."""
 
     covered: list[str] = Field(description="Words of the goal that the catalogue teaches.")
     partly: list[str] = Field(description="Words of which it teaches only what surrounds them.")

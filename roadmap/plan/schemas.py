@@ -12,7 +12,7 @@ from core.errors import FieldError, Invalid
 from core.json_types import LANGUAGE_TAG, WHOLE, LazyModel
 from core.sanitize import Rule
 from roadmap.plan.language_detection import chinese_of
-from roadmap.plan.match import Scope
+from roadmap.plan.match import CourseScope
 from roadmap.plan.outline import MOST_CLARIFYING_QUESTIONS, MOST_SUGGESTIONS, Level
 from roadmap.plan.statuses import ConceptProgress
 
@@ -108,8 +108,8 @@ class RoadmapRequest(LazyModel, frozen=True, extra="forbid", str_strip_whitespac
         "Without a model there are none.",
     )
 
-    scope: Scope = Field(
-        Scope.ask,
+    scope: CourseScope = Field(
+        CourseScope.ask,
         description="Without a model: the course to make of a goal that the catalogue does not "
         "cover. `ask` waits for a choice, see `match`; what fits starts at once.",
     )
@@ -161,7 +161,7 @@ class AnswersRequest(
         description="Plan without answers, with the assumptions of the analysis, or make the "
         "first choice.",
     )
-    scope: Literal[Scope.fitting, Scope.track] = Field(  # absent otherwise
+    scope: Literal[CourseScope.fitting, CourseScope.track] = Field(  # absent otherwise
         default_factory=lambda: None,  # type: ignore[arg-type]
         description="Make this choice of `match`.",
     )
@@ -204,7 +204,7 @@ def accepted_request(row: Any) -> RoadmapRequest:
     """
     values = {name: getattr(row, name) for name in RoadmapRequest.model_fields}
     level = Level(row.level) if row.level in {*Level} else row.level
-    scope = Scope(row.scope) if row.scope in {*Scope} else Scope.ask
+    scope = CourseScope(row.scope) if row.scope in {*CourseScope} else CourseScope.ask
     return RoadmapRequest.model_construct(**{**values, "level": level, "scope": scope})
 
 

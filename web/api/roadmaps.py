@@ -24,7 +24,7 @@ from roadmap.lifecycle.making.create import NewRoadmap
 from roadmap.lifecycle.reading import own_roadmaps, queries, read_states
 from roadmap.lifecycle.reading.build_status import activity
 from roadmap.operations.execution_log import LogLevel, LogRecord
-from roadmap.plan.match import Match
+from roadmap.plan.match import GoalMatch
 from roadmap.plan.schemas import PRINTABLE, RoadmapRequest
 from roadmap.plan.statuses import TERMINAL, EventType, RoadmapStatus
 from roadmap.plan.views import Activity, ConceptDetail, RoadmapSummary, RoadmapTree
@@ -64,7 +64,7 @@ class Accepted(AcceptedMinimal):
     links: Links = Field(
         description="Where its things are; left out for who prefers `return=minimal`."
     )
-    match: Match | None = Field(
+    match: GoalMatch | None = Field(
         None, description="How the goal and the catalogue fit; null: any goal fits."
     )
 
@@ -180,8 +180,10 @@ async def create_roadmap(call: Call[RoadmapRequest]) -> Annotated[Response, Acce
     headers = {"Location": f"{PATH}/{id_text}", "Retry-After": "1"}
     if prefers_minimal(call.request):
         content, headers = ACCEPTED_MINIMAL, {**headers, **idempotency.MINIMAL}
-    elif (match := match_of(request)) is not None:
-        content = content.replace('"match":null', f'"match":{match.model_dump_json()}')
+    else:
+        with suppress(GeneratorFault):  # with the reason of which the roadmap fails
+            if (match := current_generator().match(request)) is not None:
+                content = content.replace('"match":null', f'"match":{match.model_dump_json()}')
     body = content.replace(ANY_ID, id_text).encode()
     response = Response(body, 202, headers, media_type="application/json")
     owner_id = call.caller.account_id
@@ -192,13 +194,6 @@ async def create_roadmap(call: Call[RoadmapRequest]) -> Annotated[Response, Acce
         stored = idempotency.to_stored(call.key, response)
         earlier = await accept(NewRoadmap(owner_id, request, roadmap_id, stored))
     return response if earlier is None else idempotency.replay(call.key, earlier)
-
-
-def match_of(request: RoadmapRequest) -> Match | None:
-    """Return the match of a request; None: any goal fits, or a file is broken."""
-    with suppress(GeneratorFault):  # the roadmap fails with the reason
-        return current_generator().match(request)
-    return None
 
 
 def list_roadmaps(

@@ -2,7 +2,7 @@
 
 import re
 import zlib
-from collections.abc import Iterator, Mapping, Sequence, Set
+from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import chain
@@ -15,12 +15,11 @@ from core.errors import FieldError, Invalid, Unavailable
 from roadmap.generation import own_chat_prompt
 from roadmap.generation.catalogue import loader as files
 from roadmap.generation.catalogue.goal_matching import CHINESE, INTENT, Lexicon
-from roadmap.generation.catalogue.goal_reading import Reading, read_goal, track_of
+from roadmap.generation.catalogue.goal_reading import SPANS, Reading, read_goal, track_of
 from roadmap.generation.catalogue.loader import (
     RANK,
     BrokenFile,
     CatalogueConcept,
-    Entry,
     Track,
     language_of,
     tracks,
@@ -36,7 +35,7 @@ from roadmap.generation.context import (
 )
 from roadmap.generation.preferences import learning_preferences
 from roadmap.plan.language_detection import script_of
-from roadmap.plan.match import Choice, Match, Scope
+from roadmap.plan.match import Choice, CourseScope, GoalMatch
 from roadmap.plan.outline import (
     CONTENT_KINDS,
     LONGEST_ASKED,
@@ -86,15 +85,15 @@ class CatalogueGenerator(Generator):
         is_near = script_of(request.language) == "Hant" and files.CHINESE in track.languages
         return request.in_language(files.CHINESE if is_near else track.languages[0])
 
-    def match(self, request: RoadmapRequest) -> Match:
-        return _options(request).match
+    def match(self, request: RoadmapRequest) -> GoalMatch:
+        return _options(request)[0]
 
     def analyse(self, request: RoadmapRequest, answers: Answers = None) -> Analysis:
-        course = _options(request).course(request.scope)
+        course = _chosen_course(request)
         stages = chain.from_iterable(track.stages for track in course.tracks)
         return Analysis(
             aim=" ".join(track.summary for track in course.tracks),
-            known=tuple(map(course.titled, course.known)),
+            known=tuple(course.concepts[key].title for key in course.known),
             subjects=tuple(module.title for stage in stages for module in stage.modules),
             remark=course.remark,
         )
@@ -113,7 +112,7 @@ class CatalogueGenerator(Generator):
             raise GeneratorFault(
                 "The built-in catalogue does not follow words; set OPENAI_API_KEY.", lasting=True
             )
-        course = _options(request).course(request.scope)
+        course = _chosen_course(request)
         return Outline(title=course.title, stages=tuple(course.stages()))
 
     def write(self, kind: ContentKind, brief: ConceptBrief) -> Contents:
@@ -180,14 +179,14 @@ def find_tracks(goal: str) -> tuple[Track, ...]:
 
 @dataclass(frozen=True, slots=True)
 class _Course:
-    """Tracks of a request in its language, with entries of their concepts by key, in order.
+    """Tracks of a request in its language, with all of their `concepts` by key, in order.
 
     `planned` are those to learn. Of the others, `covered` are taught by a planned one, and
     `skills` that the goal names leave out some. `named` are those that the goal asks for.
     """
 
     tracks: list[Track]
-    concepts: dict[str, Entry]
+    concepts: dict[str, CatalogueConcept]
     planned: set[str]
     covered: dict[str, str]
     skills: dict[str, set[str]]
@@ -196,12 +195,10 @@ class _Course:
     @property
     def title(self) -> str:
         """Return the titles of what the goal names, or of the tracks that it is about."""
-        if self.named:
-            titles = [self.titled(key) for key in self.order() if key in self.named]
-            heads = [re.split(r"[:\uff1a]", title)[0] for title in titles[:MOST_NAMED]]
-            return " + ".join(dict.fromkeys(heads)) + (
-                " \u2026" if len(titles) > MOST_NAMED else ""
-            )
+        titles = [self.concepts[key].title for key in self.order() if key in self.named]
+        if titles:
+            heads = dict.fromkeys(re.split(r"[:\uff1a]", title)[0] for title in titles)
+            return " + ".join([*heads][:MOST_NAMED]) + " \u2026" * (len(heads) > MOST_NAMED)
         left = {track_of(key) for key in self.planned}
         return " + ".join(track.title for track in self.tracks if track.id in left)
 
@@ -216,7 +213,7 @@ class _Course:
         if not self.skills:
             return ""
         left_out = set().union(*self.skills.values())
-        titles = [self.titled(key) for key in self.concepts if key in left_out]
+        titles = [each.title for key, each in self.concepts.items() if key in left_out]
         sentence, comma, semicolon = files.LEFT_OUT[self.tracks[0].language]
         return sentence.format(comma.join(self.skills), semicolon.join(titles))[:LONGEST_ASKED]
 
@@ -224,12 +221,12 @@ class _Course:
     def hours(self) -> int:
         return sum(self.concepts[key].hours for key in self.planned)
 
-    def titled(self, key: str) -> str:
-        return self.concepts[key].titles[self.tracks[0].language]
-
     def order(self) -> list[str]:
         """Return the keys of the planned concepts in the order of learning."""
         return [key for stage in self._order() for key in self._keys(*stage)]
+
+    def titles(self) -> list[str]:
+        return [self.concepts[key].title for key in self.order()]
 
     def within(self, hours: int) -> "_Course":
         """Return the first concepts that these hours hold, each with what it needs."""
@@ -330,25 +327,32 @@ class _Course:
         )
 
 
-def _course(request: RoadmapRequest, scope: Scope) -> _Course:
+def _course(request: RoadmapRequest, scope: CourseScope) -> _Course:
     """Return a course for a request in its language. Raises GeneratorFault, BrokenFile."""
     reading, language = read_goal(request.goal), language_of(request.language) or files.ENGLISH
     if not reading.tracks:
         raise UnknownHere(NO_TRACK)
     if request.level not in RANK:
         raise UnknownHere(f"The level {request.level} is unknown.")
-    wanted: Set[str] = set()
-    found = reading.tracks
-    if scope == Scope.fitting:
+    wanted: set[str] = set()
+    ids = dict.fromkeys(track.id for track in reading.tracks)
+    if scope == CourseScope.fitting:
         wanted = reading.named | reading.around
-        more = (tracks()[id_] for id_ in dict.fromkeys(map(track_of, sorted(reading.named))))
-        found = [*found, *(each for each in more if each not in found)]
-    translated = [_in(track, language) for track in found if language in track.languages]
-    keys = [f"{track.id}/{id_}" for track in translated for id_ in track.concept_ids]
-    concepts = {key: files.entry_of(key) for key in keys}
-    chosen = _with_prerequisites(wanted & concepts.keys(), concepts) if wanted else set(keys)
+        ids |= dict.fromkeys(map(track_of, sorted(reading.named)))
+    translated = [_in(tracks()[id_], language) for id_ in ids]
+    concepts = {
+        f"{track.id}/{id_}": files.facts_of(track, id_)
+        for track in translated
+        for id_ in track.concept_ids
+    }
+    chosen = wanted & concepts.keys() or set(concepts)
+    for key in reversed(concepts):  # what a concept needs comes before it
+        if key in chosen:
+            chosen |= {f"{track_of(key)}/{id_}" for id_ in concepts[key].prerequisites}
     planned = {
-        key for key in chosen if key in reading.named or concepts[key].is_news_to(request.level)
+        key
+        for key in chosen & concepts.keys()
+        if key in reading.named or concepts[key].is_news_to(request.level)
     }
     skills: dict[str, set[str]] = {}
     for word, names in files.lexicon().read(request.goal).known:
@@ -373,108 +377,85 @@ def _course(request: RoadmapRequest, scope: Scope) -> _Course:
     return _Course(translated, concepts, rest, covered, skills, wanted & rest)
 
 
-@dataclass(frozen=True, slots=True)
-class _Options:
-    """Match of a goal and the catalogue, with the courses to choose from."""
-
-    match: Match
-    courses: dict[Scope, _Course]
-
-    def course(self, scope: Scope) -> _Course:
-        return self.courses.get(scope, self.courses[self.match.choices[0].scope])
+def _chosen_course(request: RoadmapRequest) -> _Course:
+    match, courses = _options(request)
+    return courses.get(request.scope, courses[match.choices[0].scope])
 
 
-def _options(request: RoadmapRequest) -> _Options:
-    """Return the options for a request. Raises GeneratorFault."""
-    today, hours = clock.now().date(), None
-    if request.deadline is not None:
-        hours = hours_until(request.deadline, today, request.hours_per_week)
-    language = language_of(request.language)
+def _options(request: RoadmapRequest) -> tuple[GoalMatch, dict[CourseScope, _Course]]:
+    """Return the match of a request, and the courses to choose from. Raises GeneratorFault."""
+    hours = next((SPANS[each] for each in SPANS if re.search(each, request.goal, re.I)), None)
+    if request.deadline is not None and hours is None:
+        hours = hours_until(request.deadline, clock.now().date(), request.hours_per_week)
     try:
-        return _cached_options(request.goal, request.level, language, hours, files.lexicon())
+        lexicon = files.lexicon()
+        return _options_in(lexicon, request.goal, request.level, request.language, hours)
     except BrokenFile as broken:
         raise GeneratorFault(f"The built-in catalogue cannot be used: {broken}.") from None
 
 
 @lru_cache(maxsize=500)
-def _cached_options(
-    goal: str, level: Level, language: str, until: int | None, _: Lexicon
-) -> _Options:
+def _options_in(
+    _: Lexicon, goal: str, level: Level, language: str, hours: int | None
+) -> tuple[GoalMatch, dict[CourseScope, _Course]]:
+    """Return the options for these hours; None: there is no limit."""
     request = RoadmapRequest.model_construct(goal=goal, level=level, language=language)
-    reading, whole = read_goal(goal), _course(request, Scope.track)
-    courses = {Scope.track: whole}
-    is_covered = not (reading.partly or reading.missing)
+    reading, whole = read_goal(goal), _course(request, CourseScope.track)
+    is_covered = not (reading.words["partly"] or reading.words["missing"])
     has_part = reading.named or (reading.around and not is_covered)
-    part = _course(request, Scope.fitting) if has_part else whole
-    made, available = (part if reading.named else whole), reading.hours or until
-    fits_in_time = available is None or made.hours <= available
-    if not fits_in_time:
-        within = part.within(available or 0)
+    part = _course(request, CourseScope.fitting) if has_part else whole
+    made = part if reading.named else whole
+    fits_in_time = hours is None or made.hours <= hours
+    if hours is not None and not fits_in_time:
+        within = part.within(hours)
         part = within if within.named or part is whole else part
-    if part.planned and part.planned != whole.planned:
-        courses = {Scope.fitting: part, **courses}
-    match = Match(
-        covered=list(dict.fromkeys(reading.covered)),
-        partly=list(dict.fromkeys(reading.partly)),
-        missing=list(dict.fromkeys(reading.missing)),
-        hours_available=available,
+    courses = {CourseScope.fitting: part, CourseScope.track: whole}
+    if not part.planned or part.planned == whole.planned:
+        del courses[CourseScope.fitting]
+    match = GoalMatch(
+        **reading.words,
+        hours_available=hours,
         fits_in_time=fits_in_time,
         asks=not (is_covered and fits_in_time),
-        summary="",
+        summary=_summary(reading, whole, made, part, hours),
         choices=[
             Choice(
                 scope=scope,
                 title=course.title,
-                concepts=list(map(course.titled, course.order())),
+                concepts=course.titles(),
                 hours=course.hours,
             )
             for scope, course in courses.items()
         ],
     )
-    summary = _summary(match, whole, made, reading)
-    return _Options(match.model_copy(update={"summary": summary}), courses)
+    return match, courses
 
 
-def _summary(match: Match, whole: _Course, made: _Course, reading: Reading) -> str:
+def _summary(
+    reading: Reading, whole: _Course, made: _Course, part: _Course, hours: int | None
+) -> str:
     """Return what a person should know before the course is made; empty: all fits."""
     language = whole.tracks[0].language
     partly, missing, time, fitting, only = files.SAYS[language]
     _, comma, semicolon = files.LEFT_OUT[language]
-    first = match.choices[0]
-    facts = {
-        "all": len(whole.planned),
-        "title": whole.title,
-        "count": len(first.concepts),
-        "titles": semicolon.join(first.concepts),
-    }
+    covered, surrounded, lacking = map(comma.join, reading.words.values())
+    titles = part.titles()
+    facts = {"title": whole.title, "all": len(whole.planned), "count": len(titles)}
+    facts |= {"titles": semicolon.join(titles), "hours": part.hours, "available": hours}
     said = []
-    if match.partly:
-        titles = [" ".join(each.titles.values()).lower() for each in whole.concepts.values()]
-        taught = sum(any(word.lower() in title for word in match.partly) for title in titles)
-        words, around = comma.join(match.partly), len(reading.around & whole.planned)
-        said.append(partly.format(words=words, taught=taught, around=around, **facts))
-    if match.missing:
-        said.append(missing.format(words=comma.join(match.missing)))
-    if not match.fits_in_time:
-        facts["title"] = made.title
-        said.append(time.format(hours=made.hours, available=match.hours_available, **facts))
-        facts["all"] = len(made.planned)
-        if first.hours <= (match.hours_available or 0):
-            said.append(fitting.format(hours=first.hours, **facts))
+    if surrounded:
+        names = [each.lower() for each in reading.words["partly"]]
+        teaches = [any(each in title.lower() for each in names) for title in whole.titles()]
+        facts |= {"taught": sum(teaches), "around": len(reading.around & whole.planned)}
+        said.append(partly.format(words=surrounded, **facts))
+    if lacking:
+        said.append(missing.format(words=lacking))
+    if hours is not None and made.hours > hours:
+        said.append(time.format(**facts | {"title": made.title, "hours": made.hours}))
+        said += [fitting.format(**facts)] if 0 < part.hours <= hours else []
     elif reading.named:
-        said.append(only.format(words=comma.join(match.covered), hours=first.hours, **facts))
-    return "".join(said) if language == files.CHINESE else " ".join(said)
-
-
-def _with_prerequisites(keys: Set[str], concepts: Mapping[str, Entry]) -> set[str]:
-    """Return the keys with those of all that they need of their tracks."""
-    found, left = set(keys), [*keys]
-    while left:
-        key = left.pop()
-        needed = {f"{track_of(key)}/{each}" for each in concepts[key].prerequisites}
-        left += needed & concepts.keys() - found
-        found |= needed & concepts.keys()
-    return found
+        said.append(only.format(words=covered, **facts))
+    return ("" if language == files.CHINESE else " ").join(said)
 
 
 def _in(track: Track, language: str) -> Track:

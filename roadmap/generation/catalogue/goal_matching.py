@@ -105,7 +105,9 @@ class Goal(NamedTuple):
 
 
 class Lexicon:
-    """Lexicon from words to meanings."""
+    """Lexicon from words to meanings; `full` has the keys of concepts by their names as well."""
+
+    full: "Lexicon"
 
     def __init__(self, words: "Vocabulary") -> None:
         self._elsewhere, self._fields = frozenset(words.elsewhere), frozenset(words.fields)

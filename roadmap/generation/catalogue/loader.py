@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from functools import cached_property, lru_cache, partial
 from pathlib import Path
-from typing import Annotated, Any, Literal, NamedTuple, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, Field, ValidationError
 
@@ -125,19 +125,6 @@ class Track(Strict):
         ]
 
 
-class Entry(NamedTuple):
-    """Facts of a concept that a course is planned with; titles are by language."""
-
-    titles: dict[str, str]
-    hours: int
-    difficulty: int
-    known_from: Level | None
-    prerequisites: list[str]
-
-    def is_news_to(self, level: Level) -> bool:
-        return self.known_from is None or RANK[level] < RANK[self.known_from]
-
-
 class MoreWords(Strict):
     """Contents of the `words.toml` of TRACKS_DIR, added to those of the built-in one."""
 
@@ -163,7 +150,7 @@ class CatalogueConcept(Described):
     tutorial_language: str = ENGLISH
 
     def is_news_to(self, level: Level) -> bool:
-        return Entry.is_news_to(self, level)  # type: ignore[arg-type]
+        return self.known_from is None or RANK[level] < RANK[self.known_from]
 
 
 class TranslatedStage(Described):
@@ -270,48 +257,28 @@ def lexicon() -> Lexicon:
     )
     for name, forms in added:
         known.meanings[name] = [*known.meanings.get(name, ()), *forms]
-    return Lexicon(known)
-
-
-@lru_cache(maxsize=1)
-def topics(_: Lexicon) -> Lexicon:
-    """Return the lexicon with topics and titles of concepts as well, named by their keys."""
-    file = TRACKS / "words.toml"
-    known = _read(file, Vocabulary, _toml(file, _text(file)))
+    found = Lexicon(known)
     for track in tracks().values():
-        for name, forms in track.words.items():
-            known.meanings[name] = [*known.meanings.get(name, ()), *forms]
-        for id_, words in track.topics.items():
-            known.meanings[f"{track.id}/{id_}"] = list(words)
-    titles = {key: each.titles.values() for key, each in index().items() if has(*key.split("/"))}
-    known.meanings |= {EXACT + key: list(words) for key, words in titles.items()}
-    return Lexicon(known)
+        known.meanings |= {f"{track.id}/{id_}": words for id_, words in track.topics.items()}
+    titles = {key: [*facts["title"].values()] for key, facts in index().items()}
+    known.meanings |= {EXACT + key: titles[key] for key in titles if has(*key.split("/"))}
+    found.full = Lexicon(known)
+    return found
 
 
 @lru_cache(maxsize=1)
-def index() -> dict[str, Entry]:
-    """Return the built-in concepts by key, from the file that `make format` writes."""
+def index() -> dict[str, Any]:
+    """Return facts of the built-in concepts by key, written by `make format`."""
     file = TRACKS / "index.json"
-    found = json.loads(file.read_text("utf-8")) if file.is_file() else {}
-    return {key: Entry(*facts) for key, facts in found.items()}
+    return json.loads(file.read_text("utf-8")) if file.is_file() else {}
 
 
-def entry_of(key: str) -> Entry:
-    """Return the entry of a concept; the file of one of TRACKS_DIR is read. Raises BrokenFile."""
-    track_id, _, id_ = key.partition("/")
-    if folder_of(track_id).parent == TRACKS and key in index():
-        return index()[key]
-    return read_entry(track_id, id_)
-
-
-def read_entry(track_id: str, concept_id: str) -> Entry:
-    """Return the entry of a concept by its files. Raises BrokenFile."""
-    concept = load_concept(track_id, concept_id)
-    titles = {
-        tag: load_concept(track_id, concept_id, tag).title for tag in tracks()[track_id].languages
-    }
-    facts = (concept.hours, concept.difficulty, concept.known_from, concept.prerequisites)
-    return Entry(titles, *facts)
+def facts_of(track: Track, concept_id: str) -> CatalogueConcept:
+    """Return a concept, by the index without its contents. Raises BrokenFile."""
+    facts = index().get(f"{track.id}/{concept_id}")
+    if facts is None:
+        return load_concept(track.id, concept_id, track.language)
+    return CatalogueConcept.model_construct(**{**facts, "title": facts["title"][track.language]})
 
 
 def more_words() -> Words:

@@ -40,7 +40,7 @@ from roadmap.lifecycle.making.activate_plan import (
 from roadmap.lifecycle.making.attempts import after_fault, held_up, log_begun
 from roadmap.lifecycle.making.leases import CHALLENGE, PLANNING, keeper
 from roadmap.operations.execution_log import LogLevel, record
-from roadmap.plan.match import Match, Scope
+from roadmap.plan.match import CourseScope, GoalMatch
 from roadmap.plan.outline import Analysis, ClarifyingQuestion, Outline
 from roadmap.plan.schemas import accepted_request
 from roadmap.plan.statuses import (
@@ -104,7 +104,9 @@ class Planning:
         try:
             analysis = self._analyse()
             asks = analysis.questions if self.row.clarify else ()
-            if self.row.answers is None and (asks or self._needs_a_choice()):
+            # Whether no course was chosen for a goal that the catalogue does not cover
+            is_open = self.row.scope == CourseScope.ask and (self.row.goal_match or {}).get("asks")
+            if self.row.answers is None and (asks or is_open):
                 return retry_save(self._pause, asks)
             outline = self._design(analysis)
         except GeneratorFault as fault:
@@ -122,11 +124,6 @@ class Planning:
                 )
             return []
         return retry_save(self._accept, outline) + pending_jobs(self.row.id)
-
-    def _needs_a_choice(self) -> bool:
-        """Whether the catalogue does not cover the goal, and no course was chosen for it."""
-        match = self.row.goal_match
-        return match is not None and match["asks"] and self.row.scope == Scope.ask
 
     def _analyse(self) -> Analysis:
         """Return the analysis, which is saved. Raises GeneratorFault."""
@@ -184,7 +181,7 @@ class Planning:
             )
         return draft.outline
 
-    def _save_analysis(self, analysis: Analysis, match: Match | None) -> None:
+    def _save_analysis(self, analysis: Analysis, match: GoalMatch | None) -> None:
         facts = analysis.model_dump(mode="json")
         matched = match and match.model_dump(mode="json")
         with transaction():

@@ -18,7 +18,7 @@ from roadmap.lifecycle.making.completion import progress
 from roadmap.lifecycle.plan_rows import IS_CURRENT, key_of, planned
 from roadmap.lifecycle.reading import read_states
 from roadmap.operations.execution_log import LogRecord
-from roadmap.plan.match import Match
+from roadmap.plan.match import GoalMatch
 from roadmap.plan.outline import CONTENT_KINDS, ContentKind, Quiz
 from roadmap.plan.schemas import notes_tag
 from roadmap.plan.statuses import FINAL, Progress, RoadmapStatus
@@ -116,7 +116,7 @@ def roadmap_tree(owner_id: UUID, roadmap_id: UUID, *, with_trash: bool = False) 
         for stage in stages
     ]
     is_asked = row.status == RoadmapStatus.awaiting_answers
-    match = row.goal_match and Match.model_validate(row.goal_match)
+    match = row.goal_match and GoalMatch.model_validate(row.goal_match)
     summary = [match.summary] if match and match.summary else []
     return from_row(
         RoadmapTree,
