@@ -5,7 +5,6 @@ import zlib
 from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from itertools import chain
 from pkgutil import resolve_name
 from statistics import fmean
 from typing import Any
@@ -90,11 +89,16 @@ class CatalogueGenerator(Generator):
 
     def analyse(self, request: RoadmapRequest, answers: Answers = None) -> Analysis:
         course = _chosen_course(request)
-        stages = chain.from_iterable(track.stages for track in course.tracks)
         return Analysis(
             aim=" ".join(track.summary for track in course.tracks),
             known=tuple(course.concepts[key].title for key in course.known),
-            subjects=tuple(module.title for stage in stages for module in stage.modules),
+            subjects=tuple(
+                module.title
+                for track in course.tracks
+                for stage in track.stages
+                for module in stage.modules
+                if any(f"{track.id}/{id_}" in course.concepts for id_ in module.concepts)
+            ),
             remark=course.remark,
         )
 
@@ -374,6 +378,7 @@ def _course(request: RoadmapRequest, scope: CourseScope) -> _Course:
             if key in rest and by is not None:
                 rest.remove(key)
                 covered[key] = by
+    concepts = {key: each for key, each in concepts.items() if key in chosen}
     return _Course(translated, concepts, rest, covered, skills, wanted & rest)
 
 
