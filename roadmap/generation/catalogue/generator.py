@@ -239,7 +239,7 @@ class _Course:
             left = hours - sum(self.concepts[each].hours for each in taken)
             if self.concepts[key].hours <= left and taken.issuperset(self._prerequisites(key)):
                 taken.add(key)
-        return replace(self, planned=taken, named=self.named & taken)
+        return replace(self, planned=taken, named=(self.named or taken) & taken)
 
     def stages(self) -> Iterator[OutlineStage]:
         placed: set[str] = set()
@@ -413,7 +413,7 @@ def _options_in(
     fits_in_time = hours is None or made.hours <= hours
     if hours is not None and not fits_in_time:
         within = part.within(hours)
-        part = within if within.named or part is whole else part
+        part = within if within.named else part
     courses = {CourseScope.fitting: part, CourseScope.track: whole}
     if not part.planned or part.planned == whole.planned:
         del courses[CourseScope.fitting]

@@ -100,23 +100,30 @@ def test_it_can_be_cancelled_and_retried(client: TestClient) -> None:
 
 
 @try_each(
-    ("language", "sentence", "button"),
+    ("tag", "sentence", "button"),
     [
         ("en", "You asked for Excel.", "Only what fits"),
-        ("zh-Hans", "你想学 Excel。", "Only what fits"),
+        ("zh-Hans", "你想学 Excel。", "只学合适的部分"),
     ],
 )
 def test_the_page_shows_the_choice_before_anything_is_made(
-    client: TestClient, language: str, sentence: str, button: str
+    client: TestClient, tag: str, sentence: str, button: str
 ) -> None:
-    made = client.post(
-        "/roadmaps", data={"goal": "Excel", "language": language}, follow_redirects=False
-    )
-    page = client.get(made.headers["location"])
-    assert sentence in page.text
-    assert button in page.text
-    assert "/import?goal=Excel" in page.text
-    chosen = client.post(f"{made.headers['location']}/answers", data={"scope": "fitting"})
+    headers = {"Accept-Language": tag}
+    sent = {"goal": "Excel", "language": tag}
+    made = client.post("/roadmaps", data=sent, headers=headers, follow_redirects=False)
+    path = made.headers["location"]
+    shown = client.get(path, headers=headers).text
+    assert all(text in shown for text in (sentence, button, "/import?goal=Excel"))
+    chosen = client.post(f"{path}/answers", data={"scope": "fitting"}, headers=headers)
     assert chosen.status_code == 200
     assert sentence in chosen.text
     assert 'id="match"' not in chosen.text
+
+
+def test_a_ready_made_roadmap_starts_at_once(client: TestClient, short: None) -> None:
+    day = (clock.now() + timedelta(days=14)).date().isoformat()
+    sent = {"goal": "", "track": "Database engineer", "deadline": day}
+    made = client.post("/roadmaps", data=sent, follow_redirects=False)
+    tree = client.get("/api/v1" + made.headers["location"]).json()
+    assert (tree["status"], tree["match"]["fits_in_time"]) == ("ready", False)
