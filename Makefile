@@ -63,6 +63,7 @@ format: $(VENV)/dev ## Put the style right, and write tables of docs/ and lists 
 	@$(BIN)/ruff check --fix $(CHECKED)
 	@$(BIN)/ruff format $(CHECKED)
 	@$(BIN)/python -m scripts.tables
+	@$(BIN)/python -m tests.goals.index
 
 texts: $(VENV)/dev ## Collect the texts of pages and pictures into core/locales/, and compile the translations
 	@$(BIN)/pybabel -q extract -F core/locales/babel.cfg --ignore-dirs '.*' -k gettext_noop --add-location=file --sort-output -w 130 -o $(VENV)/roadmap.pot core roadmap web

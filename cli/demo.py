@@ -16,7 +16,7 @@ from rich.progress import Progress
 
 from cli.api_client import service_client
 from cli.local_service import POLL, start_services, stop, wait_until_ready
-from cli.new import COLUMNS
+from cli.new import COLUMNS, choose_course, scope_option
 from cli.output import CommandFailed, console, status_sentence
 from cli.show import print_tree
 from core.i18n import pluralize
@@ -44,7 +44,8 @@ ENDED = ("ready", "partial", "failed", "cancelled")
     type=click.Path(dir_okay=False, path_type=Path),
     help="File to write.",
 )
-def demo(goal: str, level: str, hours_per_week: int, output: Path) -> None:
+@scope_option
+def demo(goal: str, level: str, hours_per_week: int, output: Path, scope: str | None) -> None:
     """Start the services in a temporary folder, create a roadmap for GOAL, print it, write it to a
     file, and stop the services. Default: a Python backend.
     """
@@ -54,9 +55,8 @@ def demo(goal: str, level: str, hours_per_week: int, output: Path) -> None:
     if not os.access(place, os.W_OK):
         raise CommandFailed(f"{output} cannot be written. Choose another path with --output.")
     with running_service() as url, service_client(url) as client:
-        roadmap = make_roadmap(
-            client, {"goal": goal, "level": level, "hours_per_week": hours_per_week}
-        )
+        request = {"goal": goal, "level": level, "hours_per_week": hours_per_week}
+        roadmap = make_roadmap(client, request | ({"scope": scope} if scope else {}))
         if roadmap["stages"]:
             output.write_bytes(client.request("GET", roadmap["links"]["markdown"]).content)
             print_tree(roadmap)
@@ -92,7 +92,10 @@ def running_service() -> Iterator[str]:
 
 def make_roadmap(client: RoadmapClient, request: dict[str, Any]) -> dict[str, Any]:
     """Post the goal, show its progress, and return the finished tree."""
-    path = client.post(ROADMAPS, request)["links"]["self"]
+    made = client.post(ROADMAPS, request)
+    path = made["links"]["self"]
+    if "scope" not in request:
+        choose_course(client, made)
     deadline = time.monotonic() + BUILD_LIMIT
     with Progress(*COLUMNS, console=console) as progress:
         bar = progress.add_task("Drafting the plan", total=None)

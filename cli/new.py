@@ -1,5 +1,6 @@
 """`new`: create a roadmap for a goal."""
 
+import sys
 from typing import Any
 
 import click
@@ -8,11 +9,17 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from cli.api_client import page_of, service_options
 from cli.output import CommandFailed, json_option, say, status_sentence, titled_status
+from core.sanitize import plain
 from roadmap_client import ROADMAPS, RoadmapClient
 
 COLUMNS = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
 WAITING = ("awaiting_answers", "awaiting_review")
 WELL = ("ready", *WAITING)
+scope_option = click.option(
+    "--scope",
+    type=click.Choice(["fitting", "track"]),
+    help="Course of a goal that is not covered: what fits, or the whole track. Default: ask.",
+)
 
 
 @click.command("new")
@@ -39,6 +46,7 @@ WELL = ("ready", *WAITING)
 @click.option(
     "--review", is_flag=True, help="Require your approval of the plan before contents are written."
 )
+@scope_option
 @click.option("--watch", is_flag=True, help="Show progress, and exit when the roadmap is finished.")
 @service_options
 @json_option
@@ -53,6 +61,8 @@ def new_command(
     if asked.get("deadline"):
         asked["deadline"] = asked["deadline"].date().isoformat()
     made = client.post(ROADMAPS, {"goal": goal, **asked})
+    if not fields["scope"]:
+        choose_course(client, made)
     if not watch:
         return say(f"{titled_status('The roadmap', made)}: {page_of(client, made)}", as_json, made)
     roadmap = _watched(client, made)
@@ -61,6 +71,24 @@ def new_command(
     if roadmap["status"] not in WELL:
         raise CommandFailed(status_sentence(roadmap))
     return None
+
+
+def choose_course(client: RoadmapClient, made: dict[str, Any]) -> None:
+    """Ask which course to make of a goal that is not covered; without a terminal, say which."""
+    match = made.get("match")
+    if not match or not match["asks"]:
+        return
+    click.echo(plain(match["summary"]), err=True)
+    choices = {each["scope"]: each for each in match["choices"]}
+    for scope, each in choices.items():
+        size = f"{len(each['concepts'])} concepts, {each['hours']} h"
+        click.echo(f"  {scope}: {plain(each['title'])}, {size}", err=True)
+    scope = next(iter(choices))
+    if sys.stdin.isatty():
+        scope = click.prompt("Which one", type=click.Choice([*choices]), default=scope, err=True)
+    click.echo(f"Making: {scope}. Choose in advance with --scope.", err=True)
+    if client.wait(made["id"])["status"] == "awaiting_answers":
+        client.post(f"{made['links']['self']}/answers", {"scope": scope})
 
 
 def _watched(client: RoadmapClient, made: dict[str, Any]) -> dict[str, Any]:

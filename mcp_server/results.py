@@ -86,7 +86,17 @@ def plan_result(tree: Json, number: int | None) -> Result:
 
 
 def summary_of(roadmap: Json) -> Json:
-    names = ("title", "goal", "status", "error", "progress", "weeks", "hours_per_week", "learned")
+    names = (
+        "title",
+        "goal",
+        "status",
+        "error",
+        "progress",
+        "weeks",
+        "hours_per_week",
+        "learned",
+        "match",
+    )
     return {
         "roadmap_id": roadmap["id"],
         **{name: roadmap[name] for name in names if roadmap.get(name)},

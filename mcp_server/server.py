@@ -172,7 +172,7 @@ async def read_part(roadmap_id: UUID, concept_id: UUID, kind: str) -> Json:
 
 
 @tool(ADD)
-async def create_roadmap(
+async def create_roadmap(  # noqa: PLR0917 -- arguments have names for agents
     goal: Annotated[
         str, Field(max_length=1000, description="What the learner wants to be able to do.")
     ],
@@ -182,19 +182,32 @@ async def create_roadmap(
     language: Annotated[
         str, Field(description="BCP 47 tag, such as en or zh-Hans; empty: that of the goal.")
     ] = "",
+    scope: Literal["ask", "fitting", "track"] = "ask",
 ) -> Result:
     """Create a learning roadmap for a goal. Takes seconds to minutes: follow_roadmap waits for it.
-    Ask the user about goal, level and hours first."""
+    Ask the user about goal, level and hours first. If match.asks, the goal is not covered: ask the
+    user, then choose_course."""
     client = agent_session.get().client
-    fields = {"level": level, "hours_per_week": hours_per_week, "background": background}
+    fields: Json = {"level": level, "hours_per_week": hours_per_week, "background": background}
+    fields["scope"] = scope
     if language:
         fields["language"] = language
     made = await client.post(ROADMAPS, {"goal": goal, **fields})
     page = client.base_url + made["links"]["page"]
+    match = made["match"] or {"asks": False, "summary": ""}
+    following = "choose_course" if match["asks"] and scope == "ask" else "follow_roadmap"
     return (
-        f"Accepted: roadmap_id {made['id']}, page {page}. Next: follow_roadmap.",
-        {"roadmap_id": made["id"], "status": made["status"], "page": page},
+        f"Accepted: roadmap_id {made['id']}, page {page}. {match['summary']} Next: {following}.",
+        {"roadmap_id": made["id"], "status": made["status"], "page": page, "match": made["match"]},
     )
+
+
+@tool(ADD)
+async def choose_course(roadmap_id: RoadmapId, scope: Literal["fitting", "track"]) -> Result:
+    """Make one of match.choices of a roadmap that waits for an answer: ask the user which one."""
+    path = f"{ROADMAPS}/{roadmap_id}/answers"
+    made = await agent_session.get().client.post(path, {"scope": scope})
+    return "Chosen. Next: follow_roadmap.", {"roadmap_id": made["id"], "status": made["status"]}
 
 
 @tool(READ)

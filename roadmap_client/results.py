@@ -16,6 +16,7 @@ class AcceptedJson(TypedDict):
     id: str
     status: str
     links: dict[str, str]
+    match: Json | None  # None: any goal fits
 
 
 class RoadmapSummaryJson(TypedDict):
@@ -61,6 +62,7 @@ class StageJson(NodeJson):
 
 class RoadmapJson(RoadmapSummaryJson):
     remarks: list[str]
+    match: Json | None
     learned: dict[str, int]
     stages: list[StageJson]
     links: dict[str, str]

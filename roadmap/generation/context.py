@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import Any, ClassVar, Protocol, Self
 
 from core.sanitize import strip_nul
+from roadmap.plan.match import GoalMatch
 from roadmap.plan.outline import Analysis, Capstone, ContentKind, Contents, Mark, Outline, Quiz
 from roadmap.plan.schemas import RoadmapRequest
 
@@ -177,6 +178,10 @@ class Generator(Protocol):
         Raise Invalid when it can never be served. Fast, since it runs within the HTTP request.
         """
         return request
+
+    def match(self, request: RoadmapRequest) -> GoalMatch | None:
+        """Return how the goal and the catalogue fit; None: any goal fits. Raise GeneratorFault."""
+        return None
 
     def slot(self, *, first: bool = False) -> AbstractContextManager[None]:
         """Hold a slot for one piece of work; `first` takes precedence.

@@ -50,6 +50,7 @@ from roadmap.lifecycle.plan_rows import (
     subject,
 )
 from roadmap.plan import edits
+from roadmap.plan.match import CourseScope
 from roadmap.plan.outline import (
     BY_HAND,
     Analysis,
@@ -100,10 +101,15 @@ class CommandResult:
     designing: int | None = None
 
 
-def answer(owner_id: UUID, roadmap_id: UUID, answers: Sequence[ChosenAnswer]) -> CommandResult:
-    """Plan with the answers to the questions; without any, on the assumptions of the analysis.
+def answer(
+    owner_id: UUID,
+    roadmap_id: UUID,
+    answers: Sequence[ChosenAnswer],
+    scope: CourseScope | None = None,
+) -> CommandResult:
+    """Plan with the answers to the questions, or the course of a scope that the match offers.
 
-    Raises NotFound, Conflict, Invalid.
+    Without either, on the assumptions of the analysis. Raises NotFound, Conflict, Invalid.
     """
     with _locked(owner_id, roadmap_id, [RoadmapStatus.awaiting_answers], "answered") as row:
         questions = Analysis.model_validate(row.analysis).questions
@@ -118,6 +124,9 @@ def answer(owner_id: UUID, roadmap_id: UUID, answers: Sequence[ChosenAnswer]) ->
                 text = asked.suggestions[choice]
             if text:
                 chosen.append({"question": asked.question, "answer": text})
+        offered = [each["scope"] for each in (row.goal_match or {"choices": []})["choices"]]
+        if scope is not None and scope not in offered:
+            raise _unanswerable("/scope", f"should be one of: {', '.join(offered) or 'none'}")
         events.bump_and_append(
             row.id,
             EventType.answered,
@@ -126,8 +135,9 @@ def answer(owner_id: UUID, roadmap_id: UUID, answers: Sequence[ChosenAnswer]) ->
             status=RoadmapStatus.queued,
             due_at=clock.now(),
             answers=chosen,
+            scope=scope or row.scope,
             # With answers it is made again.
-            analysis=None if chosen else {**row.analysis, "questions": []},
+            analysis=None if chosen or scope else {**row.analysis, "questions": []},
         )
         return _result(row, "Answered", [Job(JobName.plan_roadmap, roadmap_id)])
 

@@ -12,6 +12,7 @@ from core.errors import FieldError, Invalid
 from core.json_types import LANGUAGE_TAG, WHOLE, LazyModel
 from core.sanitize import Rule
 from roadmap.plan.language_detection import chinese_of
+from roadmap.plan.match import CourseScope
 from roadmap.plan.outline import MOST_CLARIFYING_QUESTIONS, MOST_SUGGESTIONS, Level
 from roadmap.plan.statuses import ConceptProgress
 
@@ -107,6 +108,12 @@ class RoadmapRequest(LazyModel, frozen=True, extra="forbid", str_strip_whitespac
         "Without a model there are none.",
     )
 
+    scope: CourseScope = Field(
+        CourseScope.ask,
+        description="Without a model: the course to make of a goal that the catalogue does not "
+        "cover. `ask` waits for a choice, see `match`; what fits starts at once.",
+    )
+
     @property
     def names_language(self) -> bool:
         return "language" in self.model_fields_set
@@ -144,20 +151,25 @@ class AnswersRequest(
     str_strip_whitespace=True,
     json_schema_extra={"minProperties": 1, "maxProperties": 1},
 ):
-    """Answers to the questions of a roadmap, or `skip`."""
+    """Answers to the questions of a roadmap, or `skip`, or the `scope` of a choice in `match`."""
 
     answers: Annotated[
         list[ChosenAnswer], Field(min_length=1, max_length=MOST_CLARIFYING_QUESTIONS)
     ] = Field(default_factory=list, description="One for each question, in order.")
     skip: Literal[True] = Field(  # absent otherwise
         default_factory=bool,  # type: ignore[arg-type]
-        description="Plan without answers, with the assumptions of the analysis.",
+        description="Plan without answers, with the assumptions of the analysis, or make the "
+        "first choice.",
+    )
+    scope: Literal[CourseScope.fitting, CourseScope.track] = Field(  # absent otherwise
+        default_factory=lambda: None,  # type: ignore[arg-type]
+        description="Make this choice of `match`.",
     )
 
     @model_validator(mode="after")
-    def _one_of_both(self) -> Self:
-        if self.skip == bool(self.answers):
-            rule = "send either answers, or skip as true"
+    def _one_of_them(self) -> Self:
+        if bool(self.skip) + bool(self.answers) + bool(self.scope) != 1:
+            rule = "send either answers, or skip as true, or a scope"
             raise Invalid("Some fields are not valid.", fields=(FieldError("/answers", rule),))
         return self
 
@@ -192,7 +204,8 @@ def accepted_request(row: Any) -> RoadmapRequest:
     """
     values = {name: getattr(row, name) for name in RoadmapRequest.model_fields}
     level = Level(row.level) if row.level in {*Level} else row.level
-    return RoadmapRequest.model_construct(**{**values, "level": level})
+    scope = CourseScope(row.scope) if row.scope in {*CourseScope} else CourseScope.ask
+    return RoadmapRequest.model_construct(**{**values, "level": level, "scope": scope})
 
 
 LONGEST_NOTES = 20_000  # characters

@@ -12,6 +12,7 @@ from pydantic import BaseModel, Field, create_model
 
 from core.i18n import gettext_noop
 from core.json_types import LazyModel
+from roadmap.plan.match import GoalMatch
 from roadmap.plan.outline import (
     CONTENT_KINDS,
     QUESTION_TYPES,
@@ -336,6 +337,10 @@ class RoadmapTree(RoadmapSummary):
     )
     questions: list[ClarifyingQuestion] = Field(
         [], description="Questions that wait for answers; left out: none.", exclude_if=is_empty
+    )
+    match: GoalMatch | None = Field(
+        None,
+        description="How goal and catalogue fit; null: not read yet, or any goal fits.",
     )
     learned: Learned = Field(description="Progress of the learner.")
     stages: list[StageNode] = Field(description="The plan; empty: none yet.")

@@ -98,3 +98,23 @@ def test_enter_sends_a_goal(page: Page, service: Stack) -> None:
     page.get_by_role("button", name="Database engineer").click()
     page.wait_for_url(re.compile(r"/roadmaps/[0-9a-f-]{36}$"))
     expect(page.locator("#head")).to_contain_text("Beginner")
+
+
+def test_a_near_miss_is_a_question_before_anything_is_made(page: Page, service: Stack) -> None:
+    begin(page, service.url, "Excel")
+    asked = page.locator("#match")
+    expect(asked).to_contain_text("You asked for Excel. 0 of 22 concepts")
+    expect(asked).to_contain_text("9 teach what surrounds it.")
+    expect(page.locator("#plan li.concept")).to_have_count(0)
+    expect(asked.get_by_role("link", name="Another way")).to_be_visible()
+    asked.get_by_text("Concepts", exact=True).click()
+    expect(asked.locator("ol li")).to_have_count(12)
+    asked.get_by_role("button", name="Only what fits").click()
+    expect(page.locator("#plan li.m-ready")).to_have_count(12)
+    expect(page.locator("#head")).to_contain_text("You asked for Excel.")
+
+
+def test_one_subject_is_a_small_course_at_once(page: Page, service: Stack) -> None:
+    begin(page, service.url, "learn git")
+    expect(page.locator("#plan li.m-ready")).to_have_count(3)
+    expect(page.locator("#head")).to_contain_text("Only what git needs: 3 concepts, 16 hours.")

@@ -156,7 +156,7 @@ class TestBrokenFiles:
         assert named.startswith(f"{file}: {expected}")
         language = CHINESE if CHINESE in file else "en"
         with pytest.raises(GeneratorFault) as fault:
-            plan("Learn Django", language=language)
+            plan("Python backend", language=language)
         assert fault.value.lasting
         assert "'Backend engineer with Python'" in str(fault.value) or language == CHINESE
         assert named in str(fault.value)
@@ -193,7 +193,7 @@ class TestBrokenFiles:
         assert [each.split(":")[0] for each in broken_files()] == ["devops/track.toml"]
         assert "devops" not in tracks()
         assert list(tracks()) == ["python-backend"]
-        assert find_tracks("Learn Django")
+        assert find_tracks("Python backend")
 
     def test_the_languages_of_a_track_are_looked_up_once(self, copied: Path) -> None:
         track = tracks()["python-backend"]
@@ -206,7 +206,7 @@ class TestBrokenFiles:
             (copied / path).unlink()
             (copied / path).mkdir()
         assert {each.split(":")[0] for each in broken_files()} == {"devops/track.toml", HERE}
-        assert find_tracks("Learn Django")
+        assert find_tracks("Python backend")
 
     @pytest.mark.parametrize("text", ["meanings = ", "", "[meanings]\na = 1\n"])
     def test_words_that_are_broken_are_named_and_no_goal_is_taken(
@@ -215,7 +215,7 @@ class TestBrokenFiles:
         (copied / "words.toml").write_text(text)
         (named,) = broken_files()
         assert named.startswith("words.toml: ")
-        answer = client.post("/api/v1/roadmaps", json={"goal": "Learn Django"})
+        answer = client.post("/api/v1/roadmaps", json={"goal": "Python backend"})
         assert answer.status_code == 503
         assert named in answer.json()["detail"]
 
@@ -238,7 +238,7 @@ class TestBrokenFiles:
         path.write_text(
             path.read_text("utf-8").replace("answers = [1]", "answers = [0, 1]", 1), "utf-8"
         )
-        broken = client.post("/api/v1/roadmaps", json={"goal": "Learn Django"}).json()["id"]
+        broken = client.post("/api/v1/roadmaps", json={"goal": "Python backend"}).json()["id"]
         other = client.post("/api/v1/roadmaps", json={"goal": "Become a DevOps engineer"}).json()[
             "id"
         ]

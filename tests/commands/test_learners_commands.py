@@ -2,6 +2,7 @@
 
 import json
 import os
+import pty
 import re
 import signal
 import socket
@@ -75,6 +76,43 @@ def test_without_watching_it_ends_at_once_with_the_address_of_the_page(service: 
 def test_a_plan_for_review_is_waited_for_and_no_further(service: Stack) -> None:
     result = succeeded(caller_of(service), "new", GOAL, "--watch", "--review", "--json")
     assert json.loads(result.output)["status"] == "awaiting_review"
+
+
+def test_a_near_miss_is_named_and_what_fits_is_made_where_nobody_can_answer(
+    service: Stack,
+) -> None:
+    result = succeeded(caller_of(service), "new", "Excel", "--watch", "--json")
+    tree = json.loads(result.output)
+    assert (tree["status"], tree["learned"]["total"]) == ("ready", 12)
+    assert "You asked for Excel. 0 of 22 concepts" in result.errors
+    assert "Making: fitting. Choose in advance with --scope." in result.errors
+
+
+def test_a_choice_in_advance_is_not_asked_for(service: Stack) -> None:
+    result = succeeded(caller_of(service), "new", "Excel", "--scope", "track", "--json")
+    assert "Making" not in result.errors
+    assert result.data["match"]["asks"]
+    wait_until(
+        lambda: service.get(result.data["links"]["self"]).json()["learned"]["total"] == 22,
+        reason="the whole track is made",
+    )
+
+
+def test_a_terminal_asks_which_course_to_make(service: Stack) -> None:
+    """In a process of its own, which has a terminal."""
+    ours, its = pty.openpty()
+    environment = command({**caller_of(service), "TERM": "dumb"})
+    arguments = [*ROADMAP, "new", "Excel", "--json"]
+    with subprocess.Popen(
+        arguments, env=environment, stdin=its, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as asked:
+        os.close(its)
+        os.write(ours, b"track\n")
+        output, errors = asked.communicate(timeout=HANG)
+    os.close(ours)
+    assert b"Making: track." in errors
+    its_own = json.loads(output)["links"]["self"]
+    wait_until(lambda: service.get(its_own).json()["learned"]["total"] == 22, reason="it is chosen")
 
 
 def test_a_roadmap_that_cannot_be_made_is_a_failure(tmp_path: Path) -> None:

@@ -34,11 +34,13 @@ class Decision(LazyModel):
 
 
 def answer_questions(call: Call[AnswersRequest]) -> Reply[Decision]:
-    """Answer or skip the questions of a roadmap that waits for answers.
+    """Answer or skip the questions of a roadmap that waits for answers, or choose its course.
 
     They are asked once; the plan comes next.
     """
-    return _decided(call, commands.answer(call.owner, call.ids["roadmap_id"], call.body.answers))
+    sent = call.body
+    made = commands.answer(call.owner, call.ids["roadmap_id"], sent.answers, sent.scope)
+    return _decided(call, made)
 
 
 def approve_plan(call: Call[ApproveRequest]) -> Reply[Decision]:

@@ -18,11 +18,13 @@ from core.json_types import LazyModel, Page
 from core.sanitize import CLEAN, Rule
 from roadmap.accounts.access import LAST
 from roadmap.accounts.identity import Principal
+from roadmap.generation.context import GeneratorFault
 from roadmap.generation.generator import current_generator
 from roadmap.lifecycle.making.create import NewRoadmap
 from roadmap.lifecycle.reading import own_roadmaps, queries, read_states
 from roadmap.lifecycle.reading.build_status import activity
 from roadmap.operations.execution_log import LogLevel, LogRecord
+from roadmap.plan.match import GoalMatch
 from roadmap.plan.schemas import PRINTABLE, RoadmapRequest
 from roadmap.plan.statuses import TERMINAL, EventType, RoadmapStatus
 from roadmap.plan.views import Activity, ConceptDetail, RoadmapSummary, RoadmapTree
@@ -62,6 +64,9 @@ class Accepted(AcceptedMinimal):
     model_config = ConfigDict(json_schema_extra=lambda schema: schema["required"].remove("links"))
     links: Links = Field(
         description="Where its things are; left out for who prefers `return=minimal`."
+    )
+    match: GoalMatch | None = Field(
+        None, description="How the goal and the catalogue fit; null: any goal fits."
     )
 
 
@@ -166,7 +171,8 @@ async def create_roadmap(call: Call[RoadmapRequest]) -> Annotated[Response, Acce
     With `Prefer: wait=N`, the response waits for the outline or for questions before it (201 with
     the whole roadmap), or at
     most N seconds (202). With `Prefer: return=minimal`, a 202 has no links; `Location` has the path
-    of the roadmap.
+    of the roadmap. A goal that the built-in catalogue covers in part waits for a choice, see
+    `match` and `scope`.
     """
     request = current_generator().fit(call.body.in_language_of_goal())
     roadmap_id, content = new_id(), ACCEPTED
@@ -174,6 +180,10 @@ async def create_roadmap(call: Call[RoadmapRequest]) -> Annotated[Response, Acce
     headers = {"Location": f"{PATH}/{id_text}", "Retry-After": "1"}
     if prefers_minimal(call.request):
         content, headers = ACCEPTED_MINIMAL, {**headers, **idempotency.MINIMAL}
+    else:
+        with suppress(GeneratorFault):  # with the reason of which the roadmap fails
+            if (match := current_generator().match(request)) is not None:
+                content = content.replace('"match":null', f'"match":{match.model_dump_json()}')
     body = content.replace(ANY_ID, id_text).encode()
     response = Response(body, 202, headers, media_type="application/json")
     owner_id = call.caller.account_id

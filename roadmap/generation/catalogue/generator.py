@@ -2,18 +2,19 @@
 
 import re
 import zlib
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence, Set
+from dataclasses import dataclass, replace
 from functools import lru_cache
-from itertools import chain
 from pkgutil import resolve_name
 from statistics import fmean
 from typing import Any
 
+from core import clock
 from core.errors import FieldError, Invalid, Unavailable
 from roadmap.generation import own_chat_prompt
 from roadmap.generation.catalogue import loader as files
-from roadmap.generation.catalogue.goal_matching import CHINESE, INTENT
+from roadmap.generation.catalogue.goal_matching import CHINESE, INTENT, Lexicon
+from roadmap.generation.catalogue.goal_reading import SPANS, Reading, read_goal, track_of
 from roadmap.generation.catalogue.loader import (
     RANK,
     BrokenFile,
@@ -33,12 +34,14 @@ from roadmap.generation.context import (
 )
 from roadmap.generation.preferences import learning_preferences
 from roadmap.plan.language_detection import script_of
+from roadmap.plan.match import Choice, CourseScope, GoalMatch
 from roadmap.plan.outline import (
     CONTENT_KINDS,
     LONGEST_ASKED,
     Analysis,
     ContentKind,
     Contents,
+    Level,
     Outline,
     OutlineConcept,
     OutlineModule,
@@ -47,12 +50,14 @@ from roadmap.plan.outline import (
     Resource,
     Resources,
     Tutorial,
+    hours_until,
 )
 from roadmap.plan.schemas import RoadmapRequest
 
 NO_TRACK = "No built-in track fits this goal; set OPENAI_API_KEY to have it designed."
 # Of tracks beside a goal that none covers: points, words that they lack for each that they have
 NEAR, MOST_LACKS = 3, 3
+MOST_NAMED = 3  # concepts in a title
 MOST_NEAR, MOST_WORDS = 3, 5  # tracks, and words of each, that are named
 
 
@@ -79,13 +84,21 @@ class CatalogueGenerator(Generator):
         is_near = script_of(request.language) == "Hant" and files.CHINESE in track.languages
         return request.in_language(files.CHINESE if is_near else track.languages[0])
 
+    def match(self, request: RoadmapRequest) -> GoalMatch:
+        return _options(request)[0]
+
     def analyse(self, request: RoadmapRequest, answers: Answers = None) -> Analysis:
-        course = _course(request)
-        stages = chain.from_iterable(track.stages for track in course.tracks)
+        course = _chosen_course(request)
         return Analysis(
             aim=" ".join(track.summary for track in course.tracks),
             known=tuple(course.concepts[key].title for key in course.known),
-            subjects=tuple(module.title for stage in stages for module in stage.modules),
+            subjects=tuple(
+                module.title
+                for track in course.tracks
+                for stage in track.stages
+                for module in stage.modules
+                if any(f"{track.id}/{id_}" in course.concepts for id_ in module.concepts)
+            ),
             remark=course.remark,
         )
 
@@ -103,7 +116,7 @@ class CatalogueGenerator(Generator):
             raise GeneratorFault(
                 "The built-in catalogue does not follow words; set OPENAI_API_KEY.", lasting=True
             )
-        course = _course(request)
+        course = _chosen_course(request)
         return Outline(title=course.title, stages=tuple(course.stages()))
 
     def write(self, kind: ContentKind, brief: ConceptBrief) -> Contents:
@@ -163,12 +176,9 @@ def find_tracks(goal: str) -> tuple[Track, ...]:
     is planned.
     """
     try:
-        lexicon = files.lexicon()
+        return tuple(read_goal(goal).tracks)
     except BrokenFile as broken:
         raise Unavailable(f"The built-in catalogue cannot be used: {broken}.") from None
-    ids = lexicon.choose(goal, {track.id: track.match for track in tracks().values()})
-    found = [tracks()[id_] for id_ in ids]
-    return tuple(each for each in found if set(each.languages) & set(found[0].languages))
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,7 +186,7 @@ class _Course:
     """Tracks of a request in its language, with all of their `concepts` by key, in order.
 
     `planned` are those to learn. Of the others, `covered` are taught by a planned one, and
-    `skills` that the goal names leave out some.
+    `skills` that the goal names leave out some. `named` are those that the goal asks for.
     """
 
     tracks: list[Track]
@@ -184,11 +194,16 @@ class _Course:
     planned: set[str]
     covered: dict[str, str]
     skills: dict[str, set[str]]
+    named: Set[str]
 
     @property
     def title(self) -> str:
-        """Return the titles of the tracks of which something is left to learn."""
-        left = {key.partition("/")[0] for key in self.planned}
+        """Return the titles of what the goal names, or of the tracks that it is about."""
+        titles = [self.concepts[key].title for key in self.order() if key in self.named]
+        if titles:
+            heads = dict.fromkeys(re.split(r"[:\uff1a]", title)[0] for title in titles)
+            return " + ".join([*heads][:MOST_NAMED]) + " \u2026" * (len(heads) > MOST_NAMED)
+        left = {track_of(key) for key in self.planned}
         return " + ".join(track.title for track in self.tracks if track.id in left)
 
     @property
@@ -206,7 +221,32 @@ class _Course:
         sentence, comma, semicolon = files.LEFT_OUT[self.tracks[0].language]
         return sentence.format(comma.join(self.skills), semicolon.join(titles))[:LONGEST_ASKED]
 
+    @property
+    def hours(self) -> int:
+        return sum(self.concepts[key].hours for key in self.planned)
+
+    def order(self) -> list[str]:
+        """Return the keys of the planned concepts in the order of learning."""
+        return [key for stage in self._order() for key in self._keys(*stage)]
+
+    def titles(self) -> list[str]:
+        return [self.concepts[key].title for key in self.order()]
+
+    def within(self, hours: int) -> "_Course":
+        """Return the first concepts that these hours hold, each with what it needs."""
+        taken: set[str] = set()
+        for key in self.order():
+            left = hours - sum(self.concepts[each].hours for each in taken)
+            if self.concepts[key].hours <= left and taken.issuperset(self._prerequisites(key)):
+                taken.add(key)
+        return replace(self, planned=taken, named=(self.named or taken) & taken)
+
     def stages(self) -> Iterator[OutlineStage]:
+        placed: set[str] = set()
+        for track, number in self._order():
+            yield self._stage(track, number, placed)
+
+    def _order(self) -> Iterator[tuple[Track, int]]:
         """Yield the stages, each after those that it needs, of several tracks the easier first."""
         left = [
             [(track, number) for number in range(len(track.stages)) if self._keys(track, number)]
@@ -220,7 +260,8 @@ class _Course:
                 key=lambda each: fmean(self.concepts[key].difficulty for key in self._keys(*each)),
             )
             left = [[each for each in stages if each != (track, number)] for stages in left]
-            yield self._stage(track, number, placed)
+            placed.update(self._keys(track, number))
+            yield track, number
 
     def _keys(self, track: Track, number: int) -> list[str]:
         """Return the keys of the planned concepts of a stage."""
@@ -236,7 +277,7 @@ class _Course:
     def _prerequisites(self, key: str) -> Iterator[str]:
         """Yield the keys of the planned prerequisites, or of what covers them."""
         for needed in self.concepts[key].prerequisites:
-            other = needed if "/" in needed else f"{key.partition('/')[0]}/{needed}"
+            other = needed if "/" in needed else f"{track_of(key)}/{needed}"
             while other in self.covered:
                 other = self.covered[other]
             if other in self.planned:
@@ -275,7 +316,8 @@ class _Course:
         )
 
     def _concept(self, key: str, placed: set[str]) -> OutlineConcept:
-        concept = self.concepts[key]
+        track_id, _, id_ = key.partition("/")
+        concept = _loaded(next(track for track in self.tracks if track.id == track_id), id_)
         needed = dict.fromkeys(each for each in self._prerequisites(key) if each in placed)
         placed.add(key)
         return OutlineConcept(
@@ -289,20 +331,33 @@ class _Course:
         )
 
 
-def _course(request: RoadmapRequest) -> _Course:
-    """Return the course of a request in its language. Raises GeneratorFault."""
-    found, language = find_tracks(request.goal), language_of(request.language) or files.ENGLISH
-    if not found:
+def _course(request: RoadmapRequest, scope: CourseScope) -> _Course:
+    """Return a course for a request in its language. Raises GeneratorFault, BrokenFile."""
+    reading, language = read_goal(request.goal), language_of(request.language) or files.ENGLISH
+    if not reading.tracks:
         raise UnknownHere(NO_TRACK)
     if request.level not in RANK:
         raise UnknownHere(f"The level {request.level} is unknown.")
-    translated = [_in(track, language) for track in found]
+    wanted: set[str] = set()
+    ids = dict.fromkeys(track.id for track in reading.tracks)
+    if scope == CourseScope.fitting:
+        wanted = reading.named | reading.around
+        ids |= dict.fromkeys(map(track_of, sorted(reading.named)))
+    translated = [_in(tracks()[id_], language) for id_ in ids]
     concepts = {
-        f"{track.id}/{id_}": _loaded(track, id_)
+        f"{track.id}/{id_}": files.facts_of(track, id_)
         for track in translated
         for id_ in track.concept_ids
     }
-    planned = {key for key, each in concepts.items() if each.is_news_to(request.level)}
+    chosen = wanted & concepts.keys() or set(concepts)
+    for key in reversed(concepts):  # what a concept needs comes before it
+        if key in chosen:
+            chosen |= {f"{track_of(key)}/{id_}" for id_ in concepts[key].prerequisites}
+    planned = {
+        key
+        for key in chosen & concepts.keys()
+        if key in reading.named or concepts[key].is_news_to(request.level)
+    }
     skills: dict[str, set[str]] = {}
     for word, names in files.lexicon().read(request.goal).known:
         taught = (
@@ -311,7 +366,7 @@ def _course(request: RoadmapRequest) -> _Course:
             for name in names
             for id_ in track.teaches.get(name, ())
         )
-        if left_out := planned.intersection(taught):
+        if left_out := planned.intersection(taught) - reading.named:
             skills[word] = left_out
     rest = planned.difference(*skills.values())
     if not rest:  # they are what the person wants to learn
@@ -323,7 +378,89 @@ def _course(request: RoadmapRequest) -> _Course:
             if key in rest and by is not None:
                 rest.remove(key)
                 covered[key] = by
-    return _Course(translated, concepts, rest, covered, skills)
+    concepts = {key: each for key, each in concepts.items() if key in chosen}
+    return _Course(translated, concepts, rest, covered, skills, wanted & rest)
+
+
+def _chosen_course(request: RoadmapRequest) -> _Course:
+    match, courses = _options(request)
+    return courses.get(request.scope, courses[match.choices[0].scope])
+
+
+def _options(request: RoadmapRequest) -> tuple[GoalMatch, dict[CourseScope, _Course]]:
+    """Return the match of a request, and the courses to choose from. Raises GeneratorFault."""
+    hours = next((SPANS[each] for each in SPANS if re.search(each, request.goal, re.I)), None)
+    if request.deadline is not None and hours is None:
+        hours = hours_until(request.deadline, clock.now().date(), request.hours_per_week)
+    try:
+        lexicon = files.lexicon()
+        return _options_in(lexicon, request.goal, request.level, request.language, hours)
+    except BrokenFile as broken:
+        raise GeneratorFault(f"The built-in catalogue cannot be used: {broken}.") from None
+
+
+@lru_cache(maxsize=500)
+def _options_in(
+    _: Lexicon, goal: str, level: Level, language: str, hours: int | None
+) -> tuple[GoalMatch, dict[CourseScope, _Course]]:
+    """Return the options for these hours; None: there is no limit."""
+    request = RoadmapRequest.model_construct(goal=goal, level=level, language=language)
+    reading, whole = read_goal(goal), _course(request, CourseScope.track)
+    is_covered = not (reading.words["partly"] or reading.words["missing"])
+    has_part = reading.named or (reading.around and not is_covered)
+    part = _course(request, CourseScope.fitting) if has_part else whole
+    made = part if reading.named else whole
+    fits_in_time = hours is None or made.hours <= hours
+    if hours is not None and not fits_in_time:
+        within = part.within(hours)
+        part = within if within.named else part
+    courses = {CourseScope.fitting: part, CourseScope.track: whole}
+    if not part.planned or part.planned == whole.planned:
+        del courses[CourseScope.fitting]
+    match = GoalMatch(
+        **reading.words,
+        hours_available=hours,
+        fits_in_time=fits_in_time,
+        asks=not (is_covered and fits_in_time),
+        summary=_summary(reading, whole, made, part, hours),
+        choices=[
+            Choice(
+                scope=scope,
+                title=course.title,
+                concepts=course.titles(),
+                hours=course.hours,
+            )
+            for scope, course in courses.items()
+        ],
+    )
+    return match, courses
+
+
+def _summary(
+    reading: Reading, whole: _Course, made: _Course, part: _Course, hours: int | None
+) -> str:
+    """Return what a person should know before the course is made; empty: all fits."""
+    language = whole.tracks[0].language
+    partly, missing, time, fitting, only = files.SAYS[language]
+    _, comma, semicolon = files.LEFT_OUT[language]
+    covered, surrounded, lacking = map(comma.join, reading.words.values())
+    titles = part.titles()
+    facts = {"title": whole.title, "all": len(whole.planned), "count": len(titles)}
+    facts |= {"titles": semicolon.join(titles), "hours": part.hours, "available": hours}
+    said = []
+    if surrounded:
+        names = [each.lower() for each in reading.words["partly"]]
+        teaches = [any(each in title.lower() for each in names) for title in whole.titles()]
+        facts |= {"taught": sum(teaches), "around": len(reading.around & whole.planned)}
+        said.append(partly.format(words=surrounded, **facts))
+    if lacking:
+        said.append(missing.format(words=lacking))
+    if hours is not None and made.hours > hours:
+        said.append(time.format(**facts | {"title": made.title, "hours": made.hours}))
+        said += [fitting.format(**facts)] if 0 < part.hours <= hours else []
+    elif reading.named:
+        said.append(only.format(words=covered, **facts))
+    return ("" if language == files.CHINESE else " ").join(said)
 
 
 def _in(track: Track, language: str) -> Track:

@@ -32,9 +32,11 @@ CHINESE = re.compile(r"[\u3400-\u9fff]")
 BESIDE_CHINESE = re.compile(r"(?<=[\u3400-\u9fff]) | (?=[\u3400-\u9fff])")
 MARKS = ";!?，。；！？\n"  # noqa: RUF001 -- end of what a person knows
 KNOWS = r"|会(?=\s?[a-z])"  # a skill in Latin letters
+KNOW = r"(?:(?<=[,;.] )|(?<=\band )|(?<=\bbut ))knows?\b"  # without "I"
 FROM = re.compile(  # what one comes from, or for whom it is
     r"\bfrom\b[^,.;]{1,40}?(?=\bto\b)|从.{1,12}?(?=转|到)"
-    r"|\bfor (?:[\w+#.]+ ){1,2}(?:developer|engineer|programmer|admin|analyst)s\b",
+    r"|\bfor (?:[\w+#.]+ ){1,2}(?:developer|engineer|programmer|admin|analyst)s\b"
+    r"|(?:(?<=\bschema )|(?<=\btables )|(?<=\bdatabase ))for an? [^,.;]+",
     re.IGNORECASE,
 )
 OTHER = re.compile(r"学(?![习会好得更过])[\u3400-\u9fff]{2}")  # to learn something in Chinese
@@ -103,7 +105,9 @@ class Goal(NamedTuple):
 
 
 class Lexicon:
-    """Lexicon from words to meanings."""
+    """Lexicon from words to meanings; `full` has the keys of concepts by their names as well."""
+
+    full: "Lexicon"
 
     def __init__(self, words: "Vocabulary") -> None:
         self._elsewhere, self._fields = frozenset(words.elsewhere), frozenset(words.fields)
@@ -115,15 +119,15 @@ class Lexicon:
         chinese = _one_of([word for word in words.known if not word.isascii()]) + KNOWS
         end = rf"(?={wanted}|{turns}|[{MARKS}]|\.(?:\s|$)|$)"
         self._known = re.compile(
-            rf"(?:{latin}).*?{end}|(?:{being})(?:\s+(?!{wanted}|{turns})[\w+#.]+){{1,3}}"
-            rf"|(?:^|(?<=[,.{MARKS}]))[^,.{MARKS}]*?(?<!学)(?:{chinese})[^,.]*?{end}",
+            rf"(?:{latin}|{KNOW}).*?{end}|(?:{being})(?:\s+(?!{wanted}|{turns})[\w+#.]+){{1,3}}"
+            rf"|(?:^|(?<=[,.{MARKS}]))[^,.{MARKS}]*?(?<!学)(?:{chinese})[^,.]*?(?:(?=,)|{end})",
             re.IGNORECASE | re.DOTALL,
         )
         self._aims = re.compile(
             rf"(?<!不)(?:{_one_of(words.aims)})(?!\s+(?:it|this|that|them|how|more)\b)",
             re.IGNORECASE,
         )
-        self._lists = re.compile(_one_of(words.lists), re.IGNORECASE)
+        self.lists = re.compile(_one_of(words.lists), re.IGNORECASE)
         self._phrases: dict[tuple[str, ...], set[str]] = {}
         self._chinese: dict[str, set[str]] = {}
         self._typos: dict[str, str] = {}
@@ -168,6 +172,10 @@ class Lexicon:
     def simplified(self, text: str) -> str:
         """Return the text with simplified characters for the traditional ones of the lexicon."""
         return text.translate(self._simplified)
+
+    def leftover(self, text: str) -> int:
+        """Return the number of Chinese characters that are part of no known word."""
+        return len(CHINESE.findall(self._found.sub("", _joined(self.simplified(text)))))
 
     def read(self, text: str) -> Goal:
         text = self.simplified(text)
@@ -219,7 +227,7 @@ class Lexicon:
             own = {id_: self._own(named, matches[id_], others) for id_ in left if id_ != best}
             left = {id_: points for id_, points in own.items() if points >= ENOUGH}
         if len(chosen) > 1:
-            parts = [self._meanings(part)[0] for part in self._lists.split(goal.stated)]
+            parts = [self._meanings(part)[0] for part in self.lists.split(goal.stated)]
             first = {
                 each for part in parts if _subject(part, matches) == chosen[0] for each in part
             }
@@ -267,7 +275,7 @@ class Lexicon:
             found += ((word, self._chinese[word]) for word in chinese)
         written = TOKEN.findall(text.replace("\u2019", "'"))[:MOST_WORDS]
         words = [
-            word if word in self._nothing else self._spelled(word)
+            stem(word) if word in self._nothing else self._spelled(word)
             for word in map(str.lower, written)
         ]
         at, denied_at = 0, -1 - REACH
@@ -280,7 +288,7 @@ class Lexicon:
             elif length:
                 if at - denied_at > REACH:
                     found.append((" ".join(written[at : at + length]), self._phrases[phrase]))
-            elif words[at] not in self._nothing:
+            elif written[at].lower() not in self._nothing:
                 found.append((written[at], frozenset()))
             at += length or 1
         return found

@@ -4,6 +4,7 @@ Tracks are built in, or in TRACKS_DIR, which is read when it is first needed. Er
 the place in it and the rule. A broken file makes only its track unusable.
 """
 
+import json
 import os
 import tomllib
 from collections.abc import Callable, Collection, Sequence
@@ -35,6 +36,26 @@ LEFT_OUT = {
     ENGLISH: ("Left out, because you know {}: {}.", ", ", "; "),
     CHINESE: ("你已掌握 {}，因此略去：{}。", "、", "；"),
 }
+# Sentences on a goal that is covered in part, has no contents, or not the time; and a small course
+SAYS = {
+    ENGLISH: (
+        "You asked for {words}. {taught} of {all} concepts of {title} teach {words}; "
+        "{around} teach what surrounds it.",
+        "Nothing here teaches {words}.",
+        "{title} takes {hours} hours, and you have {available}.",
+        "What fits: {count} of {all} concepts, {hours} hours: {titles}.",
+        "Only what {words} needs: {count} concepts, {hours} hours.",
+    ),
+    CHINESE: (
+        "你想学 {words}。“{title}”的 {all} 个知识点中，{taught} 个讲 {words}，"
+        "{around} 个讲与之相关的内容。",
+        "这里没有讲 {words} 的内容。",
+        "“{title}”需要 {hours} 小时，而你有 {available} 小时。",
+        "来得及学的是 {all} 个知识点中的 {count} 个，共 {hours} 小时：{titles}。",
+        "只包含 {words} 所需的内容：{count} 个知识点，共 {hours} 小时。",
+    ),
+}
+EXACT = "="  # before the key of a concept whose title it is
 RANK = {Level.beginner: 0, Level.intermediate: 1, Level.advanced: 2}
 
 Named = Annotated[Title, Field(pattern="[A-Za-z0-9㐀-鿿]")]  # characters of its key
@@ -83,6 +104,9 @@ class Track(Strict):
     words: Words = Field(default_factory=dict)
     teaches: dict[str, list[str]] = Field(default_factory=dict)  # ids of concepts, by meaning
     same_as: dict[str, list[str]] = Field(default_factory=dict)  # keys of other tracks, by id
+    about: list[str] = Field(default_factory=list)  # meanings that ask for all of it
+    around: dict[str, list[str]] = Field(default_factory=dict)  # what surrounds a meaning: ids
+    topics: dict[str, list[str]] = Field(default_factory=dict)  # words for a concept, by id
     stages: list[TrackStage] = Field(min_length=1)
 
     @property
@@ -233,7 +257,28 @@ def lexicon() -> Lexicon:
     )
     for name, forms in added:
         known.meanings[name] = [*known.meanings.get(name, ()), *forms]
-    return Lexicon(known)
+    found = Lexicon(known)
+    for track in tracks().values():
+        known.meanings |= {f"{track.id}/{id_}": words for id_, words in track.topics.items()}
+    titles = {key: [*facts["title"].values()] for key, facts in index().items()}
+    known.meanings |= {EXACT + key: titles[key] for key in titles if has(*key.split("/"))}
+    found.full = Lexicon(known)
+    return found
+
+
+@lru_cache(maxsize=1)
+def index() -> dict[str, Any]:
+    """Return facts of the built-in concepts by key, written by `make format`."""
+    file = TRACKS / "index.json"
+    return json.loads(file.read_text("utf-8")) if file.is_file() else {}
+
+
+def facts_of(track: Track, concept_id: str) -> CatalogueConcept:
+    """Return a concept, by the index without its contents. Raises BrokenFile."""
+    facts = index().get(f"{track.id}/{concept_id}")
+    if facts is None:
+        return load_concept(track.id, concept_id, track.language)
+    return CatalogueConcept.model_construct(**{**facts, "title": facts["title"][track.language]})
 
 
 def more_words() -> Words:

@@ -43,7 +43,7 @@ WITH asked AS (
     FROM json_to_recordset($1) AS asked(
         id uuid, owner uuid, goal text, level text, hours_per_week integer, deadline date,
         background text, motivation text, preferences text, language text,
-        resource_language text, review boolean, clarify boolean, recent integer,
+        resource_language text, review boolean, clarify boolean, scope text, recent integer,
         key_hash text, fingerprint text, answer_status integer, headers jsonb, content text)
 ), under_way AS (
     SELECT owner, coalesce(recent, (
@@ -63,12 +63,13 @@ WITH asked AS (
 ), made AS (
     INSERT INTO roadmap
         (id, owner_id, goal, level, hours_per_week, deadline, background, motivation,
-        preferences, language, resource_language, review, clarify, approved, revision, title,
-        generator, weeks, hours, status, error, contents_total, contents_ready, contents_failed,
-        spent, over_budget, last_seq, created_at, updated_at, due_at, attempts, interruptions)
+        preferences, language, resource_language, review, clarify, scope, approved, revision,
+        title, generator, weeks, hours, status, error, contents_total, contents_ready,
+        contents_failed, spent, over_budget, last_seq, created_at, updated_at, due_at, attempts,
+        interruptions)
     SELECT id, owner, goal, level, hours_per_week, deadline, background, motivation,
-        preferences, language, resource_language, review, clarify, false, 0, '', '', 0, 0, 'queued',
-        '', 0, 0, 0, 0, false, 1, $3, $3, $3, 0, 0
+        preferences, language, resource_language, review, clarify, scope, false, 0, '', '', 0, 0,
+        'queued', '', 0, 0, 0, 0, false, 1, $3, $3, $3, 0, 0
     FROM fitting WHERE key_hash IS NULL OR key_hash IN (SELECT key_hash FROM key)
     RETURNING id
 ), event AS (

@@ -40,6 +40,7 @@ from roadmap.lifecycle.making.activate_plan import (
 from roadmap.lifecycle.making.attempts import after_fault, held_up, log_begun
 from roadmap.lifecycle.making.leases import CHALLENGE, PLANNING, keeper
 from roadmap.operations.execution_log import LogLevel, record
+from roadmap.plan.match import CourseScope, GoalMatch
 from roadmap.plan.outline import Analysis, ClarifyingQuestion, Outline
 from roadmap.plan.schemas import accepted_request
 from roadmap.plan.statuses import (
@@ -104,8 +105,11 @@ class Planning:
             return self._give_up("Its worker died or hung too often while planning it. Retry it.")
         try:
             analysis = self._analyse()
-            if analysis.questions and self.row.clarify and self.row.answers is None:
-                return retry_save(self._pause, analysis.questions)
+            asks = analysis.questions if self.row.clarify else ()
+            # Whether no course was chosen for a goal that the catalogue does not cover
+            is_open = self.row.scope == CourseScope.ask and (self.row.goal_match or {}).get("asks")
+            if self.row.answers is None and (asks or is_open):
+                return retry_save(self._pause, asks)
             outline = self._design(analysis)
         except GeneratorFault as fault:
             with suppress(LeaseLost):  # the worker that took it over logs its own attempts
@@ -130,7 +134,8 @@ class Planning:
             with keeper.holding(PLANNING, self.token, self.stop):
                 ask = partial(self.generator.analyse, self.request, self.row.answers)
                 analysis = call_generator(ask)
-                retry_save(self._save_analysis, analysis)
+                match = call_generator(partial(self.generator.match, self.request))
+                retry_save(self._save_analysis, analysis, match)
             record(
                 "planning",
                 "analysis",
@@ -142,13 +147,14 @@ class Planning:
         return Analysis.model_validate(self.row.analysis)
 
     def _pause(self, questions: Sequence[ClarifyingQuestion]) -> list[Job]:
-        """Wait for answers, which come once: the next analysis asks nothing."""
+        """Wait for answers or a choice, which come once: the next analysis asks nothing."""
         asked = [question.model_dump(mode="json") for question in questions]
         with transaction():
             leases.release(Roadmap, self.row.id, self.token, error="")
             row = events.bump(self.row.id, status=RoadmapStatus.awaiting_answers)
             jobs = events.append(row, EventType.awaiting_answers, {"questions": asked})
-        record("planning", "plan", f"Asked {len(asked)} questions", roadmap_id=row.id)
+        what = f"Asked {len(asked)} questions" if asked else "Asked which course to make"
+        record("planning", "plan", what, roadmap_id=row.id)
         return jobs
 
     def _design(self, analysis: Analysis) -> Outline:
@@ -177,16 +183,18 @@ class Planning:
             )
         return draft.outline
 
-    def _save_analysis(self, analysis: Analysis) -> None:
+    def _save_analysis(self, analysis: Analysis, match: GoalMatch | None) -> None:
         facts = analysis.model_dump(mode="json")
+        matched = match and match.model_dump(mode="json")
         with transaction():
-            leases.save(Roadmap, self.row.id, self.token, analysis=facts)
+            leases.save(Roadmap, self.row.id, self.token, analysis=facts, goal_match=matched)
             events.bump_and_append(
                 self.row.id,
                 EventType.analysed,
                 {"aim": analysis.aim, "assumptions": list(analysis.assumptions)},
             )
-        self.row.analysis, self.saved_calls = facts, self.meter.calls
+        self.row.analysis, self.row.goal_match = facts, matched
+        self.saved_calls = self.meter.calls
 
     def _check(self, draft: dict[str, Any]) -> revisions.CheckedOutline:
         """Check a draft by all rules; the catalogue need not be in the language asked for."""

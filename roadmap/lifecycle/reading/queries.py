@@ -29,6 +29,7 @@ from roadmap.lifecycle.making.completion import progress
 from roadmap.lifecycle.plan_rows import IS_CURRENT, key_of, planned
 from roadmap.lifecycle.reading import read_states
 from roadmap.operations.execution_log import LogRecord
+from roadmap.plan.match import GoalMatch
 from roadmap.plan.outline import CONTENT_KINDS, ContentKind, Quiz
 from roadmap.plan.schemas import notes_tag
 from roadmap.plan.statuses import FINAL, ContentStatus, Progress, RoadmapStatus
@@ -143,13 +144,17 @@ def roadmap_tree(owner_id: UUID, roadmap_id: UUID, *, with_trash: bool = False) 
         )
         for stage in stages
     ]
+    is_asked = row.status == RoadmapStatus.awaiting_answers
+    match = row.goal_match and GoalMatch.model_validate(row.goal_match)
+    summary = [match.summary] if match and match.summary else []
     return from_row(
         RoadmapTree,
         row,
         **_computed(row),
-        remarks=remarks or [],
+        remarks=[*summary, *(remarks or [])],
+        match=match,
         estimate=estimate,
-        questions=row.analysis["questions"] if row.status == RoadmapStatus.awaiting_answers else [],
+        questions=row.analysis.get("questions", []) if is_asked else [],
         learned=learned_of(nodes),
         stages=nodes,
         test=test_state([x for each in concepts.values() for x in each], row.test, is_whole=True),

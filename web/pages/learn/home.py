@@ -18,6 +18,7 @@ from roadmap.learning import progress, reviews
 from roadmap.learning.today import find_lessons, home_state, today_with
 from roadmap.lifecycle.making.create import NewRoadmap
 from roadmap.lifecycle.reading import queries
+from roadmap.plan.match import CourseScope
 from roadmap.plan.outline import Level
 from roadmap.plan.schemas import RoadmapRequest
 from web.auth.authentication import run_for_principal
@@ -114,7 +115,7 @@ async def create(call: PageCall) -> Response:
     sentences: Mapping[str, str] = {}
     values = {**call.body.given(*FIELDS), **{name: bool(call.body.text(name)) for name in CHECKED}}
     if "track" in call.body:  # in its own language
-        values |= {"goal": call.body.text("track"), "language": None}
+        values |= {"goal": call.body.text("track"), "language": None, "scope": CourseScope.track}
     try:
         request = filled(
             RoadmapRequest, {name: each for name, each in values.items() if each is not None}

@@ -167,8 +167,10 @@ def answer(call: PageCall) -> Response:
         if f"text{number}" in form
     ]
     is_skipped = bool(form.text("skip")) or not answers
-    sent = filled(AnswersRequest, {"skip": True} if is_skipped else {"answers": answers}).answers
-    return _apply(call, commands.answer(call.owner, call.ids["roadmap_id"], sent))
+    given: dict[str, Any] = {"skip": True} if is_skipped else {"answers": answers}
+    sent = filled(AnswersRequest, form.given("scope") or given)
+    roadmap_id = call.ids["roadmap_id"]
+    return _apply(call, commands.answer(call.owner, roadmap_id, sent.answers, sent.scope))
 
 
 def approve(call: PageCall) -> Response:

@@ -66,14 +66,14 @@ class TestWriting:
         key = "python-backend/caching"
         concept = load_concept("python-backend", "caching")
         for level in {resource.level for resource in concept.resources}:
-            request = RoadmapRequest(goal="Learn Django", level=level)
+            request = RoadmapRequest(goal="Python backend", level=level)
             first = CatalogueGenerator().write(
                 ContentKind.resources, ConceptBrief(request, "", "", "", key, "", "", ())
             )
             assert isinstance(first, Resources)
             assert first.items[0].level is level
             assert set(first.items) == set(concept.resources)
-        request = RoadmapRequest(goal="Learn Django", preferences="I read documentation.")
+        request = RoadmapRequest(goal="Python backend", preferences="I read documentation.")
         liked = CatalogueGenerator().write(
             ContentKind.resources, ConceptBrief(request, "", "", "", key, "", "", ())
         )
@@ -127,7 +127,7 @@ class TestWriting:
             )
         )
         ordered = written_of(
-            resources, RoadmapRequest(goal="Learn Django", preferences=preferences)
+            resources, RoadmapRequest(goal="Python backend", preferences=preferences)
         )
         assert ordered.items[0].type == first
 
@@ -160,7 +160,7 @@ class TestWriting:
             )
         )
         ordered = written_of(
-            resources, RoadmapRequest(goal="Learn Django", preferences=preferences)
+            resources, RoadmapRequest(goal="Python backend", preferences=preferences)
         )
         assert ordered.items[-1].type == last
 
