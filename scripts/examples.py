@@ -276,6 +276,7 @@ WORK = {
 UNREVIEWED = {"goal": GOAL, "review": True}
 WAIT = {"Prefer": "wait=30"}
 ASKED = (("What do you have at home?", ("A web service", "A few scripts")),)
+TWO_PARTS = "".join(f"## {each}\n\n{'Fold it once more. ' * 250}\n\n" for each in ("Knead", "Rest"))
 STORY: list[Step | Callable[[Story], Any]] = [
     # A person looks around.
     Step("show_index"),
@@ -371,7 +372,11 @@ STORY: list[Step | Callable[[Story], Any]] = [
     Step("retry_roadmap", {}),
     Step("read_roadmap", until=is_("ready")),
     Step("regenerate_part", {"instructions": "With fewer words."}),
-    Step("read_roadmap", until=is_("ready")),
+    Step(
+        "read_roadmap",
+        until=is_("ready"),
+        keep={"long": "stages.0.modules.0.concepts.1.id"},
+    ),
     # Its history.
     Step("list_roadmaps"),
     Step("list_versions"),
@@ -379,6 +384,7 @@ STORY: list[Step | Callable[[Story], Any]] = [
     Step("compare_versions", places={"number": 2}),
     Step("restore_version", {}, places={"number": 1}),
     Step("write_contents", {"resources": [{"title": "My page", "url": "https://example.org/"}]}),
+    Step("write_contents", {"tutorial": TWO_PARTS}, places={"concept_id": "$long"}),
     Step("list_logs", until=lambda page: page["next_cursor"]),
     Step("read_receipt"),
     Step("read_trace"),
@@ -405,7 +411,7 @@ STORY: list[Step | Callable[[Story], Any]] = [
     Step("skip_concepts", {"revision": "$plan", "concept_ids": ["$asked"]}),
     Step("set_progress", {"progress": "learning"}),
     Step("note_reading", {}),
-    Step("finish_part", {"part": 1}),
+    Step("finish_part", {"part": 1}, places={"concept_id": "$long"}),
     Step("read_today"),
     Step("set_notes", {"notes": "Salt makes the net tighter."}),
     Step("save_project", WORK),
