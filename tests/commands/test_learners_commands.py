@@ -102,7 +102,7 @@ def test_a_terminal_asks_which_course_to_make(service: Stack) -> None:
     """In a process of its own, which has a terminal."""
     ours, its = pty.openpty()
     environment = command({**caller_of(service), "TERM": "dumb"})
-    arguments = [*ROADMAP, "new", "Excel", "--json"]
+    arguments = [ROADMAP, "new", "Excel", "--json"]
     with subprocess.Popen(
         arguments, env=environment, stdin=its, stdout=subprocess.PIPE, stderr=subprocess.PIPE
     ) as asked:

@@ -544,7 +544,8 @@ class TestFaults:
         assert_events_without_gaps(roadmap_id)
 
     def test_a_roadmap_is_planned_although_its_deadline_has_passed_meanwhile(self) -> None:
-        roadmap_id = accepted(deadline=(clock.now() + timedelta(days=1)).date())
+        deadline = (clock.now() + timedelta(days=1)).date()
+        roadmap_id = accepted(deadline=deadline, scope="track")
         clock.travel(timedelta(days=3))
         assert len(plan_job.plan(roadmap_id, Small())) == FIRST
 

@@ -29,7 +29,9 @@ class TestStart:
             "en",
         )
 
-    @pytest.mark.parametrize(("goal", "language"), [("学习后端开发", "zh-Hans"), ("Django", "en")])
+    @pytest.mark.parametrize(
+        ("goal", "language"), [("学习后端开发", "zh-Hans"), ("Python backend", "en")]
+    )
     def test_without_a_language_it_is_that_of_the_goal_as_over_the_api(
         self, person: TestClient, goal: str, language: str
     ) -> None:
