@@ -16,6 +16,7 @@ from core.errors import Conflict, required
 from core.json_types import LazyModel
 from models.roadmaps import Concept, Module, ReviewCard, Stage
 from roadmap.accounts.access import get_owned, lock_owned
+from roadmap.accounts.locks import lock_account
 from roadmap.learning import learning_days, progress, reviews
 from roadmap.learning.grading import Answer, GradedQuestion, grade_all
 from roadmap.plan.outline import Question, Quiz
@@ -74,7 +75,7 @@ def begin(owner_id: UUID, roadmap_id: UUID, scope: UUID) -> MixedTestDetail:
             )
         drawn = [(id_, question.model_dump(mode="json"), None) for id_, question in drawn]
         row.test = {**(row.test or {}), "questions": drawn}
-        row.save()
+        row.save(only=["test"])
     return read(owner_id, roadmap_id, scope)
 
 
@@ -88,6 +89,7 @@ def take(
     """
     if request.answers is None:
         return begin(owner_id, roadmap_id, scope)
+    lock_account(owner_id)
     lock_owned(owner_id, roadmap_id)
     found, (row, _) = read(owner_id, roadmap_id, scope), _find(owner_id, roadmap_id, scope)
     if not found.questions or found.graded:
@@ -100,12 +102,12 @@ def take(
         "total": len(graded),
         "taken_at": now.isoformat(),
     }
-    row.save()
+    row.save(only=["test"])
     missed = {id_ for id_, each in zip(found.concept_ids, graded, strict=True) if not each.is_right}
     for concept_id in missed:
         progress.forget(concept_id)
     ReviewCard.update(due_at=now).where(ReviewCard.concept.in_(missed)).execute()
-    learning_days.note(owner_id, len(graded) * reviews.SECONDS_A_REVIEW)
+    learning_days.credit(owner_id, len(graded) * reviews.SECONDS_A_REVIEW)
     return read(owner_id, roadmap_id, scope)
 
 
