@@ -1,6 +1,7 @@
 """Today, its parts, days of learning and time zone, as both kinds of database keep them."""
 
 from datetime import UTC, date, datetime, timedelta
+from threading import Thread
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -13,7 +14,7 @@ from models.roadmaps import Content, ContentVersion
 from roadmap.accounts.zones import today_of, zone_of
 from roadmap.learning import learning_days, progress, reviews
 from roadmap.learning.progress import PartRequest, ProfilePatch, WeeklyGoal
-from roadmap.learning.reviews import ReviewRequest
+from roadmap.learning.reviews import ReviewRequest, UndoRequest
 from roadmap.learning.spaced_repetition import ReviewRating
 from roadmap.learning.today import Today, home_state, read_today
 from roadmap.plan.outline import ContentKind
@@ -22,8 +23,11 @@ from roadmap.plan.statuses import ConceptProgress, ContentStatus
 from tests.integration.roadmap.test_reviews import Place, cards, lesson
 
 __all__ = ["lesson"]
-SECTION = "\n".join(["word " * 50] * 10)
-TUTORIAL = f"{SECTION}\n\n## Middle\n\n{SECTION}\n\n## Exercise\n\nTry.\n\n## Solution\n\nSo.\n"
+SECTION = "\n".join(["word " * 100] * 9)  # six minutes
+TUTORIAL = (
+    f"{SECTION}\n\n## Middle\n\n{SECTION}\n\n## End\n\n{SECTION}\n\n"
+    "## Exercise\n\nTry.\n\n## Solution\n\nSo.\n"
+)
 
 
 def write_tutorial(place: Place) -> None:
@@ -57,36 +61,70 @@ def finish(place: Place, part: int) -> Today:
     return read_today(place[0])
 
 
+def pass_minutes(count: int) -> None:
+    clock.travel(timedelta(minutes=count))
+
+
 def test_parts_are_done_one_after_the_other_and_the_last_with_the_concept(lesson: Place) -> None:
     write_tutorial(lesson)
     owner, _, concept = lesson
     first = read_today(owner)
     assert first.next is not None
     assert first.next.concept_id == concept
-    assert (first.next.part, first.next.parts, first.minutes, first.streak) == (1, 7, 0, 0)
+    assert (first.next.part, first.next.parts, first.minutes, first.streak) == (1, 3, 0, 0)
+    assert (first.next.minutes, first.next.practice_minutes) == (6, 3 * 60 - 18)
     states = {home_state(owner, clock.now(), latest=2, read=[lesson[1]])}
-    for part in range(1, 7):
+    learning_days.begin_sitting(owner)
+    for part in range(1, 3):
+        pass_minutes(4)
         then = finish(lesson, part)
         assert then.next is not None
-        assert (then.next.part, then.streak) == (part + 1, 1)
+        assert (then.next.part, then.minutes, then.streak) == (part + 1, 4 * part, 1)
         states.add(home_state(owner, clock.now(), latest=2, read=[lesson[1]]))
-    assert len(states) == 7
-    assert then.next.section == "Exercise"
+    assert len(states) == 3
+    assert then.next.section == "End"
     with pytest.raises(Conflict):
-        finish(lesson, 7)
+        finish(lesson, 3)
+    pass_minutes(60)
     mark(lesson, ConceptProgress.done)
     end = read_today(owner)
-    assert (end.minutes, end.next, end.goal) == (3 * 60, None, None)
-    assert finish(lesson, 1).minutes == 3 * 60  # it is done
+    assert (end.minutes, end.next, end.goal) == (68, None, None)
+    pass_minutes(60)
+    assert finish(lesson, 1).minutes == 68  # it is done
 
 
-def test_marking_by_mistake_leaves_no_time(lesson: Place) -> None:
-    mark(lesson, ConceptProgress.done)
-    mark(lesson, ConceptProgress.done)
-    assert [*seconds().values()] == [3 * 3600]
-    clock.travel(timedelta(days=2))
-    mark(lesson, ConceptProgress.todo)
+def test_marking_by_mistake_takes_no_time(lesson: Place) -> None:
+    learning_days.begin_sitting(lesson[0])
+    for progress_ in (ConceptProgress.done, ConceptProgress.todo, ConceptProgress.done):
+        mark(lesson, progress_)
     assert [*seconds().values()] == [0]
+
+
+def test_of_two_clicks_at_once_one_has_the_time(lesson: Place) -> None:
+    write_tutorial(lesson)
+    learning_days.begin_sitting(lesson[0])
+    pass_minutes(5)
+    threads = [
+        Thread(target=finish, args=(lesson, 1)),
+        Thread(target=mark, args=(lesson, ConceptProgress.done)),
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert 5 * 60 <= sum(seconds().values()) < 6 * 60
+    assert progress.read_learner(*lesson).spent_minutes == 5
+
+
+def test_time_is_credited_from_the_opening_of_a_lesson(lesson: Place) -> None:
+    owner = lesson[0]
+    for pause, credited in ((60 * 24, 10), (20, 35)):  # a short pause goes on counting
+        pass_minutes(pause)
+        learning_days.begin_sitting(owner)
+        pass_minutes(10 if pause > 60 else 5)
+        mark(lesson, ConceptProgress.done)
+        mark(lesson, ConceptProgress.learning)
+        assert read_today(owner).minutes == credited
 
 
 def test_a_day_has_an_end_however_often_something_is_done(lesson: Place) -> None:
@@ -104,8 +142,14 @@ def test_reviews_count_and_the_goal_is_that_of_the_profile(lesson: Place) -> Non
     mark(lesson, ConceptProgress.done)
     before = read_today(owner)
     assert (before.due, before.review_minutes, before.goal) == (4, 3, goal)
-    reviews.review(owner, cards()[0].id, ReviewRequest(rating=ReviewRating.good, reviews=0))
-    assert [*seconds().values()] == [3 * 3600 + reviews.SECONDS_A_REVIEW]
+    for number, pause in enumerate((10, 600)):
+        clock.travel(timedelta(seconds=pause))
+        good = ReviewRequest(rating=ReviewRating.good, reviews=0)
+        reviews.review(owner, cards()[number].id, good)
+    counted = sum(seconds().values())
+    assert 10 + reviews.SECONDS_A_REVIEW <= counted < 20 + reviews.SECONDS_A_REVIEW
+    reviews.undo(owner, cards()[1].id, UndoRequest(reviews=1))
+    assert sum(seconds().values()) == counted - reviews.SECONDS_A_REVIEW
 
 
 def test_days_are_those_of_the_persons_zone(lesson: Place) -> None:
