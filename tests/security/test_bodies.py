@@ -335,7 +335,7 @@ class TestApart:
             dict(document.concepts) == body_of(RoadmapFile, json.dumps(DOCUMENT).encode()).concepts
         )
         with pytest.raises(Invalid) as found:
-            run_in_child(body_of, RoadmapFile, json.dumps({**DOCUMENT, "version": 3}).encode())
+            run_in_child(body_of, RoadmapFile, json.dumps({**DOCUMENT, "version": 4}).encode())
         assert [(each.pointer, each.kind) for each in found.value.fields] == [
             ("/version", "newer_version")
         ]

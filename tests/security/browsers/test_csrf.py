@@ -176,7 +176,7 @@ class TestPagesElsewhere:
             "webhook_id": admin.send(
                 "POST", f"{API}/webhooks", page, json={"url": "https://receiver.invalid/"}
             ).json()["id"],
-            **{name: str(new_id()) for name in ("delivery_id", "stage_id")},
+            **{name: str(new_id()) for name in ("delivery_id", "stage_id", "test_id")},
             **MESSAGE,
         }
         wait_until(lambda: nothing_runs(site), reason="what other tests have begun is done")
@@ -331,6 +331,7 @@ class TestPagesElsewhere:
                 "webhook_id",
                 "delivery_id",
                 "stage_id",
+                "test_id",
             )
         }
         ids["token"] = "of-a-link"

@@ -94,13 +94,14 @@ def test_a_plan_says_how_many_concepts_it_leaves_out(
 ) -> None:
     concept = {
         **{"id": "1", "title": "a", "hours": 1, "week": 1, "progress": "todo"},
+        "reading_minutes": 9,
         "contents": {"tutorial": {"version": 1}},
     }
     modules = [{"title": "a", "concepts": [concept] * count}]
     tree = {
         **{"id": "1", "title": "a", "goal": "a", "status": "ready", "error": "", "weeks": 1},
         **{"hours_per_week": 1, "progress": {"ready": 1, "total": 1}},
-        **{"learned": {"done": 0, "total": count}},
+        **{"learned": {"done": 0, "learned": 0, "total": count}},
         "stages": [{"title": "a", "hours": count, "modules": modules}],
     }
     text, _ = plan_result(tree, stage)

@@ -82,6 +82,7 @@ class TestIntoTheTrash:
             "attempt_id": str(new_id()),
             "stage_id": str(new_id()),
             "link_id": str(new_id()),
+            "test_id": str(new_id()),
         }
         doors = [
             e
