@@ -39,7 +39,7 @@ BESIDE = {
 # modules that other packages import; tests and benchmarks import any.
 PUBLIC = {
     "plan": """
-        diff edits format_version language_detection markdown_sanitizer outline schemas
+        diff edits format_version language_detection markdown_sanitizer match outline schemas
         statuses validation views word_diff
     """,
     "operations": """
