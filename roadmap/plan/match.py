@@ -1,6 +1,7 @@
 """Match of a goal and the built-in catalogue, with the courses to choose from. No database."""
 
 from enum import StrEnum
+from functools import cached_property
 
 from pydantic import Field
 
@@ -42,4 +43,8 @@ class GoalMatch(LazyModel):
     summary: str = Field(
         description="The same in a sentence, in the language of the roadmap; empty: all fits."
     )
-    choices: list[Choice] = Field(description="The first is made if nobody chooses.")
+    choices: list[Choice] = Field(description="The first is made by default.")
+
+    @cached_property
+    def as_json(self) -> str:
+        return self.model_dump_json()

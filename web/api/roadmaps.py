@@ -183,7 +183,7 @@ async def create_roadmap(call: Call[RoadmapRequest]) -> Annotated[Response, Acce
     else:
         with suppress(GeneratorFault):  # with the reason of which the roadmap fails
             if (match := current_generator().match(request)) is not None:
-                content = content.replace('"match":null', f'"match":{match.model_dump_json()}')
+                content = content.replace('"match":null', f'"match":{match.as_json}')
     body = content.replace(ANY_ID, id_text).encode()
     response = Response(body, 202, headers, media_type="application/json")
     owner_id = call.caller.account_id

@@ -383,8 +383,8 @@ def _course(request: RoadmapRequest, scope: CourseScope) -> _Course:
 
 
 def _chosen_course(request: RoadmapRequest) -> _Course:
-    match, courses = _options(request)
-    return courses.get(request.scope, courses[match.choices[0].scope])
+    _, courses = _options(request)
+    return courses.get(request.scope, next(iter(courses.values())))
 
 
 def _options(request: RoadmapRequest) -> tuple[GoalMatch, dict[CourseScope, _Course]]:
@@ -399,7 +399,7 @@ def _options(request: RoadmapRequest) -> tuple[GoalMatch, dict[CourseScope, _Cou
         raise GeneratorFault(f"The built-in catalogue cannot be used: {broken}.") from None
 
 
-@lru_cache(maxsize=500)
+@lru_cache(maxsize=200)
 def _options_in(
     _: Lexicon, goal: str, level: Level, language: str, hours: int | None
 ) -> tuple[GoalMatch, dict[CourseScope, _Course]]:
@@ -440,27 +440,22 @@ def _summary(
     reading: Reading, whole: _Course, made: _Course, part: _Course, hours: int | None
 ) -> str:
     """Return what a person should know before the course is made; empty: all fits."""
-    language = whole.tracks[0].language
-    partly, missing, time, fitting, only = files.SAYS[language]
-    _, comma, semicolon = files.LEFT_OUT[language]
-    covered, surrounded, lacking = map(comma.join, reading.words.values())
-    titles = part.titles()
-    facts = {"title": whole.title, "all": len(whole.planned), "count": len(titles)}
-    facts |= {"titles": semicolon.join(titles), "hours": part.hours, "available": hours}
-    said = []
-    if surrounded:
-        names = [each.lower() for each in reading.words["partly"]]
-        teaches = [any(each in title.lower() for each in names) for title in whole.titles()]
-        facts |= {"taught": sum(teaches), "around": len(reading.around & whole.planned)}
-        said.append(partly.format(words=surrounded, **facts))
-    if lacking:
-        said.append(missing.format(words=lacking))
-    if hours is not None and made.hours > hours:
-        said.append(time.format(**facts | {"title": made.title, "hours": made.hours}))
-        said += [fitting.format(**facts)] if 0 < part.hours <= hours else []
-    elif reading.named:
-        said.append(only.format(words=covered, **facts))
-    return ("" if language == files.CHINESE else " ").join(said)
+    _, comma, semicolon = files.LEFT_OUT[whole.tracks[0].language]
+    covered, partly, missing = map(comma.join, reading.words.values())
+    names = [each.lower() for each in reading.words["partly"]]
+    teaches = (any(each in title.lower() for each in names) for title in whole.titles())
+    is_late = hours is not None and made.hours > hours
+    facts = {
+        **{"partly": partly, "missing": missing, "covered": covered, "available": hours},
+        **{"track": whole.title, "all": len(whole.planned), "taught": sum(teaches)},
+        "around": len(reading.around & whole.planned),
+        **{"title": made.title, "needed": made.hours},
+        **{"titles": semicolon.join(part.titles()), "count": len(part.planned)},
+        "hours": part.hours,
+    }
+    shown = (partly, missing, is_late, is_late and part is not made, reading.named and not is_late)
+    sentences = zip(shown, files.SAYS[whole.tracks[0].language], strict=True)
+    return "".join(text.format(**facts) for is_shown, text in sentences if is_shown).strip()
 
 
 def _in(track: Track, language: str) -> Track:

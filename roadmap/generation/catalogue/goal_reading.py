@@ -79,11 +79,6 @@ def track_of(key: str) -> str:
     return key.partition("/")[0]
 
 
-def _better(key: str) -> list[str]:
-    """Return the keys of concepts that teach the same as one, and more."""
-    return tracks()[track_of(key)].same_as.get(key.partition("/")[2], [])
-
-
 def _wants_all(found: Sequence[Track], named: Set[str], phrases: Phrases) -> bool:
     """Whether a goal is about these tracks, and not only about the concepts that it names."""
     means = {name for _, names in phrases for name in names}
@@ -105,6 +100,13 @@ def _sort_out(reading: Reading, complained: Set[str], parts: Sequence[Phrases]) 
     Words are only missing in a part of a list of which nothing is taught.
     """
     is_short = sum(map(len, parts)) <= FEW_WORDS
+    matches = [track.match for track in tracks().values()]
+    subjects = {
+        name
+        for each in matches
+        for name, points in (each.points | dict.fromkeys(each.against, ENOUGH)).items()
+        if points >= ENOUGH
+    }
     for part in parts:
         missing, is_taught = [], False
         for word, names in part:
@@ -112,7 +114,9 @@ def _sort_out(reading: Reading, complained: Set[str], parts: Sequence[Phrases]) 
                 continue
             if names and _is_taught(reading, word, names):
                 is_taught = True
-            elif any(map(_is_subject, names)) or (is_short > bool(names) and word.isalpha()):
+            elif any("/" in name or name in subjects for name in names) or (
+                is_short and not names and word.isalpha()
+            ):
                 missing.append(word)
         reading.words["missing"] += [] if is_taught else missing
 
@@ -130,11 +134,3 @@ def _is_taught(reading: Reading, word: str, names: Set[str]) -> bool:
         reading.words["covered" if is_covered else "partly"].append(word)
         reading.around.update(() if is_covered else around)
     return is_covered or bool(around)
-
-
-def _is_subject(meaning: str) -> bool:
-    """Whether it is a concept, or a track is found, or not found, because of this meaning."""
-    matches = [track.match for track in tracks().values()]
-    return "/" in meaning or any(
-        match.points.get(meaning, 0) >= ENOUGH or meaning in match.against for match in matches
-    )

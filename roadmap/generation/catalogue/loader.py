@@ -36,23 +36,24 @@ LEFT_OUT = {
     ENGLISH: ("Left out, because you know {}: {}.", ", ", "; "),
     CHINESE: ("你已掌握 {}，因此略去：{}。", "、", "；"),
 }
-# Sentences on a goal that is covered in part, has no contents, or not the time; and a small course
+# Sentences on what is covered in part, on what is missing, on too little time and what fits into
+# it, and on a small course
 SAYS = {
     ENGLISH: (
-        "You asked for {words}. {taught} of {all} concepts of {title} teach {words}; "
-        "{around} teach what surrounds it.",
-        "Nothing here teaches {words}.",
-        "{title} takes {hours} hours, and you have {available}.",
+        "You asked for {partly}. {taught} of {all} concepts of {track} teach {partly}; "
+        "{around} teach what surrounds it. ",
+        "Nothing here teaches {missing}. ",
+        "{title} takes {needed} hours, and you have {available}. ",
         "What fits: {count} of {all} concepts, {hours} hours: {titles}.",
-        "Only what {words} needs: {count} concepts, {hours} hours.",
+        "Only what {covered} needs: {count} concepts, {hours} hours.",
     ),
     CHINESE: (
-        "你想学 {words}。“{title}”的 {all} 个知识点中，{taught} 个讲 {words}，"
+        "你想学 {partly}。“{track}”的 {all} 个知识点中，{taught} 个讲 {partly}，"
         "{around} 个讲与之相关的内容。",
-        "这里没有讲 {words} 的内容。",
-        "“{title}”需要 {hours} 小时，而你有 {available} 小时。",
+        "这里没有讲 {missing} 的内容。",
+        "“{title}”需要 {needed} 小时，而你有 {available} 小时。",
         "来得及学的是 {all} 个知识点中的 {count} 个，共 {hours} 小时：{titles}。",
-        "只包含 {words} 所需的内容：{count} 个知识点，共 {hours} 小时。",
+        "只包含 {covered} 所需的内容：{count} 个知识点，共 {hours} 小时。",
     ),
 }
 EXACT = "="  # before the key of a concept whose title it is
@@ -260,25 +261,32 @@ def lexicon() -> Lexicon:
     found = Lexicon(known)
     for track in tracks().values():
         known.meanings |= {f"{track.id}/{id_}": words for id_, words in track.topics.items()}
-    titles = {key: [*facts["title"].values()] for key, facts in index().items()}
-    known.meanings |= {EXACT + key: titles[key] for key in titles if has(*key.split("/"))}
+    for (key, _), concept in index().items():
+        if has(*key.split("/")):
+            known.meanings.setdefault(EXACT + key, []).append(concept.title)
     found.full = Lexicon(known)
     return found
 
 
 @lru_cache(maxsize=1)
-def index() -> dict[str, Any]:
-    """Return facts of the built-in concepts by key, written by `make format`."""
+def index() -> dict[tuple[str, str], CatalogueConcept]:
+    """Return built-in concepts without their contents, by key and language.
+
+    They are read from a file that `make format` writes.
+    """
     file = TRACKS / "index.json"
-    return json.loads(file.read_text("utf-8")) if file.is_file() else {}
+    facts = json.loads(file.read_text("utf-8")) if file.is_file() else {}
+    return {
+        (key, language): CatalogueConcept.model_construct(**{**each, "title": title})
+        for key, each in facts.items()
+        for language, title in each["title"].items()
+    }
 
 
 def facts_of(track: Track, concept_id: str) -> CatalogueConcept:
-    """Return a concept, by the index without its contents. Raises BrokenFile."""
-    facts = index().get(f"{track.id}/{concept_id}")
-    if facts is None:
-        return load_concept(track.id, concept_id, track.language)
-    return CatalogueConcept.model_construct(**{**facts, "title": facts["title"][track.language]})
+    """Return a concept, maybe without its contents. Raises BrokenFile."""
+    indexed = index().get((f"{track.id}/{concept_id}", track.language))
+    return indexed or load_concept(track.id, concept_id, track.language)
 
 
 def more_words() -> Words:

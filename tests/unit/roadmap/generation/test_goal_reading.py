@@ -13,7 +13,7 @@ from tests.cases import try_each
 from tests.goals.index import INDEX, written
 from tests.unit.roadmap.generation.catalogue_files import plan
 
-TITLES = [(key, title) for key, facts in index().items() for title in facts["title"].values()]
+TITLES = [(key, concept.title) for (key, _), concept in index().items()]
 TOPICS = [
     (f"{track.id}/{id_}", word)
     for track in tracks().values()
