@@ -33,6 +33,11 @@ from testing.waiting import wait_until
 from web.openapi_file import EXAMPLES
 
 Answer = Any
+# So that a lesson has two parts
+ANOTHER_PART = "".join(
+    f"\n## {title}\n\n" + "The more bran a flour has, the more water it takes up. " * 75
+    for title in ("Flour", "Water")
+)
 Names = dict[str, str]
 
 # The catalogue has it as well: a copied example works without a model.
@@ -620,7 +625,7 @@ def main() -> int:
             stack.callback(server.stop)
             server.start()
         teacher = stack.enter_context(
-            teaching(Teacher(stages=2, modules=1, concepts=2, questions=ASKED))
+            teaching(Teacher(stages=2, modules=1, concepts=2, questions=ASKED, more=ANOTHER_PART))
         )
         receiver = stack.enter_context(receiving())
         environment = {**SETTINGS, **teacher.environment()}
