@@ -259,6 +259,7 @@ class Teacher:
     word: str = ""
     questions: tuple[tuple[str, tuple[str, ...]], ...] = ()  # before a plan
     answers: list[Any] = field(default_factory=list)  # to them, as it was asked
+    more: str = ""  # Markdown before the exercise of its English tutorials
     many_kinds: bool = False  # its quizzes end with a typed answer and with lines to order
     grows: bool = False  # its tutorials stream, a paragraph whenever `paragraphs` lets one
     refused: set[tuple[str, str | None]] = field(default_factory=set)
@@ -395,7 +396,8 @@ class Teacher:
 
     def _tutorial(self, facts: Any) -> Any:
         wished = f"\n> {facts['instructions']}\n" if "instructions" in facts else ""
-        return {"markdown": TUTORIAL[self.language] + wished}
+        text = TUTORIAL[self.language].replace("\n## Exercise", f"{self.more}\n## Exercise")
+        return {"markdown": text + wished}
 
     def _resources(self, facts: Any) -> Any:
         item = {

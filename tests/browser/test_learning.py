@@ -149,11 +149,30 @@ def test_a_wrong_answer_is_shown_at_once(visit: Visiting, lessons: list[str]) ->
     expect(page.locator("#quiz")).to_contain_text("2 to revisit: they come back in less than")
     page.get_by_text("Questions and explanations").click()
     expect(page.locator("#quiz .is-wrong:visible")).to_have_count(1)
-    page.get_by_role("link", name="Start over").click()
+    offered = page.locator("#quiz .onward a").all_inner_texts()
+    assert offered == ["Read again", "Try again", "Continue"]
+    page.get_by_role("link", name="Try again").click()
     expect(page.locator("#quiz .result")).to_have_count(0)
     expect(page.locator("#quiz")).to_contain_text("Last time: 2 of 4 correct")
-    expect(page.locator("#quiz input:checked")).to_have_count(0)
+    expect(page.locator("#quiz")).to_contain_text("Read the lesson again before you retry its quiz")
     assert stayed(page)
+    assert barriers(page) == []
+    page.get_by_role("link", name="Read again").click()
+    expect(page.locator("#tutorial h2").first).to_be_in_viewport()
+    expect(page.locator("#quiz")).to_contain_text("Only what you missed is asked.")
+    for number, texts in enumerate(RIGHT[:2]):
+        expect(page.locator("#quiz fieldset:visible legend")).to_contain_text(f"{number + 1}/2")
+        for text in texts:
+            option(page, text).check()
+        check.click()
+        page.get_by_role("button", name=re.compile("Next question|Show the result")).click()
+    expect(page.locator("#quiz .result")).to_have_text("4 of 4 correct")
+    expect(page.locator("#quiz")).to_contain_text("write the exercise, or pass the quiz again on")
+    expect(page.locator("#progress")).to_contain_text("You passed the quiz.")
+    expect(page.locator("header .status")).to_have_text("done")
+    page.get_by_label("Your attempt").fill("It rose.")
+    page.get_by_role("button", name="Save and show the solution").click()
+    expect(page.locator("header .status")).to_have_text("learned")
 
 
 def test_answers_stay_and_blanks_are_asked_for(visit: Visiting, lessons: list[str]) -> None:
@@ -182,7 +201,9 @@ def test_answers_stay_and_blanks_are_asked_for(visit: Visiting, lessons: list[st
     page.get_by_text("Questions and explanations").click()
     expect(page.locator("#quiz .explanation")).to_have_count(1)
     assert barriers(page) == []
-    page.goto(lessons[4])  # a new attempt
+    expect(page.locator("#quiz")).not_to_contain_text("Nothing to revisit")
+    page.get_by_role("link", name="Read again").click()
+    expect(page.locator("#quiz fieldset:visible legend")).to_contain_text("1/3")  # what was missed
     expect(page.locator("#quiz input:checked")).to_have_count(0)
 
 
@@ -228,9 +249,32 @@ def test_a_solution_opens_after_an_attempt(page: Page, lessons: list[str]) -> No
     expect(page.get_by_text("without an attempt")).to_have_count(0)
     expect(solution).to_be_visible()
     page.get_by_role("button", name="I checked it: it works").click()
-    expect(page.locator("#checked")).to_contain_text("Learned")
-    expect(page.locator("header .status")).to_have_text("learned")
+    expect(page.locator("#checked")).to_contain_text("Pass the quiz as well")
+    expect(page.locator("header .status")).to_have_text("done")
     expect(page.get_by_label("Your attempt")).to_have_value("It held its shape.")
+
+
+def test_time_is_that_of_the_clock_and_can_be_corrected(page: Page, lessons: list[str]) -> None:
+    roadmap = lessons[0].partition("/concepts/")[0]
+    page.goto(lessons[0])
+    expect(page.locator("header .facts")).to_contain_text(
+        re.compile(r"\d min to read, about \d+ (h|min) to practise")
+    )
+    for lesson in lessons[:2]:
+        page.goto(lesson)
+        page.locator("#progress").get_by_role("button", name="Done", exact=True).click()
+    page.goto(lessons[0])
+    time = page.locator("#progress")
+    expect(time).to_contain_text(re.compile(r"You have spent [0-2] min on this concept"))
+    time.get_by_text("Correct the time").click()
+    time.get_by_label("I spent (minutes").fill("90")
+    assert barriers(page) == []
+    time.get_by_role("button", name="Save the time").click()
+    expect(page.locator("#progress")).to_contain_text("You have spent 1 h 30 min")
+    page.goto(roadmap)
+    expect(page.locator("#now")).to_contain_text(re.compile(r"1 h 3\d min spent; \d+ of \d+ hours"))
+    page.goto(f"{roadmap}/completion")
+    expect(page.locator("main")).to_contain_text("Marked as done, not shown")
 
 
 def test_on_a_phone_the_parts_of_a_lesson_are_near(visit: Visiting, lessons: list[str]) -> None:
@@ -249,7 +293,7 @@ def test_who_fails_is_led_to_the_section_to_read_again(page: Page, lessons: list
         option(page, text).check()
         page.locator("#answers [name=check]").click()
         page.get_by_role("button", name=re.compile("Next question|Show the result")).click()
-    link = page.locator(".reread a").first
+    link = page.locator(".reread li a").first
     title = link.inner_text()
     link.click()
     heading = page.locator("#tutorial").get_by_role("heading", name=title, exact=True)
