@@ -68,4 +68,4 @@ def test_an_outline_by_hand_is_written_and_learned(page: Page, service: Stack) -
     page.get_by_label("Daily").check()
     page.get_by_role("button", name="Check", exact=True).click()
     page.get_by_role("button", name="Show the result").click()
-    expect(page.locator("#mark")).to_have_text("learned")
+    expect(page.locator("#mark")).to_have_text("done")
