@@ -27,7 +27,7 @@ from core import clock
 from core.db import session, skip_locked, transaction
 from core.errors import Conflict, NotFound, required
 from core.ids import new_id
-from core.json_types import LazyModel
+from core.json_types import LazyModel, from_row
 from core.sanitize import format_size
 from models.accounts import (
     Account,
@@ -228,8 +228,8 @@ def purge_expired() -> None:
 
 
 def _info(row: AccountExport) -> ExportInfo:
-    facts = {name: getattr(row, name) for name in ExportInfo.model_fields}
-    return ExportInfo(**{**facts, "size": row.size if row.status == ExportStatus.ready else None})
+    size = row.size if row.status == ExportStatus.ready else None
+    return from_row(ExportInfo, row, size=size)
 
 
 def _failed(reason: str) -> dict[str, Any]:

@@ -27,7 +27,7 @@ from core.backends import signing_keys
 from core.db import lock_for_update, session, settings, transaction
 from core.errors import Conflict, Gone, NotFound, required
 from core.ids import new_id
-from core.json_types import WHOLE, LazyModel
+from core.json_types import WHOLE, LazyModel, from_row
 from models.accounts import Account
 from models.roadmaps import Roadmap, ShareLink
 from roadmap.accounts.access import get_owned, lock_owned
@@ -155,7 +155,7 @@ def list_links(owner_id: UUID, roadmap_id: UUID) -> list[LinkInfo]:
         .order_by(ShareLink.id.desc())
         .limit(MOST)
     )
-    return [_info(row) for row in rows]
+    return [from_row(LinkInfo, row) for row in rows]
 
 
 @session()
@@ -163,7 +163,7 @@ def read_link(owner_id: UUID, roadmap_id: UUID, link_id: UUID) -> LinkInfo:
     """Return a link. Raises NotFound."""
     get_owned(owner_id, roadmap_id)
     is_it = (ShareLink.id == link_id, ShareLink.roadmap == roadmap_id)
-    return _info(required(ShareLink.get_or_none(*is_it), NO_LINK))
+    return from_row(LinkInfo, required(ShareLink.get_or_none(*is_it), NO_LINK))
 
 
 @transaction()
@@ -240,10 +240,6 @@ def _hashes(link_id: UUID, purpose: str, stored: str | None) -> list[str]:
 
 def _hash(token: str) -> str:
     return hashlib.sha256(token.encode()).hexdigest()
-
-
-def _info(row: ShareLink) -> LinkInfo:
-    return LinkInfo(**{name: getattr(row, name) for name in LinkInfo.model_fields})
 
 
 NIL_UUID = UUID(int=0)

@@ -65,6 +65,17 @@ class OpenedQuery(AnyQuery):
     did: str = ""
 
 
+class TypedQuery(AnyQuery, extra="allow"):
+    """Filters as they were typed: an error is shown beside its field."""
+
+    did: str = ""  # the last action, for a message
+
+    def texts(self, *names: str) -> dict[str, str]:
+        """Return those of these filters that are filled in."""
+        given = {name: str(text).strip() for name, text in (self.model_extra or {}).items()}
+        return {name: given[name] for name in names if given.get(name)}
+
+
 def index_of(text: str) -> int | None:
     """Return the number that a field has, or None."""
     return int(text) if text.isdecimal() and len(text) < 5 else None

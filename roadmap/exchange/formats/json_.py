@@ -384,8 +384,7 @@ def _request(row: Roadmap, *, with_learner: bool) -> PortableGoal:
             begins_on=clock.now().date(),
         )
     facts["begins_on"] = row.begins_on or row.created_at.date()
-    own = PortableGoal.model_fields.keys() - facts.keys()
-    return PortableGoal(**facts, **{name: getattr(row, name) for name in own})
+    return from_row(PortableGoal, row, **facts)
 
 
 def _without_ids(outline: Outline) -> Outline:
@@ -481,10 +480,7 @@ def _concept(
         spent=row.spent,
         forgotten_at=row.forgotten_at,
         attempts=tuple(
-            PortableAttempt(
-                **{name: getattr(each, name) for name in PortableAttempt.model_fields}
-                | {"asked": each.asked or ()}
-            )
+            from_row(PortableAttempt, each, asked=each.asked or ())
             for each in attempts
             if each.version == version
         ),
@@ -498,10 +494,10 @@ def _cards(rows: Iterable[ReviewCard], quiz: Quiz | None) -> tuple[PortableCard,
     for number, question in enumerate(quiz.questions if quiz else ()):
         if not question.needs_tutorial:
             places.setdefault(question.fingerprint, number)
-    names = PortableCard.model_fields.keys() - {"question", "reviews", "lapses", "stability"}
     found = [
-        PortableCard(
-            **{name: getattr(row, name) for name in names},
+        from_row(
+            PortableCard,
+            row,
             question=places[row.question],
             reviews=min(row.reviews, MOST_REVIEWS),
             lapses=min(row.lapses, MOST_REVIEWS),

@@ -14,10 +14,10 @@ from core.errors import Invalid
 from core.i18n import gettext_noop
 from core.json_types import Page
 from roadmap.operations import audit_log, log_search
-from web.operations.search_filters import LogSearchQuery
+from web.operations.search_filters import FilterQuery, LogSearchQuery
 from web.pages.admin.labels import ACTIONS, OUTCOMES
 from web.pages.admin.layout import address, admin_page, observe_page
-from web.pages.forms import AnyQuery, filled
+from web.pages.forms import AnyQuery, TypedQuery, filled
 from web.pages.labels import LOG_LEVELS
 from web.pages.page_route import PageCall
 from web.pages.templates import texts_of
@@ -33,25 +33,11 @@ CHOICES = {
     "warning,error": gettext_noop("Errors and warnings"),
     "info,warning,error": gettext_noop("All except debug"),
 }
+# Those of the API, as texts of a form; `last`: a time range, in place of `since`.
+FILTERS = (*FilterQuery.model_fields, "last")
 TOO_SLOW = gettext_noop("The search took too long. Narrow it by time, roadmap or request.")
 # A time that a date-time field can show; another text is in a text field.
 LOCAL = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d)?)?")
-
-
-class LogPageQuery(AnyQuery):
-    """The filters of the API as texts of a form; `last`: a time range, in place of `since`."""
-
-    text: str = ""
-    level: str = ""
-    category: str = ""
-    step: str = ""
-    last: str = ""
-    since: str = ""
-    until: str = ""
-    roadmap_id: str = ""
-    concept_id: str = ""
-    trace_id: str = ""
-    cursor: str = ""
 
 
 class AuditPageQuery(AnyQuery):
@@ -62,8 +48,8 @@ class AuditPageQuery(AnyQuery):
     cursor: UUID | None = None
 
 
-def logs_page(call: PageCall[LogPageQuery]) -> Response:
-    given = {name: text.strip() for name, text in call.query.model_dump().items() if text.strip()}
+def logs_page(call: PageCall[TypedQuery]) -> Response:
+    given = call.query.texts(*FILTERS, "cursor")
     words = texts_of(call.request)
     exported, refused = None, None
     try:
@@ -76,7 +62,7 @@ def logs_page(call: PageCall[LogPageQuery]) -> Response:
         refused = (
             Invalid(log_search.SLOW) if error.detail == log_search.SLOW else error
         )  # of no single field
-    values = {name: given.get(name, "") for name in LogPageQuery.model_fields if name != "cursor"}
+    values = {name: given.get(name, "") for name in FILTERS}
     kept = {name: text for name, text in values.items() if text}
     return admin_page(
         call,

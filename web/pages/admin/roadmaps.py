@@ -25,7 +25,7 @@ from tasks.dispatcher import send_after_commit
 from web.endpoints.endpoint import actor_of
 from web.operations.search_filters import SearchQuery
 from web.pages.admin.layout import act_page, address, admin_page, observe_page
-from web.pages.forms import AnyQuery, filled, see_other
+from web.pages.forms import TypedQuery, filled, see_other
 from web.pages.page_route import PageCall
 from web.pages.templates import texts_of
 from web.pages.timeline_view import TraceQuery, timeline_context
@@ -35,6 +35,7 @@ ADMIN_ROADMAP = "/admin/roadmaps/{roadmap_id}"
 ON_A_PAGE = 50
 LAST_RECORDS = 20
 LEVELS = tuple(level for level in LogLevel if level is not LogLevel.debug)  # of these
+FILTERS = tuple(name for name in SearchQuery.model_fields if name not in ("cursor", "limit"))
 DAYS = ("since", "until")
 SEARCH_TOO_SLOW = gettext_noop(
     "The search took too long. Narrow it by owner, status or time, or search for whole words."
@@ -66,30 +67,14 @@ RULES = {
 }
 
 
-class RoadmapsQuery(AnyQuery):
-    """Filters as they were typed: an error is shown beside its field."""
-
-    status: str = ""
-    owner: str = ""
-    text: str = ""
-    error: str = ""
-    generator: str = ""
-    over_budget: str = ""
-    since: str = ""
-    until: str = ""
-    cursor: str = ""
-    did: str = ""  # the last action, for a message
-
-
 class RoadmapQuery(TraceQuery):
     """`did`: the last action, for a message."""
 
     did: str = ""
 
 
-def roadmaps_page(call: PageCall[RoadmapsQuery]) -> Response:
-    values = call.query.model_dump(exclude={"did"})
-    given = {name: value.strip() for name, value in values.items() if value.strip()}
+def roadmaps_page(call: PageCall[TypedQuery]) -> Response:
+    given = call.query.texts(*FILTERS, "cursor")
     moments = {}
     for later, name in enumerate(DAYS):  # from the beginning of a day, or to its end
         with suppress(ValueError):
@@ -135,7 +120,7 @@ def roadmap_page(call: PageCall[RoadmapQuery], error: Conflict | None = None) ->
     )
 
 
-def transfer(call: PageCall[RoadmapsQuery]) -> Response:
+def transfer(call: PageCall[TypedQuery]) -> Response:
     """Transfer all roadmaps and list those of the new owner, or the error above the old list."""
     given = {"owner": call.body.text("owner"), "new_owner": call.body.text("new_owner")}
     try:
@@ -166,7 +151,7 @@ retry = partial(_run_command, action=Action.roadmap_retry)
 
 
 def _list_page(
-    call: PageCall[RoadmapsQuery],
+    call: PageCall[TypedQuery],
     given: Mapping[str, str],
     found: Page[admin_queries.AdminRoadmap],
     error: Invalid | Conflict | None = None,
@@ -177,7 +162,7 @@ def _list_page(
     )
     filters = {name: value for name, value in given.items() if name not in ("cursor", "new_owner")}
     following = urlencode({**filters, "cursor": found.next_cursor}) if found.next_cursor else ""
-    values = {name: filters.get(name, "") for name in RoadmapsQuery.model_fields}
+    values = {name: filters.get(name, "") for name in FILTERS}
     for name in DAYS:  # browsers show only a day in such a field
         day = re.match(r"\d{4}-\d{2}-\d{2}", values[name])
         values[name] = day[0] if day else ""
