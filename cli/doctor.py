@@ -21,7 +21,7 @@ from roadmap.generation.llm import client
 from roadmap.operations import execution_log
 
 if TYPE_CHECKING:
-    from tasks.queue_admin import QueueInfo
+    from tasks.queue_admin import QueueState
 
 MARKS = {State.ok: ("✓", "green"), State.warning: ("!", "yellow"), State.failed: ("✗", "red")}
 
@@ -111,7 +111,7 @@ def _check_queues() -> list[Check]:
         return [Check("queues", State.failed, trouble.what, trouble.cause, trouble.fix)]
 
 
-def _check_queue(state: "QueueInfo") -> Check:
+def _check_queue(state: "QueueState") -> Check:
     name = f"queue {state.name}"
     counts = (
         f"{state.ready:,} ready, {state.held:,} held, {state.scheduled:,} scheduled, "

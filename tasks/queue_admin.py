@@ -50,8 +50,8 @@ NOT_STOPPED = {
 Result = TypeVar("Result")
 
 
-class QueueInfo(LazyModel, serialize_by_alias=True):
-    """Current state of a queue: messages by state, delay and consumers."""
+class QueueCounts(LazyModel):
+    """Messages of a queue by state, its delay and its live consumers."""
 
     name: str = Field(description="`content`, which builds roadmaps, or `logs`.")
     ready: int = Field(description="Messages that are ready to run.")
@@ -63,7 +63,12 @@ class QueueInfo(LazyModel, serialize_by_alias=True):
     oldest_seconds: float | None = Field(description="Age of the oldest ready message in seconds.")
     is_paused: bool = Field(description="Whether the queue is paused.")
     workers: int = Field(description="Live consumers of the queue.")
-    held: int = Field(serialization_alias="running", description="Messages whose task is running.")
+
+
+class QueueState(QueueCounts):
+    """`retrying` is also None when it was not asked for; `oldest_seconds` without a known age."""
+
+    held: int
 
 
 def _narrowing(given: str) -> str:
@@ -102,12 +107,12 @@ def check_brokers() -> None:
         _ask(ReliableQueue.pending_count, queue)
 
 
-def queue_states(*, with_retrying: bool = False) -> list[QueueInfo]:
+def queue_states(*, with_retrying: bool = False) -> list[QueueState]:
     """Return one for each queue; counting retries reads messages, so only on request."""
     return [_ask(partial(_state, with_retrying=with_retrying), queue) for queue in QUEUES.values()]
 
 
-def queue_state(name: str) -> QueueInfo:
+def queue_state(name: str) -> QueueState:
     return _ask(partial(_state, with_retrying=True), _queue(name))
 
 
@@ -270,9 +275,9 @@ def _ask(question: Callable[[ReliableQueue], Result], queue: ReliableQueue) -> R
         ) from error
 
 
-def _state(queue: ReliableQueue, *, with_retrying: bool) -> QueueInfo:
+def _state(queue: ReliableQueue, *, with_retrying: bool) -> QueueState:
     stats, oldest_seconds = queue.stats()
-    return QueueInfo(
+    return QueueState(
         name=queue.name,
         ready=stats.ready,
         held=stats.held,

@@ -57,7 +57,7 @@ def roadmap(
                     until_it_ends.enter_context(_queues(made))
             return module
 
-        def open_and_ask() -> list[queue_admin.QueueInfo]:
+        def open_and_ask() -> list[queue_admin.QueueState]:
             """The doctor imports the queues when it asks."""
             with _queues(settings):
                 return asked()

@@ -66,7 +66,7 @@ def claimed(queue: Any = content_queue) -> Any:
     return claim
 
 
-def state_of(queue: str = "content", **asked: Any) -> queue_admin.QueueInfo:
+def state_of(queue: str = "content", **asked: Any) -> queue_admin.QueueState:
     return next(state for state in queue_admin.queue_states(**asked) if state.name == queue)
 
 

@@ -7,13 +7,13 @@ from typing import Annotated
 from pydantic import Field
 
 from core.errors import Conflict
-from core.json_types import LazyModel
+from core.json_types import LazyModel, from_row
 from core.sanitize import CLEAN
 from roadmap.accounts.identity import Scope
 from roadmap.operations.audit_log import Action
 from tasks import queue_admin
 from tasks.message_browser import LONGEST_SEARCH, MessageState
-from tasks.queue_admin import DeadLettersRequest, QueueInfo, act_on, act_on_dead
+from tasks.queue_admin import DeadLettersRequest, QueueCounts, act_on, act_on_dead
 from web.endpoints.call import Call, EmptyBody
 from web.endpoints.endpoint import ADMIN, QUEUE, Endpoint, actor_of, observe
 from web.http.pagination import Limit, paged
@@ -36,6 +36,12 @@ class QueueEndpoint(Endpoint):
     """Endpoint that changes the broker, so that no transaction stores its response."""
 
     takes_key = False
+
+
+class QueueInfo(QueueCounts):
+    """Current state of a queue: messages by state, delay and consumers."""
+
+    running: int = Field(description="Messages whose task is running.")
 
 
 class QueueList(LazyModel):
@@ -125,12 +131,14 @@ class WorkerList(LazyModel):
 
 def list_queues(call: Call) -> QueueList:
     """Depth and delay of all queues."""
-    return QueueList(items=queue_admin.queue_states(with_retrying=True))
+    return QueueList(
+        items=[_queue_info(state) for state in queue_admin.queue_states(with_retrying=True)]
+    )
 
 
 def read_queue(call: Call) -> QueueInfo:
     """Depth and delay of a queue."""
-    return queue_admin.queue_state(call.ids["queue"])
+    return _queue_info(queue_admin.queue_state(call.ids["queue"]))
 
 
 def list_queue_messages(call: Call[None, MessagesQuery]) -> Reply[QueueMessages]:
@@ -214,6 +222,10 @@ def delete_dead_letters(call: Call[DeadLettersRequest]) -> Counted:
     return Counted(
         count=act_on_dead(actor_of(call), Action.dead_delete, call.ids["queue"], call.body)
     )
+
+
+def _queue_info(state: queue_admin.QueueState) -> QueueInfo:
+    return from_row(QueueInfo, state, running=state.held)
 
 
 ENDPOINTS = (
