@@ -32,7 +32,6 @@ from roadmap.lifecycle.making import completion, create
 from roadmap.lifecycle.making.activate_plan import adopt_outline
 from roadmap.lifecycle.plan_rows import ROWS, leave_to_person, subject
 from roadmap.lifecycle.reading import queries
-from roadmap.plan.format_version import BY_PLAN
 from roadmap.plan.outline import ContentKind
 from roadmap.plan.statuses import (
     ConceptProgress,
@@ -184,7 +183,7 @@ def _learn(
     for key, concept in concept_of.items():
         found = document.concepts.get(key, NOTHING)
         left = {name: getattr(found, name) for name in LEARNER}
-        if document.version <= BY_PLAN:  # as in migration 0025
+        if document.version < 3:  # time was that of the plan: as in migration 0025
             is_done, half = found.progress == ConceptProgress.done, concept.hours * 30
             left["spent"] = 120 * half if is_done else found.studied * 60
             left["studied"] = 11 * min(found.studied, half) // half

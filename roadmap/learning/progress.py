@@ -146,6 +146,7 @@ class Attempts(Page[AttemptSummary]):
     asks: list[int] | None = Field(
         None, description="Questions that the next attempt asks, by index; null: all."
     )
+    has_passed: bool = Field(False, description="Whether the quiz was passed, and not forgotten.")
     opens_at: datetime | None = Field(
         None,
         description="From when the next attempt is accepted; earlier once the lesson was read "
@@ -452,7 +453,7 @@ def list_attempts(
         .limit(limit + 1)
     )
     with session():
-        _find(owner_id, roadmap_id, concept_id)
+        has_passed = bool(_passed_at(_find(owner_id, roadmap_id, concept_id)))
         found = [from_row(AttemptSummary, row, unanswered=_blanks(row)) for row in query]
         current = reviews.current_quiz(concept_id)
         missed, opens_at = _missed(concept_id, *current) if current else ([], None)
@@ -461,14 +462,9 @@ def list_attempts(
         items=items,
         next_cursor=str(items[-1].id) if len(found) > limit else None,
         asks=[each.id for each in missed if not each.is_right] or None,
+        has_passed=has_passed,
         opens_at=opens_at,
     )
-
-
-@session()
-def has_passed(concept_id: UUID) -> bool:
-    """Return whether its quiz was passed, and not forgotten since."""
-    return bool(_passed_at(Concept.get_by_id(concept_id)))
 
 
 @session()

@@ -4,6 +4,5 @@ from typing import Literal
 
 FORMAT: Literal["roadmap"] = "roadmap"
 VERSION = 3  # with time spent and retries of quizzes; 1 and 2 are read
-BY_PLAN = 2  # the last one in which time was that of the plan
 LARGEST_ANSWER = 1024 * 1024  # bytes of a chat that is no export
 LARGEST_DOCUMENT = 16 * 1024 * 1024  # bytes of a document; 200 concepts have 80 KB each then

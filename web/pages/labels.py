@@ -11,7 +11,6 @@ from uuid import UUID
 from markupsafe import Markup
 
 from core.i18n import gettext_noop, sentence_gap
-from roadmap.exchange.map.layout import times_of
 from roadmap.generation.context import BUILT_IN
 from roadmap.operations.execution_log import LogLevel
 from roadmap.plan.outline import (
@@ -33,7 +32,7 @@ from roadmap.plan.statuses import (
     LinkState,
     RoadmapStatus,
 )
-from roadmap.plan.views import Activity, ConceptNode
+from roadmap.plan.views import Activity
 from web.pages import reasons
 
 ROADMAP_LANGUAGES = {  # that forms offer, each in its own language
@@ -229,10 +228,6 @@ class Sentences:
 
     def hours(self, count: int) -> str:
         return with_count(self.texts.ngettext("%(count)d hour", "%(count)d hours", count), count)
-
-    def times(self, concept: ConceptNode) -> str:
-        """Return the time to read a concept and that to practise it."""
-        return times_of(concept, self.texts)
 
     def weeks(self, count: int) -> str:
         return with_count(self.texts.ngettext("%(count)d week", "%(count)d weeks", count), count)

@@ -27,6 +27,7 @@ from roadmap.accounts.identity import LOCAL_OWNER
 from roadmap.accounts.zones import zone_of
 from roadmap.exchange.formats.registry import FORMATS
 from roadmap.exchange.map.drawing import SHAPES
+from roadmap.exchange.map.layout import times_of
 from roadmap.generation.generator import has_model
 from roadmap.learning.endings import is_over
 from roadmap.plan.outline import ContentKind
@@ -267,6 +268,7 @@ def _environment(language: str) -> "Environment":
         mark_names=WORDS,
         size_said=format_size,
         icon=concept_icon,
+        times_of=times_of,
         kinds=list(ContentKind),
         formats=sorted(FORMATS.values(), key=attrgetter("rank")),
     )

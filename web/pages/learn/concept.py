@@ -113,7 +113,6 @@ class LessonFacts:
     shown: progress.Attempt | None  # the attempt whose result is shown
     turn: str  # the id of the attempt before, by which options are shuffled
     returns: list[datetime]  # times at which questions of the shown attempt come back
-    has_passed: bool
     is_cacheable: bool  # until its state changes; a draft grows meanwhile
 
 
@@ -314,7 +313,6 @@ def _read(call: PageCall[ConceptQuery]) -> LessonFacts:
         shown,
         str(before[0].id) if before else "",
         returns,
-        progress.has_passed(concept.id),
         concept.tutorial is not None
         and attempts.opens_at is None
         and are_links_registered(concept.id),
@@ -352,7 +350,7 @@ def _context(call: PageCall[ConceptQuery], lesson: LessonFacts) -> dict[str, Any
         "attempts": lesson.attempts.items,
         "asks": lesson.attempts.asks,
         "opens_at": lesson.attempts.opens_at,
-        "has_passed": lesson.has_passed,
+        "has_passed": lesson.attempts.has_passed,
         "returns": lesson.returns,
         "now": clock.now(),
         "answering": None,
