@@ -37,7 +37,8 @@ LONGEST_RULE = 300
 NOISE = re.compile(r"^(?:\w+ (?=should)|Value error, )| after validation, not \d+$")  # of a rule
 NUMBER = re.compile(r"[0-9]{1,6}(?:\.[0-9]{1,6})?")
 LINES = re.compile(rb"[^{]*\n[ \t]+[^\s{][^{]*\Z")  # of several depths, and not JSON
-LINE = re.compile(r"^( *)(?:[#*•-]+ )? *(.*?)(?: *[(\uff08]([0-9.]+) *(?:h|小时)[)\uff09])? *$")
+LINE = re.compile(r"( *)(?:[#*•-]+ +)?(.*)")
+HOURS = re.compile(r"[(\uff08]([0-9.]{1,9}) ?(?:h|小时)[)\uff09]$")  # at the end of a line
 BELOW = ("modules", "concepts", "outcomes")  # of a stage, a module, a concept
 LETTER = re.compile(r"([A-Z])[.):]?", re.IGNORECASE)  # of an option
 
@@ -59,12 +60,14 @@ def refused(*rules: tuple[str, str]) -> Invalid:
 
 def outline_in(text: str) -> dict[str, Any]:
     """Return an outline in lines as an answer. Raises Invalid, with the number of a line."""
-    (_, _, title, _), *lines = [
-        (number, len(space), title, hours)
-        for number, line in enumerate(text.expandtabs(4).splitlines()[:MOST_PARTS], start=1)
-        for space, title, hours in LINE.findall(line)
-        if title
-    ]
+    lines = []
+    for number, line in enumerate(text.expandtabs(4).splitlines()[:MOST_PARTS], start=1):
+        space, title = LINE.findall(line.rstrip())[0]
+        hours = HOURS.search(title)
+        if title:
+            own = title[: hours.start()].rstrip() if hours else title
+            lines.append((number, len(space), own, hours[1] if hours else ""))
+    (_, _, title, _), *lines = lines
     return {"title": title, "stages": _nodes(lines)}
 
 

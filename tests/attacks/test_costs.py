@@ -147,6 +147,7 @@ class Ledger:
             "roadmap_id": path.rpartition("/")[2],
             "concept_id": concept_id,
             "stage_id": stage["id"],
+            "test_id": stage["id"],
             "number": "1",
             "kind": next(iter(concept["contents"])),
             "link_id": links[0]["id"],

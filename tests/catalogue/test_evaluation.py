@@ -23,6 +23,8 @@ from tests.chaos.model import KINDS, PATIENT
 from tests.commands.in_process import opened, variables
 from tests.integration.roadmap.test_model_generator import ANALYSED, SOUND, WRITTEN
 
+pytestmark = pytest.mark.usefixtures("with_model")  # this process has another one
+
 MARKS = {"goal": 5, "correct": 4, "clear": 3, "connected": 2, "practice": 1, "reason": "Short."}
 ANSWERS = {
     "analysis": json.dumps(ANALYSED),

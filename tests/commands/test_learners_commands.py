@@ -152,7 +152,7 @@ def test_a_roadmap_is_exported_in_every_form(service: Stack, made: str, tmp_path
     assert markdown.startswith("# Backend engineer with Python")
     assert markdown.count("\n#### ") >= 15
     data = succeeded(caller_of(service), "export", made, "--format", "json").data
-    assert (data["format"], data["version"]) == ("roadmap", 2)
+    assert (data["format"], data["version"]) == ("roadmap", 3)
     assert len(data["concepts"]) == markdown.count("\n#### ")
     assert all(
         concept["contents"]["tutorial"]["body"]["markdown"] for concept in data["concepts"].values()
@@ -211,8 +211,8 @@ def first_concept(tree: dict[str, Any]) -> str:
         (b"PK", "is not an exported roadmap. `roadmap export ID --format json` writes one"),
         (b'{"format": "anki"}', "is not an exported roadmap"),
         (
-            b'{"format": "roadmap", "version": 3}',
-            "version: is the format of a newer version of Roadmap (3); this version reads 2",
+            b'{"format": "roadmap", "version": 4}',
+            "version: is the format of a newer version of Roadmap (4); this version reads 3",
         ),
         (b" " * (16 * 1024 * 1024 + 1), "is too large: a roadmap has at most 16 MiB."),
     ],

@@ -69,8 +69,9 @@ def administrator(stack: Stack) -> Person:
 
 
 OPERATIONS = [
-    *("create_roadmap", "answer_quiz", "answer_quiz", "finish_part"),
-    *("save_exercise", "set_progress", "check_review", "rate_review"),
+    *("create_roadmap", "answer_quiz", "answer_quiz", "note_reading", "answer_quiz", "finish_part"),
+    *("save_exercise", "save_exercise", "set_progress", "set_progress"),
+    *("check_review", "rate_review"),
 ]
 
 
@@ -92,7 +93,10 @@ def test_the_whole_path_with_a_key_which_the_audit_log_names(
     assert [each["target"] for each in written] == OPERATIONS
     assert {
         (each["actor"], each["details"]["key"], each["action"], each["outcome"]) for each in written
-    } == {(person.email, "agent for write", "agent.change", "done")}
+    } == {
+        (person.email, "agent for write", "agent.change", outcome)
+        for outcome in ("done", "refused")
+    }
     page = answer_to(
         "GET", f"{shared_server.url}/admin/audit", headers={**headers, "Accept": "text/html"}
     ).text

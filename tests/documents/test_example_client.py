@@ -10,7 +10,7 @@ from examples import client
 from examples.client import Roadmap, RoadmapError
 from testing.faulty import Faulty
 from testing.servers import free_port
-from testing.stack import CONCEPTS, GOAL, ROOT, Stack, clean_environment
+from testing.stack import CONCEPTS, GOAL, ROOT, Stack, answer_to, clean_environment
 from testing.waiting import BRIEF, HANG
 from tests.cases import SERVER_IN_SHORT
 
@@ -80,6 +80,8 @@ def test_the_client_does_the_main_job(stack: Stack, goal: str) -> None:
     attempt = service.answer_quiz(roadmap_id, concept["id"], concept["quiz"]["version"], empty)
     right = [each["right"] or each["accepted"][0] for each in attempt["questions"]]
     assert attempt["score"] == 0
+    reading = f"{stack.url}/api/v1/roadmaps/{roadmap_id}/concepts/{concept['id']}/reading"
+    assert answer_to("PUT", reading, json={}, headers=stack.headers).status_code == 200
     assert service.answer_quiz(roadmap_id, concept["id"], 1, right)["score"] == len(right)
 
 

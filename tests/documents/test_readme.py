@@ -165,7 +165,7 @@ def test_the_demo_shows_words_of_a_model_as_they_are(tmp_path: Path) -> None:
     module = {"title": "[/path]", "description": "", "concepts": [concept]}
     stage = {"title": "Regex [/] classes", "description": "", "hours": 1, "modules": [module]}
     with demo.console.capture() as shown:
-        demo.show(
+        demo.print_tree(
             {"title": "[bold]", "hours": 1, "weeks": 1, "remarks": ["[x]"], "stages": [stage]}
         )
     assert [

@@ -187,7 +187,7 @@ def run(
             content=response.content or b"",
         )
         watch.see(seen)
-        is_read = named not in {*LOGIN_ENDS, "finish_part"}  # a part is read with its concept
+        is_read = named not in {*LOGIN_ENDS, "finish_part", "note_reading"}  # read with the concept
         if named and seen.method == "PUT" and seen.status == 200 and is_read:
             read_again(seen, asker)
         if named in LOGIN_ENDS and response.status_code < 300:

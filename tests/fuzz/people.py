@@ -172,6 +172,7 @@ def left_by(person: Person, mark: str, hook: str) -> tuple[dict[str, str], int]:
         "roadmap_id": tree["id"],
         "concept_id": concept,
         "stage_id": tree["stages"][0]["id"],
+        "test_id": tree["stages"][0]["id"],
         "attempt_id": attempt,
         "number": "1",
         "kind": "quiz",

@@ -186,12 +186,21 @@ def test_a_finished_roadmap_is_as_it_was(upgraded: Upgraded) -> None:
     facts = upgraded.recording.facts
     tree = upgraded.get(facts["roadmap"]).json()
     assert tree.pop("learned") == {**facts["tree"].pop("learned"), "learned": 0}
-    assert tree == facts["tree"]
+    assert as_before(tree, facts["tree"]) == facts["tree"]
     noted = upgraded.get(f"{facts['roadmap']}/concepts/{facts['noted']}/notes").json()
     assert noted["notes"] == "Recorded."
     learned = f"{facts['roadmap']}/concepts/{facts['concept']}"
     assert upgraded.get(f"{learned}/progress").json()["progress"] == "done"
     assert len(upgraded.get(f"{learned}/quiz/attempts").json()["items"]) == 1
+
+
+def as_before(now: Any, before: Any) -> Any:
+    """Return what there is now without the fields that this version adds."""
+    if isinstance(before, dict):
+        return {name: as_before(now[name], value) for name, value in before.items()}
+    if isinstance(before, list):
+        return [as_before(*pair) for pair in zip(now, before, strict=True)]
+    return now
 
 
 def without(document: dict[str, Any], names: tuple[str, ...]) -> dict[str, Any]:
@@ -251,7 +260,8 @@ def test_an_export_can_be_imported(upgraded: Upgraded) -> None:
     again = upgraded.get(f"{made.headers['location']}/export.json").json()
     # It is exported in the newest version of the format.
     differing = ("exported_at", "version")
-    assert without(again, differing) == without(json.loads(export), differing)
+    before = json.loads(export)
+    assert without(as_before(again, before), differing) == without(before, differing)
 
 
 @server_mode
