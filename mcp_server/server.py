@@ -343,6 +343,7 @@ async def record_progress(
     exercise_attempt: Annotated[
         str, Field(description="Save this instead: the user's own attempt at the exercise.")
     ] = "",
+    exercise_number: Annotated[int, Field(ge=1, description="Which of several exercises.")] = 1,
     exercise_done: Annotated[
         bool, Field(description="The user's saved attempt works by the solution: done.")
     ] = False,
@@ -355,11 +356,13 @@ async def record_progress(
 ) -> Result:
     """Set the learner's progress with a concept, or finish one part of it or its exercise. Time
     counts by the clock from one to the next, within the plan; the user may state it."""
-    attempt = {"exercise_attempt": exercise_attempt} if exercise_attempt else {}
+    attempt: Json = {"number": exercise_number}
+    if exercise_attempt:
+        attempt["exercise_attempt"] = exercise_attempt
     time = {} if spent_minutes is None else {"spent_minutes": spent_minutes}
     what, path, body = (
         ("Exercise saved", "exercise", {"checked": exercise_done, **attempt})
-        if exercise_done or attempt
+        if exercise_done or exercise_attempt
         else ("Reading noted", "reading", {})
         if lesson_read
         else (f"Part {part} finished", "part", {"part": part})

@@ -139,6 +139,7 @@ class Concept(PlanPart):
     studied = peewee.IntegerField(default=0)
     spent = peewee.IntegerField(default=0)  # seconds, by the clock or as the learner says
     exercise_attempt = peewee.TextField(default="")  # a text of the learner
+    more_attempts = peewee.JSONField(default=())  # the same at exercises 2 to 4
     # When the learner first showed it by quiz and exercise, or by two quizzes; null: not yet
     learned_at = UtcDateTimeField(null=True)
     # When a test took `learned_at` away: quizzes passed before no longer count

@@ -53,6 +53,7 @@ LEARNER = (
     "spent",
     "notes",
     "exercise_attempt",
+    "more_attempts",
     "learned_at",
     "forgotten_at",
 )  # of a concept

@@ -17,6 +17,7 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
 from roadmap.plan.markdown_sanitizer import LINE_END, TooIntricate, parsed, sanitized
+from roadmap.plan.schemas import MOST_EXERCISES
 
 # Characters of a block: parsers of Python and TOML may need the square of its length.
 LONGEST_CODE = 5_000
@@ -58,7 +59,8 @@ class CodeBlock:
 class Section:
     """Section of the second level; the one before the first heading has no title.
 
-    `terms` are the bold texts in it; `line` is that of its heading, from 1.
+    `terms` are the bold texts in it, `headings` those of the third level; `line` is that of its
+    heading, from 1.
     """
 
     title: str
@@ -66,6 +68,7 @@ class Section:
     blocks: tuple[CodeBlock, ...]
     terms: tuple[str, ...]
     line: int
+    headings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +96,14 @@ class Lesson:
         return ends_with_solution([section.title for section in self.sections[1:]])
 
     @property
+    def exercises(self) -> int:
+        """Number of exercises with a solution; several have headings (###) in both sections."""
+        if not self.has_solution:
+            return 0
+        tasks, solutions = (section.headings for section in self.sections[-2:])
+        return len(tasks) if are_exercises(tasks, solutions) else 1
+
+    @property
     def taught(self) -> tuple[Section, ...]:
         """The sections without exercise and solution."""
         return self.sections[:-2] if self.has_solution else self.sections
@@ -108,7 +119,8 @@ class Lesson:
 
 def read(markdown: str) -> Lesson:
     """Return the structure of a tutorial; without a section if it is too intricate to parse."""
-    parts: list[tuple[str, list[str], list[CodeBlock], list[str], int]] = [("", [], [], [], 1)]
+    parts: list[tuple[str, list[str], list[CodeBlock], list[str], int, list[str]]]
+    parts = [("", [], [], [], 1, [])]
     prose: list[str] = []
     try:
         tokens = parsed(markdown, PARSER)
@@ -121,15 +133,17 @@ def read(markdown: str) -> Lesson:
             parts[-1][1].append(token.content)
         elif token.type == "inline" and tokens[at - 1].type == "heading_open":
             if tokens[at - 1].tag == "h2":
-                parts.append((_text(token), [], [], [], (token.map or [0])[0] + 1))
+                parts.append((_text(token), [], [], [], (token.map or [0])[0] + 1, []))
+            elif tokens[at - 1].tag == "h3" and not tokens[at - 1].level:
+                parts[-1][5].append(_text(token))
         elif token.type == "inline":
             parts[-1][1].append(_text(token))
             prose.append(_text(token, code=False))
             parts[-1][3].extend(_bold(token))
     return Lesson(
         tuple(
-            Section(title, "\n".join(texts), tuple(blocks), tuple(terms), line)
-            for title, texts, blocks, terms, line in parts
+            Section(title, "\n".join(texts), tuple(blocks), tuple(terms), line, tuple(headings))
+            for title, texts, blocks, terms, line, headings in parts
         ),
         "\n".join(prose),
     )
@@ -153,6 +167,11 @@ def without_solution(markdown: str) -> tuple[str, str]:
 def ends_with_solution(titles: Sequence[str]) -> bool:
     """Whether the last two of these sections are an exercise and its solution, by its heading."""
     return len(titles) > 1 and SOLUTION.search(titles[-1]) is not None
+
+
+def are_exercises(tasks: Sequence[object], solutions: Sequence[object]) -> bool:
+    """Whether these headings in the last two sections are exercises with a solution each."""
+    return 0 < len(tasks) == len(solutions) <= MOST_EXERCISES
 
 
 def _bold(token: Token) -> Iterator[str]:

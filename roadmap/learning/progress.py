@@ -35,6 +35,7 @@ from roadmap.plan.outline import ContentKind, Level, Quiz, is_none
 from roadmap.plan.schemas import (
     LONGEST_NOTES,
     MOST_ATTEMPTS,
+    MOST_EXERCISES,
     MOST_QUESTIONS,
     PRINTABLE,
     LanguageTag,
@@ -75,6 +76,9 @@ class ExerciseRequest(LazyModel, frozen=True, extra="forbid"):
     exercise_attempt: Annotated[str, Field(max_length=LONGEST_NOTES), PRINTABLE] | None = Field(
         None, description="The complete attempt; empty: none; null: as it is."
     )
+    number: Annotated[int, Field(ge=1, le=MOST_EXERCISES)] = Field(
+        1, description="Of several exercises the one that it is about."
+    )
     checked: bool = Field(
         False,
         description="Whether the learner has checked the attempt, which must have a text, and it "
@@ -83,7 +87,7 @@ class ExerciseRequest(LazyModel, frozen=True, extra="forbid"):
 
 
 class LearnerConcept(LazyModel):
-    """Progress, notes and exercise of the learner at a concept."""
+    """Progress, notes and exercises of the learner at a concept."""
 
     concept_id: UUID
     progress: ConceptProgress = Field(description="Progress of the learner.")
@@ -94,6 +98,7 @@ class LearnerConcept(LazyModel):
     )
     spent_minutes: int = Field(description="Minutes that the learner has spent on it.")
     exercise_attempt: str = Field(description="What the learner wrote at the exercise.")
+    more_attempts: list[str] = Field(description="The same at exercises 2 to 4.")
     learned_at: datetime | None = Field(
         description="When the quiz was passed and the exercise attempted, or the quiz passed on a "
         "second day; null: not yet."
@@ -338,18 +343,22 @@ def set_notes(
 def save_exercise(
     owner_id: UUID, roadmap_id: UUID, concept_id: UUID, request: ExerciseRequest
 ) -> LearnerConcept:
-    """Save the attempt at the exercise, and that it was checked. Raises NotFound, Invalid."""
-    row = _locked(owner_id, roadmap_id, concept_id)
-    text = row.exercise_attempt
+    """Save the attempt at an exercise, and that it was checked. Raises NotFound, Invalid."""
+    row, at = _locked(owner_id, roadmap_id, concept_id), request.number - 1
+    texts = [row.exercise_attempt, *row.more_attempts]
     if request.exercise_attempt is not None:
-        text = request.exercise_attempt
-        _change(owner_id, roadmap_id, concept_id, exercise_attempt=text)
-    if request.checked:
-        if not ((lesson := _lesson(concept_id)) and lesson.has_solution):
-            raise NotFound("The tutorial of this concept has no exercise with a solution.")
-        if not text.strip():
-            raise Invalid(NO_ATTEMPT, fields=(FieldError("/exercise_attempt", NO_ATTEMPT),))
-    if text.strip():
+        texts += [""] * (request.number - len(texts))
+        texts[at] = request.exercise_attempt
+        saved = {"exercise_attempt": texts[0], "more_attempts": texts[1:]}
+        _change(owner_id, roadmap_id, concept_id, **saved)
+    text = "".join(texts[at : request.number]).strip()
+    if request.checked or at:
+        lesson = _lesson(concept_id)
+        if lesson is None or lesson.exercises < request.number:
+            raise NotFound("The tutorial of this concept has no such exercise with a solution.")
+    if request.checked and not text:
+        raise Invalid(NO_ATTEMPT, fields=(FieldError("/exercise_attempt", NO_ATTEMPT),))
+    if text:
         _credit(owner_id, row)
         _note_learned(owner_id, roadmap_id, concept_id, is_done=request.checked)
     return read_learner(owner_id, roadmap_id, concept_id)
@@ -542,7 +551,8 @@ def _note_learned(owner_id: UUID, roadmap_id: UUID, concept_id: UUID, *, is_done
     """
     concept = _find(owner_id, roadmap_id, concept_id)
     days = {at.astimezone(zone_of(owner_id)).date() for at in _passed_at(concept)}
-    is_shown = len(days) > 1 or (days and concept.exercise_attempt.strip())
+    texts = concept.exercise_attempt, *concept.more_attempts
+    is_shown = len(days) > 1 or (days and "".join(texts).strip())
     if is_shown and concept.learned_at is None:
         _change(owner_id, roadmap_id, concept_id, learned_at=clock.now())
     if is_done and concept.progress != ConceptProgress.skipped:

@@ -209,6 +209,7 @@ def accepted_request(row: Any) -> RoadmapRequest:
 
 
 LONGEST_NOTES = 20_000  # characters
+MOST_EXERCISES = 4  # of a concept
 MOST_ATTEMPTS = 200  # of a quiz; the oldest go
 MOST_QUESTIONS = 200
 

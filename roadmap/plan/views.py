@@ -387,6 +387,7 @@ class OwnConcept(ConceptNode):
     notes: str = Field(description="Notes of the learner.")
     notes_tag: str = Field(description="Tag of the notes; `base` of a change.")
     exercise_attempt: str = Field("", description="What the learner wrote at the exercise.")
+    more_attempts: list[str] = Field([], description="The same at exercises 2 to 4.")
     remarks: dict[ContentKind, list[str]] = Field(
         {}, description="What parts lack, by kind, in English; without those that lack nothing."
     )

@@ -31,12 +31,18 @@ def anchor(title: str) -> str:
     return f"t-{slug_of(title) or 'part'}"
 
 
-def parted(html: str) -> list[Markup]:
-    """Return a tutorial without its solution, the heading of the solution, and the solution."""
-    from web.pages.markdown_html import SOLUTION
+def parted(html: str) -> tuple[Markup, list[list[Markup]]]:
+    """Return a tutorial, and of each exercise its task, heading of the solution, and solution.
 
-    text, _, rest = html.partition(SOLUTION)
-    return [Markup(part) for part in (text, *HEADING_END.split(rest, maxsplit=1), "")[:3]]
+    One exercise alone is within the tutorial.
+    """
+    from web.pages.markdown_html import SOLUTION, TASK
+
+    text, mark, rest = html.partition(SOLUTION)
+    (text, *tasks), (alone, *solutions) = text.split(TASK), rest.split(TASK)
+    pairs = zip(tasks, solutions, strict=True) if tasks else [("", alone)] * bool(mark)
+    split = ((task, *HEADING_END.split(solution, maxsplit=1), "") for task, solution in pairs)
+    return Markup(text), [[Markup(part) for part in parts[:3]] for parts in split]
 
 
 def exercise_anchor(html: str) -> str:

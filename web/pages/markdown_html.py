@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
 from html import escape
-from itertools import pairwise
+from itertools import chain, pairwise
 from urllib.parse import unquote
 
 import nh3
@@ -20,7 +20,7 @@ from markdown_it.token import Token
 from markupsafe import Markup
 
 from core.sanitize import plain, strip_nul
-from roadmap.generation.tutorial_lint import ends_with_solution
+from roadmap.generation.tutorial_lint import are_exercises, ends_with_solution
 from roadmap.plan.markdown_sanitizer import DEEPEST, TooIntricate, parsed
 from web.pages import runnable
 from web.pages.highlight import NAMES, Highlighter
@@ -41,7 +41,12 @@ REGION = {"class", "tabindex", "role", "aria-label"}
 ATTRIBUTES: dict[str, set[str]] = {
     **{tag: {"id"} for tag in ("h1", "h2", "h3", "h4", "h5", "h6")},
     **{tag: {"class"} for tag in ("code", "span", "th", "td")},
-    **{"a": {"href", "rel"}, "ol": {"start"}, "pre": REGION | {"data-run"}, "div": REGION},
+    **{
+        "a": {"href", "rel"},
+        "ol": {"start"},
+        "pre": REGION | {"data-run", "data-check"},
+        "div": REGION,
+    },
 }
 TAGS = {
     *ATTRIBUTES,
@@ -52,6 +57,7 @@ CLEANER = nh3.Cleaner(
     tags=TAGS, attributes=ATTRIBUTES, url_schemes={"http", "https", "mailto"}, link_rel=None
 )
 SOLUTION = '<div class="solution"></div>'  # before the heading of the solution, the last section
+TASK = '<div class="task"></div>'  # before each of several exercises and of their solutions
 ALIGNMENTS = {"text-align:right": "to-right", "text-align:center": "to-center"}
 
 
@@ -135,6 +141,16 @@ class _Page:
         sections = [pair for pair in headings if pair[0].tag == "h2" and not pair[0].level]
         titles = [_words(content.children or []) for _, content in sections]
         self._solution = sections[-1][0] if ends_with_solution(titles) else None
+        self._tasks: set[int] = set()  # identities of headings
+        if self._solution is not None:
+            outer = [opening for opening, _ in headings if not opening.level]
+            *_, first, last = [at for at, each in enumerate(outer) if each.tag == "h2"]
+            of_both = [
+                [id(each) for each in part if each.tag == "h3"]
+                for part in (outer[first:last], outer[last:])
+            ]
+            if are_exercises(*of_both):
+                self._tasks = {*chain(*of_both)}
 
     def tokens(self) -> Iterator[Token]:
         """Yield the tokens to render. Raises TooIntricate."""
@@ -143,6 +159,8 @@ class _Page:
         for place, token in enumerate(self._tokens):
             if token is self._solution:
                 yield _html(SOLUTION)
+            if id(token) in self._tasks:
+                yield _html(TASK)
             match token.type:
                 case "inline":
                     token.children = list(self._linked(token.children or []))
@@ -175,7 +193,7 @@ class _Page:
         code = plain(token.content)
         coloured = self._colouring.coloured(code, language) if language else None
         kind = f' class="language-{language}"' if language else ""
-        run = f' data-run="{token.meta["run"]}"' if "run" in token.meta else ""
+        run = "".join(f' data-{use}="{runner}"' for use, runner in token.meta.items())
         label, looks = self._code_label, "code"
         # It shows what the block before prints if it says so, or is plain text behind code
         before = self._tokens[place - 1] if place else None

@@ -1,7 +1,8 @@
 """Decide which code blocks of a tutorial the browser can run: Python by Pyodide, SQL by SQLite.
 
 Nothing is executed. A block that uses what no block above it makes, or what the browser has not,
-cannot run; `no-run` or `needs ...` after the language says so of others.
+cannot run; `no-run` or `needs ...` after the language says so of others. `test` after it marks a
+block that checks a learner's attempt: it is written after the worked solution.
 """
 
 import ast
@@ -46,14 +47,16 @@ STRANGE = re.compile(
 
 
 def mark(tokens: Iterable[Token]) -> None:
-    """Write into `meta` of each block that can run the language that runs it."""
+    """Write into `meta` of each block that can `run` or `check` the language that runs it."""
     made: dict[str, set[str]] = {"python": set(), "sql": set()}
     for token in tokens:
         language, *rest = token.info.lower().split() or [""]
         runner = LANGUAGES.get(language)
         if runner and not NO_RUN & {*rest} and len(token.content) <= LONGEST_CODE:
             names = (_python if runner == "python" else _sql)(token.content, made[runner])
-            if names is not None:
+            if names is not None and "test" in rest:
+                token.meta["check"] = runner
+            elif names is not None:
                 made[runner] |= names
                 token.meta["run"] = runner
 

@@ -10,10 +10,48 @@ const engines = {}; // the worker of each language, once there is one
 const editors = new Map(); // of blocks that are edited
 let isBusy = false;
 
-for (const block of document.querySelectorAll("[data-run]")) prepare(block);
-document.addEventListener("htmx:after:swap", () => {
+prepareAll();
+document.addEventListener("htmx:after:swap", prepareAll);
+
+function prepareAll() {
   for (const block of document.querySelectorAll("[data-run]:not([data-ready])")) prepare(block);
-});
+  for (const block of document.querySelectorAll("[data-check]:not([data-ready])")) prepareCheck(block);
+}
+
+// Runs what the text has made, the attempt and then its tests, which are behind the solution.
+function prepareCheck(block) {
+  const form = block.closest("details.solution")?.previousElementSibling, attempt = form?.querySelector("textarea");
+  block.dataset.ready = "";
+  if (!attempt) return; // a page without a learner
+  const next = (block.closest(".copyable") ?? block).nextElementSibling, language = block.dataset.check;
+  const expected = next?.matches("pre.output") ? next.textContent : "";
+  const bar = document.createElement("div"), check = button(messages.check), state = document.createElement("span");
+  bar.className = "runner";
+  state.setAttribute("role", "status");
+  bar.append(check, " ", state);
+  form.after(bar);
+  check.addEventListener("click", async () => {
+    if (isBusy) return;
+    const say = text => (state.textContent = text), above = sourcesAbove(block, language, ":not(details.solution *)");
+    for (const old of bar.querySelectorAll("pre")) old.remove();
+    if (!attempt.value.trim()) return say(messages.unwritten);
+    isBusy = true;
+    let output, failed, text;
+    for (const tests of [[], [block.textContent]]) {
+      output = panel(messages.output);
+      ({ failed, text } = await execute(language, [...above, attempt.value, ...tests], say, text => {
+        output.firstChild.textContent += text;
+      }));
+      if (failed || text) break;
+    }
+    isBusy = false;
+    const isRight = !failed && (!expected || isSame(output.textContent, expected, language));
+    if (text || isRight) return say(text || messages.passed);
+    say(failed ? messages.failed : messages.differs);
+    if (!failed) output.firstChild.replaceChildren(...compared(expected, output.textContent, keys[language]));
+    bar.append(output);
+  });
+}
 
 function prepare(block) {
   const box = block.closest(".copyable") ?? block, next = box.nextElementSibling;
@@ -32,7 +70,8 @@ function prepare(block) {
     for (const old of bar.querySelectorAll("pre")) old.remove();
     const output = panel(messages.output);
     const say = text => (state.textContent = text);
-    const { failed, text } = await execute(block, say, text => {
+    const sources = [...sourcesAbove(block, block.dataset.run), written(block)];
+    const { failed, text } = await execute(block.dataset.run, sources, say, text => {
       if (!output.isConnected) bar.append(output);
       output.firstChild.textContent += text;
     });
@@ -89,10 +128,16 @@ function panel(label) {
   return made;
 }
 
-// Resolves to {failed} once the block has ended, or to {text}: why it has not.
-async function execute(block, say, print) {
-  const language = block.dataset.run, blocks = [...document.querySelectorAll(`[data-run=${language}]`)];
-  const message = { language, sources: blocks.slice(0, blocks.indexOf(block) + 1).map(code => editors.get(code)?.value ?? code.textContent) };
+function sourcesAbove(block, language, among = "") {
+  const blocks = [...document.querySelectorAll(`[data-run=${language}]${among}`)];
+  return blocks.filter(other => other.compareDocumentPosition(block) & Node.DOCUMENT_POSITION_FOLLOWING).map(written);
+}
+
+const written = block => editors.get(block)?.value ?? block.textContent;
+
+// Resolves to {failed} once the last source has ended, or to {text}: why it has not.
+async function execute(language, sources, say, print) {
+  const message = { language, sources };
   if (!engines[language]) {
     say(messages.loading);
     try {

@@ -61,6 +61,7 @@ from roadmap.plan.outline import (
 from roadmap.plan.schemas import (
     LONGEST_NOTES,
     MOST_ATTEMPTS,
+    MOST_EXERCISES,
     MOST_QUESTIONS,
     PRINTABLE,
     SHORTEST_GOAL,
@@ -223,6 +224,10 @@ class PortableConcept(Frozen):
     exercise_attempt: Annotated[str, Field(max_length=LONGEST_NOTES), PRINTABLE] = Field(
         "", description="What the learner wrote at the exercise.", exclude_if=is_empty
     )
+    more_attempts: Annotated[
+        tuple[Annotated[str, Field(max_length=LONGEST_NOTES), PRINTABLE], ...],
+        Field(max_length=MOST_EXERCISES - 1),
+    ] = Field((), description="The same at exercises 2 to 4.", exclude_if=not_)
     learned_at: Moment | None = Field(
         None,
         description="When it was first learned; left out: not yet.",
@@ -476,6 +481,7 @@ def _concept(
         studied=row.studied,
         notes=row.notes,
         exercise_attempt=row.exercise_attempt,
+        more_attempts=tuple(row.more_attempts),
         learned_at=row.learned_at,
         spent=row.spent,
         forgotten_at=row.forgotten_at,

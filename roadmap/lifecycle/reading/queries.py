@@ -204,6 +204,7 @@ def concept_detail(owner_id: UUID, roadmap_id: UUID, concept_id: UUID) -> Concep
         notes=concept.notes,
         notes_tag=notes_tag(concept.notes),
         exercise_attempt=concept.exercise_attempt,
+        more_attempts=concept.more_attempts,
         remarks={kind: version.remarks for kind, version in versions.items() if version.remarks},
         **details,
     )

@@ -29,7 +29,7 @@ from roadmap.learning.lesson_navigation import (
 from roadmap.lifecycle import commands
 from roadmap.lifecycle.reading import queries
 from roadmap.plan.outline import ContentKind
-from roadmap.plan.schemas import MOST_QUESTIONS, ProgressRequest, RegenerateRequest
+from roadmap.plan.schemas import MOST_EXERCISES, MOST_QUESTIONS, ProgressRequest, RegenerateRequest
 from roadmap.plan.statuses import OPEN, ConceptProgress, ContentStatus, RoadmapStatus
 from roadmap.plan.views import ConceptDetail, mark_of
 from web.http.problems import status_of
@@ -123,6 +123,7 @@ def concept_page(
     notes: str | None = None,
     quiz: QuizState | None = None,
     exercise_attempt: str | None = None,
+    tried: int = 1,
     wish: str | None = None,
 ) -> Response:
     """Return the page; an error is about the notes, answers or wish that come with it.
@@ -160,7 +161,7 @@ def concept_page(
         context["notes"] = notes
         context["stored"] = lesson.concept.notes if isinstance(error, Conflict) else None
     if exercise_attempt is not None:
-        context["attempt"] = exercise_attempt
+        context |= {"attempt": exercise_attempt, "tried": tried}
     if wish is not None and error is not None:
         context["wish"] = wish
         context["wish_problem"] = error_messages.sentence(words, error)
@@ -221,16 +222,19 @@ def set_notes(call: PageCall[ConceptQuery]) -> Response:
 
 
 def save_exercise(call: PageCall[ConceptQuery]) -> Response:
-    """Save the attempt at the exercise, and that it was checked; then show the solution."""
+    """Save the attempt at an exercise, and that it was checked; then show the solution."""
     text = call.body.text("exercise_attempt").replace("\r\n", "\n")
     values = {"exercise_attempt": text} if "exercise_attempt" in call.body else {}
     try:
-        request = filled(progress.ExerciseRequest, {**values, **call.body.given("checked")})
+        given = call.body.given("checked", "number")
+        request = filled(progress.ExerciseRequest, {**values, **given})
         progress.save_exercise(*call.concept, request)
     except Invalid as error:
-        return concept_page(call, error=error, exercise_attempt=text)
+        tried = index_of(call.body.text("number")) or 1
+        return concept_page(call, error=error, exercise_attempt=text, tried=tried)
     write_ahead(call.owner, call.ids["roadmap_id"])
-    return see_other(_path(call) + ("#checked" if request.checked else "#attempt"))
+    own = f"-{request.number}" if request.number > 1 else ""
+    return see_other(_path(call) + ("#checked" if request.checked else f"#attempt{own}"))
 
 
 def answer(call: PageCall[ConceptQuery]) -> Response:
@@ -327,6 +331,7 @@ def _context(call: PageCall[ConceptQuery], lesson: LessonFacts) -> dict[str, Any
         "This concept does not exist in this roadmap: it has just been removed.",
     )
     status = lesson.course.status
+    written = concept.exercise_attempt, *concept.more_attempts
     words = texts_of(call.request)
     pieces = pieces_of(tutorial.markdown, words) if tutorial else []
     is_open = any(state.status in OPEN for state in concept.contents.values())
@@ -348,6 +353,7 @@ def _context(call: PageCall[ConceptQuery], lesson: LessonFacts) -> dict[str, Any
         "shown": lesson.shown,
         "turn": lesson.turn,
         "attempts": lesson.attempts.items,
+        "exercise_attempts": [*written, *[""] * (MOST_EXERCISES - len(written))],
         "asks": lesson.attempts.asks,
         "opens_at": lesson.attempts.opens_at,
         "has_passed": lesson.attempts.has_passed,
@@ -356,7 +362,7 @@ def _context(call: PageCall[ConceptQuery], lesson: LessonFacts) -> dict[str, Any
         "answering": None,
         "is_part": is_part(call.request),
         "notes": concept.notes,
-        "attempt": concept.exercise_attempt,
+        "tried": 0,
         "errors": {},
         "stored": None,
         "seen": call.query.seen,

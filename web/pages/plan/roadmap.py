@@ -117,7 +117,10 @@ def print_page(call: PageCall[PrintQuery]) -> Response:
                 # Regions have names of their own.
                 table = named % {"label": labels["table_label"], "text": node.title}
                 options = {**labels, "table_label": table, "prefix": f"t{number}"}
-                html, _, solution = parted(prose(written.body.markdown, top=5, **options))
+                html, work = parted(prose(written.body.markdown, top=5, **options))
+                html += Markup().join(task for task, _, _ in work)
+                titled = ((title if task else "") + text for task, title, text in work)
+                solution = Markup().join(titled)
         printed[node.id] = {
             "kept": kept,
             "quiz": quiz and without_answers(quiz.body, 1),

@@ -138,7 +138,7 @@ class TestLearn:
         printed = person.get(f"{roadmap}/print").text
         exercises, _, solutions = printed.partition("Solutions of the exercises")
         count = len(concepts_of(person, roadmap))
-        assert len(re.findall(r'id="t\d+-exercise"', exercises)) == count
+        assert len(re.findall(r'id="t\d+-exercises?"', exercises)) == count
         assert solutions.count('<div class="prose"') == count
 
     def test_who_fails_a_quiz_is_led_to_the_sections_to_read_again(
