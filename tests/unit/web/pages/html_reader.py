@@ -38,7 +38,7 @@ ATTRIBUTES: dict[str, set[str]] = {
 }
 CLASSES = {
     "pre": {"code", "code output"},
-    "div": {"scroll", "solution"},
+    "div": {"scroll", "solution", "task"},
     "code": {f"language-{language}" for language in LANGUAGES},
     "span": set(STANDARD_TYPES.values()) - UNCOLOURED,
     **{tag: {"to-right", "to-center"} for tag in ("th", "td")},
