@@ -96,6 +96,30 @@ def editor_of(page: Page) -> Locator:
 
 
 @brought
+def test_an_attempt_is_checked_by_the_tests_of_its_exercise(python: Page) -> None:
+    bar = python.locator("#attempt-2 + .checker")
+    attempt = python.locator("#own-exercise-2")
+    press(bar, "Check")
+    says(bar, "Write your attempt first.")
+    body = (
+        "    if nights < 1: raise ValueError\n    return 9000 * nights + 1200 * breakfast * nights"
+    )
+    attempt.fill(f"print('mine')\ndef book(room, nights, *, guests=1, breakfast=False):\n{body}")
+    press(bar, "Check")
+    says(bar, "Ended with an error.")
+    expect(bar.locator("pre")).to_contain_text("breakfast is for each guest and night")
+    attempt.fill("def book(:")
+    press(bar, "Check")
+    expect(bar.locator("pre")).to_contain_text("SyntaxError")
+    solution = python.locator("details.solution").nth(1).locator("[data-run]").text_content()
+    attempt.fill(solution or "")
+    press(bar, "Check")
+    says(bar, "All tests pass.")
+    expect(bar.locator("pre")).to_have_count(0)
+    attempt.fill("")
+
+
+@brought
 def test_python_is_run_and_compared(python: Page) -> None:
     parts = runner(python, "counter += 1")  # ends with an error, whose last line the text has
     press(parts, "Run")
