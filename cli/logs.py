@@ -3,7 +3,6 @@
 import re
 import time
 from collections.abc import Iterable
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
@@ -16,7 +15,8 @@ from core.ids import first_id
 from core.sanitize import one_line
 from roadmap.operations import log_search
 from roadmap.operations.execution_log import LogLevel
-from roadmap.operations.log_search import SETTLES, LogEntry, LogFilter
+from roadmap.operations.log_search import SETTLES, LogEntry
+from roadmap.operations.search_filters import LogFilter
 
 PAUSE = 1.0  # seconds between two queries
 AT_ONCE = 200  # records of one query
@@ -87,9 +87,9 @@ def logs(
     as_json: bool,
 ) -> None:
     """Show the newest records of the execution log in order of time, or follow it."""
-    wanted = LogFilter(
-        levels=tuple(LogLevel(level) for level in levels),
-        categories=categories,
+    wanted = LogFilter.model_construct(  # the search checks the text
+        level=",".join(levels),
+        category=",".join(categories),
         step=step,
         roadmap_id=roadmap_id,
         trace_id=trace_id,
@@ -99,7 +99,7 @@ def logs(
     )
     # Later records may be incomplete and out of order; --follow prints them.
     begun = clock.now() - SETTLES
-    settled = replace(wanted, until=min(wanted.until or begun, begun))
+    settled = wanted.model_copy(update={"until": min(wanted.until or begun, begun)})
     found: list[LogEntry] = []
     cursor: str | None = ""
     while cursor is not None and len(found) < limit:

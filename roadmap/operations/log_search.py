@@ -16,7 +16,7 @@ import string
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from functools import reduce
 from operator import and_, or_
 from typing import Any
@@ -32,10 +32,10 @@ from core.ids import first_id, new_id
 from core.json_types import Page, page_of
 from models.records import ExecutionLog
 from models.roadmaps import Concept
-from roadmap.operations.execution_log import LogLevel, LogRecord
+from roadmap.operations.execution_log import LogRecord
+from roadmap.operations.search_filters import LONGEST_TEXT, LogFilter
 
 SLOW = "The search takes too long."
-LONGEST_TEXT = 500  # characters of a search
 SEARCH_SECONDS, LOCK_SECONDS = 5.0, 2.0  # for one page
 EXPORTED_AT_ONCE = 1_000  # records of one statement
 # After it, records of several processes are in order: they are sent after 0.25 s.
@@ -67,24 +67,6 @@ class Term:
 
 
 Wanted = list[list[Term]]  # alternatives, of which one must have all of its terms
-
-
-@dataclass(frozen=True, slots=True)
-class LogFilter:
-    """Filter for records; empty or None matches all.
-
-    `since` is inclusive, `until` exclusive.
-    """
-
-    levels: tuple[LogLevel, ...] = ()
-    categories: tuple[str, ...] = ()
-    step: str | None = None
-    roadmap_id: UUID | None = None
-    concept_id: UUID | None = None
-    trace_id: UUID | None = None
-    since: datetime | None = None
-    until: datetime | None = None
-    text: str = ""
 
 
 class LogEntry(LogRecord):

@@ -5,6 +5,7 @@ looks at what CSS can break, and at everything for one state of each page. With 
 at everything in every way.
 """
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -20,6 +21,7 @@ from tests.browser.conftest import School, Visitor, visits
 from tests.browser.gallery import ALSO_CHINESE, EXHIBITS, Gallery
 
 Scheme = Literal["light", "dark"]
+PICTURES = os.environ.get("PICTURES")  # a folder for a picture of each
 WIDTHS = SMALL, MIDDLE, LARGE = (360, 768, 1440)
 LOCALES = {"en": "en-GB", "zh-Hans": "zh-CN"}
 BASICS = """() => ({
@@ -124,6 +126,8 @@ def test_a_page_fits_and_has_no_barrier(
         basics = page.evaluate(BASICS)
         if basics != {"language": language, "isNamed": True, "headings": 1}:
             problems.append(f"{language}: {basics}")
+        if PICTURES:  # to be looked at, and for docs/img
+            page.screenshot(path=Path(PICTURES, f"{name} {language}.png"), full_page=True)
         for width in WIDTHS:
             page.set_viewport_size({"width": width, "height": 900})
             needed, given = page.evaluate(SIDEWAYS)

@@ -21,6 +21,7 @@ from roadmap.accounts.identity import LOCAL_OWNER
 from roadmap.accounts.transfer import NewOwnerCannotLogIn
 from roadmap.lifecycle.administration import admin_queries
 from roadmap.operations.audit_log import Actor, AuditOutcome, entries
+from roadmap.operations.search_filters import RoadmapSearch
 from roadmap_app import app
 from tests.cases import try_each
 from tests.portables import DOCUMENT
@@ -212,9 +213,7 @@ class TestPage:
         done = self.form(room, owner=ann.email, new_owner=bob.email)
         assert done.status_code == 303
         assert "The roadmaps are transferred." in room.get(done.headers["location"]).text
-        assert admin_queries.search(
-            admin_queries.RoadmapSearch(owner=bob.email), before=None, limit=2
-        ).items
+        assert admin_queries.search(RoadmapSearch(owner=bob.email), before=None, limit=2).items
 
 
 def test_in_embedded_mode_those_of_others_become_the_local_owners(immediate: None) -> None:

@@ -9,7 +9,6 @@ such a search may have to read many rows; it ends after `SEARCH_SECONDS`.
 import heapq
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial, reduce
 from operator import and_
@@ -31,6 +30,7 @@ from roadmap.lifecycle import commands
 from roadmap.lifecycle.making import completion
 from roadmap.operations.audit_log import Action, Actor, audited
 from roadmap.operations.execution_log import record
+from roadmap.operations.search_filters import RoadmapSearch
 from roadmap.plan.outline import ContentKind
 from roadmap.plan.statuses import ContentStatus, Progress, RoadmapStatus
 from roadmap.plan.views import Owner, RoadmapFields
@@ -48,24 +48,6 @@ DECISIONS: Mapping[Action, Callable[[UUID, UUID], commands.CommandResult]] = {
     Action.roadmap_retry: commands.retry,
 }
 WORDS = peewee.SQL("to_tsvector('simple', goal || ' ' || title)")
-
-
-@dataclass(frozen=True, slots=True)
-class RoadmapSearch:
-    """Conditions of a search; empty: all roadmaps.
-
-    `owner` is an email address or an id, `text` is searched in goal and title, `error` in the last
-    error. Times are of the creation; `until` is not included.
-    """
-
-    statuses: tuple[RoadmapStatus, ...] = ()
-    owner: str = ""
-    text: str = ""
-    error: str = ""
-    generator: str = ""
-    over_budget: bool = False
-    since: datetime | None = None
-    until: datetime | None = None
 
 
 class AdminRoadmap(RoadmapFields):

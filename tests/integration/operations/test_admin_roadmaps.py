@@ -14,7 +14,7 @@ from llmock.scenarios import Fail, Match
 from core.db import database, session
 from core.errors import Invalid
 from roadmap.lifecycle.administration import admin_queries
-from roadmap.lifecycle.administration.admin_queries import RoadmapSearch
+from roadmap.operations.search_filters import RoadmapSearch
 from testing.logbook import own_database
 from testing.operating import promote
 from testing.servers import Postgres

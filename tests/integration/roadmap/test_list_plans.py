@@ -27,9 +27,9 @@ from roadmap.accounts import sessions
 from roadmap.accounts.access import LAST
 from roadmap.lifecycle import trash
 from roadmap.lifecycle.administration import admin_queries
-from roadmap.lifecycle.administration.admin_queries import RoadmapSearch
 from roadmap.lifecycle.reading import own_roadmaps, queries, read_states
 from roadmap.lifecycle.reading.own_roadmaps import Order, RoadmapFilter
+from roadmap.operations.search_filters import RoadmapSearch
 from roadmap.plan.statuses import RoadmapStatus
 from testing.logbook import own_database
 from testing.servers import Postgres
@@ -225,7 +225,7 @@ def test_an_operators_search_for_an_account_looks_at_what_it_shows(
     listed: list[UUID] = []
 
     def run() -> None:
-        criteria = RoadmapSearch(owner=str(filling.reader), statuses=statuses)
+        criteria = RoadmapSearch(owner=str(filling.reader), status=",".join(statuses))
         listed.extend(
             each.id for each in admin_queries.search(criteria, before=None, limit=LIMIT).items
         )

@@ -12,8 +12,9 @@ import pytest
 from benchmarks.growth.fill_log import MONTHS, fill
 from core.db import database, session
 from core.ids import first_id
-from roadmap.operations.execution_log import LogLevel, month_of
-from roadmap.operations.log_search import LogFilter, page_query
+from roadmap.operations.execution_log import month_of
+from roadmap.operations.log_search import page_query
+from roadmap.operations.search_filters import LogFilter
 from testing.logbook import own_database
 from testing.servers import Postgres
 
@@ -88,17 +89,17 @@ def plans_of_pages() -> list[Plan]:
     cases: dict[str, tuple[LogFilter, UUID | None]] = {
         "no filter": (LogFilter(), None),
         "no filter, deep": (LogFilter(), middle),
-        "errors": (LogFilter(levels=(LogLevel.error,)), None),
-        "errors and warnings, deep": (LogFilter(levels=(LogLevel.error, LogLevel.warning)), middle),
-        "debug": (LogFilter(levels=(LogLevel.debug,)), None),
+        "errors": (LogFilter(level="error"), None),
+        "errors and warnings, deep": (LogFilter(level="error,warning"), middle),
+        "debug": (LogFilter(level="debug"), None),
         "one day": (LogFilter(since=at, until=at + timedelta(days=1)), None),
-        "a rare category": (LogFilter(categories=("webhooks",)), None),
-        "a common category, deep": (LogFilter(categories=("building",)), middle),
+        "a rare category": (LogFilter(category="webhooks"), None),
+        "a common category, deep": (LogFilter(category="building"), middle),
         "a rare step": (LogFilter(step="deliver"), None),
         "a common step": (LogFilter(step="quiz"), None),
         "a missing step": (LogFilter(step="nowhere"), None),
         "one roadmap": (LogFilter(roadmap_id=roadmap_id), None),
-        "errors of one roadmap": (LogFilter(roadmap_id=roadmap_id, levels=(LogLevel.error,)), None),
+        "errors of one roadmap": (LogFilter(roadmap_id=roadmap_id, level="error"), None),
         "one trace": (LogFilter(trace_id=trace_id), None),
         "a rare word": (LogFilter(text="overloaded"), None),
         "a common word": (LogFilter(text="tutorial"), None),
@@ -108,8 +109,8 @@ def plans_of_pages() -> list[Plan]:
         "two common words": (LogFilter(text="tutorial gpt-5-mini"), None),
         "a word of one in 5,000": (LogFilter(text="4242"), None),
         "Chinese": (LogFilter(text="数据库"), None),
-        "a word among errors": (LogFilter(text="refused", levels=(LogLevel.error,)), None),
-        "errors without a word": (LogFilter(text="-refused", levels=(LogLevel.error,)), None),
+        "a word among errors": (LogFilter(text="refused", level="error"), None),
+        "errors without a word": (LogFilter(text="-refused", level="error"), None),
     }
     return [plan_of(name, wanted, before) for name, (wanted, before) in cases.items()]
 

@@ -21,7 +21,7 @@ from core.ids import new_id
 from models.accounts import Account, LoginSession
 from roadmap.accounts import accounts, identity, sessions
 from roadmap.operations import log_search
-from roadmap.operations.log_search import LogFilter
+from roadmap.operations.search_filters import LogFilter
 from roadmap_app import app
 from tests.security.accounts.people import (
     ANOTHER,

@@ -11,13 +11,14 @@ from core.errors import RateLimited, Unauthenticated
 from core.json_types import Page
 from roadmap.operations import log_search
 from roadmap.operations.audit_log import Action, audited
+from roadmap.operations.search_filters import LogFilter
 from web.auth.authentication import run_for_principal
 from web.auth.revocation_cache import revocations
 from web.endpoints.call import Call
 from web.endpoints.endpoint import ADMIN, actor_of, observe
 from web.http.pagination import paged
 from web.http.responses import Reply
-from web.operations.search_filters import FilterQuery, LogSearchQuery
+from web.operations.search_filters import LogSearchQuery
 
 NDJSON = "application/x-ndjson"
 EXPORTS_AT_ONCE = 2  # of a process
@@ -30,11 +31,11 @@ def search_logs(call: Call[None, LogSearchQuery]) -> Reply[Page[log_search.LogEn
 
     A search that takes longer than five seconds is refused, with advice on how to narrow it.
     """
-    found = log_search.search(call.query.wanted, before=call.query.cursor, limit=call.query.limit)
+    found = log_search.search(call.query, before=call.query.cursor, limit=call.query.limit)
     return paged(call.request, call.query, found)
 
 
-async def export_logs(call: Call[None, FilterQuery]) -> Response:
+async def export_logs(call: Call[None, LogFilter]) -> Response:
     """All matching records, oldest first, as NDJSON.
 
     If the connection ends before the response is complete, the export is incomplete; this also
@@ -46,10 +47,9 @@ async def export_logs(call: Call[None, FilterQuery]) -> Response:
 
         A filter that does not fit is refused with the first page, before the response begins.
         """
-        query: FilterQuery = call.query
-        details = query.model_dump(mode="json", exclude_defaults=True)
+        details = call.query.model_dump(mode="json", exclude_defaults=True)
         with audited(actor_of(call), Action.logs_export, "execution_log", details):
-            pages = log_search.export(query.wanted)
+            pages = log_search.export(call.query)
             return next(pages, b""), pages
 
     if call.request.method == "HEAD":

@@ -35,15 +35,9 @@ class OperatorDecision(LazyModel):
 
 def search_roadmaps(call: Call[None, SearchQuery]) -> Reply[Page[admin_queries.AdminRoadmap]]:
     """Roadmaps of all accounts, newest first."""
-    return paged(
-        call.request,
-        call.query,
-        admin_queries.search(
-            admin_queries.RoadmapSearch(**call.query.criteria),
-            before=call.query.cursor,
-            limit=call.query.limit,
-        ),
-    )
+    query = call.query
+    found = admin_queries.search(query, before=query.cursor, limit=query.limit)
+    return paged(call.request, query, found)
 
 
 def read_overseen(call: Call) -> admin_queries.AdminRoadmapDetail:

@@ -14,7 +14,8 @@ from core.errors import Invalid
 from core.i18n import gettext_noop
 from core.json_types import Page
 from roadmap.operations import audit_log, log_search
-from web.operations.search_filters import FilterQuery, LogSearchQuery
+from roadmap.operations.search_filters import LogFilter
+from web.operations.search_filters import LogSearchQuery
 from web.pages.admin.labels import ACTIONS, OUTCOMES
 from web.pages.admin.layout import address, admin_page, observe_page
 from web.pages.forms import AnyQuery, TypedQuery, filled
@@ -34,7 +35,7 @@ CHOICES = {
     "info,warning,error": gettext_noop("All except debug"),
 }
 # Those of the API, as texts of a form; `last`: a time range, in place of `since`.
-FILTERS = (*FilterQuery.model_fields, "last")
+FILTERS = (*LogFilter.model_fields, "last")
 TOO_SLOW = gettext_noop("The search took too long. Narrow it by time, roadmap or request.")
 # A time that a date-time field can show; another text is in a text field.
 LOCAL = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d)?)?")
@@ -54,7 +55,7 @@ def logs_page(call: PageCall[TypedQuery]) -> Response:
     exported, refused = None, None
     try:
         query = filled(LogSearchQuery, _api_filters(given))
-        log = log_search.search(query.wanted, before=query.cursor)
+        log = log_search.search(query, before=query.cursor)
         same = query.model_dump(mode="json", exclude_defaults=True, exclude={"cursor", "limit"})
         exported = urlencode(same)
     except Invalid as error:

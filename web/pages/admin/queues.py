@@ -9,11 +9,11 @@ from starlette.responses import Response
 from core.errors import Conflict, Invalid, NotFound, RoadmapError, Unavailable
 from core.i18n import gettext_noop
 from roadmap.operations.audit_log import Action
+from roadmap.operations.search_filters import EARLIEST
 from tasks import queue_admin
 from tasks.message_browser import LONGEST_SEARCH, MessageState
 from tasks.queue_admin import DeadLettersRequest, act_on, act_on_dead
 from web.endpoints.endpoint import actor_of
-from web.operations.search_filters import EARLIEST
 from web.pages.admin.actions import ACTION_TEXTS, consequences, success_message
 from web.pages.admin.labels import STATES
 from web.pages.admin.layout import act_page, address, admin_page, observe_page

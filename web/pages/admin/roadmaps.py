@@ -20,6 +20,7 @@ from roadmap.lifecycle.timeline.timeline import trace_of
 from roadmap.operations import log_search
 from roadmap.operations.audit_log import Action
 from roadmap.operations.execution_log import LogLevel
+from roadmap.operations.search_filters import LogFilter, RoadmapSearch
 from roadmap.plan.statuses import RoadmapStatus
 from tasks.dispatcher import send_after_commit
 from web.endpoints.endpoint import actor_of
@@ -34,7 +35,7 @@ ADMIN_ROADMAP = "/admin/roadmaps/{roadmap_id}"
 
 ON_A_PAGE = 50
 LAST_RECORDS = 20
-LEVELS = tuple(level for level in LogLevel if level is not LogLevel.debug)  # of these
+LEVELS = ",".join(level for level in LogLevel if level is not LogLevel.debug)  # of these
 FILTERS = tuple(name for name in SearchQuery.model_fields if name not in ("cursor", "limit"))
 DAYS = ("since", "until")
 SEARCH_TOO_SLOW = gettext_noop(
@@ -82,8 +83,7 @@ def roadmaps_page(call: PageCall[TypedQuery]) -> Response:
             moments[name] = f"{day + timedelta(days=later)}T00:00:00Z"
     try:
         query = filled(SearchQuery, {**given, **moments, "limit": ON_A_PAGE})
-        criteria = admin_queries.RoadmapSearch(**query.criteria)
-        found = admin_queries.search(criteria, before=query.cursor, limit=ON_A_PAGE)
+        found = admin_queries.search(query, before=query.cursor, limit=ON_A_PAGE)
     except Invalid as error:
         return _list_page(call, given, Page(items=[], next_cursor=None), error)
     return _list_page(call, given, found)
@@ -107,7 +107,7 @@ def roadmap_page(call: PageCall[RoadmapQuery], error: Conflict | None = None) ->
         may_cancel=detail.status in UNDER_WAY and detail.trashed_at is None,
         may_retry=has_ended and detail.trashed_at is None,
         records=log_search.search(
-            log_search.LogFilter(roadmap_id=roadmap_id, levels=LEVELS), limit=LAST_RECORDS
+            LogFilter(roadmap_id=roadmap_id, level=LEVELS), limit=LAST_RECORDS
         ).items,
         logs=logs,
         trace=trace,
@@ -128,7 +128,7 @@ def transfer(call: PageCall[TypedQuery]) -> Response:
         made = transfer_.transfer(request.owner, request.new_owner, actor_of(call))
     except (Invalid, Conflict) as error:
         found = admin_queries.search(
-            admin_queries.RoadmapSearch(owner=given["owner"]), before=None, limit=ON_A_PAGE
+            RoadmapSearch.model_construct(owner=given["owner"]), before=None, limit=ON_A_PAGE
         )
         return _list_page(call, given, found, error)
     return see_other(

@@ -21,7 +21,7 @@ from roadmap.accounts.identity import LOCAL_OWNER
 from roadmap.operations import audit_log, log_search
 from roadmap.operations.audit_log import AuditEntry
 from roadmap.operations.execution_log import store_batch
-from roadmap.operations.log_search import LogFilter
+from roadmap.operations.search_filters import LogFilter
 from roadmap_app import app
 from testing.logbook import document
 from tests.cases import try_each
