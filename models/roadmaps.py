@@ -25,8 +25,8 @@ class Roadmap(Leased):
     clarify = peewee.BooleanField(default=False)  # questions may come before the plan
     # To the questions of the analysis: a list, empty if they were skipped; null: none yet
     answers = peewee.JSONField(null=True)
-    scope = peewee.CharField(max_length=10, default="ask")  # a Scope
-    # A Match of the goal and the catalogue; null: a model makes the plan, or it is not read yet
+    scope = peewee.CharField(max_length=10, default="ask")  # a CourseScope
+    # A GoalMatch of the goal and the catalogue; null: a model makes the plan, or it is not read yet
     goal_match = peewee.JSONField(null=True)
     # Still true when only the owner has edited the plan since
     approved = peewee.BooleanField(default=False)

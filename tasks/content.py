@@ -67,7 +67,7 @@ def judge_project(judgement_id: str) -> None:
 def look_after_links() -> None:
     from roadmap.lifecycle.links import link_checker
 
-    enqueue(link_checker.run_checks(by_model=generator.current_generator().repairs))
+    enqueue(link_checker.run_checks(by_model=generator.current_generator().is_model))
 
 
 def stop(name: JobName, row_id: UUID, reason: str) -> list[Job]:

@@ -19,7 +19,7 @@ from tasks.queues import REGISTRY, content_queue, logs_queue, task
 
 logger = logging.getLogger(__name__)
 
-ROUNDS = 10  # of up to a thousand jobs; the rest follows a minute later
+ROUNDS = 10  # the rest follows a minute later
 BEFORE_RECORDS = 1  # priority
 FOLLOW_UPS = (20, 40)  # seconds; Huey's crontab knows minutes only
 BROKER_AWAY: tuple[type[Exception], ...] = (Unavailable, *content_queue.storage.faults)

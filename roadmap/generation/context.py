@@ -162,7 +162,7 @@ class Generator(Protocol):
     """Designs roadmaps and writes contents; by default it takes any goal, and checks nothing."""
 
     name: str  # tells the catalogue from a model
-    repairs: bool  # whether it can repair an outline
+    is_model: bool  # and can repair an outline; tracks stay as people have written them
 
     def name_of(self, step: str) -> str:
         """Return the name that is stored with the results of a step."""

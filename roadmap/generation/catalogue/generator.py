@@ -65,7 +65,7 @@ class CatalogueGenerator(Generator):
     """Generator that needs no key and answers at once."""
 
     name = BUILT_IN
-    repairs = False  # tracks stay as people have written them
+    is_model = False  # tracks stay as people have written them
 
     def fit(self, request: RoadmapRequest) -> RoadmapRequest:
         found = find_tracks(request.goal)

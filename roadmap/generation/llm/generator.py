@@ -74,7 +74,7 @@ Made = TypeVar("Made")
 class ModelGenerator(Generator):
     """Generator for all threads of a process; metered copies share client and rate control."""
 
-    repairs = True
+    is_model = True
 
     def __init__(
         self,

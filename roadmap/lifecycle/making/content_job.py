@@ -169,7 +169,7 @@ def _write_and_save(
         owner_id=owner_id, content_id=content.id, attempt=content.attempts, **place
     )
     with keeper.holding(BUILDING, token, stop):
-        if generator.repairs:  # a model, which knows nothing of the course
+        if generator.is_model:  # a model, which knows nothing of the course
             brief = _in_course(content, brief)
             if kind is ContentKind.resources:
                 brief = replace(brief, candidates=resource_search.candidates(brief, **place))
@@ -192,7 +192,7 @@ def _write_and_save(
         remarks: list[str] = []
         if isinstance(written, Quiz):
             written, remarks = _checked(content, written, brief, metered)
-        if generator.repairs:
+        if generator.is_model:
             remarks = [*floors.lacking(written, brief), *remarks]
         jobs = retry_save(_save_content, content, token, written, generator, remarks)
     record(
@@ -211,7 +211,7 @@ def _checked(
     content: Content, quiz: Quiz, brief: ConceptBrief, generator: Generator
 ) -> tuple[Quiz, list[str]]:
     """Check a quiz, and say what was found; a quiz that cannot be checked stays as it is."""
-    if not (generator.repairs and settings.quiz_check):
+    if not (generator.is_model and settings.quiz_check):
         return quiz, []
     try:
         if not budget_suffices(content.roadmap_id):
@@ -227,7 +227,7 @@ def _write(generator: Generator, kind: ContentKind, brief: ConceptBrief) -> Cont
     if not isinstance(written, Resources) or not settings.link_check_days:
         return written
     # URLs that a model has just named, and spare ones, are visited.
-    dead = link_checker.dead_among(written, look=generator.repairs or bool(brief.dead))
+    dead = link_checker.dead_among(written, look=generator.is_model or bool(brief.dead))
     if not dead:
         return written
     try:

@@ -168,7 +168,7 @@ class Planning:
             draft = self._check(self.revision.outline)
         else:
             draft = self._draft(design, design.step, 0, partial(self.generator.outline, design))
-        if self.generator.repairs:
+        if self.generator.is_model:
             while begun := revisions.begun(draft.draft):
                 draft = self._draft(design, "stage", 0, partial(self.generator.fill, design, begun))
             while draft.problems and self.revision.rounds < settings.repair_rounds:
@@ -202,7 +202,7 @@ class Planning:
             draft,
             self.request,
             clock.now().date(),
-            self.request.language if self.generator.repairs else None,
+            self.request.language if self.generator.is_model else None,
         )
 
     def _repair(

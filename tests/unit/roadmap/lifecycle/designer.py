@@ -67,7 +67,7 @@ LOOPED = outline(concept("flour", "dough"), concept("dough", "flour"))
 class Designer(Generator):
     """A Generator of given designs. `asked` holds the requests; every text it writes differs."""
 
-    name, repairs = "designer", True
+    name, is_model = "designer", True
 
     def __init__(self, *designs: Outline | Exception) -> None:
         self.designs = list(designs)

@@ -277,7 +277,7 @@ class TestReplacing:
         asked: list[str] = []
 
         class Wrong(CatalogueGenerator):
-            repairs = True
+            is_model = True
 
             def write(self, kind: Any, brief: Any) -> Any:
                 asked.append(kind)
@@ -626,7 +626,7 @@ class TestWhileWriting:
         asked: list[tuple[str, ...]] = []
 
         class Inventive(CatalogueGenerator):
-            repairs = True
+            is_model = True
 
             def write(self, kind: Any, brief: Any) -> Any:
                 if kind is ContentKind.resources:

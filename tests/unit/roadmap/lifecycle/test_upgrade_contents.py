@@ -21,7 +21,7 @@ class Model(CatalogueGenerator):
     """Writes a tutorial of its own, and the rest as the catalogue does."""
 
     name = "model:m"
-    repairs = True
+    is_model = True
 
     def write(self, kind: ContentKind, brief: ConceptBrief) -> Contents:
         if kind is ContentKind.tutorial:
