@@ -43,7 +43,7 @@ PUBLIC = {
         statuses validation views word_diff
     """,
     "operations": """
-        audit_log backup execution_log log_retention log_search metrics_store
+        audit_log backup execution_log log_retention log_search metrics_store search_filters
         task_stats
     """,
     "generation": """

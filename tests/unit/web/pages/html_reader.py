@@ -43,6 +43,7 @@ CLASSES = {
     "span": set(STANDARD_TYPES.values()) - UNCOLOURED,
     **{tag: {"to-right", "to-center"} for tag in ("th", "td")},
 }
+MARKS = ({"class": "solution"}, {"class": "task"})
 START_TAG = re.compile(r'<[a-z][a-z0-9]*(?: [a-z-]+="(?:[^"<>&]|&(?:amp|lt|gt|quot|nbsp);)*")*>')
 GOOD_HREF = re.compile(
     r"https?://[^/?#@\\\s]+(?:[/?#][!-~]*)?|mailto:[!-~]+|#t-\S+", re.IGNORECASE | re.ASCII
@@ -114,7 +115,7 @@ class Read(HTMLParser):
         if tag == "a":
             assert GOOD_HREF.fullmatch(attributes["href"]), raw
             assert attributes["href"].startswith("#") or attributes["rel"] == REL
-        if tag in (*HEADINGS, "pre", "div") and attributes != {"class": "solution"}:
+        if tag in (*HEADINGS, "pre", "div") and attributes not in MARKS:
             assert attributes.keys() == ATTRIBUTES[tag]
             assert attributes.get("tabindex", "0") == "0"
             assert attributes.get("role") == {"pre": "group", "div": "region"}.get(tag)

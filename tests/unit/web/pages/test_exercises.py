@@ -118,7 +118,7 @@ def test_attempts_are_kept_by_number_and_any_of_them_counts(
 
 
 def test_a_number_without_an_exercise_is_refused(person: TestClient, roadmap: str) -> None:
-    single = f"{API}{roadmap}/concepts/{concepts_of(person, roadmap)[1]['id']}"
+    single = f"{API}{roadmap}/concepts/{concepts_of(person, roadmap)[0]['id']}"
     body = {"exercise_attempt": "x", "number": 2}
     assert person.put(f"{single}/exercise", json=body).status_code == 404
     assert person.get(single).json()["more_attempts"] == []
