@@ -26,7 +26,7 @@ function prepareCheck(block) {
   const next = (block.closest(".copyable") ?? block).nextElementSibling, language = block.dataset.check;
   const expected = next?.matches("pre.output") ? next.textContent : "";
   const bar = document.createElement("div"), check = button(messages.check), state = document.createElement("span");
-  bar.className = "checker";
+  bar.className = "checker prose"; // its output looks like those of the text
   state.setAttribute("role", "status");
   bar.append(check, " ", state);
   form.after(bar);
