@@ -48,7 +48,7 @@ class Floor:
 # Support is the weighted share of questions and right answers that the tutorial has. Pairs of
 # Chinese characters match more seldom than stems of words.
 FLOORS = (
-    Floor("length of the tutorial", lambda of: of.words, FEWEST_WORDS, 1500, " words"),
+    Floor("length of the tutorial", lambda of: of.words, FEWEST_WORDS, 2000, " words"),
     Floor(
         "reading level of English (ARI)", lambda of: None if of.is_chinese else of.level, most=12
     ),

@@ -81,11 +81,11 @@ def test_a_completion_is_shown_to_others_by_a_link_that_says_so(
     [stage] = shown.pop("stages")
     assert (stage["outcomes_learned"], stage["outcomes_done"]) == ([], concepts[0]["outcomes"])
     assert shown.pop("test")["taken_at"] is None
+    assert 0 <= shown.pop("minutes") <= 5  # by the clock, and a busy machine takes its time
     assert shown == {
         "projects": [],
         "begun_on": today,
         "ended_on": today,
-        "minutes": 0,
         "done": 1,
         "learned": 0,
         "skipped": len(concepts) - 1,
