@@ -10,6 +10,7 @@ from starlette.testclient import TestClient
 
 from roadmap.generation.catalogue import loader
 from roadmap.generation.catalogue.generator import find_tracks
+from roadmap.generation.catalogue.goal_reading import read_goal
 from roadmap.generation.catalogue.loader import CHINESE, LARGEST_FILE, TRACKS, broken_files, tracks
 from roadmap.generation.context import GeneratorFault
 from roadmap.plan.validation import problems
@@ -32,7 +33,7 @@ def copied(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 def forget() -> None:
     files = loader
     read = (files.heads, files.tracks, files.load_track, files.load_concept, files.lexicon)
-    for cached in (*read, files.load_capstones, find_tracks):
+    for cached in (*read, files.load_capstones, read_goal):
         cached.cache_clear()
 
 

@@ -20,7 +20,7 @@ from core.queue_factory import make_queue
 from core.settings import Settings, from_environment
 from core.startup import preflight
 from roadmap.generation.catalogue import loader
-from roadmap.generation.catalogue.generator import find_tracks
+from roadmap.generation.catalogue.goal_reading import read_goal
 from tasks import queue_admin
 from tasks.queues import QUEUES
 from testing.commands import FinishedCommand, command
@@ -29,7 +29,7 @@ from testing.stack import ROOT
 
 OF_TRACKS_DIR = (
     *(loader.heads, loader.tracks, loader.load_track, loader.load_concept, loader.lexicon),
-    *(loader.load_capstones, find_tracks),
+    *(loader.load_capstones, read_goal),
 )
 
 

@@ -135,7 +135,7 @@ def faults(track: Track) -> Iterator[str]:
             yield f"{folder}/{name}: lines {', '.join(left)}: still to be written"
     found = find_tracks(track.title)
     others = " and ".join(each.id for each in found) or "no track"
-    wrong = "" if found == (track,) else f"finds {others}; add [words]"
+    wrong = "" if found == [track] else f"finds {others}; add [words]"
     if wrong := fault_of_goal(track.title) or wrong:
         yield f"{track.id}/track.toml: title: as a goal, it {wrong}"
         return

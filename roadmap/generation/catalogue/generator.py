@@ -168,15 +168,13 @@ def resources_of(concept: CatalogueConcept, brief: ConceptBrief) -> Resources:
     return Resources(items=tuple(sorted(left or concept.resources, key=place)))
 
 
-@lru_cache(maxsize=2000)  # of goals with at most 1,000 characters
-def find_tracks(goal: str) -> tuple[Track, ...]:
+def find_tracks(goal: str) -> list[Track]:
     """Return the tracks that a goal names, the most important first. Raises Unavailable.
 
-    They have a language in common. A goal is matched when it is accepted, and again twice while it
-    is planned.
+    They have a language in common.
     """
     try:
-        return tuple(read_goal(goal).tracks)
+        return [files.tracks()[id_] for id_ in read_goal(goal).ids]
     except BrokenFile as broken:
         raise Unavailable(f"The built-in catalogue cannot be used: {broken}.") from None
 
@@ -331,15 +329,14 @@ class _Course:
         )
 
 
-def _course(request: RoadmapRequest, scope: CourseScope) -> _Course:
-    """Return a course for a request in its language. Raises GeneratorFault, BrokenFile."""
-    reading, language = read_goal(request.goal), language_of(request.language) or files.ENGLISH
-    if not reading.tracks:
+def _course(reading: Reading, level: Level, language: str, scope: CourseScope) -> _Course:
+    """Return a course in a language of the catalogue. Raises GeneratorFault, BrokenFile."""
+    if not reading.ids:
         raise UnknownHere(NO_TRACK)
-    if request.level not in RANK:
-        raise UnknownHere(f"The level {request.level} is unknown.")
-    wanted: set[str] = set()
-    ids = dict.fromkeys(track.id for track in reading.tracks)
+    if level not in RANK:
+        raise UnknownHere(f"The level {level} is unknown.")
+    wanted: Set[str] = frozenset()
+    ids = dict.fromkeys(reading.ids)
     if scope == CourseScope.fitting:
         wanted = reading.named | reading.around
         ids |= dict.fromkeys(map(track_of, sorted(reading.named)))
@@ -356,10 +353,10 @@ def _course(request: RoadmapRequest, scope: CourseScope) -> _Course:
     planned = {
         key
         for key in chosen & concepts.keys()
-        if key in reading.named or concepts[key].is_news_to(request.level)
+        if key in reading.named or concepts[key].is_news_to(level)
     }
     skills: dict[str, set[str]] = {}
-    for word, names in files.lexicon().read(request.goal).known:
+    for word, names in reading.known:
         taught = (
             f"{track.id}/{id_}"
             for track in translated
@@ -393,22 +390,29 @@ def _options(request: RoadmapRequest) -> tuple[GoalMatch, dict[CourseScope, _Cou
     if request.deadline is not None and hours is None:
         hours = hours_until(request.deadline, clock.now().date(), request.hours_per_week)
     try:
-        lexicon = files.lexicon()
-        return _options_in(lexicon, request.goal, request.level, request.language, hours)
+        return _options_in(
+            files.lexicon(),
+            read_goal(request.goal),
+            request.level,
+            language_of(request.language) or files.ENGLISH,
+            hours,
+        )
     except BrokenFile as broken:
         raise GeneratorFault(f"The built-in catalogue cannot be used: {broken}.") from None
 
 
 @lru_cache(maxsize=200)
 def _options_in(
-    _: Lexicon, goal: str, level: Level, language: str, hours: int | None
+    _: Lexicon, reading: Reading, level: Level, language: str, hours: int | None
 ) -> tuple[GoalMatch, dict[CourseScope, _Course]]:
-    """Return the options for these hours; None: there is no limit."""
-    request = RoadmapRequest.model_construct(goal=goal, level=level, language=language)
-    reading, whole = read_goal(goal), _course(request, CourseScope.track)
-    is_covered = not (reading.words["partly"] or reading.words["missing"])
+    """Return the options for these hours; None: there is no limit.
+
+    A goal is accepted in less time than they take: goals that read the same share them.
+    """
+    whole = _course(reading, level, language, CourseScope.track)
+    is_covered = not any(reading.words[1:])
     has_part = reading.named or (reading.around and not is_covered)
-    part = _course(request, CourseScope.fitting) if has_part else whole
+    part = _course(reading, level, language, CourseScope.fitting) if has_part else whole
     made = part if reading.named else whole
     fits_in_time = hours is None or made.hours <= hours
     if hours is not None and not fits_in_time:
@@ -418,7 +422,7 @@ def _options_in(
     if not part.planned or part.planned == whole.planned:
         del courses[CourseScope.fitting]
     match = GoalMatch(
-        **reading.words,
+        **dict(zip(("covered", "partly", "missing"), map(list, reading.words), strict=True)),
         hours_available=hours,
         fits_in_time=fits_in_time,
         asks=not (is_covered and fits_in_time),
@@ -441,8 +445,8 @@ def _summary(
 ) -> str:
     """Return what a person should know before the course is made; empty: all fits."""
     _, comma, semicolon = files.LEFT_OUT[whole.tracks[0].language]
-    covered, partly, missing = map(comma.join, reading.words.values())
-    names = [each.lower() for each in reading.words["partly"]]
+    covered, partly, missing = map(comma.join, reading.words)
+    names = [each.lower() for each in reading.words[1]]
     teaches = (any(each in title.lower() for each in names) for title in whole.titles())
     is_late = hours is not None and made.hours > hours
     facts = {

@@ -196,9 +196,9 @@ class Lexicon:
         skills = [(word, names - meanings) for part in known for word, names in self.phrases(part)]
         return Goal(stated, meanings, complained, skills, elsewhere, fields, says_more)
 
-    def choose(self, text: str, matches: Mapping[str, Match]) -> list[str]:
-        """Return the ids of the tracks that a goal names, the most important first."""
-        goal, text = self.read(text), self.simplified(text)
+    def choose(self, text: str, goal: Goal, matches: Mapping[str, Match]) -> list[str]:
+        """Return the ids of the tracks that a goal names, as it was read, best first."""
+        text = self.simplified(text)
         meant = goal.meanings - {INTENT}
         near = {
             id_: match
@@ -333,7 +333,7 @@ def _joined(text: str) -> str:
 def stem(word: str) -> str:
     """Return the stem of an English word. Thread-safe, which the stemmer is not."""
     with _one_at_a_time:
-        return str(_stemmer().stemWord(word))
+        return word if word.isdigit() else str(_stemmer().stemWord(word))
 
 
 @cache

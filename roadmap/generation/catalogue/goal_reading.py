@@ -3,10 +3,17 @@
 import re
 from collections import Counter
 from collections.abc import Sequence, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cache, lru_cache
+from itertools import product
 
 from roadmap.generation.catalogue import loader as files
-from roadmap.generation.catalogue.goal_matching import ENOUGH, ENOUGH_IN_A_LIST, INTENT
+from roadmap.generation.catalogue.goal_matching import (
+    ENOUGH,
+    ENOUGH_IN_A_LIST,
+    INTENT,
+    Goal,
+)
 from roadmap.generation.catalogue.loader import EXACT, Track, tracks
 
 Phrases = Sequence[tuple[str, Set[str]]]
@@ -29,35 +36,39 @@ SPANS = {
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """Tracks of a goal, and keys of the concepts that it names and of what surrounds the rest.
+    """Ids of the tracks of a goal, and keys of the concepts that it names and of what surrounds it.
 
-    Without `named` it is about whole tracks. Its `words` are `covered`, `partly` or `missing`.
+    Without `named` it is about whole tracks. Its `words` are those covered, partly, and missing;
+    `known` are phrases of what the person knows, with their meanings.
     """
 
-    tracks: list[Track]
-    named: set[str]
-    around: set[str]
-    words: dict[str, list[str]]
+    ids: tuple[str, ...] = ()
+    named: frozenset[str] = frozenset()
+    around: frozenset[str] = frozenset()
+    words: tuple[tuple[str, ...], ...] = ((), (), ())
+    known: tuple[tuple[str, frozenset[str]], ...] = ()
 
 
+@lru_cache(maxsize=2000)  # of goals with at most 1,000 characters; each is read three times
 def read_goal(goal: str) -> Reading:
     """Return what a goal asks for. Raises BrokenFile."""
     lexicon = files.lexicon()
     full, read = lexicon.full, lexicon.read(goal)
-    words: dict[str, list[str]] = {"covered": [], "partly": [], "missing": []}
-    every = [name for _, names in full.phrases(full.simplified(goal)) for name in names]
+    phrases_of = cache(full.phrases)  # a goal, what it states, and its only part are often the same
+    known = tuple((word, frozenset(names)) for word, names in read.known)
+    every = [name for _, names in phrases_of(full.simplified(goal)) for name in names]
     if title := next((name for name in every if name.startswith(EXACT)), None):
         key = title.removeprefix(EXACT)
-        return Reading([tracks()[track_of(key)]], {key}, set(), {**words, "covered": [goal]})
-    phrases = full.phrases(read.stated)
-    ids = lexicon.choose(goal, {track.id: track.match for track in tracks().values()})
+        return Reading((track_of(key),), frozenset({key}), words=((goal,), (), ()), known=known)
+    phrases = phrases_of(read.stated)
+    ids = lexicon.choose(goal, read, {track.id: track.match for track in tracks().values()})
     named = {name for _, names in phrases for name in names if "/" in name}
-    same_as = {
-        f"{track.id}/{id_}": keys
+    named -= {
+        f"{track.id}/{id_}"
         for track in tracks().values()
         for id_, keys in track.same_as.items()
+        if not named.isdisjoint(keys)
     }
-    named -= {key for key in named if not named.isdisjoint(same_as.get(key, ()))}
     says_more = read.elsewhere or read.fields or not all(names for _, names in phrases)
     if not ids and (says_more or full.leftover(read.stated) > MOST_REST):
         named = set()
@@ -68,11 +79,10 @@ def read_goal(goal: str) -> Reading:
     if count := Counter(map(track_of, sorted(named))):
         best = tracks()[count.most_common(1)[0][0]]
         found = [each for each in found if each.id in count] or [best]
-    reading = Reading(found, named, around, words)
-    if found:
-        parts = full.lists.split(ABBREVIATED.sub(r"\1 \2", read.stated))
-        _sort_out(reading, read.complained, [full.phrases(part) for part in parts])
-    return reading
+    ids = [each.id for each in found]
+    reading = Reading(tuple(ids), frozenset(named), frozenset(around), known=known)
+    parts = full.lists.split(ABBREVIATED.sub(r"\1 \2", read.stated)) if found else ()
+    return _sorted_out(reading, read, [phrases_of(part) for part in parts])
 
 
 def track_of(key: str) -> str:
@@ -94,43 +104,40 @@ def _wants_all(found: Sequence[Track], named: Set[str], phrases: Phrases) -> boo
     )
 
 
-def _sort_out(reading: Reading, complained: Set[str], parts: Sequence[Phrases]) -> None:
-    """Add the words of the goal, and what surrounds them.
+def _sorted_out(reading: Reading, goal: Goal, parts: Sequence[Phrases]) -> Reading:
+    """Return the reading with the words of the goal, and with what surrounds them.
 
     Words are only missing in a part of a list of which nothing is taught.
     """
     is_short = sum(map(len, parts)) <= FEW_WORDS
-    matches = [track.match for track in tracks().values()]
-    subjects = {
-        name
-        for each in matches
-        for name, points in (each.points | dict.fromkeys(each.against, ENOUGH)).items()
-        if points >= ENOUGH
-    }
+    words: list[list[str]] = [[], [], []]
+    covered, partly, missing = words
+    around, matches = set(reading.around), [track.match for track in tracks().values()]
     for part in parts:
-        missing, is_taught = [], False
+        unknown, is_taught = [], False
         for word, names in part:
-            if names and names <= SILENT | complained:
+            if names and names <= SILENT | goal.complained:
                 continue
-            if names and _is_taught(reading, word, names):
+            is_covered, near = _taught(reading, names)
+            if names and (is_covered or near):
                 is_taught = True
-            elif any("/" in name or name in subjects for name in names) or (
-                is_short and not names and word.isalpha()
+                (covered if is_covered else partly).append(word)
+                around |= set() if is_covered else near
+            elif (is_short and not names and word.isalpha()) or any(
+                "/" in name or name in match.against or match.points.get(name, 0) >= ENOUGH
+                for name, match in product(names, matches)
             ):
-                missing.append(word)
-        reading.words["missing"] += [] if is_taught else missing
+                unknown.append(word)
+        missing += [] if is_taught else unknown
+    return replace(reading, around=frozenset(around), words=tuple(map(tuple, words)))
 
 
-def _is_taught(reading: Reading, word: str, names: Set[str]) -> bool:
-    """Whether a word is taught, or what surrounds it; add it to the reading."""
-    ids = {track.id for track in reading.tracks} | set(map(track_of, reading.named))
+def _taught(reading: Reading, names: Set[str]) -> tuple[bool, set[str]]:
+    """Return whether meanings are taught, and the keys of what surrounds them."""
+    ids = {*reading.ids, *map(track_of, reading.named)}
     taught = {name for name in names if "/" in name and track_of(name) in ids}
     pointed = [(tracks()[id_], name) for id_ in ids for name in names]
     pointed = [(track, name) for track, name in pointed if name in track.match.points]
     around = {f"{track.id}/{id_}" for track, name in pointed for id_ in track.around.get(name, ())}
     is_covered = any(name not in {INTENT, *track.around} for track, name in pointed)
-    is_covered |= bool(taught & reading.named if reading.named else taught)
-    if is_covered or around:
-        reading.words["covered" if is_covered else "partly"].append(word)
-        reading.around.update(() if is_covered else around)
-    return is_covered or bool(around)
+    return is_covered or bool(taught & reading.named if reading.named else taught), around

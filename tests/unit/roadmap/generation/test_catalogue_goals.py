@@ -11,6 +11,7 @@ from starlette.testclient import TestClient
 from core.errors import Invalid
 from roadmap.generation.catalogue.generator import CatalogueGenerator, find_tracks
 from roadmap.generation.catalogue.goal_matching import INTENT, stem
+from roadmap.generation.catalogue.goal_reading import read_goal
 from roadmap.generation.catalogue.loader import Track, lexicon, load_concept, tracks
 from roadmap.generation.context import GeneratorFault
 from roadmap.plan.outline import Level, total_weeks
@@ -191,7 +192,7 @@ class TestGoals:
         assert all(INTENT in track.match.points for track in tracks().values())
 
     def test_threads_that_read_goals_at_the_same_time_read_the_same(self) -> None:
-        listed, match = [goal for goal, _ in goals("held_out")], find_tracks.__wrapped__
+        listed, match = [goal for goal, _ in goals("held_out")], read_goal.__wrapped__
         expected = [match(goal) for goal in listed]
         interval = sys.getswitchinterval()
         sys.setswitchinterval(1e-5)

@@ -10,6 +10,7 @@ import pytest
 from core.settings import SettingsError, from_environment
 from roadmap.generation.catalogue import authoring
 from roadmap.generation.catalogue.generator import CatalogueGenerator, find_tracks
+from roadmap.generation.catalogue.goal_reading import read_goal
 from roadmap.generation.catalogue.loader import (
     CHINESE,
     TRACKS,
@@ -48,7 +49,7 @@ def add(folder: Path, track_id: str, title: str) -> Path:
 
 
 def forget() -> None:
-    read = (heads, tracks, load_track, load_concept, lexicon, load_capstones, find_tracks)
+    read = (heads, tracks, load_track, load_concept, lexicon, load_capstones, read_goal)
     for cached in read:
         cached.cache_clear()
 
