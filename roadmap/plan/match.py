@@ -43,7 +43,9 @@ class GoalMatch(LazyModel):
     summary: str = Field(
         description="The same in a sentence, in the language of the roadmap; empty: all fits."
     )
-    choices: list[Choice] = Field(description="The first is made by default.")
+    choices: list[Choice] = Field(
+        description="The first is made by default; empty: only one course is."
+    )
 
     @cached_property
     def as_json(self) -> str:

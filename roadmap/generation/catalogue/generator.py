@@ -435,6 +435,8 @@ def _options_in(
                 hours=course.hours,
             )
             for scope, course in courses.items()
+            # The 202 is stored with its key: it lists no concepts where nothing is to be chosen.
+            if len(courses) > 1 or not (is_covered and fits_in_time)
         ],
     )
     return match, courses
